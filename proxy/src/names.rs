@@ -1,0 +1,33 @@
+//! Names both halves of Weft agree on. Their twin is `src/base/names.ts`.
+
+/// Where captured outbound connections arrive.
+pub const OUTBOUND_PORT: u16 = 15101;
+/// Where captured inbound connections arrive.
+pub const INBOUND_PORT: u16 = 15106;
+/// Where the kubelet's rewritten probes arrive.
+pub const PROBE_PORT: u16 = 15120;
+/// Prometheus metrics and readiness, on all interfaces.
+pub const METRICS_PORT: u16 = 15121;
+/// Drain, config dump and log level, on loopback only.
+pub const ADMIN_PORT: u16 = 15190;
+/// The user the proxy runs as; traffic of this user is not captured.
+pub const PROXY_UID: u32 = 2112;
+
+/// HTTP over h2 between proxies.
+pub const ALPN_H2: &[u8] = b"weft1-h2";
+/// HTTP over HTTP/1.1 between proxies.
+pub const ALPN_H1: &[u8] = b"weft1-h1";
+/// Opaque bytes between proxies, behind a `TunnelHeader`.
+pub const ALPN_TCP: &[u8] = b"weft1-tcp";
+
+/// Type URL of `weft.v1.Destination`.
+pub const DESTINATION_TYPE: &str = "type.weft.dev/weft.v1.Destination";
+/// Type URL of `weft.v1.Workload`.
+pub const WORKLOAD_TYPE: &str = "type.weft.dev/weft.v1.Workload";
+/// Type URL of `weft.v1.Rejects`.
+pub const REJECTS_TYPE: &str = "type.weft.dev/weft.v1.Rejects";
+
+/// Response header that says why the proxy, and not the application, answered.
+pub const REASON_HEADER: &str = "x-weft-reason";
+/// Milliseconds a request may still take.
+pub const DEADLINE_HEADER: &str = "x-weft-deadline";

@@ -1,0 +1,32 @@
+//! Types generated from the wire contract in `src/wire/proto`, in modules that mirror its packages.
+#![allow(unused_qualifications, clippy::all, missing_docs)]
+
+/// `weft.v1`: destinations, workloads, rejects and the tunnel header; `weft.identity.v1`: the identity authority.
+pub mod weft {
+    pub mod v1 {
+        tonic::include_proto!("weft.v1");
+    }
+    pub mod identity {
+        pub mod v1 {
+            tonic::include_proto!("weft.identity.v1");
+        }
+    }
+}
+
+/// Envoy's delta discovery transport.
+pub mod envoy {
+    pub mod service {
+        pub mod discovery {
+            pub mod v3 {
+                tonic::include_proto!("envoy.service.discovery.v3");
+            }
+        }
+    }
+}
+
+/// `google.rpc.Status`, the carrier of a NACK.
+pub mod google {
+    pub mod rpc {
+        tonic::include_proto!("google.rpc");
+    }
+}
