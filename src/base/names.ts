@@ -1,0 +1,50 @@
+/** Names that several rooms, the charts and the proxy agree on. The proxy's twin is `proxy/src/names.rs`. */
+
+/** API group and version of everything a user types. */
+export const API_GROUP = 'weft.dev';
+export const API_VERSION = 'v1alpha1';
+
+/** Namespace and service account of the control plane; proxies accept config only from this identity. */
+export const SYSTEM_NAMESPACE = 'weft-system';
+export const SYSTEM_SERVICE_ACCOUNT = 'weft';
+
+/** Audience of the projected token a proxy proves its pod with. */
+export const TOKEN_AUDIENCE = 'weft';
+
+/** Ports of the control plane. */
+export const ControlPlanePort = { webhook: 9443, csr: 15110, config: 15112, health: 9090 } as const;
+
+/** Ports of the proxy; `admin` listens on loopback only. */
+export const ProxyPort = { outbound: 15101, inbound: 15106, probe: 15120, metrics: 15121, admin: 15190 } as const;
+
+/** User and group of the proxy; traffic of this user is not captured, so no other container may use it. */
+export const PROXY_UID = 2112;
+
+/** Labels. Opting in and out is a label because only labels work in a webhook's selectors. */
+export const Label = { inject: 'weft.dev/inject', rev: 'weft.dev/rev' } as const;
+
+export const Annotation = {
+  injection: 'weft.dev/injection',
+  originalProbes: 'weft.dev/original-probes',
+  skipInboundPorts: 'weft.dev/skip-inbound-ports',
+  skipOutboundPorts: 'weft.dev/skip-outbound-ports',
+  opaquePorts: 'weft.dev/opaque-ports',
+  ingressMode: 'weft.dev/ingress-mode',
+  cpuRequest: 'weft.dev/proxy-cpu-request',
+  cpuLimit: 'weft.dev/proxy-cpu-limit',
+  memoryRequest: 'weft.dev/proxy-memory-request',
+  memoryLimit: 'weft.dev/proxy-memory-limit',
+} as const;
+
+/** Containers and volumes the webhook adds to a pod. */
+export const INIT_CONTAINER = 'weft-init';
+export const PROXY_CONTAINER = 'weft-proxy';
+
+/** ConfigMap with the trust bundle in every meshed namespace, and its key. */
+export const TRUST_CONFIG_MAP = 'weft-trust';
+export const TRUST_BUNDLE_KEY = 'bundle.pem';
+
+/** Name shared by the Deployment, Service, Lease and webhook configuration of a revision. */
+export function revisionName(revision: string): string {
+  return `weft-${revision}`;
+}
