@@ -1,0 +1,30 @@
+// Command testapp is every application of the demo shop and of the end-to-end tests, in one static binary:
+//
+//	testapp serve  an HTTP/1.1 + HTTP/2, gRPC and TCP service that says who it is and may call others
+//	testapp load   a client that offers a bounded rate of requests and reports what came back
+//	testapp grpc   a client for the four kinds of gRPC call, trailers included
+//	testapp tcp    a client that half-closes and checks the bytes that return
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+var commands = map[string]func(args []string) error{
+	"serve": serve,
+	"load":  load,
+	"grpc":  grpcClient,
+	"tcp":   tcpClient,
+}
+
+func main() {
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: testapp serve|load|grpc|tcp [flags]; testapp COMMAND -h explains one")
+		os.Exit(2)
+	}
+	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
+		fmt.Fprintf(os.Stderr, "testapp %s: %v\n", os.Args[1], err)
+		os.Exit(1)
+	}
+}
