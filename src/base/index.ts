@@ -1,2 +1,8 @@
 /** Ground floor: what every room may use. */
 export * as names from './names.js';
+export { MeshError, type ErrorCode } from './error.js';
+export { createLogger, type Logger, type LogLevel } from './log.js';
+export { Metrics, type Counter, type Gauge, type Histogram } from './metrics.js';
+export { backoffMs, jittered, sleep, type BackoffOptions } from './backoff.js';
+export { systemClock, type Clock } from './clock.js';
+export { Shutdown } from './shutdown.js';
