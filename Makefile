@@ -1,0 +1,56 @@
+# Weft from one place. `make help` lists what there is.
+#
+# Tools: Node 24 comes from the npm package `node` (node_modules/.bin), Rust from rust-toolchain.toml, Go from the
+# toolchain line of each go.mod. What is built goes to ~/.cache/weft, so that a fresh clone on the same machine is warm.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help tools demo test check unit e2e down kubeconfig image unsupported generate format
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+tools: node_modules/.package-lock.json ## Install the pinned toolchain (idempotent)
+	@e2e/suite/toolchain.sh
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@[[ -L node_modules ]] || npm ci --no-audit --no-fund
+	@touch $@
+
+demo: tools ## From this machine to a canary over mutual TLS on a real cluster
+	@e2e/demo/run.sh
+
+test: tools ## Everything that CI runs: checks, unit tests, cluster tests
+	@e2e/suite/run.sh check unit e2e
+
+check: tools ## Formatters, linters, type checks, generated files
+	@e2e/suite/run.sh check
+
+unit: tools ## Tests beside the code, and the proxy's in network namespaces
+	@e2e/suite/run.sh unit
+
+e2e: tools ## Tests on the real cluster
+	@e2e/suite/run.sh e2e
+
+image: tools ## Build the image and say what fills it
+	@e2e/image/build.sh
+
+down: ## Stop the local cluster, without leftovers
+	@e2e/cluster/down.sh
+
+kubeconfig: ## Print the path of the local cluster's kubeconfig
+	@e2e/cluster/kubeconfig.sh
+
+unsupported: node_modules/.package-lock.json ## Print each schema field that is refused as not supported yet
+	@npm run --silent unsupported
+
+generate: tools ## Write everything that is generated: wire types, CRDs, golden bytes, rendered manifests
+	@e2e/suite/generate.sh
+
+format: tools ## Format all code
+	@prettier --write --log-level warn . && cargo fmt && gofmt -w e2e/apps

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Runs the named stages (check, unit, e2e), a step at a time, and ends with `test: N of M met`.
+# A step counts the tests it reports, or itself where it reports none. Logs stay in ~/.cache/weft/logs.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+logs="$HOME/.cache/weft/logs"
+mkdir -p "$logs"
+met=0
+missed=0
+failed_steps=()
+
+# tally LOG: prints "passed failed" as the runners in the log counted them (jest, cargo test).
+tally() {
+  sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
+    /^test result:/ { passed += $4; failed += $6 }
+    /^Tests:/ {
+      for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) passed += $(i-1); if ($i ~ /^failed/) failed += $(i-1) }
+    }
+    END { print passed + 0, failed + 0 }'
+}
+
+# step NAME COMMAND...: runs it, counts it, and shows the end of its log where it failed.
+step() {
+  local name=$1 log start passed failed status=0
+  shift
+  log="$logs/${name//[^a-z0-9]/-}.log"
+  start=$SECONDS
+  printf '%-34s' "$name"
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  read -r passed failed < <(tally "$log")
+  if ((status != 0)); then
+    ((failed > 0)) || failed=1
+    failed_steps+=("$name")
+  elif ((passed == 0)); then
+    passed=1
+  fi
+  met=$((met + passed))
+  missed=$((missed + failed))
+  printf '%4d passed %3d failed  %4d s\n' "$passed" "$failed" $((SECONDS - start))
+  if ((status != 0)); then
+    echo "---- $name: the last lines of $log"
+    tail -n "${WEFT_LOG_LINES:-60}" "$log"
+    echo "----"
+  fi
+  return 0
+}
+
+stage_check() {
+  step 'format: typescript' prettier --check --log-level warn .
+  step 'format: rust' cargo fmt --check
+  step 'format: go' bash -c '[[ -z "$(gofmt -l e2e)" ]] || { gofmt -l e2e; exit 1; }'
+  step 'types: typescript' tsc
+  step 'lint: typescript' eslint --max-warnings 0 src e2e
+  step 'lint: rust' cargo clippy --quiet --workspace --all-targets -- -D warnings
+  step 'lint: shell' e2e/suite/lint-shell.sh
+  step 'generated files are current' e2e/suite/generate.sh --check
+}
+
+stage_unit() {
+  step 'unit: control plane' npm run --silent test:unit
+  step 'unit: proxy, namespaces' cargo test --quiet --workspace
+}
+
+stage_e2e() {
+  step 'image' e2e/image/build.sh
+  step 'cluster: up' e2e/cluster/up.sh
+  step 'cluster: tests' npm run --silent test:e2e
+  step 'cluster: kind config parses' e2e/cluster/check-kind-config.sh
+}
+
+for stage in "$@"; do
+  "stage_$stage"
+done
+((${#failed_steps[@]} == 0)) || printf 'failed: %s\n' "${failed_steps[@]}"
+echo "test: $met of $((met + missed)) met"
+((missed == 0))
