@@ -1,4 +1,10 @@
 //! The data plane of Weft: a proxy beside every workload. `app` is the composition root; start reading there.
 
+pub mod app;
+pub mod config;
+pub mod error;
+pub mod identity;
 pub mod names;
+pub mod state;
+pub mod tls;
 pub mod wire;

@@ -31,3 +31,17 @@ pub const REJECTS_TYPE: &str = "type.weft.dev/weft.v1.Rejects";
 pub const REASON_HEADER: &str = "x-weft-reason";
 /// Milliseconds a request may still take.
 pub const DEADLINE_HEADER: &str = "x-weft-deadline";
+
+/// Where certificates are issued: server TLS and a token.
+pub const CSR_PORT: u16 = 15110;
+/// Where configuration is served: mutual TLS.
+pub const CONFIG_PORT: u16 = 15112;
+/// Service account of the control plane, part of its identity.
+pub const CONTROL_PLANE_SERVICE_ACCOUNT: &str = "weft";
+
+/// The pod's projected token, audience `weft`.
+pub const TOKEN_PATH: &str = "/var/run/weft/token/token";
+/// The mesh's roots, PEM.
+pub const TRUST_BUNDLE_PATH: &str = "/var/run/weft/trust/bundle.pem";
+/// Memory-backed directory for key, chain and last good configuration.
+pub const STATE_DIR: &str = "/var/run/weft/state";

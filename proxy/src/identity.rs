@@ -1,0 +1,7 @@
+//! Who this workload is: its SPIFFE identity, its key and certificate, and the roots it trusts.
+
+mod certs;
+mod spiffe;
+
+pub use certs::{CertState, Certs};
+pub use spiffe::{SpiffeId, SpiffeIdError};

@@ -1,0 +1,12 @@
+//! What the proxy knows about the mesh: immutable snapshots, replaced whole, read through `watch`.
+
+mod destination;
+mod mesh;
+mod workload;
+
+pub use destination::{
+    Backend, Destination, Endpoint, HeaderCondition, HeaderMatch, LoadBalancer, Match, PathMatch, Protocol,
+    Route, Target, TargetKind, WeightedBackend,
+};
+pub use mesh::{DestinationView, Mesh, Resolution};
+pub use workload::{InboundPort, MtlsMode, OutboundPolicy, Workload};

@@ -1,0 +1,158 @@
+//! A destination as the data path uses it: decoded, checked and compiled once.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use http::HeaderName;
+use regex::Regex;
+
+use crate::identity::SpiffeId;
+
+/// Where traffic to one dialled address may go. Immutable: an update is a new value.
+#[derive(Debug)]
+pub struct Destination {
+    /// `<cluster>/<network>/<namespace>/<name>:<port>/<consumer namespace or ->`; names it in metrics.
+    pub key: Arc<str>,
+    /// The Service or pod the dialled address belongs to.
+    pub target: Target,
+    /// What the port speaks.
+    pub protocol: Protocol,
+    /// First match wins; never empty.
+    pub routes: Vec<Route>,
+    /// Sets of endpoints that routes choose from.
+    pub backends: Vec<Arc<Backend>>,
+    /// How an endpoint is chosen.
+    pub load_balancer: LoadBalancer,
+}
+
+/// A Service or a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Which of both.
+    pub kind: TargetKind,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The port that was dialled.
+    pub port: u16,
+}
+
+/// What a dialled address belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A Service.
+    Service,
+    /// A pod, dialled directly.
+    Pod,
+}
+
+/// What a port speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Undeclared: to be detected, bounded in time.
+    Unknown,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 with prior knowledge; gRPC too.
+    Http2,
+    /// Bytes that are never parsed.
+    Opaque,
+}
+
+/// One address and port that can take traffic.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where to dial.
+    pub addr: SocketAddr,
+    /// Who must answer; `None`: not meshed, plain text.
+    pub peer: Option<Arc<SpiffeId>>,
+    /// A network other than this proxy's own.
+    pub network: Option<Arc<str>>,
+    /// Its zone, where known.
+    pub zone: Option<Arc<str>>,
+    /// The receiving port takes bytes only: `weft1-tcp` even for HTTP.
+    pub opaque: bool,
+}
+
+/// A set of endpoints.
+#[derive(Debug)]
+pub struct Backend {
+    /// `<namespace>/<service>:<port>`, with `{label=value,...}` for a subset.
+    pub name: Arc<str>,
+    /// Ready endpoints. Empty: its share is answered 503.
+    pub endpoints: Vec<Arc<Endpoint>>,
+    /// The reference does not resolve: its share is answered 500 with this reason.
+    pub invalid: Option<Arc<str>>,
+}
+
+/// One way to route.
+#[derive(Debug)]
+pub struct Route {
+    /// As the user named it, or `route-<index>`.
+    pub name: Arc<str>,
+    /// Any of them; none matches everything.
+    pub matches: Vec<Match>,
+    /// Where its traffic goes; never empty, and the weights are never all zero.
+    pub split: Vec<WeightedBackend>,
+}
+
+/// Conditions that must all hold.
+#[derive(Debug)]
+pub struct Match {
+    /// On headers.
+    pub headers: Vec<HeaderMatch>,
+    /// On the path, without its query.
+    pub path: Option<PathMatch>,
+}
+
+/// A condition on one header, whose repeated values are joined with `,` first.
+#[derive(Debug)]
+pub struct HeaderMatch {
+    /// The header.
+    pub name: HeaderName,
+    /// What must hold.
+    pub condition: HeaderCondition,
+    /// What must not hold instead.
+    pub invert: bool,
+}
+
+/// What a header must be.
+#[derive(Debug)]
+pub enum HeaderCondition {
+    /// Equal, byte by byte.
+    Exact(Box<str>),
+    /// Begins so.
+    Prefix(Box<str>),
+    /// The whole value matches; compiled anchored and bounded in size.
+    Regex(Regex),
+    /// There (true), or not there (false).
+    Present(bool),
+}
+
+/// What a path must be.
+#[derive(Debug)]
+pub enum PathMatch {
+    /// Equal.
+    Exact(Box<str>),
+    /// By segment: `/api` takes `/api` and `/api/x`, never `/apix`.
+    Prefix(Box<str>),
+    /// The whole path matches; compiled anchored and bounded in size.
+    Regex(Regex),
+}
+
+/// A share of a route's traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WeightedBackend {
+    /// Index into [`Destination::backends`]; checked when decoded.
+    pub backend: usize,
+    /// Relative weight.
+    pub weight: u32,
+}
+
+/// How an endpoint is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoadBalancer {
+    /// Power of two choices by peak EWMA latency.
+    #[default]
+    PeakEwma,
+}

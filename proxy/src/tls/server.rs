@@ -1,0 +1,50 @@
+//! The receiving side: accept only peers that prove an identity of the mesh.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Alpn, TlsError};
+use crate::identity::{Certs, SpiffeId};
+
+/// An encrypted connection a peer opened.
+pub type ServerStream<IO> = tokio_rustls::server::TlsStream<IO>;
+
+/// Who called, and what it speaks.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The identity its certificate proves.
+    pub identity: Arc<SpiffeId>,
+    /// What the connection carries.
+    pub alpn: Alpn,
+}
+
+/// Accepts mesh connections with the certificate of the moment.
+#[derive(Debug, Clone)]
+pub struct Server {
+    certs: Certs,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// A server that presents the certificate in `certs`.
+    pub fn new(certs: Certs) -> Self {
+        Self { certs }
+    }
+
+    /// Handshakes over `io`, which may begin with bytes that were read before (a prefixed stream).
+    pub async fn accept<IO>(&self, io: IO) -> Result<(ServerStream<IO>, Peer), TlsError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let stream = TlsAcceptor::from(self.certs.current().server.clone())
+            .accept(io)
+            .await
+            .map_err(TlsError::Handshake)?;
+        let alpn = stream.get_ref().1.alpn_protocol().and_then(Alpn::from_bytes).ok_or(TlsError::NoAlpn)?;
+        let identity = Err(TlsError::NoIdentity)?;
+        Ok((stream, Peer { identity, alpn }))
+    }
+}
