@@ -14,23 +14,14 @@ source lib/progress.sh
 source lib/go-tools.sh
 # shellcheck source=lib/build-cache.sh
 source lib/build-cache.sh
+# shellcheck source=lib/build-image.sh
+source lib/build-image.sh
 
 build_tool() { # TOOL FOLDER
   local draft
   draft=$(mktemp -d "$CACHE_DIR/tools/.draft.XXXXXX")
   go_tool "$1" "$draft"
   publish "$draft" "$2"
-}
-
-build_image() { # NAME REFERENCE BINARY ARCHIVE
-  local context id
-  context=$(mktemp -d "$CACHE_DIR/.context.XXXXXX")
-  cp "$3" "$context/$1"
-  id=$(buildah --storage-driver vfs bud --isolation chroot --quiet --timestamp 0 \
-    --file "images/$1/Dockerfile" "$context")
-  buildah --storage-driver vfs push --quiet "$id" "oci-archive:$4:$2"
-  buildah --storage-driver vfs rmi --force "$id" >/dev/null
-  rm -rf "$context"
 }
 
 build_images() { # FOLDER
@@ -42,7 +33,7 @@ build_images() { # FOLDER
 
 build_set() { # SET FOLDER
   local draft tool folder tools=(kubectl helm)
-  [[ $1 == clients ]] || tools+=(etcd coredns kind kubernetes)
+  [[ $1 == clients ]] || tools+=(etcd coredns kind netprobe kubernetes)
   mkdir -p "$CACHE_DIR/tools"
   draft=$(mktemp -d "$CACHE_DIR/.draft.XXXXXX")
   mkdir "$draft/bin"

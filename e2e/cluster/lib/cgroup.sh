@@ -40,7 +40,8 @@ cgroup_enter() { # NODE; moves the calling process
 cgroup_pids() { # NODE
   local folder
   folder=$(cgroup_tracker)/$1
-  [[ ! -d $folder ]] || find "$folder" -name cgroup.procs -exec cat '{}' +
+  # Folders come and go while this looks.
+  [[ ! -d $folder ]] || find "$folder" -name cgroup.procs -exec cat '{}' + 2>/dev/null || true
 }
 
 cgroup_kill() { # NODE
@@ -56,6 +57,11 @@ cgroup_kill() { # NODE
 cgroup_remove() { # NODE
   local hierarchy
   for hierarchy in $(cgroup_hierarchies); do
-    [[ ! -d $hierarchy/$1 ]] || find "$hierarchy/$1" -depth -type d -exec rmdir '{}' ';'
+    wait_for 10 "the removal of $hierarchy/$1" cgroup_remove_from "$hierarchy/$1"
   done
+}
+
+# The kernel may find a cgroup busy for a moment after its last process has ended.
+cgroup_remove_from() { # FOLDER
+  [[ ! -d $1 ]] || find "$1" -depth -type d -exec rmdir '{}' +
 }

@@ -1,8 +1,7 @@
 # shellcheck shell=bash
 # The order in which the parts come up and go down.
 
-# In the order in which they are stopped: kubelet first, or it would start pods again.
-DAEMONS=(kubelet kube-proxy kube-scheduler kube-controller-manager kube-apiserver containerd etcd)
+DAEMONS=(etcd kube-apiserver kube-controller-manager kube-scheduler containerd kubelet kube-proxy)
 
 cluster_healthy() {
   all_daemons_alive "$NODE" "${DAEMONS[@]}" && api_server_ready >/dev/null 2>&1 && node_ready "$NODE" &&
@@ -72,9 +71,8 @@ cluster_remains() {
     -d $(cgroup_tracker)/$NODE ]]
 }
 
+# Nothing is asked to end in good order: all of its state is removed with it.
 cluster_remove() {
-  local daemon
-  for daemon in "${DAEMONS[@]}"; do stop_daemon "$NODE" "$daemon"; done
   cgroup_kill "$NODE"
   network_down "$NODE"
   machine_restore

@@ -46,14 +46,3 @@ $(tail -n 15 "$LOG_DIR/$name.log")"
     sleep 0.1
   done
 }
-
-stop_daemon() { # NODE NAME
-  local pid started deadline=$((SECONDS + 5))
-  daemon_alive "$1" "$2" || return 0
-  read -r pid started <"$RUN_DIR/$1/pids/$2"
-  kill -TERM "$pid" 2>/dev/null || true
-  while daemon_alive "$1" "$2"; do
-    ((SECONDS < deadline)) || kill -KILL "$pid" 2>/dev/null || true
-    sleep 0.05
-  done
-}
