@@ -1,0 +1,104 @@
+import type { DirtyKey, ServiceKey } from './keys.js';
+import type { LoadBalancer, PolicyRef, RouteMatch } from './policy.js';
+import type { MtlsMode, OutboundPolicy } from './settings.js';
+
+/** What a subscription names: a port of a Service, or a port of one pod. */
+export type DestinationRef =
+  | {
+      readonly kind: 'service';
+      readonly service: ServiceKey;
+      readonly port: number;
+      /** Family of the dialled address, when it is not the Service's first; its endpoints are preferred. */
+      readonly family?: 'ipv4' | 'ipv6';
+    }
+  | { readonly kind: 'pod'; readonly uid: string; readonly port: number };
+
+/** What a port speaks; `unknown` asks the proxy to detect it. */
+export type Protocol = 'unknown' | 'http1' | 'http2' | 'opaque';
+
+/** Everything a proxy needs to send traffic somewhere. */
+export interface Destination {
+  readonly criticalFeatures: readonly string[];
+  /** `<cluster>/<network>/<namespace>/<name>:<port>/<consumer namespace or ->`. */
+  readonly key: string;
+  readonly target: {
+    readonly kind: 'service' | 'pod';
+    readonly namespace: string;
+    readonly name: string;
+    readonly port: number;
+  };
+  readonly protocol: Protocol;
+  /** Every endpoint that a backend refers to, once. */
+  readonly endpoints: readonly Endpoint[];
+  readonly backends: readonly Backend[];
+  /** First match wins; never empty. */
+  readonly routes: readonly Route[];
+  readonly loadBalancer: LoadBalancer;
+}
+
+export interface Endpoint {
+  /** An IP address in canonical text form. */
+  readonly address: string;
+  readonly port: number;
+  /** SPIFFE identity the peer must prove. Absent: the port is not meshed, plain text. */
+  readonly identity?: string;
+  /** Absent: the mesh's own network. */
+  readonly network?: string;
+  readonly zone?: string;
+  /** The receiving port takes bytes only. */
+  readonly opaque: boolean;
+}
+
+export interface Backend {
+  /** `<namespace>/<service>:<port>`, with `{label=value,...}` for a subset. */
+  readonly name: string;
+  /** Indexes into `Destination.endpoints`. Empty: its share is answered 503. */
+  readonly endpoints: readonly number[];
+  /** Why the reference does not resolve: its share is answered 500. */
+  readonly invalid?: string;
+}
+
+export interface Route {
+  readonly name: string;
+  readonly matches: readonly RouteMatch[];
+  readonly split: readonly { readonly backend: number; readonly weight: number }[];
+}
+
+/** A destination and where it came from. */
+export interface CompiledDestination {
+  /** Same as `destination.key`: equal keys compiled from one mesh are equal destinations. */
+  readonly key: string;
+  readonly destination: Destination;
+  /** The policies whose words are in it. */
+  readonly sources: readonly PolicyRef[];
+  /** Recompile when one of these gets dirty. */
+  readonly depends: readonly DirtyKey[];
+}
+
+/** Everything a proxy needs to know about its own pod. */
+export interface WorkloadConfig {
+  readonly criticalFeatures: readonly string[];
+  /** `<cluster>/<network>/<namespace>/<pod>`. */
+  readonly key: string;
+  readonly identity: string;
+  readonly zone?: string;
+  /** Mode of ports that are not listed. */
+  readonly mtls: MtlsMode;
+  readonly inboundPorts: readonly InboundPort[];
+  readonly outbound: OutboundPolicy;
+  readonly ingressMode: boolean;
+}
+
+export interface InboundPort {
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly mtls: MtlsMode;
+  /** Services that select the pod with this target port. */
+  readonly services: readonly ServiceKey[];
+}
+
+export interface CompiledWorkload {
+  readonly uid: string;
+  readonly workload: WorkloadConfig;
+  readonly depends: readonly DirtyKey[];
+}

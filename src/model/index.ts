@@ -1,0 +1,48 @@
+/** What the mesh means. Knows neither Kubernetes nor the wire. */
+
+export type { DirtyKey, ServiceKey, WorkloadKey } from './keys.js';
+export { dirtyService, dirtyWorkload, serviceKey, workloadKeyText } from './keys.js';
+export type { Workload } from './workload.js';
+export type { EndpointAddress, EndpointPort, EndpointSet, Service, ServicePort } from './service.js';
+export type { MeshSettings, MtlsMode, OutboundPolicy } from './settings.js';
+export { DEFAULT_SETTINGS } from './settings.js';
+export type {
+  HeaderMatch,
+  LoadBalancer,
+  PathMatch,
+  Policy,
+  PolicyRef,
+  PolicyRoute,
+  PolicyTarget,
+  RouteMatch,
+  SplitEntry,
+  TextCondition,
+} from './policy.js';
+
+export type { Mesh } from './mesh.js';
+export type { Dirty } from './mesh-tables.js';
+export { MeshTables } from './mesh-tables.js';
+export { toPolicy } from './to-policy.js';
+export { toSettings } from './to-settings.js';
+
+export type {
+  Backend,
+  CompiledDestination,
+  CompiledWorkload,
+  Destination,
+  DestinationRef,
+  Endpoint,
+  InboundPort,
+  Protocol,
+  Route,
+  WorkloadConfig,
+} from './destination.js';
+export { resolve } from './resolve.js';
+export { compileDestination, destinationKey } from './compile-destination.js';
+export { compileWorkload } from './compile-workload.js';
+
+export type { Problem, Verdict } from './problem.js';
+export { judge, verdicts } from './judge.js';
+
+export { canonicalIp, ipBytes } from './ip.js';
+export { spiffeId } from './spiffe.js';

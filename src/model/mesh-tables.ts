@@ -1,0 +1,165 @@
+import { canonicalIp } from './ip.js';
+import { type DirtyKey, type ServiceKey, dirtyService, dirtyWorkload, serviceKey } from './keys.js';
+import type { Mesh } from './mesh.js';
+import { MultiMap } from './multi-map.js';
+import type { Policy } from './policy.js';
+import type { EndpointSet, Service, ServicePort } from './service.js';
+import type { MeshSettings } from './settings.js';
+import type { Workload } from './workload.js';
+
+/** What a change made dirty: everything compiled that depends on one of the keys is to be compiled again. */
+export type Dirty = ReadonlySet<DirtyKey>;
+
+/**
+ * The tables behind `Mesh`. Each change returns what it made dirty. A change of a pod dirties the Services that list
+ * it as an endpoint, and a change of a Service or its endpoints the pods it lists, so that a compiled resource
+ * depends on few keys. Names resolve differently after a change too: resolve subscriptions again, a look-up each.
+ *
+ * Values are taken over, not copied: do not change them afterwards.
+ */
+export class MeshTables implements Mesh {
+  readonly services = new Map<ServiceKey, Service>();
+  readonly workloads = new Map<string, Workload>();
+  readonly policies = new Map<string, Policy>();
+  settings: MeshSettings;
+
+  private readonly sets = new Map<string, EndpointSet>();
+  private readonly setsByService = new MultiMap<ServiceKey, EndpointSet>();
+  private readonly setsByPod = new MultiMap<string, EndpointSet>();
+  private readonly policiesByService = new MultiMap<ServiceKey, Policy>();
+  private readonly serviceByIp = new Map<string, ServiceKey>();
+  private readonly workloadByIp = new Map<string, string>();
+
+  constructor(settings: MeshSettings) {
+    this.settings = settings;
+  }
+
+  setSettings(settings: MeshSettings): Dirty {
+    this.settings = settings;
+    return new Set<DirtyKey>(['mesh']);
+  }
+
+  setService(service: Service): Dirty {
+    const key = serviceKey(service.namespace, service.name);
+    this.unindexService(key);
+    this.services.set(key, service);
+    for (const ip of service.clusterIPs) this.serviceByIp.set(canonicalIp(ip) ?? ip, key);
+    return this.dirtyAround(key);
+  }
+
+  deleteService(key: ServiceKey): Dirty {
+    this.unindexService(key);
+    this.services.delete(key);
+    return this.dirtyAround(key);
+  }
+
+  setEndpoints(set: EndpointSet): Dirty {
+    const before = this.deleteEndpoints(set.namespace, set.name);
+    this.sets.set(`${set.namespace}/${set.name}`, set);
+    this.setsByService.add(set.service, set);
+    for (const pod of podsOf(set)) this.setsByPod.add(pod, set);
+    return new Set([...before, ...dirtyAroundSet(set)]);
+  }
+
+  deleteEndpoints(namespace: string, name: string): Dirty {
+    const id = `${namespace}/${name}`;
+    const set = this.sets.get(id);
+    if (set === undefined) return new Set();
+    this.sets.delete(id);
+    this.setsByService.remove(set.service, set);
+    for (const pod of podsOf(set)) this.setsByPod.remove(pod, set);
+    return dirtyAroundSet(set);
+  }
+
+  setWorkload(workload: Workload): Dirty {
+    this.unindexWorkload(workload.uid);
+    this.workloads.set(workload.uid, workload);
+    if (!workload.hostNetwork) {
+      for (const ip of workload.ips) this.workloadByIp.set(canonicalIp(ip) ?? ip, workload.uid);
+    }
+    return this.dirtyAroundPod(workload.uid);
+  }
+
+  deleteWorkload(uid: string): Dirty {
+    this.unindexWorkload(uid);
+    this.workloads.delete(uid);
+    return this.dirtyAroundPod(uid);
+  }
+
+  /** A policy is known by the uid of its object. */
+  setPolicy(policy: Policy): Dirty {
+    const before = this.deletePolicy(policy.ref.uid);
+    this.policies.set(policy.ref.uid, policy);
+    for (const target of targetsOf(policy)) this.policiesByService.add(target, policy);
+    return new Set([...before, ...[...targetsOf(policy)].map(dirtyService)]);
+  }
+
+  deletePolicy(uid: string): Dirty {
+    const policy = this.policies.get(uid);
+    if (policy === undefined) return new Set();
+    this.policies.delete(uid);
+    for (const target of targetsOf(policy)) this.policiesByService.remove(target, policy);
+    return new Set([...targetsOf(policy)].map(dirtyService));
+  }
+
+  serviceAt(clusterIP: string, port: number): { service: Service; port: ServicePort } | undefined {
+    const key = this.serviceByIp.get(clusterIP);
+    const service = key === undefined ? undefined : this.services.get(key);
+    const servicePort = service?.ports.find((candidate) => candidate.port === port && candidate.protocol === 'TCP');
+    return service === undefined || servicePort === undefined ? undefined : { service, port: servicePort };
+  }
+
+  workloadAt(ip: string): Workload | undefined {
+    const uid = this.workloadByIp.get(ip);
+    return uid === undefined ? undefined : this.workloads.get(uid);
+  }
+
+  endpointSetsOf(service: ServiceKey): readonly EndpointSet[] {
+    return this.setsByService.get(service);
+  }
+
+  endpointSetsWith(uid: string): readonly EndpointSet[] {
+    return this.setsByPod.get(uid);
+  }
+
+  policiesOn(service: ServiceKey): readonly Policy[] {
+    return this.policiesByService.get(service);
+  }
+
+  private unindexService(key: ServiceKey): void {
+    for (const text of this.services.get(key)?.clusterIPs ?? []) {
+      const ip = canonicalIp(text) ?? text;
+      if (this.serviceByIp.get(ip) === key) this.serviceByIp.delete(ip);
+    }
+  }
+
+  /** An address may belong to a newer pod already when the news of the older one's end arrives. */
+  private unindexWorkload(uid: string): void {
+    for (const text of this.workloads.get(uid)?.ips ?? []) {
+      const ip = canonicalIp(text) ?? text;
+      if (this.workloadByIp.get(ip) === uid) this.workloadByIp.delete(ip);
+    }
+  }
+
+  private dirtyAround(service: ServiceKey): Dirty {
+    const pods = this.setsByService.get(service).flatMap((set) => [...podsOf(set)]);
+    return new Set([dirtyService(service), ...pods.map(dirtyWorkload)]);
+  }
+
+  private dirtyAroundPod(uid: string): Dirty {
+    const services = this.setsByPod.get(uid).map((set) => dirtyService(set.service));
+    return new Set([dirtyWorkload(uid), ...services]);
+  }
+}
+
+function podsOf(set: EndpointSet): Set<string> {
+  return new Set(set.addresses.flatMap((address) => (address.pod === undefined ? [] : [address.pod])));
+}
+
+function targetsOf(policy: Policy): Set<ServiceKey> {
+  return new Set(policy.targets.map((target) => target.service));
+}
+
+function dirtyAroundSet(set: EndpointSet): Dirty {
+  return new Set([dirtyService(set.service), ...[...podsOf(set)].map(dirtyWorkload)]);
+}

@@ -1,0 +1,75 @@
+import type { ServiceKey } from './keys.js';
+
+/** The object a policy came from. */
+export interface PolicyRef {
+  readonly kind: 'TrafficPolicy';
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  /** RFC 3339. Of two policies on one target the oldest wins. */
+  readonly creationTimestamp: string;
+}
+
+/** What a user asks for the traffic to some Services, read from its object and checked for sense by itself. */
+export interface Policy {
+  readonly ref: PolicyRef;
+  readonly targets: readonly PolicyTarget[];
+  /** First match wins. Empty: one route that matches everything and goes to the Service itself. */
+  readonly routes: readonly PolicyRoute[];
+  readonly loadBalancer: LoadBalancer;
+}
+
+export interface PolicyTarget {
+  readonly service: ServiceKey;
+  /** Absent: every port that no other policy names. */
+  readonly port?: number;
+  /** Where the user wrote it, such as `spec.targetRefs[0]`. */
+  readonly field: string;
+}
+
+export interface PolicyRoute {
+  /** As the user named it, else `route-<index>`. */
+  readonly name: string;
+  /** Any of them; empty matches everything. */
+  readonly matches: readonly RouteMatch[];
+  /** Empty: the Service itself. */
+  readonly split: readonly SplitEntry[];
+}
+
+/** All that is set must hold. */
+export interface RouteMatch {
+  readonly headers: readonly HeaderMatch[];
+  readonly path?: PathMatch;
+}
+
+export interface HeaderMatch {
+  /** Lower case. */
+  readonly name: string;
+  readonly condition: TextCondition | { readonly kind: 'present'; readonly value: boolean };
+  readonly invert: boolean;
+}
+
+/** A `prefix` of a path matches by segment, one of a header by character. A `regex` matches the whole value. */
+export interface TextCondition {
+  readonly kind: 'exact' | 'prefix' | 'regex';
+  readonly value: string;
+}
+
+export type PathMatch = TextCondition;
+
+export interface SplitEntry {
+  /** Absent: the Service that the policy targets. */
+  readonly service?: { readonly namespace: string; readonly name: string; readonly port?: number };
+  /** Only endpoints whose pod has all these labels. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly weight: number;
+  /** When no endpoint with the labels is ready, use the rest of the Service. */
+  readonly fallback: boolean;
+  /** Where the user wrote it, such as `spec.routes[0].split[1]`. */
+  readonly field: string;
+}
+
+export interface LoadBalancer {
+  readonly algorithm: 'peakEwma';
+}

@@ -1,0 +1,52 @@
+import type { ServiceKey } from './keys.js';
+
+export interface ServicePort {
+  /** Empty when the Service has a single unnamed port. Joins the port with the endpoints' port of that name. */
+  readonly name: string;
+  readonly port: number;
+  /** A number, or the name of a container port. Endpoints hold the resolved number. */
+  readonly targetPort: number | string;
+  /** Anything but TCP passes by the mesh. */
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  readonly appProtocol?: string;
+}
+
+export interface Service {
+  readonly namespace: string;
+  readonly name: string;
+  /** Primary address first. Empty for headless Services and external names. */
+  readonly clusterIPs: readonly string[];
+  /** Callers dial the pods' own addresses. */
+  readonly headless: boolean;
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
+  readonly ports: readonly ServicePort[];
+  readonly selector?: Readonly<Record<string, string>>;
+}
+
+/** One EndpointSlice of a Service: addresses of one family that share their ports. */
+export interface EndpointSet {
+  /** Namespace and name of the slice itself. */
+  readonly namespace: string;
+  readonly name: string;
+  /** The Service it belongs to (label `kubernetes.io/service-name`). */
+  readonly service: ServiceKey;
+  readonly ports: readonly EndpointPort[];
+  readonly addresses: readonly EndpointAddress[];
+}
+
+export interface EndpointPort {
+  /** Name of the Service port this is the target of; empty for an unnamed one. */
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+}
+
+export interface EndpointAddress {
+  readonly address: string;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  /** Uid of the pod behind the address, when its targetRef names one. */
+  readonly pod?: string;
+  readonly zone?: string;
+}

@@ -1,0 +1,89 @@
+import { create } from '@bufbuild/protobuf';
+import { type Backend, type Destination, type Endpoint, type Protocol, type Route, ipBytes } from '../../model/index.js';
+import {
+  BackendSchema,
+  type Backend as WireBackend,
+  DestinationSchema,
+  type Destination as WireDestination,
+  EndpointSchema,
+  type Endpoint as WireEndpoint,
+  LoadBalancer_Algorithm,
+  Protocol as WireProtocol,
+  RouteSchema,
+  type Route as WireRoute,
+  Target_Kind,
+} from '../../wire/gen/weft/v1/destination_pb.js';
+import { type EncodedResource, encode } from './encoded.js';
+import { Interned } from './interned.js';
+import { toWireMatch } from './match.js';
+
+/** Type URL of destinations. */
+export const DESTINATION_TYPE_URL = `type.weft.dev/${DestinationSchema.typeName}`;
+
+/** A destination of the model as the bytes a proxy reads. */
+export function encodeDestination(destination: Destination): EncodedResource {
+  return encode(DestinationSchema, toWireDestination(destination));
+}
+
+/** A destination of the model as the message of the wire contract. */
+export function toWireDestination(destination: Destination): WireDestination {
+  const names = { identities: new Interned(), networks: new Interned(), zones: new Interned() };
+  const endpoints = destination.endpoints.map((endpoint) => toWireEndpoint(endpoint, names));
+  const { kind, namespace, name, port } = destination.target;
+  return create(DestinationSchema, {
+    criticalFeatures: [...destination.criticalFeatures].sort(),
+    key: destination.key,
+    target: { kind: kind === 'pod' ? Target_Kind.POD : Target_Kind.SERVICE, namespace, name, port },
+    protocol: toWireProtocol(destination.protocol),
+    endpoints,
+    identities: names.identities.values(),
+    networks: names.networks.values(),
+    zones: names.zones.values(),
+    backends: destination.backends.map(toWireBackend),
+    routes: destination.routes.map(toWireRoute),
+    loadBalancer: { algorithm: LoadBalancer_Algorithm.PEAK_EWMA },
+  });
+}
+
+export function toWireProtocol(protocol: Protocol): WireProtocol {
+  const table = {
+    unknown: WireProtocol.UNKNOWN,
+    http1: WireProtocol.HTTP1,
+    http2: WireProtocol.HTTP2,
+    opaque: WireProtocol.OPAQUE,
+  };
+  return table[protocol];
+}
+
+interface Names {
+  readonly identities: Interned;
+  readonly networks: Interned;
+  readonly zones: Interned;
+}
+
+function toWireEndpoint(endpoint: Endpoint, names: Names): WireEndpoint {
+  return create(EndpointSchema, {
+    address: ipBytes(endpoint.address),
+    port: endpoint.port,
+    identity: names.identities.index(endpoint.identity),
+    network: names.networks.index(endpoint.network),
+    zone: names.zones.index(endpoint.zone),
+    opaque: endpoint.opaque,
+  });
+}
+
+function toWireBackend(backend: Backend): WireBackend {
+  return create(BackendSchema, {
+    name: backend.name,
+    endpoints: [...backend.endpoints],
+    invalid: backend.invalid ?? '',
+  });
+}
+
+function toWireRoute(route: Route): WireRoute {
+  return create(RouteSchema, {
+    name: route.name,
+    matches: route.matches.map(toWireMatch),
+    split: route.split.map(({ backend, weight }) => ({ backend, weight })),
+  });
+}

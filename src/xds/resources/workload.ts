@@ -1,0 +1,48 @@
+import { create } from '@bufbuild/protobuf';
+import type { MtlsMode, OutboundPolicy, WorkloadConfig } from '../../model/index.js';
+import {
+  InboundPortSchema,
+  MtlsMode as WireMtlsMode,
+  OutboundPolicy as WireOutboundPolicy,
+  WorkloadSchema,
+  type Workload as WireWorkload,
+} from '../../wire/gen/weft/v1/workload_pb.js';
+import { toWireProtocol } from './destination.js';
+import { type EncodedResource, encode } from './encoded.js';
+
+/** Type URL of workloads. */
+export const WORKLOAD_TYPE_URL = `type.weft.dev/${WorkloadSchema.typeName}`;
+
+/** The configuration of a pod's own proxy as the bytes it reads. */
+export function encodeWorkload(workload: WorkloadConfig): EncodedResource {
+  return encode(WorkloadSchema, toWireWorkload(workload));
+}
+
+/** The configuration of a pod's own proxy as the message of the wire contract. */
+export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
+  return create(WorkloadSchema, {
+    criticalFeatures: [...workload.criticalFeatures].sort(),
+    key: workload.key,
+    identity: workload.identity,
+    zone: workload.zone ?? '',
+    mtlsMode: toWireMtls(workload.mtls),
+    inboundPorts: workload.inboundPorts.map(({ port, protocol, mtls, services }) =>
+      create(InboundPortSchema, {
+        port,
+        protocol: toWireProtocol(protocol),
+        mtlsMode: toWireMtls(mtls),
+        services: [...services],
+      }),
+    ),
+    outboundPolicy: toWireOutbound(workload.outbound),
+    ingressMode: workload.ingressMode,
+  });
+}
+
+function toWireMtls(mode: MtlsMode): WireMtlsMode {
+  return mode === 'strict' ? WireMtlsMode.STRICT : WireMtlsMode.PERMISSIVE;
+}
+
+function toWireOutbound(policy: OutboundPolicy): WireOutboundPolicy {
+  return policy === 'registryOnly' ? WireOutboundPolicy.REGISTRY_ONLY : WireOutboundPolicy.ALLOW_ANY;
+}
