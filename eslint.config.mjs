@@ -3,7 +3,18 @@ import importX from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
 /** Rooms from top to bottom; a room may import from those after it. `wire` is generated and open to all. */
-const ROOMS = ['cli', 'dashboard', 'admission', 'controller', 'xds', 'identity', 'model', 'api', 'kube', 'base'];
+const ROOMS = [
+  'cli',
+  'dashboard',
+  'admission',
+  'controller',
+  'xds',
+  'identity',
+  'model',
+  'api',
+  'kube',
+  'base',
+];
 
 /** For each room, everything above it is out of bounds. */
 const zones = ROOMS.map((room, i) => ({
@@ -25,7 +36,11 @@ export default tseslint.config(
       'max-lines': ['error', { max: 500, skipBlankLines: false, skipComments: false }],
       'no-restricted-properties': [
         'error',
-        { object: 'process', property: 'env', message: 'src/config.ts is the only reader of the environment.' },
+        {
+          object: 'process',
+          property: 'env',
+          message: 'src/config.ts is the only reader of the environment.',
+        },
       ],
       'no-restricted-syntax': [
         'error',
@@ -36,7 +51,10 @@ export default tseslint.config(
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     },

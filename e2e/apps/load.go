@@ -22,7 +22,7 @@ type report struct {
 	Statuses map[string]int `json:"statuses"`
 	// Responses by x-version header.
 	Versions map[string]int `json:"versions"`
-	// Unix milliseconds of the last response of each version, when its request was sent.
+	// Unix milliseconds at which the last response of each version arrived.
 	LastSeen map[string]int64 `json:"lastSeen"`
 	// Failures by message, at most 20 kinds; a failure is a transport error or a status of 500 and above.
 	Failures map[string]int     `json:"failures"`
@@ -32,7 +32,7 @@ type report struct {
 }
 
 type sample struct {
-	sent    time.Time
+	arrived time.Time
 	took    time.Duration
 	status  string
 	version string
@@ -104,7 +104,7 @@ func pace(ctx context.Context, due chan<- time.Time, rate float64, count int) {
 }
 
 func get(client *http.Client, url, headers string, due time.Time) sample {
-	out := sample{sent: time.Now()}
+	out := sample{}
 	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err == nil {
 		for _, pair := range strings.Split(headers, ",") {
@@ -129,7 +129,8 @@ func get(client *http.Client, url, headers string, due time.Time) sample {
 	if err != nil {
 		out.failure = err.Error()
 	}
-	out.took = time.Since(due)
+	out.arrived = time.Now()
+	out.took = out.arrived.Sub(due)
 	return out
 }
 
@@ -145,7 +146,7 @@ func collect(samples <-chan sample) report {
 		}
 		if s.version != "" {
 			out.Versions[s.version]++
-			out.LastSeen[s.version] = max(out.LastSeen[s.version], s.sent.UnixMilli())
+			out.LastSeen[s.version] = max(out.LastSeen[s.version], s.arrived.UnixMilli())
 		}
 		if s.failure != "" {
 			out.Failed++

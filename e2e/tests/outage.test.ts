@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { deploy, load, namespace } from '../support/app.js';
+import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
+import { trafficPolicy, waitForCondition } from '../support/policy.js';
+import { apply, kubectl } from '../support/run.js';
+import { scaleControlPlane } from '../support/weft.js';
+
+const NS = 'e2e-outage';
+const URL = 'http://reviews:8080/';
+const FLAGS = ['-rate', '50', '-count', '250'];
+
+beforeAll(async () => {
+  await apply(namespace(NS));
+  await deploy(
+    { namespace: NS, name: 'reviews-v1', service: 'reviews', version: 'v1', replicas: 2 },
+    { namespace: NS, name: 'reviews-v2', service: 'reviews', version: 'v2' },
+    { namespace: NS, name: 'other' },
+    { namespace: NS, name: 'client' },
+  );
+  await load(NS, 'deploy/client', '-url', URL, ...FLAGS); // the destination is known before the outage
+});
+
+afterAll(async () => {
+  await scaleControlPlane(1);
+  await kubectl('delete', 'namespace', NS, '--wait=false');
+});
+
+test('without a control plane, old and new connections to a known destination work', async () => {
+  const running = load(NS, 'deploy/client', '-url', URL, '-rate', '50', '-duration', '25s');
+  await scaleControlPlane(0);
+  await kubectl(
+    'wait',
+    '--for=delete',
+    'pod',
+    '-l',
+    'app.kubernetes.io/name=weft',
+    '-n',
+    'weft-system',
+    '--timeout=60s',
+  );
+  const fresh = await load(NS, 'deploy/client', '-url', URL, '-fresh', ...FLAGS);
+  expect(fresh.failures).toEqual({});
+  expect((await running).failures).toEqual({});
+});
+
+test('an endpoint that goes away is survived by retrying another', async () => {
+  const pods = await podsOf(NS, 'app=reviews,version=v1');
+  await kubectl('delete', 'pod', '-n', NS, pods[0]!, '--grace-period=1', '--wait=true');
+  const report = await load(NS, 'deploy/client', '-url', URL, ...FLAGS);
+  expect(report.failures).toEqual({});
+});
+
+test('a destination never seen before passes through, and is counted', async () => {
+  const report = await load(NS, 'deploy/client', '-url', 'http://other:8080/', '-rate', '20', '-count', '40');
+  expect(report.failures).toEqual({});
+  const [pod] = await podsOf(NS, 'app=client');
+  const samples = await proxyMetrics(NS, pod!);
+  expect(sum(samples, 'weft_passthrough_total', { reason: 'control-plane-unreachable' })).toBeGreaterThan(0);
+});
+
+test('when the control plane returns, a new policy takes effect with no restart', async () => {
+  await scaleControlPlane(1);
+  const split = [{ labels: { version: 'v2' } }];
+  await apply(
+    trafficPolicy(NS, 'reviews', { targetRefs: [{ kind: 'Service', name: 'reviews' }], routes: [{ split }] }),
+  );
+  await waitForCondition(NS, 'reviews', 'Programmed', 'True');
+  const report = await load(NS, 'deploy/client', '-url', URL, ...FLAGS);
+  expect(report.versions).toEqual({ v2: 250 });
+});
