@@ -2,9 +2,12 @@
 
 pub mod app;
 pub mod config;
+pub mod drain;
 pub mod error;
 pub mod identity;
 pub mod names;
+pub mod readiness;
+pub mod socket;
 pub mod state;
 pub mod tls;
 pub mod wire;

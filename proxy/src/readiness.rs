@@ -1,0 +1,101 @@
+//! Whether the proxy may take traffic. Readiness cannot be forgotten: each part that must come up first holds a
+//! [`BlockReady`], and dropping the last one, however that happens, makes the proxy ready.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What still keeps the proxy from being ready. Clones share one list.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<Mutex<Vec<&'static str>>>);
+
+/// Keeps the proxy unready until dropped.
+#[derive(Debug)]
+#[must_use = "dropping this makes the proxy ready"]
+pub struct BlockReady {
+    readiness: Readiness,
+    name: &'static str,
+}
+
+// === impl Readiness ===
+
+impl Readiness {
+    /// A proxy that nothing blocks yet, and that is therefore ready.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Blocks readiness until the guard is dropped. `name` is shown to whoever asks why, so it says what is missing:
+    /// "identity certificate", "workload configuration".
+    pub fn block(&self, name: &'static str) -> BlockReady {
+        self.with(|names| names.push(name));
+        BlockReady { readiness: self.clone(), name }
+    }
+
+    /// What is missing, in the order it was asked for. Empty means ready.
+    pub fn missing(&self) -> Vec<&'static str> {
+        self.with(|names| names.clone())
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_ready(&self) -> bool {
+        self.with(|names| names.is_empty())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Vec<&'static str>) -> T) -> T {
+        // A list of names is whole after any panic.
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+// === impl BlockReady ===
+
+impl Drop for BlockReady {
+    fn drop(&mut self) {
+        let name = self.name;
+        let left = self.readiness.with(|names| {
+            if let Some(index) = names.iter().position(|held| *held == name) {
+                names.remove(index);
+            }
+            names.len()
+        });
+        tracing::debug!(part = name, waiting_for = left, "came up");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropping_the_last_block_makes_ready_and_each_is_named_until_then() {
+        let readiness = Readiness::new();
+        let identity = readiness.block("identity");
+        let workload = readiness.block("workload");
+        assert_eq!(readiness.missing(), ["identity", "workload"]);
+        drop(identity);
+        assert_eq!(readiness.missing(), ["workload"]);
+        drop(workload);
+        assert!(readiness.is_ready());
+    }
+
+    #[test]
+    fn two_blocks_of_one_name_count_twice() {
+        let readiness = Readiness::new();
+        let first = readiness.block("listeners");
+        let _second = readiness.block("listeners");
+        drop(first);
+        assert!(!readiness.is_ready());
+    }
+
+    #[test]
+    fn a_panicking_part_does_not_wedge_the_list() {
+        let readiness = Readiness::new();
+        let block = readiness.block("identity");
+        std::thread::spawn(move || {
+            let _block = block;
+            panic!("a part failed");
+        })
+        .join()
+        .unwrap_err();
+        assert!(readiness.is_ready());
+    }
+}
