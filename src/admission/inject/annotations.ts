@@ -1,0 +1,108 @@
+import { MeshError, names } from '../../base/index.js';
+import type { Pod } from './pod.js';
+import { compareQuantities, isQuantity } from './quantity.js';
+import type { ProxyResources } from './settings.js';
+
+/** What a pod's annotations ask for. */
+export interface PodChoices {
+  readonly skipInboundPorts: readonly number[];
+  readonly skipOutboundPorts: readonly number[];
+  /** The settings' resources where no annotation says otherwise. */
+  readonly resources: ProxyResources;
+}
+
+const { Annotation } = names;
+
+/**
+ * Reads the annotations; throws `invalid`, naming annotation and remedy, where one cannot be meant. Ports that are
+ * opaque and ingress mode are only looked over here: the controller passes them to the proxy.
+ */
+export function readAnnotations(pod: Pod, defaults: ProxyResources): PodChoices {
+  const annotations = pod.metadata.annotations ?? {};
+  portsOf(annotations, Annotation.opaquePorts);
+  checkIngressMode(annotations);
+  return {
+    skipInboundPorts: portsOf(annotations, Annotation.skipInboundPorts),
+    skipOutboundPorts: portsOf(annotations, Annotation.skipOutboundPorts),
+    resources: resourcesOf(annotations, defaults),
+  };
+}
+
+type Annotations = Readonly<Record<string, string>>;
+
+function portsOf(annotations: Annotations, name: string): readonly number[] {
+  const text = annotations[name]?.trim() ?? '';
+  if (text === '') return [];
+  const ports = text.split(',').map((item) => portOf(item.trim(), name));
+  return [...new Set(ports)].sort((a, b) => a - b);
+}
+
+function portOf(text: string, annotation: string): number {
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw invalid(
+    annotation,
+    text,
+    'is no port; give numbers from 1 to 65535 with commas between, as in "25,3306"',
+  );
+}
+
+function checkIngressMode(annotations: Annotations): void {
+  const value = annotations[Annotation.ingressMode];
+  if (value === undefined || value === 'enabled' || value === 'disabled') return;
+  throw invalid(Annotation.ingressMode, value, 'is neither "enabled" nor "disabled"');
+}
+
+function resourcesOf(annotations: Annotations, defaults: ProxyResources): ProxyResources {
+  const { cpuRequest, cpuLimit, memoryRequest, memoryLimit } = Annotation;
+  return {
+    ...pairOf(annotations, {
+      request: { field: 'cpuRequest', annotation: cpuRequest, fallback: defaults.cpuRequest },
+      limit: { field: 'cpuLimit', annotation: cpuLimit, fallback: defaults.cpuLimit },
+    }),
+    ...pairOf(annotations, {
+      request: { field: 'memoryRequest', annotation: memoryRequest, fallback: defaults.memoryRequest },
+      limit: { field: 'memoryLimit', annotation: memoryLimit, fallback: defaults.memoryLimit },
+    }),
+  };
+}
+
+interface Amount {
+  readonly field: keyof ProxyResources;
+  readonly annotation: string;
+  readonly fallback: string | undefined;
+}
+
+/** A request above its limit would be refused by the API server in words that name no annotation. */
+function pairOf(
+  annotations: Annotations,
+  { request, limit }: { request: Amount; limit: Amount },
+): ProxyResources {
+  const asked = amountOf(annotations, request);
+  const most = amountOf(annotations, limit);
+  if (asked !== undefined && most !== undefined && compareQuantities(asked, most) > 0) {
+    const given = annotations[limit.annotation] === undefined ? request : limit;
+    const other = given === limit ? request : limit;
+    const problem = `makes a request of ${asked} above the limit of ${most}; set ${other.annotation} to fit`;
+    throw invalid(given.annotation, annotations[given.annotation] ?? '', problem);
+  }
+  return {
+    ...(asked === undefined ? {} : { [request.field]: asked }),
+    ...(most === undefined ? {} : { [limit.field]: most }),
+  };
+}
+
+function amountOf(annotations: Annotations, { annotation, fallback }: Amount): string | undefined {
+  const text = annotations[annotation]?.trim();
+  if (text === undefined) return fallback;
+  if (isQuantity(text)) return text;
+  throw invalid(
+    annotation,
+    text,
+    'is no Kubernetes quantity; write it as in "100m" for CPU and "32Mi" for memory',
+  );
+}
+
+function invalid(annotation: string, value: string, problem: string): MeshError {
+  return new MeshError('invalid', `annotation ${annotation}: ${JSON.stringify(value)} ${problem}`);
+}

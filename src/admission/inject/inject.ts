@@ -1,0 +1,54 @@
+import { names } from '../../base/index.js';
+import type { Operation } from '../review.js';
+import { readAnnotations } from './annotations.js';
+import * as patch from './patch.js';
+import { placedContainers, type Pod } from './pod.js';
+import {
+  notedOriginals,
+  probesToRewrite,
+  probeTargets,
+  type Originals,
+  type ProbeRewrite,
+} from './probes.js';
+import { originalsValue, probesValue, renderInit, renderProxy } from './render.js';
+import { decisionText } from './decide.js';
+import type { InjectionSettings } from './settings.js';
+import { meshVolumes } from './volumes.js';
+
+/** Gives a pod its proxy. Throws `invalid` where an annotation of the pod cannot be meant. */
+export function injectProxy(pod: Pod, settings: InjectionSettings): readonly Operation[] {
+  const choices = readAnnotations(pod, settings.resources);
+  const rewrites = probesToRewrite(pod);
+  const originals = originalsOf(rewrites);
+  const init = renderInit(settings, choices);
+  const proxy = renderProxy(pod, settings, choices, probeTargets(pod, originals));
+  const add = settings.nativeSidecar ? patch.addNative : patch.addOrdinary;
+  return [
+    ...patch.setEntries(pod, 'labels', { [names.Label.rev]: settings.revision }),
+    ...patch.setEntries(pod, 'annotations', {
+      [names.Annotation.injection]: decisionText([]),
+      ...(rewrites.length === 0 ? {} : { [names.Annotation.originalProbes]: originalsValue(originals) }),
+    }),
+    ...patch.replaceProbes(rewrites),
+    ...add(pod, init, proxy),
+    ...patch.addVolumes(pod, meshVolumes()),
+  ];
+}
+
+/** A later round of the same admission: probes that another webhook has brought since are rewritten, nothing else. */
+export function refreshProbes(pod: Pod): readonly Operation[] {
+  const rewrites = probesToRewrite(pod);
+  if (rewrites.length === 0) return [];
+  const originals = { ...notedOriginals(pod), ...originalsOf(rewrites) };
+  const value = probesValue(probeTargets(pod, originals));
+  const proxies = placedContainers(pod).filter(({ container }) => container.name === names.PROXY_CONTAINER);
+  return [
+    ...patch.setEntries(pod, 'annotations', { [names.Annotation.originalProbes]: originalsValue(originals) }),
+    ...patch.replaceProbes(rewrites),
+    ...proxies.flatMap(({ container, path }) => patch.replaceProbeTargets(container, path, value)),
+  ];
+}
+
+function originalsOf(rewrites: readonly ProbeRewrite[]): Originals {
+  return Object.fromEntries(rewrites.map(({ key, original }) => [key, original]));
+}
