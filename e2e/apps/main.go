@@ -4,6 +4,7 @@
 //	testapp load   a client that offers a bounded rate of requests and reports what came back
 //	testapp grpc   a client for the four kinds of gRPC call, trailers included
 //	testapp tcp    a client that half-closes and checks the bytes that return
+//	testapp post   one empty POST, for the switches an application has
 package main
 
 import (
@@ -16,11 +17,12 @@ var commands = map[string]func(args []string) error{
 	"load":  load,
 	"grpc":  grpcClient,
 	"tcp":   tcpClient,
+	"post":  post,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: testapp serve|load|grpc|tcp [flags]; testapp COMMAND -h explains one")
+		fmt.Fprintln(os.Stderr, "usage: testapp serve|load|grpc|tcp|post [flags]; testapp COMMAND -h explains one")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
