@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod config;
+pub mod detect;
 pub mod drain;
 pub mod error;
 pub mod identity;
@@ -9,5 +10,8 @@ pub mod names;
 pub mod readiness;
 pub mod socket;
 pub mod state;
+pub mod tcp;
+pub mod telemetry;
 pub mod tls;
 pub mod wire;
+pub mod worker;

@@ -1,0 +1,13 @@
+//! Bytes: streams of every kind the path carries, dialling, relaying with half-close, the tunnel header.
+
+mod dial;
+mod prefixed;
+mod relay;
+mod stream;
+mod tunnel;
+
+pub use dial::{CONNECT_TIMEOUT, within_connect_timeout};
+pub use prefixed::Prefixed;
+pub use relay::{Relayed, relay};
+pub use stream::Stream;
+pub use tunnel::{TunnelError, encode_header, read_header};

@@ -1,0 +1,182 @@
+//! Carrying bytes both ways until both sides have ended.
+//!
+//! An idle connection holds no buffer: reads go into one scratch buffer per worker thread, and only what the other
+//! side did not take at once is kept with the connection.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+const SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH_BUF: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// Bytes carried so far, readable while the relay runs and after it failed.
+#[derive(Debug, Default)]
+pub struct Relayed {
+    /// From the first stream to the second.
+    pub there: Cell<u64>,
+    /// From the second stream to the first.
+    pub back: Cell<u64>,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Half {
+    /// Read but not taken yet by the writer.
+    left: Vec<u8>,
+    taken: usize,
+    ended: bool,
+    unflushed: bool,
+    done: bool,
+}
+
+/// Copies between `a` and `b` until both have ended; the end of one side is passed on as the end of that side only.
+pub async fn relay<A, B>(a: &mut A, b: &mut B, relayed: &Relayed) -> io::Result<()>
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut there, mut back) = (Half::default(), Half::default());
+    poll_fn(|cx| {
+        // Both directions are polled each time, so that neither can starve the other.
+        let first = there.poll(cx, a, b, &relayed.there)?;
+        let second = back.poll(cx, b, a, &relayed.back)?;
+        if first.is_ready() && second.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    })
+    .await
+}
+
+// === impl Half ===
+
+impl Half {
+    fn poll<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        r: &mut R,
+        w: &mut W,
+        count: &Cell<u64>,
+    ) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        if self.done {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            ready!(self.poll_drain(cx, w, count))?;
+            if self.ended {
+                ready!(Pin::new(&mut *w).poll_shutdown(cx))?;
+                self.done = true;
+                return Poll::Ready(Ok(()));
+            }
+            if self.poll_fill(cx, r, w, count)?.is_pending() {
+                if self.unflushed {
+                    ready!(Pin::new(&mut *w).poll_flush(cx))?;
+                    self.unflushed = false;
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes what an earlier read left.
+    fn poll_drain<W>(&mut self, cx: &mut Context<'_>, w: &mut W, count: &Cell<u64>) -> Poll<io::Result<()>>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        while self.taken < self.left.len() {
+            let n = ready!(Pin::new(&mut *w).poll_write(cx, &self.left[self.taken..]))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.taken += n;
+            count.set(count.get() + n as u64);
+        }
+        if self.taken > 0 {
+            (self.left, self.taken) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once and writes at once as much as the writer takes.
+    fn poll_fill<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        r: &mut R,
+        w: &mut W,
+        count: &Cell<u64>,
+    ) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        SCRATCH_BUF.with_borrow_mut(|scratch| {
+            let mut buf = ReadBuf::new(scratch);
+            ready!(Pin::new(r).poll_read(cx, &mut buf))?;
+            let read = buf.filled();
+            if read.is_empty() {
+                self.ended = true;
+                return Poll::Ready(Ok(()));
+            }
+            self.unflushed = true;
+            let taken = match Pin::new(w).poll_write(cx, read)? {
+                Poll::Ready(n) => n,
+                Poll::Pending => 0,
+            };
+            count.set(count.get() + taken as u64);
+            self.left.extend_from_slice(&read[taken..]);
+            Poll::Ready(Ok(()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test]
+    async fn the_end_of_one_side_leaves_the_other_open() {
+        let (mut client, mut near) = duplex(16);
+        let (mut far, mut server) = duplex(16);
+        let relayed = Relayed::default();
+        let answer = vec![7; 200_000];
+        let caller = async {
+            client.write_all(b"a question longer than the pipe").await.unwrap();
+            client.shutdown().await.unwrap();
+            let mut got = Vec::new();
+            client.read_to_end(&mut got).await.unwrap();
+            got
+        };
+        let callee = async {
+            let mut got = String::new();
+            server.read_to_string(&mut got).await.unwrap();
+            assert_eq!(got, "a question longer than the pipe");
+            server.write_all(&answer).await.unwrap();
+            server.shutdown().await.unwrap();
+        };
+        let (result, got, ()) = tokio::join!(relay(&mut near, &mut far, &relayed), caller, callee);
+        result.unwrap();
+        assert_eq!(got, answer);
+        assert_eq!((relayed.there.get(), relayed.back.get()), (31, 200_000));
+    }
+
+    #[tokio::test]
+    async fn a_broken_side_ends_the_relay_and_what_was_carried_is_known() {
+        let (mut client, mut near) = duplex(16);
+        let (mut far, server) = duplex(16);
+        let relayed = Relayed::default();
+        client.write_all(b"hello").await.unwrap();
+        drop(server);
+        assert!(relay(&mut near, &mut far, &relayed).await.is_err());
+        assert_eq!(relayed.there.get(), 0);
+    }
+}

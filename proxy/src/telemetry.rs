@@ -1,0 +1,9 @@
+//! What the proxy counts. Labels are bounded: names of the mesh and its identities, never a host or a path.
+
+mod connection;
+mod metrics;
+mod request;
+
+pub use connection::OpenConnection;
+pub use metrics::{ConnectionLabels, Direction, Metrics, RequestLabels, Tls};
+pub use request::{Record, Series};

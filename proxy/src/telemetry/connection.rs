@@ -1,0 +1,42 @@
+//! One value per opaque connection, recorded once when it is dropped.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::{ConnectionLabels, Metrics};
+use crate::tcp::Relayed;
+
+/// An opaque connection that is open. Dropping it adds its bytes and ends it.
+#[derive(Debug)]
+pub struct OpenConnection {
+    /// Counted by the relay.
+    pub relayed: Relayed,
+    open: Gauge,
+    sent: Counter,
+    received: Counter,
+}
+
+// === impl OpenConnection ===
+
+impl OpenConnection {
+    /// Counts a connection that was opened now.
+    pub fn begin(metrics: &Metrics, labels: &ConnectionLabels) -> Self {
+        metrics.connections.get_or_create_owned(labels).inc();
+        let open = metrics.open_connections.get_or_create_owned(labels);
+        open.inc();
+        Self {
+            relayed: Relayed::default(),
+            open,
+            sent: metrics.sent_bytes.get_or_create_owned(labels),
+            received: metrics.received_bytes.get_or_create_owned(labels),
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.sent.inc_by(self.relayed.there.get());
+        self.received.inc_by(self.relayed.back.get());
+        self.open.dec();
+    }
+}

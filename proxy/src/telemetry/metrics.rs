@@ -1,0 +1,205 @@
+//! The metric families. Handles are looked up once and kept; a request only touches atomics.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Seconds, from a loopback answer to a slow report.
+const BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+
+/// Which half of the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the application to others.
+    Outbound,
+    /// From others to the application.
+    Inbound,
+}
+
+/// How the other side proved who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tls {
+    /// Mutual TLS of the mesh.
+    Mutual,
+    /// None of the mesh's; the application may use its own.
+    None,
+}
+
+/// One series of requests, but for the result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    pub direction: Direction,
+    /// `<namespace>/<name>:<port>`: outbound what was dialled, inbound the Service in front of the port.
+    pub destination: String,
+    /// The backend a route chose; empty inbound.
+    pub backend: String,
+    /// The route that matched; empty inbound.
+    pub route: String,
+    /// SPIFFE identity of the other side; empty without mutual TLS.
+    pub peer: String,
+    pub tls: Tls,
+}
+
+/// A series of requests with one result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ResultLabels {
+    /// HTTP status; 499 when the caller went away before there was one.
+    pub code: u16,
+    /// gRPC status number; empty when the answer is no gRPC.
+    pub grpc_status: String,
+    #[prometheus(flatten)]
+    pub request: RequestLabels,
+}
+
+/// Where latency is told apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DurationLabels {
+    pub direction: Direction,
+    pub destination: String,
+    pub backend: String,
+}
+
+/// A series of opaque connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ConnectionLabels {
+    pub direction: Direction,
+    /// As in [`RequestLabels`].
+    pub destination: String,
+    /// SPIFFE identity of the other side; empty without mutual TLS.
+    pub peer: String,
+    pub tls: Tls,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    direction: Direction,
+    reason: &'static str,
+}
+
+type Durations = Family<DurationLabels, Histogram, fn() -> Histogram>;
+type Reasons = Family<ReasonLabels, Counter>;
+
+/// All families of the data path. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub(super) requests: Family<ResultLabels, Counter>,
+    pub(super) durations: Durations,
+    pub(super) connections: Family<ConnectionLabels, Counter>,
+    pub(super) open_connections: Family<ConnectionLabels, Gauge>,
+    pub(super) sent_bytes: Family<ConnectionLabels, Counter>,
+    pub(super) received_bytes: Family<ConnectionLabels, Counter>,
+    connect_failures: Reasons,
+    retries: Reasons,
+    errors: Reasons,
+    passthrough: Reasons,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Makes the families and registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            connections: Family::default(),
+            open_connections: Family::default(),
+            sent_bytes: Family::default(),
+            received_bytes: Family::default(),
+            connect_failures: Family::default(),
+            retries: Family::default(),
+            errors: Family::default(),
+            passthrough: Family::default(),
+        };
+        metrics.register_http(registry);
+        metrics.register_connections(registry);
+        metrics
+    }
+
+    fn register_http(&self, registry: &mut Registry) {
+        registry.register("weft_requests", "HTTP requests, by result", self.requests.clone());
+        registry.register_with_unit(
+            "weft_request_duration",
+            "From the head of a request to the end of its response",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        registry.register(
+            "weft_retries",
+            "Requests sent again, to another endpoint where there is one",
+            self.retries.clone(),
+        );
+    }
+
+    fn register_connections(&self, registry: &mut Registry) {
+        let connections = self.connections.clone();
+        registry.register("weft_tcp_connections", "Opaque connections opened", connections);
+        let open = self.open_connections.clone();
+        registry.register("weft_tcp_connections_open", "Opaque connections open now", open);
+        let sent = self.sent_bytes.clone();
+        registry.register("weft_tcp_sent_bytes", "Opaque bytes towards the destination", sent);
+        let received = self.received_bytes.clone();
+        registry.register("weft_tcp_received_bytes", "Opaque bytes from the destination", received);
+        registry.register(
+            "weft_connect_failures",
+            "Connections that could not be opened, retried ones too",
+            self.connect_failures.clone(),
+        );
+        registry.register(
+            "weft_errors",
+            "Requests and connections that the proxy itself ended, by reason",
+            self.errors.clone(),
+        );
+        registry.register(
+            "weft_passthrough",
+            "Connections carried without the mesh, by reason",
+            self.passthrough.clone(),
+        );
+    }
+
+    /// Counts a request or connection that the proxy ended.
+    pub fn error(&self, direction: Direction, reason: &'static str) {
+        self.errors.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+    }
+
+    /// Counts a connection that could not be opened.
+    pub fn connect_failure(&self, direction: Direction, reason: &'static str) {
+        self.connect_failures.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+    }
+
+    /// Counts a request sent again.
+    pub fn retry(&self, direction: Direction, reason: &'static str) {
+        self.retries.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+    }
+
+    /// Counts a connection carried without the mesh.
+    pub fn passthrough(&self, direction: Direction, reason: &'static str) {
+        self.passthrough.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+    }
+}
+
+// === impl Direction, Tls ===
+
+impl EncodeLabelValue for Direction {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let name = match self {
+            Self::Outbound => "outbound",
+            Self::Inbound => "inbound",
+        };
+        EncodeLabelValue::encode(&name, encoder)
+    }
+}
+
+impl EncodeLabelValue for Tls {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let name = match self {
+            Self::Mutual => "mutual",
+            Self::None => "none",
+        };
+        EncodeLabelValue::encode(&name, encoder)
+    }
+}

@@ -1,0 +1,143 @@
+//! One value per request, recorded once when it is dropped, also when its future was cancelled.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::time::Instant;
+
+use super::metrics::{DurationLabels, ResultLabels};
+use super::{Metrics, RequestLabels};
+
+/// What a request is recorded as when the caller left before there was a response.
+const CALLER_LEFT: u16 = 499;
+
+/// Handles for requests that differ only in their result.
+#[derive(Debug)]
+pub struct Series {
+    metrics: Metrics,
+    labels: RequestLabels,
+    duration: Histogram,
+    /// Few results occur in one series, so a scan beats a map.
+    results: RefCell<Vec<(u16, Option<u16>, Counter)>>,
+}
+
+/// A request that is under way. Dropping it records it.
+#[derive(Debug)]
+pub struct Record {
+    series: Rc<Series>,
+    started: Instant,
+    code: u16,
+    grpc_status: Option<u16>,
+}
+
+// === impl Series ===
+
+impl Series {
+    pub fn new(metrics: &Metrics, labels: RequestLabels) -> Rc<Self> {
+        let duration = metrics.durations.get_or_create_owned(&DurationLabels {
+            direction: labels.direction,
+            destination: labels.destination.clone(),
+            backend: labels.backend.clone(),
+        });
+        Rc::new(Self { metrics: metrics.clone(), labels, duration, results: RefCell::default() })
+    }
+
+    /// A request of this series began at `started`.
+    pub fn begin(self: &Rc<Self>, started: Instant) -> Record {
+        Record { series: self.clone(), started, code: CALLER_LEFT, grpc_status: None }
+    }
+
+    fn count(&self, code: u16, grpc_status: Option<u16>) {
+        let mut results = self.results.borrow_mut();
+        if let Some((.., counter)) = results.iter().find(|known| (known.0, known.1) == (code, grpc_status)) {
+            counter.inc();
+            return;
+        }
+        let counter = self.metrics.requests.get_or_create_owned(&ResultLabels {
+            code,
+            grpc_status: grpc_status.map(|status| status.to_string()).unwrap_or_default(),
+            request: self.labels.clone(),
+        });
+        counter.inc();
+        results.push((code, grpc_status, counter));
+    }
+}
+
+// === impl Record ===
+
+impl Record {
+    /// The head of the response is there.
+    pub fn answered(&mut self, code: http::StatusCode, headers: &http::HeaderMap) {
+        self.code = code.as_u16();
+        self.read_grpc_status(headers);
+    }
+
+    /// Looks for a gRPC result in headers (an answer without body) or trailers.
+    pub fn read_grpc_status(&mut self, headers: &http::HeaderMap) {
+        if let Some(status) = headers.get("grpc-status") {
+            // Numbers beyond the registered ones share a series, so that a peer cannot make many.
+            const UNKNOWN: u16 = 2;
+            let status: Option<u16> = status.to_str().ok().and_then(|text| text.parse().ok());
+            self.grpc_status = Some(status.filter(|status| *status <= 16).unwrap_or(UNKNOWN));
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.series.duration.observe(self.started.elapsed().as_secs_f64());
+        self.series.count(self.code, self.grpc_status);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::{Direction, Tls};
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
+    fn labels() -> RequestLabels {
+        RequestLabels {
+            direction: Direction::Outbound,
+            destination: "shop/reviews:8080".into(),
+            backend: "shop/reviews:8080{version=v1}".into(),
+            route: "canary".into(),
+            peer: "spiffe://cluster.local/ns/shop/sa/reviews".into(),
+            tls: Tls::Mutual,
+        }
+    }
+
+    #[test]
+    fn a_dropped_record_counts_once_with_its_result_and_a_cancelled_one_as_499() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let series = Series::new(&metrics, labels());
+        for _ in 0..2 {
+            let mut record = series.begin(Instant::now());
+            record.answered(http::StatusCode::OK, &http::HeaderMap::new());
+        }
+        drop(series.begin(Instant::now()));
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("grpc-status", http::HeaderValue::from_static("14"));
+        let mut record = series.begin(Instant::now());
+        record.answered(http::StatusCode::OK, &http::HeaderMap::new());
+        record.read_grpc_status(&trailers);
+        drop(record);
+
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let tail = r#"direction="outbound",destination="shop/reviews:8080",backend="shop/reviews:8080{version=v1}",route="canary",peer="spiffe://cluster.local/ns/shop/sa/reviews",tls="mutual"}"#;
+        for (head, count) in [
+            (r#"code="200",grpc_status="","#, 2),
+            (r#"code="499",grpc_status="","#, 1),
+            (r#"code="200",grpc_status="14","#, 1),
+        ] {
+            let line = format!("weft_requests_total{{{head}{tail} {count}\n");
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains("weft_request_duration_seconds_count"), "{text}");
+    }
+}
