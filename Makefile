@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help tools demo test check unit e2e down kubeconfig image unsupported generate format
+.PHONY: help tools demo test check unit e2e down kubeconfig image figures unsupported generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ down: ## Stop the local cluster, without leftovers
 
 kubeconfig: ## Print the path of the local cluster's kubeconfig
 	@e2e/cluster/kubeconfig.sh
+
+figures: tools ## Measure on the local cluster what the mesh costs beside pods without it
+	@e2e/suite/prepare.sh && e2e/suite/ts.sh bench/figures.ts
 
 unsupported: node_modules/.package-lock.json ## Print each schema field that is refused as not supported yet
 	@npm run --silent unsupported
