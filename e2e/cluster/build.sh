@@ -10,6 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source lib/settings.sh
 # shellcheck source=lib/progress.sh
 source lib/progress.sh
+# shellcheck source=lib/go-toolchain.sh
+source lib/go-toolchain.sh
 # shellcheck source=lib/go-tools.sh
 source lib/go-tools.sh
 # shellcheck source=lib/build-cache.sh
@@ -52,5 +54,8 @@ mkdir -p "$CACHE_DIR"
 exec 8>"$CACHE_DIR/build.lock"
 flock 8
 target=$(set_folder "$set")
-[[ -d $target ]] || build_set "$set" "$target"
+if [[ ! -d $target ]]; then
+  ensure_go
+  build_set "$set" "$target"
+fi
 ln -sfn "$target" "$CACHE_DIR/current"

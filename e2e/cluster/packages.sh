@@ -7,6 +7,8 @@ packages=(
   buildah ca-certificates conntrack containerd containernetworking-plugins ethtool gcc iproute2 iptables
   jq kmod libc6-dev mmdebstrap openssl procps runc shellcheck tcpdump util-linux
 )
+# Any Go will do: build.sh fetches the release that it needs.
+command -v go >/dev/null || packages+=(golang-go)
 
 installed() {
   dpkg-query --show --showformat '${db:Status-Abbrev}\n' "$1" 2>/dev/null | grep --quiet '^ii'

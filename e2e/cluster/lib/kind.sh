@@ -15,9 +15,14 @@ kind_up() {
       --kubeconfig "$KUBECONFIG_FILE" --wait 180s
   fi
   kind export kubeconfig --name "$CLUSTER_NAME" --kubeconfig "$KUBECONFIG_FILE"
+  # Captures take root and Linux; the cluster itself does not.
+  if ((EUID == 0)) && command -v ip >/dev/null; then
+    kind_name_namespace
+  fi
 }
 
 kind_down() {
+  kind_forget_namespace
   kind delete cluster --name "$CLUSTER_NAME" --kubeconfig "$KUBECONFIG_FILE"
   rm -f "$KUBECONFIG_FILE"
 }
@@ -26,7 +31,12 @@ kind_load() { # FILE
   kind load image-archive "$1" --name "$CLUSTER_NAME"
 }
 
-# The process of the only node: its network namespace is the node's.
-kind_node_pid() {
-  docker inspect --format '{{.State.Pid}}' "$CLUSTER_NAME-control-plane"
+# Gives the node's namespace the name that captures ask for.
+kind_name_namespace() {
+  kind_forget_namespace
+  ip netns attach "$NODE" "$(docker inspect --format '{{.State.Pid}}' "$CLUSTER_NAME-control-plane")"
+}
+
+kind_forget_namespace() {
+  [[ ! -e /run/netns/$NODE ]] || ip netns delete "$NODE"
 }
