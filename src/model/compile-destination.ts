@@ -1,5 +1,16 @@
-import type { CompiledDestination, DestinationRef } from './destination.js';
+import { followService, tcpPort } from './backend-ref.js';
+import { BackendTable } from './backend-table.js';
+import { compilePod, podDestinationKey } from './compile-pod.js';
+import type { CompiledDestination, Destination, DestinationRef, Protocol, Route } from './destination.js';
+import { featuresOf } from './features.js';
+import { dirtyService } from './keys.js';
 import type { Mesh } from './mesh.js';
+import type { Policy, PolicyRoute, SplitEntry } from './policy.js';
+import { declaredProtocol } from './protocol.js';
+import type { Service, ServicePort } from './service.js';
+import { winnerOn } from './winner.js';
+
+type ServiceRef = Extract<DestinationRef, { kind: 'service' }>;
 
 /**
  * What a caller in a namespace needs to reach a destination, or undefined when it is gone. Callers without an overlay
@@ -10,10 +21,82 @@ export function compileDestination(
   ref: DestinationRef,
   consumerNamespace: string,
 ): CompiledDestination | undefined {
-  throw new Error(`to come: ${mesh.settings.cluster} ${ref.kind} ${consumerNamespace}`);
+  return ref.kind === 'pod' ? compilePod(mesh, ref) : compileService(mesh, ref, consumerNamespace);
 }
 
 /** The key `compileDestination` would give, without the work: a cache looks here first. */
 export function destinationKey(mesh: Mesh, ref: DestinationRef, consumerNamespace: string): string | undefined {
-  throw new Error(`to come: ${mesh.settings.cluster} ${ref.kind} ${consumerNamespace}`);
+  if (ref.kind === 'pod') return podDestinationKey(mesh, ref);
+  const service = mesh.services.get(ref.service);
+  if (service === undefined || tcpPort(service, ref.port) === undefined) return undefined;
+  return serviceDestinationKey(mesh, ref, policyFor(mesh, service, ref, consumerNamespace).consumer);
+}
+
+function compileService(mesh: Mesh, ref: ServiceRef, consumerNamespace: string): CompiledDestination | undefined {
+  const service = mesh.services.get(ref.service);
+  const port = service === undefined ? undefined : tcpPort(service, ref.port);
+  if (service === undefined || port === undefined) return undefined;
+  const { policy, consumer } = policyFor(mesh, service, ref, consumerNamespace);
+  const table = new BackendTable(mesh, ref.service, ref.port, ref.family);
+  const routes = compileRoutes(table, policy?.routes ?? []);
+  const key = serviceDestinationKey(mesh, ref, consumer);
+  const destination: Destination = {
+    criticalFeatures: featuresOf(routes),
+    key,
+    target: { kind: 'service', namespace: service.namespace, name: service.name, port: ref.port },
+    protocol: protocolOf(mesh, ref, port, table),
+    endpoints: table.endpoints,
+    backends: table.backends,
+    routes,
+    loadBalancer: policy?.loadBalancer ?? { algorithm: 'peakEwma' },
+  };
+  const services = new Set([ref.service, ...table.services]);
+  const depends = ['mesh' as const, ...[...services].map(dirtyService)];
+  return { key, destination, sources: policy === undefined ? [] : [policy.ref], depends };
+}
+
+/** The consumer's own policy replaces the producer's whole. */
+function policyFor(
+  mesh: Mesh,
+  service: Service,
+  ref: ServiceRef,
+  consumerNamespace: string,
+): { readonly policy: Policy | undefined; readonly consumer: string } {
+  const own =
+    consumerNamespace === service.namespace ? undefined : winnerOn(mesh, consumerNamespace, ref.service, ref.port);
+  if (own !== undefined) return { policy: own, consumer: consumerNamespace };
+  return { policy: winnerOn(mesh, service.namespace, ref.service, ref.port), consumer: '-' };
+}
+
+/** The dialled family stands in the key where it is not the Service's first, because it decides the endpoints. */
+function serviceDestinationKey(mesh: Mesh, ref: ServiceRef, consumer: string): string {
+  const { cluster, network } = mesh.settings;
+  const family = ref.family === undefined ? '' : `,${ref.family}`;
+  return `${cluster}/${network}/${ref.service}:${ref.port}${family}/${consumer}`;
+}
+
+const WHOLE_SERVICE: SplitEntry = { weight: 1, fallback: false, field: '' };
+
+function compileRoutes(table: BackendTable, routes: readonly PolicyRoute[]): readonly Route[] {
+  if (routes.length === 0) return [{ name: 'default', matches: [], split: wholeService(table) }];
+  return routes.map(({ name, matches, split }) => ({
+    name,
+    matches,
+    split: split.length === 0 ? wholeService(table) : compileSplit(table, split),
+  }));
+}
+
+function wholeService(table: BackendTable): Route['split'] {
+  return [{ backend: table.place(WHOLE_SERVICE), weight: 1 }];
+}
+
+function compileSplit(table: BackendTable, split: readonly SplitEntry[]): Route['split'] {
+  return split.map((entry) => ({ backend: table.place(entry), weight: entry.weight }));
+}
+
+/** Bytes, when every pod behind the port says so; else what the Service declares. */
+function protocolOf(mesh: Mesh, ref: ServiceRef, port: ServicePort, table: BackendTable): Protocol {
+  const candidates = table.candidatesOf(followService(mesh, ref.service, ref.port));
+  if (candidates.length > 0 && candidates.every((candidate) => candidate.bytesOnly)) return 'opaque';
+  return declaredProtocol(port);
 }

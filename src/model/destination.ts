@@ -11,7 +11,13 @@ export type DestinationRef =
       /** Family of the dialled address, when it is not the Service's first; its endpoints are preferred. */
       readonly family?: 'ipv4' | 'ipv6';
     }
-  | { readonly kind: 'pod'; readonly uid: string; readonly port: number };
+  | {
+      readonly kind: 'pod';
+      readonly uid: string;
+      /** The dialled one of the pod's addresses, in canonical form. */
+      readonly address: string;
+      readonly port: number;
+    };
 
 /** What a port speaks; `unknown` asks the proxy to detect it. */
 export type Protocol = 'unknown' | 'http1' | 'http2' | 'opaque';
@@ -19,7 +25,10 @@ export type Protocol = 'unknown' | 'http1' | 'http2' | 'opaque';
 /** Everything a proxy needs to send traffic somewhere. */
 export interface Destination {
   readonly criticalFeatures: readonly string[];
-  /** `<cluster>/<network>/<namespace>/<name>:<port>/<consumer namespace or ->`. */
+  /**
+   * `<cluster>/<network>/<namespace>/<service>:<port>/<consumer namespace or ->`, or `.../pod/<pod>:<port>/-`. The port
+   * is followed by `,ipv4` or `,ipv6` where that is the dialled family and not the first of the Service or pod.
+   */
   readonly key: string;
   readonly target: {
     readonly kind: 'service' | 'pod';

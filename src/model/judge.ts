@@ -1,21 +1,87 @@
+import { followSplit, noSuchPort, tcpPort, tcpPorts } from './backend-ref.js';
+import { serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
-import type { Policy } from './policy.js';
+import type { Policy, PolicyTarget, SplitEntry } from './policy.js';
 import type { Problem, Verdict } from './problem.js';
+import { contender } from './winner.js';
 
 /** What keeps a policy from acting as written: rivals that win over it and references that lead nowhere. */
 export function judge(mesh: Mesh, policy: Policy): readonly Problem[] {
-  throw new Error(`to come: ${mesh.settings.cluster} ${policy.ref.name}`);
+  return [
+    ...policy.targets.flatMap((target) => judgeTarget(mesh, policy, target)),
+    ...policy.routes.flatMap((route) => route.split).flatMap((entry) => judgeSplit(mesh, policy, entry)),
+  ];
 }
 
 /** Problems as the content of the two conditions; joins those that `toPolicy` found and those of `judge`. */
 export function verdicts(problems: readonly Problem[]): { readonly accepted: Verdict; readonly resolvedRefs: Verdict } {
-  return { accepted: verdict(problems, 'Accepted'), resolvedRefs: verdict(problems, 'ResolvedRefs') };
+  return {
+    accepted: verdict(problems, 'Accepted', 'The policy is in force.'),
+    resolvedRefs: verdict(problems, 'ResolvedRefs', 'Every reference leads somewhere.'),
+  };
 }
 
-function verdict(problems: readonly Problem[], condition: Problem['condition']): Verdict {
+/** The API server refuses longer messages. */
+const MESSAGE_LIMIT = 32_768;
+
+function verdict(problems: readonly Problem[], condition: Problem['condition'], good: string): Verdict {
   const own = problems.filter((problem) => problem.condition === condition);
   const [first] = own;
-  if (first === undefined) return { status: 'True', reason: condition, message: '' };
+  if (first === undefined) return { status: 'True', reason: condition, message: good };
   const message = own.map((problem) => `${problem.field}: ${problem.message}`).join('\n');
-  return { status: 'False', reason: first.reason, message: message.slice(0, 32_768) };
+  return { status: 'False', reason: first.reason, message: message.slice(0, MESSAGE_LIMIT) };
+}
+
+function judgeTarget(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[] {
+  const missing = missingTarget(mesh, target);
+  const winner = contender(mesh, policy.ref.namespace, target);
+  return [
+    ...(missing === undefined
+      ? []
+      : [{ condition: 'ResolvedRefs', reason: 'TargetNotFound', field: target.field, message: missing } as const]),
+    ...(winner === undefined || winner.ref.uid === policy.ref.uid ? [] : [conflict(target, winner)]),
+  ];
+}
+
+function missingTarget(mesh: Mesh, target: PolicyTarget): string | undefined {
+  const service = mesh.services.get(target.service);
+  if (service === undefined) {
+    return `Service ${target.service} does not exist; create it or correct name and namespace`;
+  }
+  const known = target.port === undefined || tcpPort(service, target.port) !== undefined;
+  return known ? undefined : `${noSuchPort(service, target.port)}; correct the port or leave it out to mean all`;
+}
+
+function conflict(target: PolicyTarget, winner: Policy): Problem {
+  const section = target.port === undefined ? `Service ${target.service}` : `port ${target.port} of ${target.service}`;
+  const { namespace, name } = winner.ref;
+  return {
+    condition: 'Accepted',
+    reason: 'Conflicted',
+    field: target.field,
+    message: `TrafficPolicy ${namespace}/${name} came first and decides about ${section}; merge the two or delete one`,
+  };
+}
+
+/** A reference without a port has to lead somewhere from every port that the policy acts on. */
+function judgeSplit(mesh: Mesh, policy: Policy, entry: SplitEntry): Problem[] {
+  const { service: reference } = entry;
+  if (reference === undefined) return [];
+  const reasons = policy.targets
+    .flatMap((target) => portsOf(mesh, target, entry).map((port) => followSplit(mesh, entry, target.service, port).invalid))
+    .filter((reason) => reason !== undefined);
+  return [...new Set(reasons)].map((reason) => ({
+    condition: 'ResolvedRefs',
+    reason: 'BackendNotFound',
+    field: `${entry.field}.service`,
+    message: `${reason}; until it does, its share of the requests is answered with status 500`,
+  }));
+}
+
+/** Ports that the policy acts on. Where the target does not exist, any port tells whether the backend does. */
+function portsOf(mesh: Mesh, target: PolicyTarget, entry: SplitEntry): readonly number[] {
+  if (target.port !== undefined) return [target.port];
+  const { namespace, name } = entry.service ?? { namespace: '', name: '' };
+  const service = mesh.services.get(target.service) ?? mesh.services.get(serviceKey(namespace, name));
+  return service === undefined ? [0] : tcpPorts(service);
 }

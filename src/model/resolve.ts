@@ -23,7 +23,7 @@ function resolveAddress(mesh: Mesh, ip: string, port: number): DestinationRef | 
   const found = mesh.serviceAt(ip, port);
   if (found !== undefined) return serviceRef(found.service, port, ip);
   const workload = mesh.workloadAt(ip);
-  return workload === undefined ? undefined : { kind: 'pod', uid: workload.uid, port };
+  return workload === undefined ? undefined : { kind: 'pod', uid: workload.uid, address: ip, port };
 }
 
 function serviceRef(service: Service, port: number, dialled: string): DestinationRef {
