@@ -9,7 +9,12 @@ export type BackendRef =
   | { readonly service: ServiceKey; readonly invalid: string };
 
 /** Follows an entry of a split on a port of its target Service. A port that is not given is the target's own. */
-export function followSplit(mesh: Mesh, entry: SplitEntry, target: ServiceKey, targetPort: number): BackendRef {
+export function followSplit(
+  mesh: Mesh,
+  entry: SplitEntry,
+  target: ServiceKey,
+  targetPort: number,
+): BackendRef {
   if (entry.service === undefined) return followService(mesh, target, targetPort);
   const { namespace, name, port } = entry.service;
   return followService(mesh, serviceKey(namespace, name), port ?? targetPort);
@@ -20,10 +25,15 @@ export function followService(mesh: Mesh, key: ServiceKey, port: number): Backen
   const service = mesh.services.get(key);
   if (service === undefined) return { service: key, invalid: `Service ${key} does not exist` };
   if (service.type === 'ExternalName') {
-    return { service: key, invalid: `Service ${key} is of type ExternalName, which has no endpoints to send to` };
+    return {
+      service: key,
+      invalid: `Service ${key} is of type ExternalName, which has no endpoints to send to`,
+    };
   }
   const found = tcpPort(service, port);
-  return found === undefined ? { service: key, invalid: noSuchPort(service, port) } : { service: key, port: found };
+  return found === undefined
+    ? { service: key, invalid: noSuchPort(service, port) }
+    : { service: key, port: found };
 }
 
 export function tcpPort(service: Service, port: number): ServicePort | undefined {

@@ -66,10 +66,14 @@ export class BackendTable {
 function backendName(ref: BackendRef, entry: SplitEntry, targetPort: number): string {
   const port = entry.service?.port ?? targetPort;
   const labels = Object.entries(entry.labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  const subset = labels.length === 0 ? '' : `{${labels.map(([name, value]) => `${name}=${value}`).join(',')}}`;
+  const subset =
+    labels.length === 0 ? '' : `{${labels.map(([name, value]) => `${name}=${value}`).join(',')}}`;
   return `${ref.service}:${port}${subset}`;
 }
 
-function hasLabels(labels: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
+function hasLabels(
+  labels: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string>>,
+): boolean {
   return Object.entries(wanted).every(([name, value]) => labels[name] === value);
 }

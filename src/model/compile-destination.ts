@@ -25,14 +25,22 @@ export function compileDestination(
 }
 
 /** The key `compileDestination` would give, without the work: a cache looks here first. */
-export function destinationKey(mesh: Mesh, ref: DestinationRef, consumerNamespace: string): string | undefined {
+export function destinationKey(
+  mesh: Mesh,
+  ref: DestinationRef,
+  consumerNamespace: string,
+): string | undefined {
   if (ref.kind === 'pod') return podDestinationKey(mesh, ref);
   const service = mesh.services.get(ref.service);
   if (service === undefined || tcpPort(service, ref.port) === undefined) return undefined;
   return serviceDestinationKey(mesh, ref, policyFor(mesh, service, ref, consumerNamespace).consumer);
 }
 
-function compileService(mesh: Mesh, ref: ServiceRef, consumerNamespace: string): CompiledDestination | undefined {
+function compileService(
+  mesh: Mesh,
+  ref: ServiceRef,
+  consumerNamespace: string,
+): CompiledDestination | undefined {
   const service = mesh.services.get(ref.service);
   const port = service === undefined ? undefined : tcpPort(service, ref.port);
   if (service === undefined || port === undefined) return undefined;
@@ -63,7 +71,9 @@ function policyFor(
   consumerNamespace: string,
 ): { readonly policy: Policy | undefined; readonly consumer: string } {
   const own =
-    consumerNamespace === service.namespace ? undefined : winnerOn(mesh, consumerNamespace, ref.service, ref.port);
+    consumerNamespace === service.namespace
+      ? undefined
+      : winnerOn(mesh, consumerNamespace, ref.service, ref.port);
   if (own !== undefined) return { policy: own, consumer: consumerNamespace };
   return { policy: winnerOn(mesh, service.namespace, ref.service, ref.port), consumer: '-' };
 }

@@ -30,7 +30,8 @@ export function candidatesOf(
 ): readonly Candidate[] {
   const listed = listedAddresses(mesh, service, port);
   const ready = listed.filter(({ address }) => address.ready);
-  const usable = ready.length > 0 ? ready : listed.filter(({ address }) => address.serving && address.terminating);
+  const usable =
+    ready.length > 0 ? ready : listed.filter(({ address }) => address.serving && address.terminating);
   const candidates = new Map<string, Candidate>();
   for (const { address, targetPort } of usable) {
     const candidate = toCandidate(mesh, address, targetPort);
@@ -66,7 +67,9 @@ interface Listed {
 
 function listedAddresses(mesh: Mesh, service: ServiceKey, port: ServicePort): readonly Listed[] {
   return mesh.endpointSetsOf(service).flatMap((set) => {
-    const target = set.ports.find((candidate) => candidate.name === port.name && candidate.protocol === port.protocol);
+    const target = set.ports.find(
+      (candidate) => candidate.name === port.name && candidate.protocol === port.protocol,
+    );
     return target === undefined ? [] : set.addresses.map((address) => ({ address, targetPort: target.port }));
   });
 }

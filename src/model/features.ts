@@ -5,7 +5,12 @@ import type { Route } from './destination.js';
  * What a resource may ask of a proxy beyond the first contract. A resource lists those it uses, so that a proxy
  * that misses one rejects it rather than send traffic astray. The proxy reads the same list, `src/wire/features.json`.
  */
-export const FEATURES = ['route.match.headers', 'route.match.path', 'route.match.regex', 'route.split.weights'] as const;
+export const FEATURES = [
+  'route.match.headers',
+  'route.match.path',
+  'route.match.regex',
+  'route.split.weights',
+] as const;
 
 export type Feature = (typeof FEATURES)[number];
 

@@ -14,7 +14,10 @@ export function judge(mesh: Mesh, policy: Policy): readonly Problem[] {
 }
 
 /** Problems as the content of the two conditions; joins those that `toPolicy` found and those of `judge`. */
-export function verdicts(problems: readonly Problem[]): { readonly accepted: Verdict; readonly resolvedRefs: Verdict } {
+export function verdicts(problems: readonly Problem[]): {
+  readonly accepted: Verdict;
+  readonly resolvedRefs: Verdict;
+} {
   return {
     accepted: verdict(problems, 'Accepted', 'The policy is in force.'),
     resolvedRefs: verdict(problems, 'ResolvedRefs', 'Every reference leads somewhere.'),
@@ -38,7 +41,14 @@ function judgeTarget(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[
   return [
     ...(missing === undefined
       ? []
-      : [{ condition: 'ResolvedRefs', reason: 'TargetNotFound', field: target.field, message: missing } as const]),
+      : [
+          {
+            condition: 'ResolvedRefs',
+            reason: 'TargetNotFound',
+            field: target.field,
+            message: missing,
+          } as const,
+        ]),
     ...(winner === undefined || winner.ref.uid === policy.ref.uid ? [] : [conflict(target, winner)]),
   ];
 }
@@ -49,11 +59,14 @@ function missingTarget(mesh: Mesh, target: PolicyTarget): string | undefined {
     return `Service ${target.service} does not exist; create it or correct name and namespace`;
   }
   const known = target.port === undefined || tcpPort(service, target.port) !== undefined;
-  return known ? undefined : `${noSuchPort(service, target.port)}; correct the port or leave it out to mean all`;
+  return known
+    ? undefined
+    : `${noSuchPort(service, target.port)}; correct the port or leave it out to mean all`;
 }
 
 function conflict(target: PolicyTarget, winner: Policy): Problem {
-  const section = target.port === undefined ? `Service ${target.service}` : `port ${target.port} of ${target.service}`;
+  const section =
+    target.port === undefined ? `Service ${target.service}` : `port ${target.port} of ${target.service}`;
   const { namespace, name } = winner.ref;
   return {
     condition: 'Accepted',
@@ -68,7 +81,9 @@ function judgeSplit(mesh: Mesh, policy: Policy, entry: SplitEntry): Problem[] {
   const { service: reference } = entry;
   if (reference === undefined) return [];
   const reasons = policy.targets
-    .flatMap((target) => portsOf(mesh, target, entry).map((port) => followSplit(mesh, entry, target.service, port).invalid))
+    .flatMap((target) =>
+      portsOf(mesh, target, entry).map((port) => followSplit(mesh, entry, target.service, port).invalid),
+    )
     .filter((reason) => reason !== undefined);
   return [...new Set(reasons)].map((reason) => ({
     condition: 'ResolvedRefs',

@@ -105,7 +105,9 @@ export class MeshTables implements Mesh {
   serviceAt(clusterIP: string, port: number): { service: Service; port: ServicePort } | undefined {
     const key = this.serviceByIp.get(clusterIP);
     const service = key === undefined ? undefined : this.services.get(key);
-    const servicePort = service?.ports.find((candidate) => candidate.port === port && candidate.protocol === 'TCP');
+    const servicePort = service?.ports.find(
+      (candidate) => candidate.port === port && candidate.protocol === 'TCP',
+    );
     return service === undefined || servicePort === undefined ? undefined : { service, port: servicePort };
   }
 

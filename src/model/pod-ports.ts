@@ -20,7 +20,9 @@ export function podPorts(mesh: Mesh, workload: Workload): ReadonlyMap<number, Po
     said.set(port, [...(said.get(port) ?? []), rest]);
   }
   const ports = [...said].filter(([port]) => !isSkipped(workload, port)).sort(([a], [b]) => a - b);
-  return new Map(ports.map(([port, sayings]) => [port, toPodPort(workload.opaquePorts.includes(port), sayings)]));
+  return new Map(
+    ports.map(([port, sayings]) => [port, toPodPort(workload.opaquePorts.includes(port), sayings)]),
+  );
 }
 
 interface Said {

@@ -12,7 +12,12 @@ export interface Section {
  * The policy of a namespace that acts on a port. A policy that names the port is more specific than one that names
  * the Service only; of equals the oldest wins whole, then the first by name.
  */
-export function winnerOn(mesh: Mesh, namespace: string, service: ServiceKey, port: number): Policy | undefined {
+export function winnerOn(
+  mesh: Mesh,
+  namespace: string,
+  service: ServiceKey,
+  port: number,
+): Policy | undefined {
   return contender(mesh, namespace, { service, port }) ?? contender(mesh, namespace, { service });
 }
 

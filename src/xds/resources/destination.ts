@@ -1,5 +1,12 @@
 import { create } from '@bufbuild/protobuf';
-import { type Backend, type Destination, type Endpoint, type Protocol, type Route, ipBytes } from '../../model/index.js';
+import {
+  type Backend,
+  type Destination,
+  type Endpoint,
+  type Protocol,
+  type Route,
+  ipBytes,
+} from '../../model/index.js';
 import {
   BackendSchema,
   type Backend as WireBackend,

@@ -12,14 +12,25 @@ import {
 /** The conditions of a route. */
 export function toWireMatch(match: RouteMatch): WireMatch {
   const headers = match.headers.map(toWireHeaderMatch);
-  return create(MatchSchema, match.path === undefined ? { headers } : { headers, path: toWirePathMatch(match.path) });
+  return create(
+    MatchSchema,
+    match.path === undefined ? { headers } : { headers, path: toWirePathMatch(match.path) },
+  );
 }
 
 function toWireHeaderMatch({ name, condition, invert }: HeaderMatch): WireHeaderMatch {
   if (condition.kind === 'present') {
-    return create(HeaderMatchSchema, { name, invert, condition: { case: 'present', value: condition.value } });
+    return create(HeaderMatchSchema, {
+      name,
+      invert,
+      condition: { case: 'present', value: condition.value },
+    });
   }
-  return create(HeaderMatchSchema, { name, invert, condition: { case: condition.kind, value: condition.value } });
+  return create(HeaderMatchSchema, {
+    name,
+    invert,
+    condition: { case: condition.kind, value: condition.value },
+  });
 }
 
 function toWirePathMatch(path: PathMatch): WirePathMatch {
