@@ -12,7 +12,7 @@ NODE=weft-node
 NODE_ZONE=zone-a
 
 # Kept between boots: binaries, images, logs, and the kubeconfig of the running cluster.
-CACHE_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/weft/cluster
+CACHE_DIR=$HOME/.cache/weft/cluster
 BIN_DIR=$CACHE_DIR/current/bin
 IMAGE_DIR=$CACHE_DIR/current/images
 LOG_DIR=$CACHE_DIR/logs
