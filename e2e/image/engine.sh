@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# Building images with Docker where its engine runs, and with buildah where not. To be sourced.
+
+IMAGE_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/weft/image
+
+# Debian's name for the machine is the image's too: amd64, arm64.
+ARCH=${WEFT_ARCH:-$(dpkg --print-architecture 2>/dev/null || uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')}
+
+use_docker() {
+  command -v docker >/dev/null && docker info >/dev/null 2>&1
+}
+
+# Chroot isolation and the vfs driver work where namespaces and overlays are not allowed.
+buildah_() {
+  buildah --storage-driver vfs --root "$IMAGE_DIR/storage" --runroot "$IMAGE_DIR/storage-run" "$@"
+}
+
+# build_archive CONTEXT DOCKERFILE REFERENCE ARCHIVE [BUILD OPTIONS...]: the archive carries name and platform.
+build_archive() {
+  local context=$1 dockerfile=$2 reference=$3 archive=$4 id
+  shift 4
+  if use_docker; then
+    docker build --quiet --platform "linux/$ARCH" --tag "$reference" --file "$dockerfile" "$@" "$context" >/dev/null
+    docker save --output "$archive.new" "$reference"
+  else
+    id=$(buildah_ bud --isolation chroot --quiet --layers=false --timestamp 0 --platform "linux/$ARCH" \
+      --file "$dockerfile" "$@" "$context")
+    rm -f "$archive.new"
+    buildah_ push --quiet "$id" "oci-archive:$archive.new:$reference"
+    buildah_ rmi --force "$id" >/dev/null
+  fi
+  mv "$archive.new" "$archive"
+}
+
+# content_hash PATH...: one line that changes when a file, its name or its mode does.
+content_hash() {
+  find "$@" -type f -printf '%p %m\n' -exec sha256sum {} + | sort | sha256sum | cut -c1-32
+}
+
+# up_to_date ARCHIVE HASH
+up_to_date() {
+  [[ -f $1 && -f $1.hash && $(<"$1.hash") == "$2" ]]
+}
