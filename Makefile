@@ -1,7 +1,8 @@
 # Weft from one place. `make help` lists what there is.
 #
-# Tools: Node 24 comes from the npm package `node` (node_modules/.bin), Rust from rust-toolchain.toml, Go from the
-# toolchain line of each go.mod. What is built goes to ~/.cache/weft, so that a fresh clone on the same machine is warm.
+# Tools: Node 24 comes from the npm package `node` (node_modules/.bin), Rust from rust-toolchain.toml, Go from
+# e2e/cluster/go.sh, each at its pinned version. What is built goes to ~/.cache/weft, so that a fresh clone on the
+# same machine is warm.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help

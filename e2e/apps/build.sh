@@ -5,5 +5,5 @@ cd "$(dirname "$0")"
 
 binary="$HOME/.cache/weft/image/testapp"
 mkdir -p "${binary%/*}"
-CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$binary" .
+CGO_ENABLED=0 ../cluster/go.sh build -trimpath -ldflags='-s -w' -o "$binary" .
 ../image/scratch.sh testapp "$binary"

@@ -4,14 +4,14 @@ set -euo pipefail
 
 missing=()
 command -v cargo >/dev/null || missing+=(rustup)
-command -v go >/dev/null || missing+=(golang-go)
+command -v go >/dev/null || missing+=(golang-go) # of any age: e2e/cluster/go.sh fetches the pinned one with it
 command -v cc >/dev/null || missing+=(build-essential)
 if ((${#missing[@]})); then
   echo "installing ${missing[*]}"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -qqy "${missing[@]}" >/dev/null || {
-    echo "Debian has no package for one of: ${missing[*]}. Install Rust with rustup (rust-toolchain.toml pins the" \
-      "version) and Go 1.21 or newer (it fetches the pinned toolchain itself), then run this again." >&2
+    echo "could not install ${missing[*]}. Debian 12 has no rustup package: install Rust by its own installer" \
+      "(rust-toolchain.toml pins the version), then run this again." >&2
     exit 1
   }
 fi
