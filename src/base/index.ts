@@ -6,3 +6,4 @@ export { Metrics, type Counter, type Gauge, type Histogram } from './metrics.js'
 export { backoffMs, jittered, sleep, type BackoffOptions } from './backoff.js';
 export { systemClock, type Clock } from './clock.js';
 export { Shutdown } from './shutdown.js';
+export { watched, type Settable, type Watched } from './watched.js';

@@ -1,0 +1,19 @@
+import type { Counter, Metrics } from '../base/index.js';
+
+export interface IdentityMetrics {
+  /** By `RefusalReason`. */
+  readonly refusals: Counter<'reason'>;
+  readonly issued: Counter;
+}
+
+/** Makes the room's metrics; once for each `Metrics`, because a registry takes a name only once. */
+export function identityMetrics(metrics: Metrics): IdentityMetrics {
+  return {
+    refusals: metrics.counter(
+      'weft_identity_refusals_total',
+      'Requests for a certificate that were refused, by reason.',
+      ['reason'],
+    ),
+    issued: metrics.counter('weft_identity_certificates_issued_total', 'Certificates issued to workloads.'),
+  };
+}
