@@ -3,5 +3,5 @@
 mod certs;
 mod spiffe;
 
-pub use certs::{CertState, Certs};
+pub use certs::{CertError, CertState, Certs};
 pub use spiffe::{SpiffeId, SpiffeIdError};

@@ -12,6 +12,8 @@ pub mod socket;
 pub mod state;
 pub mod tcp;
 pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod test_util;
 pub mod tls;
 pub mod wire;
 pub mod worker;

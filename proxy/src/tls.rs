@@ -1,11 +1,17 @@
 //! Mutual TLS between proxies, and towards the control plane.
 
 mod client;
+pub(crate) mod config;
 pub mod hello;
 mod server;
+mod verify;
 
+pub(crate) use client::NO_HOST;
 pub use client::{Client, ClientStream};
+pub use config::provider;
 pub use server::{Peer, Server, ServerStream};
+pub use verify::Trust;
+pub(crate) use verify::peer_identity;
 
 use crate::names;
 
@@ -29,10 +35,19 @@ pub enum TlsError {
     /// The peer chose no protocol of the mesh.
     #[error("the peer agreed to no protocol of the mesh")]
     NoAlpn,
-    /// The peer showed no certificate with one identity of the mesh; the verifiers refuse that earlier.
-    #[error("the peer proved no identity")]
-    NoIdentity,
+    /// The peer showed no certificate; the verifier refuses that earlier.
+    #[error("the peer showed no certificate")]
+    NoCertificate,
+    /// The peer's certificate names no identity; the verifier refuses that earlier.
+    #[error("{0}")]
+    Identity(String),
+    /// The trust bundle cannot be used.
+    #[error("trust bundle: {0}")]
+    Trust(String),
 }
+
+/// Plain text that may wait to be encrypted, a connection: one record.
+const BUFFER_LIMIT: usize = 16 * 1024;
 
 // === impl Alpn ===
 
@@ -51,3 +66,6 @@ impl Alpn {
         [Self::H2, Self::H1, Self::Tcp].into_iter().find(|alpn| alpn.as_bytes() == name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-use super::{Alpn, TlsError};
+use super::{Alpn, BUFFER_LIMIT, TlsError, verify::ExactPeer};
 use crate::identity::{Certs, SpiffeId};
 
 /// An encrypted connection this proxy opened.
@@ -21,6 +21,9 @@ pub struct Client {
     certs: Certs,
 }
 
+/// rustls wants a host name; an address sends none, and the verifier looks at none.
+pub(crate) const NO_HOST: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 // === impl Client ===
 
 impl Client {
@@ -29,7 +32,8 @@ impl Client {
         Self { certs }
     }
 
-    /// Handshakes over `io`. The peer must prove `expected`, exactly; `alpn` is offered in order of preference.
+    /// Handshakes over `io`. The peer must prove `expected`, exactly, and choose one of `alpn`; when it knows several,
+    /// it prefers h2 over h1 over tcp.
     pub async fn connect<IO>(
         &self,
         io: IO,
@@ -39,11 +43,17 @@ impl Client {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let config = self.certs.current().client.as_ref().clone();
-        let _ = (expected, alpn);
-        let name = ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let stream =
-            TlsConnector::from(Arc::new(config)).connect(name, io).await.map_err(TlsError::Handshake)?;
+        let state = self.certs.current();
+        let mut config = state.client.as_ref().clone();
+        config.alpn_protocols = alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
+        let exact = ExactPeer::new(state.trust.clone(), expected.clone());
+        config.dangerous().set_certificate_verifier(Arc::new(exact));
+        let stream = TlsConnector::from(Arc::new(config))
+            .connect_with(ServerName::from(NO_HOST), io, |connection| {
+                connection.set_buffer_limit(Some(BUFFER_LIMIT));
+            })
+            .await
+            .map_err(TlsError::Handshake)?;
         let agreed = stream.get_ref().1.alpn_protocol().and_then(Alpn::from_bytes).ok_or(TlsError::NoAlpn)?;
         Ok((stream, agreed))
     }

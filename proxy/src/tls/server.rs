@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Alpn, TlsError};
+use super::{Alpn, BUFFER_LIMIT, TlsError, verify::peer_identity};
 use crate::identity::{Certs, SpiffeId};
 
 /// An encrypted connection a peer opened.
@@ -39,12 +39,16 @@ impl Server {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = TlsAcceptor::from(self.certs.current().server.clone())
-            .accept(io)
+        let config = self.certs.current().server.clone();
+        let stream = TlsAcceptor::from(config)
+            .accept_with(io, |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT)))
             .await
             .map_err(TlsError::Handshake)?;
-        let alpn = stream.get_ref().1.alpn_protocol().and_then(Alpn::from_bytes).ok_or(TlsError::NoAlpn)?;
-        let identity = Err(TlsError::NoIdentity)?;
+        let session = stream.get_ref().1;
+        let alpn = session.alpn_protocol().and_then(Alpn::from_bytes).ok_or(TlsError::NoAlpn)?;
+        let leaf =
+            session.peer_certificates().and_then(|chain| chain.first()).ok_or(TlsError::NoCertificate)?;
+        let identity = Arc::new(peer_identity(leaf)?);
         Ok((stream, Peer { identity, alpn }))
     }
 }

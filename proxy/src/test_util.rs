@@ -1,0 +1,6 @@
+//! What tests of every room share. Compiled for unit tests, and for integration tests by feature `testing`.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
+
+mod ca;
+
+pub use ca::{TestCa, hour_around_now};

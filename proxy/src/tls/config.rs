@@ -1,0 +1,67 @@
+//! TLS settings of the mesh: version 1.3 only, post-quantum key exchange first, no resumption.
+//!
+//! Resumption is off because a resumed session skips verification: a peer whose certificate ended, or whose issuer is
+//! no longer trusted, would stay connected under its old name.
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::{
+    ClientConfig, ServerConfig,
+    client::Resumption,
+    crypto::{CryptoProvider, aws_lc_rs as aws},
+    server::NoServerSessionStorage,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+
+use super::{
+    Alpn,
+    verify::{AnyMeshPeer, ExactPeer, Trust},
+};
+use crate::identity::SpiffeId;
+
+static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    Arc::new(CryptoProvider {
+        // AES-128-GCM is the fastest that machines of a cluster have in hardware, and as strong as the certificates.
+        cipher_suites: vec![
+            aws::cipher_suite::TLS13_AES_128_GCM_SHA256,
+            aws::cipher_suite::TLS13_AES_256_GCM_SHA384,
+            aws::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        ],
+        kx_groups: vec![aws::kx_group::X25519MLKEM768, aws::kx_group::X25519, aws::kx_group::SECP256R1],
+        ..aws::default_provider()
+    })
+});
+
+/// The one source of cryptography in the proxy.
+pub fn provider() -> Arc<CryptoProvider> {
+    PROVIDER.clone()
+}
+
+/// Settings for calling `expected`. Without `key` the caller stays anonymous, as it must before its first certificate.
+pub(crate) fn client(trust: Arc<Trust>, expected: SpiffeId, key: Option<Arc<CertifiedKey>>) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider has TLS 1.3 suites")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(ExactPeer::new(trust, expected)));
+    let mut config = match key {
+        Some(key) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key))),
+        None => builder.with_no_client_auth(),
+    };
+    config.resumption = Resumption::disabled();
+    config.enable_sni = false; // peers are named by identity, never by host
+    config
+}
+
+/// Settings for receiving any peer of the mesh.
+pub(crate) fn server(trust: Arc<Trust>, key: Arc<CertifiedKey>) -> ServerConfig {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider has TLS 1.3 suites")
+        .with_client_cert_verifier(Arc::new(AnyMeshPeer::new(trust)))
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.alpn_protocols = [Alpn::H2, Alpn::H1, Alpn::Tcp].map(|alpn| alpn.as_bytes().to_vec()).to_vec();
+    config
+}

@@ -1,0 +1,223 @@
+//! Verifies peers: a chain to the trust bundle, then exactly one SPIFFE identity in the mesh's trust domain.
+//! Host names play no part.
+
+use std::sync::Arc;
+
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
+    SignatureScheme,
+    client::{
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_cert_signed_by_trust_anchor,
+    },
+    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature},
+    server::{
+        ParsedCertificate, WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use x509_parser::{extensions::GeneralName, parse_x509_certificate};
+
+use super::{TlsError, config::provider};
+use crate::identity::SpiffeId;
+
+/// What a peer must chain to.
+#[derive(Debug)]
+pub struct Trust {
+    roots: Arc<RootCertStore>,
+    trust_domain: String,
+    algorithms: WebPkiSupportedAlgorithms,
+    clients: Arc<dyn ClientCertVerifier>,
+}
+
+/// Accepts one identity: what a caller demands.
+#[derive(Debug)]
+pub(crate) struct ExactPeer {
+    trust: Arc<Trust>,
+    expected: SpiffeId,
+}
+
+/// Accepts every identity of the trust domain: what a receiver demands before it authorizes.
+#[derive(Debug)]
+pub(crate) struct AnyMeshPeer {
+    trust: Arc<Trust>,
+}
+
+/// Why a certificate of a trusted issuer was refused all the same.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("the certificate cannot be parsed")]
+    Unparsable,
+    #[error("the certificate holds {0} URI names; an identity needs exactly one")]
+    UriNames(usize),
+    #[error("the certificate's URI is no identity: {0}")]
+    NoSpiffeId(#[from] crate::identity::SpiffeIdError),
+    #[error("{peer} is not of trust domain {trust_domain}")]
+    Foreign { peer: SpiffeId, trust_domain: String },
+    #[error("expected {expected}, the peer is {peer}")]
+    Unexpected { expected: SpiffeId, peer: SpiffeId },
+}
+
+// === impl Trust ===
+
+impl Trust {
+    /// Trusts what chains to one of `roots` and names an identity in `trust_domain`. There must be a root.
+    pub fn new(roots: RootCertStore, trust_domain: &str) -> Result<Self, TlsError> {
+        let roots = Arc::new(roots);
+        let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider())
+            .clear_root_hint_subjects()
+            .build()
+            .map_err(|error| TlsError::Trust(error.to_string()))?;
+        let algorithms = provider().signature_verification_algorithms;
+        Ok(Self { roots, trust_domain: trust_domain.to_owned(), algorithms, clients })
+    }
+
+    /// How many roots there are.
+    pub fn roots(&self) -> usize {
+        self.roots.len()
+    }
+
+    fn identity(&self, leaf: &CertificateDer<'_>) -> Result<SpiffeId, Error> {
+        let peer = spiffe_id(leaf).map_err(refuse)?;
+        if peer.trust_domain() != self.trust_domain {
+            return Err(refuse(Refusal::Foreign { peer, trust_domain: self.trust_domain.clone() }));
+        }
+        Ok(peer)
+    }
+
+    fn signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+}
+
+/// The identity a certificate that was verified before names.
+pub(crate) fn peer_identity(leaf: &CertificateDer<'_>) -> Result<SpiffeId, TlsError> {
+    spiffe_id(leaf).map_err(|refusal| TlsError::Identity(refusal.to_string()))
+}
+
+fn spiffe_id(leaf: &CertificateDer<'_>) -> Result<SpiffeId, Refusal> {
+    let (_, certificate) = parse_x509_certificate(leaf).map_err(|_| Refusal::Unparsable)?;
+    let san = certificate.subject_alternative_name().map_err(|_| Refusal::Unparsable)?;
+    let names = san.as_ref().map(|san| san.value.general_names.as_slice()).unwrap_or_default();
+    let uris: Vec<&str> = names
+        .iter()
+        .filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None })
+        .collect();
+    match uris.as_slice() {
+        [uri] => Ok(uri.parse()?),
+        _ => Err(Refusal::UriNames(uris.len())),
+    }
+}
+
+fn refuse(refusal: Refusal) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refusal))))
+}
+
+// === impl ExactPeer ===
+
+impl ExactPeer {
+    pub(crate) fn new(trust: Arc<Trust>, expected: SpiffeId) -> Self {
+        Self { trust, expected }
+    }
+}
+
+impl ServerCertVerifier for ExactPeer {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _host: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let parsed = ParsedCertificate::try_from(leaf)?;
+        let algorithms = self.trust.algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(
+            &parsed,
+            &self.trust.roots,
+            intermediates,
+            now,
+            algorithms,
+        )?;
+        let peer = self.trust.identity(leaf)?;
+        if peer != self.expected {
+            return Err(refuse(Refusal::Unexpected { expected: self.expected.clone(), peer }));
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is off".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.trust.signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trust.algorithms.supported_schemes()
+    }
+}
+
+// === impl AnyMeshPeer ===
+
+impl AnyMeshPeer {
+    pub(crate) fn new(trust: Arc<Trust>) -> Self {
+        Self { trust }
+    }
+}
+
+impl ClientCertVerifier for AnyMeshPeer {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.trust.clients.verify_client_cert(leaf, intermediates, now)?;
+        self.trust.identity(leaf)?;
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is off".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.trust.signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trust.algorithms.supported_schemes()
+    }
+}
