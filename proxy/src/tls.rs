@@ -13,6 +13,8 @@ pub use server::{Peer, Server, ServerStream};
 pub use verify::Trust;
 pub(crate) use verify::peer_identity;
 
+use rustls::CertificateError;
+
 use crate::names;
 
 /// What two proxies speak inside their connection.
@@ -29,7 +31,10 @@ pub enum Alpn {
 /// Why a mesh connection could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The handshake failed: wrong or expired certificate, unknown root, wrong identity.
+    /// This side refused the peer's certificate: expired, of another authority, or not the identity expected.
+    #[error("peer refused: {0}")]
+    Refused(String),
+    /// The handshake failed otherwise; among the reasons is a peer that refused this side.
     #[error("TLS handshake: {0}")]
     Handshake(#[source] std::io::Error),
     /// The peer chose no protocol of the mesh.
@@ -48,6 +53,26 @@ pub enum TlsError {
 
 /// Plain text that may wait to be encrypted, a connection: one record.
 const BUFFER_LIMIT: usize = 16 * 1024;
+
+// === impl TlsError ===
+
+impl TlsError {
+    /// Tells a refusal from other failures of a handshake, in words that say what to look at.
+    pub(crate) fn from_handshake(error: std::io::Error) -> Self {
+        let Some(rustls::Error::InvalidCertificate(reason)) =
+            error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        else {
+            return Self::Handshake(error);
+        };
+        Self::Refused(match reason {
+            CertificateError::Other(refusal) => refusal.0.to_string(),
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "its certificate chains to no root of the trust bundle".to_owned()
+            }
+            other => format!("its certificate is not good: {other}"),
+        })
+    }
+}
 
 // === impl Alpn ===
 

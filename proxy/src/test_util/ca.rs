@@ -84,7 +84,12 @@ impl TestCa {
     }
 
     /// Answers a PKCS#10 request, naming `id` whatever the request names.
-    pub fn certify(&self, csr: &[u8], id: &SpiffeId, life: (SystemTime, SystemTime)) -> Vec<CertificateDer<'static>> {
+    pub fn certify(
+        &self,
+        csr: &[u8],
+        id: &SpiffeId,
+        life: (SystemTime, SystemTime),
+    ) -> Vec<CertificateDer<'static>> {
         let (_, request) = X509CertificationRequest::from_der(csr).unwrap();
         let spki = &request.certification_request_info.subject_pki;
         let key = RequestedKey(spki.subject_public_key.data.to_vec());
@@ -109,10 +114,10 @@ fn leaf(uris: &[&str], (not_before, not_after): (SystemTime, SystemTime)) -> Cer
     params.distinguished_name = DistinguishedName::new();
     params.not_before = not_before.into();
     params.not_after = not_after.into();
-    params.subject_alt_names =
-        uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
+    params.subject_alt_names = uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params
 }
 

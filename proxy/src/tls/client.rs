@@ -53,7 +53,7 @@ impl Client {
                 connection.set_buffer_limit(Some(BUFFER_LIMIT));
             })
             .await
-            .map_err(TlsError::Handshake)?;
+            .map_err(TlsError::from_handshake)?;
         let agreed = stream.get_ref().1.alpn_protocol().and_then(Alpn::from_bytes).ok_or(TlsError::NoAlpn)?;
         Ok((stream, agreed))
     }

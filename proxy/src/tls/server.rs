@@ -43,7 +43,7 @@ impl Server {
         let stream = TlsAcceptor::from(config)
             .accept_with(io, |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT)))
             .await
-            .map_err(TlsError::Handshake)?;
+            .map_err(TlsError::from_handshake)?;
         let session = stream.get_ref().1;
         let alpn = session.alpn_protocol().and_then(Alpn::from_bytes).ok_or(TlsError::NoAlpn)?;
         let leaf =
