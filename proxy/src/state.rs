@@ -2,6 +2,7 @@
 
 mod destination;
 mod mesh;
+mod table;
 mod workload;
 
 pub use destination::{
@@ -9,4 +10,5 @@ pub use destination::{
     Route, Target, TargetKind, WeightedBackend,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
+pub(crate) use table::{Changes, SharedTable};
 pub use workload::{InboundPort, MtlsMode, OutboundPolicy, Workload};

@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 mod ca;
+mod destination;
 
 pub use ca::{TestCa, hour_around_now};
+pub use destination::a_destination;

@@ -1,15 +1,22 @@
 //! The handle through which the data path asks what it may send where.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
-use super::{Destination, Workload};
+use super::{
+    Destination, Workload,
+    table::{SharedTable, Slot},
+};
 
 /// Everything the proxy knows about the mesh. Clones share one state.
 #[derive(Debug, Clone)]
 pub struct Mesh {
     workload: watch::Receiver<Arc<Workload>>,
+    table: SharedTable,
 }
 
 /// What the mesh says about a dialled address.
@@ -21,6 +28,9 @@ pub enum Resolution {
     Unknown,
     /// The control plane gave no answer in time and the address was never seen before.
     Unreachable,
+    /// The mesh knows it, and what it says cannot be honoured by this proxy, which holds no earlier version either.
+    /// Traffic must fail with this reason: passing it through could break a rule the proxy does not understand.
+    Rejected(Arc<str>),
 }
 
 /// A destination that stays current for as long as a connection holds it. While any view exists its
@@ -31,31 +41,48 @@ pub struct DestinationView {
     updates: watch::Receiver<Slot>,
 }
 
-/// Where one subscription stands.
-#[derive(Debug, Clone)]
-pub(crate) enum Slot {
-    /// Asked, not answered.
-    Pending,
-    /// Answered.
-    Known(Arc<Destination>),
-    /// Answered: there is nothing.
-    Absent,
-}
+/// How long a first request waits for the control plane.
+const FIRST_ANSWER: Duration = Duration::from_secs(1);
 
 // === impl Mesh ===
 
 impl Mesh {
+    pub(crate) fn new(workload: watch::Receiver<Arc<Workload>>, table: SharedTable) -> Self {
+        Self { workload, table }
+    }
+
+    /// A mesh that knows these destinations, no others, and never changes.
+    pub fn fixed(workload: Workload, destinations: HashMap<SocketAddr, Arc<Destination>>) -> Self {
+        let table = SharedTable::complete(destinations);
+        Self::new(watch::channel(Arc::new(workload)).1, table)
+    }
+
     /// What the mesh says about the address a connection was made to. Waits up to a second for the first answer;
-    /// known destinations are answered at once.
+    /// known destinations are answered at once, and so are addresses that an earlier connection waited for in vain.
     pub async fn destination(&self, original: SocketAddr) -> Resolution {
-        let _ = original;
-        Resolution::Unknown
+        let (mut slot, asked) = self.table.ask(canonical(original));
+        let answered = slot.wait_for(|slot| !matches!(slot, Slot::Pending));
+        let answer = match timeout_at(asked + FIRST_ANSWER, answered).await {
+            Ok(Ok(slot)) => slot.clone(),
+            Ok(Err(_)) | Err(_) => Slot::Pending,
+        };
+        match answer {
+            Slot::Known(current) => Resolution::Known(DestinationView { current, updates: slot }),
+            Slot::Absent => Resolution::Unknown,
+            Slot::Pending => Resolution::Unreachable,
+            Slot::Rejected(reason) => Resolution::Rejected(reason),
+        }
     }
 
     /// This proxy's own pod.
     pub fn workload(&self) -> watch::Receiver<Arc<Workload>> {
         self.workload.clone()
     }
+}
+
+/// One spelling for one address: IPv4 not mapped into IPv6, no scope.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 // === impl DestinationView ===
@@ -67,7 +94,7 @@ impl DestinationView {
         Self { current: destination, updates }
     }
 
-    /// The destination as it is now. A destination the mesh has dropped since stays as it last was.
+    /// The destination as it is now. One that the mesh has dropped since stays as it last was.
     pub fn current(&mut self) -> &Arc<Destination> {
         if self.updates.has_changed().unwrap_or(false)
             && let Slot::Known(destination) = &*self.updates.borrow_and_update()
@@ -84,4 +111,9 @@ impl DestinationView {
         }
         self.updates.mark_changed();
     }
+}
+
+/// Now, on the clock the tests can stop.
+pub(super) fn now() -> Instant {
+    Instant::now()
 }

@@ -58,6 +58,19 @@ pub enum OutboundPolicy {
 // === impl Workload ===
 
 impl Workload {
+    /// What holds before the control plane said anything: the design's defaults.
+    pub fn unconfigured(key: &str, identity: SpiffeId) -> Self {
+        Self {
+            key: key.into(),
+            identity: Arc::new(identity),
+            zone: None,
+            mtls_mode: MtlsMode::Permissive,
+            inbound_ports: Vec::new(),
+            outbound_policy: OutboundPolicy::AllowAny,
+            ingress_mode: false,
+        }
+    }
+
     /// What is said about `port`, if anything.
     pub fn inbound_port(&self, port: u16) -> Option<&InboundPort> {
         let index = self.inbound_ports.binary_search_by_key(&port, |inbound| inbound.port).ok()?;
