@@ -1,0 +1,1 @@
+//! A gRPC connection to the control plane.

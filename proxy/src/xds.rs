@@ -1,0 +1,1 @@
+//! The configuration stream: delta discovery over mutual TLS.
