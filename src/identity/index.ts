@@ -4,7 +4,14 @@
 export { startIdentityServer, type IdentityServerOptions } from './server.js';
 export { Authority, type AuthorityOptions, type Certified, type CertifyInput } from './authority.js';
 export { judgeReview, type ProvenPod, type TokenReviewer, type TokenReviewStatus } from './token-review.js';
-export { checkPod, type KnownPod, type PodCheck, type PodClaim, type PodDirectory } from './pod-directory.js';
+export {
+  checkPod,
+  podDirectory,
+  type KnownPod,
+  type PodCheck,
+  type PodClaim,
+  type PodDirectory,
+} from './pod-directory.js';
 export { REFUSAL_STATUS, refused, type Refusal, type RefusalReason } from './refusal.js';
 
 // The control plane's own certificates

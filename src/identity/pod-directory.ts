@@ -1,5 +1,6 @@
 import { sleep } from '../base/index.js';
 import { canonicalAddress } from '../base/grpc/index.js';
+import type { Mesh } from '../model/index.js';
 import { refused, type Refusal } from './refusal.js';
 
 /** What the cluster says about a pod. */
@@ -75,4 +76,14 @@ function judgePod(claim: PodClaim, check: PodCheck): KnownPod | Refusal {
     `the request came from ${claim.peerAddress}, which is no address of pod ${pod.namespace}/${pod.name} (${pod.addresses.join(', ')}); ` +
       'where the network hides pod addresses, switch the check of peer addresses off',
   );
+}
+
+/** The directory that the mesh's own tables make; it follows them. */
+export function podDirectory(mesh: Mesh): PodDirectory {
+  return (uid) => {
+    const workload = mesh.workloads.get(uid);
+    if (workload === undefined) return undefined;
+    const { namespace, name } = workload.key;
+    return { namespace, name, serviceAccount: workload.serviceAccount, addresses: workload.ips };
+  };
 }
