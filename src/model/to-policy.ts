@@ -1,13 +1,112 @@
-import type { Policy } from './policy.js';
+import { type TrafficPolicy, findUnsupported, trafficPolicy, violations } from '../api/index.js';
+import { serviceKey } from './keys.js';
+import type {
+  HeaderMatch,
+  PathMatch,
+  Policy,
+  PolicyRoute,
+  RouteMatch,
+  SplitEntry,
+  TextCondition,
+} from './policy.js';
 import type { Problem } from './problem.js';
 
 /**
  * A TrafficPolicy object as the API server stores it, in terms of the mesh. `policy` is absent when a problem makes
- * it unfit to act on; keep the last good one then, its status says so.
+ * it unfit to act on; keep the last good one then, its status says so. Problems that only the rest of the mesh shows
+ * come from `judge`.
  */
 export function toPolicy(object: unknown): {
   readonly policy?: Policy;
   readonly problems: readonly Problem[];
 } {
-  throw new Error(`to come: ${typeof object}`);
+  const problems = [...violations(trafficPolicy, object), ...findUnsupported(object)].map(toProblem);
+  const parsed = trafficPolicy.schema.safeParse(object);
+  if (problems.length > 0 || !parsed.success) return { problems };
+  return { policy: translate(parsed.data), problems };
+}
+
+function toProblem({ path, message }: { readonly path: string; readonly message: string }): Problem {
+  return { condition: 'Accepted', reason: 'Invalid', field: path, message };
+}
+
+type Spec = TrafficPolicy['spec'];
+type ApiRoute = NonNullable<Spec['routes']>[number];
+type ApiSplit = NonNullable<ApiRoute['split']>[number];
+type ApiMatch = NonNullable<ApiRoute['match']>[number];
+type ApiHeader = NonNullable<ApiMatch['headers']>[number];
+
+function translate({ metadata, spec }: TrafficPolicy): Policy {
+  const namespace = metadata.namespace ?? 'default';
+  return {
+    ref: {
+      kind: 'TrafficPolicy',
+      namespace,
+      name: metadata.name,
+      uid: metadata.uid ?? '',
+      generation: metadata.generation ?? 0,
+      creationTimestamp: metadata.creationTimestamp ?? '',
+    },
+    targets: spec.targetRefs.map((target, index) => ({
+      service: serviceKey(target.namespace ?? namespace, target.name),
+      ...(target.port === undefined ? {} : { port: target.port }),
+      field: `spec.targetRefs[${index}]`,
+    })),
+    routes: (spec.routes ?? []).map((route, index) => translateRoute(route, index, namespace)),
+    loadBalancer: { algorithm: 'peakEwma' },
+  };
+}
+
+function translateRoute(route: ApiRoute, index: number, namespace: string): PolicyRoute {
+  const field = `spec.routes[${index}]`;
+  return {
+    name: route.name ?? `route-${index}`,
+    matches: (route.match ?? []).map(translateMatch),
+    split: (route.split ?? []).map((entry, place) =>
+      translateSplit(entry, `${field}.split[${place}]`, namespace),
+    ),
+  };
+}
+
+function translateSplit(entry: ApiSplit, field: string, namespace: string): SplitEntry {
+  const { service, labels } = entry;
+  const port = service?.port === undefined ? {} : { port: service.port };
+  return {
+    ...(service === undefined
+      ? {}
+      : { service: { name: service.name, namespace: service.namespace ?? namespace, ...port } }),
+    ...(labels === undefined ? {} : { labels }),
+    weight: entry.weight ?? 1,
+    fallback: entry.fallback ?? false,
+    field,
+  };
+}
+
+function translateMatch({ headers, path }: ApiMatch): RouteMatch {
+  return {
+    headers: (headers ?? []).map(translateHeader),
+    ...(path === undefined ? {} : { path: pathOf(path) }),
+  };
+}
+
+function translateHeader(header: ApiHeader): HeaderMatch {
+  const condition = textCondition(header) ?? { kind: 'present' as const, value: header.present ?? true };
+  return { name: header.name.toLowerCase(), condition, invert: header.invert ?? false };
+}
+
+/** The schema demands one condition; a path without any matches every path. */
+function pathOf(path: NonNullable<ApiMatch['path']>): PathMatch {
+  return textCondition(path) ?? { kind: 'prefix', value: '/' };
+}
+
+interface Text {
+  readonly exact?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly regex?: string | undefined;
+}
+
+function textCondition({ exact, prefix, regex }: Text): TextCondition | undefined {
+  if (exact !== undefined) return { kind: 'exact', value: exact };
+  if (prefix !== undefined) return { kind: 'prefix', value: prefix };
+  return regex === undefined ? undefined : { kind: 'regex', value: regex };
 }

@@ -1,0 +1,105 @@
+import * as z from 'zod';
+import { names } from '../base/index.js';
+import { nearest } from './nearest.js';
+import { pathText } from './path-text.js';
+import type { Kind } from './schema/kind.js';
+import { type StructuralSchema, schemaAt, toStructural } from './schema/structural.js';
+import { KINDS } from './v1alpha1/kinds.js';
+import { findUnsupported } from './v1alpha1/not-supported.js';
+
+/** Something wrong with an object that a user typed. */
+export interface Finding {
+  /** Place of the object among the documents, from 0. */
+  readonly document: number;
+  /** `TrafficPolicy shop/reviews`. */
+  readonly object: string;
+  /** The field, such as `spec.routes[0].split`. */
+  readonly path: string;
+  /** What is wrong and what to do. */
+  readonly message: string;
+}
+
+/**
+ * What the API server would refuse or prune, and what does not work yet. Documents of other API groups are none of
+ * our business; empty ones, which YAML streams often end in, neither.
+ */
+export function analyze(documents: readonly unknown[]): readonly Finding[] {
+  return documents.flatMap((document, index) => {
+    const head = envelope.safeParse(document);
+    if (!head.success || !isOurs(head.data.apiVersion)) return [];
+    return findingsOf(head.data, document).map((found) => ({
+      document: index,
+      object: title(head.data),
+      ...found,
+    }));
+  });
+}
+
+/** A finding in one object. */
+export type Found = Pick<Finding, 'path' | 'message'>;
+
+/** What is wrong with an object of a kind by its schema: unknown fields, wrong types, values out of bounds, rules. */
+export function violations(kind: Kind, object: unknown): readonly Found[] {
+  const parsed = kind.schema.safeParse(object);
+  const issues = parsed.success ? [] : parsed.error.issues.flatMap((issue) => describe(kind, issue));
+  const named = envelope.safeParse(object);
+  const broken = kind.rules.filter((rule) => named.success && !rule.holds(named.data));
+  return [...issues, ...broken.map(({ field, message }) => ({ path: field?.slice(1) ?? '', message }))];
+}
+
+const envelope = z.looseObject({
+  apiVersion: z.string(),
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string().default(''), namespace: z.string().optional() }).prefault({}),
+});
+
+type Envelope = z.infer<typeof envelope>;
+
+function isOurs(apiVersion: string): boolean {
+  return apiVersion.split('/')[0] === names.API_GROUP;
+}
+
+function title({ kind, metadata: { name, namespace } }: Envelope): string {
+  return `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
+}
+
+function findingsOf(head: Envelope, document: unknown): readonly Found[] {
+  const kind = KINDS.find((candidate) => candidate.kind === head.kind);
+  if (kind === undefined)
+    return [
+      {
+        path: 'kind',
+        message: unknownName(
+          'kind',
+          head.kind,
+          KINDS.map((k) => k.kind),
+        ),
+      },
+    ];
+  const unsupported = kind.kind === 'TrafficPolicy' ? findUnsupported(document) : [];
+  return [...violations(kind, document), ...unsupported];
+}
+
+function describe(kind: Kind, issue: z.core.$ZodIssue): readonly Found[] {
+  if (issue.code !== 'unrecognized_keys') return [{ path: pathText(issue.path), message: issue.message }];
+  const known = Object.keys(schemaOf(kind, issue.path)?.properties ?? {});
+  return issue.keys.map((key) => ({
+    path: pathText([...issue.path, key]),
+    message: unknownName('field', key, known),
+  }));
+}
+
+/** Above the spec there is little to mistake. */
+function schemaOf(kind: Kind, path: readonly PropertyKey[]): StructuralSchema | undefined {
+  if (path.length === 0) {
+    const text = { type: 'string', keywords: {}, validations: [] };
+    return { ...text, properties: { apiVersion: text, kind: text, metadata: text, spec: text } };
+  }
+  return schemaAt(toStructural(kind.spec), path.slice(1));
+}
+
+function unknownName(what: string, typed: string, known: readonly string[]): string {
+  const meant = nearest(typed, known);
+  const remedy = meant === undefined ? `known here: ${known.join(', ')}` : `did you mean ${meant}?`;
+  return `unknown ${what} "${typed}"; ${remedy}`;
+}

@@ -1,0 +1,101 @@
+import * as z from 'zod';
+import { dnsLabel, headerName, regex } from '../schema/fields.js';
+import { withRules } from '../schema/rule.js';
+
+const condition = {
+  exact: z.string().max(4096).optional().meta({ description: 'The whole value.' }),
+  prefix: z.string().min(1).max(4096).optional().meta({ description: 'How the value begins.' }),
+  regex: regex
+    .optional()
+    .meta({ description: 'A regular expression in RE2 syntax that matches the whole value.' }),
+  present: z
+    .boolean()
+    .optional()
+    .meta({ description: 'true: it is there, whatever its value. false: it is not.' }),
+  invert: z.boolean().optional().meta({ description: 'The condition must not hold. false by default.' }),
+};
+
+interface Condition {
+  readonly exact?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly regex?: string | undefined;
+  readonly present?: boolean | undefined;
+}
+
+const oneCondition = {
+  cel: '[has(self.exact), has(self.prefix), has(self.regex), has(self.present)].exists_one(given, given)',
+  message: 'give exactly one of exact, prefix, regex and present',
+  holds: ({ exact, prefix, regex, present }: Condition) =>
+    [exact, prefix, regex, present].filter((given) => given !== undefined).length === 1,
+};
+
+const headerMatch = withRules(
+  z.strictObject({
+    name: headerName.meta({ description: 'Name of the header; upper and lower case are the same.' }),
+    ...condition,
+  }),
+  oneCondition,
+);
+
+const queryMatch = withRules(
+  z.strictObject({
+    name: z.string().min(1).max(256).meta({ description: 'Name of the query parameter.' }),
+    ...condition,
+  }),
+  oneCondition,
+);
+
+const path = z.string().max(1024).regex(/^\//);
+
+const pathMatch = withRules(
+  z.strictObject({
+    exact: path.optional().meta({ description: 'The whole path, without the query.' }),
+    prefix: path.optional().meta({ description: 'By segment: /api matches /api and /api/x, never /apix.' }),
+    regex: regex
+      .optional()
+      .meta({ description: 'A regular expression in RE2 syntax that matches the whole path.' }),
+  }),
+  {
+    cel: '[has(self.exact), has(self.prefix), has(self.regex)].exists_one(given, given)',
+    message: 'give exactly one of exact, prefix and regex',
+    holds: ({ exact, prefix, regex }) =>
+      [exact, prefix, regex].filter((given) => given !== undefined).length === 1,
+  },
+);
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const;
+
+/** Conditions on a request; all that are given must hold. */
+export const routeMatch = withRules(
+  z.strictObject({
+    headers: z
+      .array(headerMatch)
+      .min(1)
+      .max(16)
+      .optional()
+      .meta({ description: 'Conditions on headers; all must hold.' }),
+    path: pathMatch.optional().meta({ description: 'Condition on the path.' }),
+    query: z
+      .array(queryMatch)
+      .min(1)
+      .max(16)
+      .optional()
+      .meta({ description: 'Conditions on query parameters; all must hold.' }),
+    method: z.enum(METHODS).optional().meta({ description: 'The HTTP method.' }),
+    from: z
+      .strictObject({
+        namespaces: z
+          .array(dnsLabel)
+          .min(1)
+          .max(16)
+          .meta({ description: 'The caller runs in one of these.' }),
+      })
+      .optional()
+      .meta({ description: 'Who calls.' }),
+  }),
+  {
+    cel: 'has(self.headers) || has(self.path) || has(self.query) || has(self.method) || has(self.from)',
+    message: 'is empty; give a condition, or leave match out to match everything',
+    holds: (match) => Object.values(match).some((given) => given !== undefined),
+  },
+);

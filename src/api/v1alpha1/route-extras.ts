@@ -1,0 +1,111 @@
+import * as z from 'zod';
+import { duration, fraction, headerName, percent } from '../schema/fields.js';
+import { withRules } from '../schema/rule.js';
+import { serviceReference } from './split.js';
+
+/** What a route may do beside choosing an endpoint. */
+
+const portion = {
+  percent: percent.optional().meta({ description: 'Percent of the requests.' }),
+  fraction: fraction.optional().meta({ description: 'Part of the requests, finer than percent.' }),
+};
+
+const onePortion = {
+  cel: 'has(self.percent) != has(self.fraction)',
+  message: 'give exactly one of percent and fraction',
+  holds: ({ percent, fraction }: { readonly percent?: unknown; readonly fraction?: unknown }) =>
+    (percent === undefined) !== (fraction === undefined),
+};
+
+export const timeouts = z.strictObject({
+  request: duration
+    .optional()
+    .meta({ description: 'For the whole request with its retries. None by default.' }),
+  perTry: duration.optional().meta({ description: 'For each try. None by default.' }),
+});
+
+const RETRY_ON = [
+  'connect-failure',
+  'reset',
+  '5xx',
+  'gateway-error',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+] as const;
+
+export const retries = z.strictObject({
+  attempts: z.int().min(1).max(10).optional().meta({ description: 'Retries after the first try.' }),
+  on: z.array(z.enum(RETRY_ON)).min(1).max(16).optional().meta({ description: 'What is tried again.' }),
+  budget: z
+    .strictObject({
+      percent: percent
+        .optional()
+        .meta({ description: 'Retries as percent of the requests in the interval.' }),
+      interval: duration.optional().meta({ description: 'Interval that is looked at.' }),
+      minPerSecond: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .optional()
+        .meta({ description: 'Retries that are always allowed.' }),
+    })
+    .optional()
+    .meta({ description: 'Bound of all retries together, so that they cannot add to an overload.' }),
+});
+
+export const hedging = z.strictObject({
+  delay: duration.meta({ description: 'Wait for an answer before the request is sent a second time.' }),
+  attempts: z.int().min(1).max(5).optional().meta({ description: 'Copies beside the first.' }),
+});
+
+export const mirror = z
+  .array(
+    withRules(
+      z.strictObject({ service: serviceReference.meta({ description: 'Where the copy goes.' }), ...portion }),
+      onePortion,
+    ),
+  )
+  .min(1)
+  .max(16);
+
+export const fault = z.strictObject({
+  abort: withRules(
+    z.strictObject({
+      ...portion,
+      status: z.int().min(200).max(599).meta({ description: 'Status of the answer.' }),
+    }),
+    onePortion,
+  )
+    .optional()
+    .meta({ description: 'Answer instead of the destination.' }),
+  delay: withRules(
+    z.strictObject({ ...portion, duration: duration.meta({ description: 'How long requests wait.' }) }),
+    onePortion,
+  )
+    .optional()
+    .meta({ description: 'Hold requests back.' }),
+});
+
+const headerValues = z
+  .array(
+    z.strictObject({
+      name: headerName.meta({ description: 'Name of the header.' }),
+      value: z.string().max(4096).meta({ description: 'Its value.' }),
+    }),
+  )
+  .min(1)
+  .max(16);
+
+const headerChanges = z.strictObject({
+  set: headerValues.optional().meta({ description: 'Headers to write, over those that are there.' }),
+  add: headerValues.optional().meta({ description: 'Headers to add to those that are there.' }),
+  remove: z.array(headerName).min(1).max(16).optional().meta({ description: 'Headers to take away.' }),
+});
+
+export const headers = z.strictObject({
+  request: headerChanges.optional().meta({ description: 'On the way to the destination.' }),
+  response: headerChanges.optional().meta({ description: 'On the way back.' }),
+});

@@ -1,0 +1,154 @@
+import * as z from 'zod';
+import { dnsLabel, dnsName, duration, headerName, percent, port } from '../schema/fields.js';
+import { type Kind, objectSchema } from '../schema/kind.js';
+import { routeMatch } from './match.js';
+import { fault, headers, hedging, mirror, retries, timeouts } from './route-extras.js';
+import { split } from './split.js';
+
+const targetRef = z.strictObject({
+  group: z
+    .enum(['', 'gateway.networking.k8s.io', 'weft.dev'])
+    .optional()
+    .meta({ description: 'API group of the kind. Empty, the group of Service and Namespace, by default.' }),
+  kind: z
+    .enum(['Service', 'HTTPRoute', 'GRPCRoute', 'ExternalService', 'Namespace'])
+    .meta({ description: 'Kind of the object whose traffic the policy shapes.' }),
+  name: dnsName.meta({ description: 'Name of the object.' }),
+  namespace: dnsLabel.optional().meta({
+    description:
+      "Namespace of the object. The policy's own by default. In another namespace the policy acts on callers in its own namespace only, and replaces what the object's owner says.",
+  }),
+  port: port
+    .optional()
+    .meta({ description: 'Port of the Service. Every port that no other policy names by default.' }),
+  sectionName: dnsLabel.optional().meta({ description: 'Part of the object.' }),
+});
+
+const route = z.strictObject({
+  name: dnsLabel
+    .optional()
+    .meta({ description: 'Name in metrics and explanations. route-<index> by default.' }),
+  match: z
+    .array(routeMatch)
+    .min(1)
+    .max(16)
+    .optional()
+    .meta({ description: 'The route is taken when any of these matches. Every request by default.' }),
+  split: split.optional().meta({ description: 'Where the requests go. The targeted Service by default.' }),
+  timeouts: timeouts.optional().meta({ description: 'How long a request may take.' }),
+  retries: retries.optional().meta({ description: 'What is tried again.' }),
+  hedging: hedging.optional().meta({ description: 'Sends slow requests a second time.' }),
+  mirror: mirror
+    .optional()
+    .meta({ description: 'Sends copies of requests elsewhere; their answers are ignored.' }),
+  fault: fault.optional().meta({ description: 'Fails or delays requests on purpose.' }),
+  headers: headers.optional().meta({ description: 'Changes of headers.' }),
+});
+
+const loadBalancer = z.strictObject({
+  algorithm: z
+    .enum(['peakEwma', 'leastRequest', 'roundRobin', 'random', 'ringHash', 'maglev'])
+    .optional()
+    .meta({
+      description:
+        'How an endpoint is chosen. peakEwma, by default: the better of two random ones by latency and requests in flight.',
+    }),
+  zone: z
+    .enum(['off', 'prefer', 'strict'])
+    .optional()
+    .meta({ description: "Whether endpoints of the caller's zone come first." }),
+  slowStart: duration.optional().meta({ description: 'Time over which a new endpoint gets its full share.' }),
+});
+
+const circuitBreaker = z.strictObject({
+  consecutiveFailures: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .meta({ description: 'Failures in a row that eject an endpoint.' }),
+  ejection: z
+    .strictObject({
+      base: duration.optional().meta({ description: 'First ejection; further ones last longer.' }),
+      maxPercent: percent
+        .optional()
+        .meta({ description: 'Part of the endpoints that may be ejected at a time.' }),
+    })
+    .optional()
+    .meta({ description: 'How endpoints are ejected.' }),
+  maxConnections: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .meta({ description: 'Connections of a caller to the destination.' }),
+  maxPending: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .meta({ description: 'Requests that may wait for a connection.' }),
+});
+
+const rateLimit = z
+  .array(
+    z.strictObject({
+      requests: z.int().min(1).max(1_000_000).meta({ description: 'How many requests.' }),
+      per: duration.meta({ description: 'In which time.' }),
+      burst: z.int().min(1).max(1_000_000).optional().meta({ description: 'How many at once.' }),
+      key: z
+        .array(z.strictObject({ header: headerName.meta({ description: 'Name of a header.' }) }))
+        .min(1)
+        .max(4)
+        .optional()
+        .meta({ description: 'Counts apart by these values.' }),
+      scope: z
+        .enum(['local', 'global'])
+        .optional()
+        .meta({ description: 'local: each receiving pod counts for itself. global: all count together.' }),
+    }),
+  )
+  .min(1)
+  .max(16);
+
+const spec = z.strictObject({
+  targetRefs: z
+    .array(targetRef)
+    .min(1)
+    .max(16)
+    .meta({ description: 'The objects whose traffic the policy shapes.' }),
+  routes: z
+    .array(route)
+    .max(64)
+    .optional()
+    .meta({ description: 'The first that matches is taken. One that matches everything by default.' }),
+  loadBalancer: loadBalancer.optional().meta({ description: 'How an endpoint is chosen.' }),
+  circuitBreaker: circuitBreaker
+    .optional()
+    .meta({ description: 'When an endpoint or the destination gets a rest.' }),
+  rateLimit: rateLimit.optional().meta({ description: 'How many requests the receiver takes.' }),
+});
+
+const schema = objectSchema('TrafficPolicy', spec);
+
+/** Shapes the traffic to some Services: which endpoints requests go to, and how. */
+export type TrafficPolicy = z.infer<typeof schema>;
+
+export const trafficPolicy = {
+  kind: 'TrafficPolicy',
+  plural: 'trafficpolicies',
+  singular: 'trafficpolicy',
+  shortNames: ['tp'],
+  scope: 'Namespaced',
+  description: 'Shapes the traffic to some Services: which endpoints requests go to, and how.',
+  schema,
+  spec,
+  rules: [],
+  status: true,
+  columns: [
+    { name: 'Target', type: 'string', jsonPath: '.spec.targetRefs[0].name' },
+    { name: 'Accepted', type: 'string', jsonPath: '.status.conditions[?(@.type=="Accepted")].status' },
+    { name: 'Programmed', type: 'string', jsonPath: '.status.conditions[?(@.type=="Programmed")].status' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+} as const satisfies Kind;

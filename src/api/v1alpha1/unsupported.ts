@@ -1,0 +1,39 @@
+/**
+ * What the schema has and the mesh does not do yet. A path is a field, with `[]` behind a list; `=` and a value behind
+ * it mean that value only. Each row makes a rule of the API server, a finding of `weft analyze`, a line of
+ * `make unsupported` and a test. A row goes when its field works.
+ */
+export const UNSUPPORTED: readonly Unsupported[] = [
+  { path: 'spec.targetRefs[].group=gateway.networking.k8s.io', remedy: 'leave it out to target a Service' },
+  { path: 'spec.targetRefs[].group=weft.dev', remedy: 'leave it out to target a Service' },
+  { path: 'spec.targetRefs[].kind=HTTPRoute', remedy: 'target the Service instead' },
+  { path: 'spec.targetRefs[].kind=GRPCRoute', remedy: 'target the Service instead' },
+  { path: 'spec.targetRefs[].kind=ExternalService', remedy: 'target a Service instead' },
+  { path: 'spec.targetRefs[].kind=Namespace', remedy: 'target each Service instead' },
+  { path: 'spec.targetRefs[].sectionName', remedy: 'use port instead' },
+  { path: 'spec.routes[].match[].query', remedy: 'match on headers or path instead' },
+  { path: 'spec.routes[].match[].method', remedy: 'match on headers or path instead' },
+  { path: 'spec.routes[].match[].from', remedy: 'match on headers or path instead' },
+  { path: 'spec.routes[].timeouts', remedy: 'remove it' },
+  { path: 'spec.routes[].retries', remedy: 'remove it' },
+  { path: 'spec.routes[].hedging', remedy: 'remove it' },
+  { path: 'spec.routes[].mirror', remedy: 'remove it' },
+  { path: 'spec.routes[].fault', remedy: 'remove it' },
+  { path: 'spec.routes[].headers', remedy: 'remove it' },
+  { path: 'spec.loadBalancer.algorithm=leastRequest', remedy: 'use peakEwma instead' },
+  { path: 'spec.loadBalancer.algorithm=roundRobin', remedy: 'use peakEwma instead' },
+  { path: 'spec.loadBalancer.algorithm=random', remedy: 'use peakEwma instead' },
+  { path: 'spec.loadBalancer.algorithm=ringHash', remedy: 'use peakEwma instead' },
+  { path: 'spec.loadBalancer.algorithm=maglev', remedy: 'use peakEwma instead' },
+  { path: 'spec.loadBalancer.zone', remedy: 'remove it' },
+  { path: 'spec.loadBalancer.slowStart', remedy: 'remove it' },
+  { path: 'spec.circuitBreaker', remedy: 'remove it' },
+  { path: 'spec.rateLimit', remedy: 'remove it' },
+];
+
+/** A row of the table; all rows are about TrafficPolicy. */
+export interface Unsupported {
+  readonly path: string;
+  /** What to do, after "not supported yet". */
+  readonly remedy: string;
+}
