@@ -52,8 +52,6 @@ export function renderInit(settings: InjectionSettings, choices: PodChoices): Re
       capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] },
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    // iptables-legacy locks a file there.
-    volumeMounts: [{ name: VOLUMES.run, mountPath: '/run' }],
   };
 }
 

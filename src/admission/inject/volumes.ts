@@ -5,7 +5,6 @@ export const VOLUMES = {
   token: 'weft-token',
   trust: 'weft-trust',
   state: 'weft-state',
-  run: 'weft-run',
 } as const;
 
 const TOKEN_SECONDS = 3_600;
@@ -16,7 +15,7 @@ const TOKEN_SECONDS = 3_600;
  */
 const READABLE = 0o444;
 
-/** State holds a key, a chain and the last good config; run holds the lock file of iptables. Both stay off the disk. */
+/** State holds a key, a chain and the last good config, and never touches a disk. */
 export function meshVolumes(): readonly Volume[] {
   return [
     {
@@ -36,7 +35,6 @@ export function meshVolumes(): readonly Volume[] {
     },
     { name: VOLUMES.trust, configMap: { name: names.TRUST_CONFIG_MAP, defaultMode: READABLE } },
     { name: VOLUMES.state, emptyDir: { medium: 'Memory', sizeLimit: '8Mi' } },
-    { name: VOLUMES.run, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
   ];
 }
 

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Renders the charts with their default values into this folder, for clusters that are not kept with Helm:
+#   kubectl apply --server-side --filename deploy/namespace.yaml,deploy/crds.yaml,deploy/weft.yaml
+# render.sh --check fails, and shows the difference, where a file is not what the charts make.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# The oldest Kubernetes that the charts are made for; nothing in them depends on it.
+KUBE_VERSION=1.28.0
+
+helm() {
+  local pinned=${XDG_CACHE_HOME:-$HOME/.cache}/weft/cluster/current/bin/helm
+  if [[ -x $pinned ]]; then "$pinned" "$@"; else command helm "$@"; fi
+}
+
+render() { # CHART FILE; hooks are Helm's own business
+  {
+    echo "# Rendered from charts/$1 by deploy/render.sh. Change the chart and run it again."
+    helm template "$1" "charts/$1" --namespace weft-system --kube-version "$KUBE_VERSION" --no-hooks --skip-tests
+  } >"$2"
+}
+
+if [[ ${1:-} == --check ]]; then
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+else
+  folder=deploy
+fi
+[[ ! -d charts/weft-crds ]] || render weft-crds "$folder/crds.yaml"
+render weft "$folder/weft.yaml"
+if [[ $folder != deploy ]]; then
+  for file in crds weft; do
+    [[ -f $folder/$file.yaml ]] || continue
+    diff --unified "deploy/$file.yaml" "$folder/$file.yaml" || {
+      echo "deploy/$file.yaml is not current: run deploy/render.sh" >&2
+      exit 1
+    }
+  done
+fi
