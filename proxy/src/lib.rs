@@ -6,6 +6,7 @@ pub mod detect;
 pub mod drain;
 pub mod error;
 pub mod identity;
+pub mod init;
 pub mod names;
 pub mod readiness;
 pub mod rpc;
