@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{config::Config, state::Mesh, tls};
+use crate::{config::Config, log::LogLevel, state::Mesh, tls};
 
 /// What a worker thread is given. Each worker owns its listeners, pools and balancer state; these are shared snapshots.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct WorkerInputs {
 }
 
 /// Runs the proxy until it is told to end.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    let _ = config;
+pub async fn run(config: Config, log: LogLevel) -> anyhow::Result<()> {
+    let _ = (config, log);
     Ok(())
 }

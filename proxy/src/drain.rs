@@ -9,18 +9,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// Starts the drain. Cloned into the admin server and the signal handler; dropping it starts nothing.
 #[derive(Clone, Debug)]
 pub struct Trigger {
-    started: Arc<watch::Sender<bool>>,
+    started: Arc<watch::Sender<Option<Instant>>>,
     connections: Arc<Connections>,
 }
 
 /// Watched by everything that serves connections.
 #[derive(Clone, Debug)]
 pub struct Drain {
-    started: watch::Receiver<bool>,
+    started: watch::Receiver<Option<Instant>>,
     connections: Arc<Connections>,
 }
 
@@ -46,7 +47,7 @@ struct Connections {
 
 /// Makes the two ends of a drain.
 pub fn channel() -> (Trigger, Drain) {
-    let (sender, started) = watch::channel(false);
+    let (sender, started) = watch::channel(None);
     let connections = Arc::new(Connections::default());
     (Trigger { started: Arc::new(sender), connections: connections.clone() }, Drain { started, connections })
 }
@@ -54,15 +55,22 @@ pub fn channel() -> (Trigger, Drain) {
 // === impl Trigger ===
 
 impl Trigger {
-    /// Asks every connection to end and returns at once. Doing it again changes nothing.
-    pub fn start(&self) {
-        self.started.send_if_modified(|started| !std::mem::replace(started, true));
+    /// Asks every connection to end and returns at once. Doing it again changes nothing. Returns when draining began.
+    pub fn start(&self) -> Instant {
+        let now = Instant::now();
+        let mut began = now;
+        self.started.send_if_modified(|started| {
+            began = *started.get_or_insert(now);
+            began == now
+        });
+        began
     }
 
-    /// Starts the drain and waits until nothing is in flight, at most until `limit` has passed.
+    /// Starts the drain and waits until nothing is in flight, at most until `limit` has passed since it was first
+    /// started: SIGTERM after a preStop hook gets what the hook has left, so that both fit into one grace period.
     pub async fn drain(&self, limit: Duration) -> Outcome {
-        self.start();
-        match tokio::time::timeout(limit, self.connections.none_left()).await {
+        let deadline = self.start() + limit;
+        match tokio::time::timeout_at(deadline, self.connections.none_left()).await {
             Ok(()) => Outcome::Drained,
             Err(_) => Outcome::DeadlinePassed { open: self.connections.open.load(Ordering::SeqCst) },
         }
@@ -75,14 +83,14 @@ impl Drain {
     /// Returns when draining starts, at once if it already has. Never returns if every [`Trigger`] is gone.
     pub async fn started(&self) {
         let mut started = self.started.clone();
-        if started.wait_for(|started| *started).await.is_err() {
+        if started.wait_for(Option::is_some).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
     /// Whether draining has started.
     pub fn has_started(&self) -> bool {
-        *self.started.borrow()
+        self.started.borrow().is_some()
     }
 
     /// Counts a connection as in flight.
@@ -136,7 +144,7 @@ mod tests {
             }
         });
         assert!(!drain.has_started());
-        let begin = tokio::time::Instant::now();
+        let begin = Instant::now();
         assert_eq!(trigger.drain(Duration::from_secs(10)).await, Outcome::Drained);
         assert_eq!(begin.elapsed(), Duration::from_secs(2));
         task.await.unwrap();
@@ -163,6 +171,16 @@ mod tests {
         drop(guard);
         assert_eq!(first.await.unwrap(), Outcome::Drained);
         assert_eq!(second.await.unwrap(), Outcome::Drained);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_limit_counts_from_the_first_start() {
+        let (trigger, drain) = channel();
+        let _guard = drain.guard();
+        let begin = trigger.start();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(trigger.drain(Duration::from_secs(25)).await, Outcome::DeadlinePassed { open: 1 });
+        assert_eq!(begin.elapsed(), Duration::from_secs(25));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! The data plane of Weft: a proxy beside every workload. `app` is the composition root; start reading there.
 
+pub mod admin;
 pub mod app;
 pub mod config;
 pub mod detect;
@@ -7,6 +8,7 @@ pub mod drain;
 pub mod error;
 pub mod identity;
 pub mod init;
+pub mod log;
 pub mod names;
 pub mod readiness;
 pub mod rpc;

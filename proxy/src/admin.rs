@@ -1,0 +1,165 @@
+//! What operators, the kubelet and Prometheus ask of the proxy.
+//!
+//! - 127.0.0.1:15190, for whoever is inside the pod: `POST /drain`, `GET /config`, `GET|PUT /loglevel`
+//! - port 15121 on all addresses: `GET /metrics`, `GET /ready`
+//!
+//! # How a pod ends
+//!
+//! On deletion the kubelet runs the preStop hooks of *all* containers at once, sidecars too, and so `weft-proxy drain`
+//! runs at the same moment as the applications get their preStop hook or, without one, SIGTERM. A native sidecar gets its
+//! own SIGTERM only when its hook has returned and every application container has ended, or when the grace period is
+//! over; the time its hook took counts against that period. So `/drain` may wait for the last connection: that delays
+//! nothing the pod still needs. For an ordinary sidecar (before Kubernetes 1.29) this waiting is what keeps it alive.
+
+pub mod client;
+pub mod server;
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use prometheus_client::registry::Registry;
+
+use crate::drain::{Outcome, Trigger};
+use crate::log::LogLevel;
+use crate::readiness::Readiness;
+use server::{Answer, text};
+
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+/// A log filter is short.
+const MAX_BODY: usize = 4 * 1024;
+
+/// What the loopback port offers.
+#[derive(Clone)]
+pub struct Admin {
+    /// Starts the drain.
+    pub drain: Trigger,
+    /// How long a drain may last, from its first start.
+    pub drain_limit: Duration,
+    /// What the proxy knows, as JSON, without any key.
+    pub config_dump: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What is logged.
+    pub log_level: LogLevel,
+}
+
+/// What the metrics port offers.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Every metric of the process.
+    pub registry: Arc<Registry>,
+    /// Whether the proxy may take traffic.
+    pub readiness: Readiness,
+}
+
+// === impl Admin ===
+
+impl Admin {
+    /// Serves until the listener fails.
+    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+        server::serve(listener, move |request| self.clone().answer(request)).await
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Answer {
+        match (request.method(), request.uri().path()) {
+            (&Method::POST, "/drain") => self.drain().await,
+            (&Method::GET, "/config") => {
+                let mut answer = text(StatusCode::OK, (self.config_dump)());
+                answer
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                answer
+            }
+            (&Method::GET, "/loglevel") => text(StatusCode::OK, self.log_level.current()),
+            (&Method::PUT, "/loglevel") => self.set_log_level(request.into_body()).await,
+            (_, "/drain") => wrong_method("POST"),
+            (_, "/config") => wrong_method("GET"),
+            (_, "/loglevel") => wrong_method("GET, PUT"),
+            _ => text(StatusCode::NOT_FOUND, "here: POST /drain, GET /config, GET or PUT /loglevel"),
+        }
+    }
+
+    /// Fails only at the deadline: the kubelet reports a failed hook, and lost connections are worth an event.
+    async fn drain(&self) -> Answer {
+        tracing::info!(limit = ?self.drain_limit, "draining");
+        match self.drain.drain(self.drain_limit).await {
+            Outcome::Drained => text(StatusCode::OK, "drained: no connection is open"),
+            Outcome::DeadlinePassed { open } => text(
+                StatusCode::GATEWAY_TIMEOUT,
+                format!(
+                    "{open} connections were still open after {} s; raise terminationGracePeriodSeconds if they \
+                     need longer",
+                    self.drain_limit.as_secs()
+                ),
+            ),
+        }
+    }
+
+    async fn set_log_level(&self, body: Incoming) -> Answer {
+        let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+            return text(StatusCode::BAD_REQUEST, "the body did not arrive whole, or is longer than 4 KiB");
+        };
+        let filter = String::from_utf8_lossy(&body.to_bytes()).trim().to_owned();
+        match self.log_level.set(&filter) {
+            Ok(()) => text(StatusCode::OK, self.log_level.current()),
+            Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("drain_limit", &self.drain_limit).finish_non_exhaustive()
+    }
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Serves until the listener fails.
+    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+        server::serve(listener, move |request| std::future::ready(self.answer(&request))).await
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Answer {
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/metrics") => self.metrics(),
+            (&Method::GET, "/ready") => self.ready(),
+            (_, "/metrics" | "/ready") => wrong_method("GET"),
+            _ => text(StatusCode::NOT_FOUND, "here: GET /metrics, GET /ready"),
+        }
+    }
+
+    fn metrics(&self) -> Answer {
+        let mut body = String::new();
+        if prometheus_client::encoding::text::encode(&mut body, &self.registry).is_err() {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written as text");
+        }
+        let mut answer = Answer::new(Full::new(Bytes::from(body)));
+        answer.headers_mut().insert(header::CONTENT_TYPE, OPEN_METRICS);
+        answer
+    }
+
+    fn ready(&self) -> Answer {
+        let missing = self.readiness.missing();
+        if missing.is_empty() {
+            return text(StatusCode::OK, "ready");
+        }
+        text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: waiting for {}", missing.join(", ")))
+    }
+}
+
+fn wrong_method(allowed: &'static str) -> Answer {
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("use {allowed}"));
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! The command line.
+
+use std::str::FromStr;
+
+use lexopt::prelude::*;
+use weft_proxy::init::Options;
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+weft-proxy: the data plane of the Weft service mesh
+
+In an injected pod the webhook starts everything below; by hand it is useful for looking and for testing.
+
+Usage: weft-proxy <command>
+
+Commands:
+  run     Runs the proxy until SIGTERM. Settings come from the environment (WEFT_*), as the webhook sets them.
+  init    Captures the TCP traffic of this network namespace with iptables. Needs NET_ADMIN and NET_RAW.
+          Running it again changes nothing.
+  ready   Says whether the proxy in this pod is ready and, if not, what it waits for. Exits 0 when ready.
+  drain   Asks the proxy in this pod to end its connections gracefully, and waits until it has. The preStop hook.
+
+Options of init:
+  --outbound-port PORT          Where connections that the pod opens are sent        [default: 15101]
+  --inbound-port PORT           Where connections to the pod are sent                [default: 15106]
+  --proxy-uid UID               The user whose connections are left alone            [default: 2112]
+  --skip-inbound-ports PORTS    Ports of the pod to leave alone, such as 9090,8000-8010
+  --skip-outbound-ports PORTS   Destination ports to leave alone, such as 3306
+
+  -h, --help      Shows this
+  -V, --version   Shows the version
+
+Examples:
+  weft-proxy init --skip-inbound-ports 9090
+  kubectl exec POD -c weft-proxy -- weft-proxy ready
+";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    Help,
+    Version,
+    Run,
+    Init(Options),
+    Ready,
+    Drain,
+}
+
+/// A command line nobody can follow.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    #[error("say what to do: run, init, ready or drain")]
+    NoCommand,
+    #[error("`{0}` is no command: expected run, init, ready or drain")]
+    UnknownCommand(String),
+    #[error(transparent)]
+    Arguments(#[from] lexopt::Error),
+}
+
+// === impl Command ===
+
+impl Command {
+    /// Reads the arguments of this process.
+    pub fn from_args() -> Result<Self, UsageError> {
+        Self::parse(lexopt::Parser::from_env())
+    }
+
+    fn parse(mut parser: lexopt::Parser) -> Result<Self, UsageError> {
+        let command = match parser.next()? {
+            None => return Err(UsageError::NoCommand),
+            Some(Short('h') | Long("help")) => return Ok(Self::Help),
+            Some(Short('V') | Long("version")) => return Ok(Self::Version),
+            Some(Value(name)) => name.string()?,
+            Some(other) => return Err(other.unexpected().into()),
+        };
+        match command.as_str() {
+            "init" => parse_init(parser),
+            "run" => without_options(parser, Self::Run),
+            "ready" => without_options(parser, Self::Ready),
+            "drain" => without_options(parser, Self::Drain),
+            "help" => Ok(Self::Help),
+            _ => Err(UsageError::UnknownCommand(command)),
+        }
+    }
+}
+
+fn without_options(mut parser: lexopt::Parser, command: Command) -> Result<Command, UsageError> {
+    match parser.next()? {
+        None => Ok(command),
+        Some(Short('h') | Long("help")) => Ok(Command::Help),
+        Some(other) => Err(other.unexpected().into()),
+    }
+}
+
+fn parse_init(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
+    let mut options = Options::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("outbound-port") => options.outbound_port = parsed(&mut parser)?,
+            Long("inbound-port") => options.inbound_port = parsed(&mut parser)?,
+            Long("proxy-uid") => options.proxy_uid = parsed(&mut parser)?,
+            Long("skip-inbound-ports") => options.skip_inbound = parsed(&mut parser)?,
+            Long("skip-outbound-ports") => options.skip_outbound = parsed(&mut parser)?,
+            Short('h') | Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Init(options))
+}
+
+fn parsed<T: FromStr>(parser: &mut lexopt::Parser) -> Result<T, lexopt::Error>
+where
+    T::Err: Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+{
+    parser.value()?.parse()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Command, String> {
+        Command::parse(lexopt::Parser::from_args(arguments)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn init_takes_what_the_webhook_gives_it() {
+        let arguments = [
+            "init",
+            "--outbound-port",
+            "15101",
+            "--inbound-port=15106",
+            "--proxy-uid",
+            "2112",
+            "--skip-inbound-ports",
+            "15120,15121,9000",
+            "--skip-outbound-ports",
+            "",
+        ];
+        let expected = Options { skip_inbound: "15120,15121,9000".parse().unwrap(), ..Options::default() };
+        assert_eq!(parse(&arguments), Ok(Command::Init(expected)));
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        assert_eq!(parse(&[]).unwrap_err(), "say what to do: run, init, ready or drain");
+        assert!(parse(&["start"]).unwrap_err().contains("`start` is no command"));
+        assert!(parse(&["run", "--port", "1"]).unwrap_err().contains("--port"));
+        let error = parse(&["init", "--skip-inbound-ports", "http"]).unwrap_err();
+        assert!(error.contains("`http` is no port"), "{error}");
+    }
+
+    #[test]
+    fn help_teaches_every_command() {
+        for command in ["run", "init", "ready", "drain"] {
+            assert!(HELP.contains(&format!("\n  {command} ")), "{command}");
+            assert_eq!(parse(&[command, "--help"]), Ok(Command::Help));
+        }
+    }
+}
