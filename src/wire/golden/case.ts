@@ -1,0 +1,62 @@
+import * as z from 'zod';
+import type { Destination, WorkloadConfig } from '../../model/index.js';
+
+const protocol = z.enum(['unknown', 'http1', 'http2', 'opaque']);
+const text = z.strictObject({ kind: z.enum(['exact', 'prefix', 'regex']), value: z.string() });
+const present = z.strictObject({ kind: z.literal('present'), value: z.boolean() });
+
+const match = z.strictObject({
+  headers: z.array(
+    z.strictObject({ name: z.string(), condition: z.union([text, present]), invert: z.boolean() }),
+  ),
+  path: text.exactOptional(),
+});
+
+const destination: z.ZodType<Destination> = z.strictObject({
+  criticalFeatures: z.array(z.string()),
+  key: z.string(),
+  target: z.strictObject({
+    kind: z.enum(['service', 'pod']),
+    namespace: z.string(),
+    name: z.string(),
+    port: z.int(),
+  }),
+  protocol,
+  endpoints: z.array(
+    z.strictObject({
+      address: z.string(),
+      port: z.int(),
+      identity: z.string().exactOptional(),
+      network: z.string().exactOptional(),
+      zone: z.string().exactOptional(),
+      opaque: z.boolean(),
+    }),
+  ),
+  backends: z.array(
+    z.strictObject({ name: z.string(), endpoints: z.array(z.int()), invalid: z.string().exactOptional() }),
+  ),
+  routes: z.array(
+    z.strictObject({
+      name: z.string(),
+      matches: z.array(match),
+      split: z.array(z.strictObject({ backend: z.int(), weight: z.int() })),
+    }),
+  ),
+  loadBalancer: z.strictObject({ algorithm: z.literal('peakEwma') }),
+});
+
+const mtls = z.enum(['permissive', 'strict']);
+
+const workload: z.ZodType<WorkloadConfig> = z.strictObject({
+  criticalFeatures: z.array(z.string()),
+  key: z.string(),
+  identity: z.string(),
+  zone: z.string().exactOptional(),
+  mtls,
+  inboundPorts: z.array(z.strictObject({ port: z.int(), protocol, mtls, services: z.array(z.string()) })),
+  outbound: z.enum(['allowAny', 'registryOnly']),
+  ingressMode: z.boolean(),
+});
+
+/** One resource in terms of the model, as a golden file writes it down. */
+export const goldenCase = z.union([z.strictObject({ destination }), z.strictObject({ workload })]);
