@@ -1,0 +1,5 @@
+//! What the tests in network namespaces share.
+#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses a part of it, and a test may panic")]
+
+pub mod netns;
+pub mod peers;
