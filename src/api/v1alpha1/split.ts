@@ -21,13 +21,10 @@ const splitEntry = withRules(
       .max(1_000_000)
       .optional()
       .meta({ description: 'Share of the requests, relative to the sum of all weights. 1 by default.' }),
-    fallback: z
-      .boolean()
-      .optional()
-      .meta({
-        description:
-          'When no endpoint with the labels is ready, use the rest of the Service. false by default.',
-      }),
+    fallback: z.boolean().optional().meta({
+      description:
+        'When no endpoint with the labels is ready, use the rest of the Service. false by default.',
+    }),
   }),
   {
     cel: '!(has(self.fallback) && self.fallback) || has(self.labels)',
