@@ -1,7 +1,17 @@
 //! Who this workload is: its SPIFFE identity, its key and certificate, and the roots it trusts.
 
+mod authority;
+mod bundle;
 mod certs;
+mod keep;
+mod renewal;
 mod spiffe;
 
+pub use authority::{CertifyClient, CertifyError};
+pub use bundle::{Bundle, BundleError};
 pub use certs::{CertError, CertState, Certs};
+pub use renewal::{Renewal, obtain};
 pub use spiffe::{SpiffeId, SpiffeIdError};
+
+#[cfg(test)]
+mod tests;

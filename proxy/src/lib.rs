@@ -2,10 +2,12 @@
 
 pub mod admin;
 pub mod app;
+pub mod backoff;
 pub mod config;
 pub mod detect;
 pub mod drain;
 pub mod error;
+pub mod files;
 pub mod identity;
 pub mod init;
 pub mod log;

@@ -84,11 +84,6 @@ impl CertState {
         &self.key.cert
     }
 
-    /// Whether the certificate is valid at `now`.
-    pub fn valid_at(&self, now: SystemTime) -> bool {
-        self.not_before <= now && now < self.not_after
-    }
-
     fn build(
         identity: Arc<SpiffeId>,
         not_before: SystemTime,

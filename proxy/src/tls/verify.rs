@@ -78,6 +78,13 @@ impl Trust {
         self.roots.len()
     }
 
+    /// Whether a receiver under this trust would accept `chain` (leaf first) now.
+    pub(crate) fn verify(&self, chain: &[CertificateDer<'_>]) -> Result<(), Error> {
+        let [leaf, intermediates @ ..] = chain else { return Err(Error::NoCertificatesPresented) };
+        self.clients.verify_client_cert(leaf, intermediates, UnixTime::now())?;
+        self.identity(leaf).map(drop)
+    }
+
     fn identity(&self, leaf: &CertificateDer<'_>) -> Result<SpiffeId, Error> {
         let peer = spiffe_id(leaf).map_err(refuse)?;
         if peer.trust_domain() != self.trust_domain {

@@ -1,0 +1,117 @@
+//! The trust bundle file, followed while it changes.
+//!
+//! The kubelet swaps symlinks under the mount, so the file is read again every few seconds and compared by content:
+//! that costs less than it takes to be clever about time stamps, and cannot miss a change.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use rustls::RootCertStore;
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use tokio::{sync::watch, time::sleep};
+
+use crate::tls::Trust;
+
+/// Reads the bundle and goes on reading it.
+#[derive(Debug)]
+pub struct Bundle {
+    path: PathBuf,
+    trust_domain: String,
+    read: Vec<u8>,
+    every: Duration,
+}
+
+/// Why the bundle cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// Not there, or not readable.
+    #[error(
+        "trust bundle {path}: {source}; the operator publishes ConfigMap weft-trust in every meshed namespace"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There, but without a root.
+    #[error("trust bundle {path} holds no usable PEM certificate: {problem}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+const EVERY: Duration = Duration::from_secs(3);
+
+// === impl Bundle ===
+
+impl Bundle {
+    /// The bundle at `path`, for identities of `trust_domain`.
+    pub fn new(path: PathBuf, trust_domain: &str) -> Self {
+        Self { path, trust_domain: trust_domain.to_owned(), read: Vec::new(), every: EVERY }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn checked_every(self, every: Duration) -> Self {
+        Self { every, ..self }
+    }
+
+    /// Reads the bundle if it changed since the last time.
+    pub fn load(&mut self) -> Result<Option<Arc<Trust>>, BundleError> {
+        let bytes = std::fs::read(&self.path)
+            .map_err(|source| BundleError::Read { path: self.path.clone(), source })?;
+        if bytes == self.read {
+            return Ok(None);
+        }
+        let content = |problem: String| BundleError::Content { path: self.path.clone(), problem };
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&bytes) {
+            let certificate = certificate.map_err(|error| content(error.to_string()))?;
+            roots.add(certificate).map_err(|error| content(error.to_string()))?;
+        }
+        let trust = Trust::new(roots, &self.trust_domain).map_err(|error| content(error.to_string()))?;
+        self.read = bytes;
+        Ok(Some(Arc::new(trust)))
+    }
+
+    /// Waits for the first readable bundle.
+    pub async fn first(&mut self) -> Arc<Trust> {
+        let mut told = false;
+        loop {
+            match self.load() {
+                Ok(Some(trust)) => return trust,
+                Ok(None) => {}
+                Err(error) if !told => {
+                    tracing::warn!(%error, "waiting for the trust bundle");
+                    told = true;
+                }
+                Err(_) => {}
+            }
+            sleep(self.every.min(Duration::from_millis(200))).await;
+        }
+    }
+
+    /// Sends every change, for as long as somebody listens. What cannot be read leaves the last good bundle in use.
+    pub async fn follow(mut self, trust: watch::Sender<Arc<Trust>>) {
+        let mut failed = false;
+        while !trust.is_closed() {
+            sleep(self.every).await;
+            match self.load() {
+                Ok(Some(changed)) => {
+                    tracing::info!(roots = changed.roots(), "trust bundle changed");
+                    trust.send_replace(changed);
+                    failed = false;
+                }
+                Ok(None) => failed = false,
+                Err(error) => {
+                    if !failed {
+                        tracing::warn!(%error, "keeping the trust bundle in use");
+                    }
+                    failed = true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{renewal::obtain_with, *};
+use crate::{
+    config::Config,
+    test_util::{ControlPlane, TestCa, eventually},
+};
+
+/// A first certificate, with the trust bundle read often enough for a test.
+async fn obtained(config: &Config) -> (Certs, Renewal) {
+    let bundle = Bundle::new(config.files.trust_bundle.clone(), &config.trust_domain);
+    let obtained = obtain_with(config, bundle.checked_every(Duration::from_millis(20)));
+    timeout(Duration::from_secs(10), obtained).await.expect("a certificate within ten seconds")
+}
+
+fn client(config: &Config) -> CertifyClient {
+    CertifyClient {
+        authority: crate::rpc::Authority { host: config.control_plane_host.clone(), port: config.csr_port },
+        authority_identity: config.control_plane_identity(),
+        identity: config.identity().into(),
+        token: config.files.token.clone(),
+    }
+}
+
+async fn refusal(config: &Config, trust: &TestCa) -> String {
+    client(config).certify(&trust.trust()).await.expect_err("must be refused").to_string()
+}
+
+#[tokio::test]
+async fn a_proxy_gets_a_certificate_for_a_key_of_its_own() {
+    let (plane, dir) = (ControlPlane::start().await, tempfile::tempdir().unwrap());
+    let config = plane.proxy_config(dir.path());
+    let (certs, _renewal) = obtained(&config).await;
+    let state = certs.current();
+    assert_eq!(state.identity.as_str(), "spiffe://cluster.local/ns/shop/sa/web");
+    assert_eq!(state.chain().len(), 2, "leaf and issuer");
+    assert_eq!(plane.issued(), 1);
+}
+
+#[tokio::test]
+async fn renewal_brings_a_new_key_before_the_old_certificate_ends_and_reads_the_token_anew() {
+    let (plane, dir) = (ControlPlane::start().await, tempfile::tempdir().unwrap());
+    let config = plane.proxy_config(dir.path());
+    plane.certificate_life(Duration::from_secs(1), Duration::from_secs(3));
+    let (mut certs, renewal) = obtained(&config).await;
+    let first = certs.current();
+    plane.expect_token("token-2");
+    std::fs::write(&config.files.token, "token-2").unwrap();
+    let renewal = tokio::spawn(renewal.run());
+    timeout(Duration::from_secs(10), certs.changed()).await.expect("renewed");
+    let second = certs.current();
+    assert!(std::time::SystemTime::now() < first.not_after, "renewed too late");
+    assert_ne!(first.chain()[0], second.chain()[0]);
+    assert!(first.not_after < second.not_after);
+    assert_ne!(first.key.key.public_key(), second.key.key.public_key());
+    renewal.abort();
+}
+
+#[tokio::test]
+async fn a_restart_in_an_outage_goes_on_with_the_kept_certificate() {
+    let (mut plane, dir) = (ControlPlane::start().await, tempfile::tempdir().unwrap());
+    let config = plane.proxy_config(dir.path());
+    let first = obtained(&config).await.0.current();
+    plane.stop().await;
+    let second = obtained(&config).await.0.current();
+    assert_eq!(first.chain(), second.chain());
+    assert_eq!(plane.issued(), 1);
+}
+
+#[tokio::test]
+async fn a_kept_certificate_that_ended_or_that_nobody_trusts_is_not_used() {
+    let (plane, dir) = (ControlPlane::start().await, tempfile::tempdir().unwrap());
+    let config = plane.proxy_config(dir.path());
+    plane.certificate_life(Duration::from_secs(60), Duration::from_secs(1));
+    let first = obtained(&config).await.0.current();
+    plane.certificate_life(Duration::from_secs(60), Duration::from_secs(3600));
+    // Verification counts in whole seconds.
+    let over = first.not_after + Duration::from_secs(1);
+    eventually("the certificate ends", || (std::time::SystemTime::now() > over).then_some(())).await;
+    obtained(&config).await;
+    assert_eq!(plane.issued(), 2);
+
+    let other = ControlPlane::start().await;
+    let mut config = other.proxy_config(dir.path());
+    config.csr_port = other.csr_port;
+    obtained(&config).await;
+    assert_eq!(other.issued(), 1, "the kept certificate is of the first authority");
+}
+
+#[tokio::test]
+async fn a_changed_trust_bundle_is_in_use_without_a_restart_and_a_broken_one_is_not() {
+    let (plane, dir) = (ControlPlane::start().await, tempfile::tempdir().unwrap());
+    let config = plane.proxy_config(dir.path());
+    let (certs, renewal) = obtained(&config).await;
+    let renewal = tokio::spawn(renewal.run());
+    let first = certs.current();
+    let next = TestCa::new("cluster.local");
+    let both = format!("{}{}", plane.ca.bundle_pem(), next.bundle_pem());
+    // As the kubelet does it: a link that is swapped.
+    let swapped = dir.path().join("swapped.pem");
+    std::fs::write(&swapped, both).unwrap();
+    std::fs::remove_file(&config.files.trust_bundle).unwrap();
+    std::os::unix::fs::symlink(&swapped, &config.files.trust_bundle).unwrap();
+    eventually("both roots in use", || (certs.current().trust.roots() == 2).then_some(())).await;
+    assert_eq!(certs.current().chain(), first.chain(), "the certificate is the same");
+
+    std::fs::write(&swapped, "not a certificate").unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(certs.current().trust.roots(), 2);
+    assert!(!renewal.is_finished());
+    renewal.abort();
+}
+
+#[tokio::test]
+async fn a_refusal_says_why() {
+    let (mut plane, dir) = (ControlPlane::start().await, tempfile::tempdir().unwrap());
+    let config = plane.proxy_config(dir.path());
+
+    plane.expect_token("another");
+    let error = refusal(&config, &plane.ca).await;
+    assert!(error.contains("refused: the token is expired (Unauthenticated)"), "{error}");
+
+    std::fs::remove_file(&config.files.token).unwrap();
+    let error = refusal(&config, &plane.ca).await;
+    assert!(error.contains("token") && error.contains("projected volume"), "{error}");
+    std::fs::write(&config.files.token, "another").unwrap();
+
+    let error = refusal(&config, &TestCa::new("cluster.local")).await;
+    assert!(error.contains("chains to no root of the trust bundle"), "{error}");
+
+    plane.stop().await;
+    let error = refusal(&config, &plane.ca).await;
+    assert!(
+        error.contains(&format!("cannot reach control plane at 127.0.0.1:{}", config.csr_port)),
+        "{error}"
+    );
+    assert!(error.contains("NetworkPolicy") && error.contains("15110, 15112"), "{error}");
+}
+
+#[tokio::test]
+async fn an_authority_with_a_workloads_certificate_is_no_authority() {
+    let (plane, dir) = (ControlPlane::start_as("shop", "web").await, tempfile::tempdir().unwrap());
+    let error = refusal(&plane.proxy_config(dir.path()), &plane.ca).await;
+    assert!(error.contains("expected spiffe://cluster.local/ns/weft-system/sa/weft"), "{error}");
+    assert_eq!(plane.issued(), 0, "the token must not have been sent");
+}
+
+#[tokio::test]
+async fn a_certificate_for_somebody_else_is_not_used() {
+    let (plane, dir) = (ControlPlane::start().await, tempfile::tempdir().unwrap());
+    let mut config = plane.proxy_config(dir.path());
+    config.pod.service_account = "admin".to_owned();
+    let error = refusal(&config, &plane.ca).await;
+    assert!(error.contains("is for spiffe://cluster.local/ns/shop/sa/web, not for"), "{error}");
+}
+
+#[tokio::test]
+async fn the_first_certificate_is_waited_for() {
+    let (plane, dir) = (ControlPlane::start().await, tempfile::tempdir().unwrap());
+    let config = plane.proxy_config(dir.path());
+    plane.refuse_certificates(Some(tonic::Status::unavailable("starting")));
+    let obtaining = tokio::spawn(async move { obtained(&config).await.0 });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!obtaining.is_finished());
+    plane.refuse_certificates(None);
+    obtaining.await.unwrap();
+}
