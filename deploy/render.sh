@@ -26,11 +26,10 @@ if [[ ${1:-} == --check ]]; then
 else
   folder=deploy
 fi
-[[ ! -d charts/weft-crds ]] || render weft-crds "$folder/crds.yaml"
+render weft-crds "$folder/crds.yaml"
 render weft "$folder/weft.yaml"
 if [[ $folder != deploy ]]; then
   for file in crds weft; do
-    [[ -f $folder/$file.yaml ]] || continue
     diff --unified "deploy/$file.yaml" "$folder/$file.yaml" || {
       echo "deploy/$file.yaml is not current: run deploy/render.sh" >&2
       exit 1
