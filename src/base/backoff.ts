@@ -11,7 +11,11 @@ export interface BackoffOptions {
  * How long to wait before try `attempt` (0 is the first repetition): doubles up to the cap, and half of it is random,
  * so that many who failed together do not come back together.
  */
-export function backoffMs(attempt: number, options: BackoffOptions, random: () => number = Math.random): number {
+export function backoffMs(
+  attempt: number,
+  options: BackoffOptions,
+  random: () => number = Math.random,
+): number {
   const full = Math.min(options.capMs, options.baseMs * 2 ** Math.min(attempt, 30));
   return full / 2 + (full / 2) * random();
 }

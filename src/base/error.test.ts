@@ -23,5 +23,9 @@ test('an aborted signal is aborted and a timed out one is a timeout', () => {
 
 test('something that is no error takes the fallback code', () => {
   expect(MeshError.from('odd').code).toBe('internal');
-  expect(MeshError.from(new Error('odd'), 'invalid')).toMatchObject({ code: 'invalid', message: 'odd', retryable: false });
+  expect(MeshError.from(new Error('odd'), 'invalid')).toMatchObject({
+    code: 'invalid',
+    message: 'odd',
+    retryable: false,
+  });
 });

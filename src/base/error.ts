@@ -17,7 +17,13 @@ export type ErrorCode =
   | 'aborted'
   | 'internal';
 
-const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['conflict', 'expired', 'unavailable', 'timeout', 'internal']);
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'conflict',
+  'expired',
+  'unavailable',
+  'timeout',
+  'internal',
+]);
 
 /** The one error class of the control plane: a code to decide by, a message that says what to do, the cause beneath. */
 export class MeshError extends Error {
@@ -57,7 +63,13 @@ const NODE_CODES: Readonly<Record<string, ErrorCode>> = {
 
 /** By shape and not by class: an error may come from another realm (a worker, a vm context). */
 function isError(thrown: unknown): thrown is Error {
-  return typeof thrown === 'object' && thrown !== null && 'message' in thrown && typeof thrown.message === 'string' && 'name' in thrown;
+  return (
+    typeof thrown === 'object' &&
+    thrown !== null &&
+    'message' in thrown &&
+    typeof thrown.message === 'string' &&
+    'name' in thrown
+  );
 }
 
 function codeOf(error: Error): ErrorCode | undefined {

@@ -4,7 +4,16 @@ export type Logger = PinoLogger;
 export type LogLevel = Level | 'silent';
 
 /** Fields that hold secrets where an object that carries them is logged by mistake. */
-const SECRET = ['token', '*.token', 'data', '*.data', 'key', '*.key', 'headers.authorization', '*.headers.authorization'];
+const SECRET = [
+  'token',
+  '*.token',
+  'data',
+  '*.data',
+  'key',
+  '*.key',
+  'headers.authorization',
+  '*.headers.authorization',
+];
 
 /**
  * One JSON object a line on standard output. Make a child per room (`log.child({ room: 'xds' })`).

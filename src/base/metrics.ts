@@ -39,7 +39,13 @@ export class Metrics {
     options: { labelNames?: readonly L[]; buckets: readonly number[] },
   ): Histogram<L> {
     const { labelNames = [], buckets } = options;
-    return new Histogram({ name, help, labelNames: [...labelNames], buckets: [...buckets], registers: [this.registry] });
+    return new Histogram({
+      name,
+      help,
+      labelNames: [...labelNames],
+      buckets: [...buckets],
+      registers: [this.registry],
+    });
   }
 
   /** Prometheus text format. */

@@ -15,7 +15,13 @@ export const TOKEN_AUDIENCE = 'weft';
 export const ControlPlanePort = { webhook: 9443, csr: 15110, config: 15112, health: 9090 } as const;
 
 /** Ports of the proxy; `admin` listens on loopback only. */
-export const ProxyPort = { outbound: 15101, inbound: 15106, probe: 15120, metrics: 15121, admin: 15190 } as const;
+export const ProxyPort = {
+  outbound: 15101,
+  inbound: 15106,
+  probe: 15120,
+  metrics: 15121,
+  admin: 15190,
+} as const;
 
 /** User and group of the proxy; traffic of this user is not captured, so no other container may use it. */
 export const PROXY_UID = 2112;

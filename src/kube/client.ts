@@ -1,0 +1,253 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { KubeConfig } from '@kubernetes/client-node';
+import { MeshError } from '../base/index.js';
+import { kubeError } from './errors.js';
+
+export interface KubeRequest {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+  /** Default `application/json`. */
+  readonly contentType?: string;
+  readonly signal?: AbortSignal | undefined;
+  /** How long a plain request may take in all, or a stream until its headers arrive. Default 30 s. */
+  readonly timeoutMs?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+/** One object is at most about 1.5 MB; a page of a list is bounded by its limit. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The API server as requests and streams. The official client is used for what is intricate (kubeconfig, contexts,
+ * exec plugins, token files); requests are our own, because its watch ends whenever a kind is quiet for 30 s and its
+ * connections are not kept.
+ */
+export class KubeClient {
+  readonly #config: KubeConfig;
+  #agent: { key: string; agent: HttpAgent | HttpsAgent } | undefined;
+
+  constructor(config: KubeConfig) {
+    this.#config = config;
+  }
+
+  /** Address of the API server, for messages. */
+  get server(): string {
+    const cluster = this.#config.getCurrentCluster();
+    if (cluster === null) {
+      throw new MeshError(
+        'precondition',
+        'no cluster is selected: set a current context in your kubeconfig, or --context',
+      );
+    }
+    return cluster.server;
+  }
+
+  /** One request, one parsed answer; anything but 2xx throws a MeshError that names the request. */
+  async request(request: KubeRequest): Promise<unknown> {
+    const method = request.method ?? 'GET';
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const signal = request.signal === undefined ? timeout : AbortSignal.any([request.signal, timeout]);
+    try {
+      const response = await this.#send(request, signal);
+      const text = await readBody(response);
+      const parsed = parse(text);
+      const status = response.statusCode ?? 0;
+      if (status < 200 || status > 299) throw kubeError(status, parsed, { method, path: request.path });
+      return parsed;
+    } catch (thrown) {
+      throw this.#explain(thrown, { method, path: request.path, signal: request.signal });
+    }
+  }
+
+  /**
+   * The lines of an answer that goes on (a watch, followed logs), until the server ends it or the signal aborts.
+   * The first line is empty and says that the stream is open.
+   */
+  async *lines(request: KubeRequest): AsyncGenerator<string, void, undefined> {
+    const about = { method: request.method ?? 'GET', path: request.path, signal: request.signal };
+    const abort = new AbortController();
+    const untilHeaders = setTimeout(
+      () => abort.abort(new DOMException('no answer in time', 'TimeoutError')),
+      request.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    );
+    const signal =
+      request.signal === undefined ? abort.signal : AbortSignal.any([request.signal, abort.signal]);
+    let response: IncomingMessage | undefined;
+    try {
+      response = await this.#send(request, signal);
+      clearTimeout(untilHeaders);
+      const status = response.statusCode ?? 0;
+      if (status !== 200) throw kubeError(status, parse(await readBody(response)), about);
+      yield '';
+      yield* splitLines(response);
+      if (!response.complete) throw new MeshError('unavailable', `${about.path}: the stream broke off`);
+    } catch (thrown) {
+      throw this.#explain(thrown, about);
+    } finally {
+      clearTimeout(untilHeaders);
+      response?.destroy();
+    }
+  }
+
+  /** Closes idle and busy connections. */
+  close(): void {
+    this.#agent?.agent.destroy();
+  }
+
+  async #send(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    const url = new URL(this.server.replace(/\/$/, '') + request.path);
+    for (const [key, value] of Object.entries(request.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(key, String(value));
+    }
+    const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+    const options = await this.#options(request, body);
+    const outgoing = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, { ...options, signal });
+    // One listener for good: an abort after the answer began is told to the response and to the request.
+    outgoing.on('error', () => undefined);
+    outgoing.end(body);
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+    return response;
+  }
+
+  async #options(request: KubeRequest, body: string | undefined): Promise<RequestOptions> {
+    const options: RequestOptions = {};
+    await this.#config.applyToHTTPSOptions(options);
+    const headers: Record<string, string | number> = { accept: 'application/json', 'user-agent': 'weft' };
+    for (const [name, value] of Object.entries(options.headers ?? {})) headers[name] = String(value);
+    if (body !== undefined) {
+      headers['content-type'] = request.contentType ?? 'application/json';
+      headers['content-length'] = Buffer.byteLength(body);
+    }
+    return {
+      method: request.method ?? 'GET',
+      headers,
+      auth: options.auth,
+      agent: this.#keepAliveAgent(options),
+    };
+  }
+
+  /** Connections are kept and shared; new certificates (an exec plugin renewed them) start a new pool. */
+  #keepAliveAgent(options: RequestOptions): HttpAgent | HttpsAgent {
+    if (this.#config.getCurrentCluster()?.proxyUrl !== undefined && options.agent instanceof HttpAgent)
+      return options.agent;
+    const tls = {
+      ca: options.ca,
+      cert: options.cert,
+      key: options.key,
+      pfx: options.pfx,
+      passphrase: options.passphrase,
+      servername: options.servername,
+      rejectUnauthorized: options.rejectUnauthorized ?? true,
+    };
+    const key = createHash('sha256').update(JSON.stringify(tls)).digest('hex');
+    if (this.#agent?.key !== key) {
+      this.#agent?.agent.destroy();
+      const settings = { keepAlive: true, keepAliveMsecs: 30_000, maxFreeSockets: 8, timeout: 0 };
+      const plain = this.server.startsWith('http:');
+      this.#agent = {
+        key,
+        agent: plain ? new HttpAgent(settings) : new HttpsAgent({ ...settings, ...dropUndefined(tls) }),
+      };
+    }
+    return this.#agent.agent;
+  }
+
+  #explain(
+    thrown: unknown,
+    about: { method: string; path: string; signal?: AbortSignal | undefined },
+  ): MeshError {
+    if (about.signal?.aborted === true)
+      return new MeshError('aborted', `${about.method} ${about.path}: stopped`, { cause: thrown });
+    if (thrown instanceof MeshError) return thrown;
+    const error = MeshError.from(thrown, 'unavailable');
+    const code = isTimeout(error) ? 'timeout' : error.code;
+    return new MeshError(code, `${about.method} ${this.server}${about.path}: ${error.message}`, {
+      cause: thrown,
+    });
+  }
+}
+
+/** Request timeouts reach us as an AbortError whose cause is the TimeoutError. */
+function isTimeout(error: Error): boolean {
+  for (
+    let cause: unknown = error;
+    typeof cause === 'object' && cause !== null;
+    cause = 'cause' in cause ? cause.cause : undefined
+  ) {
+    if ('name' in cause && cause.name === 'TimeoutError') return true;
+  }
+  return false;
+}
+
+async function* splitLines(response: IncomingMessage): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > MAX_BODY_BYTES)
+      throw new MeshError('internal', `a line is longer than ${MAX_BODY_BYTES} characters`);
+    for (const line of lines) if (line !== '') yield line;
+  }
+}
+
+async function readBody(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES)
+      throw new MeshError('internal', `the answer is larger than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parse(text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+function dropUndefined<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** How to find the cluster. With nothing given: $KUBECONFIG, ~/.kube/config, then the pod's service account. */
+export interface ConnectOptions {
+  /** Path of a kubeconfig file. */
+  readonly kubeconfig?: string | undefined;
+  /** Name of a context in it. */
+  readonly context?: string | undefined;
+}
+
+/** Reads the configuration; opens no connection yet. */
+export function connectKube(options: ConnectOptions = {}): KubeClient {
+  const config = new KubeConfig();
+  try {
+    if (options.kubeconfig === undefined) config.loadFromDefault();
+    else config.loadFromFile(options.kubeconfig);
+  } catch (thrown) {
+    const where = options.kubeconfig ?? 'the default kubeconfig';
+    throw new MeshError('precondition', `cannot read ${where}: ${MeshError.from(thrown).message}`, {
+      cause: thrown,
+    });
+  }
+  if (options.context !== undefined) config.setCurrentContext(options.context);
+  return new KubeClient(config);
+}
+
+/** A client for a server that speaks plain HTTP on loopback: `kubectl proxy`, and the API server of our tests. */
+export function connectPlain(server: string): KubeClient {
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser({ name: 'plain', server, skipTLSVerify: true }, { name: 'nobody' });
+  return new KubeClient(config);
+}

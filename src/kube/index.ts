@@ -1,0 +1,56 @@
+/** The one wall around Kubernetes: requests, caches, writes, and nothing that knows what a mesh is. */
+export { connectKube, connectPlain, KubeClient, type ConnectOptions, type KubeRequest } from './client.js';
+export { isNotFound, orUndefined } from './errors.js';
+export { EventRecorder, type EventNote, type EventTarget } from './events.js';
+export {
+  Informer,
+  createInformerMetrics,
+  type InformerMetrics,
+  type InformerOptions,
+  type InformerTiming,
+} from './informer.js';
+export {
+  LeaseElection,
+  createLeaseMetrics,
+  type LeaseMetrics,
+  type LeaseOptions,
+  type LeaseTiming,
+} from './lease.js';
+export type {
+  Condition,
+  ConfigMap,
+  ContainerPort,
+  CustomObject,
+  EndpointSlice,
+  KubeObject,
+  Namespace,
+  Node,
+  ObjectMeta,
+  OwnerReference,
+  Pod,
+  Secret,
+  Service,
+  ServicePort,
+  SliceEndpoint,
+  WebhookConfiguration,
+} from './objects.js';
+export {
+  WorkQueue,
+  createQueueMetrics,
+  type Outcome,
+  type QueueMetrics,
+  type QueueOptions,
+} from './queue.js';
+export { Resources, resourcePath, type Resource } from './resource.js';
+export { Store, objectKey, splitKey, type Change, type ObjectKey } from './store.js';
+export { superviseInformers, type SuperviseOptions } from './supervise.js';
+export { tokenReviewer, type TokenReviewStatus } from './token-review.js';
+export {
+  applyObject,
+  createObject,
+  deleteObject,
+  getObject,
+  jsonPatchObject,
+  listObjects,
+  type Manifest,
+} from './write.js';

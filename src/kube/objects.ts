@@ -1,0 +1,120 @@
+/** The parts of Kubernetes objects that we keep. Everything else is dropped on arrival: caches of whole pods are how meshes run out of memory. */
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+}
+
+export interface ObjectMeta {
+  readonly name: string;
+  /** Empty for cluster-wide kinds. */
+  readonly namespace: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation: number;
+  readonly creationTimestamp: string;
+  readonly deleting: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly owner?: OwnerReference;
+}
+
+export interface KubeObject {
+  readonly metadata: ObjectMeta;
+}
+
+export interface Namespace extends KubeObject {
+  readonly phase: string;
+}
+
+export interface Node extends KubeObject {
+  readonly zone: string;
+}
+
+export interface ContainerPort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: string;
+}
+
+export interface Pod extends KubeObject {
+  readonly nodeName: string;
+  readonly serviceAccount: string;
+  readonly hostNetwork: boolean;
+  readonly containers: readonly string[];
+  readonly initContainers: readonly string[];
+  readonly ports: readonly ContainerPort[];
+  readonly phase: string;
+  readonly ips: readonly string[];
+  readonly ready: boolean;
+}
+
+export interface ServicePort {
+  readonly name: string;
+  readonly protocol: string;
+  readonly port: number;
+  /** A number, or the name of a container port. */
+  readonly targetPort: number | string;
+  readonly appProtocol: string;
+}
+
+export interface Service extends KubeObject {
+  readonly type: string;
+  /** Empty for headless Services. */
+  readonly clusterIPs: readonly string[];
+  readonly selector: Readonly<Record<string, string>>;
+  readonly ports: readonly ServicePort[];
+  readonly publishNotReady: boolean;
+}
+
+export interface SliceEndpoint {
+  readonly addresses: readonly string[];
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  readonly zone: string;
+  /** Uid of the pod behind it; empty when it is no pod. */
+  readonly podUid: string;
+}
+
+export interface EndpointSlice extends KubeObject {
+  /** Name of the Service it belongs to. */
+  readonly service: string;
+  readonly addressType: string;
+  readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: string }[];
+  readonly endpoints: readonly SliceEndpoint[];
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly data: Readonly<Record<string, string>>;
+}
+
+export interface Secret extends KubeObject {
+  /** Decoded from base64. */
+  readonly data: Readonly<Record<string, string>>;
+}
+
+export interface WebhookConfiguration extends KubeObject {
+  readonly webhooks: readonly { readonly name: string; readonly caBundle: string }[];
+}
+
+/** A condition of `status.conditions`. */
+export interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration: number;
+  readonly lastTransitionTime: string;
+}
+
+/** One of our own kinds: what the user wrote stays unparsed here, src/api judges it. */
+export interface CustomObject extends KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly spec: unknown;
+  readonly conditions: readonly Condition[];
+}

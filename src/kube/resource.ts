@@ -1,0 +1,71 @@
+import { names } from '../base/index.js';
+import {
+  keepConfigMap,
+  keepCustom,
+  keepEndpointSlice,
+  keepNamespace,
+  keepNode,
+  keepNothing,
+  keepPod,
+  keepSecret,
+  keepService,
+  keepWebhookConfiguration,
+  type RawObject,
+} from './keep.js';
+import type { KubeObject } from './objects.js';
+
+/** A kind of object: where the API server serves it, and what we keep of it. */
+export interface Resource<T extends KubeObject> {
+  /** `v1`, or `<group>/<version>`. */
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly keep: (raw: RawObject) => T;
+}
+
+const OUR_VERSION = `${names.API_GROUP}/${names.API_VERSION}`;
+
+/** Every kind that Weft reads or writes. */
+export const Resources = {
+  namespace: { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', keep: keepNamespace },
+  node: { apiVersion: 'v1', kind: 'Node', plural: 'nodes', keep: keepNode },
+  pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods', keep: keepPod },
+  service: { apiVersion: 'v1', kind: 'Service', plural: 'services', keep: keepService },
+  configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', keep: keepConfigMap },
+  secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', keep: keepSecret },
+  event: { apiVersion: 'v1', kind: 'Event', plural: 'events', keep: keepNothing },
+  endpointSlice: {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    plural: 'endpointslices',
+    keep: keepEndpointSlice,
+  },
+  webhookConfiguration: {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'MutatingWebhookConfiguration',
+    plural: 'mutatingwebhookconfigurations',
+    keep: keepWebhookConfiguration,
+  },
+  replicaSet: { apiVersion: 'apps/v1', kind: 'ReplicaSet', plural: 'replicasets', keep: keepNothing },
+  trafficPolicy: {
+    apiVersion: OUR_VERSION,
+    kind: 'TrafficPolicy',
+    plural: 'trafficpolicies',
+    keep: keepCustom,
+  },
+  meshConfig: { apiVersion: OUR_VERSION, kind: 'MeshConfig', plural: 'meshconfigs', keep: keepCustom },
+} as const satisfies Record<string, Resource<KubeObject>>;
+
+/** Path of one object, or of the collection when no name is given. Cluster-wide kinds take an empty namespace. */
+export function resourcePath(
+  resource: Pick<Resource<KubeObject>, 'apiVersion' | 'plural'>,
+  at: { namespace?: string; name?: string; subresource?: string } = {},
+): string {
+  const root = resource.apiVersion.includes('/')
+    ? `/apis/${resource.apiVersion}`
+    : `/api/${resource.apiVersion}`;
+  const namespace = at.namespace === undefined || at.namespace === '' ? '' : `/namespaces/${at.namespace}`;
+  const name = at.name === undefined ? '' : `/${at.name}`;
+  const subresource = at.subresource === undefined ? '' : `/${at.subresource}`;
+  return `${root}${namespace}/${resource.plural}${name}${subresource}`;
+}

@@ -1,0 +1,90 @@
+import type { KubeObject } from './objects.js';
+
+/** `<namespace>/<name>`, or just the name for cluster-wide kinds. */
+export type ObjectKey = string;
+
+export function objectKey(object: {
+  readonly metadata: { readonly namespace: string; readonly name: string };
+}): ObjectKey {
+  const { namespace, name } = object.metadata;
+  return namespace === '' ? name : `${namespace}/${name}`;
+}
+
+export function splitKey(key: ObjectKey): { namespace: string; name: string } {
+  const slash = key.indexOf('/');
+  return slash < 0
+    ? { namespace: '', name: key }
+    : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
+export type Change<T> =
+  | { readonly type: 'set'; readonly key: ObjectKey; readonly object: T; readonly previous: T | undefined }
+  | { readonly type: 'delete'; readonly key: ObjectKey; readonly previous: T };
+
+/** The objects of one kind as last seen, and who wants to know about changes. */
+export class Store<T extends KubeObject> {
+  readonly #namespaces = new Map<string, Map<string, T>>();
+  readonly #handlers = new Set<(change: Change<T>) => void>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(key: ObjectKey): T | undefined {
+    const { namespace, name } = splitKey(key);
+    return this.#namespaces.get(namespace)?.get(name);
+  }
+
+  *values(): Generator<T, void, undefined> {
+    for (const objects of this.#namespaces.values()) yield* objects.values();
+  }
+
+  inNamespace(namespace: string): IterableIterator<T> {
+    return (this.#namespaces.get(namespace) ?? new Map<string, T>()).values();
+  }
+
+  /** Tells of each change from now on, after the store holds it. The answer stops it. */
+  onChange(handler: (change: Change<T>) => void): () => void {
+    this.#handlers.add(handler);
+    return () => void this.#handlers.delete(handler);
+  }
+
+  /** The same version again is no change. */
+  set(object: T): void {
+    const key = objectKey(object);
+    const { namespace, name } = object.metadata;
+    let objects = this.#namespaces.get(namespace);
+    if (objects === undefined) this.#namespaces.set(namespace, (objects = new Map()));
+    const previous = objects.get(name);
+    if (previous !== undefined && previous.metadata.resourceVersion === object.metadata.resourceVersion)
+      return;
+    objects.set(name, object);
+    if (previous === undefined) this.#size += 1;
+    this.#tell({ type: 'set', key, object, previous });
+  }
+
+  delete(key: ObjectKey): void {
+    const { namespace, name } = splitKey(key);
+    const objects = this.#namespaces.get(namespace);
+    const previous = objects?.get(name);
+    if (objects === undefined || previous === undefined) return;
+    objects.delete(name);
+    if (objects.size === 0) this.#namespaces.delete(namespace);
+    this.#size -= 1;
+    this.#tell({ type: 'delete', key, previous });
+  }
+
+  /** Takes a fresh list: what is not in it is gone. */
+  replace(objects: readonly T[]): void {
+    const fresh = new Set(objects.map(objectKey));
+    for (const old of [...this.values()].map(objectKey)) {
+      if (!fresh.has(old)) this.delete(old);
+    }
+    for (const object of objects) this.set(object);
+  }
+
+  #tell(change: Change<T>): void {
+    for (const handler of this.#handlers) handler(change);
+  }
+}

@@ -1,0 +1,342 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { applyPatch, type Operation } from 'fast-json-patch';
+
+export interface StoredObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: Record<string, unknown> & { name: string; namespace?: string; resourceVersion?: string };
+  [field: string]: unknown;
+}
+
+interface Place {
+  collection: string;
+  namespace: string | undefined;
+  name: string | undefined;
+  subresource: string | undefined;
+}
+
+interface Happening {
+  version: number;
+  type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  collection: string;
+  object: StoredObject;
+}
+
+interface Watcher {
+  response: ServerResponse;
+  wants: (happening: Happening) => boolean;
+}
+
+type Handler = (body: unknown) => { status: number; body: unknown };
+
+/**
+ * An API server that speaks the parts of the protocol we use (lists in pages, watches with bookmarks, 410, conflicts,
+ * patches, the status subresource) over real sockets, and that can be told to misbehave. It validates nothing.
+ */
+export class ApiServer {
+  readonly requests: { method: string; path: string; query: URLSearchParams; body: unknown }[] = [];
+  /** Collections that answer 404, as if their CRD was not installed. */
+  readonly absent = new Set<string>();
+  /** Open watches get no events and no bookmarks, as behind a dead connection. */
+  frozen = false;
+  #version = 100;
+  #oldest = 0;
+  #failures: number[] = [];
+  readonly #objects = new Map<string, StoredObject>();
+  readonly #history: Happening[] = [];
+  readonly #watchers = new Set<Watcher>();
+  readonly #handlers = new Map<string, Handler>();
+  readonly #server: Server = createServer((request, response) => void this.#serve(request, response));
+
+  static async start(): Promise<ApiServer> {
+    const started = new ApiServer();
+    started.#server.listen(0, '127.0.0.1');
+    await once(started.#server, 'listening');
+    return started;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get openWatches(): number {
+    return this.#watchers.size;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  /** Puts an object there as somebody else would. `collection` is such as `/api/v1/pods`. */
+  put(collection: string, object: StoredObject): StoredObject {
+    const key = keyOf(collection, object.metadata.namespace, object.metadata.name);
+    const before = this.#objects.get(key);
+    const stored: StoredObject = {
+      ...object,
+      metadata: {
+        uid: `uid-${key}`,
+        creationTimestamp: '2026-01-01T00:00:00Z',
+        generation: 1,
+        ...before?.metadata,
+        ...object.metadata,
+        resourceVersion: String(++this.#version),
+      },
+    };
+    this.#objects.set(key, stored);
+    this.#happen({
+      version: this.#version,
+      type: before === undefined ? 'ADDED' : 'MODIFIED',
+      collection,
+      object: stored,
+    });
+    return stored;
+  }
+
+  remove(collection: string, at: { namespace?: string; name: string }): boolean {
+    const key = keyOf(collection, at.namespace, at.name);
+    const object = this.#objects.get(key);
+    if (object === undefined) return false;
+    this.#objects.delete(key);
+    this.#version += 1;
+    const gone = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version) } };
+    this.#happen({ version: this.#version, type: 'DELETED', collection, object: gone });
+    return true;
+  }
+
+  get(collection: string, at: { namespace?: string; name: string }): StoredObject | undefined {
+    return this.#objects.get(keyOf(collection, at.namespace, at.name));
+  }
+
+  all(collection: string): StoredObject[] {
+    return [...this.#objects].filter(([key]) => key.startsWith(`${collection}|`)).map(([, object]) => object);
+  }
+
+  /** Forgets history: watches from before now are answered 410. */
+  compact(): void {
+    this.#oldest = this.#version;
+    this.#history.length = 0;
+  }
+
+  /** The next requests are answered with these statuses. */
+  failNext(...statuses: number[]): void {
+    this.#failures.push(...statuses);
+  }
+
+  /** Cuts every open watch in the middle of the stream. */
+  cutWatches(): void {
+    for (const { response } of this.#watchers) response.destroy();
+  }
+
+  /** Tells every watch where it stands. */
+  bookmark(): void {
+    const object = { metadata: { resourceVersion: String(this.#version) } };
+    if (!this.frozen)
+      for (const { response } of this.#watchers) writeLine(response, { type: 'BOOKMARK', object });
+  }
+
+  /** Answers POSTs to a path, for reviews that are not stored. */
+  onPost(path: string, handler: Handler): void {
+    this.#handlers.set(path, handler);
+  }
+
+  #happen(happening: Happening): void {
+    this.#history.push(happening);
+    if (this.frozen) return;
+    for (const watcher of this.#watchers) {
+      if (watcher.wants(happening))
+        writeLine(watcher.response, { type: happening.type, object: happening.object });
+    }
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://server');
+    const body = await readJson(request);
+    const method = request.method ?? 'GET';
+    this.requests.push({ method, path: url.pathname, query: url.searchParams, body });
+    const failure = this.#failures.shift();
+    if (failure !== undefined) return fail(response, failure, 'told to fail');
+    const handler = method === 'POST' ? this.#handlers.get(url.pathname) : undefined;
+    if (handler !== undefined) {
+      const answer = handler(body);
+      return send(response, answer.status, answer.body);
+    }
+    const place = parsePath(url.pathname);
+    if (place === undefined) return send(response, 200, { gitVersion: 'v1.34.4', major: '1', minor: '34' });
+    if (this.absent.has(place.collection))
+      return fail(response, 404, 'the server could not find the requested resource');
+    if (method === 'GET' && url.searchParams.get('watch') === 'true')
+      return this.#watch(place, url.searchParams, response);
+    if (method === 'GET')
+      return place.name === undefined
+        ? this.#list(place, url.searchParams, response)
+        : this.#read(place, response);
+    this.#write(method, place, { body, contentType: request.headers['content-type'] ?? '' }, response);
+  }
+
+  #read(place: Place, response: ServerResponse): void {
+    const object = this.#find(place);
+    if (object === undefined) return fail(response, 404, `${place.name} not found`);
+    send(response, 200, object);
+  }
+
+  #list(place: Place, query: URLSearchParams, response: ServerResponse): void {
+    const wanted = selector(place, query);
+    const all = this.all(place.collection).filter(wanted);
+    const from = Number(query.get('continue') ?? 0);
+    const limit = Number(query.get('limit') ?? 0) || all.length;
+    const next = from + limit < all.length ? String(from + limit) : '';
+    const metadata = { resourceVersion: String(this.#version), continue: next };
+    send(response, 200, { metadata, items: all.slice(from, from + limit) });
+  }
+
+  #watch(place: Place, query: URLSearchParams, response: ServerResponse): void {
+    const since = Number(query.get('resourceVersion') ?? 0);
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.flushHeaders();
+    if (since < this.#oldest) {
+      writeLine(response, {
+        type: 'ERROR',
+        object: { code: 410, reason: 'Expired', message: 'too old resource version' },
+      });
+      response.end();
+      return;
+    }
+    const matches = selector(place, query);
+    const watcher: Watcher = {
+      response,
+      wants: (happening) => happening.collection === place.collection && matches(happening.object),
+    };
+    for (const happening of this.#history) {
+      if (happening.version > since && watcher.wants(happening)) {
+        writeLine(response, { type: happening.type, object: happening.object });
+      }
+    }
+    this.#watchers.add(watcher);
+    response.on('close', () => this.#watchers.delete(watcher));
+  }
+
+  #write(
+    method: string,
+    place: Place,
+    sent: { body: unknown; contentType: string },
+    response: ServerResponse,
+  ): void {
+    const existing = this.#find(place);
+    if (method === 'DELETE') {
+      if (existing === undefined) return fail(response, 404, `${place.name} not found`);
+      this.remove(place.collection, existing.metadata);
+      return send(response, 200, {});
+    }
+    if (method === 'POST') return this.#create(place, sent.body as StoredObject, response);
+    const apply = sent.contentType.startsWith('application/apply-patch');
+    if (existing === undefined && !(apply && place.subresource === undefined)) {
+      return fail(response, 404, `${place.name} not found`);
+    }
+    const next = method === 'PUT' ? (sent.body as StoredObject) : patched(existing, sent);
+    const claimed = (sent.body as Partial<StoredObject>).metadata?.resourceVersion;
+    if (claimed !== undefined && claimed !== existing?.metadata.resourceVersion) {
+      return fail(
+        response,
+        409,
+        'the object has been modified; please apply your changes to the latest version',
+      );
+    }
+    const stored =
+      place.subresource === 'status' && existing !== undefined ? { ...existing, status: next.status } : next;
+    send(response, 200, this.put(place.collection, stored));
+  }
+
+  #create(place: Place, object: StoredObject, response: ServerResponse): void {
+    const metadata = {
+      ...object.metadata,
+      ...(place.namespace === undefined ? {} : { namespace: place.namespace }),
+    };
+    if (this.#find({ ...place, name: metadata.name }) !== undefined) {
+      return fail(response, 409, `${metadata.name} already exists`, 'AlreadyExists');
+    }
+    send(response, 201, this.put(place.collection, { ...object, metadata }));
+  }
+
+  #find(place: Place): StoredObject | undefined {
+    return this.#objects.get(keyOf(place.collection, place.namespace, place.name ?? ''));
+  }
+}
+
+function keyOf(collection: string, namespace: string | undefined, name: string): string {
+  return `${collection}|${namespace ?? ''}|${name}`;
+}
+
+function parsePath(path: string): Place | undefined {
+  const match = /^(\/api\/[^/]+|\/apis\/[^/]+\/[^/]+)\/(.+)$/.exec(path);
+  if (match?.[1] === undefined || match[2] === undefined) return undefined;
+  const parts = match[2].split('/');
+  const namespaced = parts[0] === 'namespaces' && parts.length > 2;
+  const [plural, name, subresource] = namespaced ? parts.slice(2) : parts;
+  return {
+    collection: `${match[1]}/${plural ?? ''}`,
+    namespace: namespaced ? parts[1] : undefined,
+    name,
+    subresource,
+  };
+}
+
+function selector(place: Place, query: URLSearchParams): (object: StoredObject) => boolean {
+  const labels = (query.get('labelSelector') ?? '').split(',').filter((term) => term !== '');
+  const name = /^metadata\.name=(.+)$/.exec(query.get('fieldSelector') ?? '')?.[1];
+  return ({ metadata }) => {
+    const own = (metadata.labels ?? {}) as Record<string, string>;
+    if (place.namespace !== undefined && metadata.namespace !== place.namespace) return false;
+    if (name !== undefined && metadata.name !== name) return false;
+    return labels.every((term) => {
+      const [label = '', value] = term.split('=');
+      return value === undefined ? label in own : own[label] === value;
+    });
+  };
+}
+
+function patched(
+  existing: StoredObject | undefined,
+  sent: { body: unknown; contentType: string },
+): StoredObject {
+  if (sent.contentType.startsWith('application/json-patch')) {
+    return applyPatch(structuredClone(existing) as StoredObject, sent.body as Operation[]).newDocument;
+  }
+  return merge(existing ?? {}, sent.body) as StoredObject;
+}
+
+function merge(into: unknown, from: unknown): unknown {
+  if (!isRecord(into) || !isRecord(from)) return from;
+  const merged: Record<string, unknown> = { ...into };
+  for (const [key, value] of Object.entries(from)) {
+    if (value === null) delete merged[key];
+    else merged[key] = merge(merged[key], value);
+  }
+  return merged;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  return chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString());
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+function fail(response: ServerResponse, code: number, message: string, reason?: string): void {
+  send(response, code, { kind: 'Status', status: 'Failure', code, message, reason });
+}
+
+function writeLine(response: ServerResponse, event: object): void {
+  response.write(`${JSON.stringify(event)}\n`);
+}
