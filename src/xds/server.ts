@@ -2,7 +2,10 @@ import type { Logger, Metrics, Watched } from '../base/index.js';
 import type { ServerIdentity } from '../base/grpc/index.js';
 import type { PodCheck } from '../identity/index.js';
 import type { DirtyKey, Mesh } from '../model/index.js';
-import type { AckSummary } from './acks.js';
+import { summarize, type AckSummary } from './acks.js';
+import type { DebounceOptions } from './debounce.js';
+import { Hub } from './hub.js';
+import { startTransport } from './transport.js';
 
 export interface ConfigServerOptions {
   /** Default `::`. */
@@ -19,6 +22,8 @@ export interface ConfigServerOptions {
   readonly mesh: Mesh;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** How changes are gathered. Default 20 ms of quiet, 200 ms at most. */
+  readonly debounce?: DebounceOptions;
 }
 
 export interface ConfigServer {
@@ -44,6 +49,17 @@ export async function startConfigServer(
   options: ConfigServerOptions,
   signal: AbortSignal,
 ): Promise<ConfigServer> {
-  signal.throwIfAborted();
-  return Promise.reject(new Error(`not yet: ${options.port}`));
+  const hub = new Hub(options, signal);
+  const { host, port, identity, log } = options;
+  const transport = await startTransport(
+    { ...(host === undefined ? {} : { host }), port, identity, log, open: (stream) => hub.open(stream) },
+    signal,
+  );
+  return {
+    port: transport.port,
+    closed: transport.closed,
+    changed: (dirty) => hub.changed(dirty),
+    acksOf: (policyUid) => summarize(hub.views, policyUid),
+    onAcks: (listener) => hub.acks.listen(listener),
+  };
 }

@@ -13,6 +13,7 @@ import {
   encodeDestination,
   encodeWorkload,
 } from './resources/index.js';
+import { SetMap } from './set-map.js';
 import { encodeResourceBody } from './wire-response.js';
 
 /** A compiled and encoded resource. The same object serves every proxy that asks from the same point of view. */
@@ -46,7 +47,7 @@ interface Kept {
 export class Snapshot {
   readonly #mesh: Mesh;
   readonly #kept = new Map<string, Kept>();
-  readonly #dependents = new Map<DirtyKey, Set<string>>();
+  readonly #dependents = new SetMap<DirtyKey, string>();
 
   constructor(mesh: Mesh) {
     this.#mesh = mesh;
@@ -61,7 +62,7 @@ export class Snapshot {
   /** Forgets what depends on these; the next question compiles it anew. */
   invalidate(dirty: Iterable<DirtyKey>): void {
     for (const key of dirty) {
-      for (const id of this.#dependents.get(key) ?? []) this.#drop(id);
+      for (const id of [...this.#dependents.get(key)]) this.#drop(id);
     }
   }
 
@@ -107,19 +108,12 @@ export class Snapshot {
     const made = make();
     if (made === undefined) return undefined;
     this.#kept.set(id, made);
-    for (const key of made.depends) {
-      const dependents = this.#dependents.get(key) ?? new Set();
-      this.#dependents.set(key, dependents.add(id));
-    }
+    for (const key of made.depends) this.#dependents.add(key, id);
     return made.built;
   }
 
   #drop(id: string): void {
-    for (const key of this.#kept.get(id)?.depends ?? []) {
-      const dependents = this.#dependents.get(key);
-      dependents?.delete(id);
-      if (dependents?.size === 0) this.#dependents.delete(key);
-    }
+    for (const key of this.#kept.get(id)?.depends ?? []) this.#dependents.remove(key, id);
     this.#kept.delete(id);
   }
 }
