@@ -2,7 +2,7 @@
 # Runs the named stages (check, unit, e2e), a step at a time, and ends with `test: N of M met`.
 # A step counts the tests it reports, or itself where it reports none. Logs stay in ~/.cache/weft/logs.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 
 logs="$HOME/.cache/weft/logs"
 mkdir -p "$logs"
