@@ -12,6 +12,7 @@ pub mod identity;
 pub mod init;
 pub mod log;
 pub mod names;
+pub mod probe;
 pub mod readiness;
 pub mod rpc;
 pub mod socket;
