@@ -2,13 +2,28 @@
 //! is shared between workers but metric handles and immutable snapshots.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::watch;
 
 use crate::drain::Drain;
-use crate::state::Mesh;
+use crate::http::Upstreams;
+use crate::inbound::Inbound;
+use crate::outbound::Outbound;
+use crate::socket;
+use crate::state::{Mesh, OutboundPolicy, Workload};
 use crate::telemetry::Metrics;
 use crate::tls;
+
+/// How often idle connections and unused state are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to wait when the process has run out of sockets.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// What a worker is given.
 #[derive(Debug)]
@@ -16,9 +31,9 @@ pub struct WorkerContext {
     /// Number of the worker, from zero.
     pub index: usize,
     /// Captured outbound connections arrive here; non-blocking.
-    pub outbound: Vec<TcpListener>,
+    pub outbound: Vec<StdListener>,
     /// Captured inbound connections arrive here; non-blocking.
-    pub inbound: Vec<TcpListener>,
+    pub inbound: Vec<StdListener>,
     /// How to learn where connections were going.
     pub original_dst: OriginalDst,
     /// Addresses of this pod.
@@ -44,8 +59,114 @@ pub enum OriginalDst {
     Fixed(SocketAddr),
 }
 
+/// What both halves of a worker use.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub mesh: Mesh,
+    pub workload: watch::Receiver<Arc<Workload>>,
+    pub tls_server: tls::Server,
+    pub drain: Drain,
+    pub metrics: Metrics,
+    tls_client: tls::Client,
+    own_ips: Arc<[IpAddr]>,
+    original_dst: OriginalDst,
+    own_ports: Vec<u16>,
+}
+
 /// Runs a worker on the calling thread until a listener fails.
 pub fn run(context: WorkerContext) -> io::Result<()> {
-    let _ = context;
-    Ok(())
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(serve(context))
+}
+
+async fn serve(context: WorkerContext) -> io::Result<()> {
+    let index = context.index;
+    let inbound_listeners = listeners(context.inbound)?;
+    let outbound_listeners = listeners(context.outbound)?;
+    let own_ports = inbound_listeners
+        .iter()
+        .chain(&outbound_listeners)
+        .map(|listener| listener.local_addr().map(|addr| addr.port()))
+        .collect::<io::Result<_>>()?;
+    let worker = Rc::new(Worker {
+        workload: context.mesh.workload(),
+        mesh: context.mesh,
+        tls_server: context.tls_server,
+        tls_client: context.tls_client,
+        drain: context.drain,
+        metrics: context.metrics,
+        own_ips: context.own_ips,
+        original_dst: context.original_dst,
+        own_ports,
+    });
+    let outbound = Rc::new(Outbound::new(worker.clone()));
+    let inbound = Rc::new(Inbound::new(worker));
+    for listener in outbound_listeners {
+        let outbound = outbound.clone();
+        tokio::task::spawn_local(accept(listener, move |tcp| outbound.clone().connection(tcp)));
+    }
+    for listener in inbound_listeners {
+        let inbound = inbound.clone();
+        tokio::task::spawn_local(accept(listener, move |tcp| inbound.clone().connection(tcp)));
+    }
+    tracing::debug!(index, "worker started");
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        outbound.sweep();
+        inbound.sweep();
+    }
+}
+
+fn listeners(listeners: Vec<StdListener>) -> io::Result<Vec<TcpListener>> {
+    listeners.into_iter().map(TcpListener::from_std).collect()
+}
+
+/// Accepts for ever. A connection that is gone before it is accepted, and a lack of sockets, are no reason to stop.
+async fn accept<F>(listener: TcpListener, mut handle: impl FnMut(TcpStream) -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
+    loop {
+        match listener.accept().await {
+            Ok((tcp, _)) => {
+                if let Err(error) = socket::tune(&tcp) {
+                    tracing::debug!(%error, "an accepted connection was gone already");
+                    continue;
+                }
+                tokio::task::spawn_local(handle(tcp));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept; trying again in {ACCEPT_BACKOFF:?}");
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+            }
+        }
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// Where `tcp` was going. Refuses what would come back to this very proxy: without the refusal, a connection to
+    /// a listener of its own would be dialled again and again until the sockets run out.
+    pub fn original_destination(&self, tcp: &TcpStream) -> io::Result<SocketAddr> {
+        let original = match self.original_dst {
+            OriginalDst::Fixed(addr) => return Ok(addr),
+            OriginalDst::Socket => socket::original_destination(tcp)?,
+        };
+        let own = original.ip().is_loopback() || self.own_ips.contains(&original.ip());
+        if own && self.own_ports.contains(&original.port()) {
+            return Err(io::Error::other(format!("{original} is this proxy itself")));
+        }
+        Ok(original)
+    }
+
+    /// What becomes of destinations the mesh does not know.
+    pub fn outbound_policy(&self) -> OutboundPolicy {
+        self.workload.borrow().outbound_policy
+    }
+
+    /// A set of upstreams of its own.
+    pub fn upstreams(&self) -> Upstreams {
+        Upstreams::new(self.tls_client.clone(), self.own_ips.clone())
+    }
 }

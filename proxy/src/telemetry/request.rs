@@ -68,6 +68,11 @@ impl Series {
 // === impl Record ===
 
 impl Record {
+    /// The request is sent again, and belongs to `series` from now on.
+    pub fn moved_to(&mut self, series: &Rc<Series>) {
+        self.series = series.clone();
+    }
+
     /// The head of the response is there.
     pub fn answered(&mut self, code: http::StatusCode, headers: &http::HeaderMap) {
         self.code = code.as_u16();

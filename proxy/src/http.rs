@@ -1,0 +1,41 @@
+//! HTTP: serving and calling over hyper's connections, one pool per upstream, headers, and errors as responses.
+
+mod body;
+mod connect_error;
+mod h1_pool;
+mod h2_pool;
+pub mod headers;
+mod load;
+pub mod rescue;
+pub mod server;
+pub mod upgrade;
+mod upstream;
+
+pub use body::{Body, Exchange};
+pub use connect_error::ConnectError;
+pub use load::{Load, Pending};
+pub use upstream::{Carry, Lease, SendError, Upstream, UpstreamKey, Upstreams, Wire};
+
+/// Runs futures on the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalExec;
+
+impl<F> hyper::rt::Executor<F> for LocalExec
+where
+    F: Future<Output: 'static> + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// The largest head of a request or response that is carried, on either protocol.
+const MAX_HEAD: usize = 64 * 1024;
+/// What one stream between proxies may have under way before its reader takes it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// What all streams of a connection may have under way together: many slow readers must not block a quick one.
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// What one stream may hold back for a peer that does not take it.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Streams a caller may have open on one connection.
+const MAX_STREAMS: u32 = 256;

@@ -1,0 +1,121 @@
+//! The one body type of the path: streamed, never gathered, with what must be known when it ends.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{Lease, Pending};
+use crate::telemetry::Record;
+
+/// A request's or response's body.
+#[derive(Debug)]
+pub struct Body {
+    kind: Kind,
+    exchange: Option<Exchange>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Incoming(Incoming),
+    Text(Bytes),
+    Empty,
+}
+
+/// What lives as long as a response is under way. Dropping it records the request and frees its connection.
+#[derive(Debug)]
+pub struct Exchange {
+    pub record: Record,
+    pub lease: Lease,
+    pub pending: Pending,
+}
+
+// === impl Body ===
+
+impl Body {
+    /// Nothing.
+    pub fn empty() -> Self {
+        Self { kind: Kind::Empty, exchange: None }
+    }
+
+    /// One chunk.
+    pub fn text(text: impl Into<Bytes>) -> Self {
+        let text = text.into();
+        Self { kind: if text.is_empty() { Kind::Empty } else { Kind::Text(text) }, exchange: None }
+    }
+
+    /// Keeps `exchange` until the body has ended or was given up.
+    pub fn hold(incoming: Incoming, exchange: Exchange) -> Self {
+        let mut body = Self { kind: Kind::Incoming(incoming), exchange: Some(exchange) };
+        if body.is_end_stream() {
+            body.end();
+        }
+        body
+    }
+
+    fn end(&mut self) {
+        if let Some(exchange) = self.exchange.take() {
+            exchange.lease.release();
+        }
+    }
+}
+
+impl From<Incoming> for Body {
+    fn from(incoming: Incoming) -> Self {
+        Self { kind: Kind::Incoming(incoming), exchange: None }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = &mut *self;
+        let incoming = match &mut this.kind {
+            Kind::Incoming(incoming) => incoming,
+            Kind::Text(text) => {
+                let text = std::mem::take(text);
+                this.kind = Kind::Empty;
+                return Poll::Ready(Some(Ok(Frame::data(text))));
+            }
+            Kind::Empty => return Poll::Ready(None),
+        };
+        let frame = std::task::ready!(Pin::new(incoming).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let (Some(trailers), Some(exchange)) = (frame.trailers_ref(), &mut this.exchange) {
+                    exchange.record.read_grpc_status(trailers);
+                }
+                if this.is_end_stream() {
+                    this.end();
+                }
+            }
+            // Nothing is known of the connection's state: it is not used again.
+            Some(Err(_)) => this.exchange = None,
+            None => this.end(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Incoming(incoming) => incoming.is_end_stream(),
+            Kind::Text(_) => false,
+            Kind::Empty => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Incoming(incoming) => incoming.size_hint(),
+            Kind::Text(text) => SizeHint::with_exact(text.len() as u64),
+            Kind::Empty => SizeHint::with_exact(0),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Why no connection to an upstream came about. Shared by every request that waited for it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::tls::TlsError;
+
+/// A connection that could not be opened; nothing of a request was sent.
+#[derive(Clone, Debug)]
+pub struct ConnectError(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    addr: SocketAddr,
+    reason: &'static str,
+    message: String,
+}
+
+// === impl ConnectError ===
+
+impl ConnectError {
+    pub fn tcp(addr: SocketAddr, error: &io::Error) -> Self {
+        let reason =
+            if error.kind() == io::ErrorKind::TimedOut { "connect-timeout" } else { "connect-failed" };
+        Self::new(addr, reason, error.to_string())
+    }
+
+    pub fn tls(addr: SocketAddr, error: &TlsError) -> Self {
+        Self::new(addr, "tls-failed", error.to_string())
+    }
+
+    pub fn tls_timeout(addr: SocketAddr) -> Self {
+        Self::new(addr, "tls-failed", "the peer did not finish the TLS handshake within a second".to_owned())
+    }
+
+    pub fn http(addr: SocketAddr, error: &hyper::Error) -> Self {
+        Self::new(addr, "connect-failed", format!("HTTP/2 handshake: {error}"))
+    }
+
+    fn new(addr: SocketAddr, reason: &'static str, message: String) -> Self {
+        Self(Rc::new(Inner { addr, reason, message }))
+    }
+
+    /// As in the header `x-weft-reason`.
+    pub fn reason(&self) -> &'static str {
+        self.0.reason
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection to {}: {}", self.0.addr, self.0.message)
+    }
+}
+
+impl std::error::Error for ConnectError {}

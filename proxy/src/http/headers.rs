@@ -1,0 +1,171 @@
+//! Headers that belong to one hop, and the one that proxies send each other.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{Method, Request, Version};
+
+/// Says that a request that arrives over h2 was HTTP/1.1 where it began, and shall be again. Set and removed by proxies.
+pub const PROTO_HEADER: HeaderName = HeaderName::from_static("x-weft-proto");
+const HTTP1: HeaderValue = HeaderValue::from_static("http/1.1");
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Removes what RFC 9110 7.6.1 says must not be forwarded. `TE: trailers` stays: gRPC wants it, and trailers do pass.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    strip_nominated(headers);
+    headers.remove(KEEP_ALIVE);
+    headers.remove(PROXY_CONNECTION);
+    headers.remove(UPGRADE);
+    if headers.remove(TRANSFER_ENCODING).is_some() {
+        // Where both were sent the length is a lie (RFC 9112 6.3); forwarding it would let requests be smuggled.
+        headers.remove(CONTENT_LENGTH);
+    }
+    if headers.get(TE).is_some_and(|te| te != "trailers") {
+        let trailers = headers.get_all(TE).iter().any(mentions_trailers);
+        headers.remove(TE);
+        if trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+    }
+}
+
+/// Removes `Connection` and the headers it names, except those that frame or address the message.
+fn strip_nominated(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let nominated: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| *name != HOST && *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING && *name != TE)
+        .collect();
+    headers.remove(CONNECTION);
+    for name in nominated {
+        headers.remove(name);
+    }
+}
+
+fn mentions_trailers(te: &HeaderValue) -> bool {
+    te.to_str().is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")))
+}
+
+/// Whether the caller asks to leave HTTP on this connection (WebSocket, CONNECT).
+pub fn wants_upgrade<B>(request: &Request<B>) -> bool {
+    if request.version() > Version::HTTP_11 {
+        return false;
+    }
+    request.method() == Method::CONNECT
+        || (request.headers().contains_key(UPGRADE)
+            && request
+                .headers()
+                .get_all(CONNECTION)
+                .iter()
+                .filter_map(|value| value.to_str().ok())
+                .any(|value| value.split(',').any(|name| name.trim().eq_ignore_ascii_case("upgrade"))))
+}
+
+/// Asks for, or agrees to, the upgrade to `protocol`.
+pub fn put_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
+/// Marks a request as HTTP/1.1 in origin.
+pub fn mark_http1(headers: &mut HeaderMap) {
+    headers.insert(PROTO_HEADER, HTTP1);
+}
+
+/// Removes the mark and says whether it was there.
+pub fn take_http1_mark(headers: &mut HeaderMap) -> bool {
+    headers.remove(PROTO_HEADER).is_some_and(|value| value == HTTP1)
+}
+
+/// Whether the caller speaks gRPC, and an error must be told its way.
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(http::header::CONTENT_TYPE).is_some_and(|content_type| {
+        let content_type = content_type.as_bytes();
+        const GRPC: &[u8] = b"application/grpc";
+        // application/grpc, application/grpc+proto, application/grpc;charset=..., but not application/grpc-web
+        content_type.starts_with(GRPC)
+            && content_type.get(GRPC.len()).is_none_or(|next| matches!(next, b'+' | b';'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        list.iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn hop_by_hop_headers_go_and_the_rest_stays() {
+        let mut map = headers(&[
+            ("host", "reviews"),
+            ("connection", "close, x-private"),
+            ("connection", "Keep-Alive"),
+            ("keep-alive", "timeout=5"),
+            ("x-private", "1"),
+            ("x-public", "2"),
+            ("proxy-connection", "keep-alive"),
+            ("upgrade", "h2c"),
+            ("te", "gzip, trailers"),
+            ("trailer", "x-checksum"),
+        ]);
+        strip_hop_by_hop(&mut map);
+        let expected =
+            headers(&[("host", "reviews"), ("x-public", "2"), ("te", "trailers"), ("trailer", "x-checksum")]);
+        assert_eq!(map, expected);
+    }
+
+    #[test]
+    fn a_length_beside_a_transfer_coding_is_not_forwarded() {
+        let mut map = headers(&[("transfer-encoding", "chunked"), ("content-length", "4")]);
+        strip_hop_by_hop(&mut map);
+        assert!(map.is_empty());
+    }
+
+    #[test]
+    fn connection_cannot_name_what_frames_or_addresses_the_message() {
+        let mut map =
+            headers(&[("connection", "host, content-length, te"), ("host", "a"), ("content-length", "3")]);
+        strip_hop_by_hop(&mut map);
+        assert_eq!(map, headers(&[("host", "a"), ("content-length", "3")]));
+    }
+
+    #[test]
+    fn only_http1_with_both_headers_asks_for_an_upgrade() {
+        let ask = |version, list: &[(&'static str, &'static str)]| {
+            let mut request = Request::new(());
+            *request.version_mut() = version;
+            *request.headers_mut() = headers(list);
+            wants_upgrade(&request)
+        };
+        let both = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
+        assert!(ask(Version::HTTP_11, &both));
+        assert!(!ask(Version::HTTP_2, &both));
+        assert!(!ask(Version::HTTP_11, &both[..1]));
+        assert!(!ask(Version::HTTP_11, &both[1..]));
+    }
+
+    #[test]
+    fn grpc_is_told_from_grpc_web() {
+        for (content_type, grpc) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc;charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(is_grpc(&headers(&[("content-type", content_type)])), grpc, "{content_type}");
+        }
+    }
+}

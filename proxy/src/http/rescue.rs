@@ -1,0 +1,141 @@
+//! The one place where an error of the proxy becomes a response.
+
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use thiserror::Error;
+
+use super::{Body, ConnectError};
+use crate::names::REASON_HEADER;
+
+/// gRPC's UNAVAILABLE: the caller may try again.
+const GRPC_UNAVAILABLE: &str = "14";
+/// gRPC's UNIMPLEMENTED.
+const GRPC_UNIMPLEMENTED: &str = "12";
+/// gRPC's INTERNAL.
+const GRPC_INTERNAL: &str = "13";
+
+/// Why the proxy answers in the application's place.
+#[derive(Debug, Error)]
+pub enum Failure {
+    #[error("no route of {destination} matches this request")]
+    NoRoute { destination: String },
+    #[error("a route of {destination} refers to {backend}, which does not resolve: {reason}")]
+    InvalidBackend { destination: String, backend: String, reason: String },
+    #[error("{backend} has no ready endpoint")]
+    NoEndpoints { backend: String },
+    #[error("{destination}: {error}")]
+    Connect { destination: String, error: ConnectError },
+    #[error("{destination}: the connection to {addr} ended before the response: {error}")]
+    Lost { destination: String, addr: std::net::SocketAddr, error: hyper::Error },
+    #[error("CONNECT over HTTP/2 is not carried")]
+    ConnectMethod,
+    #[error("the mesh knows no service at {addr}, and the outbound policy allows nothing else")]
+    UnknownDestination { addr: std::net::SocketAddr },
+    #[error(
+        "the control plane could not be asked about {addr}, and the outbound policy allows only what it knows"
+    )]
+    ControlPlaneUnreachable { addr: std::net::SocketAddr },
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// For the header `x-weft-reason` and the metric.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoRoute { .. } => "no-route",
+            Self::InvalidBackend { .. } => "invalid-backend",
+            Self::NoEndpoints { .. } => "no-endpoints",
+            Self::Connect { error, .. } => error.reason(),
+            Self::Lost { .. } => "connection-lost",
+            Self::ConnectMethod => "connect-not-supported",
+            Self::UnknownDestination { .. } => "unknown-destination",
+            Self::ControlPlaneUnreachable { .. } => "control-plane-unreachable",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoRoute { .. } => StatusCode::NOT_FOUND,
+            Self::InvalidBackend { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoEndpoints { .. } | Self::Connect { .. } | Self::ControlPlaneUnreachable { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Lost { .. } | Self::UnknownDestination { .. } => StatusCode::BAD_GATEWAY,
+            Self::ConnectMethod => StatusCode::NOT_IMPLEMENTED,
+        }
+    }
+
+    fn grpc_status(&self) -> &'static str {
+        match self {
+            Self::NoRoute { .. } | Self::ConnectMethod => GRPC_UNIMPLEMENTED,
+            Self::InvalidBackend { .. } => GRPC_INTERNAL,
+            Self::NoEndpoints { .. }
+            | Self::Connect { .. }
+            | Self::Lost { .. }
+            | Self::UnknownDestination { .. }
+            | Self::ControlPlaneUnreachable { .. } => GRPC_UNAVAILABLE,
+        }
+    }
+}
+
+/// The response for `failure`: a status and one plain line, or for gRPC a status in its own terms.
+pub fn rescue(failure: &Failure, grpc: bool) -> Response<Body> {
+    let mut response = if grpc { grpc_response(failure) } else { http_response(failure) };
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static(REASON_HEADER), HeaderValue::from_static(failure.reason()));
+    response
+}
+
+fn http_response(failure: &Failure) -> Response<Body> {
+    let mut response = Response::new(Body::text(format!("weft: {failure}\n")));
+    *response.status_mut() = failure.status();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// Trailers only: the status is in the head and there is no body.
+fn grpc_response(failure: &Failure) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static(failure.grpc_status()));
+    if let Ok(message) = HeaderValue::try_from(percent_encode(&format!("weft: {failure}"))) {
+        headers.insert("grpc-message", message);
+    }
+    response
+}
+
+/// As gRPC wants its messages: printable ASCII but `%` stays.
+fn percent_encode(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_and_grpc_callers_are_told_in_their_own_terms() {
+        let failure = Failure::NoEndpoints { backend: "shop/reviews:8080{version=100%}".into() };
+        let http = rescue(&failure, false);
+        assert_eq!(http.status(), 503);
+        assert_eq!(http.headers()[REASON_HEADER], "no-endpoints");
+        let grpc = rescue(&failure, true);
+        assert_eq!(grpc.status(), 200);
+        assert_eq!(grpc.headers()["grpc-status"], "14");
+        assert_eq!(
+            grpc.headers()["grpc-message"],
+            "weft: shop/reviews:8080{version=100%25} has no ready endpoint"
+        );
+        assert_eq!(grpc.headers()[REASON_HEADER], "no-endpoints");
+    }
+}

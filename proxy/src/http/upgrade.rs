@@ -1,0 +1,64 @@
+//! Requests that leave HTTP: WebSocket and other upgrades, CONNECT. Both connections are tied together afterwards.
+
+use http::header::{HeaderMap, HeaderValue, UPGRADE};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, on};
+use hyper_util::rt::TokioIo;
+
+use super::Body;
+use super::headers::{put_upgrade, strip_hop_by_hop};
+use crate::drain::Drain;
+use crate::tcp::{Relayed, relay};
+
+/// The caller's side of an upgrade that was asked for.
+#[derive(Debug)]
+pub struct Caller {
+    io: OnUpgrade,
+    connect: bool,
+}
+
+/// Takes the request apart: what goes on, still asking for the upgrade, and the caller's connection.
+pub fn ask(mut request: Request<Incoming>) -> (Caller, Request<Body>) {
+    let caller = Caller { io: on(&mut request), connect: request.method() == Method::CONNECT };
+    let mut request = request.map(Body::from);
+    strip_but_upgrade(request.headers_mut());
+    (caller, request)
+}
+
+/// When the upstream agreed, the answer for the caller; the bytes are carried from then on, and `drain` waits for their end.
+pub fn agree(
+    caller: Caller,
+    response: Response<Incoming>,
+    drain: &Drain,
+) -> Result<Response<Body>, Response<Incoming>> {
+    let agreed = response.status() == StatusCode::SWITCHING_PROTOCOLS
+        || (caller.connect && response.status().is_success());
+    if !agreed {
+        return Err(response);
+    }
+    let mut response = response;
+    let upstream = on(&mut response);
+    let in_flight = drain.guard();
+    tokio::task::spawn_local(async move {
+        let _in_flight = in_flight;
+        if let Err(error) = tie(caller.io, upstream).await {
+            tracing::debug!(%error, "an upgraded connection failed");
+        }
+    });
+    strip_but_upgrade(response.headers_mut());
+    Ok(response.map(|_| Body::empty()))
+}
+
+async fn tie(caller: OnUpgrade, upstream: OnUpgrade) -> Result<(), Box<dyn std::error::Error>> {
+    let (mut caller, mut upstream) = (TokioIo::new(caller.await?), TokioIo::new(upstream.await?));
+    Ok(relay(&mut caller, &mut upstream, &Relayed::default()).await?)
+}
+
+fn strip_but_upgrade(headers: &mut HeaderMap) {
+    let protocol: Option<HeaderValue> = headers.remove(UPGRADE);
+    strip_hop_by_hop(headers);
+    if let Some(protocol) = protocol {
+        put_upgrade(headers, protocol);
+    }
+}

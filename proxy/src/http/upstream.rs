@@ -1,0 +1,333 @@
+//! One address and port that requests are sent to, with its connections.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
+
+use super::h1_pool::H1Pool;
+use super::h2_pool::{Found, H2Pool, Opened, StreamPermit};
+use super::load::Load;
+use super::{Body, CONNECTION_WINDOW, ConnectError, LocalExec, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW};
+use crate::identity::SpiffeId;
+use crate::socket;
+use crate::tcp::{CONNECT_TIMEOUT, Prefixed, Stream, encode_header, within_connect_timeout};
+use crate::tls::{self, Alpn};
+
+/// A peer that does not answer a ping this long, while requests are under way, is gone.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// Bytes a pooled connection sent and nobody acknowledged for this long: the peer is gone.
+const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(15);
+/// An upstream nobody asked for this long is forgotten with its connections.
+const FORGET_AFTER: Duration = Duration::from_secs(60);
+
+/// What makes connections interchangeable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamKey {
+    pub addr: SocketAddr,
+    /// Who must answer; `None`: plain text.
+    pub peer: Option<Arc<SpiffeId>>,
+    /// The port takes opaque bytes only: HTTP goes through a tunnel that names this destination.
+    pub tunnel: Option<Arc<str>>,
+}
+
+/// What a connection is to carry.
+#[derive(Clone, Copy, Debug)]
+pub enum Carry<'a> {
+    /// HTTP/1.1 that may be upgraded.
+    H1,
+    /// HTTP/2.
+    H2,
+    /// Opaque bytes for the destination of this name.
+    Bytes(&'a str),
+}
+
+/// Which HTTP an upstream is spoken to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    H1,
+    H2,
+}
+
+/// See [`UpstreamKey`]. Belongs to one worker.
+#[derive(Debug)]
+pub struct Upstream {
+    pub key: UpstreamKey,
+    pub load: Load,
+    dialer: Rc<Dialer>,
+    h1: H1Pool,
+    h2: H2Pool,
+    used: Cell<Instant>,
+}
+
+/// Upstreams of one worker. An upstream outlives the destination that named it for a while, so that callers who
+/// connect anew for each request do not pay for a handshake each time.
+#[derive(Debug)]
+pub struct Upstreams {
+    dialer: Rc<Dialer>,
+    known: RefCell<HashMap<UpstreamKey, Rc<Upstream>>>,
+}
+
+#[derive(Debug)]
+struct Dialer {
+    tls: tls::Client,
+    own_ips: Arc<[IpAddr]>,
+}
+
+/// The connection, or its part, that a response still comes over.
+#[derive(Debug)]
+pub enum Lease {
+    H1 {
+        upstream: Rc<Upstream>,
+        sender: http1::SendRequest<Body>,
+    },
+    H2 {
+        _permit: StreamPermit,
+    },
+    /// Used once: it ends with the response.
+    Once,
+}
+
+/// A request without a response.
+#[derive(Debug)]
+pub enum SendError {
+    /// No connection; the request is untouched.
+    Connect(ConnectError, Box<Request<Body>>),
+    /// The connection ended before a byte of the request was sent.
+    Unsent(hyper::Error, Box<Request<Body>>),
+    /// The connection ended after, so the request may have been processed.
+    Lost(hyper::Error),
+}
+
+// === impl Upstreams ===
+
+impl Upstreams {
+    pub fn new(tls: tls::Client, own_ips: Arc<[IpAddr]>) -> Self {
+        Self { dialer: Rc::new(Dialer { tls, own_ips }), known: RefCell::default() }
+    }
+
+    pub fn get(&self, key: UpstreamKey) -> Rc<Upstream> {
+        let mut known = self.known.borrow_mut();
+        let upstream = known.entry(key).or_insert_with_key(|key| {
+            Rc::new(Upstream {
+                key: key.clone(),
+                load: Load::default(),
+                dialer: self.dialer.clone(),
+                h1: H1Pool::default(),
+                h2: H2Pool::default(),
+                used: Cell::new(Instant::now()),
+            })
+        });
+        upstream.clone()
+    }
+
+    /// Closes idle connections and forgets upstreams that nobody needs. Called about once a second.
+    pub fn sweep(&self) {
+        self.known.borrow_mut().retain(|_, upstream| {
+            upstream.h1.sweep();
+            upstream.h2.sweep();
+            Rc::strong_count(upstream) > 1 || upstream.used.get().elapsed() < FORGET_AFTER
+        });
+    }
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// Sends one request over a pooled or new connection.
+    pub async fn send(
+        self: &Rc<Self>,
+        request: Request<Body>,
+        wire: Wire,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        self.used.set(Instant::now());
+        match wire {
+            Wire::H1 => self.send_h1(request).await,
+            Wire::H2 => self.send_h2(request).await,
+        }
+    }
+
+    async fn send_h1(
+        self: &Rc<Self>,
+        request: Request<Body>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        let mut request = request;
+        if let Some(sender) = self.h1.take() {
+            match self.exchange_h1(sender, request).await {
+                // Closed while it was idle: the others of its age may be too, and a fresh connection costs no retry.
+                Err(SendError::Unsent(_, unsent)) => {
+                    self.h1.clear();
+                    request = *unsent;
+                }
+                result => return result,
+            }
+        }
+        match self.open_h1(Carry::H1).await {
+            Ok(sender) => self.exchange_h1(sender, request).await,
+            Err(error) => Err(SendError::Connect(error, Box::new(request))),
+        }
+    }
+
+    async fn exchange_h1(
+        self: &Rc<Self>,
+        mut sender: http1::SendRequest<Body>,
+        request: Request<Body>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        match sender.try_send_request(request).await {
+            Ok(response) => Ok((response, Lease::H1 { upstream: self.clone(), sender })),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn send_h2(
+        self: &Rc<Self>,
+        mut request: Request<Body>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        // The HTTP/2 client refuses a request without authority, unless it is forwarded HTTP/1.1.
+        *request.version_mut() =
+            if request.uri().authority().is_some() { Version::HTTP_2 } else { Version::HTTP_11 };
+        let permit = match self.stream().await {
+            Ok(permit) => permit,
+            Err(error) => return Err(SendError::Connect(error, Box::new(request))),
+        };
+        match permit.sender().try_send_request(request).await {
+            Ok(response) => Ok((response, Lease::H2 { _permit: permit })),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A place for one stream, on a new connection if need be.
+    async fn stream(self: &Rc<Self>) -> Result<StreamPermit, ConnectError> {
+        loop {
+            match self.h2.find() {
+                Found::Stream(permit) => return Ok(permit),
+                Found::MustDial => {
+                    // A task of its own: others wait for this dial, so it must not end with the request that began it.
+                    let upstream = self.clone();
+                    tokio::task::spawn_local(async move {
+                        let result = upstream.open_h2().await;
+                        upstream.h2.dial_ended(result);
+                    });
+                }
+                Found::Dialing => {}
+            }
+            self.h2.dialed().await?;
+        }
+    }
+
+    async fn open_h2(&self) -> Result<Opened, ConnectError> {
+        let stream = self.open(Carry::H2).await?;
+        let (sender, mut connection) = http2::Builder::new(LocalExec)
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(MAX_HEAD as u32)
+            .max_send_buf_size(SEND_BUFFER)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| ConnectError::http(self.key.addr, &error))?;
+        let limit = Rc::new(Cell::new(connection.current_max_send_streams()));
+        let shared = limit.clone();
+        drive(poll_fn(move |cx| {
+            let ended = Pin::new(&mut connection).poll(cx);
+            shared.set(connection.current_max_send_streams());
+            ended
+        }));
+        Ok(Opened { sender, limit })
+    }
+
+    /// A connection of its own for a request that will leave HTTP; it goes back to no pool.
+    pub async fn open_h1(&self, carry: Carry<'_>) -> Result<http1::SendRequest<Body>, ConnectError> {
+        let stream = self.open(carry).await?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| ConnectError::http(self.key.addr, &error))?;
+        drive(connection.with_upgrades());
+        Ok(sender)
+    }
+
+    /// Dials, and proves and checks identities where the upstream has one.
+    pub async fn open(&self, carry: Carry<'_>) -> Result<Stream, ConnectError> {
+        self.used.set(Instant::now());
+        let addr = self.key.addr;
+        let Some(peer) = &self.key.peer else {
+            let tcp = within_connect_timeout(socket::connect_application(addr)).await;
+            return tcp.map(Stream::from).map_err(|error| ConnectError::tcp(addr, &error));
+        };
+        let tcp = within_connect_timeout(socket::connect_peer(addr, &self.dialer.own_ips))
+            .await
+            .map_err(|error| ConnectError::tcp(addr, &error))?;
+        let (alpn, header) = match (&self.key.tunnel, carry) {
+            (Some(destination), _) => (Alpn::Tcp, Some(&**destination)),
+            (None, Carry::Bytes(destination)) => (Alpn::Tcp, Some(destination)),
+            (None, Carry::H1) => (Alpn::H1, None),
+            (None, Carry::H2) => (Alpn::H2, None),
+        };
+        if alpn != Alpn::Tcp {
+            // Failing to set it costs a slower discovery of a dead peer, no more.
+            let _ = socket::set_user_timeout(&tcp, UNACKNOWLEDGED_LIMIT);
+        }
+        let offer = [alpn];
+        let handshake = self.dialer.tls.connect(Prefixed::from(tcp), peer, &offer);
+        let (stream, _) = tokio::time::timeout(CONNECT_TIMEOUT, handshake)
+            .await
+            .map_err(|_| ConnectError::tls_timeout(addr))?
+            .map_err(|error| ConnectError::tls(addr, &error))?;
+        let mut stream = Stream::from(stream);
+        if let Some(destination) = header {
+            let header = encode_header(destination);
+            stream.write_all(&header).await.map_err(|error| ConnectError::tcp(addr, &error))?;
+        }
+        Ok(stream)
+    }
+}
+
+/// Runs a connection until it ends. What goes wrong is told to the requests on it.
+fn drive<C, T>(connection: C)
+where
+    C: Future<Output = Result<T, hyper::Error>> + 'static,
+{
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "an upstream connection failed");
+        }
+    });
+}
+
+// === impl Lease ===
+
+impl Lease {
+    /// The response has ended as it should: the connection may be used again.
+    pub fn release(self) {
+        if let Self::H1 { upstream, sender } = self {
+            upstream.h1.give_back(sender);
+        }
+    }
+}
+
+// === impl SendError ===
+
+impl From<hyper::client::conn::TrySendError<Request<Body>>> for SendError {
+    fn from(mut error: hyper::client::conn::TrySendError<Request<Body>>) -> Self {
+        match error.take_message() {
+            Some(request) => Self::Unsent(error.into_error(), Box::new(request)),
+            None => Self::Lost(error.into_error()),
+        }
+    }
+}

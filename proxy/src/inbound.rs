@@ -1,0 +1,123 @@
+//! From others to the application. The path of a connection, top to bottom:
+//!
+//! accept -> original destination -> first bytes -> mesh: mutual TLS, then HTTP per request or bytes;
+//! anything else: the application's own bytes, as the port's mode says.
+
+mod opaque;
+mod pass;
+mod request;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use hyper::service::service_fn;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use crate::http::{Upstreams, Wire, server};
+use crate::state::MtlsMode;
+use crate::tcp::{Prefixed, Stream};
+use crate::telemetry::Direction;
+use crate::tls::hello::{Hello, sniff};
+use crate::tls::{Alpn, Peer};
+use crate::worker::Worker;
+
+/// How long a peer may take from its first byte to the end of the handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The inbound half of one worker.
+#[derive(Debug)]
+pub struct Inbound {
+    worker: Rc<Worker>,
+    applications: Upstreams,
+}
+
+/// What the first bytes of a connection say.
+enum First {
+    Mesh(Prefixed<TcpStream>),
+    Application(Prefixed<TcpStream>),
+}
+
+// === impl Inbound ===
+
+impl Inbound {
+    pub(crate) fn new(worker: Rc<Worker>) -> Self {
+        let applications = worker.upstreams();
+        Self { worker, applications }
+    }
+
+    /// Carries one accepted connection until it ends.
+    pub async fn connection(self: Rc<Self>, tcp: TcpStream) {
+        let _in_flight = self.worker.drain.guard();
+        let original = match self.worker.original_destination(&tcp) {
+            Ok(original) => original,
+            Err(error) => {
+                tracing::debug!(%error, "refused an inbound connection");
+                return self.worker.metrics.error(Direction::Inbound, "not-captured");
+            }
+        };
+        let mode = self.worker.workload.borrow().mtls_mode(original.port());
+        match (first(tcp).await, mode) {
+            (Ok(First::Mesh(stream)), _) => self.mesh(stream, original).await,
+            (Ok(First::Application(stream)), MtlsMode::Permissive) => {
+                pass::carry(&self.worker, stream, original).await;
+            }
+            (Ok(First::Application(_)), MtlsMode::Strict) => {
+                tracing::debug!(%original, "refused a connection without mutual TLS: the port is strict");
+                self.worker.metrics.error(Direction::Inbound, "mtls-required");
+            }
+            (Err(error), _) => tracing::debug!(%error, %original, "an inbound connection failed"),
+        }
+    }
+
+    /// Forgets what nobody uses; called about once a second.
+    pub fn sweep(&self) {
+        self.applications.sweep();
+    }
+
+    async fn mesh(self: Rc<Self>, stream: Prefixed<TcpStream>, original: SocketAddr) {
+        let accepted = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.worker.tls_server.accept(stream)).await;
+        let (stream, peer) = match accepted {
+            Ok(Ok((stream, peer))) => (Stream::from(stream), peer),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, %original, "refused a peer");
+                return self.worker.metrics.error(Direction::Inbound, "tls-failed");
+            }
+            Err(_) => return self.worker.metrics.error(Direction::Inbound, "tls-timeout"),
+        };
+        match peer.alpn {
+            Alpn::Tcp => opaque::carry(&self.worker, stream, original, &peer).await,
+            Alpn::H2 => self.http(stream, Wire::H2, original, &peer).await,
+            Alpn::H1 => self.http(stream, Wire::H1, original, &peer).await,
+        }
+    }
+
+    async fn http(self: Rc<Self>, stream: Stream, wire: Wire, original: SocketAddr, peer: &Peer) {
+        let worker = self.worker.clone();
+        let connection = Rc::new(request::Connection::new(&self, original, peer, wire));
+        let service = service_fn(move |request| {
+            let connection = connection.clone();
+            async move { Ok(connection.respond(request).await) }
+        });
+        if let Err(error) = server::serve(stream, wire, service, Some(&worker.drain)).await {
+            tracing::debug!(%error, %original, peer = %peer.identity, "an inbound HTTP connection failed");
+        }
+    }
+}
+
+/// Reads until it is plain whether another proxy calls.
+async fn first(mut tcp: TcpStream) -> std::io::Result<First> {
+    let mut seen = BytesMut::with_capacity(2048);
+    loop {
+        let ended = tcp.read_buf(&mut seen).await? == 0;
+        match sniff(&seen) {
+            Hello::Tls(hello) if hello.is_mesh() => {
+                return Ok(First::Mesh(Prefixed::new(seen.freeze(), tcp)));
+            }
+            Hello::NeedMore if !ended => {}
+            _ => return Ok(First::Application(Prefixed::new(seen.freeze(), tcp))),
+        }
+    }
+}

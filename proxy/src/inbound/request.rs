@@ -1,0 +1,150 @@
+//! One HTTP request of a proved peer, on its way to the application.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::Inbound;
+use crate::http::headers::{is_grpc, strip_hop_by_hop, take_http1_mark, wants_upgrade};
+use crate::http::rescue::{Failure, rescue};
+use crate::http::upgrade::{agree, ask};
+use crate::http::{Body, Carry, Exchange, Lease, Pending, SendError, Upstream, UpstreamKey, Wire};
+use crate::state::Workload;
+use crate::telemetry::{Direction, Record, RequestLabels, Series, Tls};
+use crate::tls::Peer;
+use crate::worker::Worker;
+
+/// An HTTP connection of a peer.
+#[derive(Debug)]
+pub struct Connection {
+    worker: Rc<Worker>,
+    application: Rc<Upstream>,
+    series: Rc<Series>,
+    destination: String,
+    wire: Wire,
+}
+
+/// `<namespace>/<service>:<port>` of the first Service in front of `port`, or the pod's own name.
+pub(super) fn destination_name(workload: &Workload, port: u16) -> String {
+    let service = workload.inbound_port(port).and_then(|inbound| inbound.services.first());
+    match service {
+        Some(service) => format!("{service}:{port}"),
+        None => {
+            let mut parts = workload.key.rsplitn(3, '/');
+            let (pod, namespace) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            format!("{namespace}/{pod}:{port}")
+        }
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    pub fn new(inbound: &Inbound, original: SocketAddr, peer: &Peer, wire: Wire) -> Self {
+        let worker = inbound.worker.clone();
+        let destination = destination_name(&worker.workload.borrow(), original.port());
+        let series = Series::new(
+            &worker.metrics,
+            RequestLabels {
+                direction: Direction::Inbound,
+                destination: destination.clone(),
+                backend: String::new(),
+                route: String::new(),
+                peer: peer.identity.to_string(),
+                tls: Tls::Mutual,
+            },
+        );
+        let key = UpstreamKey { addr: original, peer: None, tunnel: None };
+        Self { worker, application: inbound.applications.get(key), series, destination, wire }
+    }
+
+    /// Answers one request, with the application's response or with why there is none.
+    pub async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+        let record = self.series.begin(Instant::now());
+        let grpc = is_grpc(request.headers());
+        let result = match wants_upgrade(&request) {
+            true => self.upgrade(request, record).await,
+            false => self.carry(request, record).await,
+        };
+        result.unwrap_or_else(|(failure, mut record)| {
+            let response = rescue(&failure, grpc);
+            record.answered(response.status(), response.headers());
+            self.worker.metrics.error(Direction::Inbound, failure.reason());
+            tracing::debug!(%failure, "answered in the application's place");
+            response
+        })
+    }
+
+    async fn carry(
+        &self,
+        request: Request<Incoming>,
+        record: Record,
+    ) -> Result<Response<Body>, (Failure, Record)> {
+        let mut request = request.map(Body::from);
+        strip_hop_by_hop(request.headers_mut());
+        let http1 = take_http1_mark(request.headers_mut()) || self.wire == Wire::H1;
+        let wire = if http1 { Wire::H1 } else { Wire::H2 };
+        *request.version_mut() = Version::HTTP_11;
+        let pending = Pending::new(&self.application);
+        match self.application.send(request, wire).await {
+            Ok((response, lease)) => Ok(answer(response, record, lease, pending)),
+            Err(error) => Err((self.failure(error), record)),
+        }
+    }
+
+    async fn upgrade(
+        &self,
+        request: Request<Incoming>,
+        mut record: Record,
+    ) -> Result<Response<Body>, (Failure, Record)> {
+        let (caller, request) = ask(request);
+        let pending = Pending::new(&self.application);
+        let mut sender = match self.application.open_h1(Carry::H1).await {
+            Ok(sender) => sender,
+            Err(error) => return Err((self.failure_to_connect(error), record)),
+        };
+        let response = match sender.send_request(request).await {
+            Ok(response) => response,
+            Err(error) => return Err((self.lost(error), record)),
+        };
+        Ok(match agree(caller, response, &self.worker.drain) {
+            Ok(agreed) => {
+                record.answered(agreed.status(), agreed.headers());
+                agreed
+            }
+            Err(response) => answer(response, record, Lease::Once, pending),
+        })
+    }
+
+    fn failure(&self, error: SendError) -> Failure {
+        match error {
+            SendError::Connect(error, _) => self.failure_to_connect(error),
+            SendError::Unsent(error, _) | SendError::Lost(error) => self.lost(error),
+        }
+    }
+
+    fn failure_to_connect(&self, error: crate::http::ConnectError) -> Failure {
+        self.worker.metrics.connect_failure(Direction::Inbound, error.reason());
+        Failure::Connect { destination: self.destination.clone(), error }
+    }
+
+    fn lost(&self, error: hyper::Error) -> Failure {
+        Failure::Lost { destination: self.destination.clone(), addr: self.application.key.addr, error }
+    }
+}
+
+fn answer(
+    response: Response<Incoming>,
+    mut record: Record,
+    lease: Lease,
+    pending: Pending,
+) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    head.version = Version::HTTP_11;
+    strip_hop_by_hop(&mut head.headers);
+    record.answered(head.status, &head.headers);
+    Response::from_parts(head, Body::hold(body, Exchange { record, lease, pending }))
+}

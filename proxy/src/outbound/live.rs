@@ -1,0 +1,166 @@
+//! A destination with what this worker knows about its endpoints: connections, load, metric handles.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::http::{Upstream, UpstreamKey, Upstreams, Wire};
+use crate::state::{Destination, Endpoint};
+use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};
+
+/// A destination nobody used this long is taken apart; its next use builds it anew.
+const FORGET_AFTER: Duration = Duration::from_secs(30);
+
+/// One version of a destination. A request holds it from start to end.
+#[derive(Debug)]
+pub struct Live {
+    pub destination: Arc<Destination>,
+    /// `<namespace>/<name>:<port>`, for metrics and messages.
+    pub name: String,
+    /// In the order of [`Destination::backends`].
+    pub backends: Vec<Vec<LiveEndpoint>>,
+    used: Cell<Instant>,
+}
+
+/// An endpoint as member of one backend.
+#[derive(Debug)]
+pub struct LiveEndpoint {
+    pub upstream: Rc<Upstream>,
+    /// Handles by route; a backend belongs to few.
+    series: RefCell<Vec<(usize, Rc<Series>)>>,
+}
+
+/// What this worker's connections were dialled to.
+#[derive(Debug, Default)]
+pub struct Destinations {
+    known: RefCell<HashMap<SocketAddr, Rc<Live>>>,
+}
+
+// === impl Destinations ===
+
+impl Destinations {
+    /// The live form of `destination`, which `original` was resolved to.
+    pub fn get(
+        &self,
+        original: SocketAddr,
+        destination: &Arc<Destination>,
+        upstreams: &Upstreams,
+    ) -> Rc<Live> {
+        let mut known = self.known.borrow_mut();
+        if let Some(live) = known.get(&original)
+            && Arc::ptr_eq(&live.destination, destination)
+        {
+            live.used.set(Instant::now());
+            return live.clone();
+        }
+        let live = Rc::new(Live::new(destination.clone(), upstreams));
+        known.insert(original, live.clone());
+        live
+    }
+
+    /// Forgets what nobody uses.
+    pub fn sweep(&self) {
+        self.known
+            .borrow_mut()
+            .retain(|_, live| Rc::strong_count(live) > 1 || live.used.get().elapsed() < FORGET_AFTER);
+    }
+}
+
+// === impl Live ===
+
+impl Live {
+    fn new(destination: Arc<Destination>, upstreams: &Upstreams) -> Self {
+        let target = &destination.target;
+        let name = format!("{}/{}:{}", target.namespace, target.name, target.port);
+        let live = |endpoint: &Arc<Endpoint>| LiveEndpoint {
+            upstream: upstreams.get(UpstreamKey {
+                addr: endpoint.addr,
+                peer: endpoint.peer.clone(),
+                tunnel: (endpoint.opaque && endpoint.peer.is_some()).then(|| destination.key.clone()),
+            }),
+            series: RefCell::default(),
+        };
+        let backends =
+            destination.backends.iter().map(|backend| backend.endpoints.iter().map(live).collect()).collect();
+        Self { destination, name, backends, used: Cell::new(Instant::now()) }
+    }
+
+    /// Handles for requests of `route` that `endpoint` of `backend` answers.
+    pub fn series(
+        &self,
+        metrics: &Metrics,
+        route: usize,
+        backend: usize,
+        endpoint: &LiveEndpoint,
+    ) -> Rc<Series> {
+        let mut series = endpoint.series.borrow_mut();
+        if let Some((_, known)) = series.iter().find(|(known, _)| *known == route) {
+            return known.clone();
+        }
+        let labels = self.labels(Some(route), Some(backend), Some(endpoint));
+        let new = Series::new(metrics, labels);
+        series.push((route, new.clone()));
+        new
+    }
+
+    /// Handles for requests that reached no endpoint.
+    pub fn series_without_endpoint(
+        &self,
+        metrics: &Metrics,
+        route: Option<usize>,
+        backend: Option<usize>,
+    ) -> Rc<Series> {
+        Series::new(metrics, self.labels(route, backend, None))
+    }
+
+    /// Labels for an opaque connection to `endpoint`.
+    pub fn connection_labels(&self, endpoint: &LiveEndpoint) -> ConnectionLabels {
+        let (peer, tls) = endpoint.identity();
+        ConnectionLabels { direction: Direction::Outbound, destination: self.name.clone(), peer, tls }
+    }
+
+    fn labels(
+        &self,
+        route: Option<usize>,
+        backend: Option<usize>,
+        endpoint: Option<&LiveEndpoint>,
+    ) -> RequestLabels {
+        let name_of_route = route.and_then(|index| self.destination.routes.get(index));
+        let name_of_backend = backend.and_then(|index| self.destination.backends.get(index));
+        let (peer, tls) = endpoint.map_or((String::new(), Tls::None), LiveEndpoint::identity);
+        RequestLabels {
+            direction: Direction::Outbound,
+            destination: self.name.clone(),
+            backend: name_of_backend.map(|backend| backend.name.to_string()).unwrap_or_default(),
+            route: name_of_route.map(|route| route.name.to_string()).unwrap_or_default(),
+            peer,
+            tls,
+        }
+    }
+}
+
+// === impl LiveEndpoint ===
+
+impl LiveEndpoint {
+    /// How a request is carried there that arrived as `caller`: over h2 between proxies, else as it came.
+    pub fn wire(&self, caller: Wire) -> Wire {
+        if self.carries_mesh_http() { Wire::H2 } else { caller }
+    }
+
+    /// Whether a proxy answers there that takes HTTP as HTTP.
+    pub fn carries_mesh_http(&self) -> bool {
+        self.upstream.key.peer.is_some() && self.upstream.key.tunnel.is_none()
+    }
+
+    fn identity(&self) -> (String, Tls) {
+        match &self.upstream.key.peer {
+            Some(peer) => (peer.to_string(), Tls::Mutual),
+            None => (String::new(), Tls::None),
+        }
+    }
+}

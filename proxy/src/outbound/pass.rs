@@ -1,0 +1,77 @@
+//! Connections to what the mesh does not know, or could not be asked about.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use hyper::service::service_fn;
+use tokio::net::TcpStream;
+
+use crate::detect::{DETECT_TIMEOUT, Sniffed, sniff};
+use crate::http::headers::is_grpc;
+use crate::http::rescue::{Failure, rescue};
+use crate::http::{Wire, server};
+use crate::socket;
+use crate::state::OutboundPolicy;
+use crate::tcp::{Prefixed, Stream, relay, within_connect_timeout};
+use crate::telemetry::{ConnectionLabels, Direction, OpenConnection, Tls};
+use crate::worker::Worker;
+
+/// The control plane said that there is nothing of the mesh.
+pub(super) async fn unknown(worker: &Worker, tcp: TcpStream, original: SocketAddr) {
+    if worker.outbound_policy() == OutboundPolicy::RegistryOnly {
+        return refuse(worker, tcp, Failure::UnknownDestination { addr: original }).await;
+    }
+    pass(worker, tcp, original, "unknown-destination").await;
+}
+
+/// Nobody could be asked, and the destination was never seen before.
+pub(super) async fn unreachable(worker: &Worker, tcp: TcpStream, original: SocketAddr) {
+    if worker.outbound_policy() == OutboundPolicy::RegistryOnly {
+        return refuse(worker, tcp, Failure::ControlPlaneUnreachable { addr: original }).await;
+    }
+    pass(worker, tcp, original, "control-plane-unreachable").await;
+}
+
+/// Carries the bytes to where they were going, as if there were no mesh.
+async fn pass(worker: &Worker, mut tcp: TcpStream, original: SocketAddr, reason: &'static str) {
+    worker.metrics.passthrough(Direction::Outbound, reason);
+    let mut upstream = match within_connect_timeout(socket::connect_application(original)).await {
+        Ok(upstream) => upstream,
+        Err(error) => {
+            tracing::debug!(%error, %original, "no connection to a destination outside the mesh");
+            return worker.metrics.connect_failure(Direction::Outbound, "connect-failed");
+        }
+    };
+    let labels = ConnectionLabels {
+        direction: Direction::Outbound,
+        destination: "passthrough".to_owned(),
+        peer: String::new(),
+        tls: Tls::None,
+    };
+    let open = OpenConnection::begin(&worker.metrics, &labels);
+    if let Err(error) = relay(&mut tcp, &mut upstream, &open.relayed).await {
+        tracing::debug!(%error, %original, "a connection outside the mesh failed");
+    }
+}
+
+/// Says why to a caller that speaks HTTP, and closes on anybody else.
+async fn refuse(worker: &Worker, mut tcp: TcpStream, failure: Failure) {
+    worker.metrics.error(Direction::Outbound, failure.reason());
+    let mut seen = BytesMut::with_capacity(1024);
+    let sniffed = tokio::time::timeout(DETECT_TIMEOUT, sniff(&mut tcp, &mut seen)).await;
+    let wire = match sniffed {
+        Ok(Ok(Sniffed::Http1)) => Wire::H1,
+        Ok(Ok(Sniffed::Http2)) => Wire::H2,
+        _ => return,
+    };
+    let failure = std::rc::Rc::new(failure);
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let response = rescue(&failure, is_grpc(request.headers()));
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let stream = Stream::from(Prefixed::new(seen.freeze(), tcp));
+    if let Err(error) = server::serve(stream, wire, service, None).await {
+        tracing::debug!(%error, "a refused connection failed");
+    }
+}

@@ -1,0 +1,237 @@
+//! One HTTP request: route, split, balance, send, and once more where nothing was sent.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::live::{Live, LiveEndpoint};
+use super::{Outbound, route, split, upgrade};
+use crate::http::headers::{PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, wants_upgrade};
+use crate::http::rescue::{Failure, rescue};
+use crate::http::{Body, ConnectError, Exchange, Lease, Pending, SendError, Wire};
+use crate::state::DestinationView;
+use crate::telemetry::{Direction, Record, Series};
+
+/// An HTTP connection of the application.
+#[derive(Debug)]
+pub struct Connection {
+    outbound: Rc<Outbound>,
+    original: SocketAddr,
+    wire: Wire,
+    current: RefCell<(DestinationView, Option<Rc<Live>>)>,
+}
+
+/// Where a request goes: one snapshot, and what was chosen in it.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub live: Rc<Live>,
+    pub route: usize,
+    pub backend: usize,
+}
+
+/// A failed request, with what is recorded about it.
+pub(super) type Failed = (Failure, Record);
+
+// === impl Connection ===
+
+impl Connection {
+    pub fn new(outbound: Rc<Outbound>, original: SocketAddr, view: DestinationView, wire: Wire) -> Self {
+        Self { outbound, original, wire, current: RefCell::new((view, None)) }
+    }
+
+    /// Answers one request, with the upstream's response or with why there is none.
+    pub async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+        let started = Instant::now();
+        let grpc = is_grpc(request.headers());
+        let result = match self.choose(&request, started) {
+            Ok(chosen) if wants_upgrade(&request) => {
+                upgrade::carry(&self.outbound, &chosen, request, started).await
+            }
+            Ok(chosen) => self.carry(&chosen, request, started).await,
+            Err(failed) => Err(failed),
+        };
+        result.unwrap_or_else(|(failure, mut record)| {
+            let response = rescue(&failure, grpc);
+            record.answered(response.status(), response.headers());
+            self.outbound.worker.metrics.error(Direction::Outbound, failure.reason());
+            tracing::debug!(%failure, original = %self.original, "answered in the place of a destination");
+            response
+        })
+    }
+
+    /// The destination as it is now.
+    fn live(&self) -> Rc<Live> {
+        let mut current = self.current.borrow_mut();
+        let (view, live) = &mut *current;
+        let destination = view.current();
+        match live {
+            Some(live) if std::sync::Arc::ptr_eq(&live.destination, destination) => live.clone(),
+            _ => {
+                let new =
+                    self.outbound.destinations.get(self.original, destination, &self.outbound.upstreams);
+                live.insert(new).clone()
+            }
+        }
+    }
+
+    fn choose(&self, request: &Request<Incoming>, started: Instant) -> Result<Chosen, Failed> {
+        let live = self.live();
+        let destination = &live.destination;
+        let fail = |failure, route, backend| {
+            let series = live.series_without_endpoint(&self.outbound.worker.metrics, route, backend);
+            Err((failure, series.begin(started)))
+        };
+        if self.wire == Wire::H2 && request.method() == http::Method::CONNECT {
+            return fail(Failure::ConnectMethod, None, None);
+        }
+        let route = route::first_match(&destination.routes, request.uri(), request.headers());
+        let random = |below| self.outbound.rng.borrow_mut().u64(..below);
+        let backend = route
+            .and_then(|route| destination.routes.get(route))
+            .and_then(|route| split::choose(&route.split, random));
+        let (Some(route), Some(backend)) = (route, backend) else {
+            return fail(Failure::NoRoute { destination: live.name.clone() }, route, None);
+        };
+        match refusal(&live, backend) {
+            Some(failure) => fail(failure, Some(route), Some(backend)),
+            None => Ok(Chosen { live, route, backend }),
+        }
+    }
+
+    async fn carry(
+        &self,
+        chosen: &Chosen,
+        request: Request<Incoming>,
+        started: Instant,
+    ) -> Result<Response<Body>, Failed> {
+        let mut request = request.map(Body::from);
+        strip_hop_by_hop(request.headers_mut());
+        let mut attempts = Attempts::new(&self.outbound, chosen, started);
+        loop {
+            let endpoint = attempts.endpoint();
+            let wire = endpoint.wire(self.wire);
+            self.dress(&mut request, endpoint);
+            let pending = Pending::new(&endpoint.upstream);
+            let sent = Instant::now();
+            match endpoint.upstream.send(request, wire).await {
+                Ok((response, lease)) => {
+                    endpoint.upstream.load.observe(sent.elapsed());
+                    return Ok(answer(response, attempts.record, lease, pending));
+                }
+                Err(error) => match attempts.again(error) {
+                    Ok(unsent) => request = unsent,
+                    Err(failure) => return Err((failure, attempts.record)),
+                },
+            }
+        }
+    }
+
+    /// Makes the request what `endpoint` expects.
+    fn dress(&self, request: &mut Request<Body>, endpoint: &LiveEndpoint) {
+        *request.version_mut() = Version::HTTP_11;
+        if self.wire == Wire::H1 && endpoint.carries_mesh_http() {
+            mark_http1(request.headers_mut());
+        } else {
+            request.headers_mut().remove(PROTO_HEADER);
+        }
+    }
+}
+
+/// Why `backend` can take nothing, if so.
+pub(super) fn refusal(live: &Live, backend: usize) -> Option<Failure> {
+    let described = &live.destination.backends[backend];
+    if let Some(reason) = &described.invalid {
+        return Some(Failure::InvalidBackend {
+            destination: live.name.clone(),
+            backend: described.name.to_string(),
+            reason: reason.to_string(),
+        });
+    }
+    live.backends[backend].is_empty().then(|| Failure::NoEndpoints { backend: described.name.to_string() })
+}
+
+/// The upstream's response as the application sees it.
+pub(super) fn answer(
+    response: Response<Incoming>,
+    mut record: Record,
+    lease: Lease,
+    pending: Pending,
+) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    head.version = Version::HTTP_11;
+    strip_hop_by_hop(&mut head.headers);
+    record.answered(head.status, &head.headers);
+    Response::from_parts(head, Body::hold(body, Exchange { record, lease, pending }))
+}
+
+/// The attempts at one request: one, and one more where nothing of the request was sent.
+pub(super) struct Attempts<'a> {
+    outbound: &'a Outbound,
+    chosen: &'a Chosen,
+    /// Counts the request for the endpoint of the last attempt.
+    pub record: Record,
+    current: usize,
+    retried: bool,
+}
+
+// === impl Attempts ===
+
+impl<'a> Attempts<'a> {
+    pub fn new(outbound: &'a Outbound, chosen: &'a Chosen, started: Instant) -> Self {
+        let current = outbound.pick(&chosen.live.backends[chosen.backend], None);
+        let record = chosen.series(outbound, current).begin(started);
+        Self { outbound, chosen, record, current, retried: false }
+    }
+
+    /// Where the request goes now.
+    pub fn endpoint(&self) -> &'a LiveEndpoint {
+        &self.chosen.live.backends[self.chosen.backend][self.current]
+    }
+
+    /// The request for another attempt, if `error` and the attempts so far allow one.
+    pub fn again(&mut self, error: SendError) -> Result<Request<Body>, Failure> {
+        match error {
+            SendError::Connect(error, request) => self.connect_again(error).map(|()| *request),
+            SendError::Unsent(_, request) if self.move_on("connection-lost") => Ok(*request),
+            SendError::Unsent(error, _) | SendError::Lost(error) => Err(Failure::Lost {
+                destination: self.chosen.live.name.clone(),
+                addr: self.endpoint().upstream.key.addr,
+                error,
+            }),
+        }
+    }
+
+    /// Whether another endpoint may be dialled after `error`.
+    pub fn connect_again(&mut self, error: ConnectError) -> Result<(), Failure> {
+        self.endpoint().upstream.load.observe_failure();
+        self.outbound.worker.metrics.connect_failure(Direction::Outbound, error.reason());
+        if self.move_on(error.reason()) {
+            return Ok(());
+        }
+        Err(Failure::Connect { destination: self.chosen.live.name.clone(), error })
+    }
+
+    fn move_on(&mut self, reason: &'static str) -> bool {
+        if std::mem::replace(&mut self.retried, true) {
+            return false;
+        }
+        self.outbound.worker.metrics.retry(Direction::Outbound, reason);
+        let endpoints = &self.chosen.live.backends[self.chosen.backend];
+        self.current = self.outbound.pick(endpoints, Some(self.current));
+        self.record.moved_to(&self.chosen.series(self.outbound, self.current));
+        true
+    }
+}
+
+// === impl Chosen ===
+
+impl Chosen {
+    fn series(&self, outbound: &Outbound, endpoint: usize) -> Rc<Series> {
+        let endpoint = &self.live.backends[self.backend][endpoint];
+        self.live.series(&outbound.worker.metrics, self.route, self.backend, endpoint)
+    }
+}

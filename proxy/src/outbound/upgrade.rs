@@ -1,0 +1,52 @@
+//! Requests that leave HTTP get a connection of their own.
+
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::Outbound;
+use super::request::{Attempts, Chosen, Failed, answer};
+use crate::http::headers::PROTO_HEADER;
+use crate::http::rescue::Failure;
+use crate::http::upgrade::{agree, ask};
+use crate::http::{Body, Carry, Lease, Pending};
+
+/// Sends `request` over a fresh connection, and ties both connections together when the upstream agrees.
+pub(super) async fn carry(
+    outbound: &Outbound,
+    chosen: &Chosen,
+    request: Request<Incoming>,
+    started: Instant,
+) -> Result<Response<Body>, Failed> {
+    let (caller, mut request) = ask(request);
+    request.headers_mut().remove(PROTO_HEADER);
+    *request.version_mut() = Version::HTTP_11;
+    let mut attempts = Attempts::new(outbound, chosen, started);
+    let (mut sender, pending) = loop {
+        let upstream = &attempts.endpoint().upstream;
+        let pending = Pending::new(upstream);
+        match upstream.open_h1(Carry::H1).await {
+            Ok(sender) => break (sender, pending),
+            Err(error) => {
+                if let Err(failure) = attempts.connect_again(error) {
+                    return Err((failure, attempts.record));
+                }
+            }
+        }
+    };
+    let response = match sender.send_request(request).await {
+        Ok(response) => response,
+        Err(error) => {
+            let addr = attempts.endpoint().upstream.key.addr;
+            let failure = Failure::Lost { destination: chosen.live.name.clone(), addr, error };
+            return Err((failure, attempts.record));
+        }
+    };
+    Ok(match agree(caller, response, &outbound.worker.drain) {
+        Ok(agreed) => {
+            attempts.record.answered(agreed.status(), agreed.headers());
+            agreed
+        }
+        Err(response) => answer(response, attempts.record, Lease::Once, pending),
+    })
+}
