@@ -62,6 +62,7 @@ impl Outbound {
             Resolution::Known(view) => self.known(tcp, original, view).await,
             Resolution::Unknown => pass::unknown(&self.worker, tcp, original).await,
             Resolution::Unreachable => pass::unreachable(&self.worker, tcp, original).await,
+            Resolution::Rejected(reason) => pass::rejected(&self.worker, tcp, original, reason).await,
         }
     }
 

@@ -51,5 +51,4 @@ impl H1Pool {
     pub fn clear(&self) {
         self.idle.borrow_mut().clear();
     }
-
 }

@@ -1,5 +1,8 @@
 //! The one place where an error of the proxy becomes a response.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use thiserror::Error;
@@ -26,15 +29,17 @@ pub enum Failure {
     #[error("{destination}: {error}")]
     Connect { destination: String, error: ConnectError },
     #[error("{destination}: the connection to {addr} ended before the response: {error}")]
-    Lost { destination: String, addr: std::net::SocketAddr, error: hyper::Error },
+    Lost { destination: String, addr: SocketAddr, error: hyper::Error },
     #[error("CONNECT over HTTP/2 is not carried")]
     ConnectMethod,
     #[error("the mesh knows no service at {addr}, and the outbound policy allows nothing else")]
-    UnknownDestination { addr: std::net::SocketAddr },
+    UnknownDestination { addr: SocketAddr },
     #[error(
         "the control plane could not be asked about {addr}, and the outbound policy allows only what it knows"
     )]
-    ControlPlaneUnreachable { addr: std::net::SocketAddr },
+    ControlPlaneUnreachable { addr: SocketAddr },
+    #[error("this proxy cannot honour the configuration of {addr}: {reason}")]
+    Rejected { addr: SocketAddr, reason: Arc<str> },
 }
 
 // === impl Failure ===
@@ -51,13 +56,14 @@ impl Failure {
             Self::ConnectMethod => "connect-not-supported",
             Self::UnknownDestination { .. } => "unknown-destination",
             Self::ControlPlaneUnreachable { .. } => "control-plane-unreachable",
+            Self::Rejected { .. } => "configuration-rejected",
         }
     }
 
     fn status(&self) -> StatusCode {
         match self {
             Self::NoRoute { .. } => StatusCode::NOT_FOUND,
-            Self::InvalidBackend { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::InvalidBackend { .. } | Self::Rejected { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoEndpoints { .. } | Self::Connect { .. } | Self::ControlPlaneUnreachable { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -69,7 +75,7 @@ impl Failure {
     fn grpc_status(&self) -> &'static str {
         match self {
             Self::NoRoute { .. } | Self::ConnectMethod => GRPC_UNIMPLEMENTED,
-            Self::InvalidBackend { .. } => GRPC_INTERNAL,
+            Self::InvalidBackend { .. } | Self::Rejected { .. } => GRPC_INTERNAL,
             Self::NoEndpoints { .. }
             | Self::Connect { .. }
             | Self::Lost { .. }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use hyper::service::service_fn;
@@ -31,6 +32,11 @@ pub(super) async fn unreachable(worker: &Worker, tcp: TcpStream, original: Socke
         return refuse(worker, tcp, Failure::ControlPlaneUnreachable { addr: original }).await;
     }
     pass(worker, tcp, original, "control-plane-unreachable").await;
+}
+
+/// The mesh knows it, but not in a form this proxy can honour.
+pub(super) async fn rejected(worker: &Worker, tcp: TcpStream, original: SocketAddr, reason: Arc<str>) {
+    refuse(worker, tcp, Failure::Rejected { addr: original, reason }).await;
 }
 
 /// Carries the bytes to where they were going, as if there were no mesh.
