@@ -24,15 +24,17 @@ export interface Finding {
  * our business; empty ones, which YAML streams often end in, neither.
  */
 export function analyze(documents: readonly unknown[]): readonly Finding[] {
-  return documents.flatMap((document, index) => {
-    const head = envelope.safeParse(document);
-    if (!head.success || !isOurs(head.data.apiVersion)) return [];
-    return findingsOf(head.data, document).map((found) => ({
-      document: index,
-      object: title(head.data),
-      ...found,
-    }));
-  });
+  return documents.flatMap((document, index) =>
+    objectsIn(document).flatMap((object) => {
+      const head = envelope.safeParse(object);
+      if (!head.success || !isOurs(head.data.apiVersion)) return [];
+      return findingsOf(head.data, object).map((found) => ({
+        document: index,
+        object: title(head.data),
+        ...found,
+      }));
+    }),
+  );
 }
 
 /** A finding in one object. */
@@ -47,13 +49,24 @@ export function violations(kind: Kind, object: unknown): readonly Found[] {
   return [...issues, ...broken.map(({ field, message }) => ({ path: field?.slice(1) ?? '', message }))];
 }
 
+const NAMELESS = { name: '', namespace: undefined };
+
+/** Whose object it is; a broken metadata is the schema's to report. */
 const envelope = z.looseObject({
   apiVersion: z.string(),
   kind: z.string(),
-  metadata: z.looseObject({ name: z.string().default(''), namespace: z.string().optional() }).prefault({}),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }).catch(NAMELESS),
 });
 
+const list = z.looseObject({ kind: z.string().regex(/List$/), items: z.array(z.unknown()) });
+
 type Envelope = z.infer<typeof envelope>;
+
+/** The objects of a list, as `kubectl get -o yaml` prints them, or the one object. */
+function objectsIn(document: unknown): readonly unknown[] {
+  const parsed = list.safeParse(document);
+  return parsed.success ? parsed.data.items : [document];
+}
 
 function isOurs(apiVersion: string): boolean {
   return apiVersion.split('/')[0] === names.API_GROUP;
