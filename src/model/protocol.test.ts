@@ -1,0 +1,32 @@
+import { expect, test } from '@jest/globals';
+import { aPort } from '../testing/mesh.js';
+import { declaredProtocol } from './protocol.js';
+
+test.each([
+  [{ appProtocol: 'http' }, 'http1'],
+  [{ appProtocol: 'HTTP' }, 'http1'],
+  [{ appProtocol: 'kubernetes.io/ws' }, 'http1'],
+  [{ appProtocol: 'http2' }, 'http2'],
+  [{ appProtocol: 'h2c' }, 'http2'],
+  [{ appProtocol: 'kubernetes.io/h2c' }, 'http2'],
+  [{ appProtocol: 'grpc' }, 'http2'],
+  [{ appProtocol: 'https' }, 'opaque'],
+  [{ appProtocol: 'tcp' }, 'opaque'],
+  [{ appProtocol: 'example.org/own' }, 'opaque'],
+  [{ name: 'http' }, 'http1'],
+  [{ name: 'http-web' }, 'http1'],
+  [{ name: 'http2-web' }, 'http2'],
+  [{ name: 'grpc-api' }, 'http2'],
+  [{ name: 'grpc-web' }, 'http1'],
+  [{ name: 'https' }, 'opaque'],
+  [{ name: 'tls-db' }, 'opaque'],
+  [{ name: 'tcp-db' }, 'opaque'],
+  [{ name: 'web' }, 'unknown'],
+  [{ name: 'httpx' }, 'unknown'],
+  [{ name: '' }, 'unknown'],
+  [{ name: 'constructor' }, 'unknown'],
+  [{ name: 'tcp', appProtocol: 'http' }, 'http1'],
+  [{ name: 'http', appProtocol: 'constructor' }, 'opaque'],
+])('%j declares %s', (port, protocol) => {
+  expect(declaredProtocol(aPort(port))).toBe(protocol);
+});

@@ -1,0 +1,62 @@
+import { expect, test } from '@jest/globals';
+import { aPort, aService, aShop, aWorkload } from '../testing/mesh.js';
+import { resolve } from './resolve.js';
+
+const mesh = aShop();
+mesh.setService(
+  aService({
+    name: 'dual',
+    clusterIPs: ['10.96.0.6', 'fd00:96::6'],
+    ports: [aPort(), aPort({ port: 53, protocol: 'UDP' })],
+  }),
+);
+mesh.setService(aService({ name: 'headless', clusterIPs: [], headless: true }));
+mesh.setService(aService({ name: 'outside', clusterIPs: [], type: 'ExternalName' }));
+mesh.setWorkload(aWorkload('node-agent', '192.168.0.1', { hostNetwork: true }));
+mesh.setWorkload(aWorkload('dual-1', '10.244.0.9', { ips: ['10.244.0.9', 'fd00:244::9'] }));
+
+const reviews = { kind: 'service', service: 'shop/reviews', port: 8080 };
+const dual = { kind: 'service', service: 'shop/dual', port: 8080 };
+
+test.each([
+  ['ip/10.96.0.5:8080', reviews],
+  ['ip/10.96.0.6:8080', dual],
+  ['ip/[fd00:96::6]:8080', { ...dual, family: 'ipv6' }],
+  ['ip/[FD00:0096:0::6]:8080', { ...dual, family: 'ipv6' }],
+  ['ip/[::ffff:10.96.0.5]:8080', reviews],
+  ['host/reviews.shop.svc.cluster.local:8080', reviews],
+  ['host/Reviews.Shop.svc.cluster.local.:8080', reviews],
+  ['host/reviews.shop.svc:8080', reviews],
+  ['host/reviews.shop:8080', reviews],
+  ['host/headless.shop:8080', { kind: 'service', service: 'shop/headless', port: 8080 }],
+  ['host/10.96.0.5:8080', reviews],
+  ['ip/10.244.0.1:9080', { kind: 'pod', uid: 'a', address: '10.244.0.1', port: 9080 }],
+  ['ip/[fd00:244::9]:1', { kind: 'pod', uid: 'dual-1', address: 'fd00:244::9', port: 1 }],
+])('%s names %j', (subscription, want) => {
+  expect(resolve(mesh, subscription)).toEqual(want);
+});
+
+test.each([
+  ['a port that the Service lacks', 'ip/10.96.0.5:81'],
+  ['a port that is not TCP', 'ip/10.96.0.6:53'],
+  ['an address of nobody', 'ip/10.96.0.7:8080'],
+  ['the address of a node', 'ip/192.168.0.1:8080'],
+  ['a Service outside', 'host/outside.shop:8080'],
+  ['a Service of nobody', 'host/nobody.shop:8080'],
+  ['one label, which depends on the caller', 'host/reviews:8080'],
+  ['a host below a Service', 'host/pod-0.reviews.shop.svc.cluster.local:8080'],
+  ['a host on the internet', 'host/example.com.evil:8080'],
+  ['an address without port', 'ip/10.96.0.5'],
+  ['a host under ip', 'ip/reviews.shop:8080'],
+  ['nothing', ''],
+  ['another scheme', 'pod/a:8080'],
+])('%s is unknown: %s', (_what, subscription) => {
+  expect(resolve(mesh, subscription)).toBeUndefined();
+});
+
+test('an address that moved to another pod belongs to the newer one, also when the older ends later', () => {
+  const moved = aShop();
+  moved.setWorkload(aWorkload('newer', '10.244.0.1'));
+  moved.deleteWorkload('a');
+  expect(resolve(moved, 'ip/10.244.0.1:1')).toMatchObject({ uid: 'newer' });
+});
