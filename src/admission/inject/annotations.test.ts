@@ -1,0 +1,45 @@
+import { expect, test } from '@jest/globals';
+import { readAnnotations } from './annotations.js';
+import { parsePod } from './pod.js';
+
+const defaults = { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' };
+const read = (annotations: Record<string, string>) =>
+  readAnnotations(parsePod({ metadata: { annotations }, spec: { containers: [] } }), defaults);
+
+test('a pod without annotations gets the defaults', () => {
+  expect(read({})).toEqual({ skipInboundPorts: [], skipOutboundPorts: [], resources: defaults });
+});
+
+test('ports are sorted, each once, and empty means none', () => {
+  expect(read({ 'weft.dev/skip-inbound-ports': ' 443,80 , 80' }).skipInboundPorts).toEqual([80, 443]);
+  expect(read({ 'weft.dev/skip-outbound-ports': '' }).skipOutboundPorts).toEqual([]);
+});
+
+test('a quantity overrides its default alone', () => {
+  const { resources } = read({ 'weft.dev/proxy-memory-limit': '1Gi', 'weft.dev/proxy-cpu-limit': '2' });
+  expect(resources).toEqual({ ...defaults, memoryLimit: '1Gi', cpuLimit: '2' });
+});
+
+test.each([
+  ['weft.dev/skip-inbound-ports', 'http', /"http" is no port; give numbers from 1 to 65535/],
+  ['weft.dev/skip-inbound-ports', '80,', /"" is no port/],
+  ['weft.dev/skip-outbound-ports', '0', /"0" is no port/],
+  ['weft.dev/skip-outbound-ports', '65536', /"65536" is no port/],
+  ['weft.dev/opaque-ports', '3306/tcp', /"3306\/tcp" is no port/],
+  ['weft.dev/ingress-mode', 'yes', /"yes" is neither "enabled" nor "disabled"/],
+  ['weft.dev/proxy-cpu-request', 'lots', /"lots" is no Kubernetes quantity; write it as in "100m"/],
+  ['weft.dev/proxy-memory-limit', '', /"" is no Kubernetes quantity/],
+  [
+    'weft.dev/proxy-memory-limit',
+    '8Mi',
+    /request of 16Mi above the limit of 8Mi; set weft.dev\/proxy-memory-request/,
+  ],
+  [
+    'weft.dev/proxy-memory-request',
+    '1Gi',
+    /request of 1Gi above the limit of 128Mi; set weft.dev\/proxy-memory-limit/,
+  ],
+])('%s: %j is refused, naming annotation and remedy', (name, value, remedy) => {
+  expect(() => read({ [name]: value })).toThrow(remedy);
+  expect(() => read({ [name]: value })).toThrow(`annotation ${name}: `);
+});
