@@ -127,11 +127,11 @@ class Keeper {
       const issuer = this.#options.issuer.current;
       try {
         if (issuer !== undefined) {
-          const certificate = await issueCertificate(issuer, this.#options.name, this.#clock.now());
-          return {
-            certificate,
-            renewAt: renewAt(certificate.notBefore, certificate.notAfter, this.#options.random),
-          };
+          const now = this.#clock.now();
+          const certificate = await issueCertificate(issuer, this.#options.name, now);
+          const due = renewAt(new Date(now), certificate.notAfter, this.#options.random);
+          // An issuer at its own end gives less and less: no more often than this, then.
+          return { certificate, renewAt: Math.max(due, now + RETRY_MS) };
         }
       } catch (thrown) {
         this.#options.log.error(

@@ -158,28 +158,28 @@ export class ApiServer {
     const method = request.method ?? 'GET';
     this.requests.push({ method, path: url.pathname, query: url.searchParams, body });
     const failure = this.#failures.shift();
-    if (failure !== undefined) return fail(response, failure, 'told to fail');
+    if (failure !== undefined) { fail(response, failure, 'told to fail'); return; }
     const handler = method === 'POST' ? this.#handlers.get(url.pathname) : undefined;
     if (handler !== undefined) {
       const answer = handler(body);
-      return send(response, answer.status, answer.body);
+      send(response, answer.status, answer.body); return;
     }
     const place = parsePath(url.pathname);
-    if (place === undefined) return send(response, 200, { gitVersion: 'v1.34.4', major: '1', minor: '34' });
+    if (place === undefined) { send(response, 200, { gitVersion: 'v1.34.4', major: '1', minor: '34' }); return; }
     if (this.absent.has(place.collection))
-      return fail(response, 404, 'the server could not find the requested resource');
+      { fail(response, 404, 'the server could not find the requested resource'); return; }
     if (method === 'GET' && url.searchParams.get('watch') === 'true')
-      return this.#watch(place, url.searchParams, response);
+      { this.#watch(place, url.searchParams, response); return; }
     if (method === 'GET')
-      return place.name === undefined
+      { place.name === undefined
         ? this.#list(place, url.searchParams, response)
-        : this.#read(place, response);
+        : this.#read(place, response); return; }
     this.#write(method, place, { body, contentType: request.headers['content-type'] ?? '' }, response);
   }
 
   #read(place: Place, response: ServerResponse): void {
     const object = this.#find(place);
-    if (object === undefined) return fail(response, 404, `${place.name} not found`);
+    if (object === undefined) { fail(response, 404, `${place.name} not found`); return; }
     send(response, 200, object);
   }
 
@@ -227,23 +227,23 @@ export class ApiServer {
   ): void {
     const existing = this.#find(place);
     if (method === 'DELETE') {
-      if (existing === undefined) return fail(response, 404, `${place.name} not found`);
+      if (existing === undefined) { fail(response, 404, `${place.name} not found`); return; }
       this.remove(place.collection, existing.metadata);
-      return send(response, 200, {});
+      send(response, 200, {}); return;
     }
-    if (method === 'POST') return this.#create(place, sent.body as StoredObject, response);
+    if (method === 'POST') { this.#create(place, sent.body as StoredObject, response); return; }
     const apply = sent.contentType.startsWith('application/apply-patch');
     if (existing === undefined && !(apply && place.subresource === undefined)) {
-      return fail(response, 404, `${place.name} not found`);
+      fail(response, 404, `${place.name} not found`); return;
     }
     const next = method === 'PUT' ? (sent.body as StoredObject) : patched(existing, sent);
     const claimed = (sent.body as Partial<StoredObject>).metadata?.resourceVersion;
     if (claimed !== undefined && claimed !== existing?.metadata.resourceVersion) {
-      return fail(
+      fail(
         response,
         409,
         'the object has been modified; please apply your changes to the latest version',
-      );
+      ); return;
     }
     const stored =
       place.subresource === 'status' && existing !== undefined ? { ...existing, status: next.status } : next;
@@ -256,7 +256,7 @@ export class ApiServer {
       ...(place.namespace === undefined ? {} : { namespace: place.namespace }),
     };
     if (this.#find({ ...place, name: metadata.name }) !== undefined) {
-      return fail(response, 409, `${metadata.name} already exists`, 'AlreadyExists');
+      fail(response, 409, `${metadata.name} already exists`, 'AlreadyExists'); return;
     }
     send(response, 201, this.put(place.collection, { ...object, metadata }));
   }
