@@ -131,6 +131,11 @@ impl Certs {
         self.current.borrow().clone()
     }
 
+    /// Makes [`Certs::changed`] wait for what comes after now.
+    pub fn mark_seen(&mut self) {
+        self.current.mark_unchanged();
+    }
+
     /// Resolves when another certificate or trust bundle came into use.
     pub async fn changed(&mut self) {
         if self.current.changed().await.is_err() {

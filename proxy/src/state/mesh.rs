@@ -104,6 +104,11 @@ impl DestinationView {
         &self.current
     }
 
+    #[cfg(test)]
+    pub(crate) fn updates_pending(&self) -> bool {
+        self.updates.has_changed().unwrap_or(false)
+    }
+
     /// Resolves when the destination may have changed; never, once its subscription has ended.
     pub async fn changed(&mut self) {
         if self.updates.changed().await.is_err() {

@@ -116,7 +116,7 @@ impl SharedTable {
         table.make_room();
     }
 
-    /// A new version arrived. Says whether anybody still wants it.
+    /// A new version arrived. Whether anybody still wants it is the answer.
     pub(crate) fn apply(&self, addr: SocketAddr, version: &str, destination: Arc<Destination>) -> bool {
         let mut table = self.lock();
         let Some(entry) = table.entries.get_mut(&addr) else { return false };
@@ -152,12 +152,17 @@ impl SharedTable {
     /// Waits until there are changes to tell the control plane, and takes them.
     pub(crate) async fn changes(&self) -> Changes {
         loop {
-            let changes = self.lock().take_changes();
+            let changes = self.take_changes();
             if changes != Changes::default() {
                 return changes;
             }
             self.wake.notified().await;
         }
+    }
+
+    /// Takes what there is to tell now.
+    pub(crate) fn take_changes(&self) -> Changes {
+        self.lock().take_changes()
     }
 
     /// Ends subscriptions that found nothing and that nobody has asked for in a while. Only while connected: an outage

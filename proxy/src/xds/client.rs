@@ -1,0 +1,400 @@
+//! Speaks delta discovery: subscribes to what the table asks for, applies what comes, answers with ACK or NACK.
+
+use std::{collections::HashMap, convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use prost::Message;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tonic::{Response, Status, Streaming, codegen::tokio_stream::wrappers::ReceiverStream};
+
+use super::{
+    decode::{self, Reject},
+    keep::Keep,
+    resource_addr, resource_name,
+};
+use crate::{
+    backoff::Backoff,
+    config::Config,
+    identity::{Certs, SpiffeId},
+    names::{DESTINATION_TYPE, REJECTS_TYPE, WORKLOAD_TYPE},
+    rpc::{Authority, ConnectError, Connection},
+    state::{Changes, Mesh, SharedTable, Workload},
+    tls,
+    wire::{
+        envoy::service::discovery::v3::{
+            DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource,
+            aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
+        },
+        google::rpc,
+        weft::v1 as wire,
+    },
+};
+
+/// Keeps the mesh state current; [`Client::run`] it for as long as the proxy lives.
+#[derive(Debug)]
+pub struct Client {
+    authority: Authority,
+    control_plane: SpiffeId,
+    uid: String,
+    certs: Certs,
+    table: SharedTable,
+    workload: watch::Sender<Arc<Workload>>,
+    workload_version: Option<String>,
+    keep: Keep,
+    link: watch::Sender<Link>,
+}
+
+/// How things stand between this proxy and the control plane.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Link {
+    /// The workload resource was received, or kept from a former life.
+    pub workload_known: bool,
+    /// A stream is open.
+    pub connected: bool,
+    /// Why there is no stream, or why the last one ended.
+    pub last_error: Option<String>,
+    /// Resources rejected and not replaced since, with reasons.
+    pub rejected: HashMap<String, String>,
+}
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("configuration stream: {} ({:?})", .0.message(), .0.code())]
+    Status(Box<Status>),
+    #[error("configuration stream: ended by the control plane")]
+    Closed,
+    #[error("configuration stream: the control plane reads no more")]
+    Stuck,
+    #[error("certificate changed, connecting anew")]
+    NewCertificate,
+}
+
+type Call = Pin<Box<dyn Future<Output = Result<Response<Streaming<DeltaDiscoveryResponse>>, Status>> + Send>>;
+
+/// The two halves of one stream. The answer's head may come as late as the first response, while requests go out already.
+struct Stream {
+    requests: mpsc::Sender<DeltaDiscoveryRequest>,
+    call: Option<Call>,
+    responses: Option<Streaming<DeltaDiscoveryResponse>>,
+}
+
+/// Subscriptions at most, while connections do not hold on to more.
+const SUBSCRIPTIONS: usize = 1000;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Requests that may wait for the control plane to read them, and for how long the last may.
+const QUEUE: usize = 16;
+const STUCK: Duration = Duration::from_secs(10);
+/// All subscriptions of a proxy in one response, should the control plane wish so.
+const LARGEST_RESPONSE: usize = 32 * 1024 * 1024;
+const FORGET_EVERY: Duration = Duration::from_secs(2);
+
+// === impl Client ===
+
+impl Client {
+    /// A client with what a former life of the proxy kept, and the mesh handle it will keep current.
+    pub fn new(config: &Config, certs: Certs) -> (Self, Mesh) {
+        Self::with_cap(config, certs, SUBSCRIPTIONS)
+    }
+
+    pub(crate) fn with_cap(config: &Config, certs: Certs, cap: usize) -> (Self, Mesh) {
+        let unconfigured = Workload::unconfigured(&config.pod.uid, config.identity());
+        let mut client = Self {
+            authority: Authority { host: config.control_plane_host.clone(), port: config.config_port },
+            control_plane: config.control_plane_identity(),
+            uid: config.pod.uid.clone(),
+            certs,
+            table: SharedTable::new(cap),
+            workload: watch::channel(Arc::new(unconfigured)).0,
+            workload_version: None,
+            keep: Keep::new(&config.files.state),
+            link: watch::channel(Link::default()).0,
+        };
+        client.load();
+        let mesh = Mesh::new(client.workload.subscribe(), client.table.clone());
+        (client, mesh)
+    }
+
+    /// Follows how things stand with the control plane.
+    pub fn link(&self) -> watch::Receiver<Link> {
+        self.link.subscribe()
+    }
+
+    fn load(&mut self) {
+        for resource in self.keep.load() {
+            let Some(body) = &resource.resource else { continue };
+            if body.type_url == WORKLOAD_TYPE && resource.name == self.uid {
+                // A reject here means another proxy version wrote it: the control plane will send it anew.
+                let _ = self.apply_workload(&resource.version, &body.value);
+            } else if let Some(addr) = resource_addr(&resource.name)
+                && let Ok(destination) = decode::destination(&body.value)
+            {
+                self.table.load(addr, &resource.version, Arc::new(destination));
+            }
+        }
+    }
+
+    /// Keeps a stream to the control plane open. Nothing is forgotten while there is none.
+    pub async fn run(mut self) {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            let Err(ended) = self.stream(&mut backoff).await;
+            let reason = ended.to_string();
+            self.link.send_if_modified(|link| {
+                let repeated = link.last_error.as_ref() == Some(&reason) && !link.connected;
+                if repeated {
+                    tracing::debug!(%reason, "still no configuration stream");
+                } else if !matches!(ended, Ended::NewCertificate) {
+                    tracing::warn!(%reason, "no configuration stream, serving what is known");
+                }
+                link.connected = false;
+                link.last_error = Some(reason);
+                !repeated
+            });
+            sleep(backoff.pause()).await;
+        }
+    }
+
+    /// One stream, from connecting to its end.
+    async fn stream(&mut self, backoff: &mut Backoff) -> Result<Infallible, Ended> {
+        let mut certs = self.certs.clone();
+        certs.mark_seen();
+        let mut stream = self.open().await?;
+        for request in self.first_requests() {
+            stream.send(request).await?;
+        }
+        let mut forget = interval(FORGET_EVERY);
+        forget.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                response = stream.response() => {
+                    let response = response?;
+                    backoff.reset();
+                    self.connected();
+                    let answer = self.handle(response);
+                    stream.send(answer).await?;
+                }
+                changes = self.table.changes() => {
+                    for request in self.requests_for(changes) {
+                        stream.send(request).await?;
+                    }
+                }
+                () = self.keep.due() => self.keep.flush(),
+                () = certs.changed() => return Err(Ended::NewCertificate),
+                _ = forget.tick() => self.table.forget_absent(),
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Stream, Ended> {
+        let certs = self.certs.current();
+        let config =
+            tls::config::client(certs.trust.clone(), self.control_plane.clone(), Some(certs.key.clone()));
+        let connection = Connection::open(&self.authority, config).await?;
+        let (requests, receiver) = mpsc::channel(QUEUE);
+        let mut client = AggregatedDiscoveryServiceClient::with_origin(connection, self.authority.origin())
+            .max_decoding_message_size(LARGEST_RESPONSE);
+        let call = async move { client.delta_aggregated_resources(ReceiverStream::new(receiver)).await };
+        Ok(Stream { requests, call: Some(Box::pin(call)), responses: None })
+    }
+
+    fn connected(&self) {
+        self.link.send_if_modified(|link| {
+            let news = !link.connected;
+            if news {
+                tracing::info!(authority = %self.authority, subscriptions = self.table.len(), "configuration stream open");
+            }
+            (link.connected, link.last_error) = (true, None);
+            news
+        });
+    }
+
+    // --- requests ---
+
+    /// Everything wanted, with the versions held: a stream continues where the last one ended.
+    fn first_requests(&mut self) -> Vec<DeltaDiscoveryRequest> {
+        // What was forgotten without a stream is not mentioned, but its file goes too.
+        let forgotten = self.table.take_changes();
+        self.requests_for(forgotten);
+        let node = Node {
+            id: self.uid.clone(),
+            user_agent_name: concat!("weft-proxy/", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        let held = self.workload_version.iter().map(|version| (self.uid.clone(), version.clone()));
+        let workload = DeltaDiscoveryRequest {
+            node: Some(node),
+            type_url: WORKLOAD_TYPE.to_owned(),
+            resource_names_subscribe: vec![self.uid.clone()],
+            initial_resource_versions: held.collect(),
+            ..Default::default()
+        };
+        let wanted = self.table.begin_stream();
+        if wanted.is_empty() {
+            return vec![workload];
+        }
+        let held = wanted
+            .iter()
+            .filter_map(|(addr, version)| Some((resource_name(*addr), version.as_deref()?.to_owned())));
+        let destinations = DeltaDiscoveryRequest {
+            type_url: DESTINATION_TYPE.to_owned(),
+            initial_resource_versions: held.collect(),
+            resource_names_subscribe: wanted.iter().map(|(addr, _)| resource_name(*addr)).collect(),
+            ..Default::default()
+        };
+        vec![workload, destinations]
+    }
+
+    /// Ends before beginnings, apart: an address may have been forgotten and asked for again meanwhile.
+    fn requests_for(&mut self, changes: Changes) -> Vec<DeltaDiscoveryRequest> {
+        let names = |addrs: Vec<_>| addrs.into_iter().map(resource_name).collect::<Vec<_>>();
+        let (ended, begun) = (names(changes.unsubscribe), names(changes.subscribe));
+        for name in &ended {
+            self.keep.remove(name);
+            self.link.send_if_modified(|link| link.rejected.remove(name).is_some());
+        }
+        let request =
+            || DeltaDiscoveryRequest { type_url: DESTINATION_TYPE.to_owned(), ..Default::default() };
+        let mut requests = Vec::new();
+        if !ended.is_empty() {
+            requests.push(DeltaDiscoveryRequest { resource_names_unsubscribe: ended, ..request() });
+        }
+        if !begun.is_empty() {
+            requests.push(DeltaDiscoveryRequest { resource_names_subscribe: begun, ..request() });
+        }
+        requests
+    }
+
+    // --- responses ---
+
+    /// Applies what is good of a response and answers it: ACK, or NACK that names what was not.
+    fn handle(&mut self, response: DeltaDiscoveryResponse) -> DeltaDiscoveryRequest {
+        let mut rejects = Vec::new();
+        for resource in &response.resources {
+            let applied = self.apply(&response.type_url, resource);
+            self.note(resource, applied.as_ref().err());
+            match applied {
+                Ok(true) => self.keep.put(resource),
+                Ok(false) => {}
+                Err(reason) => rejects.push(wire::Reject {
+                    resource: resource.name.clone(),
+                    version: resource.version.clone(),
+                    reason: reason.to_string(),
+                }),
+            }
+        }
+        for name in &response.removed_resources {
+            self.remove(&response.type_url, name);
+        }
+        DeltaDiscoveryRequest {
+            type_url: response.type_url,
+            response_nonce: response.nonce,
+            error_detail: nack(rejects),
+            ..Default::default()
+        }
+    }
+
+    /// Says whether the resource is still wanted.
+    fn apply(&mut self, type_url: &str, resource: &Resource) -> Result<bool, Reject> {
+        let body = resource.resource.as_ref().ok_or_else(|| Reject::new("the resource has no body"))?;
+        if body.type_url != type_url {
+            return Err(Reject::new(format!("the body is a {}", body.type_url)));
+        }
+        match type_url {
+            WORKLOAD_TYPE if resource.name == self.uid => self.apply_workload(&resource.version, &body.value),
+            DESTINATION_TYPE => self.apply_destination(resource, &body.value),
+            _ => Err(Reject::new("this proxy did not subscribe to it")),
+        }
+    }
+
+    fn apply_workload(&mut self, version: &str, body: &[u8]) -> Result<bool, Reject> {
+        let workload = decode::workload(body)?;
+        self.workload.send_replace(Arc::new(workload));
+        self.workload_version = Some(version.to_owned());
+        self.link.send_if_modified(|link| !std::mem::replace(&mut link.workload_known, true));
+        Ok(true)
+    }
+
+    fn apply_destination(&self, resource: &Resource, body: &[u8]) -> Result<bool, Reject> {
+        let addr = resource_addr(&resource.name).ok_or_else(|| Reject::new("the name is no address"))?;
+        match decode::destination(body) {
+            Ok(destination) => Ok(self.table.apply(addr, &resource.version, Arc::new(destination))),
+            Err(reason) => {
+                self.table.reject(addr, &reason.to_string());
+                Err(reason)
+            }
+        }
+    }
+
+    fn remove(&mut self, type_url: &str, name: &str) {
+        if type_url != DESTINATION_TYPE {
+            // The control plane does not know this pod yet: it will say when it does.
+            tracing::debug!(name, "the control plane does not know this pod");
+            return;
+        }
+        if let Some(addr) = resource_addr(name) {
+            self.table.remove(addr);
+            self.keep.remove(name);
+            self.link.send_if_modified(|link| link.rejected.remove(name).is_some());
+        }
+    }
+
+    fn note(&self, resource: &Resource, rejected: Option<&Reject>) {
+        self.link.send_if_modified(|link| match rejected {
+            Some(reason) => {
+                tracing::warn!(resource = resource.name, version = resource.version, %reason, "rejected");
+                link.rejected.insert(resource.name.clone(), reason.to_string());
+                true
+            }
+            None => link.rejected.remove(&resource.name).is_some(),
+        });
+    }
+}
+
+fn nack(rejects: Vec<wire::Reject>) -> Option<rpc::Status> {
+    let first = rejects.first()?;
+    let message = format!("{} rejected, first {}: {}", rejects.len(), first.resource, first.reason);
+    let value = wire::Rejects { rejects }.encode_to_vec();
+    Some(rpc::Status {
+        code: tonic::Code::InvalidArgument as i32,
+        message,
+        details: vec![prost_types::Any { type_url: REJECTS_TYPE.to_owned(), value }],
+    })
+}
+
+// === impl Stream ===
+
+impl Stream {
+    async fn send(&mut self, request: DeltaDiscoveryRequest) -> Result<(), Ended> {
+        match timeout(STUCK, self.requests.send(request)).await {
+            Ok(Ok(())) => Ok(()),
+            // The reason comes with the response side.
+            Ok(Err(_)) => Ok(()),
+            Err(_) => Err(Ended::Stuck),
+        }
+    }
+
+    /// The next response. May be dropped and asked again without losing one.
+    async fn response(&mut self) -> Result<DeltaDiscoveryResponse, Ended> {
+        if let Some(call) = &mut self.call {
+            let answer = call.await;
+            self.call = None;
+            self.responses = Some(answer?.into_inner());
+        }
+        let Some(responses) = &mut self.responses else { return Err(Ended::Closed) };
+        responses.message().await?.ok_or(Ended::Closed)
+    }
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self::Status(Box::new(status))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! Wire to state: everything is checked here, once, so that the data path can trust what it reads.
+//!
+//! A resource that cannot be honoured as a whole is rejected as a whole, with a reason for the person who wrote the
+//! policy: half of a policy is another policy.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use http::HeaderName;
+use prost::Message;
+use regex::{Regex, RegexBuilder};
+
+use crate::{
+    identity::SpiffeId,
+    state::{
+        Backend, Destination, Endpoint, HeaderCondition, HeaderMatch, InboundPort, LoadBalancer, Match,
+        MtlsMode, OutboundPolicy, PathMatch, Protocol, Route, Target, TargetKind, WeightedBackend, Workload,
+    },
+    wire::weft::v1 as wire,
+};
+
+/// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
+pub const KNOWN_FEATURES: [&str; 4] =
+    ["route.match.headers", "route.match.path", "route.match.regex", "route.split.weights"];
+
+/// Why a resource was rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Reject(String);
+
+/// Memory a compiled expression may take: what users write takes a few kilobytes.
+const REGEX_SIZE: usize = 256 * 1024;
+
+macro_rules! reject {
+    ($($text:tt)*) => { Reject(format!($($text)*)) };
+}
+
+/// Decodes a destination.
+pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
+    let wire = wire::Destination::decode(body).map_err(|error| reject!("not a Destination: {error}"))?;
+    known_features(&wire.critical_features)?;
+    let identities = identities(&wire.identities)?;
+    let (networks, zones) = (texts(&wire.networks), texts(&wire.zones));
+    let names = Names { identities: &identities, networks: &networks, zones: &zones };
+    let endpoints: Vec<Arc<Endpoint>> =
+        each("endpoints", &wire.endpoints, |wire| names.endpoint(wire).map(Arc::new))?;
+    let backends = each("backends", &wire.backends, |wire| backend(wire, &endpoints).map(Arc::new))?;
+    let routes = each("routes", &wire.routes, |wire| route(wire, backends.len()))?;
+    if routes.is_empty() {
+        return Err(reject!("there are no routes"));
+    }
+    Ok(Destination {
+        key: wire.key.into(),
+        target: target(wire.target.ok_or_else(|| reject!("target is not set"))?)?,
+        protocol: protocol(wire.protocol)?,
+        routes,
+        backends,
+        load_balancer: load_balancer(wire.load_balancer.unwrap_or_default())?,
+    })
+}
+
+/// Decodes a workload.
+pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
+    let wire = wire::Workload::decode(body).map_err(|error| reject!("not a Workload: {error}"))?;
+    known_features(&wire.critical_features)?;
+    let mtls_mode = mtls_mode(wire.mtls_mode)?.unwrap_or(MtlsMode::Permissive);
+    let mut inbound_ports = each("inbound_ports", &wire.inbound_ports, |wire| inbound_port(wire, mtls_mode))?;
+    inbound_ports.sort_by_key(|inbound| inbound.port);
+    Ok(Workload {
+        key: wire.key.into(),
+        identity: Arc::new(wire.identity.parse().map_err(|error| reject!("identity: {error}"))?),
+        zone: (!wire.zone.is_empty()).then(|| wire.zone.into()),
+        mtls_mode,
+        inbound_ports,
+        outbound_policy: outbound_policy(wire.outbound_policy)?,
+        ingress_mode: wire.ingress_mode,
+    })
+}
+
+impl Reject {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+fn known_features(features: &[String]) -> Result<(), Reject> {
+    match features.iter().find(|feature| !KNOWN_FEATURES.contains(&feature.as_str())) {
+        None => Ok(()),
+        Some(unknown) => Err(reject!(
+            "critical feature `{unknown}` is unknown to weft-proxy {}; re-create the pod to get a newer proxy",
+            env!("CARGO_PKG_VERSION")
+        )),
+    }
+}
+
+/// Translates a list; a reject says which item it was about.
+fn each<W, T>(
+    field: &str,
+    items: &[W],
+    translate: impl Fn(&W) -> Result<T, Reject>,
+) -> Result<Vec<T>, Reject> {
+    let named =
+        |(index, item)| translate(item).map_err(|Reject(reason)| reject!("{field}[{index}]: {reason}"));
+    items.iter().enumerate().map(named).collect()
+}
+
+fn texts(texts: &[String]) -> Vec<Arc<str>> {
+    texts.iter().map(|text| text.as_str().into()).collect()
+}
+
+fn identities(uris: &[String]) -> Result<Vec<Arc<SpiffeId>>, Reject> {
+    each("identities", uris, |uri| uri.parse().map(Arc::new).map_err(|error| reject!("{error}")))
+}
+
+// === Endpoints and backends ===
+
+/// What endpoints refer to by number.
+struct Names<'a> {
+    identities: &'a [Arc<SpiffeId>],
+    networks: &'a [Arc<str>],
+    zones: &'a [Arc<str>],
+}
+
+impl Names<'_> {
+    fn endpoint(&self, wire: &wire::Endpoint) -> Result<Endpoint, Reject> {
+        Ok(Endpoint {
+            addr: SocketAddr::new(address(&wire.address)?, port(wire.port)?),
+            peer: referred("identity", self.identities, wire.identity)?,
+            network: referred("network", self.networks, wire.network)?,
+            zone: referred("zone", self.zones, wire.zone)?,
+            opaque: wire.opaque,
+        })
+    }
+}
+
+/// 0 refers to nothing, n to the n-th.
+fn referred<T: ?Sized>(field: &str, names: &[Arc<T>], number: u32) -> Result<Option<Arc<T>>, Reject> {
+    let Some(index) = number.checked_sub(1) else { return Ok(None) };
+    let name =
+        names.get(index as usize).ok_or_else(|| reject!("{field} {number} is not among {}", names.len()))?;
+    Ok(Some(name.clone()))
+}
+
+fn address(bytes: &[u8]) -> Result<IpAddr, Reject> {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        return Ok(v4.into());
+    }
+    let v6 = <[u8; 16]>::try_from(bytes)
+        .map_err(|_| reject!("an address has 4 or 16 bytes, not {}", bytes.len()))?;
+    Ok(v6.into())
+}
+
+fn port(number: u32) -> Result<u16, Reject> {
+    u16::try_from(number).ok().filter(|port| *port != 0).ok_or_else(|| reject!("{number} is no port"))
+}
+
+fn backend(wire: &wire::Backend, endpoints: &[Arc<Endpoint>]) -> Result<Backend, Reject> {
+    let endpoints = each("endpoints", &wire.endpoints, |index| {
+        let known = || reject!("endpoint {index} is not among {}", endpoints.len());
+        endpoints.get(*index as usize).cloned().ok_or_else(known)
+    })?;
+    let invalid = (!wire.invalid.is_empty()).then(|| wire.invalid.as_str().into());
+    Ok(Backend { name: wire.name.as_str().into(), endpoints, invalid })
+}
+
+// === Routes ===
+
+fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
+    let split = each("split", &wire.split, |share| weighted(*share, backends))?;
+    if split.iter().all(|share| share.weight == 0) {
+        return Err(reject!("no share of the split has a weight"));
+    }
+    Ok(Route { name: wire.name.as_str().into(), matches: each("matches", &wire.matches, match_)?, split })
+}
+
+fn weighted(wire: wire::WeightedBackend, backends: usize) -> Result<WeightedBackend, Reject> {
+    let backend = wire.backend as usize;
+    if backend >= backends {
+        return Err(reject!("backend {backend} is not among {backends}"));
+    }
+    Ok(WeightedBackend { backend, weight: wire.weight })
+}
+
+fn match_(wire: &wire::Match) -> Result<Match, Reject> {
+    let path = wire.path.as_ref().map(path_match).transpose();
+    Ok(Match {
+        headers: each("headers", &wire.headers, header_match)?,
+        path: path.map_err(|Reject(reason)| reject!("path: {reason}"))?,
+    })
+}
+
+fn header_match(wire: &wire::HeaderMatch) -> Result<HeaderMatch, Reject> {
+    use wire::header_match::Condition;
+
+    let name = HeaderName::from_bytes(wire.name.as_bytes())
+        .map_err(|_| reject!("`{}` is no header name", wire.name.escape_default()))?;
+    let condition = match wire.condition.as_ref().ok_or_else(|| reject!("no condition this proxy knows"))? {
+        Condition::Exact(text) => HeaderCondition::Exact(text.as_str().into()),
+        Condition::Prefix(text) => HeaderCondition::Prefix(text.as_str().into()),
+        Condition::Regex(pattern) => HeaderCondition::Regex(regex(pattern)?),
+        Condition::Present(present) => HeaderCondition::Present(*present),
+    };
+    Ok(HeaderMatch { name, condition, invert: wire.invert })
+}
+
+fn path_match(wire: &wire::PathMatch) -> Result<PathMatch, Reject> {
+    use wire::path_match::Condition;
+
+    Ok(match wire.condition.as_ref().ok_or_else(|| reject!("no condition this proxy knows"))? {
+        Condition::Exact(text) => PathMatch::Exact(text.as_str().into()),
+        Condition::Prefix(text) => PathMatch::Prefix(text.as_str().into()),
+        Condition::Regex(pattern) => PathMatch::Regex(regex(pattern)?),
+    })
+}
+
+/// Compiles an expression that must match the whole of a text.
+fn regex(pattern: &str) -> Result<Regex, Reject> {
+    let compile =
+        |pattern: &str| RegexBuilder::new(pattern).size_limit(REGEX_SIZE).dfa_size_limit(REGEX_SIZE).build();
+    let bad = |error: regex::Error| {
+        let reason = error.to_string();
+        reject!("regex `{pattern}`: {}", reason.lines().last().unwrap_or_default())
+    };
+    // By itself first: `a)|(b` must not become good by what is put around it.
+    compile(pattern).map_err(bad)?;
+    compile(&format!(r"\A(?:{pattern})\z")).map_err(bad)
+}
+
+// === Enumerations ===
+
+fn target(wire: wire::Target) -> Result<Target, Reject> {
+    let kind = match wire.kind() {
+        wire::target::Kind::Service => TargetKind::Service,
+        wire::target::Kind::Pod => TargetKind::Pod,
+        wire::target::Kind::Unspecified => return Err(reject!("target is of no kind this proxy knows")),
+    };
+    Ok(Target { kind, port: port(wire.port)?, namespace: wire.namespace.into(), name: wire.name.into() })
+}
+
+fn protocol(number: i32) -> Result<Protocol, Reject> {
+    match wire::Protocol::try_from(number) {
+        Ok(wire::Protocol::Unknown) => Ok(Protocol::Unknown),
+        Ok(wire::Protocol::Http1) => Ok(Protocol::Http1),
+        Ok(wire::Protocol::Http2) => Ok(Protocol::Http2),
+        Ok(wire::Protocol::Opaque) => Ok(Protocol::Opaque),
+        Err(_) => Err(reject!("protocol {number} is unknown")),
+    }
+}
+
+fn load_balancer(wire: wire::LoadBalancer) -> Result<LoadBalancer, Reject> {
+    match wire::load_balancer::Algorithm::try_from(wire.algorithm) {
+        Ok(_) => Ok(LoadBalancer::PeakEwma),
+        Err(_) => Err(reject!("load balancer algorithm {} is unknown", wire.algorithm)),
+    }
+}
+
+fn inbound_port(wire: &wire::InboundPort, default: MtlsMode) -> Result<InboundPort, Reject> {
+    Ok(InboundPort {
+        port: port(wire.port)?,
+        protocol: protocol(wire.protocol)?,
+        mtls_mode: mtls_mode(wire.mtls_mode)?.unwrap_or(default),
+        services: texts(&wire.services),
+    })
+}
+
+fn mtls_mode(number: i32) -> Result<Option<MtlsMode>, Reject> {
+    match wire::MtlsMode::try_from(number) {
+        Ok(wire::MtlsMode::Unspecified) => Ok(None),
+        Ok(wire::MtlsMode::Permissive) => Ok(Some(MtlsMode::Permissive)),
+        Ok(wire::MtlsMode::Strict) => Ok(Some(MtlsMode::Strict)),
+        Err(_) => Err(reject!("mTLS mode {number} is unknown")),
+    }
+}
+
+fn outbound_policy(number: i32) -> Result<OutboundPolicy, Reject> {
+    match wire::OutboundPolicy::try_from(number) {
+        Ok(wire::OutboundPolicy::Unspecified | wire::OutboundPolicy::AllowAny) => {
+            Ok(OutboundPolicy::AllowAny)
+        }
+        Ok(wire::OutboundPolicy::RegistryOnly) => Ok(OutboundPolicy::RegistryOnly),
+        Err(_) => Err(reject!("outbound policy {number} is unknown")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

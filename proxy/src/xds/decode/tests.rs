@@ -1,0 +1,194 @@
+use super::*;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/wire/golden");
+
+fn golden(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{GOLDEN}/{name}.pb")).unwrap()
+}
+
+#[test]
+fn the_features_known_are_the_features_of_the_contract() {
+    let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../src/wire/features.json")).unwrap();
+    let mut contract: Vec<String> = serde_json::from_slice(&file).unwrap();
+    contract.sort();
+    assert_eq!(contract, KNOWN_FEATURES);
+}
+
+#[test]
+fn every_golden_resource_decodes_but_the_one_with_an_unknown_feature() {
+    let mut seen = 0;
+    for file in std::fs::read_dir(GOLDEN).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "pb") {
+            continue;
+        }
+        seen += 1;
+        let (name, body) = (path.file_stem().unwrap().to_str().unwrap(), std::fs::read(&path).unwrap());
+        let decoded = if name.starts_with("workload") {
+            workload(&body).map(drop)
+        } else {
+            destination(&body).map(drop)
+        };
+        match (name, decoded) {
+            ("unknown-feature", Err(Reject(reason))) => {
+                assert!(reason.contains("critical feature `") && reason.contains("newer proxy"), "{reason}");
+            }
+            ("unknown-feature", Ok(())) => panic!("a feature nobody knows was accepted"),
+            (_, decoded) => decoded.unwrap_or_else(|reason| panic!("{name}: {reason}")),
+        }
+    }
+    assert!(seen >= 5, "golden bytes are missing, found {seen}");
+}
+
+#[test]
+fn a_golden_canary_means_what_its_author_wrote() {
+    let canary = destination(&golden("canary")).unwrap();
+    assert_eq!(&*canary.key, "default/default/shop/reviews:8080/qa");
+    assert_eq!(
+        (canary.protocol, canary.target.kind, canary.target.port),
+        (Protocol::Http2, TargetKind::Service, 8080)
+    );
+    let [testers, rest] = canary.routes.as_slice() else { panic!("{:?}", canary.routes) };
+    let header = &testers.matches[0].headers[0];
+    assert_eq!(header.name, "x-group");
+    assert!(matches!(&header.condition, HeaderCondition::Exact(value) if &**value == "beta"));
+    assert!(matches!(&testers.matches[0].path, Some(PathMatch::Prefix(path)) if &**path == "/api"));
+    assert_eq!(
+        rest.split,
+        [WeightedBackend { backend: 1, weight: 90 }, WeightedBackend { backend: 0, weight: 10 }]
+    );
+    let v2 = &canary.backends[0];
+    assert_eq!(&*v2.name, "shop/reviews:8080{version=v2}");
+    let far = &v2.endpoints[1];
+    assert_eq!(far.addr.to_string(), "10.8.0.6:9080");
+    assert_eq!(far.network.as_deref(), Some("far"));
+    assert_eq!(far.peer.as_ref().unwrap().as_str(), "spiffe://cluster.local/ns/shop/sa/reviews-v2");
+}
+
+#[test]
+fn a_golden_pod_address_is_opaque_and_of_ipv6() {
+    let pod = destination(&golden("pod-ipv6")).unwrap();
+    let endpoint = &pod.backends[0].endpoints[0];
+    assert!(endpoint.addr.is_ipv6() && endpoint.opaque);
+    assert_eq!((pod.target.kind, endpoint.zone.as_deref()), (TargetKind::Pod, Some("zone-a")));
+}
+
+#[test]
+fn a_golden_strict_workload_is_strict() {
+    let strict = workload(&golden("workload-strict")).unwrap();
+    assert_eq!(strict.mtls_mode, MtlsMode::Strict);
+    assert_eq!(strict.mtls_mode(1), MtlsMode::Strict);
+}
+
+/// A destination that decodes, to be spoiled.
+fn good() -> wire::Destination {
+    wire::Destination {
+        key: "k".to_owned(),
+        target: Some(wire::Target {
+            kind: 1,
+            namespace: "shop".to_owned(),
+            name: "reviews".to_owned(),
+            port: 80,
+        }),
+        endpoints: vec![wire::Endpoint { address: vec![10, 0, 0, 1], port: 80, ..Default::default() }],
+        backends: vec![wire::Backend { name: "b".to_owned(), endpoints: vec![0], ..Default::default() }],
+        routes: vec![wire::Route {
+            name: "r".to_owned(),
+            matches: vec![wire::Match::default()],
+            split: vec![wire::WeightedBackend { backend: 0, weight: 1 }],
+        }],
+        ..Default::default()
+    }
+}
+
+fn header(name: &str, condition: Option<wire::header_match::Condition>) -> wire::Match {
+    let header = wire::HeaderMatch { name: name.to_owned(), condition, invert: false };
+    wire::Match { headers: vec![header], path: None }
+}
+
+#[test]
+fn whatever_cannot_be_honoured_is_rejected_with_its_place_and_reason() {
+    use wire::header_match::Condition;
+
+    type Spoil = fn(&mut wire::Destination);
+    let cases: [(&str, Spoil); 19] = [
+        ("there are no routes", |d| d.routes.clear()),
+        ("target is not set", |d| d.target = None),
+        ("target is of no kind", |d| d.target.as_mut().unwrap().kind = 9),
+        ("0 is no port", |d| d.target.as_mut().unwrap().port = 0),
+        ("protocol 9 is unknown", |d| d.protocol = 9),
+        ("algorithm 9 is unknown", |d| d.load_balancer = Some(wire::LoadBalancer { algorithm: 9 })),
+        ("endpoints[0]: an address has 4 or 16 bytes, not 3", |d| d.endpoints[0].address = vec![1, 2, 3]),
+        ("endpoints[0]: 70000 is no port", |d| d.endpoints[0].port = 70_000),
+        ("endpoints[0]: identity 1 is not among 0", |d| d.endpoints[0].identity = 1),
+        ("identities[0]: `nobody` is not of the form", |d| d.identities = vec!["nobody".to_owned()]),
+        ("backends[0]: endpoints[0]: endpoint 7 is not among 1", |d| d.backends[0].endpoints = vec![7]),
+        ("routes[0]: split[0]: backend 3 is not among 1", |d| d.routes[0].split[0].backend = 3),
+        ("routes[0]: no share of the split has a weight", |d| d.routes[0].split[0].weight = 0),
+        ("routes[0]: no share of the split has a weight", |d| d.routes[0].split.clear()),
+        ("matches[0]: headers[0]: `x y` is no header name", |d| {
+            d.routes[0].matches = vec![header("x y", Some(Condition::Present(true)))];
+        }),
+        ("headers[0]: no condition this proxy knows", |d| d.routes[0].matches = vec![header("x", None)]),
+        ("headers[0]: regex `a)|(b`", |d| {
+            d.routes[0].matches = vec![header("x", Some(Condition::Regex("a)|(b".to_owned())))];
+        }),
+        ("headers[0]: regex `((a{100}){100}){100}`", |d| {
+            d.routes[0].matches =
+                vec![header("x", Some(Condition::Regex("((a{100}){100}){100}".to_owned())))];
+        }),
+        ("matches[0]: path: no condition", |d| {
+            d.routes[0].matches[0].path = Some(wire::PathMatch::default())
+        }),
+    ];
+    destination(&good().encode_to_vec()).unwrap();
+    for (expected, spoil) in cases {
+        let mut spoiled = good();
+        spoil(&mut spoiled);
+        let Err(Reject(reason)) = destination(&spoiled.encode_to_vec()) else {
+            panic!("accepted: {expected}")
+        };
+        assert!(reason.contains(expected), "got `{reason}`, want `{expected}`");
+    }
+    assert!(destination(&[0xff]).is_err());
+}
+
+#[test]
+fn an_expression_must_match_the_whole_text() {
+    let alternatives = regex("v1|v2").unwrap();
+    assert!(alternatives.is_match("v1") && alternatives.is_match("v2"));
+    assert!(!alternatives.is_match("v1x") && !alternatives.is_match("xv2") && !alternatives.is_match("v1\n"));
+    assert!(regex("(?i)beta").unwrap().is_match("BETA"));
+    assert!(regex(r"\w+@[\pL.]+").unwrap().is_match("a@b.c"));
+}
+
+#[test]
+fn ports_of_a_workload_are_found_whatever_their_order() {
+    let inbound = |port, mtls_mode| wire::InboundPort { port, mtls_mode, ..Default::default() };
+    let wire = wire::Workload {
+        identity: "spiffe://cluster.local/ns/shop/sa/web".to_owned(),
+        mtls_mode: 2,
+        inbound_ports: vec![inbound(9090, 0), inbound(80, 1)],
+        ..Default::default()
+    };
+    let workload = workload(&wire.encode_to_vec()).unwrap();
+    assert_eq!(workload.mtls_mode(80), MtlsMode::Permissive);
+    assert_eq!(workload.mtls_mode(9090), MtlsMode::Strict, "unspecified: as the pod says");
+    assert_eq!(workload.mtls_mode(1), MtlsMode::Strict);
+    assert_eq!(workload.inbound_port(9090).unwrap().port, 9090);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(body in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        let _ = (destination(&body), workload(&body));
+    }
+
+    #[test]
+    fn no_damage_to_a_good_resource_makes_it_panic(at in 0..100usize, byte in proptest::num::u8::ANY) {
+        let mut body = golden("canary");
+        let at = at % body.len();
+        body[at] = byte;
+        let _ = destination(&body);
+    }
+}
