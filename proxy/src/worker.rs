@@ -170,3 +170,6 @@ impl Worker {
         Upstreams::new(self.tls_client.clone(), self.own_ips.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,13 +54,14 @@ fn mentions_trailers(te: &HeaderValue) -> bool {
     te.to_str().is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")))
 }
 
-/// Whether the caller asks to leave HTTP on this connection (WebSocket, CONNECT).
+/// Whether the caller asks to leave HTTP on this connection (WebSocket, CONNECT). An offer to go on in HTTP/2 is none:
+/// it may be left unanswered, and each hop chooses its version by itself.
 pub fn wants_upgrade<B>(request: &Request<B>) -> bool {
     if request.version() > Version::HTTP_11 {
         return false;
     }
     request.method() == Method::CONNECT
-        || (request.headers().contains_key(UPGRADE)
+        || (request.headers().get(UPGRADE).is_some_and(|protocol| protocol != "h2c")
             && request
                 .headers()
                 .get_all(CONNECTION)
@@ -154,6 +155,7 @@ mod tests {
         assert!(!ask(Version::HTTP_2, &both));
         assert!(!ask(Version::HTTP_11, &both[..1]));
         assert!(!ask(Version::HTTP_11, &both[1..]));
+        assert!(!ask(Version::HTTP_11, &[("connection", "upgrade, http2-settings"), ("upgrade", "h2c")]));
     }
 
     #[test]

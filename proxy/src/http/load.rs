@@ -2,8 +2,8 @@
 //! `com.twitter.finagle.loadbalancer.p2c.PeakEwma`.
 //!
 //! The estimate jumps to a latency that is worse than itself at once and forgets it slowly, so that one slow answer
-//! is enough to shift load and only a row of quick ones brings it back. Its product with the requests under way is
-//! the cost of sending one more.
+//! is enough to shift load and only a row of quick ones brings it back. Without news it sinks to nothing, so that an
+//! upstream nobody asks is tried again. Its product with the requests under way is the cost of sending one more.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,8 +13,9 @@ use tokio::time::Instant;
 
 /// After this long without news an observation weighs 1/e of what it did. Finagle's and Linkerd's value.
 const DECAY: Duration = Duration::from_secs(10);
-/// Assumed of an upstream nobody has asked yet: a little slower than most, so that it is tried and not flooded.
-const DEFAULT_LATENCY: Duration = Duration::from_millis(30);
+/// Cost of an upstream whose first answer is still to come: dearer than any that is known, so that a new one is tried
+/// by one request and not flooded by all.
+const UNPROVED: f64 = 60.0;
 /// What a connection that could not be opened counts as: the connect timeout.
 const FAILURE_LATENCY: Duration = Duration::from_secs(1);
 
@@ -37,18 +38,18 @@ pub struct Pending {
 
 impl Default for Load {
     fn default() -> Self {
-        Self {
-            estimate: Cell::new(DEFAULT_LATENCY.as_secs_f64()),
-            updated: Cell::new(Instant::now()),
-            pending: Cell::new(0),
-        }
+        Self { estimate: Cell::new(0.0), updated: Cell::new(Instant::now()), pending: Cell::new(0) }
     }
 }
 
 impl Load {
     /// What one more request would cost; only comparisons mean anything.
     pub fn cost(&self) -> f64 {
-        self.decayed(Instant::now()) * f64::from(self.pending.get() + 1)
+        let (estimate, pending) = (self.estimate.get(), f64::from(self.pending.get()));
+        if estimate == 0.0 && pending > 0.0 {
+            return UNPROVED + pending;
+        }
+        estimate * weight(self.updated.get().elapsed()) * (pending + 1.0)
     }
 
     /// The head of a response came after `latency`.
@@ -67,13 +68,6 @@ impl Load {
         let keep = weight(now - self.updated.get());
         self.estimate.set(if latency > old { latency } else { old * keep + latency * (1.0 - keep) });
         self.updated.set(now);
-    }
-
-    /// Without news the estimate sinks towards the default, so that an upstream that was slow is tried again.
-    fn decayed(&self, now: Instant) -> f64 {
-        let keep = weight(now - self.updated.get());
-        let floor = self.estimate.get().min(DEFAULT_LATENCY.as_secs_f64());
-        self.estimate.get() * keep + floor * (1.0 - keep)
     }
 }
 
@@ -106,30 +100,39 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peak_counts_at_once_and_is_forgotten_slowly() {
         let load = Load::default();
+        load.observe(MS);
         load.observe(900 * MS);
         assert!(load.cost() > 0.89);
+        load.observe(MS);
+        assert!(load.cost() > 0.89, "one quick answer does not make up for it");
         tokio::time::advance(DECAY).await;
-        let after = load.cost();
-        assert!((0.3..0.4).contains(&after), "1/e of the peak and a little of the default, not {after}");
-        tokio::time::advance(10 * DECAY).await;
-        assert!((load.cost() - 0.03).abs() < 0.001);
+        assert!((0.3..0.4).contains(&load.cost()), "1/e of the peak, not {}", load.cost());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn quick_answers_bring_the_estimate_below_the_default_and_silence_does_not_raise_it() {
+    async fn quick_answers_bring_the_estimate_down() {
         let load = Load::default();
+        load.observe(900 * MS);
         for _ in 0..100 {
             tokio::time::advance(Duration::from_secs(1)).await;
             load.observe(MS);
         }
-        assert!(load.cost() < 0.0011);
-        tokio::time::advance(DECAY).await;
-        assert!(load.cost() < 0.0011);
+        assert!(load.cost() < 0.0011, "{}", load.cost());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_nobody_knows_is_tried_once_and_then_waited_for() {
+        let (new, known) = (Load::default(), Load::default());
+        known.observe(500 * MS);
+        assert!(new.cost() < known.cost());
+        new.pending.set(1);
+        assert!(new.cost() > known.cost());
     }
 
     #[tokio::test(start_paused = true)]
     async fn requests_under_way_multiply_the_cost() {
         let load = Load::default();
+        load.observe(MS);
         let alone = load.cost();
         load.pending.set(4);
         assert!((load.cost() / alone - 5.0).abs() < 1e-9);

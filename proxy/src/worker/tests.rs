@@ -1,0 +1,9 @@
+//! The whole path in process: a caller's proxy, a receiver's proxy, mutual TLS with certificates made on the spot, and
+//! real sockets. Only the redirect is missing: [`OriginalDst::Fixed`] stands in for it.
+
+mod app;
+mod bytes;
+mod failure;
+mod harness;
+mod http1;
+mod http2;

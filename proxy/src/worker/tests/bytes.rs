@@ -1,0 +1,71 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::harness::{LIMIT, World, connect, destination, nobody};
+use crate::state::{Endpoint, Protocol};
+
+#[tokio::test]
+async fn the_end_of_one_side_passes_through_both_proxies_and_the_other_stays_open() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let (caller, receiver) = world.pair(app.local_addr().unwrap(), Protocol::Unknown);
+    let server = tokio::spawn(async move {
+        let (mut io, _) = app.accept().await.unwrap();
+        let mut question = Vec::new();
+        io.read_to_end(&mut question).await.unwrap();
+        // Only now, after the caller's end, comes the answer.
+        io.write_all(&vec![9; 3_000_000]).await.unwrap();
+        question
+    });
+    let mut client = connect(caller.outbound).await;
+    client.write_all(b"\x00\x01 not http").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(LIMIT, client.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer.len(), 3_000_000);
+    assert_eq!(server.await.unwrap(), b"\x00\x01 not http");
+    let reviews = r#"peer="spiffe://cluster.local/ns/shop/sa/reviews",tls="mutual""#;
+    caller.counted("weft_tcp_received_bytes_total", &[reviews], 3_000_000.0).await;
+    let web = r#"peer="spiffe://cluster.local/ns/shop/sa/web",tls="mutual""#;
+    receiver.counted("weft_tcp_sent_bytes_total", &[web], 11.0).await;
+    receiver.counted("weft_tcp_connections_open", &[], 0.0).await;
+}
+
+#[tokio::test]
+async fn on_a_declared_opaque_port_the_server_speaks_first_without_waiting() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let (caller, _receiver) = world.pair(app.local_addr().unwrap(), Protocol::Opaque);
+    tokio::spawn(async move {
+        let (mut io, _) = app.accept().await.unwrap();
+        io.write_all(b"220 hello\r\n").await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let mut client = connect(caller.outbound).await;
+    let mut greeting = [0; 11];
+    let soon = std::time::Duration::from_millis(1500);
+    tokio::time::timeout(soon, client.read_exact(&mut greeting))
+        .await
+        .expect("before detection would end")
+        .unwrap();
+    assert_eq!(&greeting, b"220 hello\r\n");
+}
+
+#[tokio::test]
+async fn bytes_go_to_another_endpoint_when_one_is_dead() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let receiver = world.receiver(app.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut io, _) = app.accept().await.unwrap();
+            tokio::spawn(async move { io.write_all(b"ok").await });
+        }
+    });
+    let alive = world.meshed(&receiver);
+    let dead = Endpoint { addr: nobody(), ..world.meshed(&receiver) };
+    let caller = world.caller(destination(Protocol::Opaque, vec![dead, alive]));
+    for _ in 0..10 {
+        let mut client = connect(caller.outbound).await;
+        let mut answer = String::new();
+        tokio::time::timeout(LIMIT, client.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(answer, "ok");
+    }
+}

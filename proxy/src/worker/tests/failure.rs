@@ -1,0 +1,237 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::app::App;
+use super::harness::{
+    LIMIT, Start, World, backend, connect, destination, nobody, on_header, plain, read_response,
+};
+use crate::http::Wire;
+use crate::state::{Endpoint, MtlsMode, OutboundPolicy, Protocol};
+use crate::tls::{Alpn, Client};
+
+const GET: &[u8] = b"GET /name HTTP/1.1\r\nhost: a\r\n\r\n";
+
+#[tokio::test]
+async fn a_dead_endpoint_costs_a_retry_and_no_request() {
+    let (world, app) = (World::new(), App::start(Wire::H1).await);
+    let receiver = world.receiver(app.addr);
+    let alive = world.meshed(&receiver);
+    let dead = Endpoint { addr: nobody(), ..world.meshed(&receiver) };
+    let caller = world.caller(destination(Protocol::Http1, vec![dead, alive]));
+    for _ in 0..20 {
+        let mut client = connect(caller.outbound).await;
+        client.write_all(GET).await.unwrap();
+        assert_eq!(read_response(&mut client).await.1, b"app");
+    }
+    caller.counted("weft_requests_total", &[r#"code="200""#], 20.0).await;
+    let retries = caller.count("weft_retries_total", &[r#"reason="connect-failed""#]);
+    assert!((1.0..10.0).contains(&retries), "the dead endpoint is found once and then avoided: {retries}");
+}
+
+#[tokio::test]
+async fn each_way_to_fail_says_what_failed() {
+    let world = World::new();
+    let no_route = {
+        let mut destination = destination(Protocol::Http1, vec![plain(nobody())]);
+        destination.routes[0].matches = vec![on_header("x-group", "beta")];
+        destination
+    };
+    let invalid = {
+        let mut destination = destination(Protocol::Http1, Vec::new());
+        let mut invalid = backend("shop/gone:80", Vec::new());
+        invalid.invalid = Some("Service shop/gone does not exist".into());
+        destination.backends = vec![Arc::new(invalid)];
+        destination
+    };
+    for (destination, status, reason, told) in [
+        (no_route, "404", "no-route", "shop/reviews:8080"),
+        (invalid, "500", "invalid-backend", "Service shop/gone does not exist"),
+        (destination(Protocol::Http1, Vec::new()), "503", "no-endpoints", "shop/reviews:8080"),
+        (destination(Protocol::Http1, vec![plain(nobody())]), "503", "connect-failed", "refused"),
+    ] {
+        let caller = world.caller(destination);
+        let mut client = connect(caller.outbound).await;
+        client.write_all(GET).await.unwrap();
+        let (head, body) = read_response(&mut client).await;
+        let body = String::from_utf8(body).unwrap();
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
+        assert!(head.contains(&format!("x-weft-reason: {reason}\r\n")), "{head}");
+        assert!(body.contains(told) && body.ends_with('\n') && body.lines().count() == 1, "{body}");
+        caller.counted("weft_errors_total", &[reason], 1.0).await;
+        caller.counted("weft_requests_total", &[&format!(r#"code="{status}""#)], 1.0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_peer_with_another_identity_is_not_spoken_to() {
+    let (world, app) = (World::new(), App::start(Wire::H1).await);
+    let receiver = world.receiver(app.addr);
+    let endpoint = Endpoint { peer: Some(world.id("somebody-else")), ..world.meshed(&receiver) };
+    let caller = world.caller(destination(Protocol::Http1, vec![endpoint]));
+    let mut client = connect(caller.outbound).await;
+    client.write_all(GET).await.unwrap();
+    let (head, _) = read_response(&mut client).await;
+    assert!(head.starts_with("http/1.1 503") && head.contains("x-weft-reason: tls-failed"), "{head}");
+    assert_eq!(app.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_pooled_connection_that_its_server_closed_costs_no_request() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let caller = world.caller(destination(Protocol::Http1, vec![plain(app.local_addr().unwrap())]));
+    let (closed, mut was_closed) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let (mut io, _) = app.accept().await.unwrap();
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\n") {
+                io.read_buf(&mut seen).await.unwrap();
+            }
+            // Promises to keep the connection, and closes it.
+            io.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            drop(io);
+            closed.send(()).await.unwrap();
+        }
+    });
+    let mut client = connect(caller.outbound).await;
+    for _ in 0..20 {
+        client.write_all(GET).await.unwrap();
+        let (head, body) = read_response(&mut client).await;
+        assert_eq!(body, b"ok", "{head}");
+        was_closed.recv().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_breaks_off_is_not_asked_for_again() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let caller = world.caller(destination(Protocol::Http1, vec![plain(app.local_addr().unwrap())]));
+    let count = tokio::spawn(async move {
+        let (mut io, _) = app.accept().await.unwrap();
+        let mut seen = [0; 10];
+        io.read_exact(&mut seen).await.unwrap();
+        drop(io);
+        tokio::time::timeout(std::time::Duration::from_millis(300), app.accept()).await.is_err()
+    });
+    let mut client = connect(caller.outbound).await;
+    client.write_all(b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    let (head, _) = read_response(&mut client).await;
+    assert!(head.starts_with("http/1.1 502") && head.contains("x-weft-reason: connection-lost"), "{head}");
+    assert!(count.await.unwrap(), "the request was sent twice");
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_is_recorded_and_its_request_given_up() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let (caller, _receiver) = world.pair(app.local_addr().unwrap(), Protocol::Http1);
+    let mut client = connect(caller.outbound).await;
+    client.write_all(GET).await.unwrap();
+    let (mut io, _) = tokio::time::timeout(LIMIT, app.accept()).await.unwrap().unwrap();
+    let mut seen = Vec::new();
+    io.read_buf(&mut seen).await.unwrap();
+    drop(client);
+    caller.counted("weft_requests_total", &[r#"code="499""#], 1.0).await;
+    tokio::time::timeout(LIMIT, io.read_to_end(&mut seen)).await.expect("the application is told").ok();
+}
+
+#[tokio::test]
+async fn a_strict_port_refuses_plain_text_and_takes_the_mesh() {
+    let (world, app) = (World::new(), App::start(Wire::H1).await);
+    let receiver = world.start(Start {
+        account: "reviews",
+        original: app.addr,
+        destinations: HashMap::new(),
+        inbound_mode: MtlsMode::Strict,
+        policy: OutboundPolicy::AllowAny,
+    });
+    let mut client = connect(receiver.inbound).await;
+    client.write_all(GET).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(LIMIT, client.read_to_end(&mut answer)).await.unwrap();
+    assert!(read.is_err() || answer.is_empty(), "{answer:?}");
+    receiver.counted("weft_errors_total", &["mtls-required"], 1.0).await;
+    assert_eq!(app.connections(), 0);
+
+    let caller = world.caller(destination(Protocol::Http1, vec![world.meshed(&receiver)]));
+    let mut client = connect(caller.outbound).await;
+    client.write_all(GET).await.unwrap();
+    assert_eq!(read_response(&mut client).await.1, b"app");
+}
+
+#[tokio::test]
+async fn a_permissive_port_passes_the_applications_own_tls_and_plain_text() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let receiver = world.receiver(app.local_addr().unwrap());
+    // A ClientHello that offers http/1.1, as an HTTPS client of the application sends it.
+    let hello = {
+        let mut config = rustls::ClientConfig::builder()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let name = rustls_pki_types::ServerName::try_from("app.example").unwrap();
+        let mut connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut hello = Vec::new();
+        connection.write_tls(&mut hello).unwrap();
+        hello
+    };
+    for bytes in [&hello[..], b"plain text"] {
+        let mut client = connect(receiver.inbound).await;
+        // In two parts: a post-quantum hello spans segments.
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        client.write_all(first).await.unwrap();
+        tokio::task::yield_now().await;
+        client.write_all(second).await.unwrap();
+        client.shutdown().await.unwrap();
+        let (mut io, _) = tokio::time::timeout(LIMIT, app.accept()).await.unwrap().unwrap();
+        let mut seen = Vec::new();
+        tokio::time::timeout(LIMIT, io.read_to_end(&mut seen)).await.unwrap().unwrap();
+        assert_eq!(seen, bytes);
+    }
+    receiver.counted("weft_passthrough_total", &[r#"direction="inbound",reason="no-mutual-tls""#], 2.0).await;
+}
+
+#[tokio::test]
+async fn what_the_mesh_does_not_know_passes_or_is_refused_as_the_policy_says() {
+    let (world, app) = (World::new(), App::start(Wire::H1).await);
+    let start = |policy| {
+        world.start(Start {
+            account: "web",
+            original: app.addr,
+            destinations: HashMap::new(),
+            inbound_mode: MtlsMode::Permissive,
+            policy,
+        })
+    };
+    let open = start(OutboundPolicy::AllowAny);
+    let mut client = connect(open.outbound).await;
+    client.write_all(GET).await.unwrap();
+    assert_eq!(read_response(&mut client).await.1, b"app");
+    open.counted("weft_passthrough_total", &["unknown-destination"], 1.0).await;
+
+    let closed = start(OutboundPolicy::RegistryOnly);
+    let mut client = connect(closed.outbound).await;
+    client.write_all(GET).await.unwrap();
+    let (head, _) = read_response(&mut client).await;
+    assert!(
+        head.starts_with("http/1.1 502") && head.contains("x-weft-reason: unknown-destination"),
+        "{head}"
+    );
+    assert_eq!(app.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_tunnel_with_a_broken_header_is_closed() {
+    let world = World::new();
+    let receiver = world.receiver(nobody());
+    let client = Client::new(world.ca.certs("shop", "web"));
+    let tcp = connect(receiver.inbound).await;
+    let (mut stream, _) = client.connect(tcp, &world.id("reviews"), &[Alpn::Tcp]).await.unwrap();
+    stream.write_all(b"\x09\x00\x00").await.unwrap();
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(LIMIT, stream.read_to_end(&mut rest)).await.unwrap();
+    assert!(read.is_err() || rest.is_empty());
+    receiver.counted("weft_errors_total", &["bad-tunnel-header"], 1.0).await;
+}

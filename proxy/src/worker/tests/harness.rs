@@ -1,0 +1,251 @@
+//! Proxies, and clients to talk through them.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpStream;
+
+use crate::drain;
+use crate::identity::SpiffeId;
+use crate::socket;
+use crate::state::{
+    Backend, Destination, Endpoint, HeaderCondition, HeaderMatch, InboundPort, LoadBalancer, Match, Mesh,
+    MtlsMode, OutboundPolicy, Protocol, Route, Target, TargetKind, WeightedBackend, Workload,
+};
+use crate::telemetry::Metrics;
+use crate::test_util::TestCa;
+use crate::tls;
+use crate::worker::{OriginalDst, WorkerContext, run};
+
+/// What the application believes it dials.
+pub const SERVICE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 96, 0, 5)), 8080);
+/// Nothing in these tests takes longer.
+pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// A running proxy.
+pub struct Proxy {
+    pub outbound: SocketAddr,
+    pub inbound: SocketAddr,
+    pub drain: drain::Trigger,
+    registry: Registry,
+}
+
+/// What a proxy is started with.
+pub struct Start {
+    pub account: &'static str,
+    pub original: SocketAddr,
+    pub destinations: HashMap<SocketAddr, Arc<Destination>>,
+    pub inbound_mode: MtlsMode,
+    pub policy: OutboundPolicy,
+}
+
+/// A mesh with one authority.
+pub struct World {
+    pub ca: TestCa,
+}
+
+// === impl World ===
+
+impl World {
+    pub fn new() -> Self {
+        Self { ca: TestCa::new("cluster.local") }
+    }
+
+    pub fn id(&self, account: &str) -> Arc<SpiffeId> {
+        Arc::new(self.ca.id("shop", account))
+    }
+
+    pub fn start(&self, start: Start) -> Proxy {
+        let listen = || socket::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let (outbound, inbound) = (listen(), listen());
+        let (drain, draining) = drain::channel();
+        let mut registry = Registry::default();
+        let certs = self.ca.certs("shop", start.account);
+        let workload = Workload {
+            key: format!("cluster/net/shop/{}-1", start.account).into(),
+            identity: self.id(start.account),
+            zone: None,
+            mtls_mode: start.inbound_mode,
+            inbound_ports: vec![InboundPort {
+                port: start.original.port(),
+                protocol: Protocol::Unknown,
+                mtls_mode: start.inbound_mode,
+                services: vec![format!("shop/{}", start.account).into()],
+            }],
+            outbound_policy: start.policy,
+            ingress_mode: false,
+        };
+        let proxy = Proxy {
+            outbound: outbound.local_addr().unwrap(),
+            inbound: inbound.local_addr().unwrap(),
+            drain,
+            registry: Registry::default(),
+        };
+        let context = WorkerContext {
+            index: 0,
+            outbound: vec![outbound],
+            inbound: vec![inbound],
+            original_dst: OriginalDst::Fixed(start.original),
+            own_ips: Arc::new([]),
+            mesh: Mesh::fixed(workload, start.destinations),
+            tls_client: tls::Client::new(certs.clone()),
+            tls_server: tls::Server::new(certs),
+            drain: draining,
+            metrics: Metrics::register(&mut registry),
+        };
+        std::thread::spawn(move || run(context).unwrap());
+        Proxy { registry, ..proxy }
+    }
+
+    /// A receiver's proxy in front of `app`, and a caller's proxy that knows it.
+    pub fn pair(&self, app: SocketAddr, protocol: Protocol) -> (Proxy, Proxy) {
+        let receiver = self.receiver(app);
+        let endpoint = self.meshed(&receiver);
+        let caller = self.caller(destination(protocol, vec![endpoint]));
+        (caller, receiver)
+    }
+
+    pub fn receiver(&self, app: SocketAddr) -> Proxy {
+        self.start(Start {
+            account: "reviews",
+            original: app,
+            destinations: HashMap::new(),
+            inbound_mode: MtlsMode::Permissive,
+            policy: OutboundPolicy::AllowAny,
+        })
+    }
+
+    pub fn caller(&self, destination: Destination) -> Proxy {
+        self.start(Start {
+            account: "web",
+            original: SERVICE,
+            destinations: HashMap::from([(SERVICE, Arc::new(destination))]),
+            inbound_mode: MtlsMode::Permissive,
+            policy: OutboundPolicy::AllowAny,
+        })
+    }
+
+    /// An endpoint behind `receiver`.
+    pub fn meshed(&self, receiver: &Proxy) -> Endpoint {
+        Endpoint { peer: Some(self.id("reviews")), ..plain(receiver.inbound) }
+    }
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        text
+    }
+
+    /// The sum of the series of `name` that hold all of `labels`.
+    pub fn count(&self, name: &str, labels: &[&str]) -> f64 {
+        self.metrics()
+            .lines()
+            .filter(|line| line.split(['{', ' ']).next() == Some(name))
+            .filter(|line| labels.iter().all(|label| line.contains(label)))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Waits until [`Proxy::count`] says `expected`.
+    pub async fn counted(&self, name: &str, labels: &[&str], expected: f64) {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        while (self.count(name, labels) - expected).abs() > 0.1 {
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{name} {labels:?}: not {expected} in\n{}",
+                self.metrics()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+pub fn plain(addr: SocketAddr) -> Endpoint {
+    Endpoint { addr, peer: None, network: None, zone: None, opaque: false }
+}
+
+/// One route to one backend of `endpoints`.
+pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination {
+    let split = vec![WeightedBackend { backend: 0, weight: 1 }];
+    Destination {
+        key: "cluster/net/shop/reviews:8080/-".into(),
+        target: Target {
+            kind: TargetKind::Service,
+            namespace: "shop".into(),
+            name: "reviews".into(),
+            port: 8080,
+        },
+        protocol,
+        routes: vec![Route { name: "all".into(), matches: Vec::new(), split }],
+        backends: vec![Arc::new(backend("shop/reviews:8080", endpoints))],
+        load_balancer: LoadBalancer::PeakEwma,
+    }
+}
+
+pub fn backend(name: &str, endpoints: Vec<Endpoint>) -> Backend {
+    Backend { name: name.into(), endpoints: endpoints.into_iter().map(Arc::new).collect(), invalid: None }
+}
+
+pub fn on_header(name: &'static str, value: &str) -> Match {
+    let name = HeaderName::from_static(name);
+    Match {
+        headers: vec![HeaderMatch { name, condition: HeaderCondition::Exact(value.into()), invert: false }],
+        path: None,
+    }
+}
+
+/// An address where nobody listens.
+pub fn nobody() -> SocketAddr {
+    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+pub async fn connect(addr: SocketAddr) -> TcpStream {
+    TcpStream::connect(addr).await.unwrap()
+}
+
+/// Reads one HTTP/1.1 response as it is on the wire: the head, and a body of known length or of chunks.
+pub async fn read_response(io: &mut (impl AsyncRead + Unpin)) -> (String, Vec<u8>) {
+    tokio::time::timeout(LIMIT, async {
+        let mut seen = Vec::new();
+        let head_end = loop {
+            if let Some(end) = seen.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                break end + 4;
+            }
+            assert_ne!(
+                io.read_buf(&mut seen).await.unwrap(),
+                0,
+                "ended in {:?}",
+                String::from_utf8_lossy(&seen)
+            );
+        };
+        let head = String::from_utf8(seen[..head_end].to_vec()).unwrap().to_ascii_lowercase();
+        let done = |body: &[u8]| match head.split("content-length: ").nth(1) {
+            Some(length) => body.len() >= length.lines().next().unwrap().parse().unwrap(),
+            None if head.contains("transfer-encoding: chunked") => {
+                body == b"0\r\n\r\n" || body.windows(3).any(|b| b == b"0\r\n") && body.ends_with(b"\r\n\r\n")
+            }
+            None => true,
+        };
+        while !done(&seen[head_end..]) {
+            assert_ne!(
+                io.read_buf(&mut seen).await.unwrap(),
+                0,
+                "ended in {:?}",
+                String::from_utf8_lossy(&seen)
+            );
+        }
+        (head, seen[head_end..].to_vec())
+    })
+    .await
+    .expect("a response in time")
+}

@@ -1,0 +1,135 @@
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncWriteExt;
+
+use super::app::App;
+use super::harness::{Proxy, World, backend, connect, destination, nobody, on_header, plain, read_response};
+use crate::http::Wire;
+use crate::state::{Protocol, Route, WeightedBackend};
+
+async fn client(proxy: &Proxy) -> SendRequest<Full<Bytes>> {
+    let io = TokioIo::new(connect(proxy.outbound).await);
+    let (sender, connection) = handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn get(path: &str) -> Request<Full<Bytes>> {
+    Request::get(format!("http://reviews:8080{path}")).body(Full::default()).unwrap()
+}
+
+#[tokio::test]
+async fn prior_knowledge_http2_reaches_the_application_as_http2() {
+    let (world, app) = (World::new(), App::start(Wire::H2).await);
+    let (caller, _receiver) = world.pair(app.addr, Protocol::Unknown);
+    let mut client = client(&caller).await;
+    let response = client.send_request(get("/head")).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body = std::str::from_utf8(&body).unwrap();
+    assert!(body.starts_with("GET http://reviews:8080/head HTTP/2.0"), "{body}");
+    assert!(!body.contains("x-weft-proto"), "{body}");
+}
+
+#[tokio::test]
+async fn many_requests_at_once_share_one_connection_on_every_hop() {
+    let (world, app) = (World::new(), App::start(Wire::H2).await);
+    let (caller, _receiver) = world.pair(app.addr, Protocol::Http2);
+    let client = client(&caller).await;
+    let requests = (0..50).map(|_| {
+        let mut client = client.clone();
+        tokio::spawn(async move { client.send_request(get("/name")).await.unwrap().status() })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        assert_eq!(request.await.unwrap(), StatusCode::OK);
+    }
+    assert_eq!(app.connections(), 1);
+}
+
+#[tokio::test]
+async fn trailers_of_grpc_pass_and_its_status_is_counted() {
+    let (world, app) = (World::new(), App::start(Wire::H2).await);
+    let (caller, receiver) = world.pair(app.addr, Protocol::Http2);
+    let mut client = client(&caller).await;
+    let response = client.send_request(get("/trailers")).await.unwrap();
+    let all = response.into_body().collect().await.unwrap();
+    assert_eq!(all.trailers().unwrap()["grpc-status"], "5");
+    for proxy in [&caller, &receiver] {
+        proxy.counted("weft_requests_total", &[r#"code="200""#, r#"grpc_status="5""#], 1.0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_caller_is_told_unavailable_in_its_own_terms() {
+    let world = World::new();
+    let caller = world.caller(destination(Protocol::Http2, vec![plain(nobody())]));
+    let mut client = client(&caller).await;
+    let mut request = get("/shop.Reviews/Get");
+    request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    let response = client.send_request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["grpc-status"], "14");
+    assert_eq!(response.headers()["x-weft-reason"], "connect-failed");
+    let message = response.headers()["grpc-message"].to_str().unwrap();
+    assert!(message.contains("shop/reviews:8080"), "{message}");
+}
+
+#[tokio::test]
+async fn headers_choose_the_route_before_weights_do() {
+    let (world, v1, v2) = (World::new(), App::named(Wire::H1, "v1").await, App::named(Wire::H1, "v2").await);
+    let (first, second) = (world.receiver(v1.addr), world.receiver(v2.addr));
+    let mut destination = destination(Protocol::Http1, vec![world.meshed(&first)]);
+    destination
+        .backends
+        .push(std::sync::Arc::new(backend("shop/reviews:8080{version=v2}", vec![world.meshed(&second)])));
+    let all = |backend| vec![WeightedBackend { backend, weight: 1 }];
+    destination.routes = vec![
+        Route { name: "testers".into(), matches: vec![on_header("x-group", "beta")], split: all(1) },
+        Route { name: "rest".into(), matches: Vec::new(), split: all(0) },
+    ];
+    let caller = world.caller(destination);
+    let mut client = connect(caller.outbound).await;
+    for (header, expected) in [("", "v1"), ("x-group: beta\r\n", "v2"), ("x-group: alpha\r\n", "v1")] {
+        client.write_all(format!("GET /name HTTP/1.1\r\nhost: a\r\n{header}\r\n").as_bytes()).await.unwrap();
+        assert_eq!(read_response(&mut client).await.1, expected.as_bytes());
+    }
+    let beta = [r#"route="testers""#, r#"backend="shop/reviews:8080{version=v2}""#];
+    caller.counted("weft_requests_total", &beta, 1.0).await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_connections_between_proxies_and_no_request_fails() {
+    let (world, app) = (World::new(), App::start(Wire::H2).await);
+    let (caller, receiver) = world.pair(app.addr, Protocol::Http2);
+    let client = client(&caller).await;
+    let mut draining = None;
+    for number in 0..200 {
+        let mut client = client.clone();
+        if number == 50 {
+            let trigger = receiver.drain.clone();
+            draining = Some(tokio::spawn(async move { trigger.drain(super::harness::LIMIT).await }));
+        }
+        let response = client.send_request(get("/name")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(&body[..], b"app");
+    }
+    drop(client);
+    let outcome = draining.unwrap().await.unwrap();
+    assert_eq!(outcome, crate::drain::Outcome::Drained);
+}
+
+#[tokio::test]
+async fn an_empty_body_ends_with_its_head() {
+    let (world, app) = (World::new(), App::start(Wire::H2).await);
+    let (caller, _receiver) = world.pair(app.addr, Protocol::Http2);
+    let io = TokioIo::new(connect(caller.outbound).await);
+    let (mut sender, connection) = handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("http://reviews/empty").body(Empty::<Bytes>::new()).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    assert!(hyper::body::Body::is_end_stream(response.body()));
+}
