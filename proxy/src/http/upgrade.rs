@@ -26,16 +26,21 @@ pub fn ask(mut request: Request<Incoming>) -> (Caller, Request<Body>) {
     (caller, request)
 }
 
-/// When the upstream agreed, the answer for the caller; the bytes are carried from then on, and `drain` waits for their end.
-pub fn agree(
-    caller: Caller,
-    response: Response<Incoming>,
-    drain: &Drain,
-) -> Result<Response<Body>, Response<Incoming>> {
+/// What the upstream said to an upgrade.
+#[derive(Debug)]
+pub enum Answer {
+    /// Yes: this is for the caller, and the bytes are carried from now on.
+    Agreed(Response<Body>),
+    /// No: an ordinary response.
+    Declined(Response<Incoming>),
+}
+
+/// Ties the caller to the upstream if that agreed; `drain` waits for the end of their connection.
+pub fn agree(caller: Caller, response: Response<Incoming>, drain: &Drain) -> Answer {
     let agreed = response.status() == StatusCode::SWITCHING_PROTOCOLS
         || (caller.connect && response.status().is_success());
     if !agreed {
-        return Err(response);
+        return Answer::Declined(response);
     }
     let mut response = response;
     let upstream = on(&mut response);
@@ -47,7 +52,7 @@ pub fn agree(
         }
     });
     strip_but_upgrade(response.headers_mut());
-    Ok(response.map(|_| Body::empty()))
+    Answer::Agreed(response.map(|_| Body::empty()))
 }
 
 async fn tie(caller: OnUpgrade, upstream: OnUpgrade) -> Result<(), Box<dyn std::error::Error>> {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Inbound;
 use crate::http::headers::{is_grpc, strip_hop_by_hop, take_http1_mark, wants_upgrade};
 use crate::http::rescue::{Failure, rescue};
-use crate::http::upgrade::{agree, ask};
+use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::{Body, Carry, Exchange, Lease, Pending, SendError, Upstream, UpstreamKey, Wire};
 use crate::state::Workload;
 use crate::telemetry::{Direction, Record, RequestLabels, Series, Tls};
@@ -111,11 +111,11 @@ impl Connection {
             Err(error) => return Err((self.lost(error), record)),
         };
         Ok(match agree(caller, response, &self.worker.drain) {
-            Ok(agreed) => {
+            Answer::Agreed(agreed) => {
                 record.answered(agreed.status(), agreed.headers());
                 agreed
             }
-            Err(response) => answer(response, record, Lease::Once, pending),
+            Answer::Declined(response) => answer(response, record, Lease::Once, pending),
         })
     }
 

@@ -8,7 +8,7 @@ use super::Outbound;
 use super::request::{Attempts, Chosen, Failed, answer};
 use crate::http::headers::PROTO_HEADER;
 use crate::http::rescue::Failure;
-use crate::http::upgrade::{agree, ask};
+use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::{Body, Carry, Lease, Pending};
 
 /// Sends `request` over a fresh connection, and ties both connections together when the upstream agrees.
@@ -43,10 +43,10 @@ pub(super) async fn carry(
         }
     };
     Ok(match agree(caller, response, &outbound.worker.drain) {
-        Ok(agreed) => {
+        Answer::Agreed(agreed) => {
             attempts.record.answered(agreed.status(), agreed.headers());
             agreed
         }
-        Err(response) => answer(response, attempts.record, Lease::Once, pending),
+        Answer::Declined(response) => answer(response, attempts.record, Lease::Once, pending),
     })
 }
