@@ -158,28 +158,28 @@ export class ApiServer {
     const method = request.method ?? 'GET';
     this.requests.push({ method, path: url.pathname, query: url.searchParams, body });
     const failure = this.#failures.shift();
-    if (failure !== undefined) { fail(response, failure, 'told to fail'); return; }
+    if (failure !== undefined) return fail(response, failure, 'told to fail');
     const handler = method === 'POST' ? this.#handlers.get(url.pathname) : undefined;
     if (handler !== undefined) {
       const answer = handler(body);
-      send(response, answer.status, answer.body); return;
+      return send(response, answer.status, answer.body);
     }
     const place = parsePath(url.pathname);
-    if (place === undefined) { send(response, 200, { gitVersion: 'v1.34.4', major: '1', minor: '34' }); return; }
+    if (place === undefined) return send(response, 200, { gitVersion: 'v1.34.4', major: '1', minor: '34' });
     if (this.absent.has(place.collection))
-      { fail(response, 404, 'the server could not find the requested resource'); return; }
+      return fail(response, 404, 'the server could not find the requested resource');
     if (method === 'GET' && url.searchParams.get('watch') === 'true')
-      { this.#watch(place, url.searchParams, response); return; }
+      return this.#watch(place, url.searchParams, response);
     if (method === 'GET')
-      { place.name === undefined
+      return place.name === undefined
         ? this.#list(place, url.searchParams, response)
-        : this.#read(place, response); return; }
+        : this.#read(place, response);
     this.#write(method, place, { body, contentType: request.headers['content-type'] ?? '' }, response);
   }
 
   #read(place: Place, response: ServerResponse): void {
     const object = this.#find(place);
-    if (object === undefined) { fail(response, 404, `${place.name} not found`); return; }
+    if (object === undefined) return fail(response, 404, `${place.name} not found`);
     send(response, 200, object);
   }
 
@@ -227,23 +227,23 @@ export class ApiServer {
   ): void {
     const existing = this.#find(place);
     if (method === 'DELETE') {
-      if (existing === undefined) { fail(response, 404, `${place.name} not found`); return; }
+      if (existing === undefined) return fail(response, 404, `${place.name} not found`);
       this.remove(place.collection, existing.metadata);
-      send(response, 200, {}); return;
+      return send(response, 200, {});
     }
-    if (method === 'POST') { this.#create(place, sent.body as StoredObject, response); return; }
+    if (method === 'POST') return this.#create(place, sent.body as StoredObject, response);
     const apply = sent.contentType.startsWith('application/apply-patch');
     if (existing === undefined && !(apply && place.subresource === undefined)) {
-      fail(response, 404, `${place.name} not found`); return;
+      return fail(response, 404, `${place.name} not found`);
     }
     const next = method === 'PUT' ? (sent.body as StoredObject) : patched(existing, sent);
     const claimed = (sent.body as Partial<StoredObject>).metadata?.resourceVersion;
     if (claimed !== undefined && claimed !== existing?.metadata.resourceVersion) {
-      fail(
+      return fail(
         response,
         409,
         'the object has been modified; please apply your changes to the latest version',
-      ); return;
+      );
     }
     const stored =
       place.subresource === 'status' && existing !== undefined ? { ...existing, status: next.status } : next;
@@ -256,7 +256,7 @@ export class ApiServer {
       ...(place.namespace === undefined ? {} : { namespace: place.namespace }),
     };
     if (this.#find({ ...place, name: metadata.name }) !== undefined) {
-      fail(response, 409, `${metadata.name} already exists`, 'AlreadyExists'); return;
+      return fail(response, 409, `${metadata.name} already exists`, 'AlreadyExists');
     }
     send(response, 201, this.put(place.collection, { ...object, metadata }));
   }
