@@ -106,20 +106,21 @@ function refresh(mesh: MeshTables, cached: Cached, refs: Map<string, string>, di
   for (const subscription of SUBSCRIPTIONS) {
     const ref = resolve(mesh, subscription);
     const before = cached.destinations.get(subscription);
-    const same = refs.get(subscription) === JSON.stringify(ref);
-    if (same && (before === undefined ? ref === undefined : !isDirty(before.depends))) continue;
+    const moved = refs.get(subscription) !== JSON.stringify(ref);
+    if (!moved && !isDirty(before?.depends ?? [])) continue;
     refs.set(subscription, JSON.stringify(ref));
-    const next = ref === undefined ? undefined : compileDestination(mesh, ref, 'web');
-    if (next === undefined) cached.destinations.delete(subscription);
-    else cached.destinations.set(subscription, next);
+    keep(cached.destinations, subscription, ref && compileDestination(mesh, ref, 'web'));
   }
   for (const uid of PODS) {
     const before = cached.workloads.get(uid);
     if (before !== undefined && !isDirty(before.depends)) continue;
-    const next = compileWorkload(mesh, uid);
-    if (next === undefined) cached.workloads.delete(uid);
-    else cached.workloads.set(uid, next);
+    keep(cached.workloads, uid, compileWorkload(mesh, uid));
   }
+}
+
+function keep<T>(cache: Map<string, T>, name: string, value: T | undefined): void {
+  if (value === undefined) cache.delete(name);
+  else cache.set(name, value);
 }
 
 test.each([1, 2, 3, 4, 5, 6, 7, 8])(

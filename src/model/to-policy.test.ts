@@ -1,0 +1,220 @@
+import { describe, expect, test } from '@jest/globals';
+import { UNSUPPORTED, trafficPolicy } from '../api/index.js';
+import { fieldsOf, toStructural } from '../api/schema/structural.js';
+import { aPort, aService, aShop, aWorkload, anAddress, anEndpointSet } from '../testing/mesh.js';
+import { encodeDestination } from '../xds/resources/index.js';
+import { compileDestination } from './compile-destination.js';
+import { toPolicy } from './to-policy.js';
+
+const object = (spec: object): object => ({
+  apiVersion: 'weft.dev/v1alpha1',
+  kind: 'TrafficPolicy',
+  metadata: {
+    name: 'canary',
+    namespace: 'shop',
+    uid: 'u-1',
+    generation: 3,
+    creationTimestamp: '2026-01-01T00:00:00Z',
+    resourceVersion: '17',
+  },
+  spec: { targetRefs: [{ kind: 'Service', name: 'reviews' }], ...spec },
+});
+
+test('a policy is read with its defaults filled in', () => {
+  const { policy, problems } = toPolicy(
+    object({
+      routes: [
+        {
+          match: [{ headers: [{ name: 'X-Group', exact: 'beta' }], path: { prefix: '/api' } }],
+          split: [
+            { labels: { version: 'v2' }, fallback: true },
+            { service: { name: 'next' }, weight: 5 },
+          ],
+        },
+        {},
+      ],
+    }),
+  );
+  expect(problems).toEqual([]);
+  expect(policy).toEqual({
+    ref: {
+      kind: 'TrafficPolicy',
+      namespace: 'shop',
+      name: 'canary',
+      uid: 'u-1',
+      generation: 3,
+      creationTimestamp: '2026-01-01T00:00:00Z',
+    },
+    targets: [{ service: 'shop/reviews', field: 'spec.targetRefs[0]' }],
+    routes: [
+      {
+        name: 'route-0',
+        matches: [
+          {
+            headers: [{ name: 'x-group', condition: { kind: 'exact', value: 'beta' }, invert: false }],
+            path: { kind: 'prefix', value: '/api' },
+          },
+        ],
+        split: [
+          { labels: { version: 'v2' }, weight: 1, fallback: true, field: 'spec.routes[0].split[0]' },
+          {
+            service: { namespace: 'shop', name: 'next' },
+            weight: 5,
+            fallback: false,
+            field: 'spec.routes[0].split[1]',
+          },
+        ],
+      },
+      { name: 'route-1', matches: [], split: [] },
+    ],
+    loadBalancer: { algorithm: 'peakEwma' },
+  });
+});
+
+test('a time that the client library has read as a Date is taken too', () => {
+  const date = { ...object({}), metadata: { name: 'a', namespace: 'b', creationTimestamp: new Date(0) } };
+  expect(toPolicy(date).policy?.ref.creationTimestamp).toBe('1970-01-01T00:00:00.000Z');
+});
+
+test.each([
+  ['an unknown field', { rutes: [] }, 'spec.rutes'],
+  [
+    'a regular expression that is none',
+    { routes: [{ match: [{ path: { regex: '(' } }] }] },
+    'spec.routes[0].match[0].path.regex',
+  ],
+  ['weights that are all zero', { routes: [{ split: [{ weight: 0 }] }] }, 'spec.routes[0].split'],
+])('%s is a problem that names the field, and no policy', (_what, spec, field) => {
+  const { policy, problems } = toPolicy(object(spec));
+  expect(policy).toBeUndefined();
+  expect(problems).toMatchObject([{ condition: 'Accepted', reason: 'Invalid', field }]);
+});
+
+test.each([undefined, null, 'text', {}, { spec: {} }])('what is no policy is a problem: %j', (broken) => {
+  const { policy, problems } = toPolicy(broken);
+  expect(policy).toBeUndefined();
+  expect(problems.length).toBeGreaterThan(0);
+});
+
+/** Destinations as proxies get them, under a policy. */
+function bytesUnder(spec: object): string {
+  const mesh = aShop();
+  const next = [aPort({ port: 8080 }), aPort({ name: 'alt', port: 8081 })];
+  mesh.setService(aService({ name: 'next', clusterIPs: ['10.96.0.6'], ports: next }));
+  mesh.setWorkload(aWorkload('n', '10.244.0.9'));
+  mesh.setEndpoints(anEndpointSet([anAddress('10.244.0.9', 'n')], { name: 'next-1', service: 'shop/next' }));
+  const { policy, problems } = toPolicy(object(spec));
+  if (policy === undefined) throw new Error(JSON.stringify(problems));
+  mesh.setPolicy(policy);
+  const refs = ['reviews', 'next'].map(
+    (name) => ({ kind: 'service', service: `shop/${name}`, port: 8080 }) as const,
+  );
+  return refs
+    .map((ref) => encodeDestination(compileDestination(mesh, ref, 'web')!.destination).version)
+    .join(' ');
+}
+
+const targeting = (fields: object) => ({
+  targetRefs: [{ kind: 'Service', name: 'reviews', ...fields }],
+  routes: [{ name: 'marked' }],
+});
+const routed = (fields: object) => ({ routes: [fields] });
+const header = (fields: object) => routed({ match: [{ headers: [{ name: 'a', ...fields }] }] });
+const path = (fields: object) => routed({ match: [{ path: fields }] });
+const split = (fields: object) => routed({ split: [fields, {}] });
+
+/** For each field that works, two policies that differ in it only, and have to differ in effect. */
+const WORKING: Record<string, [object, object]> = {
+  'spec.targetRefs[].name': [targeting({}), targeting({ name: 'next' })],
+  'spec.targetRefs[].namespace': [targeting({}), targeting({ namespace: 'elsewhere' })],
+  'spec.targetRefs[].port': [targeting({}), targeting({ port: 8081 })],
+  'spec.routes[].name': [routed({ name: 'a' }), routed({ name: 'b' })],
+  'spec.routes[].match[].headers[].name': [header({ exact: 'a' }), header({ exact: 'a', name: 'b' })],
+  'spec.routes[].match[].headers[].exact': [header({ exact: 'a' }), header({ exact: 'b' })],
+  'spec.routes[].match[].headers[].prefix': [header({ exact: 'a' }), header({ prefix: 'a' })],
+  'spec.routes[].match[].headers[].regex': [header({ exact: 'a' }), header({ regex: 'a' })],
+  'spec.routes[].match[].headers[].present': [header({ present: true }), header({ present: false })],
+  'spec.routes[].match[].headers[].invert': [header({ exact: 'a' }), header({ exact: 'a', invert: true })],
+  'spec.routes[].match[].path.exact': [path({ exact: '/a' }), path({ exact: '/b' })],
+  'spec.routes[].match[].path.prefix': [path({ exact: '/a' }), path({ prefix: '/a' })],
+  'spec.routes[].match[].path.regex': [path({ exact: '/a' }), path({ regex: '/a' })],
+  'spec.routes[].split[].service.name': [
+    split({ service: { name: 'reviews' } }),
+    split({ service: { name: 'next' } }),
+  ],
+  'spec.routes[].split[].service.namespace': [
+    split({ service: { name: 'next' } }),
+    split({ service: { name: 'next', namespace: 'elsewhere' } }),
+  ],
+  'spec.routes[].split[].service.port': [
+    split({ service: { name: 'next' } }),
+    split({ service: { name: 'next', port: 8081 } }),
+  ],
+  'spec.routes[].split[].labels': [
+    split({ labels: { version: 'v1' } }),
+    split({ labels: { version: 'v2' } }),
+  ],
+  'spec.routes[].split[].weight': [split({}), split({ weight: 2 })],
+  'spec.routes[].split[].fallback': [
+    split({ labels: { version: 'v9' } }),
+    split({ labels: { version: 'v9' }, fallback: true }),
+  ],
+};
+
+describe('every field of the schema works or is refused', () => {
+  const listed = (field: string) =>
+    UNSUPPORTED.some(
+      ({ path: row }) => field === row || field.startsWith(`${row}.`) || field.startsWith(`${row}[]`),
+    );
+  const leaves = fieldsOf(toStructural(trafficPolicy.spec), 'spec').filter(
+    ([, schema]) => schema.properties === undefined && schema.items?.properties === undefined,
+  );
+
+  /** Values of an enumeration that the table does not list. */
+  const working = (field: string, values: unknown): unknown[] =>
+    Array.isArray(values)
+      ? values.filter(
+          (value: unknown) => !UNSUPPORTED.some(({ path: row }) => row === `${field}=${String(value)}`),
+        )
+      : [];
+
+  test.each(leaves.map(([field, { keywords }]) => ({ field, values: keywords['enum'] })))(
+    '$field',
+    ({ field, values }) => {
+      if (listed(field)) {
+        expect(WORKING).not.toHaveProperty([field]);
+        return;
+      }
+      if (working(field, values).length === 1) return;
+      expect(WORKING).toHaveProperty([field]);
+      const [one, other] = WORKING[field]!;
+      expect(bytesUnder(one)).not.toBe(bytesUnder(other));
+    },
+  );
+
+  test('what is said to work is in the schema', () => {
+    const known = leaves.map(([field]) => field);
+    expect(Object.keys(WORKING).filter((field) => !known.includes(field))).toEqual([]);
+  });
+});
+
+describe('a field that is not supported yet is refused, should it come past the API server', () => {
+  const withValue = (row: string): object => {
+    const [fieldPath = '', value] = row.split('=');
+    const build = (steps: string[]): unknown => {
+      const [step, ...rest] = steps;
+      if (step === undefined) return value ?? {};
+      const child = build(rest);
+      return { [step.replace('[]', '')]: step.endsWith('[]') ? [child] : child };
+    };
+    return build(fieldPath.split('.').slice(1)) as object;
+  };
+
+  test.each(UNSUPPORTED.map(({ path: row }) => row))('%s', (row) => {
+    const { policy, problems } = toPolicy(object(withValue(row)));
+    expect(policy).toBeUndefined();
+    expect(problems.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('is not supported yet'),
+    );
+  });
+});
