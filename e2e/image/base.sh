@@ -15,7 +15,7 @@ if use_docker; then
 fi
 
 base="localhost/weft-base:$ARCH-$(date +%Y%m)-$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-8)"
-if ! buildah_ inspect --type image "$base" >/dev/null 2>&1; then
+if ! "${BUILDAH[@]}" inspect --type image "$base" >/dev/null 2>&1; then
   echo "making a Debian base with iptables" >&2
   draft=$(mktemp -d "$IMAGE_DIR/.base.XXXXXX")
   trap 'rm -rf "$draft"' EXIT
@@ -25,6 +25,8 @@ if ! buildah_ inspect --type image "$base" >/dev/null 2>&1; then
     --dpkgopt='path-exclude=/usr/share/locale/*' \
     bookworm "$draft/root.tar" >&2
   printf 'FROM scratch\nADD root.tar /\nCMD ["/bin/sh"]\n' >"$draft/Dockerfile"
-  buildah_ bud --isolation chroot --quiet --layers=false --platform "linux/$ARCH" --tag "$base" "$draft" >/dev/null
+  "${BUILDAH[@]}" images --quiet --filter reference=localhost/weft-base | xargs --no-run-if-empty -n 1 \
+    "${BUILDAH[@]}" rmi --force >&2
+  "${BUILDAH[@]}" bud --isolation chroot --quiet --layers=false --platform "linux/$ARCH" --tag "$base" "$draft" >/dev/null
 fi
 echo "$base"

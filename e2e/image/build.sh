@@ -93,5 +93,6 @@ work=$(mktemp -d "$IMAGE_DIR/.build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 fill "$work/context"
 hash=$(cd "$work" && content_hash context)-$(content_hash e2e/image/base.sh e2e/image/engine.sh | cut -c1-8)
+hash+=${BASE_IMAGE:+-$BASE_IMAGE}
 up_to_date "$archive" "$hash" || make_image
 report

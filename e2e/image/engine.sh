@@ -10,10 +10,8 @@ use_docker() {
   command -v docker >/dev/null && docker info >/dev/null 2>&1
 }
 
-# Chroot isolation and the vfs driver work where namespaces and overlays are not allowed.
-buildah_() {
-  buildah --storage-driver vfs --root "$IMAGE_DIR/storage" --runroot "$IMAGE_DIR/storage-run" "$@"
-}
+# The vfs driver works where overlays are not allowed. A storage of its own, so that nobody's images are touched.
+BUILDAH=(buildah --storage-driver vfs --root "$IMAGE_DIR/storage" --runroot "$IMAGE_DIR/storage-run")
 
 # build_archive CONTEXT DOCKERFILE REFERENCE ARCHIVE [BUILD OPTIONS...]: the archive carries name and platform.
 build_archive() {
@@ -23,11 +21,11 @@ build_archive() {
     docker build --quiet --platform "linux/$ARCH" --tag "$reference" --file "$dockerfile" "$@" "$context" >/dev/null
     docker save --output "$archive.new" "$reference"
   else
-    id=$(buildah_ bud --isolation chroot --quiet --layers=false --timestamp 0 --platform "linux/$ARCH" \
+    id=$("${BUILDAH[@]}" bud --isolation chroot --quiet --layers=false --timestamp 0 --platform "linux/$ARCH" \
       --file "$dockerfile" "$@" "$context")
     rm -f "$archive.new"
-    buildah_ push --quiet "$id" "oci-archive:$archive.new:$reference"
-    buildah_ rmi --force "$id" >/dev/null
+    "${BUILDAH[@]}" push --quiet "$id" "oci-archive:$archive.new:$reference"
+    "${BUILDAH[@]}" rmi --force "$id" >/dev/null
   fi
   mv "$archive.new" "$archive"
 }
