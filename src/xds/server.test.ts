@@ -186,6 +186,14 @@ describe('a subscription', () => {
     expect(weights(await next(stream))).toEqual([1, 1]);
   });
 
+  test('that is resumed with nothing new gets an empty response, so that the proxy knows where it stands', async () => {
+    const running = await start();
+    const before = await subscribed(running, [REVIEWS]);
+    const held = (await next(before)).resources[0]!.version;
+    const stream = await subscribed(running, [REVIEWS], { [REVIEWS]: held });
+    expect(await next(stream)).toMatchObject({ typeUrl: DESTINATION, resources: [], removedResources: [] });
+  });
+
   test('that has ended gets no more', async () => {
     const running = await start();
     const stream = await subscribed(running, [REVIEWS]);

@@ -57,6 +57,8 @@ interface TypeState {
   readonly dirty: Set<string>;
   /** Refused names that the proxy has not been told about. */
   readonly refused: Set<string>;
+  /** The proxy has asked for this type and got no response yet: it gets one, also where it knows everything already. */
+  greet: 'never-asked' | 'due' | 'done';
   /** Nonce to names and versions of responses that the proxy has not answered. */
   readonly outstanding: Map<string, readonly (readonly [name: string, version: string])[]>;
 }
@@ -86,11 +88,12 @@ export class DeltaStream {
   request(request: DeltaRequest): Effect | undefined {
     const type = this.#types.get(request.typeUrl);
     if (type === undefined) return undefined;
+    if (type.greet === 'never-asked') type.greet = 'due';
     const judged = settle(type, request);
     const unsubscribed = request.unsubscribe.filter((name) => forget(type, name));
     const before = type.refused.size;
     const subscribed = request.subscribe.filter((name) =>
-      this.#subscribe(type, name, request.initialVersions[name]),
+      this.#subscribe(type, name, request.initialVersions[name] || undefined),
     );
     const refused = type.refused.size - before;
     return {
@@ -170,7 +173,8 @@ export class DeltaStream {
       resources.push({ name, body: built.body });
       bytes += built.body.length;
     }
-    if (sent.length + removed.length === 0) return undefined;
+    if (sent.length + removed.length === 0 && type.greet !== 'due') return undefined;
+    type.greet = 'done';
     const nonce = String(++this.#nonces);
     type.outstanding.set(nonce, sent);
     return { typeUrl, nonce, resources, removed };
@@ -186,7 +190,13 @@ function tell(type: TypeState, name: string, version: string): boolean {
 }
 
 function newType(): TypeState {
-  return { subscriptions: new Map(), dirty: new Set(), refused: new Set(), outstanding: new Map() };
+  return {
+    subscriptions: new Map(),
+    dirty: new Set(),
+    refused: new Set(),
+    greet: 'never-asked',
+    outstanding: new Map(),
+  };
 }
 
 function forget(type: TypeState, name: string): boolean {
