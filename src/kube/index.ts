@@ -5,6 +5,7 @@ export { EventRecorder, type EventNote, type EventTarget } from './events.js';
 export {
   Informer,
   createInformerMetrics,
+  type AnyInformer,
   type InformerMetrics,
   type InformerOptions,
   type InformerTiming,

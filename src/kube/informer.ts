@@ -64,14 +64,20 @@ export interface InformerMetrics {
   readonly objects: Gauge<'kind'>;
 }
 
+/** An informer of whatever kind. */
+export interface AnyInformer {
+  readonly kind: string;
+  readonly synced: Promise<void>;
+  readonly isSynced: boolean;
+  readonly staleSeconds: number;
+  readonly store: { readonly size: number };
+  run(signal: AbortSignal): Promise<void>;
+}
+
 /** `informers` is asked at each scrape, so that metrics of new ones appear without pushing. */
 export function createInformerMetrics(
   metrics: Metrics,
-  informers: () => Iterable<{
-    readonly kind: string;
-    readonly staleSeconds: number;
-    readonly store: { readonly size: number };
-  }>,
+  informers: () => Iterable<AnyInformer>,
 ): InformerMetrics {
   return {
     restarts: metrics.counter(
@@ -97,7 +103,7 @@ export function createInformerMetrics(
  * Keeps a store equal to what the API server has: list in pages, watch with bookmarks from there, and whatever happens
  * (410, a dead connection, a restarting API server) go on, with jittered delays. It never gives up by itself.
  */
-export class Informer<T extends KubeObject> {
+export class Informer<T extends KubeObject> implements AnyInformer {
   readonly store = new Store<T>();
   /** Resolves when the first list is in the store. */
   readonly synced: Promise<void>;
@@ -190,7 +196,9 @@ export class Informer<T extends KubeObject> {
         query: { ...this.#selectors(), limit: PAGE_SIZE, continue: next },
         signal,
       })) as ListPage;
-      for (const raw of page.items ?? []) objects.push(this.#options.resource.keep(raw));
+      // Items of a list do not repeat what kind they are.
+      const { apiVersion, kind, keep } = this.#options.resource;
+      for (const raw of page.items ?? []) objects.push(keep({ apiVersion, kind, ...raw }));
       version = page.metadata?.resourceVersion ?? '';
       next = page.metadata?.continue === '' ? undefined : page.metadata?.continue;
       this.#heard();

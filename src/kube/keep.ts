@@ -79,11 +79,12 @@ export function keepNamespace(raw: RawObject): Namespace {
   return { metadata: keepMeta(metadata), phase: status?.phase ?? 'Active' };
 }
 
-/** Of a node only the zone: nodes change every few seconds, and nothing else of them matters here. */
+/** Of a node only zone and kubelet: nodes change every few minutes, and nothing else of them matters here. */
 export function keepNode(raw: RawObject): Node {
   const kept = keepMeta(raw.metadata);
   const zone = kept.labels[ZONE_LABEL] ?? '';
-  return { metadata: { ...kept, labels: {} }, zone };
+  const { status } = raw as V1Node;
+  return { metadata: { ...kept, labels: {} }, zone, kubeletVersion: status?.nodeInfo?.kubeletVersion ?? '' };
 }
 
 export function keepPod(raw: RawObject): Pod {

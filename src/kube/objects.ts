@@ -31,7 +31,10 @@ export interface Namespace extends KubeObject {
 }
 
 export interface Node extends KubeObject {
+  /** Empty when the node has no zone label. */
   readonly zone: string;
+  /** Such as `v1.34.4`. */
+  readonly kubeletVersion: string;
 }
 
 export interface ContainerPort {

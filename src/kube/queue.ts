@@ -50,7 +50,7 @@ export class WorkQueue {
   readonly #waiting = new Set<string>();
   readonly #running = new Map<string, Promise<void>>();
   readonly #failures = new Map<string, number>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #timers = new Map<string, { readonly due: number; readonly timer: NodeJS.Timeout }>();
   readonly #abort = new AbortController();
 
   constructor(options: QueueOptions) {
@@ -70,14 +70,13 @@ export class WorkQueue {
     queueMicrotask(() => this.#pump());
   }
 
-  /** Adds the key after a while, unless it is added before. */
+  /** Adds the key after a while, or sooner where something else asks for it sooner. */
   addAfter(key: string, ms: number): void {
     if (this.#abort.signal.aborted) return;
+    const due = performance.now() + ms;
+    if ((this.#timers.get(key)?.due ?? Infinity) <= due) return;
     this.#cancelTimer(key);
-    this.#timers.set(
-      key,
-      setTimeout(() => this.add(key), ms),
-    );
+    this.#timers.set(key, { due, timer: setTimeout(() => this.add(key), ms) });
   }
 
   /** Takes no more work, aborts what runs and waits for it to end. */
@@ -133,7 +132,7 @@ export class WorkQueue {
   }
 
   #cancelTimer(key: string): void {
-    clearTimeout(this.#timers.get(key));
+    clearTimeout(this.#timers.get(key)?.timer);
     this.#timers.delete(key);
   }
 }

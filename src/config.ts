@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { MeshError } from './base/index.js';
+
+/** What the control plane is told by its environment; the chart sets all of it. This is the only reader of it. */
+export interface Config {
+  /** Name of this control plane beside others: `WEFT_REVISION`, default `default`. */
+  readonly revision: string;
+  /** Namespace we run in: `WEFT_NAMESPACE`, default `weft-system`. */
+  readonly namespace: string;
+  /** Our own pod: `WEFT_POD_NAME` and `WEFT_POD_UID`; absent outside a cluster. */
+  readonly pod: { readonly name: string; readonly uid: string } | undefined;
+  /** Image that meshed pods get their proxy from, the one we run ourselves: `WEFT_IMAGE`, no default. */
+  readonly image: string;
+  /** `WEFT_TRUST_DOMAIN`, default `cluster.local`. */
+  readonly trustDomain: string;
+  /** DNS domain of Services: `WEFT_CLUSTER_DOMAIN`, default `cluster.local`. */
+  readonly clusterDomain: string;
+  /** `WEFT_LOG_LEVEL`, default `info`. */
+  readonly logLevel: LogLevel;
+  /** Whether proxies must come from an address of their pod: `WEFT_CHECK_PEER_ADDRESS`, default `true`. */
+  readonly checkPeerAddress: boolean;
+  /** What proxies are injected with: `WEFT_PROXY_LOG` (default `info`) and `WEFT_PROXY_{CPU,MEMORY}_{REQUEST,LIMIT}`. */
+  readonly proxy: {
+    readonly log: string;
+    readonly resources: {
+      readonly cpuRequest?: string;
+      readonly cpuLimit?: string;
+      readonly memoryRequest?: string;
+      readonly memoryLimit?: string;
+    };
+  };
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+type LogLevel = (typeof LOG_LEVELS)[number];
+
+const dnsLabel = (remedy: string): z.ZodString =>
+  z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, `is no DNS label; ${remedy}`);
+const domain = z
+  .string()
+  .max(253, 'is longer than 253 characters; give a DNS name such as cluster.local')
+  .regex(
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+    'is no DNS name; give one such as cluster.local',
+  );
+const quantity = z
+  .string()
+  .regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$/, 'is no Kubernetes quantity; write it as in 100m or 32Mi')
+  .optional();
+
+const environment = z.object({
+  WEFT_REVISION: dnsLabel('give lower-case letters, digits and dashes, at most 63').default('default'),
+  WEFT_NAMESPACE: dnsLabel('give the namespace of the control plane').default('weft-system'),
+  WEFT_POD_NAME: z.string().optional(),
+  WEFT_POD_UID: z.string().optional(),
+  WEFT_IMAGE: z.string('is not set; give the image that holds weft-proxy, such as docker.io/weft/weft:dev'),
+  WEFT_TRUST_DOMAIN: domain.default('cluster.local'),
+  WEFT_CLUSTER_DOMAIN: domain.default('cluster.local'),
+  WEFT_LOG_LEVEL: z.enum(LOG_LEVELS, `is no log level; give one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  WEFT_CHECK_PEER_ADDRESS: z.enum(['true', 'false'], 'is neither true nor false').default('true'),
+  WEFT_PROXY_LOG: z.string().default('info'),
+  WEFT_PROXY_CPU_REQUEST: quantity,
+  WEFT_PROXY_CPU_LIMIT: quantity,
+  WEFT_PROXY_MEMORY_REQUEST: quantity,
+  WEFT_PROXY_MEMORY_LIMIT: quantity,
+});
+
+/** Reads and checks the environment; throws once, naming every variable that is wrong and what to do about it. */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+  // An empty value in a manifest means that nobody chose one.
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+    throw new MeshError('precondition', `the environment is not right: ${problems.join('; ')}`);
+  }
+  return Object.freeze(toConfig(parsed.data));
+}
+
+function toConfig(env: z.infer<typeof environment>): Config {
+  const { WEFT_POD_NAME: name, WEFT_POD_UID: uid } = env;
+  return {
+    revision: env.WEFT_REVISION,
+    namespace: env.WEFT_NAMESPACE,
+    pod: name === undefined || uid === undefined ? undefined : { name, uid },
+    image: env.WEFT_IMAGE,
+    trustDomain: env.WEFT_TRUST_DOMAIN,
+    clusterDomain: env.WEFT_CLUSTER_DOMAIN,
+    logLevel: env.WEFT_LOG_LEVEL,
+    checkPeerAddress: env.WEFT_CHECK_PEER_ADDRESS === 'true',
+    proxy: { log: env.WEFT_PROXY_LOG, resources: proxyResources(env) },
+  };
+}
+
+function proxyResources(env: z.infer<typeof environment>): Config['proxy']['resources'] {
+  const all = {
+    cpuRequest: env.WEFT_PROXY_CPU_REQUEST,
+    cpuLimit: env.WEFT_PROXY_CPU_LIMIT,
+    memoryRequest: env.WEFT_PROXY_MEMORY_REQUEST,
+    memoryLimit: env.WEFT_PROXY_MEMORY_LIMIT,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,34 @@
+import type { Service } from '../../kube/index.js';
+import type { Service as MeshService } from '../../model/index.js';
+import { transport } from './ports.js';
+
+const TYPES: ReadonlySet<string> = new Set<MeshService['type']>([
+  'ClusterIP',
+  'NodePort',
+  'LoadBalancer',
+  'ExternalName',
+]);
+
+/** A Service in terms of the mesh. */
+export function toService(service: Service): MeshService {
+  const type = isType(service.type) ? service.type : 'ClusterIP';
+  return {
+    namespace: service.metadata.namespace,
+    name: service.metadata.name,
+    clusterIPs: service.clusterIPs,
+    headless: type !== 'ExternalName' && service.clusterIPs.length === 0,
+    type,
+    ports: service.ports.map(({ name, port, targetPort, protocol, appProtocol }) => ({
+      name,
+      port,
+      targetPort,
+      protocol: transport(protocol),
+      ...(appProtocol === '' ? {} : { appProtocol }),
+    })),
+    ...(Object.keys(service.selector).length === 0 ? {} : { selector: service.selector }),
+  };
+}
+
+function isType(text: string): text is MeshService['type'] {
+  return TYPES.has(text);
+}

@@ -1,0 +1,85 @@
+import { systemClock, type Clock, type Logger } from '../base/index.js';
+import {
+  Resources,
+  WorkQueue,
+  applyObject,
+  objectKey,
+  type KubeClient,
+  type QueueMetrics,
+} from '../kube/index.js';
+import { judge } from '../model/index.js';
+import { replicasOf, type OwnAcks, type OwnPod } from './acks.js';
+import { decodeReport, ACKS_KEY, totalAcks } from './ack-summary.js';
+import type { ClusterView } from './cluster-view.js';
+import type { Collector } from './collector.js';
+import { policyConditions, sameConditions } from './policy-status.js';
+
+export interface StatusWriterOptions {
+  readonly client: KubeClient;
+  readonly view: ClusterView;
+  readonly collector: Collector;
+  readonly own: OwnAcks;
+  readonly pod: OwnPod | undefined;
+  readonly log: Logger;
+  readonly queueMetrics: QueueMetrics;
+  readonly clock?: Clock;
+}
+
+/** Changes of the mesh come in crowds, and proxies answer within milliseconds: one write for all of that. */
+const GATHER_MS = 150;
+
+/** Keeps the status of every TrafficPolicy true, as long as this replica leads. */
+export async function writeStatuses(options: StatusWriterOptions, signal: AbortSignal): Promise<void> {
+  const { view, own, log, queueMetrics } = options;
+  const queue = new WorkQueue({
+    name: 'policy-status',
+    log,
+    metrics: queueMetrics,
+    reconcile: async (key, workSignal) => {
+      await reconcile(key, options, workSignal);
+      return undefined;
+    },
+  });
+  const all = (): void => {
+    for (const policy of view.policies.store.values()) queue.addAfter(objectKey(policy), GATHER_MS);
+  };
+  const some = (uids: ReadonlySet<string>): void => {
+    for (const policy of view.policies.store.values()) {
+      if (uids.has(policy.metadata.uid)) queue.addAfter(objectKey(policy), GATHER_MS);
+    }
+  };
+  const stops = [
+    // Policies compete for targets, so one that changes may concern each other one; as do Services that come and go.
+    view.policies.store.onChange(all),
+    view.services.store.onChange(all),
+    view.acks.store.onChange((change) => {
+      const map = change.type === 'set' ? change.object : change.previous;
+      some(new Set(Object.keys(decodeReport(map.data[ACKS_KEY]))));
+    }),
+  ];
+  own.onChange((uids) => {
+    if (!signal.aborted) some(uids);
+  });
+  all();
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  for (const stop of stops) stop();
+  await queue.stop();
+}
+
+async function reconcile(key: string, options: StatusWriterOptions, signal: AbortSignal): Promise<void> {
+  const { client, view, collector, own, pod, clock = systemClock } = options;
+  const object = view.policies.store.get(key);
+  if (object === undefined || object.metadata.deleting) return;
+  const { uid, generation, name, namespace } = object.metadata;
+  const policy = collector.mesh.policies.get(uid);
+  const judged = policy?.ref.generation === generation ? judge(collector.mesh, policy) : [];
+  const acks = totalAcks(replicasOf(uid, own, view, pod), generation);
+  const conditions = policyConditions(object, [...collector.problemsOf(uid), ...judged], acks, clock.now());
+  if (sameConditions(conditions, object.conditions)) return;
+  await applyObject(
+    client,
+    Resources.trafficPolicy,
+    { metadata: { name, namespace }, status: { conditions } },
+    { subresource: 'status', signal },
+  );
+}

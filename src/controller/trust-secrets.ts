@@ -1,0 +1,140 @@
+import { MeshError, sleep, systemClock, type Clock, type Logger } from '../base/index.js';
+import { createIssuer, createRoot, mergeBundle, nextTrustStep, type CaMaterial } from '../identity/index.js';
+import {
+  Resources,
+  applyObject,
+  createObject,
+  getObject,
+  type KubeClient,
+  type Secret,
+} from '../kube/index.js';
+
+/** Root certificate and key; only the leader reads it, to sign the next issuer. */
+export const ROOT_SECRET = 'weft-root';
+/** What the authority signs with, and `ca.crt` with all trusted roots. */
+export const ISSUER_SECRET = 'weft-issuer';
+
+export interface TrustSecretsOptions {
+  readonly client: KubeClient;
+  readonly systemNamespace: string;
+  readonly trustDomain: string;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** How often to look again. Default one minute. */
+  readonly everyMs?: number;
+}
+
+/** Makes root and issuer where there are none and renews the issuer in time, until the signal aborts. */
+export async function keepTrustSecrets(options: TrustSecretsOptions, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    let waitMs = options.everyMs ?? 60_000;
+    try {
+      await ensureTrustSecrets(options, signal);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const error = MeshError.from(thrown);
+      options.log.error({ err: error }, 'could not take care of root and issuer');
+      waitMs = Math.min(waitMs, 2_000);
+    }
+    await sleep(waitMs, signal).catch(() => undefined);
+  }
+}
+
+/** Takes steps until there is nothing to do. Exported for tests. */
+export async function ensureTrustSecrets(options: TrustSecretsOptions, signal: AbortSignal): Promise<void> {
+  const { log, clock = systemClock } = options;
+  for (let steps = 0; steps < 4; steps++) {
+    const root = await readSecret(options, ROOT_SECRET, signal);
+    const issuer = await readSecret(options, ISSUER_SECRET, signal);
+    // Whoever brings an issuer and keeps the root elsewhere also renews the issuer.
+    if (root === undefined && issuer !== undefined) return;
+    const step = nextTrustStep(certificateOf(root), certificateOf(issuer), clock.now());
+    if (step.kind === 'none') return;
+    log.info({ step: step.kind, why: step.why }, 'taking care of root and issuer');
+    if (step.kind === 'create-root') await writeRoot(options, root, signal);
+    else await writeIssuer(options, materialOf(root), issuer, signal);
+  }
+}
+
+async function writeRoot(
+  options: TrustSecretsOptions,
+  before: Secret | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const made = await createRoot(options.trustDomain, (options.clock ?? systemClock).now());
+  const data = { 'tls.crt': made.certificate, 'tls.key': made.privateKey };
+  await writeSecret(options, { name: ROOT_SECRET, data, before }, signal);
+}
+
+/** Roots that an issuer of before was trusted by stay trusted until they end. */
+async function writeIssuer(
+  options: TrustSecretsOptions,
+  root: CaMaterial,
+  before: Secret | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const now = (options.clock ?? systemClock).now();
+  const made = await createIssuer(root, options.trustDomain, now);
+  const trusted = [root.certificate, before?.data['ca.crt'] ?? ''].filter((pem) => pem !== '');
+  const data = {
+    'tls.crt': made.certificate,
+    'tls.key': made.privateKey,
+    'ca.crt': mergeBundle(trusted, now),
+  };
+  await writeSecret(options, { name: ISSUER_SECRET, data, before }, signal);
+}
+
+interface Write {
+  readonly name: string;
+  readonly data: Readonly<Record<string, string>>;
+  readonly before: Secret | undefined;
+}
+
+/** Whoever comes second, of two that believe to lead, fails here and reads what the first has written. */
+async function writeSecret(options: TrustSecretsOptions, write: Write, signal: AbortSignal): Promise<void> {
+  const { client, systemNamespace } = options;
+  const metadata = {
+    name: write.name,
+    namespace: systemNamespace,
+    labels: { 'app.kubernetes.io/managed-by': 'weft' },
+  };
+  const encoded = Object.entries(write.data).map(([key, value]) => [
+    key,
+    Buffer.from(value).toString('base64'),
+  ]);
+  const manifest = { metadata, type: 'Opaque', data: Object.fromEntries(encoded) as Record<string, string> };
+  if (write.before === undefined) {
+    await createObject(client, Resources.secret, manifest, signal).catch((thrown: unknown) => {
+      if (MeshError.from(thrown).code !== 'already-exists') throw thrown;
+    });
+    return;
+  }
+  const { resourceVersion } = write.before.metadata;
+  const guarded = { ...manifest, metadata: { ...metadata, resourceVersion } };
+  await applyObject(client, Resources.secret, guarded, { signal });
+}
+
+async function readSecret(
+  options: TrustSecretsOptions,
+  name: string,
+  signal: AbortSignal,
+): Promise<Secret | undefined> {
+  return getObject(options.client, Resources.secret, { namespace: options.systemNamespace, name }, signal);
+}
+
+function certificateOf(secret: Secret | undefined): string | undefined {
+  return secret === undefined ? undefined : materialOf(secret).certificate;
+}
+
+function materialOf(secret: Secret | undefined): CaMaterial {
+  const certificate = secret?.data['tls.crt'];
+  const privateKey = secret?.data['tls.key'];
+  if (certificate === undefined || privateKey === undefined) {
+    const name = secret === undefined ? ROOT_SECRET : secret.metadata.name;
+    throw new MeshError(
+      'precondition',
+      `Secret ${name}: tls.crt or tls.key is missing; delete the Secret to have a new one made`,
+    );
+  }
+  return { certificate, privateKey };
+}

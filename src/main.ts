@@ -1,0 +1,149 @@
+import { hostname } from 'node:os';
+import { MeshError, Metrics, Shutdown, createLogger, names, sleep, type Logger } from './base/index.js';
+import type { Config } from './config.js';
+import {
+  Collector,
+  OwnAcks,
+  countAbsences,
+  createClusterView,
+  followIssuer,
+  leaderWork,
+  publishAcks,
+  runClusterView,
+  startHealthServer,
+  type ReadinessCheck,
+} from './controller/index.js';
+import {
+  LeaseElection,
+  connectKube,
+  createLeaseMetrics,
+  type ConnectOptions,
+  type KubeClient,
+} from './kube/index.js';
+import { DEFAULT_SETTINGS } from './model/index.js';
+import { Servers } from './servers.js';
+
+/** From the signal to the end of the process, all in all. */
+const GRACE_MS = 10_000;
+/** How long we go on answering after the signal, until kube-proxies have heard that we go. */
+const LEAVE_MS = 2_000;
+
+/** Runs the whole control plane in this process until it is told to end. Resolves with the exit code. */
+export async function runControlPlane(config: Config, connect: ConnectOptions = {}): Promise<number> {
+  const log = createLogger({ level: config.logLevel });
+  const shutdown = new Shutdown({ log, graceMs: GRACE_MS });
+  const end = watchForEnd(log);
+  compose(config, { connect, log, shutdown, fail: end.fail }).catch(end.fail);
+  const reason = await end.reason;
+  const clean = await shutdown.begin(reason.text);
+  return reason.failed || !clean ? 1 : 0;
+}
+
+interface Parts {
+  readonly connect: ConnectOptions;
+  readonly log: Logger;
+  readonly shutdown: Shutdown;
+  /** Something that must not fail did: ends the process. */
+  readonly fail: (thrown: unknown) => void;
+}
+
+/** The composition root: makes every part and passes it what it needs. What is added to the shutdown first ends last. */
+async function compose(config: Config, { connect, log, shutdown, fail }: Parts): Promise<void> {
+  const { revision, namespace: systemNamespace, trustDomain, clusterDomain, pod } = config;
+  const client = connectKube(connect);
+  const metrics = new Metrics({ processMetrics: true });
+  const caches = stage(shutdown, 'caches', () => client.close());
+  const serving = stage(shutdown, 'servers', () => servers.closed());
+  const leading = stage(shutdown, 'lease', async () => {
+    await elected;
+    await sleep(LEAVE_MS);
+  });
+
+  const view = createClusterView({ client, systemNamespace, log, metrics });
+  const installed = { ...DEFAULT_SETTINGS, clusterDomain, trustDomain };
+  const collector = new Collector({ view, installed, log: log.child({ room: 'controller' }) });
+  collector.attach();
+  countAbsences(metrics, { view, revision, systemNamespace });
+  const issuer = followIssuer(view, log);
+  runClusterView(
+    view,
+    { client, log, restart: (reason) => fail(new MeshError('internal', reason)) },
+    caches,
+  ).catch(fail);
+
+  const own = new OwnAcks();
+  const servers = new Servers({ config, client, view, collector, issuer, own, log, metrics });
+  const election = newElection(config, { client, log, metrics });
+  const ready = (): readonly ReadinessCheck[] => [
+    { name: 'not shutting down', holds: () => !shutdown.signal.aborted },
+    { name: 'the election is alive', holds: () => election.alive },
+    ...servers.readiness(),
+  ];
+  await startHealthServer({ port: names.ControlPlanePort.health, metrics, ready }, caches);
+
+  const lead = leaderWork({
+    client,
+    view,
+    collector,
+    issuer,
+    own,
+    pod,
+    revision,
+    systemNamespace,
+    trustDomain,
+    log,
+    metrics,
+  });
+  const elected = election.run(lead, leading).catch(fail);
+  if (pod !== undefined)
+    publishAcks({ client, systemNamespace, revision, pod, own, log }, serving).catch(fail);
+  await servers.start(serving);
+  log.info({ revision, server: client.server }, 'the control plane serves');
+}
+
+/** A part of the process that ends at its turn: gives the signal that ends it, and waits for `ended`. */
+function stage(shutdown: Shutdown, name: string, ended: () => Promise<void> | void): AbortSignal {
+  const controller = new AbortController();
+  shutdown.add(name, async () => {
+    controller.abort(new MeshError('aborted', `shutting down: ${name}`));
+    await ended();
+  });
+  return controller.signal;
+}
+
+function newElection(
+  config: Config,
+  parts: { client: KubeClient; log: Logger; metrics: Metrics },
+): LeaseElection {
+  const { client, log } = parts;
+  return new LeaseElection({
+    client,
+    namespace: config.namespace,
+    name: names.revisionName(config.revision),
+    identity: config.pod?.name ?? hostname(),
+    log: log.child({ room: 'lease' }),
+    metrics: createLeaseMetrics(parts.metrics),
+  });
+}
+
+interface End {
+  readonly text: string;
+  readonly failed: boolean;
+}
+
+/** The first of: somebody tells us to end, a part fails for good, or an error that nobody caught. */
+function watchForEnd(log: Logger): {
+  readonly reason: Promise<End>;
+  readonly fail: (thrown: unknown) => void;
+} {
+  const { promise: reason, resolve } = Promise.withResolvers<End>();
+  const fail = (thrown: unknown): void => {
+    log.fatal({ err: MeshError.from(thrown) }, 'ending because of an error');
+    resolve({ text: MeshError.from(thrown).message, failed: true });
+  };
+  process.once('SIGTERM', () => resolve({ text: 'SIGTERM', failed: false }));
+  process.once('SIGINT', () => resolve({ text: 'SIGINT', failed: false }));
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  return { reason, fail };
+}
