@@ -18,7 +18,8 @@ build_archive() {
   local context=$1 dockerfile=$2 reference=$3 archive=$4 id
   shift 4
   if use_docker; then
-    docker build --quiet --platform "linux/$ARCH" --tag "$reference" --file "$dockerfile" "$@" "$context" >/dev/null
+    docker build --quiet --platform "linux/$ARCH" --build-arg "TARGETARCH=$ARCH" \
+      --tag "$reference" --file "$dockerfile" "$@" "$context" >/dev/null
     docker save --output "$archive.new" "$reference"
   else
     id=$("${BUILDAH[@]}" bud --isolation chroot --quiet --layers=false --timestamp 0 --platform "linux/$ARCH" \

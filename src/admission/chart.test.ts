@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { names } from '../base/index.js';
 
 /** The chart as rendered into deploy/, which CI checks to be current. */
@@ -144,4 +144,16 @@ test('nothing in the chart has a finalizer, and nothing may write pods or read a
     expect([...rule.resources, ...rule.verbs]).not.toContain('*');
     if (rule.resources.includes('pods')) expect(rule.verbs.every((verb) => reading.has(verb))).toBe(true);
   }
+});
+
+test('every value of the chart is in its schema, with a description', () => {
+  const read = (file: string): string =>
+    readFileSync(new URL(`../../charts/weft/${file}`, import.meta.url), 'utf8');
+  const values = parse(read('values.yaml')) as Record<string, unknown>;
+  const { properties } = JSON.parse(read('values.schema.json')) as {
+    properties: Record<string, { description?: string }>;
+  };
+  expect(Object.keys(properties).filter((name) => name !== 'global')).toEqual(Object.keys(values));
+  for (const [name, { description }] of Object.entries(properties))
+    expect([name, description]).not.toContain(undefined);
 });
