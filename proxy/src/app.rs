@@ -1,26 +1,248 @@
 //! The composition root: builds every part, hands each its inputs, and ends the process when one of them ends.
+//!
+//! The control runtime runs on the calling thread: identity, configuration, probes, administration. The data path has
+//! threads of its own, which begin once there is a certificate and a workload; until then captured connections wait in
+//! the queues of the listeners, which are open from the beginning.
 
-use std::sync::Arc;
+mod dump;
+mod parts;
+mod status;
 
-use crate::{config::Config, log::LogLevel, state::Mesh, tls};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{Arc, OnceLock},
+    thread,
+};
 
-/// What a worker thread is given. Each worker owns its listeners, pools and balancer state; these are shared snapshots.
-#[derive(Debug, Clone)]
-pub struct WorkerInputs {
-    /// Number of the worker, from zero.
-    pub index: usize,
-    /// The proxy's settings.
-    pub config: Arc<Config>,
-    /// What the mesh knows.
-    pub mesh: Mesh,
-    /// Opens mesh connections.
-    pub tls_client: tls::Client,
-    /// Accepts mesh connections.
-    pub tls_server: tls::Server,
-}
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
 
-/// Runs the proxy until it is told to end.
+use crate::{
+    admin::{Admin, Metrics as MetricsServer},
+    config::Config,
+    drain::{self, Drain, Outcome, Trigger},
+    identity,
+    log::LogLevel,
+    probe::{Prober, Probes},
+    readiness::Readiness,
+    socket,
+    telemetry::Metrics,
+    tls,
+    worker::{self, OriginalDst, WorkerContext},
+    xds,
+};
+use dump::Dump;
+use parts::Parts;
+use status::Status;
+
+/// Runs the proxy until SIGTERM or SIGINT, then drains. Fails when a part of it ends before.
 pub async fn run(config: Config, log: LogLevel) -> anyhow::Result<()> {
-    let _ = (config, log);
-    Ok(())
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Proxy::bind(config, log, OriginalDst::Socket)?.run(stop).await
 }
+
+/// A proxy whose ports are open and which does nothing yet.
+pub struct Proxy {
+    config: Config,
+    log: LogLevel,
+    original_dst: OriginalDst,
+    listeners: Listeners,
+    addresses: Addresses,
+    probes: Probes,
+}
+
+/// Where the proxy listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// Captured outbound connections.
+    pub outbound: SocketAddr,
+    /// Captured inbound connections.
+    pub inbound: SocketAddr,
+    /// Rewritten probes.
+    pub probe: SocketAddr,
+    /// Metrics and readiness.
+    pub metrics: SocketAddr,
+    /// Loopback administration.
+    pub admin: SocketAddr,
+}
+
+struct Listeners {
+    workers: Vec<WorkerListeners>,
+    probe: TcpListener,
+    metrics: TcpListener,
+    admin: TcpListener,
+}
+
+/// Every worker has sockets of its own on the same ports; the kernel spreads connections over them.
+struct WorkerListeners {
+    outbound: Vec<TcpListener>,
+    inbound: Vec<TcpListener>,
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    /// Opens every port, so that whatever is wrong with the pod shows at once.
+    pub fn bind(config: Config, log: LogLevel, original_dst: OriginalDst) -> anyhow::Result<Self> {
+        let probes = Probes::parse(&config.probes)?;
+        let listeners = Listeners::bind(&config)?;
+        let addresses = listeners.addresses()?;
+        Ok(Self { config, log, original_dst, listeners, addresses, probes })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Runs until `stop`, then drains. Fails when a part ends before.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (trigger, drain) = drain::channel();
+        let (parts, mut ended) = parts::channel();
+        let limit = self.config.drain;
+        let work = async {
+            self.come_up(&parts, trigger.clone(), drain).await?;
+            std::future::pending().await
+        };
+        tokio::select! {
+            failed = work => return failed,
+            fatal = ended.first() => return Err(fatal.into()),
+            () = stop => {}
+        }
+        tracing::info!(limit = ?limit, "told to end, draining");
+        tokio::select! {
+            fatal = ended.first() => return Err(fatal.into()),
+            outcome = trigger.drain(limit) => match outcome {
+                Outcome::Drained => tracing::info!("drained"),
+                Outcome::DeadlinePassed { open } => tracing::warn!(open, "connections are still open, ending all the same"),
+            },
+        }
+        Ok(())
+    }
+
+    /// Starts every part in the order of what it needs.
+    async fn come_up(self, parts: &Parts, trigger: Trigger, drain: Drain) -> anyhow::Result<()> {
+        let Self { config, log, original_dst, listeners, probes, .. } = self;
+        let readiness = Readiness::new();
+        let certificate = readiness.block("identity certificate");
+        let workload = readiness.block("workload configuration");
+        let started = readiness.block("workers");
+
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let status = Status::register(&mut registry);
+        let dump: Arc<OnceLock<Dump>> = Arc::default();
+        let own = config.pod.ips.first().context("the pod has no address")?;
+        let admin = administration(&config, trigger, dump.clone(), log);
+        parts.spawn(
+            "metrics",
+            MetricsServer { registry: Arc::new(registry), readiness }.serve(listeners.metrics),
+        );
+        parts.spawn("admin", admin.serve(listeners.admin));
+        parts.spawn("probes", Prober::new(probes, *own).serve(listeners.probe));
+
+        let (certs, renewal) = identity::obtain(&config).await;
+        drop(certificate);
+        parts.spawn_forever("identity", renewal.run());
+
+        let (client, mesh) = xds::Client::new(&config, certs.clone());
+        let mut link = client.link();
+        let known = Dump { certs: certs.clone(), mesh: mesh.clone(), link: link.clone() };
+        dump.get_or_init(|| known);
+        parts.spawn_forever("configuration", client.run());
+        parts.spawn_forever("status", status.follow(certs.clone(), link.clone()));
+        link.wait_for(|link| link.workload_known).await.context("the configuration client ended")?;
+        drop(workload);
+
+        let own_ips: Arc<[_]> = config.pod.ips.clone().into();
+        for (index, WorkerListeners { outbound, inbound }) in listeners.workers.into_iter().enumerate() {
+            let context = WorkerContext {
+                index,
+                outbound,
+                inbound,
+                original_dst,
+                own_ips: own_ips.clone(),
+                mesh: mesh.clone(),
+                tls_client: tls::Client::new(certs.clone()),
+                tls_server: tls::Server::new(certs.clone()),
+                drain: drain.clone(),
+                metrics: metrics.clone(),
+            };
+            parts.spawn("worker", start_worker(context)?);
+        }
+        drop(started);
+        tracing::info!(workers = config.workers, identity = %config.identity(), "proxy is up");
+        Ok(())
+    }
+}
+
+fn administration(config: &Config, drain: Trigger, dump: Arc<OnceLock<Dump>>, log_level: LogLevel) -> Admin {
+    let config_dump = Arc::new(move || dump.get().map_or_else(|| "{}".to_owned(), Dump::json));
+    Admin { drain, drain_limit: config.drain, config_dump, log_level }
+}
+
+/// Starts the thread; the future tells how it ended, which it never should.
+fn start_worker(context: WorkerContext) -> io::Result<impl Future<Output = io::Result<()>>> {
+    let (report, ended) = oneshot::channel();
+    thread::Builder::new().name(format!("worker-{}", context.index)).spawn(move || {
+        let _ = report.send(worker::run(context));
+    })?;
+    Ok(async move { ended.await.unwrap_or_else(|_| Err(io::Error::other("its thread panicked"))) })
+}
+
+// === impl Listeners ===
+
+impl Listeners {
+    fn bind(config: &Config) -> anyhow::Result<Self> {
+        let ports = config.ports;
+        let workers = (0..config.workers)
+            .map(|_| {
+                Ok(WorkerListeners {
+                    outbound: opened("outbound", ports.outbound, socket::listen_loopback)?,
+                    inbound: vec![opened("inbound", ports.inbound, socket::listen_everywhere)?],
+                })
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            workers,
+            probe: opened("probe", ports.probe, socket::listen_everywhere)?,
+            metrics: opened("metrics", ports.metrics, socket::listen_everywhere)?,
+            admin: opened("admin", ports.admin, |port| {
+                socket::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+            })?,
+        })
+    }
+
+    fn addresses(&self) -> anyhow::Result<Addresses> {
+        let first = self.workers.first().context("there are no workers")?;
+        let outbound = first.outbound.first().context("there is no loopback address")?;
+        let inbound = first.inbound.first().context("there is no inbound listener")?;
+        Ok(Addresses {
+            outbound: outbound.local_addr()?,
+            inbound: inbound.local_addr()?,
+            probe: self.probe.local_addr()?,
+            metrics: self.metrics.local_addr()?,
+            admin: self.admin.local_addr()?,
+        })
+    }
+}
+
+fn opened<T>(name: &str, port: u16, open: impl Fn(u16) -> io::Result<T>) -> anyhow::Result<T> {
+    open(port).with_context(|| {
+        format!("cannot listen on {name} port {port}; another container of the pod may use it, and it is the proxy's")
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,11 @@ impl Mesh {
         }
     }
 
+    /// Everything subscribed to, for people; `None` where there is no destination.
+    pub fn destinations(&self) -> Vec<(SocketAddr, Option<Arc<Destination>>)> {
+        self.table.list()
+    }
+
     /// This proxy's own pod.
     pub fn workload(&self) -> watch::Receiver<Arc<Workload>> {
         self.workload.clone()

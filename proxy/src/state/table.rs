@@ -183,6 +183,18 @@ impl SharedTable {
         self.wake.notify_one();
     }
 
+    /// Everything subscribed to, in order of address.
+    pub(crate) fn list(&self) -> Vec<(SocketAddr, Option<Arc<Destination>>)> {
+        let known = |entry: &Entry| match &*entry.slot.borrow() {
+            Slot::Known(destination) => Some(destination.clone()),
+            Slot::Pending | Slot::Absent | Slot::Rejected(_) => None,
+        };
+        let mut list: Vec<_> =
+            self.lock().entries.iter().map(|(addr, entry)| (*addr, known(entry))).collect();
+        list.sort_by_key(|(addr, _)| *addr);
+        list
+    }
+
     /// How many subscriptions there are.
     pub(crate) fn len(&self) -> usize {
         self.lock().entries.len()

@@ -163,7 +163,7 @@ async fn what_the_mesh_does_not_know_is_unknown_at_once_and_learned_when_it_appe
             break;
         }
         assert!(begin.elapsed() < Duration::from_secs(10));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(proxy.subscribed(NAME), 1, "the answer was pushed, not asked for again");
 }

@@ -1,0 +1,109 @@
+//! What the proxy knows, as JSON for a person: `GET /config` on the admin port. It holds no key and no token.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::{
+    identity::Certs,
+    state::{Backend, Destination, Endpoint, Mesh, Route, Workload},
+    xds::Link,
+};
+
+/// Everything the dump reads.
+pub(super) struct Dump {
+    pub(super) certs: Certs,
+    pub(super) mesh: Mesh,
+    pub(super) link: watch::Receiver<Link>,
+}
+
+// === impl Dump ===
+
+impl Dump {
+    pub(super) fn json(&self) -> String {
+        let certs = self.certs.current();
+        let link = self.link.borrow().clone();
+        let destinations: serde_json::Map<String, Value> = self
+            .mesh
+            .destinations()
+            .into_iter()
+            .map(|(addr, destination)| {
+                (addr.to_string(), destination.as_deref().map_or(Value::Null, destination_json))
+            })
+            .collect();
+        let value = json!({
+            "identity": {
+                "id": certs.identity.as_str(),
+                "notBefore": unix(certs.not_before),
+                "notAfter": unix(certs.not_after),
+            },
+            "controlPlane": {
+                "connected": link.connected,
+                "lastError": link.last_error,
+                "rejected": link.rejected,
+            },
+            "workload": workload_json(&self.mesh.workload().borrow()),
+            "destinations": destinations,
+        });
+        format!("{value:#}")
+    }
+}
+
+fn unix(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn workload_json(workload: &Workload) -> Value {
+    let port = |inbound: &crate::state::InboundPort| {
+        json!({
+            "port": inbound.port,
+            "protocol": format!("{:?}", inbound.protocol),
+            "mtlsMode": format!("{:?}", inbound.mtls_mode),
+            "services": inbound.services.iter().map(|service| &**service).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "key": &*workload.key,
+        "zone": workload.zone.as_deref(),
+        "mtlsMode": format!("{:?}", workload.mtls_mode),
+        "outboundPolicy": format!("{:?}", workload.outbound_policy),
+        "inboundPorts": workload.inbound_ports.iter().map(port).collect::<Vec<_>>(),
+    })
+}
+
+fn destination_json(destination: &Destination) -> Value {
+    json!({
+        "key": &*destination.key,
+        "protocol": format!("{:?}", destination.protocol),
+        "routes": destination.routes.iter().map(|route| route_json(route, destination)).collect::<Vec<_>>(),
+        "backends": destination.backends.iter().map(|backend| backend_json(backend)).collect::<Vec<_>>(),
+    })
+}
+
+fn route_json(route: &Route, destination: &Destination) -> Value {
+    let share = |share: &crate::state::WeightedBackend| {
+        let backend = destination.backends.get(share.backend).map(|backend| &*backend.name);
+        json!({ "backend": backend, "weight": share.weight })
+    };
+    json!({
+        "name": &*route.name,
+        "matches": route.matches.iter().map(|condition| format!("{condition:?}")).collect::<Vec<_>>(),
+        "split": route.split.iter().map(share).collect::<Vec<_>>(),
+    })
+}
+
+fn backend_json(backend: &Backend) -> Value {
+    let endpoint = |endpoint: &Endpoint| {
+        json!({
+            "address": endpoint.addr.to_string(),
+            "peer": endpoint.peer.as_ref().map(|peer| peer.as_str()),
+            "opaque": endpoint.opaque,
+        })
+    };
+    json!({
+        "name": &*backend.name,
+        "invalid": backend.invalid.as_deref(),
+        "endpoints": backend.endpoints.iter().map(|known| endpoint(known)).collect::<Vec<_>>(),
+    })
+}
