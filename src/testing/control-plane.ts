@@ -1,0 +1,66 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Metrics, createLogger, systemClock, watched } from '../base/index.js';
+import {
+  Authority,
+  controlPlaneName,
+  keepOwnCertificate,
+  podDirectory,
+  startIdentityServer,
+  type IssuerMaterial,
+} from '../identity/index.js';
+import type { MeshTables } from '../model/index.js';
+import { startConfigServer, type ConfigServer } from '../xds/index.js';
+import { testCa } from './test-ca.js';
+
+export interface TestControlPlane {
+  readonly csrPort: number;
+  readonly configPort: number;
+  readonly config: ConfigServer;
+  readonly metrics: Metrics;
+}
+
+/** Token that the control plane below accepts for the pod with this uid. */
+export function testToken(uid: string): string {
+  return Buffer.from(uid).toString('base64url');
+}
+
+/**
+ * Identity authority and config server over a mesh in memory, for a real proxy to talk to. Everything but the API
+ * server's opinion on tokens is real. Writes `bundle.pem` into `dir`.
+ */
+export async function startTestControlPlane(
+  mesh: MeshTables,
+  dir: string,
+  signal: AbortSignal,
+): Promise<TestControlPlane> {
+  const { trustDomain } = mesh.settings;
+  const ca = await testCa(trustDomain);
+  const log = createLogger({ level: 'silent' });
+  const metrics = new Metrics();
+  const issuer = watched<IssuerMaterial | undefined>(ca.issuer);
+  const identity = await keepOwnCertificate({ issuer, name: controlPlaneName(trustDomain), log }, signal);
+  const podCheck = { pods: podDirectory(mesh), checkPeerAddress: true };
+  const reviewToken = (token: string) =>
+    Promise.resolve(review(mesh, Buffer.from(token, 'base64url').toString()));
+  const authority = new Authority({ trustDomain, issuer, reviewToken, podCheck, clock: systemClock });
+  const csr = await startIdentityServer({ port: 0, identity, authority, log, metrics }, signal);
+  const config = await startConfigServer(
+    { port: 0, identity, trustDomain, podCheck, mesh, log, metrics },
+    signal,
+  );
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'bundle.pem'), ca.roots);
+  return { csrPort: csr.port, configPort: config.port, config, metrics };
+}
+
+function review(mesh: MeshTables, uid: string): object {
+  const workload = mesh.workloads.get(uid);
+  if (workload === undefined) return { authenticated: false, error: 'invalid bearer token' };
+  const extra = {
+    'authentication.kubernetes.io/pod-name': [workload.key.name],
+    'authentication.kubernetes.io/pod-uid': [uid],
+  };
+  const username = `system:serviceaccount:${workload.key.namespace}:${workload.serviceAccount}`;
+  return { authenticated: true, audiences: ['weft'], user: { username, extra } };
+}
