@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { UNSUPPORTED, trafficPolicy } from '../api/index.js';
 import { fieldsOf, toStructural } from '../api/schema/structural.js';
 import { aPort, aService, aShop, aWorkload, anAddress, anEndpointSet } from '../testing/mesh.js';
+import { specWithField } from '../testing/policy-cases.js';
 import { encodeDestination } from '../xds/resources/index.js';
 import { compileDestination } from './compile-destination.js';
 import { toPolicy } from './to-policy.js';
@@ -199,19 +200,8 @@ describe('every field of the schema works or is refused', () => {
 });
 
 describe('a field that is not supported yet is refused, should it come past the API server', () => {
-  const withValue = (row: string): object => {
-    const [fieldPath = '', value] = row.split('=');
-    const build = (steps: string[]): unknown => {
-      const [step, ...rest] = steps;
-      if (step === undefined) return value ?? {};
-      const child = build(rest);
-      return { [step.replace('[]', '')]: step.endsWith('[]') ? [child] : child };
-    };
-    return build(fieldPath.split('.').slice(1)) as object;
-  };
-
   test.each(UNSUPPORTED.map(({ path: row }) => row))('%s', (row) => {
-    const { policy, problems } = toPolicy(object(withValue(row)));
+    const { policy, problems } = toPolicy(object(specWithField(row)));
     expect(policy).toBeUndefined();
     expect(problems.map(({ message }) => message)).toContainEqual(
       expect.stringContaining('is not supported yet'),

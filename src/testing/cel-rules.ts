@@ -1,4 +1,4 @@
-import { type CelInput, run } from '@bufbuild/cel';
+import { type CelInput, celEnv, parse, plan } from '@bufbuild/cel';
 import type { StructuralSchema } from '../api/schema/structural.js';
 
 /** A rule of a schema that a value breaks. */
@@ -27,8 +27,13 @@ function childrenOf(schema: StructuralSchema, value: unknown, path: string): Bro
   });
 }
 
+const env = celEnv();
+const programs = new Map<string, ReturnType<typeof plan>>();
+
 function holds(rule: string, self: unknown): boolean {
-  return run(rule, { self: toCel(self) }) === true;
+  const program = programs.get(rule) ?? plan(env, parse(rule));
+  programs.set(rule, program);
+  return program({ self: toCel(self) }) === true;
 }
 
 /** Whole numbers of a schema are integers of CEL. */

@@ -5,12 +5,15 @@ import { KINDS } from '../v1alpha1/kinds.js';
 import { UNSUPPORTED } from '../v1alpha1/unsupported.js';
 import { specSchema } from './kind-schema.js';
 
+/** Helm and kubectl read YAML 1.1, where words such as off and y are booleans unless they are quoted. */
+const YAML = { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false } as const;
+
 /** Every file that is made from the kinds, by its path from the repository's root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map(
     KINDS.flatMap((kind) => {
       const schema = specSchema(kind);
-      const crd = stringify(toCrd(kind, schema), { lineWidth: 0, aliasDuplicateObjects: false });
+      const crd = stringify(toCrd(kind, schema), YAML);
       return [
         [`charts/weft-crds/templates/${kind.plural}.yaml`, crd] as const,
         [`docs/reference/${kind.singular}.md`, toMarkdown(kind, schema, note)] as const,

@@ -54,7 +54,7 @@ const loadBalancer = z.strictObject({
         'How an endpoint is chosen. peakEwma, by default: the better of two random ones by latency and requests in flight.',
     }),
   zone: z
-    .enum(['off', 'prefer', 'strict'])
+    .enum(['any', 'prefer', 'strict'])
     .optional()
     .meta({ description: "Whether endpoints of the caller's zone come first." }),
   slowStart: duration.optional().meta({ description: 'Time over which a new endpoint gets its full share.' }),

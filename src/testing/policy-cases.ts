@@ -1,0 +1,171 @@
+import { trafficPolicy } from '../api/index.js';
+import { type StructuralSchema, toStructural } from '../api/schema/structural.js';
+
+/** TrafficPolicies that are good or bad by themselves, for every judge: weft analyze, CEL in process, the API server. */
+
+const target = { kind: 'Service', name: 'reviews' };
+const TARGETING = { targetRefs: [target] };
+
+/** A TrafficPolicy on Service `reviews` with more in its spec. */
+export function policyWith(spec: object, name = 'reviews'): Record<string, unknown> {
+  return {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'TrafficPolicy',
+    metadata: { name, namespace: 'default' },
+    spec: { ...TARGETING, ...spec },
+  };
+}
+
+/** The spec that sets the field of a row such as `spec.routes[].timeouts`, or to its value `spec.a=b`, and no more. */
+export function specWithField(row: string): object {
+  const [path = '', value] = row.split('=');
+  const steps = path.replaceAll('[]', '.[]').split('.').slice(1);
+  return Object(build(toStructural(trafficPolicy.spec), steps, value)) as object;
+}
+
+/** A value of the schema's types that leads to the field; what is required on the way is filled in. */
+function build(schema: StructuralSchema, steps: readonly string[], value: string | undefined): unknown {
+  const [step, ...rest] = steps;
+  if (step === undefined) return value ?? sample(schema);
+  if (step === '[]' && schema.items !== undefined) return [build(schema.items, rest, value)];
+  const child = schema.properties?.[step];
+  if (child === undefined) throw new Error(`the schema has no field ${step}`);
+  return { ...Object(sample(schema)), [step]: build(child, rest, value) };
+}
+
+function sample(schema: StructuralSchema): unknown {
+  const [choice] = [schema.keywords['enum']].flat();
+  if (choice !== undefined) return choice;
+  if (schema.type === 'string') return '1s';
+  if (schema.type === 'integer') return schema.keywords['minimum'];
+  if (schema.items !== undefined) return [sample(schema.items)];
+  const required = Object.entries(schema.properties ?? {}).filter(([name]) =>
+    schema.required?.includes(name),
+  );
+  return Object.fromEntries(required.map(([name, child]) => [name, sample(child)]));
+}
+
+const route = (fields: object): object => ({ routes: [fields] });
+const matching = (match: object): object => route({ match: [match] });
+const header = (fields: object): object => matching({ headers: [{ name: 'a', ...fields }] });
+const mirrored = (fields: object): object => route({ mirror: [{ service: { name: 'a' }, ...fields }] });
+
+/** The most of everything that the bounds allow, so that the API server's cost limits are met at their edge. */
+function biggest(): object {
+  const text = 'x'.repeat(256);
+  const headers = Array.from({ length: 16 }, () => ({ name: 'x-header', regex: '[a-z]+-(b|c){1,9}' }));
+  const match = Array.from({ length: 16 }, () => ({ headers, path: { prefix: '/api' } }));
+  const split = Array.from({ length: 16 }, (_, i) => ({ labels: { version: `v${i}` }, weight: 1 }));
+  return {
+    targetRefs: Array.from({ length: 16 }, (_, i) => ({ ...target, name: `reviews-${i}` })),
+    routes: [
+      ...Array.from({ length: 63 }, () => ({ match, split })),
+      { match: [{ path: { regex: text } }], split },
+    ],
+  };
+}
+
+export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
+  ['no routes', {}],
+  ['no routes in a list', { routes: [] }],
+  ['a canary of 0.01 %', route({ split: [{ weight: 999_900 }, { weight: 100, labels: { v: '2' } }] })],
+  ['one weight of zero', route({ split: [{ weight: 0 }, { labels: { v: '2' } }] })],
+  ['a fallback', route({ split: [{ labels: { v: '2' }, fallback: true }] })],
+  [
+    'each kind of header condition',
+    matching({
+      headers: [
+        { name: 'X-Group', exact: 'beta' },
+        { name: 'x-group', prefix: 'b', invert: true },
+        { name: 'x-group', regex: '(?i)b[a-z]+|\\d{2}' },
+        { name: 'x-group', present: false },
+      ],
+    }),
+  ],
+  [
+    'each kind of path condition',
+    route({
+      match: [{ path: { exact: '/' } }, { path: { prefix: '/api' } }, { path: { regex: '/v[12]/.*' } }],
+    }),
+  ],
+  ['the one algorithm that works', { loadBalancer: { algorithm: 'peakEwma' } }],
+  ['a Service by its group', { targetRefs: [{ ...target, group: '', port: 80, namespace: 'other' }] }],
+  ['the most of everything', biggest()],
+];
+
+export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: string, message: string])[] = [
+  [
+    'weights that are all zero',
+    route({ split: [{ weight: 0 }, { weight: 0 }] }),
+    'spec.routes[0].split',
+    'every weight is 0',
+  ],
+  [
+    'fallback without labels',
+    route({ split: [{ fallback: true }] }),
+    'spec.routes[0].split[0].fallback',
+    'fallback needs labels',
+  ],
+  ['an empty match', matching({}), 'spec.routes[0].match[0]', 'is empty'],
+  [
+    'two conditions on a path',
+    matching({ path: { exact: '/', regex: '/' } }),
+    'spec.routes[0].match[0].path',
+    'give exactly one',
+  ],
+  ['a header without condition', header({}), 'spec.routes[0].match[0].headers[0]', 'give exactly one'],
+  [
+    'a header with two conditions',
+    header({ exact: 'b', present: true }),
+    'spec.routes[0].match[0].headers[0]',
+    'give exactly one',
+  ],
+  [
+    'look-ahead',
+    matching({ path: { regex: '/a(?=b)' } }),
+    'spec.routes[0].match[0].path.regex',
+    'is no regular expression in RE2',
+  ],
+  [
+    'a back-reference',
+    matching({ path: { regex: '/(a)\\1' } }),
+    'spec.routes[0].match[0].path.regex',
+    'is no regular expression in RE2',
+  ],
+  [
+    'an open bracket',
+    header({ regex: '[' }),
+    'spec.routes[0].match[0].headers[0].regex',
+    'is no regular expression in RE2',
+  ],
+  [
+    'a duration with words',
+    route({ timeouts: { request: '2 seconds' } }),
+    'spec.routes[0].timeouts.request',
+    'is no duration',
+  ],
+  [
+    'a duration with a fraction',
+    route({ timeouts: { perTry: '1.5s' } }),
+    'spec.routes[0].timeouts.perTry',
+    'is no duration',
+  ],
+  [
+    'a fraction above one',
+    mirrored({ fraction: { numerator: 3, denominator: 2 } }),
+    'spec.routes[0].mirror[0].fraction.numerator',
+    'the numerator is greater',
+  ],
+  [
+    'percent and fraction',
+    mirrored({ percent: 1, fraction: { numerator: 3 } }),
+    'spec.routes[0].mirror[0]',
+    'give exactly one of percent and fraction',
+  ],
+  [
+    'an abort of nothing',
+    route({ fault: { abort: { status: 503 } } }),
+    'spec.routes[0].fault.abort',
+    'give exactly one of percent and fraction',
+  ],
+];
