@@ -85,7 +85,7 @@ export function webhookApp(
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use(express.json({ limit: BODY_LIMIT, type: () => true, strict: false }));
+  app.use(express.json({ limit: BODY_LIMIT, type: () => true, strict: false, inflate: false }));
   for (const [path, handler] of Object.entries(handlers)) {
     app.post(path, async (request, response) => {
       const started = performance.now();

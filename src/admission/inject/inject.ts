@@ -23,11 +23,13 @@ export function injectProxy(pod: Pod, settings: InjectionSettings): readonly Ope
   const init = renderInit(settings, choices);
   const proxy = renderProxy(pod, settings, choices, probeTargets(pod, originals));
   const add = settings.nativeSidecar ? patch.addNative : patch.addOrdinary;
+  const noted = rewrites.length === 0 ? {} : { [names.Annotation.originalProbes]: originalsValue(originals) };
   return [
     ...patch.setEntries(pod, 'labels', { [names.Label.rev]: settings.revision }),
     ...patch.setEntries(pod, 'annotations', {
       [names.Annotation.injection]: decisionText([]),
-      ...(rewrites.length === 0 ? {} : { [names.Annotation.originalProbes]: originalsValue(originals) }),
+      ...noted,
+      ...(settings.nativeSidecar ? {} : defaultContainer(pod)),
     }),
     ...patch.replaceProbes(rewrites),
     ...add(pod, init, proxy),
@@ -52,3 +54,12 @@ export function refreshProbes(pod: Pod): readonly Operation[] {
 function originalsOf(rewrites: readonly ProbeRewrite[]): Originals {
   return Object.fromEntries(rewrites.map(({ key, original }) => [key, original]));
 }
+
+/** Where the proxy is the first of the containers, kubectl would show that one to whoever names none. */
+function defaultContainer(pod: Pod): Readonly<Record<string, string>> {
+  const first = pod.spec.containers[0]?.name;
+  if (first === undefined || pod.metadata.annotations?.[DEFAULT_CONTAINER] !== undefined) return {};
+  return { [DEFAULT_CONTAINER]: first };
+}
+
+const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
