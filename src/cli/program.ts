@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { readConfig } from '../config.js';
 import { runControlPlane } from '../main.js';
+import { addDashboardCommand } from './dashboard.js';
 
 /** The command line: names, options and what `--help` teaches. What commands do is in a file for each. */
 export function program(): Command {
@@ -26,5 +27,6 @@ export function program(): Command {
       // Sockets of others may still linger; everything of ours has ended or had its time.
       process.exit();
     });
+  addDashboardCommand(weft);
   return weft;
 }

@@ -48,6 +48,7 @@ export class ApiServer {
   readonly #history: Happening[] = [];
   readonly #watchers = new Set<Watcher>();
   readonly #handlers = new Map<string, Handler>();
+  readonly #texts = new Map<string, () => string>();
   readonly #server: Server = createServer((request, response) => void this.#serve(request, response));
 
   static async start(): Promise<ApiServer> {
@@ -143,6 +144,11 @@ export class ApiServer {
     this.#handlers.set(path, handler);
   }
 
+  /** Answers GETs of a path with text, as the pod proxy does with what a pod serves. */
+  onGet(path: string, text: () => string): void {
+    this.#texts.set(path, text);
+  }
+
   #happen(happening: Happening): void {
     this.#history.push(happening);
     if (this.frozen) return;
@@ -159,6 +165,8 @@ export class ApiServer {
     this.requests.push({ method, path: url.pathname, query: url.searchParams, body });
     const failure = this.#failures.shift();
     if (failure !== undefined) return fail(response, failure, 'told to fail');
+    const text = method === 'GET' ? this.#texts.get(url.pathname) : undefined;
+    if (text !== undefined) return void response.end(text());
     const handler = method === 'POST' ? this.#handlers.get(url.pathname) : undefined;
     if (handler !== undefined) {
       const answer = handler(body);

@@ -1,0 +1,69 @@
+import type { Edge } from './edges.js';
+import type { Split } from './splits.js';
+
+/** All that the page shows, as `GET /api/mesh` answers it. */
+export interface MeshView {
+  /** When it was taken, ISO 8601. */
+  readonly takenAt: string;
+  /** Address of the API server. */
+  readonly cluster: string;
+  /** Rates are means over about this long; 0 while there is only one scrape to go by. */
+  readonly windowSeconds: number;
+  readonly controlPlane: { readonly ready: number; readonly pods: number };
+  /** Namespaces that are labelled for injection, and others that hold meshed pods; sorted. */
+  readonly namespaces: readonly NamespaceView[];
+  readonly policies: readonly PolicyView[];
+  readonly edges: readonly Edge[];
+  readonly splits: readonly Split[];
+  /** What could not be read, for a person. */
+  readonly problems: readonly Problem[];
+}
+
+export interface Problem {
+  /** What it is about: a pod, a kind of object. */
+  readonly about: string;
+  readonly message: string;
+}
+
+export interface NamespaceView {
+  readonly name: string;
+  /** Whether its label asks for injection. */
+  readonly labelled: boolean;
+  readonly pods: readonly PodView[];
+}
+
+export interface PodView {
+  readonly name: string;
+  /** `<kind>/<name>` of what a person made: a Deployment, a Job; the pod itself where nobody owns it. */
+  readonly workload: string;
+  /** SPIFFE identity; empty for a pod without a proxy. */
+  readonly identity: string;
+  /** Tag of the proxy's image; empty for a pod without a proxy. */
+  readonly proxyVersion: string;
+  /** What the webhook decided, or why there is no decision. */
+  readonly injection: string;
+  readonly ready: boolean;
+  /** `Running` and the like, or `Terminating`. */
+  readonly phase: string;
+  /** Why its proxy could not be asked; empty when it could, and for pods that have none. */
+  readonly scrapeError: string;
+}
+
+export interface PolicyView {
+  readonly namespace: string;
+  readonly name: string;
+  /** `Service shop/reviews:8080` and the like. */
+  readonly targets: readonly string[];
+  /** One line a route, such as `canary: 90 % version=v1, 10 % version=v2`. */
+  readonly routes: readonly string[];
+  readonly conditions: readonly ConditionView[];
+}
+
+export interface ConditionView {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  /** It speaks of an earlier version of the policy. */
+  readonly outdated: boolean;
+}

@@ -1,0 +1,120 @@
+import { ApiServer } from '../testing/index.js';
+import { shopScrapes } from './shop.fixture.js';
+
+interface PodOptions {
+  readonly labels?: Record<string, string>;
+  readonly annotations?: Record<string, string>;
+  readonly proxy?: boolean;
+  readonly account?: string;
+  readonly namespace?: string;
+}
+
+/** A pod as the API server tells of it, in the namespace `shop` and injected unless said otherwise. */
+export function putPod(api: ApiServer, name: string, options: PodOptions = {}): void {
+  const {
+    labels = { 'weft.dev/rev': 'default' },
+    proxy = true,
+    account = name,
+    namespace = 'shop',
+  } = options;
+  const sidecar = { name: 'weft-proxy', image: 'docker.io/weft/weft:0.1.0', restartPolicy: 'Always' };
+  api.put('/api/v1/pods', {
+    metadata: {
+      name: `${name}-5d9c7b8f6-x2x4q`,
+      namespace,
+      labels: { 'pod-template-hash': '5d9c7b8f6', ...labels },
+      annotations: options.annotations ?? (proxy ? { 'weft.dev/injection': 'injected' } : {}),
+      ownerReferences: [
+        { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${name}-5d9c7b8f6`, uid: 'r', controller: true },
+      ],
+    },
+    spec: {
+      serviceAccountName: account,
+      containers: [{ name: 'app', image: 'shop/app:1' }],
+      initContainers: proxy ? [sidecar] : [],
+    },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+  });
+}
+
+/**
+ * An API server that knows the demo shop, with steady traffic by the given clock (in seconds), a job that was skipped, a
+ * pod whose proxy does not answer, and two policies of which one is refused.
+ */
+export async function startShop(seconds: () => number): Promise<ApiServer> {
+  const api = await ApiServer.start();
+  api.put('/api/v1/namespaces', { metadata: { name: 'shop', labels: { 'weft.dev/inject': 'enabled' } } });
+  api.put('/api/v1/namespaces', { metadata: { name: 'elsewhere' } });
+  putPod(api, 'weft-default', { namespace: 'weft-system', proxy: false });
+  for (const name of Object.keys(shopScrapes(0))) {
+    putPod(api, name, { account: name.replace(/-v\d$/, '') });
+    api.onGet(metricsPath(name), () => shopScrapes(seconds())[name] ?? '');
+  }
+  putPod(api, 'mute');
+  putPod(api, 'node-agent', {
+    labels: {},
+    proxy: false,
+    annotations: { 'weft.dev/injection': "skipped: hostNetwork pods share the node's network" },
+  });
+  putPod(api, 'old-timer', { labels: {}, proxy: false });
+  putPolicies(api);
+  return api;
+}
+
+/** Where the API server serves the metrics of a pod's proxy. */
+export function metricsPath(name: string): string {
+  return `/api/v1/namespaces/shop/pods/${name}-5d9c7b8f6-x2x4q:15121/proxy/metrics`;
+}
+
+function putPolicies(api: ApiServer): void {
+  const condition = (type: string, status: string, reason: string, message: string): object => ({
+    type,
+    status,
+    reason,
+    message,
+    observedGeneration: 1,
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  });
+  api.put('/apis/weft.dev/v1alpha1/trafficpolicies', {
+    metadata: { name: 'reviews', namespace: 'shop', generation: 1 },
+    spec: {
+      targetRefs: [{ kind: 'Service', name: 'reviews', port: 8080 }],
+      routes: [
+        {
+          name: 'testers',
+          match: [{ headers: [{ name: 'x-group', exact: 'beta' }] }],
+          split: [{ labels: { version: 'v2' } }],
+        },
+        {
+          name: 'canary',
+          split: [
+            { labels: { version: 'v1' }, weight: 90 },
+            { labels: { version: 'v2' }, weight: 10 },
+          ],
+        },
+      ],
+    },
+    status: {
+      conditions: [
+        condition('Accepted', 'True', 'Accepted', ''),
+        condition('ResolvedRefs', 'True', 'ResolvedRefs', ''),
+        condition('Programmed', 'True', 'Programmed', 'acknowledged by all of 2 proxies'),
+      ],
+    },
+  });
+  api.put('/apis/weft.dev/v1alpha1/trafficpolicies', {
+    metadata: { name: 'basket', namespace: 'shop', generation: 2 },
+    spec: { targetRefs: [{ kind: 'Service', name: 'basket' }], routes: [] },
+    status: {
+      conditions: [
+        condition('Accepted', 'True', 'Accepted', ''),
+        condition(
+          'ResolvedRefs',
+          'False',
+          'TargetNotFound',
+          'spec.targetRefs[0]: there is no Service basket in namespace shop; create it or correct the name',
+        ),
+      ],
+    },
+  });
+}

@@ -1,0 +1,34 @@
+import { expect, test } from '@jest/globals';
+import { formatBytes, formatMs, formatPercent, formatRate } from './format.js';
+
+test.each([
+  [0, '0'],
+  [0.01, '<0.1'],
+  [3.14159, '3.1'],
+  [42.4, '42'],
+  [12_345, '12\u202f345'],
+])('a rate of %d reads %s', (rate, text) => expect(formatRate(rate)).toBe(text));
+
+test.each([
+  [undefined, '–'],
+  [1, '100 %'],
+  [0.999_999, '>99.99 %'],
+  [0.9987, '99.87 %'],
+  [0.5, '50.0 %'],
+  [0.0001, '<0.1 %'],
+  [0, '0 %'],
+])('a share of %p reads %s: no failure is rounded away', (share, text) =>
+  expect(formatPercent(share)).toBe(text),
+);
+
+test.each([
+  [undefined, '–'],
+  [0.42, '0.42 ms'],
+  [7.25, '7.3 ms'],
+  [123.4, '123 ms'],
+  [1500, '1.5 s'],
+])('a time of %p ms reads %s', (ms, text) => expect(formatMs(ms)).toBe(text));
+
+test('bytes go up through their units', () => {
+  expect([12, 1500, 2_000_000].map(formatBytes)).toEqual(['12 B/s', '1.5 kB/s', '2.0 MB/s']);
+});

@@ -1,0 +1,37 @@
+/** Numbers as a person reads them. What is not known is a dash. */
+const NOTHING = '–';
+
+export function formatRate(perSecond: number): string {
+  if (perSecond === 0) return '0';
+  if (perSecond < 0.1) return '<0.1';
+  if (perSecond < 10) return perSecond.toFixed(1);
+  return grouped(perSecond);
+}
+
+/** Never rounds a failure away: 99.999 % is not 100 %. */
+export function formatPercent(share: number | undefined): string {
+  if (share === undefined) return NOTHING;
+  const percent = share * 100;
+  if (percent >= 100 || percent === 0) return `${percent} %`;
+  const digits = percent >= 99 ? 2 : 1;
+  const rounded = Number(percent.toFixed(digits));
+  if (rounded >= 100) return '>99.99 %';
+  return rounded === 0 ? '<0.1 %' : `${rounded.toFixed(digits)} %`;
+}
+
+export function formatMs(ms: number | undefined): string {
+  if (ms === undefined) return NOTHING;
+  if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${ms >= 100 ? ms.toFixed(0) : ms.toPrecision(2)} ms`;
+}
+
+export function formatBytes(perSecond: number): string {
+  const units = ['B/s', 'kB/s', 'MB/s', 'GB/s'];
+  let [value, unit] = [perSecond, 0];
+  while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${value >= 10 || unit === 0 ? value.toFixed(0) : value.toFixed(1)} ${units[unit] ?? ''}`;
+}
+
+function grouped(value: number): string {
+  return Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');
+}

@@ -1,0 +1,165 @@
+import type { VNode } from 'preact';
+import { useMemo } from 'preact/hooks';
+import { graphOf, type GraphLink, type GraphNode } from '../graph.js';
+import { BOX, layoutOf, type Curve, type Point } from '../layout.js';
+import type { Edge, EdgeTls } from '../edges.js';
+import { successTone, tlsText } from './chip.js';
+import { formatPercent, formatRate } from './format.js';
+
+/** The picture of who calls whom. The table beside it says the same in words. */
+export function GraphView({ edges, measured }: { edges: readonly Edge[]; measured: boolean }): VNode {
+  const graph = useMemo(() => graphOf(edges), [edges]);
+  // Laid out anew only when boxes or arrows change, not with every rate.
+  const shape = JSON.stringify([
+    graph.nodes.map(({ id }) => id),
+    graph.links.map(({ from, to }) => [from, to]),
+  ]);
+  const layout = useMemo(
+    () =>
+      layoutOf(
+        graph.nodes.map(({ id }) => id),
+        graph.links,
+      ),
+    [shape],
+  );
+  const fastest = Math.max(1, ...graph.links.map(rateOf));
+  return (
+    <div class="graph" tabIndex={0} role="group" aria-label="Service graph, scrolls">
+      <svg
+        width={layout.width}
+        height={layout.height}
+        viewBox={`0 0 ${layout.width} ${layout.height}`}
+        role="img"
+        aria-label={`Service graph: ${graph.nodes.length} services and callers, ${graph.links.length} links. The table below says the same.`}
+      >
+        <Arrowheads />
+        {graph.links.map((link, index) => (
+          <Link key={`${link.from} ${link.to}`} link={link} curve={layout.curves[index]} fastest={fastest} />
+        ))}
+        {graph.nodes.map((node) => (
+          <Box key={node.id} node={node} at={layout.boxes.get(node.id)} />
+        ))}
+        {measured &&
+          graph.links.map((link, index) => (
+            <Words key={`${link.from} ${link.to}`} link={link} at={layout.curves[index]?.label} />
+          ))}
+      </svg>
+    </div>
+  );
+}
+
+const TLS_KINDS: readonly EdgeTls[] = ['mutual', 'none', 'mixed', 'unknown'];
+
+function Arrowheads(): VNode {
+  return (
+    <defs>
+      {TLS_KINDS.map((tls) => (
+        <marker
+          id={`head-${tls}`}
+          viewBox="0 0 8 8"
+          refX="7"
+          refY="4"
+          markerWidth="10"
+          markerHeight="10"
+          markerUnits="userSpaceOnUse"
+          orient="auto"
+        >
+          <path d="M0,0.5L8,4L0,7.5Z" class={`head ${tls}`} />
+        </marker>
+      ))}
+    </defs>
+  );
+}
+
+function Link({
+  link,
+  curve,
+  fastest,
+}: {
+  link: GraphLink;
+  curve: Curve | undefined;
+  fastest: number;
+}): VNode | null {
+  if (curve === undefined) return null;
+  const tls = tlsOf(link);
+  const rate = rateOf(link);
+  const width = 1.4 + 2.2 * (Math.log1p(rate) / Math.log1p(fastest));
+  return (
+    <path
+      class={`link ${tls}${rate === 0 ? ' idle' : ''}`}
+      d={curve.path}
+      stroke-width={width.toFixed(2)}
+      marker-end={`url(#head-${tls})`}
+    >
+      <title>{`${tlsText(tls)}, ${formatRate(rate)} per second`}</title>
+    </path>
+  );
+}
+
+function Words({ link, at }: { link: GraphLink; at: Point | undefined }): VNode | null {
+  if (at === undefined) return null;
+  const success = successOf(link);
+  const rate = `${formatRate(rateOf(link))}/s`;
+  const tone = successTone(success);
+  const bad = tone === 'warn' || tone === 'bad';
+  const text = bad ? `${rate} · ${formatPercent(success)}` : rate;
+  const width = 16 + text.length * 6.4;
+  return (
+    <g class={`words ${bad ? tone : ''}`} transform={`translate(${at.x.toFixed(1)},${at.y.toFixed(1)})`}>
+      <rect x={-width / 2} y={-10} width={width} height={20} rx={10} />
+      <text text-anchor="middle" y={4}>
+        {text}
+      </text>
+    </g>
+  );
+}
+
+function Box({ node, at }: { node: GraphNode; at: Point | undefined }): VNode | null {
+  if (at === undefined) return null;
+  const middle = node.namespace === '' ? BOX.height / 2 + 5 : 25;
+  return (
+    <g class={`box ${node.kind}`} transform={`translate(${at.x},${at.y})`}>
+      <title>{describe(node)}</title>
+      <rect width={BOX.width} height={BOX.height} rx={node.kind === 'service' ? 8 : BOX.height / 2} />
+      <text class="name" x={BOX.width / 2} y={middle} text-anchor="middle">
+        {shorten(node.title, 20)}
+      </text>
+      {node.namespace !== '' && (
+        <text class="where" x={BOX.width / 2} y={43} text-anchor="middle">
+          {shorten(subtitle(node), 26)}
+        </text>
+      )}
+    </g>
+  );
+}
+
+function subtitle({ kind, namespace, serviceAccount, title }: GraphNode): string {
+  if (kind !== 'service' || serviceAccount === undefined || serviceAccount === title) return namespace;
+  return `${namespace} · as ${serviceAccount}`;
+}
+
+function describe({ kind, title, namespace, serviceAccount }: GraphNode): string {
+  if (kind === 'outside') return 'Callers that proved no identity';
+  const runs = serviceAccount === undefined ? '' : `, service account ${serviceAccount}`;
+  return `${kind === 'service' ? 'Service' : 'Caller'} ${title} in ${namespace}${runs}`;
+}
+
+function shorten(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+function rateOf({ edges }: GraphLink): number {
+  return edges.reduce((sum, edge) => sum + edge.perSecond, 0);
+}
+
+function successOf({ edges }: GraphLink): number | undefined {
+  const told = edges.filter(({ successRate }) => successRate !== undefined);
+  const all = told.reduce((sum, edge) => sum + edge.perSecond, 0);
+  if (all === 0) return undefined;
+  return told.reduce((sum, edge) => sum + edge.perSecond * (edge.successRate ?? 0), 0) / all;
+}
+
+function tlsOf({ edges }: GraphLink): EdgeTls {
+  const [first, ...others] = new Set(edges.map(({ tls }) => tls));
+  return others.length > 0 ? 'mixed' : (first ?? 'unknown');
+}
