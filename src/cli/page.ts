@@ -1,0 +1,52 @@
+import Table from 'cli-table3';
+import pc from 'picocolors';
+
+/** How text may look: colours and lines for a person at a terminal, neither for a file or a pipe. */
+export interface Page {
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly caution: (text: string) => string;
+  readonly strong: (text: string) => string;
+  readonly faint: (text: string) => string;
+  /** Rows under a head, columns as wide as they need. */
+  readonly table: (head: readonly string[], rows: readonly (readonly string[])[]) => string;
+}
+
+export function createPage(options: { readonly colours: boolean }): Page {
+  const colours = pc.createColors(options.colours);
+  return {
+    good: colours.green,
+    bad: colours.red,
+    caution: colours.yellow,
+    strong: colours.bold,
+    faint: colours.dim,
+    table: (head, rows) => {
+      const table = new Table({
+        head: head.map((title) => colours.dim(title)),
+        chars: BARE,
+        style: { head: [], border: [], 'padding-left': 0, 'padding-right': 3 },
+      });
+      for (const row of rows) table.push([...row]);
+      return table.toString().replace(/[ \t]+$/gm, '');
+    },
+  };
+}
+
+/** No lines: columns align, and `awk` can read them. */
+const BARE = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
+};
