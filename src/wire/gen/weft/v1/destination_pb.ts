@@ -34,7 +34,9 @@ export type Destination = Message<"weft.v1.Destination"> & {
   criticalFeatures: string[];
 
   /**
-   * <cluster>/<network>/<namespace>/<name>:<port>/<consumer namespace or ->. Metrics and explanations name it.
+   * <cluster>/<network>/<namespace>/<service>:<port>/<consumer namespace or ->, or .../pod/<pod>:<port>/- for a pod
+   * dialled directly. ",ipv6" or ",ipv4" follows the port where that is the dialled family and not the first of the
+   * Service or pod, because it decides the endpoints. Metrics and explanations name it; nobody takes it apart.
    *
    * @generated from field: string key = 2;
    */
@@ -232,7 +234,8 @@ export type Backend = Message<"weft.v1.Backend"> & {
   name: string;
 
   /**
-   * Indexes into Destination.endpoints; only ready ones. Empty: its share is answered 503.
+   * Indexes into Destination.endpoints: the ready ones, or when a Service has none, those that terminate but still
+   * serve. Empty: its share is answered 503.
    *
    * @generated from field: repeated uint32 endpoints = 2;
    */
