@@ -94,8 +94,19 @@ impl ControlPlane {
     /// Serves under another identity than the one proxies expect.
     pub async fn start_as(namespace: &str, account: &str) -> Self {
         let ca = Arc::new(TestCa::new("cluster.local"));
+        let (subject, identity) = (ca.id("shop", "web"), ca.id(namespace, account));
+        Self::start_with(ca, subject, identity).await
+    }
+
+    /// Serves `subject`, in a mesh that shares `ca` with other control planes.
+    pub async fn start_for(ca: Arc<TestCa>, subject: SpiffeId) -> Self {
+        let identity = ca.id("weft-system", "weft");
+        Self::start_with(ca, subject, identity).await
+    }
+
+    async fn start_with(ca: Arc<TestCa>, subject: SpiffeId, identity: SpiffeId) -> Self {
         let shared = Arc::new(Shared {
-            subject: ca.id("shop", "web"),
+            subject,
             ca: ca.clone(),
             authority: Mutex::new(AuthorityState {
                 token: "token-1".to_owned(),
@@ -106,7 +117,6 @@ impl ControlPlane {
             resources: watch::channel(BTreeMap::new()).0,
             requests: Mutex::default(),
         });
-        let identity = ca.id(namespace, account);
         let mut plane = Self { ca, csr_port: 0, config_port: 0, shared, servers: Vec::new(), identity };
         plane.resume().await;
         plane

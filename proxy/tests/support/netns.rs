@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 /// The user the proxy runs as.
 pub const PROXY: u32 = weft_proxy::names::PROXY_UID;
-/// A user an application runs as.
+/// A user that applications run as.
 pub const APPLICATION: u32 = 1000;
 
 /// A node: a bridge that pods are attached to.
@@ -79,6 +79,17 @@ impl Network {
         namespace.ip(&["route", "add", "default", "via", "10.99.0.1"]);
         namespace.ip(&["-6", "route", "add", "default", "via", "fd99::1"]);
         Pod { namespace, ipv4, ipv6 }
+    }
+
+    /// Runs `work` on the node, where everything between pods passes.
+    pub fn on_node<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                self.node.enter_as(0);
+                work()
+            });
+            inside.join().unwrap()
+        })
     }
 }
 
