@@ -9,6 +9,10 @@ use http::{Method, Request, Version};
 pub const PROTO_HEADER: HeaderName = HeaderName::from_static("x-weft-proto");
 const HTTP1: HeaderValue = HeaderValue::from_static("http/1.1");
 
+/// A receiving proxy says with it that nothing of the request reached its application, so that sending it to another
+/// endpoint is safe. This is how a callee that is being replaced costs no request. Set and removed by proxies.
+const UNSENT_HEADER: HeaderName = HeaderName::from_static("x-weft-unsent");
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -84,6 +88,16 @@ pub fn mark_http1(headers: &mut HeaderMap) {
 /// Removes the mark and says whether it was there.
 pub fn take_http1_mark(headers: &mut HeaderMap) -> bool {
     headers.remove(PROTO_HEADER).is_some_and(|value| value == HTTP1)
+}
+
+/// Marks a response as given without asking the application.
+pub fn mark_unsent(headers: &mut HeaderMap) {
+    headers.insert(UNSENT_HEADER, HeaderValue::from_static("1"));
+}
+
+/// Removes the mark and says whether it was there. Receivers use it to unmask an application that sets it.
+pub fn take_unsent_mark(headers: &mut HeaderMap) -> bool {
+    headers.remove(UNSENT_HEADER).is_some()
 }
 
 /// Whether the caller speaks gRPC, and an error must be told its way.

@@ -8,7 +8,9 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::Inbound;
-use crate::http::headers::{is_grpc, strip_hop_by_hop, take_http1_mark, wants_upgrade};
+use crate::http::headers::{
+    is_grpc, mark_unsent, strip_hop_by_hop, take_http1_mark, take_unsent_mark, wants_upgrade,
+};
 use crate::http::rescue::{Failure, rescue};
 use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::{Body, Carry, Exchange, Lease, Pending, SendError, Upstream, UpstreamKey, Wire};
@@ -70,7 +72,10 @@ impl Connection {
             false => self.carry(request, record).await,
         };
         result.unwrap_or_else(|(failure, mut record)| {
-            let response = rescue(&failure, grpc);
+            let mut response = rescue(&failure, grpc);
+            if matches!(failure, Failure::Connect { .. }) {
+                mark_unsent(response.headers_mut());
+            }
             record.answered(response.status(), response.headers());
             self.worker.metrics.error(Direction::Inbound, failure.reason());
             tracing::debug!(%failure, "answered in the application's place");
@@ -145,6 +150,7 @@ fn answer(
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
     strip_hop_by_hop(&mut head.headers);
+    take_unsent_mark(&mut head.headers);
     record.answered(head.status, &head.headers);
     Response::from_parts(head, Body::hold(body, Exchange { record, lease, pending }))
 }

@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use http::{Request, Response, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::live::{Live, LiveEndpoint};
 use super::{Outbound, route, split, upgrade};
-use crate::http::headers::{PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, wants_upgrade};
+use crate::http::headers::{
+    PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_unsent_mark, wants_upgrade,
+};
 use crate::http::rescue::{Failure, rescue};
 use crate::http::{Body, ConnectError, Exchange, Lease, Pending, SendError, Wire};
 use crate::state::DestinationView;
@@ -117,9 +120,17 @@ impl Connection {
             self.dress(&mut request, endpoint);
             let pending = Pending::new(&endpoint.upstream);
             let sent = Instant::now();
+            let spare = attempts.spare(&request);
             match endpoint.upstream.send(request, wire).await {
-                Ok((response, lease)) => {
-                    endpoint.upstream.load.observe(sent.elapsed());
+                Ok((mut response, lease)) => {
+                    if take_unsent_mark(response.headers_mut()) && endpoint.carries_mesh_http() {
+                        if let Some(spare) = attempts.refused(spare) {
+                            request = spare;
+                            continue;
+                        }
+                    } else {
+                        endpoint.upstream.load.observe(sent.elapsed());
+                    }
                     return Ok(answer(response, attempts.record, lease, pending));
                 }
                 Err(error) => match attempts.again(error) {
@@ -203,6 +214,26 @@ impl<'a> Attempts<'a> {
                 error,
             }),
         }
+    }
+
+    /// A copy of the request, where another endpoint could take it and there is no body, which can be sent only once.
+    fn spare(&self, request: &Request<Body>) -> Option<Request<Body>> {
+        let others = self.chosen.live.backends[self.chosen.backend].len() > 1;
+        if self.retried || !others || !self.endpoint().carries_mesh_http() || !request.body().is_end_stream()
+        {
+            return None;
+        }
+        let mut spare = Request::new(Body::empty());
+        *spare.method_mut() = request.method().clone();
+        *spare.uri_mut() = request.uri().clone();
+        *spare.headers_mut() = request.headers().clone();
+        Some(spare)
+    }
+
+    /// The request for another attempt, after a proxy said that its application never saw it.
+    fn refused(&mut self, spare: Option<Request<Body>>) -> Option<Request<Body>> {
+        self.endpoint().upstream.load.observe_failure();
+        spare.filter(|_| self.move_on("application-unreachable"))
     }
 
     /// Whether another endpoint may be dialled after `error`.

@@ -32,6 +32,58 @@ async fn a_dead_endpoint_costs_a_retry_and_no_request() {
 }
 
 #[tokio::test]
+async fn an_application_that_has_stopped_costs_no_request_while_another_runs() {
+    let (world, app) = (World::new(), App::start(Wire::H1).await);
+    let (alive, stopped) = (world.receiver(app.addr), world.receiver(nobody()));
+    let caller =
+        world.caller(destination(Protocol::Http1, vec![world.meshed(&stopped), world.meshed(&alive)]));
+    for _ in 0..20 {
+        let mut client = connect(caller.outbound).await;
+        client.write_all(GET).await.unwrap();
+        let (head, body) = read_response(&mut client).await;
+        assert_eq!(body, b"app", "{head}");
+    }
+    let retries = caller.count("weft_retries_total", &[r#"reason="application-unreachable""#]);
+    assert!((1.0..10.0).contains(&retries), "the stopped one is found and then avoided: {retries}");
+}
+
+#[tokio::test]
+async fn an_application_that_has_stopped_is_told_as_it_is_where_there_is_no_other() {
+    let world = World::new();
+    let stopped = world.receiver(nobody());
+    let caller = world.caller(destination(Protocol::Http1, vec![world.meshed(&stopped)]));
+    let mut client = connect(caller.outbound).await;
+    client.write_all(GET).await.unwrap();
+    let (head, _) = read_response(&mut client).await;
+    assert!(head.starts_with("http/1.1 503") && head.contains("x-weft-reason: connect-failed"), "{head}");
+    assert!(!head.contains("x-weft-unsent"), "a mark between proxies reached the application: {head}");
+}
+
+#[tokio::test]
+async fn an_application_cannot_ask_for_its_requests_to_be_sent_elsewhere() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let receiver = world.receiver(app.local_addr().unwrap());
+    let endpoints = vec![world.meshed(&receiver), Endpoint { addr: nobody(), ..world.meshed(&receiver) }];
+    let caller = world.caller(destination(Protocol::Http1, endpoints));
+    tokio::spawn(async move {
+        loop {
+            let (mut io, _) = app.accept().await.unwrap();
+            let mut seen = [0; 10];
+            io.read_exact(&mut seen).await.unwrap();
+            let answer = b"HTTP/1.1 503 Busy\r\nx-weft-unsent: 1\r\ncontent-length: 4\r\n\r\nbusy";
+            io.write_all(answer).await.unwrap();
+        }
+    });
+    for _ in 0..5 {
+        let mut client = connect(caller.outbound).await;
+        client.write_all(GET).await.unwrap();
+        let (head, body) = read_response(&mut client).await;
+        assert_eq!(body, b"busy", "{head}");
+    }
+    assert_eq!(caller.count("weft_retries_total", &["application-unreachable"]), 0.0);
+}
+
+#[tokio::test]
 async fn each_way_to_fail_says_what_failed() {
     let world = World::new();
     let no_route = {
