@@ -1,4 +1,5 @@
 //! What `weft-proxy init` captures and what it leaves alone, with real iptables in real network namespaces.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

@@ -132,7 +132,7 @@ pub fn service(name: &str, protocol: Protocol, endpoints: &[(&Member, SocketAddr
     for (member, address) in endpoints {
         identities.push(identity(member.account));
         addresses.push(Endpoint {
-            address: octets(address.ip()).into(),
+            address: octets(address.ip()),
             port: address.port().into(),
             identity: u32::try_from(identities.len()).unwrap(),
             opaque: protocol == Protocol::Opaque,
