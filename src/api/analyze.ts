@@ -90,7 +90,7 @@ function findingsOf(head: Envelope, document: unknown): readonly Found[] {
       },
     ];
   const unsupported = kind.kind === 'TrafficPolicy' ? findUnsupported(document) : [];
-  return [...violations(kind, document), ...unsupported];
+  return [...violations(kind, document), ...unsupported].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 function describe(kind: Kind, issue: z.core.$ZodIssue): readonly Found[] {
