@@ -85,11 +85,18 @@ pub enum ConnectError {
     },
 }
 
+/// How soon a connection is found out whose other end is gone without a word.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Liveness {
+    /// Between pings, also while nothing is asked.
+    pub(crate) interval: Duration,
+    /// For the answer to one.
+    pub(crate) timeout: Duration,
+}
+
 /// TCP and TLS, each.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection whose other end is gone without a word is found out after their sum.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+const LIVENESS: Liveness = Liveness { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
 /// One large answer fits without waiting; configuration is small otherwise.
 const WINDOW: u32 = 256 * 1024;
 
@@ -114,7 +121,15 @@ impl std::fmt::Display for Authority {
 
 impl Connection {
     /// Connects to `authority` under `config`, whose verifier decides who may answer.
-    pub async fn open(authority: &Authority, mut config: ClientConfig) -> Result<Self, ConnectError> {
+    pub async fn open(authority: &Authority, config: ClientConfig) -> Result<Self, ConnectError> {
+        Self::open_with(authority, config, LIVENESS).await
+    }
+
+    pub(crate) async fn open_with(
+        authority: &Authority,
+        mut config: ClientConfig,
+        liveness: Liveness,
+    ) -> Result<Self, ConnectError> {
         let tcp = dial(authority).await?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         let tls = TlsConnector::from(Arc::new(config)).connect(NO_HOST.into(), tcp);
@@ -127,8 +142,8 @@ impl Connection {
             .timer(TokioTimer::new())
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
-            .keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_interval(liveness.interval)
+            .keep_alive_timeout(liveness.timeout)
             .keep_alive_while_idle(true)
             .handshake(TokioIo::new(tls))
             .await
@@ -184,5 +199,61 @@ impl tower_service::Service<http::Request<Body>> for Connection {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::copy_bidirectional, net::TcpListener};
+
+    use super::*;
+    use crate::{
+        test_util::ControlPlane,
+        tls::config,
+        wire::envoy::service::discovery::v3::{
+            DeltaDiscoveryRequest, aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
+        },
+    };
+
+    /// Carries bytes to `port` for as long as the task lives; the sockets stay open after it.
+    async fn carrier(
+        port: u16,
+    ) -> (Authority, JoinHandle<()>, tokio::sync::oneshot::Receiver<(TcpStream, TcpStream)>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority =
+            Authority { host: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
+        let (keep, kept) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(async move {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            // A cut cable: nothing is carried any more, nothing is closed.
+            let _ = timeout(Duration::from_millis(500), copy_bidirectional(&mut near, &mut far)).await;
+            let _ = keep.send((near, far));
+        });
+        (authority, task, kept)
+    }
+
+    #[tokio::test]
+    async fn a_control_plane_that_vanishes_without_a_word_is_found_out() {
+        let plane = ControlPlane::start().await;
+        let certs = plane.ca.certs("shop", "web").current();
+        let (authority, _task, _kept) = carrier(plane.config_port).await;
+        let config =
+            config::client(certs.trust.clone(), plane.ca.id("weft-system", "weft"), Some(certs.key.clone()));
+        let liveness = Liveness { interval: Duration::from_millis(100), timeout: Duration::from_millis(300) };
+        let connection = Connection::open_with(&authority, config, liveness).await.unwrap();
+        let mut client = AggregatedDiscoveryServiceClient::with_origin(connection, authority.origin());
+        let idle = tonic::codegen::tokio_stream::pending::<DeltaDiscoveryRequest>();
+        let mut stream = client.delta_aggregated_resources(idle).await.unwrap().into_inner();
+        let ended = timeout(Duration::from_secs(5), stream.message()).await.expect("found out");
+        assert!(ended.is_err(), "an idle stream must fail, got {ended:?}");
+    }
+
+    #[test]
+    fn an_authority_names_itself_as_uris_and_people_do() {
+        let authority = |host: &str| Authority { host: host.to_owned(), port: 15112 };
+        assert_eq!(authority("weft.svc").origin().to_string(), "https://weft.svc:15112/");
+        assert_eq!(authority("fd00::1").origin().to_string(), "https://[fd00::1]:15112/");
+        assert_eq!(authority("weft.svc").to_string(), "weft.svc:15112");
     }
 }

@@ -3,6 +3,7 @@
 mod client;
 pub mod decode;
 mod keep;
+mod stream;
 
 pub use client::{Client, Link};
 

@@ -184,6 +184,29 @@ async fn only_exactly_one_identity_of_the_trust_domain_is_an_identity() {
 }
 
 #[tokio::test]
+async fn a_renewed_certificate_serves_new_connections_and_leaves_old_ones_alone() {
+    let ca = ca();
+    let (renew, current) = tokio::sync::watch::channel(ca.certs("shop", "reviews").current());
+    let (server, reviews) = (Certs::new(current), ca.id("shop", "reviews"));
+    let leaf =
+        |connected: &ClientStream<TcpStream>| connected.get_ref().1.peer_certificates().unwrap()[0].clone();
+
+    let (connected, accepted) =
+        handshake(ca.certs("shop", "web"), server.clone(), &reviews, &[Alpn::H2]).await;
+    let (mut old, mut old_peer) = (connected.unwrap().0, accepted.unwrap().0);
+    renew.send_replace(ca.certs("shop", "reviews").current());
+    let (connected, accepted) = handshake(ca.certs("shop", "web"), server, &reviews, &[Alpn::H2]).await;
+    accepted.unwrap();
+    assert_ne!(leaf(&old), leaf(&connected.unwrap().0));
+
+    old.write_all(b"still").await.unwrap();
+    old.flush().await.unwrap();
+    let mut heard = [0; 5];
+    old_peer.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"still");
+}
+
+#[tokio::test]
 async fn a_bundle_that_gains_a_root_lets_both_generations_in() {
     let (old, new) = (ca(), ca());
     let mut roots = rustls::RootCertStore::empty();

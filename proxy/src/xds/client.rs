@@ -1,32 +1,29 @@
 //! Speaks delta discovery: subscribes to what the table asks for, applies what comes, answers with ACK or NACK.
 
-use std::{collections::HashMap, convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use prost::Message;
 use tokio::{
-    sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    sync::watch,
+    time::{MissedTickBehavior, interval, sleep},
 };
-use tonic::{Response, Status, Streaming, codegen::tokio_stream::wrappers::ReceiverStream};
 
 use super::{
     decode::{self, Reject},
     keep::Keep,
     resource_addr, resource_name,
+    stream::{Ended, Stream},
 };
 use crate::{
     backoff::Backoff,
     config::Config,
     identity::{Certs, SpiffeId},
     names::{DESTINATION_TYPE, REJECTS_TYPE, WORKLOAD_TYPE},
-    rpc::{Authority, ConnectError, Connection},
+    rpc::{Authority, Connection},
     state::{Changes, Mesh, SharedTable, Workload},
     tls,
     wire::{
-        envoy::service::discovery::v3::{
-            DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource,
-            aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
-        },
+        envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource},
         google::rpc,
         weft::v1 as wire,
     },
@@ -59,39 +56,10 @@ pub struct Link {
     pub rejected: HashMap<String, String>,
 }
 
-/// Why a stream ended.
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error("configuration stream: {} ({:?})", .0.message(), .0.code())]
-    Status(Box<Status>),
-    #[error("configuration stream: ended by the control plane")]
-    Closed,
-    #[error("configuration stream: the control plane reads no more")]
-    Stuck,
-    #[error("certificate changed, connecting anew")]
-    NewCertificate,
-}
-
-type Call = Pin<Box<dyn Future<Output = Result<Response<Streaming<DeltaDiscoveryResponse>>, Status>> + Send>>;
-
-/// The two halves of one stream. The answer's head may come as late as the first response, while requests go out already.
-struct Stream {
-    requests: mpsc::Sender<DeltaDiscoveryRequest>,
-    call: Option<Call>,
-    responses: Option<Streaming<DeltaDiscoveryResponse>>,
-}
-
 /// Subscriptions at most, while connections do not hold on to more.
 const SUBSCRIPTIONS: usize = 1000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Requests that may wait for the control plane to read them, and for how long the last may.
-const QUEUE: usize = 16;
-const STUCK: Duration = Duration::from_secs(10);
-/// All subscriptions of a proxy in one response, should the control plane wish so.
-const LARGEST_RESPONSE: usize = 32 * 1024 * 1024;
 const FORGET_EVERY: Duration = Duration::from_secs(2);
 
 // === impl Client ===
@@ -144,18 +112,7 @@ impl Client {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let Err(ended) = self.stream(&mut backoff).await;
-            let reason = ended.to_string();
-            self.link.send_if_modified(|link| {
-                let repeated = link.last_error.as_ref() == Some(&reason) && !link.connected;
-                if repeated {
-                    tracing::debug!(%reason, "still no configuration stream");
-                } else if !matches!(ended, Ended::NewCertificate) {
-                    tracing::warn!(%reason, "no configuration stream, serving what is known");
-                }
-                link.connected = false;
-                link.last_error = Some(reason);
-                !repeated
-            });
+            self.disconnected(&ended);
             sleep(backoff.pause()).await;
         }
     }
@@ -195,12 +152,7 @@ impl Client {
         let certs = self.certs.current();
         let config =
             tls::config::client(certs.trust.clone(), self.control_plane.clone(), Some(certs.key.clone()));
-        let connection = Connection::open(&self.authority, config).await?;
-        let (requests, receiver) = mpsc::channel(QUEUE);
-        let mut client = AggregatedDiscoveryServiceClient::with_origin(connection, self.authority.origin())
-            .max_decoding_message_size(LARGEST_RESPONSE);
-        let call = async move { client.delta_aggregated_resources(ReceiverStream::new(receiver)).await };
-        Ok(Stream { requests, call: Some(Box::pin(call)), responses: None })
+        Ok(Stream::new(Connection::open(&self.authority, config).await?, self.authority.origin()))
     }
 
     fn connected(&self) {
@@ -210,6 +162,25 @@ impl Client {
                 tracing::info!(authority = %self.authority, subscriptions = self.table.len(), "configuration stream open");
             }
             (link.connected, link.last_error) = (true, None);
+            news
+        });
+    }
+
+    /// An end after a stream that worked is everyday; the first failure to open one is worth a warning, the next is not.
+    fn disconnected(&self, ended: &Ended) {
+        let reason = ended.to_string();
+        self.link.send_if_modified(|link| {
+            let repeated = link.last_error.as_ref() == Some(&reason);
+            if link.connected {
+                tracing::info!(reason, "configuration stream ended, opening another");
+            } else if repeated {
+                tracing::debug!(reason, "still no configuration stream");
+            } else {
+                tracing::warn!(reason, "no configuration stream, serving what is known");
+            }
+            let news = link.connected || !repeated;
+            link.connected = false;
+            link.last_error = Some(reason);
             news
         });
     }
@@ -364,36 +335,6 @@ fn nack(rejects: Vec<wire::Reject>) -> Option<rpc::Status> {
         message,
         details: vec![prost_types::Any { type_url: REJECTS_TYPE.to_owned(), value }],
     })
-}
-
-// === impl Stream ===
-
-impl Stream {
-    async fn send(&mut self, request: DeltaDiscoveryRequest) -> Result<(), Ended> {
-        match timeout(STUCK, self.requests.send(request)).await {
-            Ok(Ok(())) => Ok(()),
-            // The reason comes with the response side.
-            Ok(Err(_)) => Ok(()),
-            Err(_) => Err(Ended::Stuck),
-        }
-    }
-
-    /// The next response. May be dropped and asked again without losing one.
-    async fn response(&mut self) -> Result<DeltaDiscoveryResponse, Ended> {
-        if let Some(call) = &mut self.call {
-            let answer = call.await;
-            self.call = None;
-            self.responses = Some(answer?.into_inner());
-        }
-        let Some(responses) = &mut self.responses else { return Err(Ended::Closed) };
-        responses.message().await?.ok_or(Ended::Closed)
-    }
-}
-
-impl From<Status> for Ended {
-    fn from(status: Status) -> Self {
-        Self::Status(Box::new(status))
-    }
 }
 
 #[cfg(test)]
