@@ -17,6 +17,7 @@ export type RefusalReason =
   | 'csr-signature'
   | 'csr-name'
   | 'foreign-identity'
+  | 'untrusted-certificate'
   | 'rate-limited'
   | 'issuer-unavailable';
 
@@ -48,6 +49,7 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalReason, GrpcCode>> = {
   'csr-signature': GrpcCode.invalidArgument,
   'csr-name': GrpcCode.permissionDenied,
   'foreign-identity': GrpcCode.permissionDenied,
+  'untrusted-certificate': GrpcCode.unauthenticated,
   'rate-limited': GrpcCode.resourceExhausted,
   'issuer-unavailable': GrpcCode.unavailable,
 };

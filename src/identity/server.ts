@@ -13,7 +13,7 @@ import { identityMetrics } from './metrics.js';
 import { REFUSAL_STATUS } from './refusal.js';
 
 export interface IdentityServerOptions {
-  /** Default `::`. */
+  /** Default: every address. */
   readonly host?: string;
   /** `names.ControlPlanePort.csr`; 0 in tests. */
   readonly port: number;

@@ -86,6 +86,12 @@ export class Hub {
     };
   }
 
+  /** A connection was refused for its certificate. */
+  untrusted(address: string, why: string): void {
+    this.#metrics.refusals.inc({ reason: 'untrusted-certificate' });
+    this.#options.log.info({ peer: address, why }, 'refused a connection for its certificate');
+  }
+
   async #admit(stream: ConfigStream, uid: string): Promise<ProxySession | undefined> {
     const { log } = this.#options;
     const pod = await admit(stream.peer, uid, this.#options, stream.signal);

@@ -8,7 +8,7 @@ import { Hub } from './hub.js';
 import { startTransport } from './transport.js';
 
 export interface ConfigServerOptions {
-  /** Default `::`. */
+  /** Default: every address. */
   readonly host?: string;
   /** `names.ControlPlanePort.config`; 0 in tests. */
   readonly port: number;
@@ -52,7 +52,14 @@ export async function startConfigServer(
   const hub = new Hub(options, signal);
   const { host, port, identity, log } = options;
   const transport = await startTransport(
-    { ...(host === undefined ? {} : { host }), port, identity, log, open: (stream) => hub.open(stream) },
+    {
+      ...(host === undefined ? {} : { host }),
+      port,
+      identity,
+      log,
+      open: (stream) => hub.open(stream),
+      untrusted: (address, why) => hub.untrusted(address, why),
+    },
     signal,
   );
   return {

@@ -39,10 +39,15 @@ export interface TransportOptions {
   readonly identity: Watched<ServerIdentity>;
   readonly log: Logger;
   readonly open: (stream: ConfigStream) => ConfigStreamHandler;
+  /** Told of connections that were refused for their certificate, and so never became a stream. */
+  readonly untrusted: (address: string, why: string) => void;
 }
 
 /** Ten thousand names with their versions, sent when a stream is resumed, fit into this. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+
+/** A proxy answers each response, of which there are few, and asks as its pod finds new destinations. */
+const MAX_REQUESTS_PER_SECOND = 200;
 
 /** Serves delta ADS as gRPC over mutual TLS. The only file of the room that knows how. */
 export async function startTransport(options: TransportOptions, signal: AbortSignal): Promise<GrpcServer> {
@@ -64,6 +69,8 @@ export async function startTransport(options: TransportOptions, signal: AbortSig
       requireClientCertificate: true,
       methods: [deltas],
       maxMessageBytes: MAX_REQUEST_BYTES,
+      messagesPerSecond: MAX_REQUESTS_PER_SECOND,
+      onUntrusted: options.untrusted,
       maxStreams: 4,
       log: options.log,
     },

@@ -58,6 +58,8 @@ export interface CallOptions {
   readonly peer: Peer;
   readonly draining: AbortSignal;
   readonly maxMessageBytes: number;
+  /** Messages read in a second; then the client waits, by flow control. */
+  readonly messagesPerSecond: number;
   /** Milliseconds until the call ends with DEADLINE_EXCEEDED; undefined: no limit. */
   readonly timeoutMs: number | undefined;
   readonly log: Logger;
@@ -94,15 +96,20 @@ export class ServerCall implements ResponseStream {
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
   readonly #frames: FrameReader;
+  readonly #messagesPerSecond: number;
   readonly #log: Logger;
   readonly #ended = new AbortController();
   #receiver: Receiver | undefined;
+  /** Messages of the second that began at `#secondAt`. */
+  #messages = 0;
+  #secondAt = 0;
   #deadline: NodeJS.Timeout | undefined;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options: CallOptions) {
     this.#stream = stream;
     this.#headers = headers;
     this.#frames = new FrameReader(options.maxMessageBytes);
+    this.#messagesPerSecond = options.messagesPerSecond;
     this.#log = options.log;
     this.path = options.path;
     this.peer = options.peer;
@@ -170,11 +177,23 @@ export class ServerCall implements ResponseStream {
   }
 
   #receive(chunk: Buffer): void {
-    for (const message of this.#frames.push(chunk)) {
+    const messages = this.#frames.push(chunk);
+    this.#limitRate(messages.length);
+    for (const message of messages) {
       // A message may end the call; what came behind it is dropped.
       if (this.signal.aborted) return;
       this.#receiver?.message(message);
     }
+  }
+
+  /** Stops to read until the second is over when it has brought too many messages. */
+  #limitRate(more: number): void {
+    const now = performance.now();
+    if (now - this.#secondAt >= 1_000) [this.#secondAt, this.#messages] = [now, 0];
+    this.#messages += more;
+    if (this.#messages <= this.#messagesPerSecond || this.#stream.isPaused()) return;
+    this.#stream.pause();
+    setTimeout(() => this.#stream.resume(), this.#secondAt + 1_000 - now).unref();
   }
 
   #receiveEnd(): void {

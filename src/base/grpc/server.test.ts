@@ -279,6 +279,56 @@ describe('TLS', () => {
   }, 15_000);
 });
 
+describe('the gate before handshakes', () => {
+  // Eight at once, two of them from one address.
+  const gated = { methods: [echo], maxHandshakes: 8, requireClientCertificate: true };
+  const from = '127.0.0.77';
+
+  async function call(server: Running): Promise<number> {
+    const certificate = await server.ca.certificate(CLIENT);
+    const peer = await connectGrpc({
+      host: '127.0.0.1',
+      port: server.port,
+      roots: server.ca.roots,
+      certificate,
+      localAddress: from,
+    });
+    ends.push(() => peer.session.destroy());
+    return (await peer.unary(certify, { csr: Uint8Array.of(1) })).chain.length;
+  }
+
+  test('lets the next in after handshakes that succeeded, failed, or were given up', async () => {
+    const server = await start(gated);
+    const answers = await Promise.all(Array.from({ length: 12 }, () => call(server)));
+    expect(answers).toEqual(Array(12).fill(1));
+    for (let i = 0; i < 6; i++) {
+      const raw = tcpConnect({ host: '127.0.0.1', port: server.port, localAddress: from });
+      await once(raw, 'connect');
+      if (i % 2 === 0) raw.write('this is no TLS');
+      else raw.destroy();
+      ends.push(() => raw.destroy());
+    }
+    for (let i = 0; i < 4; i++) {
+      const roots = server.ca.roots;
+      const nobody = connectGrpc({ host: '127.0.0.1', port: server.port, roots, localAddress: from });
+      await nobody
+        .then(({ session }) => eventually('closed', () => session.destroyed))
+        .catch(() => undefined);
+    }
+    expect(await call(server)).toBe(1);
+  });
+
+  test('lets the next in after handshakes that took too long', async () => {
+    const server = await start(gated);
+    const silent = [1, 2].map(() => tcpConnect({ host: '127.0.0.1', port: server.port, localAddress: from }));
+    ends.push(() => silent.forEach((socket) => socket.destroy()));
+    await Promise.all(silent.map((socket) => once(socket, 'connect')));
+    const begun = performance.now();
+    expect(await call(server)).toBe(1);
+    expect(performance.now() - begun).toBeGreaterThan(3_000);
+  }, 15_000);
+});
+
 describe('a stream', () => {
   const some = (size: number) =>
     toBinary(DeltaDiscoveryResponseSchema, create(DeltaDiscoveryResponseSchema, { nonce: 'n'.repeat(size) }));
@@ -391,5 +441,14 @@ describe('a stream', () => {
     expect(call!.signal.aborted).toBe(false);
     relay.freeze();
     await eventually('the server gives up', () => call!.signal.aborted);
+  });
+
+  test('that sends too many messages is slowed down, and loses none', async () => {
+    const peer = await client(await start({ methods: [streaming(() => undefined)], messagesPerSecond: 100 }));
+    const stream = peer.bidi(deltas);
+    const begun = performance.now();
+    for (let i = 0; i < 3_000; i++) stream.send({ typeUrl: 'x'.repeat(1_000) });
+    for (let i = 0; i < 300; i++) expect((await stream.next())?.nonce).toHaveLength(1_000);
+    expect(performance.now() - begun).toBeGreaterThan(900);
   });
 });

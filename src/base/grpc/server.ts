@@ -12,6 +12,7 @@ import { createServer, type Server } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from '../log.js';
 import type { Watched } from '../watched.js';
+import { canonicalAddress } from './address.js';
 import { ServerCall, refuse, type Method } from './call.js';
 import { Connection } from './connection.js';
 import { HandshakeGate } from './handshake-gate.js';
@@ -29,7 +30,7 @@ export interface ServerIdentity {
 }
 
 export interface GrpcServerOptions {
-  /** Default `::`, which takes IPv4 too. */
+  /** Default: every address, IPv6 and IPv4, or IPv4 alone on a host without IPv6. */
   readonly host?: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -41,6 +42,8 @@ export interface GrpcServerOptions {
   readonly log: Logger;
   /** Bytes of one request message. Default 64 KiB. */
   readonly maxMessageBytes?: number;
+  /** Messages of one call that are read in a second; a client that sends more waits. Default no limit. */
+  readonly messagesPerSecond?: number;
   /** Longest life of a unary or streaming call, for methods that should be short. Default none. */
   readonly callTimeoutMs?: number;
   /** Calls at once on one connection. Default 16. */
@@ -51,8 +54,10 @@ export interface GrpcServerOptions {
   readonly maxConnectionAgeMs?: number;
   /** How long calls may go on after a connection was asked to end. Default 5 s. */
   readonly drainMs?: number;
-  /** TLS handshakes at once. Default 32, of which 8 from one address. */
+  /** TLS handshakes at once. Default 32, of which a quarter from one address. */
   readonly maxHandshakes?: number;
+  /** Told of each handshake that failed because the client's certificate is missing, has ended or has a foreign root. */
+  readonly onUntrusted?: (address: string, why: string) => void;
 }
 
 export interface GrpcServer {
@@ -107,23 +112,27 @@ class GrpcListener {
     this.#http2.on('session', (session) => this.#accept(session));
     this.#http2.on('stream', (stream, headers) => this.#serve(stream, headers));
     this.#http2.on('secureConnection', (socket: TLSSocket) => this.#gate.done(socket));
-    this.#http2.on('tlsClientError', (error: Error, socket: TLSSocket) => {
-      const why = {
-        err: error.message,
-        authorization: socket.authorizationError,
-        peer: socket.remoteAddress,
-      };
-      this.#options.log.debug(why, 'a TLS handshake failed');
-    });
+    this.#http2.on('tlsClientError', (error: Error, socket: TLSSocket) =>
+      this.#handshakeFailed(error, socket),
+    );
     this.#http2.on('sessionError', (error: Error) =>
       this.#options.log.debug({ err: error.message }, 'a connection failed'),
     );
     this.#options.identity.subscribe(() => this.#http2.setSecureContext(this.#tls()), this.#signal);
-    this.#tcp.listen({ host: this.#options.host ?? '::', port: this.#options.port, backlog: BACKLOG });
+    const { host, port: wanted } = this.#options;
+    this.#tcp.listen({ ...(host === undefined ? {} : { host }), port: wanted, backlog: BACKLOG });
     await once(this.#tcp, 'listening', { signal: this.#signal });
+    this.#tcp.on('error', (error) => this.#options.log.warn({ err: error }, 'could not accept a connection'));
     const address = this.#tcp.address();
-    const port = typeof address === 'object' && address !== null ? address.port : this.#options.port;
+    const port = typeof address === 'object' && address !== null ? address.port : wanted;
     return { port, closed: this.#closed() };
+  }
+
+  #handshakeFailed(error: Error, socket: TLSSocket): void {
+    const peer = canonicalAddress(socket.remoteAddress ?? '') ?? 'unknown';
+    const why = untrusted(error, socket);
+    this.#options.log.debug({ err: error.message, why, peer }, 'a TLS handshake failed');
+    if (why !== undefined) this.#options.onUntrusted?.(peer, why);
   }
 
   #tls(): object {
@@ -179,6 +188,7 @@ class GrpcListener {
       peer: connection.peer,
       draining: connection.draining,
       maxMessageBytes: this.#options.maxMessageBytes ?? 65_536,
+      messagesPerSecond: this.#options.messagesPerSecond ?? Number.POSITIVE_INFINITY,
       timeoutMs: shortest(deadlineMs(headers['grpc-timeout']), this.#options.callTimeoutMs),
       log: this.#options.log,
     });
@@ -196,6 +206,14 @@ class GrpcListener {
     for (const connection of this.#connections.values()) connection.drain();
     await Promise.all([stopped, ...ended]);
   }
+}
+
+/** What was wrong with the client's certificate, if that is why the handshake failed. */
+function untrusted(error: Error, socket: TLSSocket): string | undefined {
+  const why: unknown = socket.authorizationError;
+  if (typeof why === 'string') return why;
+  const code = 'code' in error ? error.code : undefined;
+  return code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE' ? 'no certificate' : undefined;
 }
 
 /** What is not gRPC is answered in plain HTTP. */
