@@ -25,6 +25,20 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   await delay(ms, undefined, signal === undefined ? {} : { signal });
 }
 
+/** Waits. False when the signal aborted before the time had passed: for loops that then end. */
+export async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
+  await sleep(ms, signal).catch(() => undefined);
+  return !signal.aborted;
+}
+
+/** Settles when the signal aborts. */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
 /** Up to `fraction` more than `value`, at random. */
 export function jittered(value: number, fraction: number, random: () => number = Math.random): number {
   return value * (1 + fraction * random());

@@ -3,7 +3,7 @@ export * as names from './names.js';
 export { MeshError, type ErrorCode } from './error.js';
 export { createLogger, type Logger, type LogLevel } from './log.js';
 export { Metrics, type Counter, type Gauge, type Histogram } from './metrics.js';
-export { backoffMs, jittered, sleep, type BackoffOptions } from './backoff.js';
+export { backoffMs, jittered, pause, sleep, untilAborted, type BackoffOptions } from './backoff.js';
 export { systemClock, type Clock } from './clock.js';
 export { Shutdown } from './shutdown.js';
 export { watched, type Settable, type Watched } from './watched.js';

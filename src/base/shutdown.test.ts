@@ -12,7 +12,7 @@ test('steps run last added first, once, and a failing one does not stop the rest
     order.push('broken');
     throw new Error('no');
   });
-  shutdown.add('last', async () => void order.push('last'));
+  shutdown.add('last', () => Promise.resolve(void order.push('last')));
   expect(await Promise.all([shutdown.begin('test'), shutdown.begin('again')])).toEqual([true, true]);
   expect(order).toEqual(['last', 'broken', 'first']);
   expect(shutdown.signal.aborted).toBe(true);

@@ -1,4 +1,4 @@
-import { MeshError, sleep, type Logger } from '../base/index.js';
+import { MeshError, pause, type Logger } from '../base/index.js';
 import { Resources, applyObject, type KubeClient } from '../kube/index.js';
 import type { PolicyRef } from '../model/index.js';
 import { ACKS_KEY, ACKS_LABEL, decodeReport, encodeReport, type ReplicaAcks } from './ack-summary.js';
@@ -71,16 +71,14 @@ export function acksConfigMap(pod: string): string {
 /** Tells the leader about this replica's acknowledgements, when they changed, until the signal aborts. */
 export async function publishAcks(options: PublishOptions, signal: AbortSignal): Promise<void> {
   let written = '{}';
-  while (!signal.aborted) {
-    await sleep(options.everyMs ?? 1_000, signal).catch(() => undefined);
+  while (await pause(options.everyMs ?? 1_000, signal)) {
     const report = encodeReport(options.own.entries);
-    if (report === written || signal.aborted) continue;
+    if (report === written) continue;
     try {
       await writeReport(options, report, signal);
       written = report;
     } catch (thrown) {
-      if (!signal.aborted)
-        options.log.warn({ err: MeshError.from(thrown) }, 'could not report acknowledgements');
+      options.log.warn({ err: MeshError.from(thrown) }, 'could not report acknowledgements');
     }
   }
 }
@@ -107,7 +105,7 @@ export function replicasOf(
 ): readonly ReplicaAcks[] {
   const found = [own.entries.get(policyUid)];
   for (const map of view.acks.store.values()) {
-    const [replica] = [map.metadata.name.slice(acksConfigMap('').length)];
+    const replica = map.metadata.name.slice(acksConfigMap('').length);
     const runs = view.pods.store.get(`${map.metadata.namespace}/${replica}`) !== undefined;
     if (replica !== pod?.name && runs) found.push(decodeReport(map.data[ACKS_KEY])[policyUid]);
   }

@@ -99,5 +99,6 @@ export async function viewSynced(view: ClusterView): Promise<void> {
 }
 
 function informersOf(view: ClusterView): readonly AnyInformer[] {
-  return Object.values(view);
+  const { namespaces, nodes, pods, services, endpointSlices, policies, meshConfigs, issuer, acks } = view;
+  return [namespaces, nodes, pods, services, endpointSlices, policies, meshConfigs, issuer, acks];
 }

@@ -55,16 +55,20 @@ export class Collector {
   }
 
   #service(change: Change<Service>): void {
-    if (change.type === 'set') return this.#dirty(this.#tables.setService(toService(change.object)));
-    const { namespace, name } = change.previous.metadata;
-    this.#dirty(this.#tables.deleteService(serviceKey(namespace, name)));
+    const { namespace, name } = (change.type === 'set' ? change.object : change.previous).metadata;
+    this.#dirty(
+      change.type === 'set'
+        ? this.#tables.setService(toService(change.object))
+        : this.#tables.deleteService(serviceKey(namespace, name)),
+    );
   }
 
   #slice(change: Change<EndpointSlice>): void {
     const set = change.type === 'set' ? toEndpointSet(change.object) : undefined;
-    if (set !== undefined) return this.#dirty(this.#tables.setEndpoints(set));
     const { namespace, name } = (change.type === 'set' ? change.object : change.previous).metadata;
-    this.#dirty(this.#tables.deleteEndpoints(namespace, name));
+    this.#dirty(
+      set === undefined ? this.#tables.deleteEndpoints(namespace, name) : this.#tables.setEndpoints(set),
+    );
   }
 
   /** A StatefulSet's next pod has its name but not its uid: the old one goes first. */
@@ -105,11 +109,12 @@ export class Collector {
       return;
     const { policy, problems } = readPolicy(change.object);
     this.#problems.set(change.object.metadata.uid, problems);
-    if (policy !== undefined) return this.#dirty(this.#tables.setPolicy(policy));
-    this.#options.log.info(
-      { policy: change.key, problems },
-      'a policy cannot act as it is; what acted before goes on',
-    );
+    if (policy !== undefined) this.#dirty(this.#tables.setPolicy(policy));
+    else
+      this.#options.log.info(
+        { policy: change.key, problems },
+        'a policy cannot act; what acted before goes on',
+      );
   }
 
   #settings(): void {

@@ -41,26 +41,20 @@ export async function startHealthServer(
   return { port: typeof address === 'object' && address !== null ? address.port : 0 };
 }
 
-async function answer(
-  path: string,
-  { metrics, ready }: HealthServerOptions,
-  response: ServerResponse,
-): Promise<void> {
-  if (path === '/live') return text(response, 200, 'alive\n');
-  if (path === '/metrics')
-    return text(response, 200, await metrics.text(), 'text/plain; version=0.0.4; charset=utf-8');
-  if (path !== '/ready') return text(response, 404, 'there are /ready, /live and /metrics\n');
-  const missing = ready().filter((check) => !check.holds());
-  if (missing.length === 0) return text(response, 200, 'ready\n');
-  text(response, 503, missing.map((check) => `not yet: ${check.name}\n`).join(''));
+async function answer(path: string, options: HealthServerOptions, response: ServerResponse): Promise<void> {
+  const { status, body } = await answerTo(path, options);
+  response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+  response.end(body);
 }
 
-function text(
-  response: ServerResponse,
-  status: number,
-  body: string,
-  type = 'text/plain; charset=utf-8',
-): void {
-  response.writeHead(status, { 'content-type': type });
-  response.end(body);
+async function answerTo(
+  path: string,
+  { metrics, ready }: HealthServerOptions,
+): Promise<{ status: number; body: string }> {
+  if (path === '/live') return { status: 200, body: 'alive\n' };
+  if (path === '/metrics') return { status: 200, body: await metrics.text() };
+  if (path !== '/ready') return { status: 404, body: 'there are /ready, /live and /metrics\n' };
+  const missing = ready().filter((check) => !check.holds());
+  if (missing.length === 0) return { status: 200, body: 'ready\n' };
+  return { status: 503, body: missing.map((check) => `not yet: ${check.name}\n`).join('') };
 }

@@ -1,4 +1,4 @@
-import { names, type Logger, type Metrics } from '../base/index.js';
+import { names, type Logger, type Metrics, untilAborted } from '../base/index.js';
 import {
   EventRecorder,
   WorkQueue,
@@ -36,13 +36,16 @@ export function proxyAbsence(
   if (isMeshed(pod) || hasEnded(pod) || NEVER.has(pod.metadata.namespace)) return undefined;
   const decision = pod.metadata.annotations[names.Annotation.injection] ?? '';
   if (decision.startsWith('skipped')) return { kind: 'skipped', why: decision };
+  return isSelected(pod, namespaceLabels, revision) ? { kind: 'missing' } : undefined;
+}
+
+/** What the chart's webhook entries select, as one expression. */
+function isSelected(pod: Pod, namespaceLabels: Readonly<Record<string, string>>, revision: string): boolean {
   const { inject, rev } = names.Label;
-  if ((namespaceLabels[rev] ?? 'default') !== revision) return undefined;
+  if ((namespaceLabels[rev] ?? 'default') !== revision) return false;
   const own = pod.metadata.labels[inject];
   const fromNamespace = namespaceLabels[inject];
-  const selected =
-    fromNamespace === undefined ? own === 'enabled' : fromNamespace === 'enabled' && own !== 'disabled';
-  return selected ? { kind: 'missing' } : undefined;
+  return fromNamespace === undefined ? own === 'enabled' : fromNamespace === 'enabled' && own !== 'disabled';
 }
 
 /** Tells owners of pods, or the pods, why they have no proxy. Runs until the signal aborts. */
@@ -69,7 +72,7 @@ export async function reportInjection(options: InjectionEventsOptions, signal: A
     }),
   ];
   for (const pod of view.pods.store.values()) queue.add(objectKey(pod));
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await untilAborted(signal);
   for (const stop of stops) stop();
   await queue.stop();
 }

@@ -1,4 +1,4 @@
-import type { Clock, Logger, Metrics, Watched } from '../base/index.js';
+import { untilAborted, type Clock, type Logger, type Metrics, type Watched } from '../base/index.js';
 import type { IssuerMaterial } from '../identity/index.js';
 import { createQueueMetrics, type KubeClient } from '../kube/index.js';
 import type { OwnAcks, OwnPod } from './acks.js';
@@ -38,7 +38,7 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
     const broken = new AbortController();
     const either = AbortSignal.any([signal, broken.signal]);
     const caches = async (): Promise<void> => {
-      await Promise.race([viewSynced(options.view), aborted(either)]);
+      await Promise.race([viewSynced(options.view), untilAborted(either)]);
       if (either.aborted) return;
       await Promise.all([
         writeStatuses(shared, either),
@@ -52,9 +52,4 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
       broken.abort();
     }
   };
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

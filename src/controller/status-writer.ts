@@ -1,4 +1,4 @@
-import { systemClock, type Clock, type Logger } from '../base/index.js';
+import { systemClock, type Clock, type Logger, untilAborted } from '../base/index.js';
 import {
   Resources,
   WorkQueue,
@@ -61,7 +61,7 @@ export async function writeStatuses(options: StatusWriterOptions, signal: AbortS
     if (!signal.aborted) some(uids);
   });
   all();
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await untilAborted(signal);
   for (const stop of stops) stop();
   await queue.stop();
 }

@@ -1,4 +1,4 @@
-import { names, jittered, type Logger, type Watched } from '../base/index.js';
+import { names, jittered, type Logger, type Watched, untilAborted } from '../base/index.js';
 import type { IssuerMaterial } from '../identity/index.js';
 import {
   Resources,
@@ -46,7 +46,7 @@ export async function publishTrust(options: TrustConfigMapsOptions, signal: Abor
   ];
   issuer.subscribe(all, signal);
   all();
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await untilAborted(signal);
   for (const stop of stops) stop();
   await queue.stop();
 }

@@ -1,4 +1,4 @@
-import { MeshError, sleep, systemClock, type Clock, type Logger } from '../base/index.js';
+import { MeshError, pause, systemClock, type Clock, type Logger } from '../base/index.js';
 import { createIssuer, createRoot, mergeBundle, nextTrustStep, type CaMaterial } from '../identity/index.js';
 import {
   Resources,
@@ -26,18 +26,16 @@ export interface TrustSecretsOptions {
 
 /** Makes root and issuer where there are none and renews the issuer in time, until the signal aborts. */
 export async function keepTrustSecrets(options: TrustSecretsOptions, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    let waitMs = options.everyMs ?? 60_000;
+  let waitMs: number;
+  do {
+    waitMs = options.everyMs ?? 60_000;
     try {
       await ensureTrustSecrets(options, signal);
     } catch (thrown) {
-      if (signal.aborted) return;
-      const error = MeshError.from(thrown);
-      options.log.error({ err: error }, 'could not take care of root and issuer');
+      options.log.error({ err: MeshError.from(thrown) }, 'could not take care of root and issuer');
       waitMs = Math.min(waitMs, 2_000);
     }
-    await sleep(waitMs, signal).catch(() => undefined);
-  }
+  } while (await pause(waitMs, signal));
 }
 
 /** Takes steps until there is nothing to do. Exported for tests. */

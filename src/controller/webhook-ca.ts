@@ -1,4 +1,4 @@
-import { MeshError, jittered, names, sleep, type Logger, type Watched } from '../base/index.js';
+import { MeshError, jittered, names, pause, type Logger, type Watched } from '../base/index.js';
 import type { IssuerMaterial } from '../identity/index.js';
 import { Resources, getObject, jsonPatchObject, type KubeClient } from '../kube/index.js';
 
@@ -14,22 +14,21 @@ export interface WebhookCaOptions {
 /** Keeps `caBundle` of the webhook configuration equal to our roots, until the signal aborts. The chart never sets it. */
 export async function keepWebhookCa(options: WebhookCaOptions, signal: AbortSignal): Promise<void> {
   let wake = new AbortController();
+  let complaint = '';
   options.issuer.subscribe(() => wake.abort(), signal);
   while (!signal.aborted) {
     wake = new AbortController();
-    let waitMs = jittered(options.everyMs ?? 10_000, 0.2);
-    try {
-      await ensureWebhookCa(options, signal);
-    } catch (thrown) {
-      if (signal.aborted) return;
-      options.log.warn(
-        { err: MeshError.from(thrown) },
-        'could not set the caBundle of the webhook configuration',
-      );
-      waitMs = 1_000;
-    }
-    await sleep(waitMs, AbortSignal.any([signal, wake.signal])).catch(() => undefined);
+    const problem = await ensureWebhookCa(options, signal).then(() => '', messageOf);
+    if (problem !== '' && problem !== complaint)
+      options.log.warn({ problem }, 'cannot set the caBundle of the webhook yet');
+    complaint = problem;
+    const waitMs = problem === '' ? jittered(options.everyMs ?? 10_000, 0.2) : 1_000;
+    await pause(waitMs, AbortSignal.any([signal, wake.signal]));
   }
+}
+
+function messageOf(thrown: unknown): string {
+  return MeshError.from(thrown).message;
 }
 
 /** Looks once and writes where it differs. True when it wrote. Exported for tests. */

@@ -42,7 +42,7 @@ export function kubeError(
 function readStatus(body: unknown): StatusBody {
   if (typeof body !== 'object' || body === null)
     return typeof body === 'string' && body !== '' ? { message: body } : {};
-  return body as StatusBody;
+  return body;
 }
 
 /** True when the error says the object, or its kind, is not there. */

@@ -2,7 +2,7 @@ import {
   MeshError,
   backoffMs,
   jittered,
-  sleep,
+  pause,
   systemClock,
   type Clock,
   type Counter,
@@ -148,11 +148,9 @@ export class Informer<T extends KubeObject> implements AnyInformer {
         failures = 0;
         // A server that ends each watch at once must not make us spin.
         if (this.#clock.monotonic() - began < 1_000)
-          await sleep(jittered(this.#timing.backoffBaseMs, 1), signal);
+          await pause(jittered(this.#timing.backoffBaseMs, 1), signal);
       } catch (thrown) {
-        if (signal.aborted) return;
-        const error = MeshError.from(thrown);
-        await this.#recover(error, failures, signal).catch(() => undefined);
+        await this.#recover(MeshError.from(thrown), failures, signal);
         failures += 1;
       }
     }
@@ -166,6 +164,7 @@ export class Informer<T extends KubeObject> implements AnyInformer {
   }
 
   async #recover(error: MeshError, failures: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const { log, metrics, resource, optional } = this.#options;
     metrics?.restarts.inc({ kind: this.kind, reason: error.code });
     if (error.code === 'not-found' && optional === true) {
@@ -173,7 +172,7 @@ export class Informer<T extends KubeObject> implements AnyInformer {
       this.#version = undefined;
       this.#heard();
       this.#listed();
-      await sleep(jittered(this.#timing.absentMs, 0.2), signal);
+      await pause(jittered(this.#timing.absentMs, 0.2), signal);
       return;
     }
     if (error.code === 'expired' || failures + 1 >= RELIST_AFTER) this.#version = undefined;
@@ -183,7 +182,7 @@ export class Informer<T extends KubeObject> implements AnyInformer {
       { err: error, kind: resource.kind, againAfterMs: Math.round(ms), failures },
       'watch interrupted',
     );
-    await sleep(ms, signal);
+    await pause(ms, signal);
   }
 
   async #list(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import type {
   V1ConfigMap,
   V1Container,
+  V1Endpoint,
   V1EndpointSlice,
   V1MutatingWebhookConfiguration,
   V1Namespace,
@@ -23,39 +24,63 @@ import type {
   Pod,
   Secret,
   Service,
+  SliceEndpoint,
   WebhookConfiguration,
 } from './objects.js';
+
+/** A type of the client library as JSON gives it: no classes, dates as text. */
+type Plain<T> = T extends Date
+  ? string
+  : T extends readonly (infer U)[]
+    ? Plain<U>[]
+    : T extends object
+      ? { [K in keyof T]: Plain<T[K]> }
+      : T;
 
 /** What an answer of the API server looks like before we take from it what we keep. */
 export interface RawObject {
   readonly apiVersion?: string;
   readonly kind?: string;
-  readonly metadata?: V1ObjectMeta;
+  readonly metadata?: Plain<V1ObjectMeta>;
   readonly spec?: unknown;
   readonly status?: unknown;
+}
+
+/** The value, or what its absence means. */
+function or<T>(value: T | undefined, absent: T): T {
+  return value ?? absent;
 }
 
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
-function keepMeta(meta: V1ObjectMeta = {}, keepAnnotation: (name: string) => boolean = isOurs): ObjectMeta {
-  const owner =
-    meta.ownerReferences?.find((reference) => reference.controller === true) ?? meta.ownerReferences?.[0];
+function keepMeta(
+  meta: Plain<V1ObjectMeta> = {},
+  keepAnnotation: (name: string) => boolean = isOurs,
+): ObjectMeta {
   return {
-    name: meta.name ?? '',
-    namespace: meta.namespace ?? '',
-    uid: meta.uid ?? '',
-    resourceVersion: meta.resourceVersion ?? '',
-    generation: meta.generation ?? 0,
-    creationTimestamp: meta.creationTimestamp === undefined ? '' : String(meta.creationTimestamp),
+    name: or(meta.name, ''),
+    namespace: or(meta.namespace, ''),
+    uid: or(meta.uid, ''),
+    resourceVersion: or(meta.resourceVersion, ''),
+    generation: or(meta.generation, 0),
+    creationTimestamp: or(meta.creationTimestamp, ''),
     deleting: meta.deletionTimestamp !== undefined,
-    labels: meta.labels ?? {},
+    labels: or(meta.labels, {}),
     annotations: pick(meta.annotations, keepAnnotation),
-    ...(owner === undefined
-      ? {}
-      : { owner: { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.name, uid: owner.uid } }),
+    ...keepOwner(or(meta.ownerReferences, [])),
   };
+}
+
+/** The one that controls the object, as a ReplicaSet does its pods. */
+function keepOwner(
+  references: NonNullable<Plain<V1ObjectMeta>['ownerReferences']>,
+): Pick<ObjectMeta, 'owner'> {
+  const owner = references.find((reference) => reference.controller === true) ?? references[0];
+  if (owner === undefined) return {};
+  const { apiVersion, kind, name, uid } = owner;
+  return { owner: { apiVersion, kind, name, uid } };
 }
 
 function isOurs(annotation: string): boolean {
@@ -75,7 +100,7 @@ export function keepNothing(raw: RawObject): KubeObject {
 }
 
 export function keepNamespace(raw: RawObject): Namespace {
-  const { metadata, status } = raw as V1Namespace;
+  const { metadata, status } = raw as Plain<V1Namespace>;
   return { metadata: keepMeta(metadata), phase: status?.phase ?? 'Active' };
 }
 
@@ -83,29 +108,28 @@ export function keepNamespace(raw: RawObject): Namespace {
 export function keepNode(raw: RawObject): Node {
   const kept = keepMeta(raw.metadata);
   const zone = kept.labels[ZONE_LABEL] ?? '';
-  const { status } = raw as V1Node;
+  const { status } = raw as Plain<V1Node>;
   return { metadata: { ...kept, labels: {} }, zone, kubeletVersion: status?.nodeInfo?.kubeletVersion ?? '' };
 }
 
 export function keepPod(raw: RawObject): Pod {
-  const { metadata, spec, status } = raw as V1Pod;
-  const containers = spec?.containers ?? [];
-  const ready = status?.conditions?.find((condition) => condition.type === 'Ready');
+  const { metadata, spec, status } = raw as Partial<Plain<V1Pod>>;
+  const containers = or(spec?.containers, []);
   return {
     metadata: keepMeta(metadata),
-    nodeName: spec?.nodeName ?? '',
-    serviceAccount: spec?.serviceAccountName ?? 'default',
-    hostNetwork: spec?.hostNetwork ?? false,
+    nodeName: or(spec?.nodeName, ''),
+    serviceAccount: or(spec?.serviceAccountName, 'default'),
+    hostNetwork: or(spec?.hostNetwork, false),
     containers: containers.map((container) => container.name),
-    initContainers: (spec?.initContainers ?? []).map((container) => container.name),
+    initContainers: or(spec?.initContainers, []).map((container) => container.name),
     ports: containers.flatMap(keepPorts),
-    phase: status?.phase ?? 'Pending',
+    phase: or(status?.phase, 'Pending'),
     ips: keepIps(status),
-    ready: ready?.status === 'True',
+    ready: or(status?.conditions, []).some(({ type, status: value }) => type === 'Ready' && value === 'True'),
   };
 }
 
-function keepPorts(container: V1Container): Pod['ports'] {
+function keepPorts(container: Plain<V1Container>): Pod['ports'] {
   return (container.ports ?? []).map((port) => ({
     name: port.name ?? '',
     port: port.containerPort,
@@ -113,59 +137,65 @@ function keepPorts(container: V1Container): Pod['ports'] {
   }));
 }
 
-function keepIps(status: V1Pod['status']): readonly string[] {
+function keepIps(status: Plain<V1Pod>['status']): readonly string[] {
   if (status?.podIPs !== undefined && status.podIPs.length > 0) return status.podIPs.map(({ ip }) => ip);
   return status?.podIP === undefined ? [] : [status.podIP];
 }
 
 export function keepService(raw: RawObject): Service {
-  const { metadata, spec } = raw as V1Service;
-  const clusterIPs = spec?.clusterIPs ?? (spec?.clusterIP === undefined ? [] : [spec.clusterIP]);
+  const { metadata, spec = {} } = raw as Plain<V1Service>;
+  const clusterIPs = or(spec.clusterIPs, [or(spec.clusterIP, '')]);
   return {
     metadata: keepMeta(metadata),
-    type: spec?.type ?? 'ClusterIP',
+    type: or(spec.type, 'ClusterIP'),
     clusterIPs: clusterIPs.filter((ip) => ip !== '' && ip !== 'None'),
-    selector: spec?.selector ?? {},
-    ports: (spec?.ports ?? []).map((port) => ({
-      name: port.name ?? '',
-      protocol: port.protocol ?? 'TCP',
+    selector: or(spec.selector, {}),
+    ports: or(spec.ports, []).map((port) => ({
+      name: or(port.name, ''),
+      protocol: or(port.protocol, 'TCP'),
       port: port.port,
-      targetPort: port.targetPort ?? port.port,
-      appProtocol: port.appProtocol ?? '',
+      targetPort: or(port.targetPort, port.port),
+      appProtocol: or(port.appProtocol, ''),
     })),
-    publishNotReady: spec?.publishNotReadyAddresses ?? false,
+    publishNotReady: or(spec.publishNotReadyAddresses, false),
   };
 }
 
 export function keepEndpointSlice(raw: RawObject): EndpointSlice {
-  const { metadata, addressType, ports, endpoints } = raw as V1EndpointSlice;
+  const { metadata, addressType, ports, endpoints } = raw as Plain<V1EndpointSlice>;
   const kept = keepMeta(metadata);
   return {
     metadata: kept,
-    service: kept.labels[SERVICE_NAME_LABEL] ?? '',
+    service: or(kept.labels[SERVICE_NAME_LABEL], ''),
     addressType,
-    ports: (ports ?? [])
-      .filter((port) => port.port !== undefined)
-      .map((port) => ({ name: port.name ?? '', port: port.port ?? 0, protocol: port.protocol ?? 'TCP' })),
-    endpoints: (endpoints ?? []).map((endpoint) => ({
-      addresses: endpoint.addresses,
-      // Absent means unknown, which the API says to read as ready.
-      ready: endpoint.conditions?.ready ?? true,
-      serving: endpoint.conditions?.serving ?? endpoint.conditions?.ready ?? true,
-      terminating: endpoint.conditions?.terminating ?? false,
-      zone: endpoint.zone ?? '',
-      podUid: endpoint.targetRef?.kind === 'Pod' ? (endpoint.targetRef.uid ?? '') : '',
-    })),
+    ports: or(ports, []).flatMap(({ name, port, protocol }) =>
+      port === undefined ? [] : [{ name: or(name, ''), port, protocol: or(protocol, 'TCP') }],
+    ),
+    // The library says there always are some; the API server says null for an empty slice.
+    endpoints: or<Plain<V1Endpoint>[] | null>(endpoints, null)?.map(keepEndpoint) ?? [],
+  };
+}
+
+/** Absent conditions mean unknown, which the API says to read as ready and not terminating. */
+function keepEndpoint({ addresses, conditions, zone, targetRef }: Plain<V1Endpoint>): SliceEndpoint {
+  const ready = or(conditions?.ready, true);
+  return {
+    addresses,
+    ready,
+    serving: or(conditions?.serving, ready),
+    terminating: or(conditions?.terminating, false),
+    zone: or(zone, ''),
+    podUid: targetRef?.kind === 'Pod' ? or(targetRef.uid, '') : '',
   };
 }
 
 export function keepConfigMap(raw: RawObject): ConfigMap {
-  const { metadata, data } = raw as V1ConfigMap;
+  const { metadata, data } = raw as Plain<V1ConfigMap>;
   return { metadata: keepMeta(metadata), data: data ?? {} };
 }
 
 export function keepSecret(raw: RawObject): Secret {
-  const { metadata, data } = raw as V1Secret;
+  const { metadata, data } = raw as Plain<V1Secret>;
   const decoded = Object.entries(data ?? {}).map(([key, value]) => [
     key,
     Buffer.from(value, 'base64').toString('utf8'),
@@ -174,7 +204,7 @@ export function keepSecret(raw: RawObject): Secret {
 }
 
 export function keepWebhookConfiguration(raw: RawObject): WebhookConfiguration {
-  const { metadata, webhooks } = raw as V1MutatingWebhookConfiguration;
+  const { metadata, webhooks } = raw as Plain<V1MutatingWebhookConfiguration>;
   return {
     metadata: keepMeta(metadata),
     webhooks: (webhooks ?? []).map(({ name, clientConfig }) => ({

@@ -1,7 +1,7 @@
 import {
   MeshError,
   jittered,
-  sleep,
+  pause,
   systemClock,
   type Clock,
   type Gauge,
@@ -90,7 +90,7 @@ export class LeaseElection {
   async run(lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (await this.#tryTake(signal)) await this.#lead(lead, signal);
-      else await sleep(jittered(this.#timing.retryMs, 0.2), signal).catch(() => undefined);
+      else await pause(jittered(this.#timing.retryMs, 0.2), signal);
     }
   }
 
@@ -126,9 +126,7 @@ export class LeaseElection {
   /** Returns when the Lease is lost or the signal aborts. */
   async #renewUntilLost(signal: AbortSignal): Promise<void> {
     let renewedAt = this.#clock.monotonic();
-    while (!signal.aborted) {
-      await sleep(this.#timing.retryMs, signal).catch(() => undefined);
-      if (signal.aborted) return;
+    while (await pause(this.#timing.retryMs, signal)) {
       const remaining = renewedAt + this.#timing.renewDeadlineMs - this.#clock.monotonic();
       if (remaining <= 0) return;
       const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(remaining))]);

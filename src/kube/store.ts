@@ -55,7 +55,10 @@ export class Store<T extends KubeObject> {
     const key = objectKey(object);
     const { namespace, name } = object.metadata;
     let objects = this.#namespaces.get(namespace);
-    if (objects === undefined) this.#namespaces.set(namespace, (objects = new Map()));
+    if (objects === undefined) {
+      objects = new Map<string, T>();
+      this.#namespaces.set(namespace, objects);
+    }
     const previous = objects.get(name);
     if (previous !== undefined && previous.metadata.resourceVersion === object.metadata.resourceVersion)
       return;

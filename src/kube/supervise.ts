@@ -1,4 +1,4 @@
-import { jittered, sleep, type Logger } from '../base/index.js';
+import { jittered, pause, type Logger } from '../base/index.js';
 import type { KubeClient } from './client.js';
 
 export interface SuperviseOptions {
@@ -19,10 +19,9 @@ export interface SuperviseOptions {
  */
 export async function superviseInformers(options: SuperviseOptions, signal: AbortSignal): Promise<void> {
   const limit = jittered(options.staleSeconds ?? 600, 0.5);
-  while (!signal.aborted) {
-    await sleep(options.checkMs ?? 15_000, signal).catch(() => undefined);
+  while (await pause(options.checkMs ?? 15_000, signal)) {
     const stale = options.informers.find((informer) => informer.staleSeconds > limit);
-    if (stale === undefined || signal.aborted) continue;
+    if (stale === undefined) continue;
     if (!(await answers(options.client, signal))) {
       options.log.warn(
         { kind: stale.kind, staleSeconds: Math.round(stale.staleSeconds) },

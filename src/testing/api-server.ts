@@ -29,6 +29,11 @@ interface Watcher {
   wants: (happening: Happening) => boolean;
 }
 
+interface Sent {
+  body: unknown;
+  contentType: string;
+}
+
 type Handler = (body: unknown) => { status: number; body: unknown };
 
 /**
@@ -164,31 +169,40 @@ export class ApiServer {
     const method = request.method ?? 'GET';
     this.requests.push({ method, path: url.pathname, query: url.searchParams, body });
     const failure = this.#failures.shift();
-    if (failure !== undefined) return fail(response, failure, 'told to fail');
-    const text = method === 'GET' ? this.#texts.get(url.pathname) : undefined;
-    if (text !== undefined) return void response.end(text());
-    const handler = method === 'POST' ? this.#handlers.get(url.pathname) : undefined;
-    if (handler !== undefined) {
-      const answer = handler(body);
-      return send(response, answer.status, answer.body);
+    if (failure !== undefined) fail(response, failure, 'told to fail');
+    else if (!this.#special(method, url.pathname, body, response)) {
+      const sent = { body, contentType: request.headers['content-type'] ?? '' };
+      this.#answer({ method, url, sent }, response);
     }
+  }
+
+  /** What a test has said how to answer, and the version. */
+  #special(method: string, path: string, body: unknown, response: ServerResponse): boolean {
+    const text = method === 'GET' ? this.#texts.get(path) : undefined;
+    const handler = method === 'POST' ? this.#handlers.get(path) : undefined;
+    if (text !== undefined) response.end(text());
+    else if (handler !== undefined) {
+      const answer = handler(body);
+      send(response, answer.status, answer.body);
+    } else if (path === '/version') send(response, 200, { gitVersion: 'v1.34.4', major: '1', minor: '34' });
+    return response.writableEnded;
+  }
+
+  #answer(request: { method: string; url: URL; sent: Sent }, response: ServerResponse): void {
+    const { method, url, sent } = request;
     const place = parsePath(url.pathname);
-    if (place === undefined) return send(response, 200, { gitVersion: 'v1.34.4', major: '1', minor: '34' });
-    if (this.absent.has(place.collection))
-      return fail(response, 404, 'the server could not find the requested resource');
-    if (method === 'GET' && url.searchParams.get('watch') === 'true')
-      return this.#watch(place, url.searchParams, response);
-    if (method === 'GET')
-      return place.name === undefined
-        ? this.#list(place, url.searchParams, response)
-        : this.#read(place, response);
-    this.#write(method, place, { body, contentType: request.headers['content-type'] ?? '' }, response);
+    if (place === undefined || this.absent.has(place.collection)) {
+      fail(response, 404, 'the server could not find the requested resource');
+    } else if (method !== 'GET') this.#write(method, place, sent, response);
+    else if (url.searchParams.get('watch') === 'true') this.#watch(place, url.searchParams, response);
+    else if (place.name === undefined) this.#list(place, url.searchParams, response);
+    else this.#read(place, response);
   }
 
   #read(place: Place, response: ServerResponse): void {
     const object = this.#find(place);
-    if (object === undefined) return fail(response, 404, `${place.name} not found`);
-    send(response, 200, object);
+    if (object === undefined) fail(response, 404, `${place.name} not found`);
+    else send(response, 200, object);
   }
 
   #list(place: Place, query: URLSearchParams, response: ServerResponse): void {
@@ -227,35 +241,32 @@ export class ApiServer {
     response.on('close', () => this.#watchers.delete(watcher));
   }
 
-  #write(
+  #write(method: string, place: Place, sent: Sent, response: ServerResponse): void {
+    const existing = this.#find(place);
+    const applies = sent.contentType.startsWith('application/apply-patch') && place.subresource === undefined;
+    if (method === 'POST') this.#create(place, sent.body as StoredObject, response);
+    else if (existing === undefined && !applies) fail(response, 404, `${place.name} not found`);
+    else if (method === 'DELETE') {
+      this.remove(place.collection, existing?.metadata ?? { name: '' });
+      send(response, 200, {});
+    } else this.#change(method, place, { ...sent, existing }, response);
+  }
+
+  #change(
     method: string,
     place: Place,
-    sent: { body: unknown; contentType: string },
+    sent: Sent & { existing: StoredObject | undefined },
     response: ServerResponse,
   ): void {
-    const existing = this.#find(place);
-    if (method === 'DELETE') {
-      if (existing === undefined) return fail(response, 404, `${place.name} not found`);
-      this.remove(place.collection, existing.metadata);
-      return send(response, 200, {});
-    }
-    if (method === 'POST') return this.#create(place, sent.body as StoredObject, response);
-    const apply = sent.contentType.startsWith('application/apply-patch');
-    if (existing === undefined && !(apply && place.subresource === undefined)) {
-      return fail(response, 404, `${place.name} not found`);
-    }
-    const next = method === 'PUT' ? (sent.body as StoredObject) : patched(existing, sent);
+    const { existing } = sent;
     const claimed = (sent.body as Partial<StoredObject>).metadata?.resourceVersion;
     if (claimed !== undefined && claimed !== existing?.metadata.resourceVersion) {
-      return fail(
-        response,
-        409,
-        'the object has been modified; please apply your changes to the latest version',
-      );
+      fail(response, 409, 'the object has been modified; please apply your changes to the latest version');
+      return;
     }
-    const stored =
-      place.subresource === 'status' && existing !== undefined ? { ...existing, status: next.status } : next;
-    send(response, 200, this.put(place.collection, stored));
+    const next = method === 'PUT' ? (sent.body as StoredObject) : patched(existing, sent);
+    const inStatus = place.subresource === 'status' && existing !== undefined;
+    send(response, 200, this.put(place.collection, inStatus ? { ...existing, status: next.status } : next));
   }
 
   #create(place: Place, object: StoredObject, response: ServerResponse): void {
@@ -264,9 +275,8 @@ export class ApiServer {
       ...(place.namespace === undefined ? {} : { namespace: place.namespace }),
     };
     if (this.#find({ ...place, name: metadata.name }) !== undefined) {
-      return fail(response, 409, `${metadata.name} already exists`, 'AlreadyExists');
-    }
-    send(response, 201, this.put(place.collection, { ...object, metadata }));
+      fail(response, 409, `${metadata.name} already exists`, 'AlreadyExists');
+    } else send(response, 201, this.put(place.collection, { ...object, metadata }));
   }
 
   #find(place: Place): StoredObject | undefined {
@@ -306,10 +316,7 @@ function selector(place: Place, query: URLSearchParams): (object: StoredObject) 
   };
 }
 
-function patched(
-  existing: StoredObject | undefined,
-  sent: { body: unknown; contentType: string },
-): StoredObject {
+function patched(existing: StoredObject | undefined, sent: Sent): StoredObject {
   if (sent.contentType.startsWith('application/json-patch')) {
     return applyPatch(structuredClone(existing) as StoredObject, sent.body as Operation[]).newDocument;
   }
@@ -320,8 +327,7 @@ function merge(into: unknown, from: unknown): unknown {
   if (!isRecord(into) || !isRecord(from)) return from;
   const merged: Record<string, unknown> = { ...into };
   for (const [key, value] of Object.entries(from)) {
-    if (value === null) delete merged[key];
-    else merged[key] = merge(merged[key], value);
+    merged[key] = value === null ? undefined : merge(merged[key], value);
   }
   return merged;
 }

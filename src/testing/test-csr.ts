@@ -20,7 +20,7 @@ export async function testCsr(values: TestCsr = {}): Promise<Uint8Array<ArrayBuf
     values.rsa === true
       ? { name: 'RSASSA-PKCS1-v1_5', hash: HASH, modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) }
       : { name: 'ECDSA', namedCurve: values.curve ?? 'P-256' };
-  const keys = (await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']));
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const names = [
     ...(values.uri === undefined ? [] : [{ type: 'url' as const, value: values.uri }]),
     ...(values.dns === undefined ? [] : [{ type: 'dns' as const, value: values.dns }]),

@@ -1,0 +1,46 @@
+import { expect, test } from '@jest/globals';
+import { readConfig } from './config.js';
+
+const image = { WEFT_IMAGE: 'docker.io/weft/weft:dev' };
+
+test('only the image has to be given', () => {
+  expect(readConfig(image)).toEqual({
+    revision: 'default',
+    namespace: 'weft-system',
+    pod: undefined,
+    image: 'docker.io/weft/weft:dev',
+    trustDomain: 'cluster.local',
+    clusterDomain: 'cluster.local',
+    logLevel: 'info',
+    checkPeerAddress: true,
+    proxy: { log: 'info', resources: {} },
+  });
+});
+
+test('what the chart sets is read, and an empty value means that nobody chose one', () => {
+  const config = readConfig({
+    ...image,
+    WEFT_REVISION: 'canary',
+    WEFT_POD_NAME: 'weft-canary-x',
+    WEFT_POD_UID: 'uid',
+    WEFT_CHECK_PEER_ADDRESS: 'false',
+    WEFT_PROXY_LOG: 'info,weft_proxy::tls=debug',
+    WEFT_PROXY_CPU_REQUEST: '10m',
+    WEFT_PROXY_CPU_LIMIT: '',
+    WEFT_PROXY_MEMORY_LIMIT: '128Mi',
+  });
+  expect(config).toMatchObject({
+    revision: 'canary',
+    pod: { name: 'weft-canary-x', uid: 'uid' },
+    checkPeerAddress: false,
+    proxy: { log: 'info,weft_proxy::tls=debug', resources: { cpuRequest: '10m', memoryLimit: '128Mi' } },
+  });
+  expect(config.proxy.resources).not.toHaveProperty('cpuLimit');
+});
+
+test('everything wrong is named at once, with what to do', () => {
+  const wrong = { WEFT_REVISION: 'Not OK', WEFT_LOG_LEVEL: 'loud', WEFT_PROXY_MEMORY_LIMIT: 'much' };
+  expect(() => readConfig(wrong)).toThrow(
+    /WEFT_REVISION is no DNS label; give .*WEFT_IMAGE is not set; give .*WEFT_LOG_LEVEL is no log level; give .*WEFT_PROXY_MEMORY_LIMIT is no Kubernetes quantity; write/,
+  );
+});

@@ -1,0 +1,162 @@
+import { expect, test } from '@jest/globals';
+import { Resources } from '../../kube/index.js';
+import { DEFAULT_SETTINGS } from '../../model/index.js';
+import {
+  hasEnded,
+  isMeshed,
+  readPolicy,
+  readSettings,
+  toEndpointSet,
+  toService,
+  toWorkload,
+} from './index.js';
+
+const place = { cluster: 'default', network: 'default', zone: 'zone-a' };
+
+function rawPod(spec: object = {}, status: object = {}): Parameters<typeof Resources.pod.keep>[0] {
+  return {
+    metadata: {
+      name: 'reviews-1',
+      namespace: 'shop',
+      uid: 'pod-1',
+      labels: { app: 'reviews', version: 'v1' },
+      annotations: {
+        'weft.dev/opaque-ports': '3306, 25',
+        'weft.dev/skip-inbound-ports': '9000,x,0',
+        'other.io/x': 'y',
+      },
+    },
+    spec: { serviceAccountName: 'reviews', nodeName: 'node-1', containers: [], ...spec },
+    status: { phase: 'Running', podIPs: [{ ip: '10.0.0.1' }, { ip: 'fd00::1' }], ...status },
+  };
+}
+
+test('a pod becomes a workload with its place, both addresses and what its annotations say', () => {
+  const containers = [
+    { name: 'app', ports: [{ name: 'http', containerPort: 8080 }, { containerPort: 9090 }] },
+  ];
+  const status = { conditions: [{ type: 'Ready', status: 'True' }] };
+  const pod = Resources.pod.keep(
+    rawPod({ containers, initContainers: [{ name: 'weft-init' }, { name: 'weft-proxy' }] }, status),
+  );
+  expect(toWorkload(pod, place)).toEqual({
+    key: { cluster: 'default', network: 'default', namespace: 'shop', name: 'reviews-1' },
+    uid: 'pod-1',
+    ips: ['10.0.0.1', 'fd00::1'],
+    labels: { app: 'reviews', version: 'v1' },
+    serviceAccount: 'reviews',
+    node: 'node-1',
+    zone: 'zone-a',
+    hostNetwork: false,
+    meshed: true,
+    ready: true,
+    opaquePorts: [3306, 25],
+    skipInboundPorts: [9000],
+    namedPorts: { http: 8080 },
+    ingressMode: false,
+  });
+});
+
+test.each([
+  ['a native sidecar', { initContainers: [{ name: 'weft-proxy' }] }, true],
+  ['an ordinary container', { containers: [{ name: 'weft-proxy' }] }, true],
+  ['no proxy, whatever the labels say', { containers: [{ name: 'app' }] }, false],
+])('%s decides whether a pod is meshed', (_what, spec, meshed) => {
+  expect(isMeshed(Resources.pod.keep(rawPod(spec)))).toBe(meshed);
+});
+
+test('a finished pod has ended, one that waits has not', () => {
+  const phases = ['Pending', 'Running', 'Succeeded', 'Failed'];
+  expect(phases.map((phase) => hasEnded(Resources.pod.keep(rawPod({}, { phase }))))).toEqual([
+    false,
+    false,
+    true,
+    true,
+  ]);
+});
+
+test('only our annotations of a pod are kept', () => {
+  expect(Object.keys(Resources.pod.keep(rawPod()).metadata.annotations)).toEqual([
+    'weft.dev/opaque-ports',
+    'weft.dev/skip-inbound-ports',
+  ]);
+});
+
+test('a Service keeps both addresses, and a headless one is told from an external name', () => {
+  const service = (spec: object) =>
+    toService(Resources.service.keep({ metadata: { name: 'reviews', namespace: 'shop' }, spec }));
+  const ports = [
+    { name: 'http', port: 80, targetPort: 'web', appProtocol: 'http' },
+    { port: 53, protocol: 'UDP' },
+  ];
+  expect(service({ clusterIPs: ['10.96.0.1', 'fd00:96::1'], ports, selector: { app: 'reviews' } })).toEqual({
+    namespace: 'shop',
+    name: 'reviews',
+    clusterIPs: ['10.96.0.1', 'fd00:96::1'],
+    headless: false,
+    type: 'ClusterIP',
+    ports: [
+      { name: 'http', port: 80, targetPort: 'web', protocol: 'TCP', appProtocol: 'http' },
+      { name: '', port: 53, targetPort: 53, protocol: 'UDP' },
+    ],
+    selector: { app: 'reviews' },
+  });
+  expect(service({ clusterIP: 'None', clusterIPs: ['None'] })).toMatchObject({
+    headless: true,
+    clusterIPs: [],
+  });
+  expect(service({ type: 'ExternalName', externalName: 'example.com' })).toMatchObject({ headless: false });
+});
+
+test('an EndpointSlice reads absent conditions as the API says', () => {
+  const slice = Resources.endpointSlice.keep({
+    metadata: { name: 'reviews-abc', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'reviews' } },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    endpoints: [
+      { addresses: ['10.0.0.1'], conditions: {}, targetRef: { kind: 'Pod', uid: 'pod-1' }, zone: 'zone-a' },
+      { addresses: ['10.0.0.2'], conditions: { ready: false, serving: true, terminating: true } },
+    ],
+  } as Parameters<typeof Resources.endpointSlice.keep>[0]);
+  expect(toEndpointSet(slice)).toEqual({
+    namespace: 'shop',
+    name: 'reviews-abc',
+    service: 'shop/reviews',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    addresses: [
+      { address: '10.0.0.1', ready: true, serving: true, terminating: false, pod: 'pod-1', zone: 'zone-a' },
+      { address: '10.0.0.2', ready: false, serving: true, terminating: true },
+    ],
+  });
+  expect(toEndpointSet({ ...slice, service: '' })).toBeUndefined();
+  expect(toEndpointSet({ ...slice, addressType: 'FQDN' })).toBeUndefined();
+});
+
+function policy(spec: object): Parameters<typeof readPolicy>[0] {
+  const metadata = { name: 'reviews', namespace: 'shop', uid: 'policy-1', generation: 3 };
+  return Resources.trafficPolicy.keep({
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'TrafficPolicy',
+    metadata,
+    spec,
+  });
+}
+
+test('a TrafficPolicy becomes a policy, or problems that name the field', () => {
+  const good = readPolicy(policy({ targetRefs: [{ kind: 'Service', name: 'reviews' }] }));
+  expect(good).toMatchObject({ problems: [], policy: { ref: { uid: 'policy-1', generation: 3 } } });
+  const bad = readPolicy(policy({ targetRefs: [{ kind: 'Service', name: 'reviews' }], retries: {} }));
+  expect(bad.policy).toBeUndefined();
+  expect(bad.problems[0]).toMatchObject({ condition: 'Accepted', reason: 'Invalid', field: 'spec.retries' });
+});
+
+test('a MeshConfig is laid over what is installed', () => {
+  const config = Resources.meshConfig.keep({
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'MeshConfig',
+    metadata: { name: 'default' },
+    spec: { outbound: { policy: 'RegistryOnly' } },
+  });
+  expect(readSettings(DEFAULT_SETTINGS, [])).toEqual(DEFAULT_SETTINGS);
+  expect(readSettings(DEFAULT_SETTINGS, [config])).toEqual({ ...DEFAULT_SETTINGS, outbound: 'registryOnly' });
+});

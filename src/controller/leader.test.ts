@@ -1,0 +1,293 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { Metrics, createLogger, sleep } from '../base/index.js';
+import { connectPlain, type Condition, type KubeClient } from '../kube/index.js';
+import { DEFAULT_SETTINGS } from '../model/index.js';
+import { ApiServer, untilPasses } from '../testing/index.js';
+import { OwnAcks, publishAcks, type AckSource } from './acks.js';
+import { createClusterView, runClusterView, type ClusterView } from './cluster-view.js';
+import { Collector } from './collector.js';
+import { followIssuer } from './issuer.js';
+import { leaderWork } from './leader.js';
+
+const POLICIES = '/apis/weft.dev/v1alpha1/trafficpolicies';
+const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
+const log = createLogger({ level: 'silent' });
+const pod = { name: 'weft-default-1', uid: 'uid-weft-1' };
+
+let server: ApiServer;
+let client: KubeClient;
+let view: ClusterView;
+let own: OwnAcks;
+let abort: AbortController;
+let running: Promise<unknown>[];
+
+/** The acknowledgements that the config server of this replica would report. */
+class Proxies implements AckSource {
+  #summary: ReturnType<AckSource['acksOf']>;
+  #listener: (uids: ReadonlySet<string>) => void = () => undefined;
+  acksOf(): ReturnType<AckSource['acksOf']> {
+    return this.#summary;
+  }
+  onAcks(listener: (uids: ReadonlySet<string>) => void): void {
+    this.#listener = listener;
+  }
+  say(
+    uid: string,
+    counts: { generation: number; subscribers: number; acknowledged: number; rejected: number },
+  ): void {
+    const policy = {
+      kind: 'TrafficPolicy',
+      namespace: 'shop',
+      name: 'reviews',
+      uid,
+      creationTimestamp: '',
+      generation: counts.generation,
+    } as const;
+    this.#summary = {
+      policy,
+      ...counts,
+      ...(counts.rejected > 0 ? { sampleReason: 'no such feature' } : {}),
+    };
+    this.#listener(new Set([uid]));
+  }
+}
+
+beforeEach(async () => {
+  server = await ApiServer.start();
+  server.put('/api/v1/namespaces', { metadata: { name: 'shop', labels: { 'weft.dev/inject': 'enabled' } } });
+  server.put('/api/v1/namespaces', { metadata: { name: 'other' } });
+  server.put('/api/v1/services', {
+    metadata: { name: 'reviews', namespace: 'shop' },
+    spec: { clusterIPs: ['10.96.0.1'], ports: [{ port: 80 }] },
+  });
+  server.put(WEBHOOKS, {
+    metadata: { name: 'weft-default' },
+    webhooks: [
+      { name: 'a', clientConfig: {} },
+      { name: 'b', clientConfig: {} },
+    ],
+  });
+  client = connectPlain(server.url);
+  abort = new AbortController();
+  const metrics = new Metrics();
+  view = createClusterView({ client, systemNamespace: 'weft-system', log, metrics });
+  const collector = new Collector({ view, installed: DEFAULT_SETTINGS, log });
+  collector.attach();
+  const issuer = followIssuer(view, log);
+  own = new OwnAcks();
+  const settings = { revision: 'default', systemNamespace: 'weft-system', trustDomain: 'cluster.local' };
+  const lead = leaderWork({ client, view, collector, issuer, own, pod, ...settings, log, metrics });
+  running = [
+    runClusterView(view, { client, log, restart: () => undefined }, abort.signal),
+    lead(abort.signal),
+  ];
+});
+
+afterEach(async () => {
+  abort.abort();
+  await Promise.all(running);
+  client.close();
+  await server.stop();
+});
+
+function secret(name: string): Record<string, string> {
+  const stored = server.get('/api/v1/secrets', { namespace: 'weft-system', name });
+  const data = Object.entries((stored?.data ?? {}) as Record<string, string>);
+  return Object.fromEntries(data.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
+}
+
+function bundle(namespace: string): string | undefined {
+  const map = server.get('/api/v1/configmaps', { namespace, name: 'weft-trust' });
+  return (map?.data as Record<string, string> | undefined)?.['bundle.pem'];
+}
+
+function caBundles(): string[] {
+  const { webhooks } = server.get(WEBHOOKS, { name: 'weft-default' }) as unknown as {
+    webhooks: { clientConfig: { caBundle?: string } }[];
+  };
+  return webhooks.map(({ clientConfig }) => Buffer.from(clientConfig.caBundle ?? '', 'base64').toString());
+}
+
+function putPolicy(name: string, service: string, generation = 1): string {
+  const spec = { targetRefs: [{ kind: 'Service', name: service }] };
+  const stored = server.put(POLICIES, {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'TrafficPolicy',
+    metadata: { name, namespace: 'shop', generation },
+    spec,
+  });
+  return String(stored.metadata.uid);
+}
+
+function conditions(name: string): Record<string, string> {
+  const status = server.get(POLICIES, { namespace: 'shop', name })?.status as
+    { conditions?: Condition[] } | undefined;
+  return Object.fromEntries(
+    (status?.conditions ?? []).map(({ type, status: value, reason }) => [type, `${value} ${reason}`]),
+  );
+}
+
+test('root, issuer, trust bundle and caBundle appear by themselves and agree', async () => {
+  await untilPasses(() => {
+    const roots = secret('weft-issuer')['ca.crt'];
+    expect(roots).toMatch(/BEGIN CERTIFICATE/);
+    expect(secret('weft-root')['tls.crt']).toBe(roots);
+    expect(bundle('shop')).toBe(roots);
+    expect(caBundles()).toEqual([roots, roots]);
+  });
+  expect(bundle('other')).toBeUndefined();
+});
+
+test('a namespace that joins, and one where a pod opts in, get the trust bundle', async () => {
+  await untilPasses(() => expect(bundle('shop')).toBeDefined());
+  server.put('/api/v1/namespaces', { metadata: { name: 'other', labels: { 'weft.dev/inject': 'enabled' } } });
+  server.put('/api/v1/namespaces', { metadata: { name: 'third' } });
+  const metadata = { name: 'p', namespace: 'third', labels: { 'weft.dev/inject': 'enabled' } };
+  server.put('/api/v1/pods', { metadata, spec: { containers: [] } });
+  await untilPasses(() => {
+    expect(bundle('other')).toBe(bundle('shop'));
+    expect(bundle('third')).toBe(bundle('shop'));
+  });
+});
+
+test('a policy gets its conditions, and they follow the Services', async () => {
+  putPolicy('lost', 'nowhere');
+  await untilPasses(() =>
+    expect(conditions('lost')).toEqual({
+      Accepted: 'True Accepted',
+      ResolvedRefs: 'False TargetNotFound',
+      Programmed: 'True NoSubscribers',
+    }),
+  );
+  server.put('/api/v1/services', {
+    metadata: { name: 'nowhere', namespace: 'shop' },
+    spec: { ports: [{ port: 80 }] },
+  });
+  await untilPasses(() => expect(conditions('lost').ResolvedRefs).toBe('True ResolvedRefs'));
+});
+
+test('an unsupported field is refused in the status, and the good policy beside it stays', async () => {
+  putPolicy('good', 'reviews');
+  server.put(POLICIES, {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'TrafficPolicy',
+    metadata: { name: 'bad', namespace: 'shop' },
+    spec: { targetRefs: [{ kind: 'Service', name: 'reviews', port: 80 }], circuitBreaker: {} },
+  });
+  await untilPasses(() => {
+    expect(conditions('bad')).toMatchObject({ Accepted: 'False Invalid', Programmed: 'False NotAccepted' });
+    expect(conditions('good').Accepted).toBe('True Accepted');
+  });
+});
+
+test('Programmed follows this replica and the others, by generation', async () => {
+  const proxies = new Proxies();
+  own.follow(proxies);
+  const uid = putPolicy('reviews', 'reviews', 2);
+  proxies.say(uid, { generation: 1, subscribers: 2, acknowledged: 2, rejected: 0 });
+  await untilPasses(() => expect(conditions('reviews').Programmed).toBe('False Pending'));
+  proxies.say(uid, { generation: 2, subscribers: 2, acknowledged: 2, rejected: 0 });
+  await untilPasses(() => expect(conditions('reviews').Programmed).toBe('True Programmed'));
+  // Another replica, whose pod runs, reports a rejection; one whose pod is gone does not count.
+  server.put('/api/v1/pods', {
+    metadata: { name: 'weft-default-2', namespace: 'weft-system' },
+    spec: { containers: [] },
+  });
+  for (const [replica, rejected] of [
+    ['weft-default-2', 1],
+    ['weft-default-gone', 7],
+  ] as const) {
+    const report = {
+      [uid]: { generation: 2, subscribers: 8, acknowledged: 0, rejected, sampleReason: 'why' },
+    };
+    server.put('/api/v1/configmaps', {
+      metadata: {
+        name: `weft-acks-${replica}`,
+        namespace: 'weft-system',
+        labels: { 'weft.dev/acks': 'default' },
+      },
+      data: { 'summary.json': JSON.stringify(report) },
+    });
+  }
+  await untilPasses(() => expect(conditions('reviews').Programmed).toBe('False Rejected'));
+  const status = server.get(POLICIES, { namespace: 'shop', name: 'reviews' })?.status as {
+    conditions: Condition[];
+  };
+  expect(status.conditions[2]?.message).toBe('rejected by 1 of 10, one of them says: why');
+});
+
+test('a status that is true already is not written again', async () => {
+  putPolicy('reviews', 'reviews');
+  await untilPasses(() => expect(conditions('reviews').Programmed).toBe('True NoSubscribers'));
+  const writes = (): number => server.requests.filter(({ path }) => path.endsWith('/status')).length;
+  const before = writes();
+  server.put('/api/v1/services', { metadata: { name: 'unrelated', namespace: 'shop' }, spec: {} });
+  putPolicy('second', 'unrelated');
+  await untilPasses(() => expect(conditions('second').Accepted).toBe('True Accepted'));
+  await sleep(200);
+  expect(writes()).toBe(before + 1);
+});
+
+test('pods without a proxy are told on their owner, once for all of them', async () => {
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'rs-1', controller: true };
+  for (const name of ['web-1', 'web-2']) {
+    const metadata = {
+      name,
+      namespace: 'shop',
+      ownerReferences: [owner],
+      annotations: { 'weft.dev/injection': 'skipped: HostNetwork: why' },
+    };
+    server.put('/api/v1/pods', { metadata, spec: { containers: [{ name: 'app' }] } });
+  }
+  server.put('/api/v1/pods', {
+    metadata: { name: 'old', namespace: 'shop' },
+    spec: { containers: [{ name: 'app' }] },
+  });
+  server.put('/api/v1/pods', {
+    metadata: { name: 'out', namespace: 'shop', labels: { 'weft.dev/inject': 'disabled' } },
+    spec: { containers: [] },
+  });
+  server.put('/api/v1/pods', {
+    metadata: { name: 'in', namespace: 'shop' },
+    spec: { containers: [{ name: 'weft-proxy' }] },
+  });
+  await untilPasses(() => {
+    const events = server.all('/api/v1/events').map((event) => {
+      const { kind, name } = event.involvedObject as { kind: string; name: string };
+      return `${kind}/${name} ${String(event.reason)} ${String(event.message).slice(0, 60)}`;
+    });
+    expect(events.sort()).toEqual([
+      'Pod/old ProxyMissing the pod should have a proxy and has none, because it is olde',
+      'ReplicaSet/web ProxySkipped no proxy was added to the pod, skipped: HostNetwork: why',
+    ]);
+  });
+});
+
+test('a replica reports its acknowledgements in a ConfigMap that its pod owns, and not more often than allowed', async () => {
+  const proxies = new Proxies();
+  own.follow(proxies);
+  running.push(
+    publishAcks(
+      { client, systemNamespace: 'weft-system', revision: 'default', pod, own, log, everyMs: 100 },
+      abort.signal,
+    ),
+  );
+  for (let i = 1; i <= 20; i++) {
+    proxies.say('uid-1', { generation: 1, subscribers: 20, acknowledged: i, rejected: 0 });
+    await sleep(5);
+  }
+  const stored = (): Record<string, unknown> => {
+    const map = server.get('/api/v1/configmaps', {
+      namespace: 'weft-system',
+      name: 'weft-acks-weft-default-1',
+    });
+    expect(map?.metadata.ownerReferences).toEqual([
+      { apiVersion: 'v1', kind: 'Pod', name: pod.name, uid: pod.uid },
+    ]);
+    return JSON.parse((map?.data as Record<string, string>)['summary.json'] ?? '{}');
+  };
+  await untilPasses(() =>
+    expect(stored()).toEqual({ 'uid-1': { generation: 1, subscribers: 20, acknowledged: 20, rejected: 0 } }),
+  );
+  expect(server.requests.filter(({ path }) => path.includes('weft-acks-')).length).toBeLessThanOrEqual(4);
+});
