@@ -44,7 +44,7 @@ export interface Certified {
 
 /** A pod asks twice a day; this leaves room for restarts. */
 const PER_POD = { burst: 10, everyMs: 6_000 };
-/** Before anything is proven: shields the API server from reviews. Many pods may hide behind one address. */
+/** Before anything is proven: shields the API server from reviews. Only where an address is a pod's own. */
 const PER_ADDRESS = { burst: 100, everyMs: 100 };
 
 /**
@@ -62,7 +62,7 @@ export class Authority {
 
   async certify(input: CertifyInput, signal: AbortSignal): Promise<Certified | Refusal> {
     const { clock, trustDomain, podCheck } = this.#options;
-    if (!this.#perAddress.take(input.peerAddress, clock.monotonic()))
+    if (podCheck.checkPeerAddress && !this.#perAddress.take(input.peerAddress, clock.monotonic()))
       return tooOften(`address ${input.peerAddress}`);
     const proof = await this.#prove(input.token, signal);
     if (proof.kind === 'refused') return proof;
@@ -83,10 +83,9 @@ export class Authority {
     try {
       status = await this.#options.reviewToken(token, names.TOKEN_AUDIENCE, signal);
     } catch (thrown) {
-      return refused(
-        'review-failed',
-        `the API server could not be asked about the token: ${MeshError.from(thrown).message}; try again`,
-      );
+      signal.throwIfAborted();
+      const why = MeshError.from(thrown).message;
+      return refused('review-failed', `the API server could not be asked about the token: ${why}; try again`);
     }
     const verdict = judgeReview(status);
     return verdict.kind === 'refused'

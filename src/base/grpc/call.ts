@@ -171,6 +171,8 @@ export class ServerCall implements ResponseStream {
   }
 
   fail(thrown: unknown): void {
+    // Nobody listens any more, and what failed may well have failed for that.
+    if (this.signal.aborted) return;
     const status = statusOf(thrown);
     if (status.code === GrpcCode.internal) this.#log.error({ err: thrown, path: this.path }, 'a call failed');
     this.finish(status);
