@@ -1,9 +1,9 @@
 //! Recognises a ClientHello from the first bytes of a connection, without TLS state and without consuming them.
 //!
 //! A hello with a post-quantum key share is longer than a segment, so it arrives in pieces; a peer may also split it
-//! over several records. [`sniff`] is therefore asked again with every longer prefix, and never reads past [`MAX_HELLO`].
+//! over several records. [`sniff`] is therefore asked again with every longer prefix, and gives up at [`MAX_HELLO`].
 
-/// Handshake bytes a ClientHello may have before it is taken for the application's own business.
+/// Bytes a ClientHello may take, with all that frames it, before it is taken for the application's own business.
 pub const MAX_HELLO: usize = 32 * 1024;
 
 /// What the first bytes of a connection say.
@@ -51,7 +51,8 @@ pub fn sniff(prefix: &[u8]) -> Hello {
     });
     match judged {
         Ok(hello) => Hello::Tls(hello),
-        Err(Stop::Short) => Hello::NeedMore,
+        Err(Stop::Short) if prefix.len() < MAX_HELLO => Hello::NeedMore,
+        Err(Stop::Short) => Hello::NotTls,
         Err(Stop::Foreign) => Hello::NotTls,
     }
 }

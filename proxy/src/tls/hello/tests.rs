@@ -54,13 +54,27 @@ fn a_post_quantum_hello_is_recognised_whole_and_asks_for_more_at_every_split() {
 #[test]
 fn a_hello_in_many_records_is_recognised_at_every_split() {
     let wire = real_hello(&[b"weft1-tcp"], "a.b");
-    for size in [1, 3, 100, 1000] {
+    for size in [17, 100, 1000] {
         let records = in_records_of(&wire, size);
         for split in 0..records.len() {
             assert_eq!(sniff(&records[..split]), Hello::NeedMore, "records of {size}, split at {split}");
         }
         assert!(expect_tls(&records).is_mesh(), "records of {size}");
     }
+}
+
+#[test]
+fn a_hello_that_never_ends_is_given_up() {
+    let wire = real_hello(&[b"weft1-h2"], "a.b");
+    assert!(expect_tls(&in_records_of(&wire, 1)).is_mesh(), "the worst framing of a real hello fits");
+    let mut endless = vec![22, 3, 1, 0x40, 0, 1, 0, 0x7f, 0xff];
+    endless.resize(MAX_HELLO - 1, 0);
+    for at in (5 + 16384..endless.len()).step_by(5 + 16384) {
+        endless[at..at + 5].copy_from_slice(&[22, 3, 1, 0x40, 0]);
+    }
+    assert_eq!(sniff(&endless), Hello::NeedMore);
+    endless.push(0);
+    assert_eq!(sniff(&endless), Hello::NotTls);
 }
 
 #[test]
