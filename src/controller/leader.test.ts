@@ -284,7 +284,10 @@ test('a replica reports its acknowledgements in a ConfigMap that its pod owns, a
     expect(map?.metadata.ownerReferences).toEqual([
       { apiVersion: 'v1', kind: 'Pod', name: pod.name, uid: pod.uid },
     ]);
-    return JSON.parse((map?.data as Record<string, string>)['summary.json'] ?? '{}');
+    return JSON.parse((map?.data as Record<string, string>)['summary.json'] ?? '{}') as Record<
+      string,
+      unknown
+    >;
   };
   await untilPasses(() =>
     expect(stored()).toEqual({ 'uid-1': { generation: 1, subscribers: 20, acknowledged: 20, rejected: 0 } }),
