@@ -20,6 +20,8 @@ export class Connection {
   readonly #drainMs: number;
   readonly #draining = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
+  /** Set while a ping has no answer: ends the connection. */
+  #unanswered: NodeJS.Timeout | undefined;
 
   constructor(session: ServerHttp2Session, options: ConnectionOptions) {
     this.#session = session;
@@ -46,20 +48,20 @@ export class Connection {
     this.#draining.abort();
   }
 
+  /** One ping at a time; without an answer to it, the peer is gone. */
   #ping(withinMs: number): void {
-    if (this.#session.destroyed) return;
-    const dead = setTimeout(
-      () => this.#session.destroy(undefined, constants.NGHTTP2_CANCEL),
-      withinMs,
-    ).unref();
-    const sent = this.#session.ping((error) => {
-      if (error === null) clearTimeout(dead);
+    if (this.#session.destroyed || this.#unanswered !== undefined) return;
+    const sent = this.#session.ping(() => {
+      clearTimeout(this.#unanswered);
+      this.#unanswered = undefined;
     });
-    if (!sent) clearTimeout(dead);
-    else this.#session.once('close', () => clearTimeout(dead));
+    if (!sent) return;
+    const end = (): void => this.#session.destroy(undefined, constants.NGHTTP2_CANCEL);
+    this.#unanswered = setTimeout(end, withinMs).unref();
   }
 
   #clear(): void {
+    clearTimeout(this.#unanswered);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#draining.abort();
   }
