@@ -3,7 +3,6 @@ import { edgesOf, splitDestination, type Edge } from './edges.js';
 import type { Interval } from './increase.js';
 import { parsePrometheus } from './prometheus.js';
 import { scrape, shopIdentity, shopScrapes } from './shop.fixture.js';
-import { splitsOf } from './splits.js';
 
 const SECONDS = 10;
 type Flow = Parameters<typeof scrape>[0];
@@ -148,12 +147,4 @@ test.each([
   [':8080', '', ''],
 ])('a destination is taken apart: %s', (destination, service, port) => {
   expect(splitDestination(destination)).toEqual({ service, port });
-});
-
-test('shares are told for the destinations whose requests a route divided', () => {
-  const splits = splitsOf(shop());
-  expect(splits.map(({ backend, share, routes }) => [backend, share?.toFixed(2), routes])).toEqual([
-    ['shop/reviews:8080{version=v1}', '0.90', ['canary']],
-    ['shop/reviews:8080{version=v2}', '0.10', ['canary']],
-  ]);
 });

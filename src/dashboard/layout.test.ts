@@ -79,3 +79,20 @@ test('a chain longer than a call stack does not overflow it', () => {
 test('nothing is a picture, too; an arrow to a box that is not there is left out', () => {
   expect(layoutOf([], arrows('a>b')).curves).toEqual([]);
 });
+
+test('an arrow that leads back passes below everything between', () => {
+  const layout = layoutOf(['a', 'b', 'c', 'd'], arrows('a>b', 'b>c', 'a>d', 'c>a'));
+  const back = layout.curves[3]!;
+  const bottom = Math.max(...[...layout.boxes.values()].map(({ y }) => y + BOX.height));
+  expect(back.label.y).toBeGreaterThan(bottom);
+  expect(layout.height).toBeGreaterThan(back.label.y);
+});
+
+test('words of arrows that leave and meet at the same boxes do not cover each other', () => {
+  const layout = layoutOf(['a', 'b', 'x', 'y'], arrows('a>x', 'a>y', 'b>x', 'b>y'));
+  for (const [index, { label }] of layout.curves.entries()) {
+    for (const { label: other } of layout.curves.slice(index + 1)) {
+      expect(Math.abs(label.x - other.x) >= 60 || Math.abs(label.y - other.y) >= 18).toBe(true);
+    }
+  }
+});

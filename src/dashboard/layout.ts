@@ -1,11 +1,8 @@
+import { BOX, curveOf, GAP, LANE, MARGIN, withLabels, type Curve, type Point, type Slot } from './curves.js';
 import { layersOf, type Arrow } from './layers.js';
 
+export { BOX, type Curve, type Point } from './curves.js';
 export type { Arrow } from './layers.js';
-
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-}
 
 export interface Layout {
   readonly width: number;
@@ -16,34 +13,8 @@ export interface Layout {
   readonly curves: readonly Curve[];
 }
 
-export interface Curve extends Arrow {
-  /** The `d` of an SVG path. */
-  readonly path: string;
-  /** Where words about the arrow stand, their middle. */
-  readonly label: Point;
-}
-
-/** Pixels. */
-export const BOX = { width: 168, height: 56 } as const;
-const GAP = { x: 160, y: 34 } as const;
-/** Room that a passing arrow takes in a layer. */
-const LANE = 14;
-const MARGIN = { x: 8, y: 30 } as const;
-/** Between arrows at a side of a box. */
-const PORT = 14;
+/** Rounds of sorting, forward and back in turn. */
 const SWEEPS = 8;
-/** Words stand a little nearer to the caller than the middle, so that crossing arrows keep theirs apart. */
-const LABEL_AT = 0.45;
-
-/** What stands in a layer: a box, or the lane of an arrow that passes it. */
-interface Slot {
-  readonly id: string;
-  readonly height: number;
-  readonly before: Slot[];
-  readonly after: Slot[];
-  /** Middle of the slot, from the top. */
-  y: number;
-}
 
 /**
  * A layered picture, callers left of what they call: layers by longest path, arrows over several layers in lanes of their
@@ -58,15 +29,22 @@ export function layoutOf(nodes: readonly string[], arrows: readonly Arrow[]): La
   for (const [id, slot] of boxes) layers[layer.get(id) ?? 0]?.push(slot);
   const routes = drawn.map((arrow) => routeOf(arrow, boxes, { layer, layers }));
   sortLayers(layers);
-  const height = placeSlots(layers);
+  const stacked = placeSlots(layers);
   const left = (id: string): number => MARGIN.x + (layer.get(id) ?? 0) * (BOX.width + GAP.x);
-  const curves = routes.map(({ arrow, slots }) => curveOf(arrow, slots, [left(arrow.from), left(arrow.to)]));
+  const drafts = routes.map(({ arrow, slots }) => {
+    const between = [layer.get(arrow.from) ?? 0, layer.get(arrow.to) ?? 0].sort((a, b) => a - b);
+    const passed = layers.slice(between[0], (between[1] ?? 0) + 1).flat();
+    const floor = Math.max(...passed.map((slot) => slot.y + slot.height / 2));
+    return curveOf(arrow, slots, { from: left(arrow.from), to: left(arrow.to), floor });
+  });
+  const curves = withLabels(drafts);
+  const deepest = Math.max(0, ...curves.map(({ label }) => label.y + MARGIN.x + LANE));
   const places = [...boxes.values()].map((slot): [string, Point] => [
     slot.id,
     { x: left(slot.id), y: slot.y - BOX.height / 2 },
   ]);
   const width = 2 * MARGIN.x + layers.length * BOX.width + (layers.length - 1) * GAP.x;
-  return { width, height, boxes: new Map(places), curves };
+  return { width, height: Math.max(stacked, deepest), boxes: new Map(places), curves };
 }
 
 function newSlot(id: string, height: number): Slot {
@@ -139,74 +117,4 @@ function placeSlots(layers: readonly Slot[][]): number {
     }
   });
   return height;
-}
-
-/** `lefts`: where the boxes of the arrow's ends begin. */
-function curveOf(arrow: Arrow, slots: readonly Slot[], lefts: readonly [number, number]): Curve {
-  const [start, end] = [slots[0], slots.at(-1)];
-  if (start === undefined || end === undefined) return { ...arrow, path: '', label: { x: 0, y: 0 } };
-  if (arrow.from === arrow.to) return selfCurve(arrow, { x: lefts[0], y: start.y });
-  if (!start.after.includes(slots[1] ?? end))
-    return backCurve(arrow, { x: lefts[0], y: start.y }, { x: lefts[1], y: end.y });
-  return forwardCurve(arrow, slots, lefts[0]);
-}
-
-function forwardCurve(arrow: Arrow, slots: readonly Slot[], left: number): Curve {
-  const step = BOX.width + GAP.x;
-  let path = '';
-  let label: Point = { x: left, y: 0 };
-  slots.slice(1).forEach((slot, index) => {
-    const last = slots[index];
-    if (last === undefined) return;
-    const x = left + index * step;
-    const from = { x: x + BOX.width, y: last.y + portOf(last, last.after, slot) };
-    const to = { x: x + step, y: slot.y + portOf(slot, slot.before, last) };
-    path += `${path === '' ? 'M' : 'L'}${spot(from)}${bend(from, to)}`;
-    if (index === 0) label = onBend(from, to, LABEL_AT);
-  });
-  return { ...arrow, path, label };
-}
-
-/** How far from the middle of its side an arrow touches a box: side by side, in the order of their other ends. */
-function portOf(slot: Slot, neighbours: readonly Slot[], neighbour: Slot): number {
-  if (slot.height < BOX.height) return 0;
-  const index = neighbours.toSorted((a, b) => a.y - b.y).indexOf(neighbour);
-  const apart = Math.min(PORT, (BOX.height - PORT) / neighbours.length);
-  return (index - (neighbours.length - 1) / 2) * apart;
-}
-
-/** Below the boxes and back to an earlier layer, or to another box of the same. */
-function backCurve(arrow: Arrow, start: Point, end: Point): Curve {
-  const from = { x: start.x + BOX.width / 2, y: start.y + BOX.height / 2 };
-  const to = { x: end.x + BOX.width / 3, y: end.y + BOX.height / 2 };
-  const depth = Math.max(from.y, to.y) + MARGIN.y;
-  const path = `M${spot(from)}C${spot({ x: from.x, y: depth })} ${spot({ x: to.x, y: depth })} ${spot(to)}`;
-  return { ...arrow, path, label: { x: (from.x + to.x) / 2, y: depth - 8 } };
-}
-
-function selfCurve(arrow: Arrow, { x, y }: Point): Curve {
-  const top = y - BOX.height / 2;
-  const [from, to] = [x + BOX.width * 0.62, x + BOX.width * 0.38];
-  const path = `M${spot({ x: from, y: top })}C${spot({ x: from + 14, y: top - 26 })} ${spot({ x: to - 14, y: top - 26 })} ${spot({ x: to, y: top })}`;
-  return { ...arrow, path, label: { x: x + BOX.width / 2, y: top - 18 } };
-}
-
-function bend(from: Point, to: Point): string {
-  const middle = (from.x + to.x) / 2;
-  return `C${spot({ x: middle, y: from.y })} ${spot({ x: middle, y: to.y })} ${spot(to)}`;
-}
-
-/** A point of that bend. */
-function onBend(from: Point, to: Point, t: number): Point {
-  const middle = (from.x + to.x) / 2;
-  const [a, b, c, d] = [(1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t ** 2, t ** 3];
-  return { x: a * from.x + (b + c) * middle + d * to.x, y: (a + b) * from.y + (c + d) * to.y };
-}
-
-function spot({ x, y }: Point): string {
-  return `${round(x)},${round(y)}`;
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
 }

@@ -2,82 +2,87 @@ import { increases, type Counted, type Interval } from './increase.js';
 import { addBucket, quantileMs } from './latency.js';
 import { addRequests, noRequests, successRate, type Requests } from './requests.js';
 
-/** One backend of a destination: its share of what callers sent there, and how it did. */
+/** One backend of a route: its share of what the route led on, and how it did. */
 export interface Split {
   /** `<namespace>/<name>:<port>` as dialled. */
   readonly destination: string;
+  readonly route: string;
   /** The backend as the proxies name it. */
   readonly backend: string;
-  /** Names of the routes that led there, sorted. */
-  readonly routes: readonly string[];
-  /** Share of the destination's requests, 0 to 1; undefined while there are none. */
+  /** Share of the route's requests, 0 to 1; undefined while there are none. */
   readonly share?: number | undefined;
   readonly perSecond: number;
   readonly successRate?: number | undefined;
+  /** Of all requests from the destination to the backend: the proxies' histograms do not tell routes apart. */
   readonly p50Ms?: number | undefined;
   readonly p99Ms?: number | undefined;
 }
 
 interface Draft {
   readonly destination: string;
+  readonly route: string;
   readonly backend: string;
-  readonly routes: Set<string>;
   readonly requests: Requests;
-  readonly buckets: Map<number, number>;
 }
 
-/** How callers' proxies divided requests. Only destinations with more than one backend or a named route have something to tell. */
+interface Counts {
+  /** By destination, route and backend. */
+  readonly drafts: Map<string, Draft>;
+  /** By destination and backend. */
+  readonly latency: Map<string, Map<number, number>>;
+}
+
+/** How callers' proxies divided requests. A destination whose requests all go to itself has nothing to tell. */
 export function splitsOf(intervals: readonly Interval[]): Split[] {
-  const drafts = new Map<string, Draft>();
+  const counts: Counts = { drafts: new Map(), latency: new Map() };
   for (const series of intervals.flatMap(increases)) {
-    if (series.labels.direction === 'outbound') readSeries(drafts, series);
+    if (series.labels.direction === 'outbound') readSeries(counts, series);
   }
-  const byDestination = Map.groupBy(drafts.values(), (draft) => draft.destination);
-  return [...byDestination.values()]
-    .filter((backends) => backends.length > 1 || backends.some((backend) => backend.routes.size > 0))
-    .flatMap((backends) => {
-      const all = backends.reduce((sum, { requests }) => sum + requests.perSecond, 0);
-      return backends.map((draft) => finish(draft, all));
-    })
-    .sort((a, b) => (a.destination + a.backend < b.destination + b.backend ? -1 : 1));
+  const drafts = [...counts.drafts.values()];
+  const divided = new Set(
+    drafts.filter(({ destination, backend }) => backend !== destination).map(keyOfRoute),
+  );
+  return drafts
+    .filter((draft) => divided.has(keyOfRoute(draft)))
+    .map((draft) => finish(draft, drafts, counts.latency))
+    .sort((a, b) => (keyOfRoute(a) + a.backend < keyOfRoute(b) + b.backend ? -1 : 1));
 }
 
-function readSeries(drafts: Map<string, Draft>, series: Counted): void {
-  const { name, labels } = series;
-  if (name === 'weft_requests_total') {
-    const draft = find(drafts, labels);
-    if (draft === undefined) return;
+function readSeries({ drafts, latency }: Counts, series: Counted): void {
+  const { destination = '', backend = '', route = '', le = '' } = series.labels;
+  // Without a backend, none was found for the request.
+  if (backend === '') return;
+  if (series.name === 'weft_requests_total') {
+    const key = JSON.stringify([destination, route, backend]);
+    const draft = drafts.get(key) ?? { destination, route, backend, requests: noRequests() };
+    drafts.set(key, draft);
     addRequests(draft.requests, series);
-    if (labels.route !== undefined && labels.route !== '') draft.routes.add(labels.route);
-  } else if (name === 'weft_request_duration_seconds_bucket') {
-    const draft = find(drafts, labels);
-    if (draft !== undefined) addBucket(draft.buckets, labels.le ?? '', series.perSecond);
+  } else if (series.name === 'weft_request_duration_seconds_bucket') {
+    const key = JSON.stringify([destination, backend]);
+    const buckets = latency.get(key) ?? new Map<number, number>();
+    latency.set(key, buckets);
+    addBucket(buckets, le, series.perSecond);
   }
 }
 
-/** Undefined for requests that no backend was found for. */
-function find(drafts: Map<string, Draft>, labels: Counted['labels']): Draft | undefined {
-  const { destination = '', backend = '' } = labels;
-  if (backend === '') return undefined;
-  const key = JSON.stringify([destination, backend]);
-  const draft = drafts.get(key) ?? newDraft(destination, backend);
-  drafts.set(key, draft);
-  return draft;
-}
-
-function newDraft(destination: string, backend: string): Draft {
-  return { destination, backend, routes: new Set(), requests: noRequests(), buckets: new Map() };
-}
-
-function finish({ destination, backend, routes, requests, buckets }: Draft, all: number): Split {
+function finish(draft: Draft, all: readonly Draft[], latency: Counts['latency']): Split {
+  const { destination, route, backend, requests } = draft;
+  const siblings = all.filter((other) => keyOfRoute(other) === keyOfRoute(draft));
+  const total = siblings.reduce((sum, other) => sum + other.requests.perSecond, 0);
+  const buckets = latency.get(JSON.stringify([destination, backend])) ?? new Map<number, number>();
+  const idle = requests.perSecond === 0;
   return {
     destination,
+    route,
     backend,
-    routes: [...routes].sort(),
-    share: all > 0 ? requests.perSecond / all : undefined,
+    share: total > 0 ? requests.perSecond / total : undefined,
     perSecond: requests.perSecond,
     successRate: successRate(requests),
-    p50Ms: quantileMs(buckets, 0.5),
-    p99Ms: quantileMs(buckets, 0.99),
+    p50Ms: idle ? undefined : quantileMs(buckets, 0.5),
+    p99Ms: idle ? undefined : quantileMs(buckets, 0.99),
   };
+}
+
+function keyOfRoute({ destination, route }: Pick<Draft, 'destination' | 'route'>): string {
+  return JSON.stringify([destination, route]);
 }

@@ -29,6 +29,7 @@ export function GraphView({ edges, measured }: { edges: readonly Edge[]; measure
         width={layout.width}
         height={layout.height}
         viewBox={`0 0 ${layout.width} ${layout.height}`}
+        style={{ minWidth: `${layout.width * 0.75}px` }}
         role="img"
         aria-label={`Service graph: ${graph.nodes.length} services and callers, ${graph.links.length} links. The table below says the same.`}
       >
@@ -122,7 +123,7 @@ function Box({ node, at }: { node: GraphNode; at: Point | undefined }): VNode | 
       <title>{describe(node)}</title>
       <rect width={BOX.width} height={BOX.height} rx={node.kind === 'service' ? 8 : BOX.height / 2} />
       <text class="name" x={BOX.width / 2} y={middle} text-anchor="middle">
-        {shorten(node.title, 20)}
+        {shorten(node.title, 17)}
       </text>
       {node.namespace !== '' && (
         <text class="where" x={BOX.width / 2} y={43} text-anchor="middle">

@@ -26,7 +26,7 @@ export function Traffic({ view }: { view: MeshView }): VNode {
       <Section title="Traffic" note={note}>
         <GraphView edges={edges} measured={windowSeconds > 0} />
         <Legend />
-        <EdgeTable edges={edges} />
+        <EdgeTable edges={edges} measured={windowSeconds > 0} />
       </Section>
       {splits.length > 0 && (
         <Section title="Routes" note="how callers’ proxies divided requests">
@@ -53,7 +53,7 @@ function Legend(): VNode {
   );
 }
 
-function EdgeTable({ edges }: { edges: readonly Edge[] }): VNode {
+function EdgeTable({ edges, measured }: { edges: readonly Edge[]; measured: boolean }): VNode {
   return (
     <div class="scroll">
       <table>
@@ -83,6 +83,7 @@ function EdgeTable({ edges }: { edges: readonly Edge[] }): VNode {
             <EdgeRow
               key={`${edge.caller} ${edge.service} ${edge.servers.join()} ${edge.protocol}`}
               edge={edge}
+              measured={measured}
             />
           ))}
         </tbody>
@@ -91,7 +92,7 @@ function EdgeTable({ edges }: { edges: readonly Edge[] }): VNode {
   );
 }
 
-function EdgeRow({ edge }: { edge: Edge }): VNode {
+function EdgeRow({ edge, measured }: { edge: Edge; measured: boolean }): VNode {
   const side = `told by the ${edge.seenBy}’s proxy`;
   return (
     <tr>
@@ -110,7 +111,7 @@ function EdgeRow({ edge }: { edge: Edge }): VNode {
         <TlsChip tls={edge.tls} />
       </td>
       <td class="number" title={side}>
-        {rateText(edge)}
+        {measured ? rateText(edge) : '–'}
       </td>
       {edge.protocol === 'tcp' ? <TcpCells edge={edge} /> : <HttpCells edge={edge} />}
     </tr>
@@ -178,9 +179,9 @@ function SplitTable({ splits }: { splits: readonly Split[] }): VNode {
         </thead>
         <tbody>
           {splits.map((split) => (
-            <tr key={`${split.destination} ${split.backend}`}>
+            <tr key={`${split.destination} ${split.route} ${split.backend}`}>
               <th scope="row">{split.destination}</th>
-              <td>{split.routes.join(', ')}</td>
+              <td>{split.route}</td>
               <td>{backendText(split)}</td>
               <td class="share">
                 <meter min={0} max={1} value={split.share ?? 0} aria-hidden="true" />
