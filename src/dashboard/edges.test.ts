@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { edgesOf, splitDestination, type Edge } from './edges.js';
+import { edgesOf, isLive, splitDestination, type Edge } from './edges.js';
 import type { Interval } from './increase.js';
 import { parsePrometheus } from './prometheus.js';
 import { scrape, shopIdentity, shopScrapes } from './shop.fixture.js';
@@ -147,4 +147,11 @@ test.each([
   [':8080', '', ''],
 ])('a destination is taken apart: %s', (destination, service, port) => {
   expect(splitDestination(destination)).toEqual({ service, port });
+});
+
+test('an edge is live while something goes over it or a connection is open', () => {
+  const [idle] = edgesOf([interval('web', scrape(inbound), scrape(inbound))]);
+  expect(isLive(idle!)).toBe(false);
+  expect(isLive({ ...idle!, perSecond: 0.1 })).toBe(true);
+  expect(isLive({ ...idle!, protocol: 'tcp', openConnections: 1 })).toBe(true);
 });

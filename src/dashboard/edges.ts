@@ -28,6 +28,7 @@ export interface Edge {
   readonly failures: readonly { readonly code: string; readonly perSecond: number }[];
   /** Opaque connections only. */
   readonly openConnections?: number | undefined;
+  /** The proxy counts them when a connection ends. */
   readonly bytesPerSecond?: number | undefined;
 }
 
@@ -78,6 +79,11 @@ export function edgesOf(intervals: readonly Interval[]): Edge[] {
   return [...drafts.values()]
     .map((draft) => finish(draft, receiverLatency))
     .sort((a, b) => compare([a.service, a.caller, a.protocol], [b.service, b.caller, b.protocol]));
+}
+
+/** Whether anything went over the edge lately, or is open now. */
+export function isLive({ perSecond, openConnections = 0 }: Edge): boolean {
+  return perSecond > 0 || openConnections > 0;
 }
 
 /** The Service and port in `<namespace>/<name>:<port>`, with whatever a backend adds after that. */

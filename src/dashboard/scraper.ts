@@ -24,7 +24,7 @@ interface Scrape {
 
 export interface Scraped {
   readonly intervals: readonly Interval[];
-  /** Pod uid to why it could not be asked. */
+  /** Pod uid to why it could not be asked. What it said shortly before still stands in its interval. */
   readonly errors: ReadonlyMap<string, string>;
 }
 
@@ -45,17 +45,18 @@ export class Scraper {
     const errors = new Map<string, string>();
     const history = new Map<string, readonly Scrape[]>();
     await eachOf(pods, CONCURRENCY, async (pod) => {
-      try {
-        const samples = await this.#ask(pod, signal);
-        const scrapes = recent([
-          ...(this.#history.get(pod.uid) ?? []),
-          { at: this.#clock.monotonic(), samples },
-        ]);
-        history.set(pod.uid, scrapes);
-        intervals.push(intervalOf(pod, scrapes));
-      } catch (thrown) {
-        errors.set(pod.uid, reasonOf(thrown));
-      }
+      const earlier = this.#history.get(pod.uid) ?? [];
+      const scrapes = await this.#ask(pod, signal).then(
+        (samples) => [...earlier, { at: this.#clock.monotonic(), samples }],
+        (thrown: unknown) => {
+          errors.set(pod.uid, reasonOf(thrown));
+          return earlier;
+        },
+      );
+      const kept = recent(scrapes, this.#clock.monotonic());
+      if (kept.length === 0) return;
+      history.set(pod.uid, kept);
+      intervals.push(intervalOf(pod, kept));
     });
     this.#history = history;
     return { intervals, errors };
@@ -73,9 +74,9 @@ export class Scraper {
 }
 
 /** The last scrape, those of the window before it, and one older, from which the window counts. */
-function recent(scrapes: readonly Scrape[]): Scrape[] {
-  const now = scrapes.at(-1)?.at ?? 0;
-  const first = scrapes.findLastIndex(({ at }) => now - at >= WINDOW_MS);
+function recent(scrapes: readonly Scrape[], now: number): Scrape[] {
+  const last = scrapes.at(-1)?.at ?? 0;
+  const first = scrapes.findLastIndex(({ at }) => last - at >= WINDOW_MS);
   return scrapes.slice(Math.max(0, first)).filter(({ at }) => now - at < FORGET_MS);
 }
 

@@ -53,7 +53,9 @@ function Problems({ view, error }: { view: MeshView | undefined; error: string }
     .flatMap(({ pods }) => pods)
     .filter(({ scrapeError }) => scrapeError !== '');
   const lines = [
-    ...(error === '' ? [] : [{ about: 'Out of date', message: error }]),
+    ...(error === ''
+      ? []
+      : [{ about: view === undefined ? 'The cluster cannot be read' : 'Out of date', message: error }]),
     ...(view?.problems ?? []),
     ...(mute.length === 0
       ? []

@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { graphOf, type GraphLink, type GraphNode } from '../graph.js';
 import { BOX, layoutOf, type Curve, type Point } from '../layout.js';
-import type { Edge, EdgeTls } from '../edges.js';
+import { isLive, type Edge, type EdgeTls } from '../edges.js';
 import { successTone, tlsText } from './chip.js';
 import { formatPercent, formatRate } from './format.js';
 
@@ -87,12 +87,12 @@ function Link({
   const width = 1.4 + 2.2 * (Math.log1p(rate) / Math.log1p(fastest));
   return (
     <path
-      class={`link ${tls}${rate === 0 ? ' idle' : ''}`}
+      class={`link ${tls}${link.edges.some(isLive) ? '' : ' idle'}`}
       d={curve.path}
       stroke-width={width.toFixed(2)}
       marker-end={`url(#head-${tls})`}
     >
-      <title>{`${tlsText(tls)}, ${formatRate(rate)} per second`}</title>
+      <title>{`${tlsText(tls)}, ${amountOf(link)}`}</title>
     </path>
   );
 }
@@ -100,7 +100,7 @@ function Link({
 function Words({ link, at }: { link: GraphLink; at: Point | undefined }): VNode | null {
   if (at === undefined) return null;
   const success = successOf(link);
-  const rate = `${formatRate(rateOf(link))}/s`;
+  const rate = amountOf(link);
   const tone = successTone(success);
   const bad = tone === 'warn' || tone === 'bad';
   const text = bad ? `${rate} · ${formatPercent(success)}` : rate;
@@ -147,6 +147,15 @@ function describe({ kind, title, namespace, serviceAccount }: GraphNode): string
 
 function shorten(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+/** Requests where there are any; else opaque connections, which mostly stay open. */
+function amountOf(link: GraphLink): string {
+  const open = link.edges.reduce((sum, { openConnections = 0 }) => sum + openConnections, 0);
+  const requests = link.edges.filter(({ protocol }) => protocol === 'http');
+  const rate = requests.reduce((sum, { perSecond }) => sum + perSecond, 0);
+  if (rate === 0 && open > 0) return `${open} open`;
+  return requests.length > 0 ? `${formatRate(rate)}/s` : `${formatRate(rateOf(link))} conn./s`;
 }
 
 function rateOf({ edges }: GraphLink): number {

@@ -22,6 +22,7 @@ export function Policies({ policies }: { policies: readonly PolicyView[] }): VNo
 
 function Policy({ policy }: { policy: PolicyView }): VNode {
   const { namespace, name, targets, routes, conditions } = policy;
+  const troubles = conditions.filter(({ status, message }) => status !== 'True' && message !== '');
   return (
     <li>
       <div class="headline">
@@ -46,16 +47,16 @@ function Policy({ policy }: { policy: PolicyView }): VNode {
           ))}
         </ol>
       )}
-      <dl class="conditions">
-        {conditions
-          .filter(({ message }) => message !== '')
-          .map((condition) => (
+      {troubles.length > 0 && (
+        <dl class="conditions">
+          {troubles.map((condition) => (
             <div key={condition.type} class={toneOf(condition)}>
               <dt>{condition.type}</dt>
               <dd>{condition.message}</dd>
             </div>
           ))}
-      </dl>
+        </dl>
+      )}
     </li>
   );
 }

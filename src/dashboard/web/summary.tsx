@@ -1,10 +1,10 @@
 import type { VNode } from 'preact';
-import type { Edge } from '../edges.js';
+import { isLive, type Edge } from '../edges.js';
 import type { MeshView } from '../mesh-view.js';
 import { successTone, type Tone } from './chip.js';
 import { formatPercent, formatRate } from './format.js';
 
-/** The four numbers that say whether to read on. */
+/** The numbers that say whether to read on. */
 export function Summary({ view }: { view: MeshView }): VNode {
   const http = view.edges.filter(({ protocol }) => protocol === 'http');
   const rate = sum(http, () => 1);
@@ -13,10 +13,8 @@ export function Summary({ view }: { view: MeshView }): VNode {
     sum(known, ({ successRate }) => successRate ?? 0),
     sum(known, () => 1),
   );
-  const mutual = ratio(
-    sum(http, ({ tls }) => (tls === 'mutual' ? 1 : 0)),
-    rate,
-  );
+  const live = view.edges.filter(isLive);
+  const mutual = live.filter(({ tls }) => tls === 'mutual').length;
   const pods = view.namespaces.flatMap((namespace) => namespace.pods);
   const meshed = pods.filter(({ identity }) => identity !== '');
   const ready = meshed.filter((pod) => pod.ready).length;
@@ -27,8 +25,8 @@ export function Summary({ view }: { view: MeshView }): VNode {
       <Figure name="Success" value={formatPercent(success)} tone={successTone(success)} />
       <Figure
         name="Over mutual TLS"
-        value={formatPercent(mutual)}
-        tone={mutual === undefined ? 'quiet' : mutual === 1 ? 'good' : 'warn'}
+        value={live.length === 0 ? '–' : `${mutual} of ${live.length} links`}
+        tone={mutual === live.length ? 'good' : 'warn'}
       />
       <Figure
         name="Meshed pods ready"

@@ -119,13 +119,15 @@ function EdgeRow({ edge, measured }: { edge: Edge; measured: boolean }): VNode {
 }
 
 function rateText({ protocol, perSecond }: Edge): string {
-  return protocol === 'tcp' ? `${formatRate(perSecond)} conn.` : formatRate(perSecond);
+  return protocol === 'tcp' ? `${formatRate(perSecond)} connections` : formatRate(perSecond);
 }
 
-function TcpCells({ edge }: { edge: Edge }): VNode {
+/** Bytes are counted when a connection ends, so a long one says nothing yet. */
+function TcpCells({ edge: { openConnections = 0, bytesPerSecond = 0 } }: { edge: Edge }): VNode {
+  const bytes = bytesPerSecond > 0 ? `, ${formatBytes(bytesPerSecond)} in those that ended` : '';
   return (
     <td colSpan={4} class="soft">
-      {edge.openConnections ?? 0} open, {formatBytes(edge.bytesPerSecond ?? 0)}
+      {`${openConnections} open${bytes}`}
     </td>
   );
 }

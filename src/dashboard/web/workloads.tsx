@@ -77,7 +77,7 @@ function PodRow({ pod }: { pod: PodView }): VNode {
       {pod.scrapeError !== '' && (
         <tr class="why">
           <td colSpan={6}>
-            The proxy’s metrics cannot be read, so its traffic is missing here: {pod.scrapeError}
+            The proxy’s metrics cannot be read, so its traffic is missing or out of date: {pod.scrapeError}
           </td>
         </tr>
       )}
