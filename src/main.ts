@@ -15,8 +15,10 @@ import {
 } from './controller/index.js';
 import {
   LeaseElection,
+  Resources,
   connectKube,
   createLeaseMetrics,
+  getObject,
   type ConnectOptions,
   type KubeClient,
 } from './kube/index.js';
@@ -120,7 +122,13 @@ function newElection(
     client,
     namespace: config.namespace,
     name: names.revisionName(config.revision),
-    identity: config.pod?.name ?? hostname(),
+    // A slash is in no pod's name.
+    identity: config.pod?.name ?? `outside/${hostname()}`,
+    isGone: async (holder, signal) => {
+      if (holder.includes('/')) return false;
+      const at = { namespace: config.namespace, name: holder };
+      return (await getObject(client, Resources.pod, at, signal)) === undefined;
+    },
     log: log.child({ room: 'lease' }),
     metrics: createLeaseMetrics(parts.metrics),
   });

@@ -19,7 +19,7 @@ export interface OwnPod {
 /** This replica's acknowledgements, as they are now. Empty until it follows a source. */
 export class OwnAcks {
   readonly #entries = new Map<string, ReplicaAcks>();
-  readonly #listeners: ((policyUids: ReadonlySet<string>) => void)[] = [];
+  readonly #listeners = new Set<(policyUids: ReadonlySet<string>) => void>();
 
   follow(source: AckSource): void {
     source.onAcks((uids) => this.#update(source, uids));
@@ -29,8 +29,10 @@ export class OwnAcks {
     return this.#entries;
   }
 
-  onChange(listener: (policyUids: ReadonlySet<string>) => void): void {
-    this.#listeners.push(listener);
+  /** Tells which policies have news. The answer stops it. */
+  onChange(listener: (policyUids: ReadonlySet<string>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   #update(source: AckSource, uids: ReadonlySet<string>): void {

@@ -4,6 +4,7 @@ import {
   WorkQueue,
   applyObject,
   objectKey,
+  orUndefined,
   type KubeClient,
   type QueueMetrics,
 } from '../kube/index.js';
@@ -49,17 +50,21 @@ export async function writeStatuses(options: StatusWriterOptions, signal: AbortS
     }
   };
   const stops = [
+    own.onChange(some),
     // Policies compete for targets, so one that changes may concern each other one; as do Services that come and go.
-    view.policies.store.onChange(all),
+    // What we write ourselves comes back, too, and concerns nobody else.
+    view.policies.store.onChange((change) => {
+      const before = change.previous?.metadata.generation;
+      if (change.type === 'set' && change.object.metadata.generation === before)
+        queue.addAfter(change.key, GATHER_MS);
+      else all();
+    }),
     view.services.store.onChange(all),
     view.acks.store.onChange((change) => {
       const map = change.type === 'set' ? change.object : change.previous;
       some(new Set(Object.keys(decodeReport(map.data[ACKS_KEY]))));
     }),
   ];
-  own.onChange((uids) => {
-    if (!signal.aborted) some(uids);
-  });
   all();
   await untilAborted(signal);
   for (const stop of stops) stop();
@@ -76,10 +81,9 @@ async function reconcile(key: string, options: StatusWriterOptions, signal: Abor
   const acks = totalAcks(replicasOf(uid, own, view, pod), generation);
   const conditions = policyConditions(object, [...collector.problemsOf(uid), ...judged], acks, clock.now());
   if (sameConditions(conditions, object.conditions)) return;
-  await applyObject(
-    client,
-    Resources.trafficPolicy,
-    { metadata: { name, namespace }, status: { conditions } },
-    { subresource: 'status', signal },
+  const manifest = { metadata: { name, namespace }, status: { conditions } };
+  // It may have been deleted in the meantime.
+  await orUndefined(
+    applyObject(client, Resources.trafficPolicy, manifest, { subresource: 'status', signal }),
   );
 }

@@ -25,10 +25,18 @@ afterEach(async () => {
   await server.stop();
 });
 
-function candidate(identity: string): LeaseElection {
+function candidate(identity: string, isGone?: (holder: string) => Promise<boolean>): LeaseElection {
   const client = connectPlain(server.url);
   clients.push(client);
-  return new LeaseElection({ client, namespace: 'weft-system', name: 'weft-default', identity, log, timing });
+  return new LeaseElection({
+    client,
+    namespace: 'weft-system',
+    name: 'weft-default',
+    identity,
+    log,
+    timing,
+    ...(isGone === undefined ? {} : { isGone }),
+  });
 }
 
 const untilAborted = (signal: AbortSignal): Promise<void> => sleep(60_000, signal).catch(() => undefined);
@@ -105,4 +113,22 @@ test('work that throws takes the election, and with it the process, down', async
 
 test('work that ends while the lease is held is an error too', async () => {
   await expect(candidate('one').run(() => Promise.resolve(), abort.signal)).rejects.toThrow(/ended although/);
+});
+
+test('the lease of a holder whose pod is deleted is taken long before its duration', async () => {
+  const spec = { holderIdentity: 'deleted', leaseDurationSeconds: 600 };
+  server.put(LEASES, { metadata: { name: 'weft-default', namespace: 'weft-system' }, spec });
+  const second = candidate('two', (holder) => Promise.resolve(holder === 'deleted'));
+  const ended = second.run(untilAborted, abort.signal);
+  await untilPasses(() => expect(second.leading).toBe(true));
+  abort.abort();
+  await ended;
+});
+
+test('work that does not end when the lease is lost is an error, because it would go on beside the next', async () => {
+  const first = candidate('one');
+  const ended = first.run(() => new Promise<void>(() => undefined), abort.signal);
+  await untilPasses(() => expect(first.leading).toBe(true));
+  abort.abort();
+  await expect(ended).rejects.toThrow(/did not end when the lease was lost/);
 });

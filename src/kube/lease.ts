@@ -18,6 +18,11 @@ export interface LeaseOptions {
   readonly name: string;
   /** Who we are in the Lease: the pod's name. */
   readonly identity: string;
+  /**
+   * Whether a holder is known to be gone for good, as when its pod is deleted: then its Lease is taken at once rather
+   * than after its duration. Asked about others only. Absent: never known.
+   */
+  readonly isGone?: (holder: string, signal: AbortSignal) => Promise<boolean>;
   readonly log: Logger;
   readonly metrics?: LeaseMetrics;
   readonly timing?: Partial<LeaseTiming>;
@@ -112,9 +117,22 @@ export class LeaseElection {
       this.#leading = false;
       metrics?.leading.set(0);
       log.info({ lease: name, identity }, 'no longer leading');
-      await work.catch(() => undefined);
+      await this.#workEnds(work);
       if (signal.aborted) await this.#release();
     }
+  }
+
+  /** Work that goes on although its signal has aborted would go on beside the next leader's. */
+  async #workEnds(work: Promise<void>): Promise<void> {
+    const ended = work.then(
+      () => true,
+      () => true,
+    );
+    const late = new AbortController();
+    const inTime = await Promise.race([ended, pause(this.#timing.durationMs, late.signal).then(() => false)]);
+    late.abort();
+    if (!inTime)
+      throw new MeshError('internal', 'the work of the leader did not end when the lease was lost');
   }
 
   async #workEnded(signal: AbortSignal): Promise<void> {
@@ -162,7 +180,7 @@ export class LeaseElection {
     const current = (await orUndefined(
       client.request({ path: resourcePath(LEASE, at), signal, timeoutMs: this.#timing.renewDeadlineMs }),
     )) as RawLease | undefined;
-    if (current !== undefined && !this.#mayTake(current.spec ?? {})) return false;
+    if (current !== undefined && !(await this.#mayTake(current.spec ?? {}, signal))) return false;
     const body = {
       apiVersion: LEASE.apiVersion,
       kind: LEASE.kind,
@@ -178,14 +196,23 @@ export class LeaseElection {
     return body.spec.holderIdentity === identity;
   }
 
-  #mayTake(spec: LeaseSpec): boolean {
-    const text = JSON.stringify(spec);
-    const now = this.#clock.monotonic();
-    if (this.#observed?.text !== text) this.#observed = { text, at: now };
+  async #mayTake(spec: LeaseSpec, signal: AbortSignal): Promise<boolean> {
+    const { identity, isGone } = this.#options;
+    const unchangedMs = this.#observe(JSON.stringify(spec));
     const holder = spec.holderIdentity ?? '';
-    if (holder === '' || holder === this.#options.identity) return true;
+    if (holder === '' || holder === identity) return true;
     const durationMs = (spec.leaseDurationSeconds ?? this.#timing.durationMs / 1000) * 1000;
-    return now - this.#observed.at >= durationMs;
+    if (unchangedMs >= durationMs) return true;
+    // Whoever renews is there.
+    return unchangedMs > 0 && (await isGone?.(holder, signal)) === true;
+  }
+
+  /** How long we have seen this text; 0 where it is news. */
+  #observe(text: string): number {
+    const now = this.#clock.monotonic();
+    if (this.#observed?.text === text) return now - this.#observed.at;
+    this.#observed = { text, at: now };
+    return 0;
   }
 
   #spec(current: LeaseSpec = {}): Required<LeaseSpec> {
