@@ -170,7 +170,7 @@ async function main(): Promise<void> {
   };
   const table = new Table({
     head: ['figure', `median of ${ROUNDS} or more (range)`].map((h) => pc.bold(h)),
-    style: { head: [] },
+    style: { head: [], border: [] },
   });
   for (const row of Object.entries(figures)) table.push(row);
   console.log(table.toString());

@@ -12,7 +12,7 @@ export async function edgesOf(namespace: string): Promise<Edges> {
   for (const pod of await podsOf(namespace, 'weft.dev/rev')) {
     for (const { name, labels, value } of await proxyMetrics(namespace, pod)) {
       if (name !== 'weft_requests_total' || labels['direction'] !== 'inbound') continue;
-      const edge = [labels['peer'] ?? '', labels['service'] ?? '', labels['tls'] ?? ''].join(' ');
+      const edge = [labels['peer'] ?? '', labels['destination'] ?? '', labels['tls'] ?? ''].join(' ');
       edges.set(edge, (edges.get(edge) ?? 0) + value);
     }
   }
@@ -20,7 +20,7 @@ export async function edgesOf(namespace: string): Promise<Edges> {
 }
 
 export function printVersions(who: string, report: LoadReport): void {
-  const table = new Table({ head: [who, 'requests', 'share'].map((h) => pc.bold(h)), style: { head: [] } });
+  const table = new Table({ head: [who, 'requests', 'share'].map((h) => pc.bold(h)), style: { head: [], border: [] } });
   for (const [combination, count] of Object.entries(report.versions).sort()) {
     const version = combination.split('+')[1] ?? combination; // web names its upstreams in order: catalog, reviews
     table.push([`reviews ${version}`, count, `${((100 * count) / report.requests).toFixed(1)} %`]);
@@ -33,7 +33,7 @@ export function printLoad(report: LoadReport): void {
   const { p50, p90, p99 } = report.millis;
   const table = new Table({
     head: ['requests', 'success', 'p50', 'p90', 'p99'].map((h) => pc.bold(h)),
-    style: { head: [] },
+    style: { head: [], border: [] },
   });
   table.push([
     report.requests,
@@ -47,7 +47,7 @@ export function printLoad(report: LoadReport): void {
 
 export function printEdges(before: Edges, after: Edges): void {
   const head = ['caller', 'service', 'transport', 'requests'].map((h) => pc.bold(h));
-  const table = new Table({ head, style: { head: [] } });
+  const table = new Table({ head, style: { head: [], border: [] } });
   for (const [edge, count] of [...after].sort()) {
     const [peer = '', service = '', tls = ''] = edge.split(' ');
     const fresh = count - (before.get(edge) ?? 0);
