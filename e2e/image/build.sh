@@ -87,11 +87,12 @@ make_image() {
 }
 
 mkdir -p "$IMAGE_DIR"
-exec 8>"$IMAGE_DIR/build.lock"
-flock 8
 work=$(mktemp -d "$IMAGE_DIR/.build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 fill "$work/context"
+# Only now, because a compiler may wait for another one for long.
+exec 8>"$IMAGE_DIR/build.lock"
+flock 8
 hash=$(cd "$work" && content_hash context)-$(content_hash e2e/image/base.sh e2e/image/engine.sh | cut -c1-8)
 hash+=${BASE_IMAGE:+-$BASE_IMAGE}
 up_to_date "$archive" "$hash" || make_image
