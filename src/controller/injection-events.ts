@@ -123,13 +123,13 @@ function noteOf(absence: Absence): EventNote {
   if (absence.kind === 'skipped') {
     return {
       type: 'Normal',
-      reason: 'ProxySkipped',
+      reason: 'InjectionSkipped',
       message: `no proxy was added to the pod, ${absence.why}`,
     };
   }
   return {
     type: 'Warning',
-    reason: 'ProxyMissing',
+    reason: 'InjectionMissing',
     message:
       'the pod should have a proxy and has none, because it is older than the label on its namespace or was created while ' +
       `the webhook was not in place; create it anew (kubectl rollout restart), or opt out with the label ${names.Label.inject}=disabled`,

@@ -257,8 +257,8 @@ test('pods without a proxy are told on their owner, once for all of them', async
       return `${kind}/${name} ${String(event.reason)} ${String(event.message).slice(0, 60)}`;
     });
     expect(events.sort()).toEqual([
-      'Pod/old ProxyMissing the pod should have a proxy and has none, because it is olde',
-      'ReplicaSet/web ProxySkipped no proxy was added to the pod, skipped: HostNetwork: why',
+      'Pod/old InjectionMissing the pod should have a proxy and has none, because it is olde',
+      'ReplicaSet/web InjectionSkipped no proxy was added to the pod, skipped: HostNetwork: why',
     ]);
   });
 });
