@@ -1,5 +1,5 @@
 import { GrpcCode, GrpcError } from '../base/grpc/index.js';
-import type { Logger, Metrics } from '../base/index.js';
+import { MeshError, type Logger, type Metrics } from '../base/index.js';
 import { REFUSAL_STATUS, type PodCheck } from '../identity/index.js';
 import type { DirtyKey, Mesh } from '../model/index.js';
 import type { DeltaDiscoveryRequest } from '../wire/gen/envoy/service/discovery/v3/ads_pb.js';
@@ -47,7 +47,7 @@ export class Hub {
   constructor(options: HubOptions, signal: AbortSignal) {
     const snapshot = new Snapshot(options.mesh);
     this.#options = options;
-    this.views = new Views(snapshot);
+    this.views = new Views(snapshot, (name, thrown) => this.#unmade(name, thrown));
     this.acks = new AckNotifier(ACKS_EVERY_MS, signal);
     this.#metrics = configMetrics(options.metrics, {
       views: () => this.views.size,
@@ -90,6 +90,15 @@ export class Hub {
   untrusted(address: string, why: string): void {
     this.#metrics.refusals.inc({ reason: 'untrusted-certificate' });
     this.#options.log.info({ peer: address, why }, 'refused a connection for its certificate');
+  }
+
+  /** A resource could not be made; what its subscribers have goes on. */
+  #unmade(name: string, thrown: unknown): void {
+    this.#metrics.unmade.inc();
+    this.#options.log.error(
+      { err: MeshError.from(thrown), name },
+      'could not make a resource; the last one stays',
+    );
   }
 
   async #admit(stream: ConfigStream, uid: string): Promise<ProxySession | undefined> {

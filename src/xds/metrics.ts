@@ -5,6 +5,7 @@ export interface ConfigMetrics {
   readonly responses: Counter;
   readonly resources: Counter;
   readonly nacks: Counter;
+  readonly unmade: Counter;
   readonly refusedNames: Counter;
   /** By `RefusalReason`. */
   readonly refusals: Counter<'reason'>;
@@ -29,6 +30,10 @@ export function configMetrics(
     responses: metrics.counter('weft_xds_responses_total', 'Responses sent to proxies.'),
     resources: metrics.counter('weft_xds_resources_sent_total', 'Resources sent to proxies.'),
     nacks: metrics.counter('weft_xds_nacks_total', 'Responses that a proxy rejected, wholly or in part.'),
+    unmade: metrics.counter(
+      'weft_xds_unmade_total',
+      'Resources that could not be made from the mesh: a fault of Weft.',
+    ),
     refusedNames: metrics.counter(
       'weft_xds_refused_subscriptions_total',
       'Subscriptions refused because a stream had too many.',

@@ -122,6 +122,10 @@ describe('a snapshot', () => {
 });
 
 describe('views', () => {
+  const never = (_name: string, thrown: unknown): void => {
+    throw thrown;
+  };
+
   function subscriber(consumer: Consumer) {
     const heard: string[] = [];
     return { consumer, heard, changed: (_typeUrl: string, name: string) => void heard.push(name) };
@@ -130,7 +134,7 @@ describe('views', () => {
   test('tell those whom a change concerns, and forget what nobody wants', () => {
     const mesh = aMesh();
     const snapshot = new Snapshot(mesh);
-    const views = new Views(snapshot);
+    const views = new Views(snapshot, never);
     const [web, qa] = [subscriber(WEB), subscriber(QA)];
     for (const one of [web, qa]) views.subscribe(one, DESTINATION_TYPE_URL, REVIEWS);
     views.subscribe(web, DESTINATION_TYPE_URL, 'ip/10.96.0.7:80');
@@ -147,7 +151,7 @@ describe('views', () => {
 
   test('notice that a name means something else, though what it meant has not changed', () => {
     const mesh = aMesh();
-    const views = new Views(new Snapshot(mesh));
+    const views = new Views(new Snapshot(mesh), never);
     const web = subscriber(WEB);
     const view = views.subscribe(web, DESTINATION_TYPE_URL, 'ip/127.0.0.1:80');
     expect(view.built?.key).toContain('web-1');
@@ -159,5 +163,26 @@ describe('views', () => {
     views.refresh(mesh.setService(service));
     expect(web.heard).toEqual(['ip/127.0.0.1:80']);
     expect(view.built?.key).toContain('shop/taken:80');
+  });
+
+  test('keep what they have when the next cannot be made, and go on with the others', () => {
+    const mesh = aMesh();
+    mesh.setService(aService({ name: 'ratings', clusterIPs: ['10.96.0.6'] }));
+    const failed: string[] = [];
+    const views = new Views(new Snapshot(mesh), (name) => failed.push(name));
+    const web = subscriber(WEB);
+    const reviews = views.subscribe(web, DESTINATION_TYPE_URL, REVIEWS);
+    const ratings = views.subscribe(web, DESTINATION_TYPE_URL, 'ip/10.96.0.6:8080');
+    const [before, other] = [reviews.built, ratings.built];
+    const endpointSetsOf = mesh.endpointSetsOf.bind(mesh);
+    mesh.endpointSetsOf = (service) => {
+      if (service === 'shop/reviews') throw new TypeError('a fault of ours');
+      return endpointSetsOf(service);
+    };
+    const dirty = mesh.setPolicy(aSplitPolicy('reviews', { v1: 1 }));
+    views.refresh([...dirty, ...mesh.setPolicy(aSplitPolicy('ratings', { v1: 1 }))]);
+    expect(failed).toEqual([REVIEWS]);
+    expect(reviews.built).toBe(before);
+    expect(ratings.built).not.toBe(other);
   });
 });

@@ -31,9 +31,12 @@ export class Views<S extends Subscriber> {
   readonly #snapshot: Snapshot;
   readonly #views = new Map<string, View<S>>();
   readonly #byPolicy = new SetMap<string, View<S>>();
+  readonly #failed: (name: string, thrown: unknown) => void;
 
-  constructor(snapshot: Snapshot) {
+  /** `failed` hears of resources that could not be made: a fault of ours, for which no proxy may lose what it has. */
+  constructor(snapshot: Snapshot, failed: (name: string, thrown: unknown) => void) {
     this.#snapshot = snapshot;
+    this.#failed = failed;
   }
 
   /** Views with a subscriber. */
@@ -93,7 +96,13 @@ export class Views<S extends Subscriber> {
 
   /** True when the content or the policies in it are others than before. */
   #rebuild(view: View<S>): boolean {
-    const built = this.#snapshot.find(view.typeUrl, view.name, view.consumer);
+    let built: Built | undefined;
+    try {
+      built = this.#snapshot.find(view.typeUrl, view.name, view.consumer);
+    } catch (thrown) {
+      this.#failed(view.name, thrown);
+      return false;
+    }
     if (built === view.built) return false;
     this.#index(view, built);
     return true;

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Logger } from '../log.js';
 import { FrameReader, frame } from './framing.js';
 import { GrpcCode, GrpcError, encodeMessage, statusOf, type GrpcStatus } from './status.js';
@@ -65,16 +65,24 @@ export interface CallOptions {
   readonly log: Logger;
 }
 
+/** How long a client may take to read what was sent before the end of a call. */
+const UNREAD_MS = 5_000;
+
 const CONTENT_TYPE = 'application/grpc';
 
 /** Answers without ever opening a call: one header block that is the trailer too. */
 export function refuse(stream: ServerHttp2Stream, status: GrpcStatus): void {
-  if (stream.destroyed || stream.headersSent) return;
+  if (isOver(stream) || stream.headersSent) return;
   stream.respond(
     { ':status': 200, 'content-type': CONTENT_TYPE, ...trailersOf(status) },
     { endStream: true },
   );
   closeAfterTrailers(stream);
+}
+
+/** Reset by the peer, or gone with its connection: answering it would throw. */
+function isOver(stream: ServerHttp2Stream): boolean {
+  return stream.destroyed || stream.closed;
 }
 
 function trailersOf(status: GrpcStatus): Record<string, string> {
@@ -144,12 +152,12 @@ export class ServerCall implements ResponseStream {
   }
 
   start(): void {
-    if (this.#stream.headersSent || this.signal.aborted || this.#stream.destroyed) return;
+    if (this.#stream.headersSent || this.signal.aborted || isOver(this.#stream)) return;
     this.#stream.respond({ ':status': 200, 'content-type': CONTENT_TYPE }, { waitForTrailers: true });
   }
 
   send(parts: readonly Uint8Array[]): boolean {
-    if (this.signal.aborted || this.#stream.destroyed) return false;
+    if (this.signal.aborted || isOver(this.#stream)) return false;
     this.start();
     return this.#stream.write(frame(parts));
   }
@@ -157,17 +165,20 @@ export class ServerCall implements ResponseStream {
   finish(status: GrpcStatus): void {
     if (this.signal.aborted) return;
     this.#end();
-    if (this.#stream.destroyed) return;
+    if (isOver(this.#stream)) return;
     if (!this.#stream.headersSent) {
       refuse(this.#stream, status);
       return;
     }
     this.#stream.once('wantTrailers', () => {
-      if (this.#stream.destroyed) return;
+      if (isOver(this.#stream)) return;
       this.#stream.sendTrailers(trailersOf(status));
       closeAfterTrailers(this.#stream);
     });
     this.#stream.end();
+    // A client that does not read what was sent before does not get to the trailers.
+    const unread = setTimeout(() => this.#stream.close(constants.NGHTTP2_CANCEL), UNREAD_MS).unref();
+    this.#stream.once('close', () => clearTimeout(unread));
   }
 
   fail(thrown: unknown): void {

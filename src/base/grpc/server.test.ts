@@ -443,6 +443,49 @@ describe('a stream', () => {
     await eventually('the server gives up', () => call!.signal.aborted);
   });
 
+  test('that the client resets ends quietly for the handler, also in the middle of an answer', async () => {
+    let call: ResponseStream | undefined;
+    const server = await start({
+      methods: [
+        streaming((c) => {
+          call = c;
+        }),
+      ],
+    });
+    const peer = await client(server);
+    for (let i = 0; i < 20; i++) {
+      const stream = peer.bidi(deltas);
+      stream.send({ typeUrl: 'a' });
+      if (i % 2 === 0) await stream.next();
+      stream.raw.close(8);
+      await stream.status;
+      for (let n = 0; n < 3; n++) call?.send([some(10)]);
+      call?.finish({ code: GrpcCode.ok, message: '' });
+      expect(call?.send([some(10)]) ?? false).toBe(false);
+    }
+    const again = peer.bidi(deltas);
+    again.send({ typeUrl: 'a' });
+    expect((await again.next())?.nonce).toBe('n');
+  });
+
+  test('that has ended is reset when the client does not read up to the end', async () => {
+    let call: ResponseStream | undefined;
+    const methods = [
+      streaming((c) => {
+        call = c;
+      }),
+    ];
+    const peer = await client(await start({ methods }));
+    const stream = peer.bidi(deltas);
+    stream.send({ typeUrl: 'a' });
+    await stream.next();
+    stream.raw.pause();
+    // More than the window of a stream, 64 KiB.
+    for (let i = 0; i < 30; i++) call!.send([some(10_000)]);
+    call!.finish({ code: GrpcCode.ok, message: '' });
+    await eventually('reset', () => stream.raw.rstCode === 8, 8_000);
+  }, 10_000);
+
   test('that sends too many messages is slowed down, and loses none', async () => {
     const peer = await client(await start({ methods: [streaming(() => undefined)], messagesPerSecond: 100 }));
     const stream = peer.bidi(deltas);
