@@ -1,7 +1,7 @@
 import { MeshError, pause, type Logger } from '../base/index.js';
 import { Resources, applyObject, type KubeClient } from '../kube/index.js';
 import type { PolicyRef } from '../model/index.js';
-import { ACKS_KEY, ACKS_LABEL, decodeReport, encodeReport, type ReplicaAcks } from './ack-summary.js';
+import { ACKS_KEY, ACKS_LABEL, encodeReport, type ReplicaAcks } from './ack-summary.js';
 import type { ClusterView } from './cluster-view.js';
 
 /** What the config server of this replica knows about acknowledgements. */
@@ -109,7 +109,7 @@ export function replicasOf(
   for (const map of view.acks.store.values()) {
     const replica = map.metadata.name.slice(acksConfigMap('').length);
     const runs = view.pods.store.get(`${map.metadata.namespace}/${replica}`) !== undefined;
-    if (replica !== pod?.name && runs) found.push(decodeReport(map.data[ACKS_KEY])[policyUid]);
+    if (replica !== pod?.name && runs) found.push(map.report[policyUid]);
   }
   return found.filter((acks) => acks !== undefined);
 }

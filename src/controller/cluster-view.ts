@@ -5,7 +5,6 @@ import {
   createInformerMetrics,
   superviseInformers,
   type AnyInformer,
-  type ConfigMap,
   type CustomObject,
   type EndpointSlice,
   type InformerOptions,
@@ -14,11 +13,25 @@ import {
   type Namespace,
   type Node,
   type Pod,
+  type Resource,
   type Secret,
   type Service,
 } from '../kube/index.js';
-import { ACKS_LABEL } from './ack-summary.js';
+import { ACKS_KEY, ACKS_LABEL, decodeReport, type AckReport } from './ack-summary.js';
 import { ISSUER_SECRET } from './trust-secrets.js';
+
+/** ConfigMap of a replica, read once when it arrives. */
+export interface ReplicaReport extends KubeObject {
+  readonly report: AckReport;
+}
+
+const REPLICA_REPORT: Resource<ReplicaReport> = {
+  ...Resources.configMap,
+  keep: (raw) => {
+    const { metadata, data } = Resources.configMap.keep(raw);
+    return { metadata, report: decodeReport(data[ACKS_KEY]) };
+  },
+};
 
 /** Everything this replica knows of the cluster, kept fresh by one informer for each kind. */
 export interface ClusterView {
@@ -32,7 +45,7 @@ export interface ClusterView {
   /** Secret `weft-issuer` only. */
   readonly issuer: Informer<Secret>;
   /** What replicas say about acknowledgements. */
-  readonly acks: Informer<ConfigMap>;
+  readonly acks: Informer<ReplicaReport>;
 }
 
 export interface ClusterViewOptions {
@@ -69,7 +82,7 @@ export function createClusterView(options: ClusterViewOptions): ClusterView {
       ...inSystem,
       fieldSelector: `metadata.name=${ISSUER_SECRET}`,
     }),
-    acks: make({ resource: Resources.configMap, ...inSystem, labelSelector: ACKS_LABEL }),
+    acks: make({ resource: REPLICA_REPORT, ...inSystem, labelSelector: ACKS_LABEL }),
   };
 }
 

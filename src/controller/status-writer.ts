@@ -10,7 +10,7 @@ import {
 } from '../kube/index.js';
 import { judge } from '../model/index.js';
 import { replicasOf, type OwnAcks, type OwnPod } from './acks.js';
-import { decodeReport, ACKS_KEY, totalAcks } from './ack-summary.js';
+import { totalAcks } from './ack-summary.js';
 import type { ClusterView } from './cluster-view.js';
 import type { Collector } from './collector.js';
 import { policyConditions, sameConditions } from './policy-status.js';
@@ -61,8 +61,8 @@ export async function writeStatuses(options: StatusWriterOptions, signal: AbortS
     }),
     view.services.store.onChange(all),
     view.acks.store.onChange((change) => {
-      const map = change.type === 'set' ? change.object : change.previous;
-      some(new Set(Object.keys(decodeReport(map.data[ACKS_KEY]))));
+      const now = change.type === 'set' ? change.object.report : {};
+      some(new Set([...Object.keys(change.previous?.report ?? {}), ...Object.keys(now)]));
     }),
   ];
   all();
