@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { deploy, load, namespace } from '../support/app.js';
+import { apply, eventually, kubectl, run } from '../support/run.js';
+
+const NS = 'e2e-dashboard';
+
+interface Edge {
+  readonly caller: string;
+  readonly service: string;
+  readonly tls: string;
+  readonly perSecond: number;
+  readonly successRate?: number;
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
+}
+
+interface View {
+  readonly controlPlane: { readonly ready: number };
+  readonly namespaces: readonly {
+    readonly name: string;
+    readonly pods: readonly Record<string, unknown>[];
+  }[];
+  readonly edges: readonly Edge[];
+}
+
+let dashboard: ChildProcess | undefined;
+let url: string;
+
+/** Starts `weft dashboard` as a person would, and reads from its greeting where it listens. */
+async function start(): Promise<string> {
+  const kubeconfig = process.env['KUBECONFIG'] ?? (await run('e2e/cluster/kubeconfig.sh', [])).trim();
+  const child = spawn('node', ['dist/weft.mjs', 'dashboard', '--port', '0'], {
+    env: { ...process.env, KUBECONFIG: kubeconfig },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  dashboard = child;
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
+  return eventually('the dashboard says where it listens', () =>
+    Promise.resolve(/http:\/\/127\.0\.0\.1:\d+\//.exec(said)?.[0]),
+  );
+}
+
+async function view(): Promise<View> {
+  const response = await fetch(new URL('/api/mesh', url));
+  const body: unknown = await response.json();
+  if (!response.ok) throw new Error(JSON.stringify(body));
+  return body as View;
+}
+
+beforeAll(async () => {
+  await run('npm', ['run', '--silent', 'build', '--', '--log-level=warning']);
+  await apply(namespace(NS));
+  await deploy({ namespace: NS, name: 'server' }, { namespace: NS, name: 'client' });
+  url = await start();
+});
+
+afterAll(async () => {
+  dashboard?.kill('SIGTERM');
+  await kubectl('delete', 'namespace', NS, '--wait=false');
+});
+
+test('the dashboard is the page and its script, from the built program alone', async () => {
+  expect(await (await fetch(url)).text()).toContain('/app.js');
+  const script = await (await fetch(new URL('/app.js', url))).text();
+  expect(script.length).toBeGreaterThan(10_000);
+});
+
+test('it shows pods with their identity and what the webhook decided', async () => {
+  const shown = await view();
+  expect(shown.controlPlane.ready).toBeGreaterThan(0);
+  const pods = shown.namespaces.find(({ name }) => name === NS)?.pods ?? [];
+  expect(pods.map((pod) => [pod['workload'], pod['injection'], pod['ready'], pod['scrapeError']])).toEqual([
+    ['Deployment/client', 'injected', true, ''],
+    ['Deployment/server', 'injected', true, ''],
+  ]);
+  expect(pods[0]?.['identity']).toBe(`spiffe://cluster.local/ns/${NS}/sa/client`);
+});
+
+test('it shows who called whom over mutual TLS, how often, how well and how fast', async () => {
+  const traffic = load(
+    NS,
+    'deploy/client',
+    '-url',
+    `http://server.${NS}:8080/`,
+    '-rate',
+    '20',
+    '-duration',
+    '15s',
+  );
+  const edge = await eventually(
+    'the call from client to server at about its rate',
+    async () => (await view()).edges.find((e) => e.service === `${NS}/server` && e.perSecond > 10),
+    14,
+  );
+  expect(edge).toMatchObject({
+    caller: `spiffe://cluster.local/ns/${NS}/sa/client`,
+    tls: 'mutual',
+    successRate: 1,
+  });
+  expect(edge.perSecond).toBeLessThan(30);
+  expect(edge.p50Ms).toBeGreaterThan(0);
+  expect(edge.p99Ms).toBeGreaterThanOrEqual(edge.p50Ms ?? Infinity);
+  expect((await traffic).failed).toBe(0);
+});
