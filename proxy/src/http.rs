@@ -6,12 +6,13 @@ mod h1_pool;
 mod h2_pool;
 pub mod headers;
 mod load;
+pub mod replay;
 pub mod rescue;
 pub mod server;
 pub mod upgrade;
 mod upstream;
 
-pub use body::{Body, Exchange};
+pub use body::{Body, Exchange, Upload};
 pub use connect_error::ConnectError;
 pub use load::{Load, Pending};
 pub use upstream::{Carry, Lease, SendError, Upstream, UpstreamKey, Upstreams, Wire};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::Body;
+use super::Upload;
 
 /// Shorter than the keep-alive of common servers (Node.js: 5 s), so that we close first and no request meets a
 /// connection that its server is just closing.
@@ -16,14 +16,14 @@ const MAX_IDLE: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct H1Pool {
-    idle: RefCell<Vec<(SendRequest<Body>, Instant)>>,
+    idle: RefCell<Vec<(SendRequest<Upload>, Instant)>>,
 }
 
 // === impl H1Pool ===
 
 impl H1Pool {
     /// A connection that can take a request now.
-    pub fn take(&self) -> Option<SendRequest<Body>> {
+    pub fn take(&self) -> Option<SendRequest<Upload>> {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE_LIMIT);
         // One that was given back a moment ago may still be finishing its last exchange.
@@ -31,7 +31,7 @@ impl H1Pool {
         Some(idle.swap_remove(ready).0)
     }
 
-    pub fn give_back(&self, sender: SendRequest<Body>) {
+    pub fn give_back(&self, sender: SendRequest<Upload>) {
         let mut idle = self.idle.borrow_mut();
         if !sender.is_closed() && idle.len() < MAX_IDLE {
             idle.push((sender, Instant::now()));

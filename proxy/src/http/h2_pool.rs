@@ -6,7 +6,7 @@ use std::rc::Rc;
 use hyper::client::conn::http2::SendRequest;
 use tokio::sync::Notify;
 
-use super::{Body, ConnectError};
+use super::{ConnectError, Upload};
 
 #[derive(Debug, Default)]
 pub(super) struct H2Pool {
@@ -16,7 +16,7 @@ pub(super) struct H2Pool {
 
 #[derive(Debug)]
 struct Connection {
-    sender: SendRequest<Body>,
+    sender: SendRequest<Upload>,
     open: Cell<usize>,
     /// What the peer's settings allow; its driver keeps it current.
     limit: Rc<Cell<usize>>,
@@ -25,7 +25,7 @@ struct Connection {
 /// A connection that was opened, for the pool.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub sender: SendRequest<Body>,
+    pub sender: SendRequest<Upload>,
     pub limit: Rc<Cell<usize>>,
 }
 
@@ -106,7 +106,7 @@ impl H2Pool {
 // === impl StreamPermit ===
 
 impl StreamPermit {
-    pub fn sender(&self) -> SendRequest<Body> {
+    pub fn sender(&self) -> SendRequest<Upload> {
         self.0.sender.clone()
     }
 }

@@ -6,8 +6,8 @@ use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, on};
 use hyper_util::rt::TokioIo;
 
-use super::Body;
 use super::headers::{put_upgrade, strip_hop_by_hop};
+use super::{Body, Upload};
 use crate::drain::Drain;
 use crate::tcp::{Relayed, relay};
 
@@ -19,9 +19,9 @@ pub struct Caller {
 }
 
 /// Takes the request apart: what goes on, still asking for the upgrade, and the caller's connection.
-pub fn ask(mut request: Request<Incoming>) -> (Caller, Request<Body>) {
+pub fn ask(mut request: Request<Incoming>) -> (Caller, Request<Upload>) {
     let caller = Caller { io: on(&mut request), connect: request.method() == Method::CONNECT };
-    let mut request = request.map(Body::from);
+    let mut request = request.map(Upload::from);
     strip_but_upgrade(request.headers_mut());
     (caller, request)
 }

@@ -19,7 +19,9 @@ use tokio::time::Instant;
 use super::h1_pool::H1Pool;
 use super::h2_pool::{Found, H2Pool, Opened, StreamPermit};
 use super::load::Load;
-use super::{Body, CONNECTION_WINDOW, ConnectError, LocalExec, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW};
+use super::{
+    CONNECTION_WINDOW, ConnectError, LocalExec, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW, Upload, replay,
+};
 use crate::identity::SpiffeId;
 use crate::socket;
 use crate::tcp::{CONNECT_TIMEOUT, Prefixed, Stream, encode_header, within_connect_timeout};
@@ -91,7 +93,7 @@ struct Dialer {
 pub enum Lease {
     H1 {
         upstream: Rc<Upstream>,
-        sender: http1::SendRequest<Body>,
+        sender: http1::SendRequest<Upload>,
     },
     H2 {
         _permit: StreamPermit,
@@ -104,9 +106,9 @@ pub enum Lease {
 #[derive(Debug)]
 pub enum SendError {
     /// No connection; the request is untouched.
-    Connect(ConnectError, Box<Request<Body>>),
+    Connect(ConnectError, Box<Request<Upload>>),
     /// The connection ended before a byte of the request was sent.
-    Unsent(hyper::Error, Box<Request<Body>>),
+    Unsent(hyper::Error, Box<Request<Upload>>),
     /// The connection ended after, so the request may have been processed.
     Lost(hyper::Error),
 }
@@ -149,7 +151,7 @@ impl Upstream {
     /// Sends one request over a pooled or new connection.
     pub async fn send(
         self: &Rc<Self>,
-        request: Request<Body>,
+        request: Request<Upload>,
         wire: Wire,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         self.used.set(Instant::now());
@@ -161,20 +163,21 @@ impl Upstream {
 
     async fn send_h1(
         self: &Rc<Self>,
-        request: Request<Body>,
+        request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         let mut request = request;
         if let Some(sender) = self.h1.take() {
-            match self.exchange_h1(sender, request).await {
-                // Closed while it was idle: the others of its age may be too, and a fresh connection costs no retry.
-                Err(SendError::Unsent(_, unsent)) => {
-                    self.h1.clear();
-                    request = *unsent;
-                }
-                result => return result,
-            }
+            let copy = replay::copy_if_safe(&request);
+            // Closed while it was kept: the others of its age may be too, and a fresh connection costs no retry.
+            request = match (self.exchange_h1(sender, request).await, copy) {
+                (Err(SendError::Unsent(_, unsent)), _) => *unsent,
+                (Err(SendError::Lost(error)), Some(copy)) if replay::connection_ended(&error) => copy,
+                (result, _) => return result,
+            };
+            self.h1.clear();
         }
-        match self.open_h1(Carry::H1).await {
+        // Boxed: dialling is rare, and would make the future of every request larger.
+        match Box::pin(self.open_h1(Carry::H1)).await {
             Ok(sender) => self.exchange_h1(sender, request).await,
             Err(error) => Err(SendError::Connect(error, Box::new(request))),
         }
@@ -182,8 +185,8 @@ impl Upstream {
 
     async fn exchange_h1(
         self: &Rc<Self>,
-        mut sender: http1::SendRequest<Body>,
-        request: Request<Body>,
+        mut sender: http1::SendRequest<Upload>,
+        request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         match sender.try_send_request(request).await {
             Ok(response) => Ok((response, Lease::H1 { upstream: self.clone(), sender })),
@@ -193,7 +196,7 @@ impl Upstream {
 
     async fn send_h2(
         self: &Rc<Self>,
-        mut request: Request<Body>,
+        mut request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         // The HTTP/2 client refuses a request without authority, unless it is forwarded HTTP/1.1.
         *request.version_mut() =
@@ -251,7 +254,7 @@ impl Upstream {
     }
 
     /// A connection of its own for a request that will leave HTTP; it goes back to no pool.
-    pub async fn open_h1(&self, carry: Carry<'_>) -> Result<http1::SendRequest<Body>, ConnectError> {
+    pub async fn open_h1(&self, carry: Carry<'_>) -> Result<http1::SendRequest<Upload>, ConnectError> {
         let stream = self.open(carry).await?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
@@ -323,8 +326,8 @@ impl Lease {
 
 // === impl SendError ===
 
-impl From<hyper::client::conn::TrySendError<Request<Body>>> for SendError {
-    fn from(mut error: hyper::client::conn::TrySendError<Request<Body>>) -> Self {
+impl From<hyper::client::conn::TrySendError<Request<Upload>>> for SendError {
+    fn from(mut error: hyper::client::conn::TrySendError<Request<Upload>>) -> Self {
         match error.take_message() {
             Some(request) => Self::Unsent(error.into_error(), Box::new(request)),
             None => Self::Lost(error.into_error()),

@@ -13,7 +13,9 @@ use crate::http::headers::{
 };
 use crate::http::rescue::{Failure, rescue};
 use crate::http::upgrade::{Answer, agree, ask};
-use crate::http::{Body, Carry, Exchange, Lease, Pending, SendError, Upstream, UpstreamKey, Wire};
+use crate::http::{
+    Body, Carry, ConnectError, Exchange, Lease, Pending, SendError, Upload, Upstream, UpstreamKey, Wire,
+};
 use crate::state::Workload;
 use crate::telemetry::{Direction, Record, RequestLabels, Series, Tls};
 use crate::tls::Peer;
@@ -68,7 +70,7 @@ impl Connection {
         let record = self.series.begin(Instant::now());
         let grpc = is_grpc(request.headers());
         let result = match wants_upgrade(&request) {
-            true => self.upgrade(request, record).await,
+            true => Box::pin(self.upgrade(request, record)).await,
             false => self.carry(request, record).await,
         };
         result.unwrap_or_else(|(failure, mut record)| {
@@ -88,7 +90,7 @@ impl Connection {
         request: Request<Incoming>,
         record: Record,
     ) -> Result<Response<Body>, (Failure, Record)> {
-        let mut request = request.map(Body::from);
+        let mut request = request.map(Upload::from);
         strip_hop_by_hop(request.headers_mut());
         let http1 = take_http1_mark(request.headers_mut()) || self.wire == Wire::H1;
         let wire = if http1 { Wire::H1 } else { Wire::H2 };
@@ -131,7 +133,7 @@ impl Connection {
         }
     }
 
-    fn failure_to_connect(&self, error: crate::http::ConnectError) -> Failure {
+    fn failure_to_connect(&self, error: ConnectError) -> Failure {
         self.worker.metrics.connect_failure(Direction::Inbound, error.reason());
         Failure::Connect { destination: self.destination.clone(), error }
     }

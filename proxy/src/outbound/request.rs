@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use http::{Request, Response, Version};
-use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -15,7 +14,7 @@ use crate::http::headers::{
     PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_unsent_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
-use crate::http::{Body, ConnectError, Exchange, Lease, Pending, SendError, Wire};
+use crate::http::{Body, ConnectError, Exchange, Lease, Pending, SendError, Upload, Wire, replay};
 use crate::state::DestinationView;
 use crate::telemetry::{Direction, Record, Series};
 
@@ -52,7 +51,7 @@ impl Connection {
         let grpc = is_grpc(request.headers());
         let result = match self.choose(&request, started) {
             Ok(chosen) if wants_upgrade(&request) => {
-                upgrade::carry(&self.outbound, &chosen, request, started).await
+                Box::pin(upgrade::carry(&self.outbound, &chosen, request, started)).await
             }
             Ok(chosen) => self.carry(&chosen, request, started).await,
             Err(failed) => Err(failed),
@@ -111,7 +110,7 @@ impl Connection {
         request: Request<Incoming>,
         started: Instant,
     ) -> Result<Response<Body>, Failed> {
-        let mut request = request.map(Body::from);
+        let mut request = request.map(Upload::from);
         strip_hop_by_hop(request.headers_mut());
         let mut attempts = Attempts::new(&self.outbound, chosen, started);
         loop {
@@ -142,7 +141,7 @@ impl Connection {
     }
 
     /// Makes the request what `endpoint` expects.
-    fn dress(&self, request: &mut Request<Body>, endpoint: &LiveEndpoint) {
+    fn dress(&self, request: &mut Request<Upload>, endpoint: &LiveEndpoint) {
         *request.version_mut() = Version::HTTP_11;
         if self.wire == Wire::H1 && endpoint.carries_mesh_http() {
             mark_http1(request.headers_mut());
@@ -204,7 +203,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// The request for another attempt, if `error` and the attempts so far allow one.
-    pub fn again(&mut self, error: SendError) -> Result<Request<Body>, Failure> {
+    pub fn again(&mut self, error: SendError) -> Result<Request<Upload>, Failure> {
         match error {
             SendError::Connect(error, request) => self.connect_again(error).map(|()| *request),
             SendError::Unsent(_, request) if self.move_on("connection-lost") => Ok(*request),
@@ -217,21 +216,16 @@ impl<'a> Attempts<'a> {
     }
 
     /// A copy of the request, where another endpoint could take it and there is no body, which can be sent only once.
-    fn spare(&self, request: &Request<Body>) -> Option<Request<Body>> {
+    fn spare(&self, request: &Request<Upload>) -> Option<Request<Upload>> {
         let others = self.chosen.live.backends[self.chosen.backend].len() > 1;
-        if self.retried || !others || !self.endpoint().carries_mesh_http() || !request.body().is_end_stream()
-        {
+        if self.retried || !others || !self.endpoint().carries_mesh_http() {
             return None;
         }
-        let mut spare = Request::new(Body::empty());
-        *spare.method_mut() = request.method().clone();
-        *spare.uri_mut() = request.uri().clone();
-        *spare.headers_mut() = request.headers().clone();
-        Some(spare)
+        replay::copy(request)
     }
 
     /// The request for another attempt, after a proxy said that its application never saw it.
-    fn refused(&mut self, spare: Option<Request<Body>>) -> Option<Request<Body>> {
+    fn refused(&mut self, spare: Option<Request<Upload>>) -> Option<Request<Upload>> {
         self.endpoint().upstream.load.observe_failure();
         spare.filter(|_| self.move_on("application-unreachable"))
     }

@@ -1,7 +1,9 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::harness::{LIMIT, World, connect, destination, nobody};
+use super::app::App;
+use super::harness::{LIMIT, World, connect, destination, nobody, read_response};
+use crate::http::Wire;
 use crate::state::{Endpoint, Protocol};
 
 #[tokio::test]
@@ -68,4 +70,56 @@ async fn bytes_go_to_another_endpoint_when_one_is_dead() {
         tokio::time::timeout(LIMIT, client.read_to_string(&mut answer)).await.unwrap().unwrap();
         assert_eq!(answer, "ok");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_first_on_an_undeclared_port_is_heard_on_both_halves() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let (caller, receiver) = world.pair(app.local_addr().unwrap(), Protocol::Unknown);
+    tokio::spawn(async move {
+        loop {
+            let (mut io, _) = app.accept().await.unwrap();
+            tokio::spawn(async move {
+                io.write_all(b"220 hello\r\n").await.unwrap();
+                let mut answer = [0; 4];
+                io.read_exact(&mut answer).await.unwrap();
+                io.write_all(&answer).await.unwrap();
+            });
+        }
+    });
+    for addr in [caller.outbound, receiver.inbound] {
+        let mut client = connect(addr).await;
+        let mut greeting = [0; 11];
+        let soon = std::time::Duration::from_millis(1500);
+        tokio::time::timeout(soon, client.read_exact(&mut greeting))
+            .await
+            .expect("before detection ends")
+            .unwrap();
+        assert_eq!(&greeting, b"220 hello\r\n");
+        client.write_all(b"EHLO").await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(LIMIT, client.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(answer, "EHLO");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_thinks_before_it_speaks_http_is_served_http() {
+    let (world, app) = (World::new(), App::start(Wire::H1).await);
+    let (caller, receiver) = world.pair(app.addr, Protocol::Unknown);
+    let request = b"GET /name HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut early = connect(caller.outbound).await;
+    // Longer than the quiet that makes the proxy listen to the server too.
+    tokio::time::sleep(3 * crate::detect::QUIET).await;
+    for half in request.chunks(9) {
+        early.write_all(half).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read_response(&mut early).await.1, b"app");
+    caller.counted("weft_requests_total", &[r#"code="200""#], 1.0).await;
+
+    let mut plain = connect(receiver.inbound).await;
+    tokio::time::sleep(3 * crate::detect::QUIET).await;
+    plain.write_all(request).await.unwrap();
+    assert_eq!(read_response(&mut plain).await.1, b"app");
 }

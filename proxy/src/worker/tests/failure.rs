@@ -287,3 +287,28 @@ async fn a_tunnel_with_a_broken_header_is_closed() {
     assert!(read.is_err() || rest.is_empty());
     receiver.counted("weft_errors_total", &["bad-tunnel-header"], 1.0).await;
 }
+
+#[tokio::test]
+async fn a_kept_connection_closed_under_a_request_is_replaced_if_the_request_changes_nothing() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let caller = world.caller(destination(Protocol::Http1, vec![plain(app.local_addr().unwrap())]));
+    tokio::spawn(async move {
+        loop {
+            // Answers once on each connection, and closes it when the next request has come.
+            let (mut io, _) = app.accept().await.unwrap();
+            for answer in [&b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"[..], b""] {
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"\r\n\r\n") && io.read_buf(&mut seen).await.unwrap() > 0 {}
+                io.write_all(answer).await.unwrap();
+            }
+        }
+    });
+    let mut client = connect(caller.outbound).await;
+    for (request, status) in
+        [(GET, "200"), (GET, "200"), (b"DELETE /cart HTTP/1.1\r\nhost: a\r\n\r\n", "502")]
+    {
+        client.write_all(request).await.unwrap();
+        let (head, _) = read_response(&mut client).await;
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{head}");
+    }
+}

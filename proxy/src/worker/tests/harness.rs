@@ -249,3 +249,17 @@ pub async fn read_response(io: &mut (impl AsyncRead + Unpin)) -> (String, Vec<u8
     .await
     .expect("a response in time")
 }
+
+/// The content of a chunked body, however it was cut.
+pub fn dechunk(mut body: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    loop {
+        let line = body.windows(2).position(|bytes| bytes == b"\r\n").unwrap();
+        let size = usize::from_str_radix(std::str::from_utf8(&body[..line]).unwrap(), 16).unwrap();
+        if size == 0 {
+            return content;
+        }
+        content.extend_from_slice(&body[line + 2..line + 2 + size]);
+        body = &body[line + 2 + size + 2..];
+    }
+}

@@ -1,0 +1,41 @@
+//! When a request may be sent once more although it has left.
+//!
+//! Only a request without a body can be told again; its head is copied before it is sent.
+
+use http::{Method, Request};
+
+use super::Upload;
+
+/// A copy of a request without a body.
+pub fn copy(request: &Request<Upload>) -> Option<Request<Upload>> {
+    if !request.body().is_none() {
+        return None;
+    }
+    let mut copy = Request::new(Upload::default());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+/// A copy of a request that changes nothing, and that may be sent again when a kept connection turns out to have been
+/// closed by its server while the request was under way (RFC 9112 9.3.1).
+pub fn copy_if_safe(request: &Request<Upload>) -> Option<Request<Upload>> {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        copy(request)
+    } else {
+        None
+    }
+}
+
+/// Whether `error` means that the connection ended rather than that something was wrong on it.
+pub fn connection_ended(error: &hyper::Error) -> bool {
+    use std::error::Error as _;
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    error.is_incomplete_message()
+        || error.is_closed()
+        || error.is_canceled()
+        || io.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionReset | NotConnected))
+}
