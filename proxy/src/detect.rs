@@ -8,6 +8,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// How long an undeclared connection may stay silent before it counts as opaque.
 pub const DETECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A caller that is silent this long may be waiting for the server to speak first: from then on both are listened to.
+pub const QUIET: Duration = Duration::from_millis(100);
+
 /// A request line longer than this is not waited for: by then the method has told enough.
 const MAX_SNIFF: usize = 8 * 1024;
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

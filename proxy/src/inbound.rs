@@ -7,6 +7,7 @@ mod opaque;
 mod pass;
 mod request;
 
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,7 +16,9 @@ use bytes::BytesMut;
 use hyper::service::service_fn;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
+use crate::detect::QUIET;
 use crate::http::{Upstreams, Wire, server};
 use crate::state::MtlsMode;
 use crate::tcp::{Prefixed, Stream};
@@ -36,8 +39,11 @@ pub struct Inbound {
 
 /// What the first bytes of a connection say.
 enum First {
+    /// Another proxy calls.
     Mesh(Prefixed<TcpStream>),
-    Application(Prefixed<TcpStream>),
+    /// Anybody else; with the connection to the application, if that was listened to as well.
+    Application(Prefixed<TcpStream>, Option<Prefixed<TcpStream>>),
+    Nothing,
 }
 
 // === impl Inbound ===
@@ -59,12 +65,17 @@ impl Inbound {
             }
         };
         let mode = self.worker.workload.borrow().mtls_mode(original.port());
-        match (first(tcp).await, mode) {
+        let first = match mode {
+            MtlsMode::Permissive => first_of_both(tcp, original).await,
+            // Proxies speak at once, and nobody else is welcome.
+            MtlsMode::Strict => timeout(HANDSHAKE_TIMEOUT, first(tcp)).await.unwrap_or(Ok(First::Nothing)),
+        };
+        match (first, mode) {
             (Ok(First::Mesh(stream)), _) => self.mesh(stream, original).await,
-            (Ok(First::Application(stream)), MtlsMode::Permissive) => {
-                pass::carry(&self.worker, stream, original).await;
+            (Ok(First::Application(stream, application)), MtlsMode::Permissive) => {
+                pass::carry(&self.worker, stream, application, original).await;
             }
-            (Ok(First::Application(_)), MtlsMode::Strict) => {
+            (Ok(_), _) => {
                 tracing::debug!(%original, "refused a connection without mutual TLS: the port is strict");
                 self.worker.metrics.error(Direction::Inbound, "mtls-required");
             }
@@ -78,7 +89,7 @@ impl Inbound {
     }
 
     async fn mesh(self: Rc<Self>, stream: Prefixed<TcpStream>, original: SocketAddr) {
-        let accepted = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.worker.tls_server.accept(stream)).await;
+        let accepted = timeout(HANDSHAKE_TIMEOUT, self.worker.tls_server.accept(stream)).await;
         let (stream, peer) = match accepted {
             Ok(Ok((stream, peer))) => (Stream::from(stream), peer),
             Ok(Err(error)) => {
@@ -108,16 +119,43 @@ impl Inbound {
 }
 
 /// Reads until it is plain whether another proxy calls.
-async fn first(mut tcp: TcpStream) -> std::io::Result<First> {
-    let mut seen = BytesMut::with_capacity(2048);
+async fn first(mut tcp: TcpStream) -> io::Result<First> {
+    let mut seen = BytesMut::new();
+    let mesh = is_mesh(&mut tcp, &mut seen).await?;
+    let stream = Prefixed::new(seen.freeze(), tcp);
+    Ok(if mesh { First::Mesh(stream) } else { First::Application(stream, None) })
+}
+
+/// The same on a port where the application may be the one who speaks first: a proxy never waits for that, so when the
+/// caller is silent the application is dialled and both are listened to.
+async fn first_of_both(mut tcp: TcpStream, original: SocketAddr) -> io::Result<First> {
+    let mut seen = BytesMut::new();
+    if let Ok(mesh) = timeout(QUIET, is_mesh(&mut tcp, &mut seen)).await {
+        let mesh = mesh?;
+        let stream = Prefixed::new(seen.freeze(), tcp);
+        return Ok(if mesh { First::Mesh(stream) } else { First::Application(stream, None) });
+    }
+    let mut application = pass::dial(original).await?;
+    let mut greeting = BytesMut::new();
+    let mesh = tokio::select! {
+        mesh = is_mesh(&mut tcp, &mut seen) => mesh?,
+        read = application.read_buf(&mut greeting) => read.map(|_| false)?,
+    };
+    let stream = Prefixed::new(seen.freeze(), tcp);
+    if mesh {
+        return Ok(First::Mesh(stream));
+    }
+    Ok(First::Application(stream, Some(Prefixed::new(greeting.freeze(), application))))
+}
+
+/// Reads into `seen` until it is plain whether another proxy calls. Cancel safe.
+async fn is_mesh(tcp: &mut TcpStream, seen: &mut BytesMut) -> io::Result<bool> {
     loop {
-        let ended = tcp.read_buf(&mut seen).await? == 0;
-        match sniff(&seen) {
-            Hello::Tls(hello) if hello.is_mesh() => {
-                return Ok(First::Mesh(Prefixed::new(seen.freeze(), tcp)));
-            }
+        let ended = tcp.read_buf(seen).await? == 0;
+        match sniff(seen) {
+            Hello::Tls(hello) => return Ok(hello.is_mesh()),
             Hello::NeedMore if !ended => {}
-            _ => return Ok(First::Application(Prefixed::new(seen.freeze(), tcp))),
+            Hello::NeedMore | Hello::NotTls => return Ok(false),
         }
     }
 }

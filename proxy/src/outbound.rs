@@ -13,13 +13,15 @@ mod split;
 mod upgrade;
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
 use hyper::service::service_fn;
 use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
-use crate::detect::{DETECT_TIMEOUT, Sniffed, sniff};
+use crate::detect::{DETECT_TIMEOUT, QUIET, Sniffed, sniff};
 use crate::http::{Upstreams, Wire, server};
 use crate::state::{DestinationView, Protocol, Resolution};
 use crate::tcp::{Prefixed, Stream};
@@ -79,16 +81,58 @@ impl Outbound {
             .expect("a backend without endpoints was refused before")
     }
 
-    async fn known(
+    async fn known(self: Rc<Self>, mut tcp: TcpStream, original: SocketAddr, mut view: DestinationView) {
+        let mut seen = BytesMut::new();
+        let sniffed = match view.current().protocol {
+            Protocol::Opaque => Sniffed::Opaque,
+            Protocol::Unknown => {
+                let Ok(sniffed) = timeout(QUIET, sniff(&mut tcp, &mut seen)).await else {
+                    return self.silent(tcp, seen, original, view).await;
+                };
+                sniffed.unwrap_or(Sniffed::Opaque)
+            }
+            // What is declared HTTP is waited for without end, and looked at only to tell HTTP/1.1 from HTTP/2.
+            Protocol::Http1 => http_or(Sniffed::Http1, sniff(&mut tcp, &mut seen).await),
+            Protocol::Http2 => http_or(Sniffed::Http2, sniff(&mut tcp, &mut seen).await),
+        };
+        let stream = Prefixed::new(seen.freeze(), tcp).into();
+        self.spoken(stream, sniffed, original, view).await;
+    }
+
+    /// The caller says nothing: perhaps it waits for the server. Both are listened to, and who speaks first decides.
+    async fn silent(
         self: Rc<Self>,
-        tcp: TcpStream,
-        original: std::net::SocketAddr,
+        mut tcp: TcpStream,
+        mut seen: BytesMut,
+        original: SocketAddr,
         mut view: DestinationView,
     ) {
-        let protocol = view.current().protocol;
-        let Ok((sniffed, stream)) = protocol_of(tcp, protocol).await else {
-            return; // The application went away before it said anything.
+        let live = self.destinations.get(original, view.current(), &self.upstreams);
+        // Where no upstream can be opened the caller may still turn out to speak HTTP, and be told why.
+        let opened = opaque::open(&self, &live).await.ok();
+        let mut opened = opened;
+        let mut greeting = BytesMut::new();
+        let sniffed = tokio::select! {
+            sniffed = sniff(&mut tcp, &mut seen) => sniffed.unwrap_or(Sniffed::Opaque),
+            () = opaque::spoke_first(&mut opened, &mut greeting) => Sniffed::Opaque,
+            () = sleep(DETECT_TIMEOUT.saturating_sub(QUIET)) => Sniffed::Opaque,
         };
+        let stream = Prefixed::new(seen.freeze(), tcp).into();
+        match opened {
+            Some(opened) if sniffed == Sniffed::Opaque => {
+                opaque::join(&self, stream, opened.after(greeting.freeze()), &live).await;
+            }
+            _ => self.spoken(stream, sniffed, original, view).await,
+        }
+    }
+
+    async fn spoken(
+        self: Rc<Self>,
+        stream: Stream,
+        sniffed: Sniffed,
+        original: SocketAddr,
+        mut view: DestinationView,
+    ) {
         let wire = match sniffed {
             Sniffed::Http1 => Wire::H1,
             Sniffed::Http2 => Wire::H2,
@@ -109,23 +153,10 @@ impl Outbound {
     }
 }
 
-/// What a connection speaks: as declared, else by its first bytes, which stay in the stream.
-async fn protocol_of(mut tcp: TcpStream, declared: Protocol) -> std::io::Result<(Sniffed, Stream)> {
-    // A connection that is declared HTTP is looked at too, to tell HTTP/1.1 from HTTP/2, and waited for without end.
-    let (limit, fallback) = match declared {
-        Protocol::Opaque => return Ok((Sniffed::Opaque, tcp.into())),
-        Protocol::Unknown => (Some(DETECT_TIMEOUT), Sniffed::Opaque),
-        Protocol::Http1 => (None, Sniffed::Http1),
-        Protocol::Http2 => (None, Sniffed::Http2),
-    };
-    let mut seen = BytesMut::with_capacity(1024);
-    let sniffed = match limit {
-        None => sniff(&mut tcp, &mut seen).await?,
-        Some(limit) => match tokio::time::timeout(limit, sniff(&mut tcp, &mut seen)).await {
-            Ok(sniffed) => sniffed?,
-            Err(_) => Sniffed::Opaque,
-        },
-    };
-    let sniffed = if sniffed == Sniffed::Opaque { fallback } else { sniffed };
-    Ok((sniffed, Prefixed::new(seen.freeze(), tcp).into()))
+/// HTTP whatever the bytes say; what is malformed is told so in HTTP.
+fn http_or(declared: Sniffed, sniffed: std::io::Result<Sniffed>) -> Sniffed {
+    match sniffed {
+        Ok(Sniffed::Opaque) | Err(_) => declared,
+        Ok(http) => http,
+    }
 }

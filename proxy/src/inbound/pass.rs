@@ -1,5 +1,6 @@
 //! The application's own bytes, on a port whose mode lets them through.
 
+use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
@@ -10,8 +11,19 @@ use crate::tcp::{Prefixed, relay, within_connect_timeout};
 use crate::telemetry::{ConnectionLabels, Direction, OpenConnection, Tls};
 use crate::worker::Worker;
 
-/// Carries bytes nobody vouches for; the application's own TLS too.
-pub(super) async fn carry(worker: &Worker, mut caller: Prefixed<TcpStream>, original: SocketAddr) {
+/// Dials the application.
+pub(super) async fn dial(original: SocketAddr) -> io::Result<TcpStream> {
+    within_connect_timeout(socket::connect_application(original)).await
+}
+
+/// Carries bytes nobody vouches for; the application's own TLS too. `application` is its connection, if it was dialled
+/// already.
+pub(super) async fn carry(
+    worker: &Worker,
+    mut caller: Prefixed<TcpStream>,
+    application: Option<Prefixed<TcpStream>>,
+    original: SocketAddr,
+) {
     worker.metrics.passthrough(Direction::Inbound, "no-mutual-tls");
     let labels = ConnectionLabels {
         direction: Direction::Inbound,
@@ -19,7 +31,11 @@ pub(super) async fn carry(worker: &Worker, mut caller: Prefixed<TcpStream>, orig
         peer: String::new(),
         tls: Tls::None,
     };
-    let mut application = match within_connect_timeout(socket::connect_application(original)).await {
+    let application = match application {
+        Some(application) => Ok(application),
+        None => dial(original).await.map(Prefixed::from),
+    };
+    let mut application = match application {
         Ok(application) => application,
         Err(error) => {
             tracing::debug!(%error, %original, "no connection to the application");

@@ -1,34 +1,54 @@
 //! Bytes to a destination of the mesh: one connection in, one connection out, both ends half-closed as they come.
 
-use std::rc::Rc;
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
 
 use super::live::{Live, LiveEndpoint};
 use super::request::refusal;
 use super::{Outbound, route, split};
 use crate::http::rescue::Failure;
 use crate::http::{Carry, ConnectError, Pending};
-use crate::tcp::{Stream, relay};
+use crate::tcp::{Prefixed, Stream, relay};
 use crate::telemetry::{Direction, OpenConnection};
 
+/// A connection to an endpoint of the mesh or outside.
+#[derive(Debug)]
+pub(super) struct Opened<'a> {
+    endpoint: &'a LiveEndpoint,
+    upstream: Prefixed<Stream>,
+    _pending: Pending,
+}
+
 /// Carries one connection until both sides have ended.
-pub(super) async fn carry(outbound: &Rc<Outbound>, mut caller: Stream, live: &Live) {
-    let metrics = &outbound.worker.metrics;
-    let (endpoint, mut upstream) = match open(outbound, live).await {
-        Ok(opened) => opened,
+pub(super) async fn carry(outbound: &Outbound, caller: Stream, live: &Live) {
+    match open(outbound, live).await {
+        Ok(opened) => join(outbound, caller, opened, live).await,
         Err(failure) => {
             tracing::debug!(%failure, "closed an opaque connection");
-            return metrics.error(Direction::Outbound, failure.reason());
+            outbound.worker.metrics.error(Direction::Outbound, failure.reason());
         }
-    };
-    let _pending = Pending::new(&endpoint.upstream);
-    let open = OpenConnection::begin(metrics, &live.connection_labels(endpoint));
-    if let Err(error) = relay(&mut caller, &mut upstream, &open.relayed).await {
+    }
+}
+
+/// Carries bytes between both until both have ended.
+pub(super) async fn join(outbound: &Outbound, mut caller: Stream, mut opened: Opened<'_>, live: &Live) {
+    let open = OpenConnection::begin(&outbound.worker.metrics, &live.connection_labels(opened.endpoint));
+    if let Err(error) = relay(&mut caller, &mut opened.upstream, &open.relayed).await {
         tracing::debug!(%error, destination = live.name, "an opaque connection failed");
     }
 }
 
+/// Waits until the upstream has said something, which is left in `greeting`, or has ended.
+pub(super) async fn spoke_first(opened: &mut Option<Opened<'_>>, greeting: &mut BytesMut) {
+    match opened {
+        // An error is met again, and told, when the bytes are carried.
+        Some(opened) => drop(opened.upstream.read_buf(greeting).await),
+        None => std::future::pending().await,
+    }
+}
+
 /// Opens a connection to an endpoint, or to another one if that fails.
-async fn open<'a>(outbound: &Outbound, live: &'a Live) -> Result<(&'a LiveEndpoint, Stream), Failure> {
+pub(super) async fn open<'a>(outbound: &Outbound, live: &'a Live) -> Result<Opened<'a>, Failure> {
     let no_route = || Failure::NoRoute { destination: live.name.clone() };
     let route = route::first_unconditional(&live.destination.routes).ok_or_else(no_route)?;
     let random = |below| outbound.rng.borrow_mut().u64(..below);
@@ -39,21 +59,37 @@ async fn open<'a>(outbound: &Outbound, live: &'a Live) -> Result<(&'a LiveEndpoi
     let endpoints = &live.backends[backend];
     let first = outbound.pick(endpoints, None);
     match dial(outbound, &endpoints[first], live).await {
-        Ok(stream) => return Ok((&endpoints[first], stream)),
+        Ok(opened) => return Ok(opened),
         Err(error) => outbound.worker.metrics.retry(Direction::Outbound, error.reason()),
     }
     let second = outbound.pick(endpoints, Some(first));
     dial(outbound, &endpoints[second], live)
         .await
-        .map(|stream| (&endpoints[second], stream))
         .map_err(|error| Failure::Connect { destination: live.name.clone(), error })
 }
 
-async fn dial(outbound: &Outbound, endpoint: &LiveEndpoint, live: &Live) -> Result<Stream, ConnectError> {
-    let result = endpoint.upstream.open(Carry::Bytes(&live.destination.key)).await;
-    if let Err(error) = &result {
-        endpoint.upstream.load.observe_failure();
-        outbound.worker.metrics.connect_failure(Direction::Outbound, error.reason());
+async fn dial<'a>(
+    outbound: &Outbound,
+    endpoint: &'a LiveEndpoint,
+    live: &Live,
+) -> Result<Opened<'a>, ConnectError> {
+    let pending = Pending::new(&endpoint.upstream);
+    match endpoint.upstream.open(Carry::Bytes(&live.destination.key)).await {
+        Ok(upstream) => Ok(Opened { endpoint, upstream: upstream.into(), _pending: pending }),
+        Err(error) => {
+            endpoint.upstream.load.observe_failure();
+            outbound.worker.metrics.connect_failure(Direction::Outbound, error.reason());
+            Err(error)
+        }
     }
-    result
+}
+
+// === impl Opened ===
+
+impl Opened<'_> {
+    /// The same, with what it has said already.
+    pub fn after(mut self, greeting: Bytes) -> Self {
+        self.upstream = self.upstream.after(greeting);
+        self
+    }
 }

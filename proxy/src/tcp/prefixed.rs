@@ -24,6 +24,12 @@ impl<T> Prefixed<T> {
     pub fn get_ref(&self) -> &T {
         &self.inner
     }
+
+    /// The same stream, to be read from `prefix` on. All of an earlier prefix must have been read.
+    pub fn after(self, prefix: Bytes) -> Self {
+        debug_assert!(self.prefix.is_empty(), "bytes would change their order");
+        Self { prefix, ..self }
+    }
 }
 
 impl<T> From<T> for Prefixed<T> {
