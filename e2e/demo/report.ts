@@ -20,7 +20,10 @@ export async function edgesOf(namespace: string): Promise<Edges> {
 }
 
 export function printVersions(who: string, report: LoadReport): void {
-  const table = new Table({ head: [who, 'requests', 'share'].map((h) => pc.bold(h)), style: { head: [], border: [] } });
+  const table = new Table({
+    head: [who, 'requests', 'share'].map((h) => pc.bold(h)),
+    style: { head: [], border: [] },
+  });
   for (const [combination, count] of Object.entries(report.versions).sort()) {
     const version = combination.split('+')[1] ?? combination; // web names its upstreams in order: catalog, reviews
     table.push([`reviews ${version}`, count, `${((100 * count) / report.requests).toFixed(1)} %`]);
