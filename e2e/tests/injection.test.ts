@@ -91,7 +91,7 @@ test('pods elsewhere, opted out and on the host network stay without, and the la
     const { items } = await get<Events>('events', '-n', NS);
     return items.find((e) => e.involvedObject.name === 'host-network' && e.message.includes('hostNetwork'));
   });
-  expect(explained.reason).toBe('ProxySkipped');
+  expect(explained.reason).toBe('InjectionSkipped');
 });
 
 test('one pod can opt in where its namespace has not', async () => {
