@@ -62,6 +62,7 @@ fn context(
         key: format!("cluster/net/shop/{account}-1").into(),
         identity: Arc::new(ca.id("shop", account)),
         zone: None,
+        labels: HashMap::new(),
         mtls_mode: MtlsMode::Permissive,
         inbound_ports: Vec::new(),
         outbound_policy: OutboundPolicy::AllowAny,

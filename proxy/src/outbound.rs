@@ -7,6 +7,7 @@ mod balance;
 mod live;
 mod opaque;
 mod pass;
+mod query;
 mod request;
 mod route;
 mod split;

@@ -6,8 +6,8 @@ mod table;
 mod workload;
 
 pub use destination::{
-    Backend, Destination, Endpoint, HeaderCondition, HeaderMatch, LoadBalancer, Match, PathMatch, Protocol,
-    Route, Target, TargetKind, WeightedBackend,
+    Backend, Caller, Destination, Endpoint, HeaderMatch, LoadBalancer, Match, PathMatch, Protocol,
+    QueryMatch, Route, Target, TargetKind, ValueCondition, WeightedBackend,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub(crate) use table::{Changes, SharedTable};

@@ -368,6 +368,12 @@ describe('critical features', () => {
       { headers: [{ name: 'a', condition: text('regex'), invert: false }] },
       ['route.match.headers', 'route.match.regex'],
     ],
+    [{ headers: [], method: 'GET' }, ['route.match.method']],
+    [
+      { headers: [], query: [{ name: 'a', condition: text('regex'), invert: false }] },
+      ['route.match.query', 'route.match.regex'],
+    ],
+    [{ headers: [], from: { namespaces: ['qa'], serviceAccounts: [], labels: {} } }, ['route.match.from']],
   ])('%j asks for %j', (match, want) => {
     const mesh = aShop();
     mesh.setPolicy(aPolicy('p', { routes: [{ name: 'r', matches: [match], split: [] }] }));

@@ -91,6 +91,8 @@ export interface WorkloadConfig {
   readonly key: string;
   readonly identity: string;
   readonly zone?: string;
+  /** Labels of the pod. */
+  readonly labels: Readonly<Record<string, string>>;
   /** Mode of ports that are not listed. */
   readonly mtls: MtlsMode;
   readonly inboundPorts: readonly InboundPort[];

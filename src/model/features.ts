@@ -6,8 +6,11 @@ import type { Route } from './destination.js';
  * that misses one rejects it rather than send traffic astray. The proxy reads the same list, `src/wire/features.json`.
  */
 export const FEATURES = [
+  'route.match.from',
   'route.match.headers',
+  'route.match.method',
   'route.match.path',
+  'route.match.query',
   'route.match.regex',
   'route.split.weights',
 ] as const;
@@ -24,12 +27,15 @@ export function featuresOf(routes: readonly Route[]): readonly Feature[] {
   return FEATURES.filter((feature) => used.has(feature));
 }
 
-function matchFeatures(match: RouteMatch): Feature[] {
-  const conditions = [match.path, ...match.headers.map((header) => header.condition)];
-  const regex = conditions.some((condition) => condition?.kind === 'regex');
-  return [
-    ...(match.headers.length > 0 ? (['route.match.headers'] as const) : []),
-    ...(match.path === undefined ? [] : (['route.match.path'] as const)),
-    ...(regex ? (['route.match.regex'] as const) : []),
-  ];
+function matchFeatures({ path, headers, query = [], method, from }: RouteMatch): Feature[] {
+  const conditions = [path, ...[...headers, ...query].map(({ condition }) => condition)];
+  const used: Record<Extract<Feature, `route.match.${string}`>, boolean> = {
+    'route.match.from': from !== undefined,
+    'route.match.headers': headers.length > 0,
+    'route.match.method': method !== undefined,
+    'route.match.path': path !== undefined,
+    'route.match.query': query.length > 0,
+    'route.match.regex': conditions.some((condition) => condition?.kind === 'regex'),
+  };
+  return FEATURES.filter((feature) => Object.entries(used).some(([name, is]) => is && name === feature));
 }

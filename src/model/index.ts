@@ -7,8 +7,9 @@ export type { EndpointAddress, EndpointPort, EndpointSet, Service, ServicePort }
 export type { MeshSettings, MtlsMode, OutboundPolicy } from './settings.js';
 export { DEFAULT_SETTINGS } from './settings.js';
 export type {
-  HeaderMatch,
+  CallerMatch,
   LoadBalancer,
+  NamedMatch,
   PathMatch,
   Policy,
   PolicyRef,

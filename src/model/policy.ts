@@ -39,15 +39,27 @@ export interface PolicyRoute {
 
 /** All that is set must hold. */
 export interface RouteMatch {
-  readonly headers: readonly HeaderMatch[];
+  /** Names in lower case. */
+  readonly headers: readonly NamedMatch[];
   readonly path?: PathMatch;
+  /** Parameters of the query, percent-decoded; of a repeated one the first. */
+  readonly query?: readonly NamedMatch[];
+  readonly method?: string;
+  readonly from?: CallerMatch;
 }
 
-export interface HeaderMatch {
-  /** Lower case. */
+/** A condition on a header or on a parameter of the query. */
+export interface NamedMatch {
   readonly name: string;
   readonly condition: TextCondition | { readonly kind: 'present'; readonly value: boolean };
   readonly invert: boolean;
+}
+
+/** Who calls: one of each list that is not empty, and all labels. */
+export interface CallerMatch {
+  readonly namespaces: readonly string[];
+  readonly serviceAccounts: readonly { readonly namespace: string; readonly name: string }[];
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** A `prefix` of a path matches by segment, one of a header by character. A `regex` matches the whole value. */

@@ -72,6 +72,27 @@ test('a policy is read with its defaults filled in', () => {
   });
 });
 
+test("a caller is somebody of the policy's own namespace unless another is given", () => {
+  const from = { serviceAccounts: [{ name: 'web' }, { name: 'web', namespace: 'qa' }] };
+  const { policy } = toPolicy(
+    object({ routes: [{ match: [{ from, query: [{ name: 'Lane', exact: 'x' }] }] }] }),
+  );
+  expect(policy?.routes[0]?.matches).toEqual([
+    {
+      headers: [],
+      query: [{ name: 'Lane', condition: { kind: 'exact', value: 'x' }, invert: false }],
+      from: {
+        namespaces: [],
+        serviceAccounts: [
+          { namespace: 'shop', name: 'web' },
+          { namespace: 'qa', name: 'web' },
+        ],
+        labels: {},
+      },
+    },
+  ]);
+});
+
 test('a time that the client library has read as a Date is taken too', () => {
   const date = { ...object({}), metadata: { name: 'a', namespace: 'b', creationTimestamp: new Date(0) } };
   expect(toPolicy(date).policy?.ref.creationTimestamp).toBe('1970-01-01T00:00:00.000Z');
@@ -121,6 +142,9 @@ const targeting = (fields: object) => ({
 });
 const routed = (fields: object) => ({ routes: [fields] });
 const header = (fields: object) => routed({ match: [{ headers: [{ name: 'a', ...fields }] }] });
+const matching = (fields: object) => routed({ match: [fields] });
+const query = (fields: object) => matching({ query: [{ name: 'a', ...fields }] });
+const account = (fields: object) => matching({ from: { serviceAccounts: [{ name: 'a', ...fields }] } });
 const path = (fields: object) => routed({ match: [{ path: fields }] });
 const split = (fields: object) => routed({ split: [fields, {}] });
 
@@ -139,6 +163,23 @@ const WORKING: Record<string, [object, object]> = {
   'spec.routes[].match[].path.exact': [path({ exact: '/a' }), path({ exact: '/b' })],
   'spec.routes[].match[].path.prefix': [path({ exact: '/a' }), path({ prefix: '/a' })],
   'spec.routes[].match[].path.regex': [path({ exact: '/a' }), path({ regex: '/a' })],
+  'spec.routes[].match[].query[].name': [query({ exact: 'a' }), query({ exact: 'a', name: 'b' })],
+  'spec.routes[].match[].query[].exact': [query({ exact: 'a' }), query({ exact: 'b' })],
+  'spec.routes[].match[].query[].prefix': [query({ exact: 'a' }), query({ prefix: 'a' })],
+  'spec.routes[].match[].query[].regex': [query({ exact: 'a' }), query({ regex: 'a' })],
+  'spec.routes[].match[].query[].present': [query({ present: true }), query({ present: false })],
+  'spec.routes[].match[].query[].invert': [query({ exact: 'a' }), query({ exact: 'a', invert: true })],
+  'spec.routes[].match[].method': [matching({ method: 'GET' }), matching({ method: 'PUT' })],
+  'spec.routes[].match[].from.namespaces': [
+    matching({ from: { namespaces: ['a'] } }),
+    matching({ from: { namespaces: ['b'] } }),
+  ],
+  'spec.routes[].match[].from.serviceAccounts[].name': [account({}), account({ name: 'b' })],
+  'spec.routes[].match[].from.serviceAccounts[].namespace': [account({}), account({ namespace: 'b' })],
+  'spec.routes[].match[].from.labels': [
+    matching({ from: { labels: { a: 'b' } } }),
+    matching({ from: { labels: { a: 'c' } } }),
+  ],
   'spec.routes[].split[].service.name': [
     split({ service: { name: 'reviews' } }),
     split({ service: { name: 'next' } }),

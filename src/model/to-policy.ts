@@ -1,7 +1,8 @@
 import { type TrafficPolicy, findUnsupported, trafficPolicy, violations } from '../api/index.js';
 import { serviceKey } from './keys.js';
 import type {
-  HeaderMatch,
+  CallerMatch,
+  NamedMatch,
   PathMatch,
   Policy,
   PolicyRoute,
@@ -34,7 +35,7 @@ type Spec = TrafficPolicy['spec'];
 type ApiRoute = NonNullable<Spec['routes']>[number];
 type ApiSplit = NonNullable<ApiRoute['split']>[number];
 type ApiMatch = NonNullable<ApiRoute['match']>[number];
-type ApiHeader = NonNullable<ApiMatch['headers']>[number];
+type ApiCaller = NonNullable<ApiMatch['from']>;
 
 function translate({ metadata, spec }: TrafficPolicy): Policy {
   const namespace = metadata.namespace ?? 'default';
@@ -61,7 +62,7 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
   const field = `spec.routes[${index}]`;
   return {
     name: route.name ?? `route-${index}`,
-    matches: (route.match ?? []).map(translateMatch),
+    matches: (route.match ?? []).map((match) => translateMatch(match, namespace)),
     split: (route.split ?? []).map((entry, place) =>
       translateSplit(entry, `${field}.split[${place}]`, namespace),
     ),
@@ -82,16 +83,39 @@ function translateSplit(entry: ApiSplit, field: string, namespace: string): Spli
   };
 }
 
-function translateMatch({ headers, path }: ApiMatch): RouteMatch {
+function translateMatch({ headers, path, query, method, from }: ApiMatch, namespace: string): RouteMatch {
   return {
-    headers: (headers ?? []).map(translateHeader),
+    headers: (headers ?? []).map((header) => ({
+      ...translateNamed(header),
+      name: header.name.toLowerCase(),
+    })),
     ...(path === undefined ? {} : { path: pathOf(path) }),
+    ...(query === undefined ? {} : { query: query.map(translateNamed) }),
+    ...(method === undefined ? {} : { method }),
+    ...(from === undefined ? {} : { from: translateCaller(from, namespace) }),
   };
 }
 
-function translateHeader(header: ApiHeader): HeaderMatch {
-  const condition = textCondition(header) ?? { kind: 'present' as const, value: header.present ?? true };
-  return { name: header.name.toLowerCase(), condition, invert: header.invert ?? false };
+interface Named extends Text {
+  readonly name: string;
+  readonly present?: boolean | undefined;
+  readonly invert?: boolean | undefined;
+}
+
+function translateNamed(named: Named): NamedMatch {
+  const condition = textCondition(named) ?? { kind: 'present' as const, value: named.present ?? true };
+  return { name: named.name, condition, invert: named.invert ?? false };
+}
+
+function translateCaller({ namespaces, serviceAccounts, labels }: ApiCaller, own: string): CallerMatch {
+  return {
+    namespaces: namespaces ?? [],
+    serviceAccounts: (serviceAccounts ?? []).map(({ name, namespace }) => ({
+      namespace: namespace ?? own,
+      name,
+    })),
+    labels: labels ?? {},
+  };
 }
 
 /** The schema demands one condition; a path without any matches every path. */

@@ -54,7 +54,8 @@ const mirrored = (fields: object): object => route({ mirror: [{ service: { name:
 function biggest(): object {
   const text = 'x'.repeat(256);
   const headers = Array.from({ length: 16 }, () => ({ name: 'x-header', regex: '[a-z]+-(b|c){1,9}' }));
-  const match = Array.from({ length: 16 }, () => ({ headers, path: { prefix: '/api' } }));
+  const query = headers.map((header) => ({ ...header }));
+  const match = Array.from({ length: 16 }, () => ({ headers, query, path: { prefix: '/api' } }));
   const split = Array.from({ length: 16 }, (_, i) => ({ labels: { version: `v${i}` }, weight: 1 }));
   return {
     targetRefs: Array.from({ length: 16 }, (_, i) => ({ ...target, name: `reviews-${i}` })),
@@ -88,6 +89,19 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
       match: [{ path: { exact: '/' } }, { path: { prefix: '/api' } }, { path: { regex: '/v[12]/.*' } }],
     }),
   ],
+  [
+    'callers, a method and each kind of query condition',
+    matching({
+      method: 'POST',
+      query: [
+        { name: 'a', exact: '' },
+        { name: 'b', prefix: 'x', invert: true },
+        { name: 'c', regex: '[0-9]+' },
+        { name: 'd', present: true },
+      ],
+      from: { namespaces: ['qa'], serviceAccounts: [{ name: 'web' }], labels: { version: 'v2' } },
+    }),
+  ],
   ['the one algorithm that works', { loadBalancer: { algorithm: 'peakEwma' } }],
   ['a Service by its group', { targetRefs: [{ ...target, group: '', port: 80, namespace: 'other' }] }],
   ['the most of everything', biggest()],
@@ -111,6 +125,13 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'two conditions on a path',
     matching({ path: { exact: '/', regex: '/' } }),
     'spec.routes[0].match[0].path',
+    'give exactly one',
+  ],
+  ['a caller without conditions', matching({ from: {} }), 'spec.routes[0].match[0].from', 'is empty'],
+  [
+    'a query parameter without condition',
+    matching({ query: [{ name: 'a' }] }),
+    'spec.routes[0].match[0].query[0]',
     'give exactly one',
   ],
   ['a header without condition', header({}), 'spec.routes[0].match[0].headers[0]', 'give exactly one'],

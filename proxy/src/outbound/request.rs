@@ -90,7 +90,8 @@ impl Connection {
         if self.wire == Wire::H2 && request.method() == http::Method::CONNECT {
             return fail(Failure::ConnectMethod, None, None);
         }
-        let route = route::first_match(&destination.routes, request.uri(), request.headers());
+        let asked = route::Asked::new(request, &self.outbound.worker.workload);
+        let route = route::first_match(&destination.routes, asked);
         let random = |below| self.outbound.rng.borrow_mut().u64(..below);
         let backend = route
             .and_then(|route| destination.routes.get(route))

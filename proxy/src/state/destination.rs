@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use regex::Regex;
 
 use crate::identity::SpiffeId;
@@ -97,12 +97,40 @@ pub struct Route {
 }
 
 /// Conditions that must all hold.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Match {
     /// On headers.
     pub headers: Vec<HeaderMatch>,
     /// On the path, without its query.
     pub path: Option<PathMatch>,
+    /// On parameters of the query.
+    pub query: Vec<QueryMatch>,
+    /// The method.
+    pub method: Option<Method>,
+    /// Who calls.
+    pub from: Option<Caller>,
+}
+
+/// A condition on one parameter of the query, the first of its name, decoded.
+#[derive(Debug)]
+pub struct QueryMatch {
+    /// The parameter.
+    pub name: Box<str>,
+    /// What must hold.
+    pub condition: ValueCondition,
+    /// What must not hold instead.
+    pub invert: bool,
+}
+
+/// One of each list that is not empty, and all labels.
+#[derive(Debug)]
+pub struct Caller {
+    /// It runs in one of these.
+    pub namespaces: Vec<Box<str>>,
+    /// It runs as one of these: namespace and name.
+    pub service_accounts: Vec<(Box<str>, Box<str>)>,
+    /// Its pod has all these.
+    pub labels: Vec<(Box<str>, Box<str>)>,
 }
 
 /// A condition on one header, whose repeated values are joined with `,` first.
@@ -111,14 +139,14 @@ pub struct HeaderMatch {
     /// The header.
     pub name: HeaderName,
     /// What must hold.
-    pub condition: HeaderCondition,
+    pub condition: ValueCondition,
     /// What must not hold instead.
     pub invert: bool,
 }
 
-/// What a header must be.
+/// What a header or a parameter of the query must be.
 #[derive(Debug)]
-pub enum HeaderCondition {
+pub enum ValueCondition {
     /// Equal, byte by byte.
     Exact(Box<str>),
     /// Begins so.

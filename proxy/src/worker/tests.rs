@@ -7,3 +7,4 @@ mod failure;
 mod harness;
 mod http1;
 mod http2;
+mod routing;

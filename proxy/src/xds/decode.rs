@@ -8,22 +8,30 @@ use std::{
     sync::Arc,
 };
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use prost::Message;
 use regex::{Regex, RegexBuilder};
 
 use crate::{
     identity::SpiffeId,
     state::{
-        Backend, Destination, Endpoint, HeaderCondition, HeaderMatch, InboundPort, LoadBalancer, Match,
-        MtlsMode, OutboundPolicy, PathMatch, Protocol, Route, Target, TargetKind, WeightedBackend, Workload,
+        Backend, Caller, Destination, Endpoint, HeaderMatch, InboundPort, LoadBalancer, Match, MtlsMode,
+        OutboundPolicy, PathMatch, Protocol, QueryMatch, Route, Target, TargetKind, ValueCondition,
+        WeightedBackend, Workload,
     },
     wire::weft::v1 as wire,
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 4] =
-    ["route.match.headers", "route.match.path", "route.match.regex", "route.split.weights"];
+pub const KNOWN_FEATURES: [&str; 7] = [
+    "route.match.from",
+    "route.match.headers",
+    "route.match.method",
+    "route.match.path",
+    "route.match.query",
+    "route.match.regex",
+    "route.split.weights",
+];
 
 /// Why a resource was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +80,7 @@ pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
         key: wire.key.into(),
         identity: Arc::new(wire.identity.parse().map_err(|error| reject!("identity: {error}"))?),
         zone: (!wire.zone.is_empty()).then(|| wire.zone.into()),
+        labels: wire.labels,
         mtls_mode,
         inbound_ports,
         outbound_policy: outbound_policy(wire.outbound_policy)?,
@@ -188,7 +197,39 @@ fn match_(wire: &wire::Match) -> Result<Match, Reject> {
     Ok(Match {
         headers: each("headers", &wire.headers, header_match)?,
         path: path.map_err(|Reject(reason)| reject!("path: {reason}"))?,
+        query: each("query", &wire.query, query_match)?,
+        method: method(&wire.method)?,
+        from: wire.from.as_ref().map(caller),
     })
+}
+
+fn method(text: &str) -> Result<Option<Method>, Reject> {
+    let parse = || {
+        Method::from_bytes(text.as_bytes()).map_err(|_| reject!("method `{}` is none", text.escape_default()))
+    };
+    (!text.is_empty()).then(parse).transpose()
+}
+
+fn caller(wire: &wire::Caller) -> Caller {
+    let text = |text: &String| Box::from(text.as_str());
+    let account = |account: &wire::ServiceAccount| (text(&account.namespace), text(&account.name));
+    Caller {
+        namespaces: wire.namespaces.iter().map(text).collect(),
+        service_accounts: wire.service_accounts.iter().map(account).collect(),
+        labels: wire.labels.iter().map(|(name, value)| (text(name), text(value))).collect(),
+    }
+}
+
+fn query_match(wire: &wire::QueryMatch) -> Result<QueryMatch, Reject> {
+    use wire::query_match::Condition;
+
+    let condition = match wire.condition.as_ref().ok_or_else(|| reject!("no condition this proxy knows"))? {
+        Condition::Exact(text) => ValueCondition::Exact(text.as_str().into()),
+        Condition::Prefix(text) => ValueCondition::Prefix(text.as_str().into()),
+        Condition::Regex(pattern) => ValueCondition::Regex(regex(pattern)?),
+        Condition::Present(present) => ValueCondition::Present(*present),
+    };
+    Ok(QueryMatch { name: wire.name.as_str().into(), condition, invert: wire.invert })
 }
 
 fn header_match(wire: &wire::HeaderMatch) -> Result<HeaderMatch, Reject> {
@@ -197,10 +238,10 @@ fn header_match(wire: &wire::HeaderMatch) -> Result<HeaderMatch, Reject> {
     let name = HeaderName::from_bytes(wire.name.as_bytes())
         .map_err(|_| reject!("`{}` is no header name", wire.name.escape_default()))?;
     let condition = match wire.condition.as_ref().ok_or_else(|| reject!("no condition this proxy knows"))? {
-        Condition::Exact(text) => HeaderCondition::Exact(text.as_str().into()),
-        Condition::Prefix(text) => HeaderCondition::Prefix(text.as_str().into()),
-        Condition::Regex(pattern) => HeaderCondition::Regex(regex(pattern)?),
-        Condition::Present(present) => HeaderCondition::Present(*present),
+        Condition::Exact(text) => ValueCondition::Exact(text.as_str().into()),
+        Condition::Prefix(text) => ValueCondition::Prefix(text.as_str().into()),
+        Condition::Regex(pattern) => ValueCondition::Regex(regex(pattern)?),
+        Condition::Present(present) => ValueCondition::Present(*present),
     };
     Ok(HeaderMatch { name, condition, invert: wire.invert })
 }

@@ -5,11 +5,25 @@ const protocol = z.enum(['unknown', 'http1', 'http2', 'opaque']);
 const text = z.strictObject({ kind: z.enum(['exact', 'prefix', 'regex']), value: z.string() });
 const present = z.strictObject({ kind: z.literal('present'), value: z.boolean() });
 
+const named = z.strictObject({
+  name: z.string(),
+  condition: z.union([text, present]),
+  invert: z.boolean(),
+});
+const labels = z.record(z.string(), z.string());
+
 const match = z.strictObject({
-  headers: z.array(
-    z.strictObject({ name: z.string(), condition: z.union([text, present]), invert: z.boolean() }),
-  ),
+  headers: z.array(named),
   path: text.exactOptional(),
+  query: z.array(named).exactOptional(),
+  method: z.string().exactOptional(),
+  from: z
+    .strictObject({
+      namespaces: z.array(z.string()),
+      serviceAccounts: z.array(z.strictObject({ namespace: z.string(), name: z.string() })),
+      labels,
+    })
+    .exactOptional(),
 });
 
 const destination: z.ZodType<Destination> = z.strictObject({
@@ -52,6 +66,7 @@ const workload: z.ZodType<WorkloadConfig> = z.strictObject({
   key: z.string(),
   identity: z.string(),
   zone: z.string().exactOptional(),
+  labels,
   mtls,
   inboundPorts: z.array(z.strictObject({ port: z.int(), protocol, mtls, services: z.array(z.string()) })),
   outbound: z.enum(['allowAny', 'registryOnly']),

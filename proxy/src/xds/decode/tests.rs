@@ -51,7 +51,7 @@ fn a_golden_canary_means_what_its_author_wrote() {
     let [testers, rest] = canary.routes.as_slice() else { panic!("{:?}", canary.routes) };
     let header = &testers.matches[0].headers[0];
     assert_eq!(header.name, "x-group");
-    assert!(matches!(&header.condition, HeaderCondition::Exact(value) if &**value == "beta"));
+    assert!(matches!(&header.condition, ValueCondition::Exact(value) if &**value == "beta"));
     assert!(matches!(&testers.matches[0].path, Some(PathMatch::Prefix(path)) if &**path == "/api"));
     assert_eq!(
         rest.split,
@@ -71,6 +71,18 @@ fn a_golden_pod_address_is_opaque_and_of_ipv6() {
     let endpoint = &pod.backends[0].endpoints[0];
     assert!(endpoint.addr.is_ipv6() && endpoint.opaque);
     assert_eq!((pod.target.kind, endpoint.zone.as_deref()), (TargetKind::Pod, Some("zone-a")));
+}
+
+#[test]
+fn a_golden_caller_has_its_method_query_and_labels() {
+    let decoded = destination(&golden("caller")).unwrap();
+    let condition = &decoded.routes[0].matches[0];
+    assert_eq!(condition.method, Some(Method::POST));
+    assert_eq!((&*condition.query[0].name, condition.query[1].invert), ("lane", true));
+    let from = condition.from.as_ref().unwrap();
+    assert_eq!(from.service_accounts, [("shop".into(), "web".into())]);
+    assert_eq!((from.namespaces.len(), from.labels.len()), (2, 1));
+    assert_eq!(workload(&golden("workload")).unwrap().labels["version"], "v1");
 }
 
 #[test]
@@ -103,7 +115,7 @@ fn good() -> wire::Destination {
 
 fn header(name: &str, condition: Option<wire::header_match::Condition>) -> wire::Match {
     let header = wire::HeaderMatch { name: name.to_owned(), condition, invert: false };
-    wire::Match { headers: vec![header], path: None }
+    wire::Match { headers: vec![header], ..Default::default() }
 }
 
 #[test]
@@ -111,7 +123,7 @@ fn whatever_cannot_be_honoured_is_rejected_with_its_place_and_reason() {
     use wire::header_match::Condition;
 
     type Spoil = fn(&mut wire::Destination);
-    let cases: [(&str, Spoil); 19] = [
+    let cases: [(&str, Spoil); 21] = [
         ("there are no routes", |d| d.routes.clear()),
         ("target is not set", |d| d.target = None),
         ("target is of no kind", |d| d.target.as_mut().unwrap().kind = 9),
@@ -136,6 +148,10 @@ fn whatever_cannot_be_honoured_is_rejected_with_its_place_and_reason() {
         ("headers[0]: regex `((a{100}){100}){100}`", |d| {
             d.routes[0].matches =
                 vec![header("x", Some(Condition::Regex("((a{100}){100}){100}".to_owned())))];
+        }),
+        ("matches[0]: method `G T` is none", |d| d.routes[0].matches[0].method = "G T".to_owned()),
+        ("matches[0]: query[0]: no condition this proxy knows", |d| {
+            d.routes[0].matches[0].query = vec![wire::QueryMatch::default()];
         }),
         ("matches[0]: path: no condition", |d| {
             d.routes[0].matches[0].path = Some(wire::PathMatch::default())

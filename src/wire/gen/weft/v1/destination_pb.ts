@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIsgCCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlciKPAQoGVGFyZ2V0EiIKBGtpbmQYASABKA4yFC53ZWZ0LnYxLlRhcmdldC5LaW5kEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBHBvcnQYBCABKA0iMgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCwoHU0VSVklDRRABEgcKA1BPRBACImoKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAwSDAoEcG9ydBgCIAEoDRIQCghpZGVudGl0eRgDIAEoDRIPCgduZXR3b3JrGAQgASgNEgwKBHpvbmUYBSABKA0SDgoGb3BhcXVlGAYgASgIIjsKB0JhY2tlbmQSDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiADKA0SDwoHaW52YWxpZBgDIAEoCSJfCgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQiUAoFTWF0Y2gSJQoHaGVhZGVycxgBIAMoCzIULndlZnQudjEuSGVhZGVyTWF0Y2gSIAoEcGF0aBgCIAEoCzISLndlZnQudjEuUGF0aE1hdGNoIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIkwKCVBhdGhNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEg8KBXJlZ2V4GAMgASgJSABCCwoJY29uZGl0aW9uIjIKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDSJ5CgxMb2FkQmFsYW5jZXISMgoJYWxnb3JpdGhtGAEgASgOMh8ud2VmdC52MS5Mb2FkQmFsYW5jZXIuQWxnb3JpdGhtIjUKCUFsZ29yaXRobRIZChVBTEdPUklUSE1fVU5TUEVDSUZJRUQQABINCglQRUFLX0VXTUEQASpdCghQcm90b2NvbBIUChBQUk9UT0NPTF9VTktOT1dOEAASEgoOUFJPVE9DT0xfSFRUUDEQARISCg5QUk9UT0NPTF9IVFRQMhACEhMKD1BST1RPQ09MX09QQVFVRRADYgZwcm90bzM");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIsgCCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlciKPAQoGVGFyZ2V0EiIKBGtpbmQYASABKA4yFC53ZWZ0LnYxLlRhcmdldC5LaW5kEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBHBvcnQYBCABKA0iMgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCwoHU0VSVklDRRABEgcKA1BPRBACImoKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAwSDAoEcG9ydBgCIAEoDRIQCghpZGVudGl0eRgDIAEoDRIPCgduZXR3b3JrGAQgASgNEgwKBHpvbmUYBSABKA0SDgoGb3BhcXVlGAYgASgIIjsKB0JhY2tlbmQSDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiADKA0SDwoHaW52YWxpZBgDIAEoCSJfCgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQiowEKBU1hdGNoEiUKB2hlYWRlcnMYASADKAsyFC53ZWZ0LnYxLkhlYWRlck1hdGNoEiAKBHBhdGgYAiABKAsyEi53ZWZ0LnYxLlBhdGhNYXRjaBIiCgVxdWVyeRgDIAMoCzITLndlZnQudjEuUXVlcnlNYXRjaBIOCgZtZXRob2QYBCABKAkSHQoEZnJvbRgFIAEoCzIPLndlZnQudjEuQ2FsbGVyIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIn4KClF1ZXJ5TWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24iqwEKBkNhbGxlchISCgpuYW1lc3BhY2VzGAEgAygJEjEKEHNlcnZpY2VfYWNjb3VudHMYAiADKAsyFy53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50EisKBmxhYmVscxgDIAMoCzIbLndlZnQudjEuQ2FsbGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOU2VydmljZUFjY291bnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiTAoJUGF0aE1hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEILCgljb25kaXRpb24iMgoPV2VpZ2h0ZWRCYWNrZW5kEg8KB2JhY2tlbmQYASABKA0SDgoGd2VpZ2h0GAIgASgNInkKDExvYWRCYWxhbmNlchIyCglhbGdvcml0aG0YASABKA4yHy53ZWZ0LnYxLkxvYWRCYWxhbmNlci5BbGdvcml0aG0iNQoJQWxnb3JpdGhtEhkKFUFMR09SSVRITV9VTlNQRUNJRklFRBAAEg0KCVBFQUtfRVdNQRABKl0KCFByb3RvY29sEhQKEFBST1RPQ09MX1VOS05PV04QABISCg5QUk9UT0NPTF9IVFRQMRABEhIKDlBST1RPQ09MX0hUVFAyEAISEwoPUFJPVE9DT0xfT1BBUVVFEANiBnByb3RvMw");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -302,6 +302,25 @@ export type Match = Message<"weft.v1.Match"> & {
    * @generated from field: weft.v1.PathMatch path = 2;
    */
   path?: PathMatch | undefined;
+
+  /**
+   * @generated from field: repeated weft.v1.QueryMatch query = 3;
+   */
+  query: QueryMatch[];
+
+  /**
+   * As in the request line; empty: any.
+   *
+   * @generated from field: string method = 4;
+   */
+  method: string;
+
+  /**
+   * The caller's proxy judges by its own workload.
+   *
+   * @generated from field: weft.v1.Caller from = 5;
+   */
+  from?: Caller | undefined;
 };
 
 /**
@@ -371,6 +390,112 @@ export const HeaderMatchSchema: GenMessage<HeaderMatch> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 6);
 
 /**
+ * Of a repeated parameter the first counts. Name and value are percent-decoded, and "+" is a space, before matching.
+ *
+ * @generated from message weft.v1.QueryMatch
+ */
+export type QueryMatch = Message<"weft.v1.QueryMatch"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from oneof weft.v1.QueryMatch.condition
+   */
+  condition: {
+    /**
+     * @generated from field: string exact = 2;
+     */
+    value: string;
+    case: "exact";
+  } | {
+    /**
+     * @generated from field: string prefix = 3;
+     */
+    value: string;
+    case: "prefix";
+  } | {
+    /**
+     * @generated from field: string regex = 4;
+     */
+    value: string;
+    case: "regex";
+  } | {
+    /**
+     * @generated from field: bool present = 5;
+     */
+    value: boolean;
+    case: "present";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The condition must not hold.
+   *
+   * @generated from field: bool invert = 6;
+   */
+  invert: boolean;
+};
+
+/**
+ * Describes the message weft.v1.QueryMatch.
+ * Use `create(QueryMatchSchema)` to create a new message.
+ */
+export const QueryMatchSchema: GenMessage<QueryMatch> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 7);
+
+/**
+ * One of each list that is not empty, and all labels.
+ *
+ * @generated from message weft.v1.Caller
+ */
+export type Caller = Message<"weft.v1.Caller"> & {
+  /**
+   * @generated from field: repeated string namespaces = 1;
+   */
+  namespaces: string[];
+
+  /**
+   * @generated from field: repeated weft.v1.ServiceAccount service_accounts = 2;
+   */
+  serviceAccounts: ServiceAccount[];
+
+  /**
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+};
+
+/**
+ * Describes the message weft.v1.Caller.
+ * Use `create(CallerSchema)` to create a new message.
+ */
+export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 8);
+
+/**
+ * @generated from message weft.v1.ServiceAccount
+ */
+export type ServiceAccount = Message<"weft.v1.ServiceAccount"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message weft.v1.ServiceAccount.
+ * Use `create(ServiceAccountSchema)` to create a new message.
+ */
+export const ServiceAccountSchema: GenMessage<ServiceAccount> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 9);
+
+/**
  * @generated from message weft.v1.PathMatch
  */
 export type PathMatch = Message<"weft.v1.PathMatch"> & {
@@ -405,7 +530,7 @@ export type PathMatch = Message<"weft.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 7);
+  messageDesc(file_weft_v1_destination, 10);
 
 /**
  * @generated from message weft.v1.WeightedBackend
@@ -431,7 +556,7 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 8);
+  messageDesc(file_weft_v1_destination, 11);
 
 /**
  * @generated from message weft.v1.LoadBalancer
@@ -448,7 +573,7 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 9);
+  messageDesc(file_weft_v1_destination, 12);
 
 /**
  * @generated from enum weft.v1.LoadBalancer.Algorithm
@@ -469,7 +594,7 @@ export enum LoadBalancer_Algorithm {
  * Describes the enum weft.v1.LoadBalancer.Algorithm.
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 9, 0);
+  enumDesc(file_weft_v1_destination, 12, 0);
 
 /**
  * @generated from enum weft.v1.Protocol
