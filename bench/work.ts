@@ -139,7 +139,7 @@ export async function idleMemory(work: Work): Promise<void> {
   if (work.proxies.length === 0) return;
   work.figures.set('rss idle', rss(work));
   await firstAnswer(work);
-  const before = rss(work);
+  const before = work.proxies.map(rssOf);
   const connections = work.seconds < 2 ? 100 : 1000;
   const holder = spawn(
     'ip',
@@ -156,7 +156,8 @@ export async function idleMemory(work: Work): Promise<void> {
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
   await saysSomething(holder);
-  work.figures.set('rss of 1,000 idle', ((rss(work) - before) * 1000) / connections);
+  const added = work.proxies.map((proxy, index) => rssOf(proxy) - (before[index] ?? Number.NaN));
+  work.figures.set('rss of 1,000 idle', (Math.max(...added) * 1000) / connections);
   holder.stdin.end();
   await once(holder, 'exit');
 }
