@@ -98,6 +98,7 @@ fn destination(endpoint: Endpoint) -> Destination {
             name: "all".into(),
             matches: Vec::new(),
             split: vec![WeightedBackend { backend: 0, weight: 1 }],
+            ..Route::default()
         }],
         backends: vec![Arc::new(Backend {
             name: "shop/reviews:8080".into(),

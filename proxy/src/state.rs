@@ -7,7 +7,7 @@ mod workload;
 
 pub use destination::{
     Backend, Caller, Destination, Endpoint, HeaderMatch, LoadBalancer, Match, PathMatch, Protocol,
-    QueryMatch, Route, Target, TargetKind, ValueCondition, WeightedBackend,
+    QueryMatch, Route, Target, TargetKind, Timeouts, ValueCondition, WeightedBackend,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub(crate) use table::{Changes, SharedTable};

@@ -89,7 +89,8 @@ const WHOLE_SERVICE: SplitEntry = { weight: 1, fallback: false, field: '' };
 
 function compileRoutes(table: BackendTable, routes: readonly PolicyRoute[]): readonly Route[] {
   if (routes.length === 0) return [{ name: 'default', matches: [], split: wholeService(table) }];
-  return routes.map(({ name, matches, split }) => ({
+  return routes.map(({ name, matches, split, ...rest }) => ({
+    ...rest,
     name,
     matches,
     split: split.length === 0 ? wholeService(table) : compileSplit(table, split),

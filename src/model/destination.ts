@@ -1,5 +1,5 @@
 import type { DirtyKey, ServiceKey } from './keys.js';
-import type { LoadBalancer, PolicyRef, RouteMatch } from './policy.js';
+import type { LoadBalancer, PolicyRef, RouteMatch, Timeouts } from './policy.js';
 import type { MtlsMode, OutboundPolicy } from './settings.js';
 
 /** What a subscription names: a port of a Service, or a port of one pod. */
@@ -71,6 +71,7 @@ export interface Route {
   readonly name: string;
   readonly matches: readonly RouteMatch[];
   readonly split: readonly { readonly backend: number; readonly weight: number }[];
+  readonly timeouts?: Timeouts;
 }
 
 /** A destination and where it came from. */

@@ -13,6 +13,7 @@ export const FEATURES = [
   'route.match.query',
   'route.match.regex',
   'route.split.weights',
+  'route.timeouts',
 ] as const;
 
 export type Feature = (typeof FEATURES)[number];
@@ -22,6 +23,7 @@ export function featuresOf(routes: readonly Route[]): readonly Feature[] {
   const used = new Set<Feature>();
   for (const route of routes) {
     if (route.split.length > 1) used.add('route.split.weights');
+    if (route.timeouts !== undefined) used.add('route.timeouts');
     for (const match of route.matches) for (const feature of matchFeatures(match)) used.add(feature);
   }
   return FEATURES.filter((feature) => used.has(feature));

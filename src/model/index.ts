@@ -18,6 +18,7 @@ export type {
   RouteMatch,
   SplitEntry,
   TextCondition,
+  Timeouts,
 } from './policy.js';
 
 export type { Mesh } from './mesh.js';

@@ -35,6 +35,15 @@ export interface PolicyRoute {
   readonly matches: readonly RouteMatch[];
   /** Empty: the Service itself. */
   readonly split: readonly SplitEntry[];
+  readonly timeouts?: Timeouts;
+}
+
+/** In milliseconds; absent: none. */
+export interface Timeouts {
+  /** From the first byte of a request to the last of its response, with all retries. */
+  readonly requestMs?: number;
+  /** For each try, until the head of its response. */
+  readonly perTryMs?: number;
 }
 
 /** All that is set must hold. */

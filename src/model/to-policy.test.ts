@@ -180,6 +180,8 @@ const WORKING: Record<string, [object, object]> = {
     matching({ from: { labels: { a: 'b' } } }),
     matching({ from: { labels: { a: 'c' } } }),
   ],
+  'spec.routes[].timeouts.request': [routed({}), routed({ timeouts: { request: '2s' } })],
+  'spec.routes[].timeouts.perTry': [routed({}), routed({ timeouts: { perTry: '500ms' } })],
   'spec.routes[].split[].service.name': [
     split({ service: { name: 'reviews' } }),
     split({ service: { name: 'next' } }),

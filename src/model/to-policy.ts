@@ -1,4 +1,4 @@
-import { type TrafficPolicy, findUnsupported, trafficPolicy, violations } from '../api/index.js';
+import { type TrafficPolicy, durationMs, findUnsupported, trafficPolicy, violations } from '../api/index.js';
 import { serviceKey } from './keys.js';
 import type {
   CallerMatch,
@@ -9,6 +9,7 @@ import type {
   RouteMatch,
   SplitEntry,
   TextCondition,
+  Timeouts,
 } from './policy.js';
 import type { Problem } from './problem.js';
 
@@ -66,7 +67,25 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
     split: (route.split ?? []).map((entry, place) =>
       translateSplit(entry, `${field}.split[${place}]`, namespace),
     ),
+    ...translateTimeouts(route.timeouts),
   };
+}
+
+function translateTimeouts(timeouts: ApiRoute['timeouts']): { readonly timeouts?: Timeouts } {
+  const [requestMs, perTryMs] = [positiveMs(timeouts?.request), positiveMs(timeouts?.perTry)];
+  if (requestMs === undefined && perTryMs === undefined) return {};
+  return {
+    timeouts: {
+      ...(requestMs === undefined ? {} : { requestMs }),
+      ...(perTryMs === undefined ? {} : { perTryMs }),
+    },
+  };
+}
+
+/** A duration of zero stands for none. */
+function positiveMs(text: string | undefined): number | undefined {
+  const ms = durationMs(text ?? '');
+  return ms === 0 ? undefined : ms;
 }
 
 function translateSplit(entry: ApiSplit, field: string, namespace: string): SplitEntry {

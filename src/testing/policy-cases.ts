@@ -102,6 +102,8 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
       from: { namespaces: ['qa'], serviceAccounts: [{ name: 'web' }], labels: { version: 'v2' } },
     }),
   ],
+  ['timeouts', route({ timeouts: { request: '1m', perTry: '60s' } })],
+  ['no timeout for the request but for each try', route({ timeouts: { request: '0s', perTry: '1s' } })],
   ['the one algorithm that works', { loadBalancer: { algorithm: 'peakEwma' } }],
   ['a Service by its group', { targetRefs: [{ ...target, group: '', port: 80, namespace: 'other' }] }],
   ['the most of everything', biggest()],
@@ -170,6 +172,12 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     route({ timeouts: { perTry: '1.5s' } }),
     'spec.routes[0].timeouts.perTry',
     'is no duration',
+  ],
+  [
+    'a try that takes longer than its request',
+    route({ timeouts: { request: '1s', perTry: '1001ms' } }),
+    'spec.routes[0].timeouts.perTry',
+    'a try cannot take longer',
   ],
   [
     'a fraction above one',

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -10,11 +11,12 @@ use tokio::time::Instant;
 
 use super::live::{Live, LiveEndpoint};
 use super::{Outbound, route, split, upgrade};
+use crate::http::deadline::{Deadline, Passed, within};
 use crate::http::headers::{
     PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_unsent_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
-use crate::http::{Body, ConnectError, Exchange, Lease, Pending, SendError, Upload, Wire, replay};
+use crate::http::{Body, ConnectError, Exchange, Pending, SendError, Upload, Wire, replay};
 use crate::state::DestinationView;
 use crate::telemetry::{Direction, Record, Series};
 
@@ -53,7 +55,7 @@ impl Connection {
             Ok(chosen) if wants_upgrade(&request) => {
                 Box::pin(upgrade::carry(&self.outbound, &chosen, request, started)).await
             }
-            Ok(chosen) => self.carry(&chosen, request, started).await,
+            Ok(chosen) => self.carry(&chosen, request, started, grpc).await,
             Err(failed) => Err(failed),
         };
         result.unwrap_or_else(|(failure, mut record)| {
@@ -110,9 +112,14 @@ impl Connection {
         chosen: &Chosen,
         request: Request<Incoming>,
         started: Instant,
+        grpc: bool,
     ) -> Result<Response<Body>, Failed> {
         let mut request = request.map(Upload::from);
         strip_hop_by_hop(request.headers_mut());
+        let timeouts = chosen.live.destination.routes[chosen.route].timeouts;
+        let metrics = &self.outbound.worker.metrics;
+        let mut limit = Deadline::read(request.headers(), started, timeouts.request, grpc)
+            .map(|deadline| deadline.limit(metrics.error_counter(Direction::Outbound, "deadline-exceeded")));
         let mut attempts = Attempts::new(&self.outbound, chosen, started);
         loop {
             let endpoint = attempts.endpoint();
@@ -120,8 +127,26 @@ impl Connection {
             self.dress(&mut request, endpoint);
             let pending = Pending::new(&endpoint.upstream);
             let sent = Instant::now();
+            if let Some(limit) = &limit {
+                if limit.deadline.left(sent).is_zero() {
+                    return Err(attempts.overdue());
+                }
+                limit.deadline.write(request.headers_mut(), sent);
+            }
             let spare = attempts.spare(&request);
-            match endpoint.upstream.send(request, wire).await {
+            let result = within(&mut limit, timeouts.per_try, endpoint.upstream.send(request, wire)).await;
+            let result = match result {
+                Ok(result) => result,
+                Err(passed) => {
+                    // As slow as this at the least: what never answers must not look quick.
+                    endpoint.upstream.load.observe(sent.elapsed());
+                    return Err(match (passed, timeouts.per_try) {
+                        (Passed::Try, Some(limit)) => attempts.try_overdue(limit),
+                        _ => attempts.overdue(),
+                    });
+                }
+            };
+            match result {
                 Ok((mut response, lease)) => {
                     if take_unsent_mark(response.headers_mut()) && endpoint.carries_mesh_http() {
                         if let Some(spare) = attempts.refused(spare) {
@@ -131,7 +156,8 @@ impl Connection {
                     } else {
                         endpoint.upstream.load.observe(sent.elapsed());
                     }
-                    return Ok(answer(response, attempts.record, lease, pending));
+                    let exchange = Exchange { record: attempts.record, lease, pending, limit };
+                    return Ok(answer(response, exchange));
                 }
                 Err(error) => match attempts.again(error) {
                     Ok(unsent) => request = unsent,
@@ -166,17 +192,12 @@ pub(super) fn refusal(live: &Live, backend: usize) -> Option<Failure> {
 }
 
 /// The upstream's response as the application sees it.
-pub(super) fn answer(
-    response: Response<Incoming>,
-    mut record: Record,
-    lease: Lease,
-    pending: Pending,
-) -> Response<Body> {
+pub(super) fn answer(response: Response<Incoming>, mut exchange: Exchange) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
     strip_hop_by_hop(&mut head.headers);
-    record.answered(head.status, &head.headers);
-    Response::from_parts(head, Body::hold(body, Exchange { record, lease, pending }))
+    exchange.record.answered(head.status, &head.headers);
+    Response::from_parts(head, Body::hold(body, exchange))
 }
 
 /// The attempts at one request: one, and one more where nothing of the request was sent.
@@ -239,6 +260,17 @@ impl<'a> Attempts<'a> {
             return Ok(());
         }
         Err(Failure::Connect { destination: self.chosen.live.name.clone(), error })
+    }
+
+    /// The request ends here: its deadline has passed.
+    fn overdue(self) -> Failed {
+        (Failure::DeadlinePassed { destination: self.chosen.live.name.clone() }, self.record)
+    }
+
+    /// The request ends here: this try took longer than `limit`.
+    fn try_overdue(self, limit: Duration) -> Failed {
+        let addr = self.endpoint().upstream.key.addr;
+        (Failure::TryTimeout { destination: self.chosen.live.name.clone(), addr, limit }, self.record)
     }
 
     fn move_on(&mut self, reason: &'static str) -> bool {

@@ -9,7 +9,7 @@ use super::request::{Attempts, Chosen, Failed, answer};
 use crate::http::headers::PROTO_HEADER;
 use crate::http::rescue::Failure;
 use crate::http::upgrade::{Answer, agree, ask};
-use crate::http::{Body, Carry, Lease, Pending};
+use crate::http::{Body, Carry, Exchange, Lease, Pending};
 
 /// Sends `request` over a fresh connection, and ties both connections together when the upstream agrees.
 pub(super) async fn carry(
@@ -47,6 +47,9 @@ pub(super) async fn carry(
             attempts.record.answered(agreed.status(), agreed.headers());
             agreed
         }
-        Answer::Declined(response) => answer(response, attempts.record, Lease::Once, pending),
+        Answer::Declined(response) => {
+            let exchange = Exchange { record: attempts.record, lease: Lease::Once, pending, limit: None };
+            answer(response, exchange)
+        }
     })
 }

@@ -1,6 +1,6 @@
 //! A destination as the data path uses it: decoded, checked and compiled once.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method};
 use regex::Regex;
@@ -86,7 +86,7 @@ pub struct Backend {
 }
 
 /// One way to route.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Route {
     /// As the user named it, or `route-<index>`.
     pub name: Arc<str>,
@@ -94,6 +94,17 @@ pub struct Route {
     pub matches: Vec<Match>,
     /// Where its traffic goes; never empty, and the weights are never all zero.
     pub split: Vec<WeightedBackend>,
+    /// How long a request may take.
+    pub timeouts: Timeouts,
+}
+
+/// How long a request may take; `None`: as long as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timeouts {
+    /// From its first byte to the last of its response, with all tries.
+    pub request: Option<Duration>,
+    /// Each try, until the head of its response.
+    pub per_try: Option<Duration>,
 }
 
 /// Conditions that must all hold.

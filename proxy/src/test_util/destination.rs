@@ -21,6 +21,7 @@ pub fn a_destination(key: &str) -> Arc<Destination> {
             name: "route-0".into(),
             matches: vec![],
             split: vec![WeightedBackend { backend: 0, weight: 1 }],
+            ..Route::default()
         }],
         backends: vec![Arc::new(Backend {
             name: "shop/reviews:8080".into(),

@@ -6,6 +6,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use http::{HeaderName, Method};
@@ -16,14 +17,14 @@ use crate::{
     identity::SpiffeId,
     state::{
         Backend, Caller, Destination, Endpoint, HeaderMatch, InboundPort, LoadBalancer, Match, MtlsMode,
-        OutboundPolicy, PathMatch, Protocol, QueryMatch, Route, Target, TargetKind, ValueCondition,
+        OutboundPolicy, PathMatch, Protocol, QueryMatch, Route, Target, TargetKind, Timeouts, ValueCondition,
         WeightedBackend, Workload,
     },
     wire::weft::v1 as wire,
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 7] = [
+pub const KNOWN_FEATURES: [&str; 8] = [
     "route.match.from",
     "route.match.headers",
     "route.match.method",
@@ -31,6 +32,7 @@ pub const KNOWN_FEATURES: [&str; 7] = [
     "route.match.query",
     "route.match.regex",
     "route.split.weights",
+    "route.timeouts",
 ];
 
 /// Why a resource was rejected.
@@ -181,7 +183,21 @@ fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
     if split.iter().all(|share| share.weight == 0) {
         return Err(reject!("no share of the split has a weight"));
     }
-    Ok(Route { name: wire.name.as_str().into(), matches: each("matches", &wire.matches, match_)?, split })
+    Ok(Route {
+        name: wire.name.as_str().into(),
+        matches: each("matches", &wire.matches, match_)?,
+        split,
+        timeouts: wire.timeouts.map(timeouts).unwrap_or_default(),
+    })
+}
+
+fn timeouts(wire: wire::Timeouts) -> Timeouts {
+    Timeouts { request: some_time(wire.request_ms), per_try: some_time(wire.per_try_ms) }
+}
+
+/// 0 is no limit.
+fn some_time(ms: u32) -> Option<Duration> {
+    (ms > 0).then(|| Duration::from_millis(ms.into()))
 }
 
 fn weighted(wire: wire::WeightedBackend, backends: usize) -> Result<WeightedBackend, Reject> {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { durationMs } from '../schema/duration.js';
 import { duration, fraction, headerName, percent } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 import { serviceReference } from './split.js';
@@ -17,12 +18,26 @@ const onePortion = {
     (percent === undefined) !== (fraction === undefined),
 };
 
-export const timeouts = z.strictObject({
-  request: duration
-    .optional()
-    .meta({ description: 'For the whole request with its retries. None by default.' }),
-  perTry: duration.optional().meta({ description: 'For each try. None by default.' }),
-});
+export const timeouts = withRules(
+  z.strictObject({
+    request: duration.optional().meta({
+      description:
+        'From the first byte of the request to the last of its response, with all retries. A caller that says it waits less is believed. None by default; 0s is none.',
+    }),
+    perTry: duration.optional().meta({
+      description: 'For each try, until the head of its response. None by default; 0s is none.',
+    }),
+  }),
+  {
+    cel: "!has(self.request) || !has(self.perTry) || duration(self.request) == duration('0s') || duration(self.perTry) <= duration(self.request)",
+    message: 'a try cannot take longer than the request; lower perTry',
+    field: '.perTry',
+    holds: ({ request, perTry }) => {
+      const [whole, one] = [durationMs(request ?? ''), durationMs(perTry ?? '')];
+      return whole === undefined || one === undefined || whole === 0 || one <= whole;
+    },
+  },
+);
 
 const RETRY_ON = [
   'connect-failure',

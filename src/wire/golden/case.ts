@@ -54,6 +54,9 @@ const destination: z.ZodType<Destination> = z.strictObject({
       name: z.string(),
       matches: z.array(match),
       split: z.array(z.strictObject({ backend: z.int(), weight: z.int() })),
+      timeouts: z
+        .strictObject({ requestMs: z.int().exactOptional(), perTryMs: z.int().exactOptional() })
+        .exactOptional(),
     }),
   ),
   loadBalancer: z.strictObject({ algorithm: z.literal('peakEwma') }),

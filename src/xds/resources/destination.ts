@@ -23,6 +23,7 @@ import {
 import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
 import { toWireMatch } from './match.js';
+import { toWireTimeouts } from './resilience.js';
 
 /** Type URL of destinations. */
 export const DESTINATION_TYPE_URL = `type.weft.dev/${DestinationSchema.typeName}`;
@@ -92,5 +93,6 @@ function toWireRoute(route: Route): WireRoute {
     name: route.name,
     matches: route.matches.map(toWireMatch),
     split: route.split.map(({ backend, weight }) => ({ backend, weight })),
+    ...(route.timeouts === undefined ? {} : { timeouts: toWireTimeouts(route.timeouts) }),
   });
 }

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use regex::Regex;
 
 fn route(matches: Vec<Match>) -> Route {
-    Route { name: "r".into(), matches, split: Vec::new() }
+    Route { name: "r".into(), matches, ..Route::default() }
 }
 
 fn header(name: &'static str, condition: ValueCondition, invert: bool) -> HeaderMatch {

@@ -187,7 +187,7 @@ pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination 
             port: 8080,
         },
         protocol,
-        routes: vec![Route { name: "all".into(), matches: Vec::new(), split }],
+        routes: vec![Route { name: "all".into(), split, ..Route::default() }],
         backends: vec![Arc::new(backend("shop/reviews:8080", endpoints))],
         load_balancer: LoadBalancer::PeakEwma,
     }

@@ -9,7 +9,12 @@ use crate::http::Wire;
 use crate::state::{Caller, Match, Protocol, QueryMatch, Route, ValueCondition, WeightedBackend};
 
 fn route(name: &str, matches: Vec<Match>, backend: usize) -> Route {
-    Route { name: name.into(), matches, split: vec![WeightedBackend { backend, weight: 1 }] }
+    Route {
+        name: name.into(),
+        matches,
+        split: vec![WeightedBackend { backend, weight: 1 }],
+        ..Route::default()
+    }
 }
 
 #[tokio::test]

@@ -108,6 +108,7 @@ fn good() -> wire::Destination {
             name: "r".to_owned(),
             matches: vec![wire::Match::default()],
             split: vec![wire::WeightedBackend { backend: 0, weight: 1 }],
+            ..Default::default()
         }],
         ..Default::default()
     }
