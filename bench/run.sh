@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$HOME/.cache/weft/bench
-program=bench/main.ts
-[[ ${1:-} != --profile ]] || { program=bench/profile.ts && shift; }
+entry=bench/main.ts
+[[ ${1:-} != --profile ]] || { entry=bench/profile.ts && shift; }
 mkdir -p "$cache"
 
 if [[ $EUID != 0 || $(uname) != Linux ]]; then
@@ -52,4 +52,4 @@ unshare --net --mount --pid --fork --kill-child --mount-proc bash -euc '
   install -m 755 "$2" /run/bin/envoy
   install -m 755 "$3" /run/bin/weft-proxy
   e2e/suite/ts.sh "${@:4}"' bench "$cache/load" "$envoy" "$WEFT_PROXY" \
-  "$program" --load /run/bin/load --envoy /run/bin/envoy --weft /run/bin/weft-proxy --out "$cache" "$@"
+  "$entry" --load /run/bin/load --envoy /run/bin/envoy --weft /run/bin/weft-proxy --out "$cache" "$@"
