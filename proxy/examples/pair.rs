@@ -97,7 +97,7 @@ fn destination(endpoint: Endpoint) -> Destination {
         routes: vec![Route {
             name: "all".into(),
             matches: Vec::new(),
-            split: vec![WeightedBackend { backend: 0, weight: 1 }],
+            split: vec![WeightedBackend { backend: 0, weight: 1, ..Default::default() }],
             ..Route::default()
         }],
         backends: vec![Arc::new(Backend {

@@ -379,6 +379,19 @@ describe('critical features', () => {
     mesh.setPolicy(aPolicy('p', { routes: [{ name: 'r', matches: [match], split: [] }] }));
     expect(compiled(mesh).destination.criticalFeatures).toEqual(want);
   });
+
+  test('a route that answers by itself sends nowhere and asks for it', () => {
+    const mesh = aShop();
+    const headers = { response: { remove: ['server'], set: [], add: [] } };
+    const answer = { kind: 'direct', status: 200, body: '', contentType: '' } as const;
+    const rewritten = { ...route([anEntry({ headers })]), actions: { rewrite: { host: 'a' } } };
+    mesh.setPolicy(
+      aPolicy('p', { routes: [{ name: 'r', matches: [], split: [], actions: { answer } }, rewritten] }),
+    );
+    const { destination } = compiled(mesh);
+    expect(destination.criticalFeatures).toEqual(['route.answer', 'route.headers', 'route.rewrite']);
+    expect(destination.routes.map(({ split }) => split)).toEqual([[], [{ backend: 0, weight: 1, headers }]]);
+  });
 });
 
 test('bytes do not depend on the order in which the cluster told us', () => {

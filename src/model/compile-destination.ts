@@ -93,7 +93,7 @@ function compileRoutes(table: BackendTable, routes: readonly PolicyRoute[]): rea
     ...rest,
     name,
     matches,
-    split: split.length === 0 ? wholeService(table) : compileSplit(table, split),
+    split: rest.actions?.answer === undefined ? compileSplit(table, split) : [],
   }));
 }
 
@@ -102,7 +102,12 @@ function wholeService(table: BackendTable): Route['split'] {
 }
 
 function compileSplit(table: BackendTable, split: readonly SplitEntry[]): Route['split'] {
-  return split.map((entry) => ({ backend: table.place(entry), weight: entry.weight }));
+  if (split.length === 0) return wholeService(table);
+  return split.map((entry) => ({
+    backend: table.place(entry),
+    weight: entry.weight,
+    ...(entry.headers === undefined ? {} : { headers: entry.headers }),
+  }));
 }
 
 /** Bytes, when every pod behind the port says so; else what the Service declares. */

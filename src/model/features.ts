@@ -6,12 +6,15 @@ import type { Route } from './destination.js';
  * that misses one rejects it rather than send traffic astray. The proxy reads the same list, `src/wire/features.json`.
  */
 export const FEATURES = [
+  'route.answer',
+  'route.headers',
   'route.match.from',
   'route.match.headers',
   'route.match.method',
   'route.match.path',
   'route.match.query',
   'route.match.regex',
+  'route.rewrite',
   'route.split.weights',
   'route.timeouts',
 ] as const;
@@ -22,11 +25,21 @@ export type Feature = (typeof FEATURES)[number];
 export function featuresOf(routes: readonly Route[]): readonly Feature[] {
   const used = new Set<Feature>();
   for (const route of routes) {
-    if (route.split.length > 1) used.add('route.split.weights');
     if (route.timeouts !== undefined) used.add('route.timeouts');
+    for (const feature of actionFeatures(route)) used.add(feature);
     for (const match of route.matches) for (const feature of matchFeatures(match)) used.add(feature);
   }
   return FEATURES.filter((feature) => used.has(feature));
+}
+
+function actionFeatures({ split, actions }: Route): Feature[] {
+  const headers = [actions, ...split].some((place) => place?.headers !== undefined);
+  return [
+    ...(actions?.answer === undefined ? [] : (['route.answer'] as const)),
+    ...(headers ? (['route.headers'] as const) : []),
+    ...(actions?.rewrite === undefined ? [] : (['route.rewrite'] as const)),
+    ...(split.length > 1 ? (['route.split.weights'] as const) : []),
+  ];
 }
 
 function matchFeatures({ path, headers, query = [], method, from }: RouteMatch): Feature[] {

@@ -21,6 +21,16 @@ export type {
   Timeouts,
 } from './policy.js';
 
+export type {
+  Answer,
+  HeaderChanges,
+  HeaderText,
+  MessageHeaders,
+  PathChange,
+  Rewrite,
+  RouteActions,
+} from './route-actions.js';
+
 export type { Mesh } from './mesh.js';
 export type { Dirty } from './mesh-tables.js';
 export { MeshTables } from './mesh-tables.js';
@@ -37,6 +47,7 @@ export type {
   InboundPort,
   Protocol,
   Route,
+  WeightedBackend,
   WorkloadConfig,
 } from './destination.js';
 export { resolve } from './resolve.js';

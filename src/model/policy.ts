@@ -1,4 +1,5 @@
 import type { ServiceKey } from './keys.js';
+import type { MessageHeaders, RouteActions } from './route-actions.js';
 
 /** The object a policy came from. */
 export interface PolicyRef {
@@ -36,6 +37,7 @@ export interface PolicyRoute {
   /** Empty: the Service itself. */
   readonly split: readonly SplitEntry[];
   readonly timeouts?: Timeouts;
+  readonly actions?: RouteActions;
 }
 
 /** In milliseconds; absent: none. */
@@ -87,6 +89,8 @@ export interface SplitEntry {
   readonly weight: number;
   /** When no endpoint with the labels is ready, use the rest of the Service. */
   readonly fallback: boolean;
+  /** For this share; they come after the route's. */
+  readonly headers?: MessageHeaders;
   /** Where the user wrote it, such as `spec.routes[0].split[1]`. */
   readonly field: string;
 }

@@ -12,6 +12,7 @@ import type {
   Timeouts,
 } from './policy.js';
 import type { Problem } from './problem.js';
+import { translateActions, translateHeaders } from './to-route-actions.js';
 
 /**
  * A TrafficPolicy object as the API server stores it, in terms of the mesh. `policy` is absent when a problem makes
@@ -61,6 +62,7 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
 
 function translateRoute(route: ApiRoute, index: number, namespace: string): PolicyRoute {
   const field = `spec.routes[${index}]`;
+  const actions = translateActions(route);
   return {
     name: route.name ?? `route-${index}`,
     matches: (route.match ?? []).map((match) => translateMatch(match, namespace)),
@@ -68,6 +70,7 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
       translateSplit(entry, `${field}.split[${place}]`, namespace),
     ),
     ...translateTimeouts(route.timeouts),
+    ...(actions === undefined ? {} : { actions }),
   };
 }
 
@@ -89,7 +92,7 @@ function positiveMs(text: string | undefined): number | undefined {
 }
 
 function translateSplit(entry: ApiSplit, field: string, namespace: string): SplitEntry {
-  const { service, labels } = entry;
+  const { service, labels, headers } = entry;
   const port = service?.port === undefined ? {} : { port: service.port };
   return {
     ...(service === undefined
@@ -98,6 +101,7 @@ function translateSplit(entry: ApiSplit, field: string, namespace: string): Spli
     ...(labels === undefined ? {} : { labels }),
     weight: entry.weight ?? 1,
     fallback: entry.fallback ?? false,
+    ...(headers === undefined ? {} : { headers: translateHeaders(headers) }),
     field,
   };
 }

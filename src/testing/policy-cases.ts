@@ -104,6 +104,24 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
   ],
   ['timeouts', route({ timeouts: { request: '1m', perTry: '60s' } })],
   ['no timeout for the request but for each try', route({ timeouts: { request: '0s', perTry: '1s' } })],
+  [
+    'changes of headers and of the path',
+    route({
+      match: [{ path: { prefix: '/old' } }],
+      headers: { request: { set: [{ name: 'X-A', value: 'b' }] }, response: { remove: ['server'] } },
+      rewrite: { hostname: 'reviews.internal', path: { replacePrefixMatch: '/new' } },
+      split: [{ headers: { request: { add: [{ name: 'x-share', value: '' }] } } }],
+    }),
+  ],
+  [
+    'a redirect and an answer',
+    {
+      routes: [
+        { match: [{ path: { exact: '/a' } }], redirect: { scheme: 'https', statusCode: 301 } },
+        { directResponse: { status: 503, body: 'closed' } },
+      ],
+    },
+  ],
   ['the one algorithm that works', { loadBalancer: { algorithm: 'peakEwma' } }],
   ['a Service by its group', { targetRefs: [{ ...target, group: '', port: 80, namespace: 'other' }] }],
   ['the most of everything', biggest()],
@@ -128,6 +146,50 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     matching({ path: { exact: '/', regex: '/' } }),
     'spec.routes[0].match[0].path',
     'give exactly one',
+  ],
+  [
+    'a redirect with a status of another kind',
+    route({ redirect: { scheme: 'https', statusCode: 305 } }),
+    'spec.routes[0].redirect.statusCode',
+    'is no status of a redirect',
+  ],
+  ['a redirect to itself', route({ redirect: {} }), 'spec.routes[0].redirect', 'leads back'],
+  ['an empty rewrite', route({ rewrite: {} }), 'spec.routes[0].rewrite', 'is empty'],
+  [
+    'two new paths',
+    route({ rewrite: { path: { replaceFullPath: '/a', replacePrefixMatch: '/b' } } }),
+    'spec.routes[0].rewrite.path',
+    'give exactly one',
+  ],
+  [
+    'a new prefix for no prefix',
+    route({ match: [{ path: { exact: '/a' } }], rewrite: { path: { replacePrefixMatch: '/b' } } }),
+    'spec.routes[0].rewrite',
+    'replacePrefixMatch needs a path.prefix',
+  ],
+  [
+    'a redirect of no prefix',
+    route({ redirect: { path: { replacePrefixMatch: '/b' } } }),
+    'spec.routes[0].redirect',
+    'replacePrefixMatch needs a path.prefix',
+  ],
+  [
+    'two answers',
+    route({ redirect: { port: 1 }, directResponse: { status: 200 } }),
+    'spec.routes[0]',
+    'give redirect or directResponse',
+  ],
+  [
+    'an answer and a split',
+    route({ directResponse: { status: 200 }, split: [{}] }),
+    'spec.routes[0]',
+    'a route that answers by itself',
+  ],
+  [
+    'a body where there can be none',
+    route({ directResponse: { status: 204, body: 'a' } }),
+    'spec.routes[0].directResponse.body',
+    'an answer with status 204, 205 or 304 has no body',
   ],
   ['a caller without conditions', matching({ from: {} }), 'spec.routes[0].match[0].from', 'is empty'],
   [

@@ -10,14 +10,15 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::live::{Live, LiveEndpoint};
-use super::{Outbound, route, split, upgrade};
+use super::route::{Asked, Taken, first_match};
+use super::{Outbound, change, own_answer, split, upgrade};
 use crate::http::deadline::{Deadline, Passed, within};
 use crate::http::headers::{
     PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_unsent_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
 use crate::http::{Body, ConnectError, Exchange, Pending, SendError, Upload, Wire, replay};
-use crate::state::DestinationView;
+use crate::state::{DestinationView, PathMatch, Route, WeightedBackend};
 use crate::telemetry::{Direction, Record, Series};
 
 /// An HTTP connection of the application.
@@ -33,8 +34,18 @@ pub struct Connection {
 #[derive(Debug)]
 pub(super) struct Chosen {
     pub live: Rc<Live>,
-    pub route: usize,
+    taken: Taken,
+    /// Index into the split of the route.
+    share: usize,
     pub backend: usize,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+enum Choice {
+    Send(Chosen),
+    /// The route answers by itself.
+    Answer(Response<Body>),
 }
 
 /// A failed request, with what is recorded about it.
@@ -52,10 +63,11 @@ impl Connection {
         let started = Instant::now();
         let grpc = is_grpc(request.headers());
         let result = match self.choose(&request, started) {
-            Ok(chosen) if wants_upgrade(&request) => {
+            Ok(Choice::Answer(response)) => Ok(response),
+            Ok(Choice::Send(chosen)) if wants_upgrade(&request) => {
                 Box::pin(upgrade::carry(&self.outbound, &chosen, request, started)).await
             }
-            Ok(chosen) => self.carry(&chosen, request, started, grpc).await,
+            Ok(Choice::Send(chosen)) => self.carry(&chosen, request, started, grpc).await,
             Err(failed) => Err(failed),
         };
         result.unwrap_or_else(|(failure, mut record)| {
@@ -82,28 +94,38 @@ impl Connection {
         }
     }
 
-    fn choose(&self, request: &Request<Incoming>, started: Instant) -> Result<Chosen, Failed> {
+    fn choose(&self, request: &Request<Incoming>, started: Instant) -> Result<Choice, Failed> {
         let live = self.live();
         let destination = &live.destination;
-        let fail = |failure, route, backend| {
-            let series = live.series_without_endpoint(&self.outbound.worker.metrics, route, backend);
-            Err((failure, series.begin(started)))
+        let record = |route, backend| {
+            live.series_without_endpoint(&self.outbound.worker.metrics, route, backend).begin(started)
         };
+        let no_route = || Failure::NoRoute { destination: live.name.clone() };
         if self.wire == Wire::H2 && request.method() == http::Method::CONNECT {
-            return fail(Failure::ConnectMethod, None, None);
+            return Err((Failure::ConnectMethod, record(None, None)));
         }
-        let asked = route::Asked::new(request, &self.outbound.worker.workload);
-        let route = route::first_match(&destination.routes, asked);
-        let random = |below| self.outbound.rng.borrow_mut().u64(..below);
-        let backend = route
-            .and_then(|route| destination.routes.get(route))
-            .and_then(|route| split::choose(&route.split, random));
-        let (Some(route), Some(backend)) = (route, backend) else {
-            return fail(Failure::NoRoute { destination: live.name.clone() }, route, None);
+        let asked = Asked::new(request, &self.outbound.worker.workload);
+        let Some(taken) = first_match(&destination.routes, asked) else {
+            return Err((no_route(), record(None, None)));
         };
+        let route = &destination.routes[taken.route];
+        if let Some(actions) = &route.actions
+            && let Some(answer) = &actions.answer
+        {
+            let mut response =
+                own_answer::respond(answer, request, prefix(route, taken), &destination.target);
+            actions.headers.response.apply(response.headers_mut());
+            record(Some(taken.route), None).answered(response.status(), response.headers());
+            return Ok(Choice::Answer(response));
+        }
+        let random = |below| self.outbound.rng.borrow_mut().u64(..below);
+        let Some(share) = split::choose(&route.split, random) else {
+            return Err((no_route(), record(Some(taken.route), None)));
+        };
+        let backend = route.split[share].backend;
         match refusal(&live, backend) {
-            Some(failure) => fail(failure, Some(route), Some(backend)),
-            None => Ok(Chosen { live, route, backend }),
+            Some(failure) => Err((failure, record(Some(taken.route), Some(backend)))),
+            None => Ok(Choice::Send(Chosen { live, taken, share, backend })),
         }
     }
 
@@ -116,10 +138,11 @@ impl Connection {
     ) -> Result<Response<Body>, Failed> {
         let mut request = request.map(Upload::from);
         strip_hop_by_hop(request.headers_mut());
-        let timeouts = chosen.live.destination.routes[chosen.route].timeouts;
+        let timeouts = chosen.route().timeouts;
         let metrics = &self.outbound.worker.metrics;
         let mut limit = Deadline::read(request.headers(), started, timeouts.request, grpc)
             .map(|deadline| deadline.limit(metrics.error_counter(Direction::Outbound, "deadline-exceeded")));
+        change::request(&mut request, chosen);
         let mut attempts = Attempts::new(&self.outbound, chosen, started);
         loop {
             let endpoint = attempts.endpoint();
@@ -157,7 +180,7 @@ impl Connection {
                         endpoint.upstream.load.observe(sent.elapsed());
                     }
                     let exchange = Exchange { record: attempts.record, lease, pending, limit };
-                    return Ok(answer(response, exchange));
+                    return Ok(answer(response, chosen, exchange));
                 }
                 Err(error) => match attempts.again(error) {
                     Ok(unsent) => request = unsent,
@@ -192,12 +215,25 @@ pub(super) fn refusal(live: &Live, backend: usize) -> Option<Failure> {
 }
 
 /// The upstream's response as the application sees it.
-pub(super) fn answer(response: Response<Incoming>, mut exchange: Exchange) -> Response<Body> {
+pub(super) fn answer(
+    response: Response<Incoming>,
+    chosen: &Chosen,
+    mut exchange: Exchange,
+) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
     strip_hop_by_hop(&mut head.headers);
     exchange.record.answered(head.status, &head.headers);
+    change::response(&mut head.headers, chosen);
     Response::from_parts(head, Body::hold(body, exchange))
+}
+
+/// The prefix of the path by which `route` was taken, where it was by one.
+fn prefix(route: &Route, taken: Taken) -> &str {
+    match route.matches.get(taken.matched).and_then(|matched| matched.path.as_ref()) {
+        Some(PathMatch::Prefix(prefix)) => prefix,
+        _ => "",
+    }
 }
 
 /// The attempts at one request: one, and one more where nothing of the request was sent.
@@ -288,8 +324,22 @@ impl<'a> Attempts<'a> {
 // === impl Chosen ===
 
 impl Chosen {
+    pub fn route(&self) -> &Route {
+        &self.live.destination.routes[self.taken.route]
+    }
+
+    /// Of the route's split.
+    pub fn share(&self) -> &WeightedBackend {
+        &self.route().split[self.share]
+    }
+
+    /// See [`prefix`].
+    pub fn prefix(&self) -> &str {
+        prefix(self.route(), self.taken)
+    }
+
     fn series(&self, outbound: &Outbound, endpoint: usize) -> Rc<Series> {
         let endpoint = &self.live.backends[self.backend][endpoint];
-        self.live.series(&outbound.worker.metrics, self.route, self.backend, endpoint)
+        self.live.series(&outbound.worker.metrics, self.taken.route, self.backend, endpoint)
     }
 }

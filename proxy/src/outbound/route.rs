@@ -19,10 +19,22 @@ pub struct Asked<'a> {
     pub caller: &'a watch::Receiver<Arc<Workload>>,
 }
 
-/// The index of the first of `routes` that matches.
-pub fn first_match(routes: &[Route], asked: Asked<'_>) -> Option<usize> {
-    routes.iter().position(|route| {
-        route.matches.is_empty() || route.matches.iter().any(|condition| holds(condition, asked))
+/// The route that takes a request, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub route: usize,
+    /// Which of its matches holds; 0 where it has none.
+    pub matched: usize,
+}
+
+/// The first of `routes` that matches.
+pub fn first_match(routes: &[Route], asked: Asked<'_>) -> Option<Taken> {
+    routes.iter().enumerate().find_map(|(index, route)| {
+        if route.matches.is_empty() {
+            return Some(Taken { route: index, matched: 0 });
+        }
+        let matched = route.matches.iter().position(|condition| holds(condition, asked))?;
+        Some(Taken { route: index, matched })
     })
 }
 

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, Method};
 use regex::Regex;
 
+use super::{Actions, MessageChanges};
 use crate::identity::SpiffeId;
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
@@ -92,10 +93,12 @@ pub struct Route {
     pub name: Arc<str>,
     /// Any of them; none matches everything.
     pub matches: Vec<Match>,
-    /// Where its traffic goes; never empty, and the weights are never all zero.
+    /// Where its traffic goes; the weights are never all zero. Empty only where the route answers by itself.
     pub split: Vec<WeightedBackend>,
     /// How long a request may take.
     pub timeouts: Timeouts,
+    /// What else it does.
+    pub actions: Option<Box<Actions>>,
 }
 
 /// How long a request may take; `None`: as long as it likes.
@@ -180,12 +183,14 @@ pub enum PathMatch {
 }
 
 /// A share of a route's traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WeightedBackend {
     /// Index into [`Destination::backends`]; checked when decoded.
     pub backend: usize,
     /// Relative weight.
     pub weight: u32,
+    /// Changes of headers for this share, after the route's.
+    pub headers: Option<Box<MessageChanges>>,
 }
 
 /// How an endpoint is chosen.

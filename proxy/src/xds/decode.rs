@@ -24,13 +24,16 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 8] = [
+pub const KNOWN_FEATURES: [&str; 11] = [
+    "route.answer",
+    "route.headers",
     "route.match.from",
     "route.match.headers",
     "route.match.method",
     "route.match.path",
     "route.match.query",
     "route.match.regex",
+    "route.rewrite",
     "route.split.weights",
     "route.timeouts",
 ];
@@ -46,6 +49,8 @@ const REGEX_SIZE: usize = 256 * 1024;
 macro_rules! reject {
     ($($text:tt)*) => { Reject(format!($($text)*)) };
 }
+
+mod action;
 
 /// Decodes a destination.
 pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
@@ -179,8 +184,10 @@ fn backend(wire: &wire::Backend, endpoints: &[Arc<Endpoint>]) -> Result<Backend,
 // === Routes ===
 
 fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
-    let split = each("split", &wire.split, |share| weighted(*share, backends))?;
-    if split.iter().all(|share| share.weight == 0) {
+    let split = each("split", &wire.split, |share| weighted(share, backends))?;
+    let actions = action::actions(wire)?;
+    let answers = actions.as_ref().is_some_and(|actions| actions.answer.is_some());
+    if !answers && split.iter().all(|share| share.weight == 0) {
         return Err(reject!("no share of the split has a weight"));
     }
     Ok(Route {
@@ -188,6 +195,7 @@ fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
         matches: each("matches", &wire.matches, match_)?,
         split,
         timeouts: wire.timeouts.map(timeouts).unwrap_or_default(),
+        actions,
     })
 }
 
@@ -200,12 +208,13 @@ fn some_time(ms: u32) -> Option<Duration> {
     (ms > 0).then(|| Duration::from_millis(ms.into()))
 }
 
-fn weighted(wire: wire::WeightedBackend, backends: usize) -> Result<WeightedBackend, Reject> {
+fn weighted(wire: &wire::WeightedBackend, backends: usize) -> Result<WeightedBackend, Reject> {
     let backend = wire.backend as usize;
     if backend >= backends {
         return Err(reject!("backend {backend} is not among {backends}"));
     }
-    Ok(WeightedBackend { backend, weight: wire.weight })
+    let headers = action::message(wire.request_headers.as_ref(), wire.response_headers.as_ref())?;
+    Ok(WeightedBackend { backend, weight: wire.weight, headers: headers.map(Box::new) })
 }
 
 fn match_(wire: &wire::Match) -> Result<Match, Reject> {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { durationMs } from '../schema/duration.js';
-import { duration, fraction, headerName, percent } from '../schema/fields.js';
+import { duration, fraction, percent } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 import { serviceReference } from './split.js';
 
@@ -102,25 +102,4 @@ export const fault = z.strictObject({
   )
     .optional()
     .meta({ description: 'Hold requests back.' }),
-});
-
-const headerValues = z
-  .array(
-    z.strictObject({
-      name: headerName.meta({ description: 'Name of the header.' }),
-      value: z.string().max(4096).meta({ description: 'Its value.' }),
-    }),
-  )
-  .min(1)
-  .max(16);
-
-const headerChanges = z.strictObject({
-  set: headerValues.optional().meta({ description: 'Headers to write, over those that are there.' }),
-  add: headerValues.optional().meta({ description: 'Headers to add to those that are there.' }),
-  remove: z.array(headerName).min(1).max(16).optional().meta({ description: 'Headers to take away.' }),
-});
-
-export const headers = z.strictObject({
-  request: headerChanges.optional().meta({ description: 'On the way to the destination.' }),
-  response: headerChanges.optional().meta({ description: 'On the way back.' }),
 });

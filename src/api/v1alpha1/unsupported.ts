@@ -15,7 +15,6 @@ export const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'spec.routes[].hedging', remedy: 'remove it' },
   { path: 'spec.routes[].mirror', remedy: 'remove it' },
   { path: 'spec.routes[].fault', remedy: 'remove it' },
-  { path: 'spec.routes[].headers', remedy: 'remove it' },
   { path: 'spec.loadBalancer.algorithm=leastRequest', remedy: 'use peakEwma instead' },
   { path: 'spec.loadBalancer.algorithm=roundRobin', remedy: 'use peakEwma instead' },
   { path: 'spec.loadBalancer.algorithm=random', remedy: 'use peakEwma instead' },

@@ -43,7 +43,7 @@ fn caller() -> watch::Receiver<Arc<Workload>> {
 }
 
 fn chosen(routes: &[Route], request: &Request<()>) -> Option<usize> {
-    first_match(routes, Asked::new(request, &caller()))
+    first_match(routes, Asked::new(request, &caller())).map(|taken| taken.route)
 }
 
 #[test]

@@ -177,7 +177,7 @@ pub fn plain(addr: SocketAddr) -> Endpoint {
 
 /// One route to one backend of `endpoints`.
 pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination {
-    let split = vec![WeightedBackend { backend: 0, weight: 1 }];
+    let split = vec![WeightedBackend { backend: 0, weight: 1, ..Default::default() }];
     Destination {
         key: "cluster/net/shop/reviews:8080/-".into(),
         target: Target {

@@ -84,7 +84,7 @@ async fn headers_choose_the_route_before_weights_do() {
     destination
         .backends
         .push(std::sync::Arc::new(backend("shop/reviews:8080{version=v2}", vec![world.meshed(&second)])));
-    let all = |backend| vec![WeightedBackend { backend, weight: 1 }];
+    let all = |backend| vec![WeightedBackend { backend, weight: 1, ..Default::default() }];
     destination.routes = vec![
         Route {
             name: "testers".into(),
