@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::live::{Live, LiveEndpoint};
-use super::route::{Asked, Taken, first_match};
+use super::route::{Asked, Taken};
 use super::{Outbound, change, own_answer, split, upgrade};
 use crate::http::deadline::{Deadline, Passed, within};
 use crate::http::headers::{
@@ -105,7 +105,7 @@ impl Connection {
             return Err((Failure::ConnectMethod, record(None, None)));
         }
         let asked = Asked::new(request, &self.outbound.worker.workload);
-        let Some(taken) = first_match(&destination.routes, asked) else {
+        let Some(taken) = live.routes.first_match(&destination.routes, asked) else {
             return Err((no_route(), record(None, None)));
         };
         let route = &destination.routes[taken.route];

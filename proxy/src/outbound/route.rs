@@ -1,10 +1,14 @@
 //! Which route takes a request: the first one that matches.
 
+mod index;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method, Request, Uri};
 use tokio::sync::watch;
+
+pub use index::RouteIndex;
 
 use super::query;
 use crate::state::{Caller, HeaderMatch, Match, PathMatch, QueryMatch, Route, ValueCondition, Workload};
@@ -25,17 +29,6 @@ pub struct Taken {
     pub route: usize,
     /// Which of its matches holds; 0 where it has none.
     pub matched: usize,
-}
-
-/// The first of `routes` that matches.
-pub fn first_match(routes: &[Route], asked: Asked<'_>) -> Option<Taken> {
-    routes.iter().enumerate().find_map(|(index, route)| {
-        if route.matches.is_empty() {
-            return Some(Taken { route: index, matched: 0 });
-        }
-        let matched = route.matches.iter().position(|condition| holds(condition, asked))?;
-        Some(Taken { route: index, matched })
-    })
 }
 
 /// The index of the first of `routes` that takes bytes: one that asks at most for the caller, since bytes have neither

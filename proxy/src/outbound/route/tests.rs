@@ -36,14 +36,14 @@ fn get(path: &'static str) -> Request<()> {
 }
 
 /// The caller is a pod of shop/web with label `version=v1`.
-fn caller() -> watch::Receiver<Arc<Workload>> {
+pub(super) fn caller() -> watch::Receiver<Arc<Workload>> {
     let mut workload = Workload::unconfigured("web-1", SpiffeId::new("cluster.local", "shop", "web"));
     workload.labels.insert("version".to_owned(), "v1".to_owned());
     watch::channel(Arc::new(workload)).1
 }
 
 fn chosen(routes: &[Route], request: &Request<()>) -> Option<usize> {
-    first_match(routes, Asked::new(request, &caller())).map(|taken| taken.route)
+    RouteIndex::new(routes).first_match(routes, Asked::new(request, &caller())).map(|taken| taken.route)
 }
 
 #[test]
