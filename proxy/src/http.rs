@@ -10,6 +10,7 @@ mod load;
 pub mod replay;
 pub mod rescue;
 pub mod server;
+mod tape;
 pub mod upgrade;
 mod upstream;
 

@@ -4,6 +4,7 @@
 //! bytes: [`opaque`]; not the mesh's: [`pass`].
 
 mod balance;
+mod budget;
 mod change;
 mod live;
 mod opaque;
@@ -11,6 +12,7 @@ mod own_answer;
 mod pass;
 mod query;
 mod request;
+mod retry;
 mod route;
 mod split;
 mod upgrade;
@@ -18,11 +20,12 @@ mod upgrade;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use hyper::service::service_fn;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::detect::{DETECT_TIMEOUT, QUIET, Sniffed, sniff};
 use crate::http::{Upstreams, Wire, server};
@@ -38,6 +41,7 @@ pub struct Outbound {
     upstreams: Upstreams,
     destinations: live::Destinations,
     rng: RefCell<fastrand::Rng>,
+    started: Instant,
 }
 
 // === impl Outbound ===
@@ -50,6 +54,7 @@ impl Outbound {
             upstreams,
             destinations: live::Destinations::default(),
             rng: RefCell::new(fastrand::Rng::new()),
+            started: Instant::now(),
         }
     }
 
@@ -78,10 +83,15 @@ impl Outbound {
     }
 
     /// The endpoint for the next request or connection; `failed` is avoided where there is another.
-    fn pick(&self, endpoints: &[live::LiveEndpoint], failed: Option<usize>) -> usize {
+    fn pick(&self, endpoints: &[live::LiveEndpoint], failed: &[usize]) -> usize {
         let cost = |index: usize| endpoints[index].upstream.load.cost();
         balance::pick(endpoints.len(), failed, cost, &mut self.rng.borrow_mut())
             .expect("a backend without endpoints was refused before")
+    }
+
+    /// Time since this worker began.
+    fn clock(&self) -> Duration {
+        self.started.elapsed()
     }
 
     async fn known(self: Rc<Self>, mut tcp: TcpStream, original: SocketAddr, mut view: DestinationView) {

@@ -11,8 +11,9 @@ pub use action::{
     Scheme,
 };
 pub use destination::{
-    Backend, Caller, Destination, Endpoint, HeaderMatch, LoadBalancer, Match, PathMatch, Protocol,
-    QueryMatch, Route, Target, TargetKind, Timeouts, ValueCondition, WeightedBackend,
+    Backend, BudgetLimits, Caller, Destination, Endpoint, HeaderMatch, LoadBalancer, Match, PathMatch,
+    Protocol, QueryMatch, Retries, RetryOn, Route, Target, TargetKind, Timeouts, ValueCondition,
+    WeightedBackend,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub(crate) use table::{Changes, SharedTable};

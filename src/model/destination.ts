@@ -1,5 +1,5 @@
 import type { DirtyKey, ServiceKey } from './keys.js';
-import type { LoadBalancer, PolicyRef, RouteMatch, Timeouts } from './policy.js';
+import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
 import type { MessageHeaders, RouteActions } from './route-actions.js';
 import type { MtlsMode, OutboundPolicy } from './settings.js';
 
@@ -74,6 +74,7 @@ export interface Route {
   /** Empty only where the route answers by itself. */
   readonly split: readonly WeightedBackend[];
   readonly timeouts?: Timeouts;
+  readonly retries?: Retries;
   readonly actions?: RouteActions;
 }
 

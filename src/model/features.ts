@@ -14,6 +14,7 @@ export const FEATURES = [
   'route.match.path',
   'route.match.query',
   'route.match.regex',
+  'route.retries',
   'route.rewrite',
   'route.split.weights',
   'route.timeouts',
@@ -26,6 +27,7 @@ export function featuresOf(routes: readonly Route[]): readonly Feature[] {
   const used = new Set<Feature>();
   for (const route of routes) {
     if (route.timeouts !== undefined) used.add('route.timeouts');
+    if (route.retries !== undefined) used.add('route.retries');
     for (const feature of actionFeatures(route)) used.add(feature);
     for (const match of route.matches) for (const feature of matchFeatures(match)) used.add(feature);
   }

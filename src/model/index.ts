@@ -15,6 +15,7 @@ export type {
   PolicyRef,
   PolicyRoute,
   PolicyTarget,
+  Retries,
   RouteMatch,
   SplitEntry,
   TextCondition,

@@ -38,6 +38,19 @@ export interface PolicyRoute {
   readonly split: readonly SplitEntry[];
   readonly timeouts?: Timeouts;
   readonly actions?: RouteActions;
+  readonly retries?: Retries;
+}
+
+/** What is tried again, with every default filled in. */
+export interface Retries {
+  /** Beside the first try. */
+  readonly attempts: number;
+  /** Conditions by the names that users write. */
+  readonly on: readonly string[];
+  readonly statuses: readonly number[];
+  /** Methods that are tried again after they may have been acted on. */
+  readonly methods: readonly string[];
+  readonly budget: { readonly percent: number; readonly intervalMs: number; readonly minPerSecond: number };
 }
 
 /** In milliseconds; absent: none. */

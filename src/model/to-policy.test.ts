@@ -173,6 +173,7 @@ const matching = (fields: object) => routed({ match: [fields] });
 const query = (fields: object) => matching({ query: [{ name: 'a', ...fields }] });
 const account = (fields: object) => matching({ from: { serviceAccounts: [{ name: 'a', ...fields }] } });
 const path = (fields: object) => routed({ match: [{ path: fields }] });
+const retries = (fields: object) => routed({ retries: fields });
 const split = (fields: object) => routed({ split: [fields, {}] });
 
 /** Each field of a change of headers, on requests and responses. */
@@ -243,6 +244,13 @@ const WORKING: Record<string, [object, object]> = {
     matching({ from: { labels: { a: 'b' } } }),
     matching({ from: { labels: { a: 'c' } } }),
   ],
+  'spec.routes[].retries.attempts': [retries({}), retries({ attempts: 3 })],
+  'spec.routes[].retries.on': [retries({}), retries({ on: ['5xx'] })],
+  'spec.routes[].retries.statuses': [retries({}), retries({ statuses: [429] })],
+  'spec.routes[].retries.methods': [retries({}), retries({ methods: ['POST'] })],
+  'spec.routes[].retries.budget.percent': [retries({}), retries({ budget: { percent: 5 } })],
+  'spec.routes[].retries.budget.interval': [retries({}), retries({ budget: { interval: '1s' } })],
+  'spec.routes[].retries.budget.minPerSecond': [retries({}), retries({ budget: { minPerSecond: 1 } })],
   'spec.routes[].timeouts.request': [routed({}), routed({ timeouts: { request: '2s' } })],
   'spec.routes[].timeouts.perTry': [routed({}), routed({ timeouts: { perTry: '500ms' } })],
   ...headerCases('spec.routes[].headers', (headers) => routed({ headers })),

@@ -6,6 +6,7 @@ import type {
   PathMatch,
   Policy,
   PolicyRoute,
+  Retries,
   RouteMatch,
   SplitEntry,
   TextCondition,
@@ -71,6 +72,7 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
     ),
     ...translateTimeouts(route.timeouts),
     ...(actions === undefined ? {} : { actions }),
+    ...(route.retries === undefined ? {} : { retries: translateRetries(route.retries) }),
   };
 }
 
@@ -81,6 +83,25 @@ function translateTimeouts(timeouts: ApiRoute['timeouts']): { readonly timeouts?
     timeouts: {
       ...(requestMs === undefined ? {} : { requestMs }),
       ...(perTryMs === undefined ? {} : { perTryMs }),
+    },
+  };
+}
+
+const RETRY_ON = ['connect-failure', 'reset', 'refused-stream', 'gateway-error', 'unavailable'];
+const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'];
+
+/** Budget and its defaults after GEP-3388. */
+function translateRetries(retries: NonNullable<ApiRoute['retries']>): Retries {
+  const { percent, interval, minPerSecond } = retries.budget ?? {};
+  return {
+    attempts: retries.attempts ?? 2,
+    on: retries.on ?? RETRY_ON,
+    statuses: retries.statuses ?? [],
+    methods: retries.methods ?? IDEMPOTENT,
+    budget: {
+      percent: percent ?? 20,
+      intervalMs: positiveMs(interval) ?? 10_000,
+      minPerSecond: minPerSecond ?? 10,
     },
   };
 }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use thiserror::Error;
 
 use super::deadline::Limit;
+use super::tape::Playing;
 use super::{Lease, Pending};
 use crate::telemetry::Record;
 
@@ -19,7 +20,13 @@ pub(super) const GRPC_DEADLINE_EXCEEDED: &str = "4";
 /// A request's body on its way to an upstream. One word, and none allocated for the many requests without a body: the
 /// channel inside each of hyper's client connections has room for 64 requests, used or not.
 #[derive(Debug, Default)]
-pub struct Upload(Option<Box<Incoming>>);
+pub struct Upload(Option<Box<Source>>);
+
+#[derive(Debug)]
+enum Source {
+    Once(Incoming),
+    Again(Playing),
+}
 
 /// A response's body on its way to the caller.
 #[derive(Debug)]
@@ -61,11 +68,33 @@ impl Upload {
     pub fn is_none(&self) -> bool {
         self.0.is_none()
     }
+
+    /// Keeps what is sent, up to a bound, so that it can be sent again.
+    pub fn keep(self) -> Self {
+        Self(self.0.map(|source| match *source {
+            Source::Once(incoming) => Box::new(Source::Again(Playing::record(incoming))),
+            Source::Again(_) => source,
+        }))
+    }
+
+    /// The same body from its beginning, if there is none or it is kept.
+    pub fn again(&self) -> Option<Self> {
+        match self.0.as_deref() {
+            None => Some(Self::default()),
+            Some(Source::Once(_)) => None,
+            Some(Source::Again(playing)) => Some(Self(Some(Box::new(Source::Again(playing.again()))))),
+        }
+    }
+
+    /// Whether all of it can be sent: what was kept has not become too long.
+    pub fn is_whole(&self) -> bool {
+        !matches!(self.0.as_deref(), Some(Source::Again(playing)) if !playing.is_whole())
+    }
 }
 
 impl From<Incoming> for Upload {
     fn from(incoming: Incoming) -> Self {
-        Self((!incoming.is_end_stream()).then(|| Box::new(incoming)))
+        Self((!incoming.is_end_stream()).then(|| Box::new(Source::Once(incoming))))
     }
 }
 
@@ -77,18 +106,27 @@ impl HttpBody for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.0 {
-            Some(incoming) => Pin::new(&mut **incoming).poll_frame(cx),
+        match self.0.as_deref_mut() {
+            Some(Source::Once(incoming)) => Pin::new(incoming).poll_frame(cx),
+            Some(Source::Again(playing)) => playing.poll_frame(cx),
             None => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|incoming| incoming.is_end_stream())
+        match self.0.as_deref() {
+            Some(Source::Once(incoming)) => incoming.is_end_stream(),
+            Some(Source::Again(playing)) => playing.is_end_stream(),
+            None => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |incoming| incoming.size_hint())
+        match self.0.as_deref() {
+            Some(Source::Once(incoming)) => incoming.size_hint(),
+            Some(Source::Again(playing)) => playing.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
     }
 }
 

@@ -13,6 +13,9 @@ const HTTP1: HeaderValue = HeaderValue::from_static("http/1.1");
 /// endpoint is safe. This is how a callee that is being replaced costs no request. Set and removed by proxies.
 const UNSENT_HEADER: HeaderName = HeaderName::from_static("x-weft-unsent");
 
+/// Tells the server which try of a request this is, from the second on.
+pub const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-weft-attempt");
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 

@@ -1,17 +1,14 @@
 //! When a request may be sent once more although it has left.
 //!
-//! Only a request without a body can be told again; its head is copied before it is sent.
+//! Its head is copied before it is sent; its body must be none, or kept.
 
 use http::{Method, Request};
 
 use super::Upload;
 
-/// A copy of a request without a body.
+/// A copy of a request without a body, or with one that is kept.
 pub fn copy(request: &Request<Upload>) -> Option<Request<Upload>> {
-    if !request.body().is_none() {
-        return None;
-    }
-    let mut copy = Request::new(Upload::default());
+    let mut copy = Request::new(request.body().again()?);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
@@ -22,7 +19,7 @@ pub fn copy(request: &Request<Upload>) -> Option<Request<Upload>> {
 /// A copy of a request that changes nothing, and that may be sent again when a kept connection turns out to have been
 /// closed by its server while the request was under way (RFC 9112 9.3.1).
 pub fn copy_if_safe(request: &Request<Upload>) -> Option<Request<Upload>> {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if request.body().is_none() && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         copy(request)
     } else {
         None
@@ -38,4 +35,11 @@ pub fn connection_ended(error: &hyper::Error) -> bool {
         || error.is_closed()
         || error.is_canceled()
         || io.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionReset | NotConnected))
+}
+
+/// Whether the server said that it did not look at the request.
+pub fn stream_refused(error: &hyper::Error) -> bool {
+    use std::error::Error as _;
+    let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    h2.and_then(h2::Error::reason) == Some(h2::Reason::REFUSED_STREAM)
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::route::RouteIndex;
+use super::budget::Budget;
 use crate::http::{Upstream, UpstreamKey, Upstreams, Wire};
-use crate::state::{Destination, Endpoint};
+use crate::state::{Destination, Endpoint, Route};
 use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};
 
 /// A destination nobody used this long is taken apart; its next use builds it anew.
@@ -27,6 +28,8 @@ pub struct Live {
     pub routes: RouteIndex,
     /// In the order of [`Destination::backends`].
     pub backends: Vec<Vec<LiveEndpoint>>,
+    /// One for each route that has one; it outlives changes of the endpoints.
+    budgets: Vec<Option<Rc<RefCell<Budget>>>>,
     used: Cell<Instant>,
 }
 
@@ -61,7 +64,8 @@ impl Destinations {
             live.used.set(Instant::now());
             return live.clone();
         }
-        let live = Rc::new(Live::new(destination.clone(), upstreams));
+        let previous = known.get(&original).cloned();
+        let live = Rc::new(Live::new(destination.clone(), upstreams, previous.as_deref()));
         known.insert(original, live.clone());
         live
     }
@@ -77,7 +81,7 @@ impl Destinations {
 // === impl Live ===
 
 impl Live {
-    fn new(destination: Arc<Destination>, upstreams: &Upstreams) -> Self {
+    fn new(destination: Arc<Destination>, upstreams: &Upstreams, previous: Option<&Self>) -> Self {
         let target = &destination.target;
         let name = format!("{}/{}:{}", target.namespace, target.name, target.port);
         let live = |endpoint: &Arc<Endpoint>| LiveEndpoint {
@@ -90,8 +94,24 @@ impl Live {
         };
         let backends =
             destination.backends.iter().map(|backend| backend.endpoints.iter().map(live).collect()).collect();
+        let budgets = destination.routes.iter().map(|route| Self::budget_of(route, previous)).collect();
         let routes = RouteIndex::new(&destination.routes);
-        Self { destination, name, routes, backends, used: Cell::new(Instant::now()) }
+        Self { destination, name, routes, backends, budgets, used: Cell::new(Instant::now()) }
+    }
+
+    /// The budget of the route of this name so far, if its limits have not changed.
+    fn budget_of(route: &Route, previous: Option<&Self>) -> Option<Rc<RefCell<Budget>>> {
+        let limits = route.retries.as_ref()?.budget;
+        let same = previous.and_then(|live| {
+            let index = live.destination.routes.iter().position(|old| old.name == route.name)?;
+            live.budget(index).filter(|budget| budget.borrow().limits() == limits)
+        });
+        Some(same.cloned().unwrap_or_else(|| Rc::new(RefCell::new(Budget::new(limits)))))
+    }
+
+    /// What bounds the retries of a route.
+    pub fn budget(&self, route: usize) -> Option<&Rc<RefCell<Budget>>> {
+        self.budgets.get(route)?.as_ref()
     }
 
     /// Handles for requests of `route` that `endpoint` of `backend` answers.

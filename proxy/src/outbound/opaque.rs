@@ -59,12 +59,12 @@ pub(super) async fn open<'a>(outbound: &Outbound, live: &'a Live) -> Result<Open
         return Err(failure);
     }
     let endpoints = &live.backends[backend];
-    let first = outbound.pick(endpoints, None);
+    let first = outbound.pick(endpoints, &[]);
     match dial(outbound, &endpoints[first], live).await {
         Ok(opened) => return Ok(opened),
         Err(error) => outbound.worker.metrics.retry(Direction::Outbound, error.reason()),
     }
-    let second = outbound.pick(endpoints, Some(first));
+    let second = outbound.pick(endpoints, &[first]);
     dial(outbound, &endpoints[second], live)
         .await
         .map_err(|error| Failure::Connect { destination: live.name.clone(), error })

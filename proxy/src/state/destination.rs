@@ -99,6 +99,51 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// What else it does.
     pub actions: Option<Box<Actions>>,
+    /// What is tried again.
+    pub retries: Option<Box<Retries>>,
+}
+
+/// What is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Retries {
+    /// Beside the first try.
+    pub attempts: u32,
+    /// Any of them.
+    pub on: Vec<RetryOn>,
+    /// HTTP statuses, beside the conditions.
+    pub statuses: Vec<u16>,
+    /// Methods that are tried again after they may have been acted on.
+    pub methods: Vec<Method>,
+    /// Bound of all retries of the route together.
+    pub budget: BudgetLimits,
+}
+
+/// A reason to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryOn {
+    /// No connection came about.
+    ConnectFailure,
+    /// The connection or stream ended before a response.
+    Reset,
+    /// The server said that it did not look at the request.
+    RefusedStream,
+    /// Status 500 to 599, also one that the proxy would answer.
+    ServerError,
+    /// Status 502 to 504, also one that the proxy would answer.
+    GatewayError,
+    /// This gRPC status.
+    Grpc(u16),
+}
+
+/// How many retries there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BudgetLimits {
+    /// Percent of the requests in the interval.
+    pub percent: u32,
+    /// What is looked at.
+    pub interval: Duration,
+    /// Allowed each second in any case.
+    pub min_per_second: u32,
 }
 
 /// How long a request may take; `None`: as long as it likes.

@@ -94,6 +94,7 @@ pub struct Metrics {
     pub(super) received_bytes: Family<ConnectionLabels, Counter>,
     connect_failures: Reasons,
     retries: Reasons,
+    withheld: Reasons,
     errors: Reasons,
     passthrough: Reasons,
 }
@@ -112,6 +113,7 @@ impl Metrics {
             received_bytes: Family::default(),
             connect_failures: Family::default(),
             retries: Family::default(),
+            withheld: Family::default(),
             errors: Family::default(),
             passthrough: Family::default(),
         };
@@ -132,6 +134,11 @@ impl Metrics {
             "weft_retries",
             "Requests sent again, to another endpoint where there is one",
             self.retries.clone(),
+        );
+        registry.register(
+            "weft_retries_withheld",
+            "Requests a route wanted sent again and that were not, by reason",
+            self.withheld.clone(),
         );
     }
 
@@ -179,6 +186,11 @@ impl Metrics {
     /// Counts a request sent again.
     pub fn retry(&self, direction: Direction, reason: &'static str) {
         self.retries.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+    }
+
+    /// Counts a request that a route wanted sent again and that was not.
+    pub fn retry_withheld(&self, direction: Direction, reason: &'static str) {
+        self.withheld.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
     }
 
     /// Counts a connection carried without the mesh.

@@ -8,5 +8,6 @@ mod failure;
 mod harness;
 mod http1;
 mod http2;
+mod retry;
 mod routing;
 mod script;

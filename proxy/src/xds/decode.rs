@@ -16,15 +16,15 @@ use regex::{Regex, RegexBuilder};
 use crate::{
     identity::SpiffeId,
     state::{
-        Backend, Caller, Destination, Endpoint, HeaderMatch, InboundPort, LoadBalancer, Match, MtlsMode,
-        OutboundPolicy, PathMatch, Protocol, QueryMatch, Route, Target, TargetKind, Timeouts, ValueCondition,
-        WeightedBackend, Workload,
+        Backend, BudgetLimits, Caller, Destination, Endpoint, HeaderMatch, InboundPort, LoadBalancer, Match,
+        MtlsMode, OutboundPolicy, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Target,
+        TargetKind, Timeouts, ValueCondition, WeightedBackend, Workload,
     },
     wire::weft::v1 as wire,
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 11] = [
+pub const KNOWN_FEATURES: [&str; 12] = [
     "route.answer",
     "route.headers",
     "route.match.from",
@@ -33,6 +33,7 @@ pub const KNOWN_FEATURES: [&str; 11] = [
     "route.match.path",
     "route.match.query",
     "route.match.regex",
+    "route.retries",
     "route.rewrite",
     "route.split.weights",
     "route.timeouts",
@@ -196,6 +197,41 @@ fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
         split,
         timeouts: wire.timeouts.map(timeouts).unwrap_or_default(),
         actions,
+        retries: wire.retries.as_ref().map(|wire| retries(wire).map(Box::new)).transpose()?,
+    })
+}
+
+fn retries(wire: &wire::Retries) -> Result<Retries, Reject> {
+    let method = |name: &String| {
+        Method::from_bytes(name.as_bytes()).map_err(|_| reject!("`{}` is no method", name.escape_default()))
+    };
+    let status = |number: &u32| u16::try_from(*number).map_err(|_| reject!("{number} is no status"));
+    Ok(Retries {
+        attempts: wire.attempts,
+        on: each("on", &wire.on, |name| retry_on(name))?,
+        statuses: each("statuses", &wire.statuses, status)?,
+        methods: each("methods", &wire.methods, method)?,
+        budget: BudgetLimits {
+            percent: wire.budget_percent,
+            interval: Duration::from_millis(wire.budget_interval_ms.into()),
+            min_per_second: wire.budget_min_per_second,
+        },
+    })
+}
+
+fn retry_on(name: &str) -> Result<RetryOn, Reject> {
+    Ok(match name {
+        "connect-failure" => RetryOn::ConnectFailure,
+        "reset" => RetryOn::Reset,
+        "refused-stream" => RetryOn::RefusedStream,
+        "5xx" => RetryOn::ServerError,
+        "gateway-error" => RetryOn::GatewayError,
+        "cancelled" => RetryOn::Grpc(1),
+        "deadline-exceeded" => RetryOn::Grpc(4),
+        "resource-exhausted" => RetryOn::Grpc(8),
+        "internal" => RetryOn::Grpc(13),
+        "unavailable" => RetryOn::Grpc(14),
+        _ => return Err(reject!("`{}` is no reason to retry that this proxy knows", name.escape_default())),
     })
 }
 

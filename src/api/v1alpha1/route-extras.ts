@@ -42,6 +42,7 @@ export const timeouts = withRules(
 const RETRY_ON = [
   'connect-failure',
   'reset',
+  'refused-stream',
   '5xx',
   'gateway-error',
   'cancelled',
@@ -52,20 +53,43 @@ const RETRY_ON = [
 ] as const;
 
 export const retries = z.strictObject({
-  attempts: z.int().min(1).max(10).optional().meta({ description: 'Retries after the first try.' }),
-  on: z.array(z.enum(RETRY_ON)).min(1).max(16).optional().meta({ description: 'What is tried again.' }),
+  attempts: z
+    .int()
+    .min(1)
+    .max(10)
+    .optional()
+    .meta({ description: 'Retries after the first try. 2 by default.' }),
+  on: z.array(z.enum(RETRY_ON)).min(1).max(16).optional().meta({
+    description:
+      'What is tried again. connect-failure, reset, refused-stream, gateway-error and unavailable by default.',
+  }),
+  statuses: z
+    .array(z.int().min(400).max(599))
+    .min(1)
+    .max(16)
+    .optional()
+    .meta({ description: 'HTTP statuses that are tried again, beside what `on` says.' }),
+  methods: z
+    .array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH']))
+    .min(1)
+    .max(8)
+    .optional()
+    .meta({
+      description:
+        'Methods that are tried again after they may have been acted on. The idempotent ones by default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A gRPC code in `on` holds for gRPC whatever its method.',
+    }),
   budget: z
     .strictObject({
       percent: percent
         .optional()
-        .meta({ description: 'Retries as percent of the requests in the interval.' }),
-      interval: duration.optional().meta({ description: 'Interval that is looked at.' }),
+        .meta({ description: 'Retries as percent of the requests in the interval. 20 by default.' }),
+      interval: duration.optional().meta({ description: 'Interval that is looked at. 10s by default.' }),
       minPerSecond: z
         .int()
         .min(0)
         .max(1_000_000)
         .optional()
-        .meta({ description: 'Retries that are always allowed.' }),
+        .meta({ description: 'Retries that each proxy may always send. 10 by default.' }),
     })
     .optional()
     .meta({ description: 'Bound of all retries together, so that they cannot add to an overload.' }),

@@ -11,7 +11,6 @@ export const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'spec.targetRefs[].kind=ExternalService', remedy: 'target a Service instead' },
   { path: 'spec.targetRefs[].kind=Namespace', remedy: 'target each Service instead' },
   { path: 'spec.targetRefs[].sectionName', remedy: 'use port instead' },
-  { path: 'spec.routes[].retries', remedy: 'remove it' },
   { path: 'spec.routes[].hedging', remedy: 'remove it' },
   { path: 'spec.routes[].mirror', remedy: 'remove it' },
   { path: 'spec.routes[].fault', remedy: 'remove it' },

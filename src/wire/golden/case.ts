@@ -87,6 +87,15 @@ const destination: z.ZodType<Destination> = z.strictObject({
       name: z.string(),
       matches: z.array(match),
       split: z.array(z.strictObject({ backend: z.int(), weight: z.int(), headers: headers.exactOptional() })),
+      retries: z
+        .strictObject({
+          attempts: z.int(),
+          on: z.array(z.string()),
+          statuses: z.array(z.int()),
+          methods: z.array(z.string()),
+          budget: z.strictObject({ percent: z.int(), intervalMs: z.int(), minPerSecond: z.int() }),
+        })
+        .exactOptional(),
       timeouts: z
         .strictObject({ requestMs: z.int().exactOptional(), perTryMs: z.int().exactOptional() })
         .exactOptional(),

@@ -25,7 +25,7 @@ import { toWireActions, toWireHeaders } from './actions.js';
 import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
 import { toWireMatch } from './match.js';
-import { toWireTimeouts } from './resilience.js';
+import { toWireRetries, toWireTimeouts } from './resilience.js';
 
 /** Type URL of destinations. */
 export const DESTINATION_TYPE_URL = `type.weft.dev/${DestinationSchema.typeName}`;
@@ -99,5 +99,6 @@ function toWireRoute(route: Route): WireRoute {
     ),
     ...(route.timeouts === undefined ? {} : { timeouts: toWireTimeouts(route.timeouts) }),
     ...toWireActions(route.actions ?? {}),
+    ...(route.retries === undefined ? {} : { retries: toWireRetries(route.retries) }),
   });
 }

@@ -1,10 +1,28 @@
 import { create } from '@bufbuild/protobuf';
-import type { Timeouts } from '../../model/index.js';
-import { type Timeouts as WireTimeouts, TimeoutsSchema } from '../../wire/gen/weft/v1/destination_pb.js';
+import type { Retries, Timeouts } from '../../model/index.js';
+import {
+  type Retries as WireRetries,
+  RetriesSchema,
+  type Timeouts as WireTimeouts,
+  TimeoutsSchema,
+} from '../../wire/gen/weft/v1/destination_pb.js';
 
 /** How long requests of a route may take. */
 export function toWireTimeouts({ requestMs, perTryMs }: Timeouts): WireTimeouts {
   return create(TimeoutsSchema, { requestMs: wireMs(requestMs), perTryMs: wireMs(perTryMs) });
+}
+
+/** What is tried again. */
+export function toWireRetries({ attempts, on, statuses, methods, budget }: Retries): WireRetries {
+  return create(RetriesSchema, {
+    attempts,
+    on: [...on],
+    statuses: [...statuses],
+    methods: [...methods],
+    budgetPercent: budget.percent,
+    budgetIntervalMs: wireMs(budget.intervalMs),
+    budgetMinPerSecond: budget.minPerSecond,
+  });
 }
 
 /** Milliseconds that fit the wire's 32 bits: 49 days and no more. */

@@ -16,7 +16,11 @@ pub enum Act {
     Say(&'static str),
     /// Nothing more on this connection.
     Hang(&'static str),
+    /// The connection ends.
+    Close,
 }
+
+pub const BROKEN: Act = Act::Say("HTTP/1.1 503 Broken\r\ncontent-length: 2\r\n\r\nno");
 
 /// A running script.
 pub struct Script {
@@ -70,6 +74,7 @@ async fn serve(
             seen.len() - 1
         };
         match act(index) {
+            Act::Close => return,
             Act::Say(text) => io.write_all(text.as_bytes()).await.unwrap(),
             Act::Hang(text) => {
                 io.write_all(text.as_bytes()).await.unwrap();

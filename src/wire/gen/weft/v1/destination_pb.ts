@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIsgCCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlciKPAQoGVGFyZ2V0EiIKBGtpbmQYASABKA4yFC53ZWZ0LnYxLlRhcmdldC5LaW5kEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBHBvcnQYBCABKA0iMgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCwoHU0VSVklDRRABEgcKA1BPRBACImoKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAwSDAoEcG9ydBgCIAEoDRIQCghpZGVudGl0eRgDIAEoDRIPCgduZXR3b3JrGAQgASgNEgwKBHpvbmUYBSABKA0SDgoGb3BhcXVlGAYgASgIIjsKB0JhY2tlbmQSDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiADKA0SDwoHaW52YWxpZBgDIAEoCSLhAgoFUm91dGUSDAoEbmFtZRgBIAEoCRIfCgdtYXRjaGVzGAIgAygLMg4ud2VmdC52MS5NYXRjaBInCgVzcGxpdBgDIAMoCzIYLndlZnQudjEuV2VpZ2h0ZWRCYWNrZW5kEiMKCHRpbWVvdXRzGAogASgLMhEud2VmdC52MS5UaW1lb3V0cxIvCg9yZXF1ZXN0X2hlYWRlcnMYCyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgMIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIhCgdyZXdyaXRlGA0gASgLMhAud2VmdC52MS5SZXdyaXRlEiMKCHJlZGlyZWN0GA4gASgLMhEud2VmdC52MS5SZWRpcmVjdBIwCg9kaXJlY3RfcmVzcG9uc2UYDyABKAsyFy53ZWZ0LnYxLkRpcmVjdFJlc3BvbnNlIjIKCFRpbWVvdXRzEhIKCnJlcXVlc3RfbXMYASABKA0SEgoKcGVyX3RyeV9tcxgCIAEoDSJjCg1IZWFkZXJDaGFuZ2VzEiAKA3NldBgBIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIgCgNhZGQYAiADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSDgoGcmVtb3ZlGAMgAygJIikKCkhlYWRlclRleHQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSI4CgpQYXRoQ2hhbmdlEg4KBGZ1bGwYASABKAlIABIQCgZwcmVmaXgYAiABKAlIAEIICgZjaGFuZ2UiOgoHUmV3cml0ZRIMCgRob3N0GAEgASgJEiEKBHBhdGgYAiABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2UiaQoIUmVkaXJlY3QSDgoGc2NoZW1lGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRIhCgRwYXRoGAQgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSJECg5EaXJlY3RSZXNwb25zZRIOCgZzdGF0dXMYASABKA0SDAoEYm9keRgCIAEoCRIUCgxjb250ZW50X3R5cGUYAyABKAkiowEKBU1hdGNoEiUKB2hlYWRlcnMYASADKAsyFC53ZWZ0LnYxLkhlYWRlck1hdGNoEiAKBHBhdGgYAiABKAsyEi53ZWZ0LnYxLlBhdGhNYXRjaBIiCgVxdWVyeRgDIAMoCzITLndlZnQudjEuUXVlcnlNYXRjaBIOCgZtZXRob2QYBCABKAkSHQoEZnJvbRgFIAEoCzIPLndlZnQudjEuQ2FsbGVyIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIn4KClF1ZXJ5TWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24iqwEKBkNhbGxlchISCgpuYW1lc3BhY2VzGAEgAygJEjEKEHNlcnZpY2VfYWNjb3VudHMYAiADKAsyFy53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50EisKBmxhYmVscxgDIAMoCzIbLndlZnQudjEuQ2FsbGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOU2VydmljZUFjY291bnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiTAoJUGF0aE1hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEILCgljb25kaXRpb24ilQEKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDRIvCg9yZXF1ZXN0X2hlYWRlcnMYAyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgEIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcyJ5CgxMb2FkQmFsYW5jZXISMgoJYWxnb3JpdGhtGAEgASgOMh8ud2VmdC52MS5Mb2FkQmFsYW5jZXIuQWxnb3JpdGhtIjUKCUFsZ29yaXRobRIZChVBTEdPUklUSE1fVU5TUEVDSUZJRUQQABINCglQRUFLX0VXTUEQASpdCghQcm90b2NvbBIUChBQUk9UT0NPTF9VTktOT1dOEAASEgoOUFJPVE9DT0xfSFRUUDEQARISCg5QUk9UT0NPTF9IVFRQMhACEhMKD1BST1RPQ09MX09QQVFVRRADYgZwcm90bzM");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIsgCCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlciKPAQoGVGFyZ2V0EiIKBGtpbmQYASABKA4yFC53ZWZ0LnYxLlRhcmdldC5LaW5kEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBHBvcnQYBCABKA0iMgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCwoHU0VSVklDRRABEgcKA1BPRBACImoKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAwSDAoEcG9ydBgCIAEoDRIQCghpZGVudGl0eRgDIAEoDRIPCgduZXR3b3JrGAQgASgNEgwKBHpvbmUYBSABKA0SDgoGb3BhcXVlGAYgASgIIjsKB0JhY2tlbmQSDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiADKA0SDwoHaW52YWxpZBgDIAEoCSKEAwoFUm91dGUSDAoEbmFtZRgBIAEoCRIfCgdtYXRjaGVzGAIgAygLMg4ud2VmdC52MS5NYXRjaBInCgVzcGxpdBgDIAMoCzIYLndlZnQudjEuV2VpZ2h0ZWRCYWNrZW5kEiMKCHRpbWVvdXRzGAogASgLMhEud2VmdC52MS5UaW1lb3V0cxIvCg9yZXF1ZXN0X2hlYWRlcnMYCyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgMIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIhCgdyZXdyaXRlGA0gASgLMhAud2VmdC52MS5SZXdyaXRlEiMKCHJlZGlyZWN0GA4gASgLMhEud2VmdC52MS5SZWRpcmVjdBIwCg9kaXJlY3RfcmVzcG9uc2UYDyABKAsyFy53ZWZ0LnYxLkRpcmVjdFJlc3BvbnNlEiEKB3JldHJpZXMYFCABKAsyEC53ZWZ0LnYxLlJldHJpZXMinQEKB1JldHJpZXMSEAoIYXR0ZW1wdHMYASABKA0SCgoCb24YAiADKAkSEAoIc3RhdHVzZXMYAyADKA0SDwoHbWV0aG9kcxgEIAMoCRIWCg5idWRnZXRfcGVyY2VudBgFIAEoDRIaChJidWRnZXRfaW50ZXJ2YWxfbXMYBiABKA0SHQoVYnVkZ2V0X21pbl9wZXJfc2Vjb25kGAcgASgNIjIKCFRpbWVvdXRzEhIKCnJlcXVlc3RfbXMYASABKA0SEgoKcGVyX3RyeV9tcxgCIAEoDSJjCg1IZWFkZXJDaGFuZ2VzEiAKA3NldBgBIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIgCgNhZGQYAiADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSDgoGcmVtb3ZlGAMgAygJIikKCkhlYWRlclRleHQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSI4CgpQYXRoQ2hhbmdlEg4KBGZ1bGwYASABKAlIABIQCgZwcmVmaXgYAiABKAlIAEIICgZjaGFuZ2UiOgoHUmV3cml0ZRIMCgRob3N0GAEgASgJEiEKBHBhdGgYAiABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2UiaQoIUmVkaXJlY3QSDgoGc2NoZW1lGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRIhCgRwYXRoGAQgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSJECg5EaXJlY3RSZXNwb25zZRIOCgZzdGF0dXMYASABKA0SDAoEYm9keRgCIAEoCRIUCgxjb250ZW50X3R5cGUYAyABKAkiowEKBU1hdGNoEiUKB2hlYWRlcnMYASADKAsyFC53ZWZ0LnYxLkhlYWRlck1hdGNoEiAKBHBhdGgYAiABKAsyEi53ZWZ0LnYxLlBhdGhNYXRjaBIiCgVxdWVyeRgDIAMoCzITLndlZnQudjEuUXVlcnlNYXRjaBIOCgZtZXRob2QYBCABKAkSHQoEZnJvbRgFIAEoCzIPLndlZnQudjEuQ2FsbGVyIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIn4KClF1ZXJ5TWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24iqwEKBkNhbGxlchISCgpuYW1lc3BhY2VzGAEgAygJEjEKEHNlcnZpY2VfYWNjb3VudHMYAiADKAsyFy53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50EisKBmxhYmVscxgDIAMoCzIbLndlZnQudjEuQ2FsbGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOU2VydmljZUFjY291bnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiTAoJUGF0aE1hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEILCgljb25kaXRpb24ilQEKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDRIvCg9yZXF1ZXN0X2hlYWRlcnMYAyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgEIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcyJ5CgxMb2FkQmFsYW5jZXISMgoJYWxnb3JpdGhtGAEgASgOMh8ud2VmdC52MS5Mb2FkQmFsYW5jZXIuQWxnb3JpdGhtIjUKCUFsZ29yaXRobRIZChVBTEdPUklUSE1fVU5TUEVDSUZJRUQQABINCglQRUFLX0VXTUEQASpdCghQcm90b2NvbBIUChBQUk9UT0NPTF9VTktOT1dOEAASEgoOUFJPVE9DT0xfSFRUUDEQARISCg5QUk9UT0NPTF9IVFRQMhACEhMKD1BST1RPQ09MX09QQVFVRRADYgZwcm90bzM");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -312,6 +312,11 @@ export type Route = Message<"weft.v1.Route"> & {
    * @generated from field: weft.v1.DirectResponse direct_response = 15;
    */
   directResponse?: DirectResponse | undefined;
+
+  /**
+   * @generated from field: weft.v1.Retries retries = 20;
+   */
+  retries?: Retries | undefined;
 };
 
 /**
@@ -320,6 +325,66 @@ export type Route = Message<"weft.v1.Route"> & {
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 4);
+
+/**
+ * @generated from message weft.v1.Retries
+ */
+export type Retries = Message<"weft.v1.Retries"> & {
+  /**
+   * Beside the first try.
+   *
+   * @generated from field: uint32 attempts = 1;
+   */
+  attempts: number;
+
+  /**
+   * connect-failure, reset, refused-stream, 5xx, gateway-error, or a gRPC code: cancelled, deadline-exceeded,
+   * internal, resource-exhausted, unavailable. A proxy rejects what it does not know.
+   *
+   * @generated from field: repeated string on = 2;
+   */
+  on: string[];
+
+  /**
+   * HTTP statuses.
+   *
+   * @generated from field: repeated uint32 statuses = 3;
+   */
+  statuses: number[];
+
+  /**
+   * Methods that are tried again after they may have been acted on.
+   *
+   * @generated from field: repeated string methods = 4;
+   */
+  methods: string[];
+
+  /**
+   * Retries in the interval as percent of the requests in it...
+   *
+   * @generated from field: uint32 budget_percent = 5;
+   */
+  budgetPercent: number;
+
+  /**
+   * @generated from field: uint32 budget_interval_ms = 6;
+   */
+  budgetIntervalMs: number;
+
+  /**
+   * ...and what is allowed each second in any case.
+   *
+   * @generated from field: uint32 budget_min_per_second = 7;
+   */
+  budgetMinPerSecond: number;
+};
+
+/**
+ * Describes the message weft.v1.Retries.
+ * Use `create(RetriesSchema)` to create a new message.
+ */
+export const RetriesSchema: GenMessage<Retries> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 5);
 
 /**
  * In milliseconds; 0: none.
@@ -347,7 +412,7 @@ export type Timeouts = Message<"weft.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 5);
+  messageDesc(file_weft_v1_destination, 6);
 
 /**
  * Done in this order: remove, set, add. Names in lower case; never one that belongs to a hop or frames a message.
@@ -376,7 +441,7 @@ export type HeaderChanges = Message<"weft.v1.HeaderChanges"> & {
  * Use `create(HeaderChangesSchema)` to create a new message.
  */
 export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 6);
+  messageDesc(file_weft_v1_destination, 7);
 
 /**
  * @generated from message weft.v1.HeaderText
@@ -398,7 +463,7 @@ export type HeaderText = Message<"weft.v1.HeaderText"> & {
  * Use `create(HeaderTextSchema)` to create a new message.
  */
 export const HeaderTextSchema: GenMessage<HeaderText> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 7);
+  messageDesc(file_weft_v1_destination, 8);
 
 /**
  * A new path; the query stays.
@@ -431,7 +496,7 @@ export type PathChange = Message<"weft.v1.PathChange"> & {
  * Use `create(PathChangeSchema)` to create a new message.
  */
 export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 8);
+  messageDesc(file_weft_v1_destination, 9);
 
 /**
  * @generated from message weft.v1.Rewrite
@@ -455,7 +520,7 @@ export type Rewrite = Message<"weft.v1.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 9);
+  messageDesc(file_weft_v1_destination, 10);
 
 /**
  * @generated from message weft.v1.Redirect
@@ -498,7 +563,7 @@ export type Redirect = Message<"weft.v1.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 10);
+  messageDesc(file_weft_v1_destination, 11);
 
 /**
  * @generated from message weft.v1.DirectResponse
@@ -527,7 +592,7 @@ export type DirectResponse = Message<"weft.v1.DirectResponse"> & {
  * Use `create(DirectResponseSchema)` to create a new message.
  */
 export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 11);
+  messageDesc(file_weft_v1_destination, 12);
 
 /**
  * All conditions that are set must hold.
@@ -570,7 +635,7 @@ export type Match = Message<"weft.v1.Match"> & {
  * Use `create(MatchSchema)` to create a new message.
  */
 export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 12);
+  messageDesc(file_weft_v1_destination, 13);
 
 /**
  * @generated from message weft.v1.HeaderMatch
@@ -629,7 +694,7 @@ export type HeaderMatch = Message<"weft.v1.HeaderMatch"> & {
  * Use `create(HeaderMatchSchema)` to create a new message.
  */
 export const HeaderMatchSchema: GenMessage<HeaderMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 13);
+  messageDesc(file_weft_v1_destination, 14);
 
 /**
  * Of a repeated parameter the first counts. Name and value are percent-decoded, and "+" is a space, before matching.
@@ -684,7 +749,7 @@ export type QueryMatch = Message<"weft.v1.QueryMatch"> & {
  * Use `create(QueryMatchSchema)` to create a new message.
  */
 export const QueryMatchSchema: GenMessage<QueryMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 14);
+  messageDesc(file_weft_v1_destination, 15);
 
 /**
  * One of each list that is not empty, and all labels.
@@ -713,7 +778,7 @@ export type Caller = Message<"weft.v1.Caller"> & {
  * Use `create(CallerSchema)` to create a new message.
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 15);
+  messageDesc(file_weft_v1_destination, 16);
 
 /**
  * @generated from message weft.v1.ServiceAccount
@@ -735,7 +800,7 @@ export type ServiceAccount = Message<"weft.v1.ServiceAccount"> & {
  * Use `create(ServiceAccountSchema)` to create a new message.
  */
 export const ServiceAccountSchema: GenMessage<ServiceAccount> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 16);
+  messageDesc(file_weft_v1_destination, 17);
 
 /**
  * @generated from message weft.v1.PathMatch
@@ -772,7 +837,7 @@ export type PathMatch = Message<"weft.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 17);
+  messageDesc(file_weft_v1_destination, 18);
 
 /**
  * @generated from message weft.v1.WeightedBackend
@@ -810,7 +875,7 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 18);
+  messageDesc(file_weft_v1_destination, 19);
 
 /**
  * @generated from message weft.v1.LoadBalancer
@@ -827,7 +892,7 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 19);
+  messageDesc(file_weft_v1_destination, 20);
 
 /**
  * @generated from enum weft.v1.LoadBalancer.Algorithm
@@ -848,7 +913,7 @@ export enum LoadBalancer_Algorithm {
  * Describes the enum weft.v1.LoadBalancer.Algorithm.
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 19, 0);
+  enumDesc(file_weft_v1_destination, 20, 0);
 
 /**
  * @generated from enum weft.v1.Protocol

@@ -1,0 +1,134 @@
+//! A request's body that can be sent again, as long as it is small.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::{Bytes, Incoming};
+
+/// What is kept of a body at most; a longer one is sent once.
+pub const REPLAY_LIMIT: usize = 64 * 1024;
+
+/// One reading of a body, from its beginning. Only the one that began last reads on.
+#[derive(Debug)]
+pub struct Playing {
+    tape: Rc<Tape>,
+    reading: Option<u32>,
+    position: usize,
+}
+
+#[derive(Debug)]
+struct Tape {
+    source: RefCell<Incoming>,
+    seen: RefCell<Vec<Kept>>,
+    bytes: Cell<usize>,
+    too_long: Cell<bool>,
+    readings: Cell<u32>,
+}
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Data(Bytes),
+    Trailers(http::HeaderMap),
+}
+
+// === impl Playing ===
+
+impl Playing {
+    pub fn record(source: Incoming) -> Self {
+        let tape = Tape {
+            source: RefCell::new(source),
+            seen: RefCell::default(),
+            bytes: Cell::new(0),
+            too_long: Cell::new(false),
+            readings: Cell::new(0),
+        };
+        Self { tape: Rc::new(tape), reading: None, position: 0 }
+    }
+
+    /// The body once more, from its beginning.
+    pub fn again(&self) -> Self {
+        Self { tape: self.tape.clone(), reading: None, position: 0 }
+    }
+
+    /// Whether all that was read is still there.
+    pub fn is_whole(&self) -> bool {
+        !self.tape.too_long.get()
+    }
+
+    pub fn size_hint(&self) -> SizeHint {
+        let ahead = self.tape.seen.borrow().iter().skip(self.position).map(Kept::len).sum::<usize>() as u64;
+        let rest = self.tape.source.borrow().size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(ahead));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(ahead));
+        }
+        hint
+    }
+
+    pub fn is_end_stream(&self) -> bool {
+        self.position >= self.tape.seen.borrow().len() && self.tape.source.borrow().is_end_stream()
+    }
+
+    /// The next frame. A reading that another has overtaken gets no more: its stream was given up.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let tape = &self.tape;
+        let reading = *self.reading.get_or_insert_with(|| {
+            tape.readings.set(tape.readings.get() + 1);
+            tape.readings.get()
+        });
+        if reading != tape.readings.get() {
+            return Poll::Pending;
+        }
+        if let Some(kept) = tape.seen.borrow().get(self.position) {
+            self.position += 1;
+            return Poll::Ready(Some(Ok(kept.frame())));
+        }
+        let frame = std::task::ready!(Pin::new(&mut *tape.source.borrow_mut()).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            tape.keep(frame);
+            self.position = tape.seen.borrow().len();
+        }
+        Poll::Ready(frame)
+    }
+}
+
+// === impl Tape ===
+
+impl Tape {
+    fn keep(&self, frame: &Frame<Bytes>) {
+        let kept = match (frame.data_ref(), frame.trailers_ref()) {
+            (Some(data), _) => Kept::Data(data.clone()),
+            (_, Some(trailers)) => Kept::Trailers(trailers.clone()),
+            _ => return,
+        };
+        self.bytes.set(self.bytes.get().saturating_add(kept.len()));
+        if self.too_long.get() || self.bytes.get() > REPLAY_LIMIT {
+            self.too_long.set(true);
+            self.seen.replace(Vec::new());
+            return;
+        }
+        self.seen.borrow_mut().push(kept);
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    fn len(&self) -> usize {
+        match self {
+            Self::Data(data) => data.len(),
+            Self::Trailers(_) => 0,
+        }
+    }
+
+    fn frame(&self) -> Frame<Bytes> {
+        match self {
+            Self::Data(data) => Frame::data(data.clone()),
+            Self::Trailers(trailers) => Frame::trailers(trailers.clone()),
+        }
+    }
+}

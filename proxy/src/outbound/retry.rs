@@ -1,0 +1,110 @@
+//! What is tried again: the decision, as a pure function of what happened.
+
+use http::Method;
+
+use crate::state::{Retries, RetryOn};
+
+/// How a try ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing of the request was sent, or nothing of it reached the application.
+    Unsent,
+    /// The server said that it did not look at the request.
+    Refused,
+    /// The connection or stream ended before a response.
+    Reset,
+    /// No response came within the time of a try.
+    TimedOut,
+    /// A response; with its gRPC status where that is known with the head.
+    Answered { status: u16, grpc_status: Option<u16> },
+}
+
+/// Whether `retries` wants a request that ended so tried again.
+pub fn wanted(retries: &Retries, method: &Method, grpc: bool, ended: Ended) -> bool {
+    let harmless = matches!(ended, Ended::Unsent | Ended::Refused);
+    let repeatable = harmless || retries.methods.contains(method);
+    let grpc_status = grpc.then(|| ended.grpc_status()).flatten();
+    retries.on.iter().any(|on| match on {
+        RetryOn::ConnectFailure => ended == Ended::Unsent,
+        RetryOn::RefusedStream => ended == Ended::Refused,
+        RetryOn::Reset => repeatable && matches!(ended, Ended::Reset | Ended::Refused | Ended::Unsent),
+        RetryOn::ServerError => repeatable && ended.status() >= 500,
+        RetryOn::GatewayError => repeatable && (502..=504).contains(&ended.status()),
+        // Whoever names a gRPC code means gRPC, whose requests are all POST.
+        RetryOn::Grpc(code) => grpc_status == Some(*code),
+    }) || (repeatable && retries.statuses.contains(&ended.status()))
+}
+
+// === impl Ended ===
+
+impl Ended {
+    /// The status the caller would get.
+    fn status(self) -> u16 {
+        match self {
+            Self::Unsent => 503,
+            Self::Refused | Self::Reset => 502,
+            Self::TimedOut => 504,
+            Self::Answered { status, .. } => status,
+        }
+    }
+
+    fn grpc_status(self) -> Option<u16> {
+        match self {
+            Self::Unsent | Self::Refused | Self::Reset => Some(14),
+            Self::TimedOut => Some(4),
+            Self::Answered { grpc_status, .. } => grpc_status,
+        }
+    }
+
+    /// For the metric.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Unsent => "unsent",
+            Self::Refused => "refused-stream",
+            Self::Reset => "reset",
+            Self::TimedOut => "try-timeout",
+            Self::Answered { .. } => "status",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(status: u16) -> Ended {
+        Ended::Answered { status, grpc_status: None }
+    }
+
+    #[test]
+    fn what_may_have_been_acted_on_is_repeated_only_by_methods_that_may() {
+        use RetryOn::{ConnectFailure, GatewayError, RefusedStream, Reset, ServerError};
+        let with = |on: RetryOn| Retries { on: vec![on], methods: vec![Method::GET], ..Retries::default() };
+        for (on, ended, get, post) in [
+            (ConnectFailure, Ended::Unsent, true, true),
+            (ConnectFailure, Ended::Reset, false, false),
+            (RefusedStream, Ended::Refused, true, true),
+            (Reset, Ended::Reset, true, false),
+            (Reset, status(503), false, false),
+            (ServerError, status(500), true, false),
+            (ServerError, Ended::TimedOut, true, false),
+            (ServerError, status(499), false, false),
+            (GatewayError, status(503), true, false),
+            (GatewayError, status(501), false, false),
+        ] {
+            assert_eq!(wanted(&with(on), &Method::GET, false, ended), get, "GET {on:?} {ended:?}");
+            assert_eq!(wanted(&with(on), &Method::POST, false, ended), post, "POST {on:?} {ended:?}");
+        }
+    }
+
+    #[test]
+    fn a_grpc_code_and_a_listed_status_are_repeated() {
+        let retries = Retries { on: vec![RetryOn::Grpc(14)], statuses: vec![429], ..Retries::default() };
+        let unavailable = Ended::Answered { status: 200, grpc_status: Some(14) };
+        assert!(wanted(&retries, &Method::POST, true, unavailable));
+        assert!(!wanted(&retries, &Method::POST, false, unavailable));
+        assert!(!wanted(&retries, &Method::GET, false, status(429)));
+        let get = Retries { methods: vec![Method::GET], ..retries };
+        assert!(wanted(&get, &Method::GET, false, status(429)));
+    }
+}

@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use http::Method;
+use tokio::io::AsyncWriteExt;
+
+use super::harness::{Proxy, World, connect, destination, plain, read_response};
+use super::script::{Act, BROKEN, OK, Script};
+use crate::state::{BudgetLimits, Destination, Endpoint, Protocol, Retries, RetryOn, Timeouts};
+
+const PLENTY: BudgetLimits =
+    BudgetLimits { percent: 100, interval: Duration::from_secs(10), min_per_second: 1000 };
+
+fn retried(endpoints: Vec<Endpoint>, on: RetryOn, budget: BudgetLimits) -> Destination {
+    let mut destination = destination(Protocol::Http1, endpoints);
+    let methods = vec![Method::GET, Method::PUT];
+    let retries = Retries { attempts: 2, on: vec![on], methods, budget, ..Retries::default() };
+    destination.routes[0].retries = Some(Box::new(retries));
+    destination
+}
+
+async fn send(proxy: &Proxy, method: &str, body: &str) -> String {
+    let mut client = connect(proxy.outbound).await;
+    let head = format!(
+        "{method} /a HTTP/1.1\r\nhost: a\r\nx-weft-attempt: 7\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    read_response(&mut client).await.0
+}
+
+#[tokio::test]
+async fn a_replica_that_fails_every_request_costs_none_that_may_be_repeated() {
+    let (world, bad, good) = (World::new(), Script::start(|_| BROKEN).await, Script::start(|_| OK).await);
+    let (first, second) = (world.receiver(bad.addr), world.receiver(good.addr));
+    let endpoints = vec![world.meshed(&first), world.meshed(&second)];
+    let caller = world.caller(retried(endpoints, RetryOn::GatewayError, PLENTY));
+    for _ in 0..20 {
+        let head = send(&caller, "PUT", "the body").await;
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+    }
+    let tried_again = bad.requests().len();
+    assert!(tried_again > 0);
+    for request in bad.requests() {
+        assert!(!request.contains("x-weft-attempt"), "the first try is told apart: {request}");
+    }
+    let requests = good.requests();
+    assert_eq!(requests.len(), 20);
+    assert!(requests.iter().all(|request| request.ends_with("\r\n\r\nthe body")), "{requests:?}");
+    let told = requests.iter().filter(|request| request.contains("x-weft-attempt: 2\r\n")).count();
+    assert_eq!(told, tried_again);
+    caller.counted("weft_retries_total", &[r#"reason="status""#], tried_again as f64).await;
+}
+
+#[tokio::test]
+async fn what_may_have_changed_something_is_not_repeated() {
+    let (world, app) = (World::new(), Script::start(|_| BROKEN).await);
+    let caller = world.caller(retried(vec![plain(app.addr)], RetryOn::GatewayError, PLENTY));
+    assert!(send(&caller, "POST", "pay").await.starts_with("http/1.1 503"));
+    assert_eq!(app.requests().len(), 1);
+    assert!(send(&caller, "GET", "").await.starts_with("http/1.1 503"));
+    assert_eq!(app.requests().len(), 4, "two more for the second request");
+    caller.counted("weft_retries_withheld_total", &[r#"reason="attempts""#], 1.0).await;
+}
+
+#[tokio::test]
+async fn when_every_replica_fails_the_budget_bounds_the_load() {
+    let (world, app) = (World::new(), Script::start(|_| BROKEN).await);
+    let budget = BudgetLimits { percent: 20, min_per_second: 0, ..PLENTY };
+    let caller = world.caller(retried(vec![plain(app.addr)], RetryOn::GatewayError, budget));
+    for _ in 0..100 {
+        assert!(send(&caller, "GET", "").await.starts_with("http/1.1 503"));
+    }
+    let load = app.requests().len();
+    assert!((110..=120).contains(&load), "{load} requests for 100");
+    assert!(caller.count("weft_retries_withheld_total", &[r#"reason="budget""#]) > 50.0);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_before_the_response_is_repeated_with_the_whole_body() {
+    let app = Script::start(|index| if index == 0 { Act::Close } else { OK }).await;
+    let world = World::new();
+    let caller = world.caller(retried(vec![plain(app.addr)], RetryOn::Reset, PLENTY));
+    let body = "x".repeat(40_000);
+    assert!(send(&caller, "PUT", &body).await.starts_with("http/1.1 200"));
+    assert_eq!(app.requests().len(), 2);
+    assert!(app.requests().iter().all(|request| request.ends_with(&body)));
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_bound_is_sent_once_and_said_to_be() {
+    let (world, app) = (World::new(), Script::start(|_| BROKEN).await);
+    let caller = world.caller(retried(vec![plain(app.addr)], RetryOn::GatewayError, PLENTY));
+    let body = "x".repeat(65_537);
+    assert!(send(&caller, "PUT", &body).await.starts_with("http/1.1 503"));
+    assert_eq!(app.requests().len(), 1);
+    assert!(app.requests()[0].ends_with(&body));
+    caller.counted("weft_retries_withheld_total", &[r#"reason="body-too-long""#], 1.0).await;
+}
+
+#[tokio::test]
+async fn a_try_that_is_too_long_is_repeated_within_the_time_of_the_request() {
+    let mut app = Script::start(|index| if index == 0 { Act::Hang("") } else { OK }).await;
+    let world = World::new();
+    let mut destination = retried(vec![plain(app.addr)], RetryOn::GatewayError, PLENTY);
+    let ms = Duration::from_millis;
+    destination.routes[0].timeouts = Timeouts { request: Some(ms(8000)), per_try: Some(ms(100)) };
+    let caller = world.caller(destination);
+    assert!(send(&caller, "GET", "").await.starts_with("http/1.1 200"));
+    app.given_up().await;
+    caller.counted("weft_retries_total", &[r#"reason="try-timeout""#], 1.0).await;
+}
