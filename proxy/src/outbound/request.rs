@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::live::{Live, LiveEndpoint};
 use super::{Outbound, route, split, upgrade};
 use crate::http::headers::{
-    PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_unsent_mark, wants_upgrade,
+    PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
 use crate::http::{Body, ConnectError, Exchange, Lease, Pending, SendError, Upload, Wire, replay};
@@ -122,7 +122,7 @@ impl Connection {
             let spare = attempts.spare(&request);
             match endpoint.upstream.send(request, wire).await {
                 Ok((mut response, lease)) => {
-                    if take_unsent_mark(response.headers_mut()) && endpoint.carries_mesh_http() {
+                    if take_elsewhere_mark(response.headers_mut()) && endpoint.carries_mesh_http() {
                         if let Some(spare) = attempts.refused(spare) {
                             request = spare;
                             continue;

@@ -177,7 +177,12 @@ fn octets(ip: IpAddr) -> Vec<u8> {
 impl Member {
     /// What this pod's proxy sends to `dialled`.
     pub fn knows(&self, dialled: SocketAddr, destination: &Destination) {
-        self.plane.set_destination(&format!("ip/{dialled}"), "1", destination);
+        self.knows_as("1", dialled, destination);
+    }
+
+    /// The same, as a later version.
+    pub fn knows_as(&self, version: &str, dialled: SocketAddr, destination: &Destination) {
+        self.plane.set_destination(&format!("ip/{dialled}"), version, destination);
     }
 
     /// Asks the proxy's metrics port from inside.
@@ -229,7 +234,7 @@ impl Member {
 }
 
 #[allow(clippy::disallowed_methods, reason = "between two looks at another process")]
-fn pause() {
+pub fn pause() {
     std::thread::sleep(Duration::from_millis(10));
 }
 
