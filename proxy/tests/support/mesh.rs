@@ -48,6 +48,7 @@ pub struct Setup {
     pub drain_seconds: u32,
     pub workload: Workload,
     pub init: Vec<&'static str>,
+    pub log: &'static str,
 }
 
 struct Proxy {
@@ -107,7 +108,14 @@ impl Setup {
             outbound_policy: OutboundPolicy::AllowAny.into(),
             ..Workload::default()
         };
-        Self { account, probes: "{}".to_owned(), drain_seconds: 5, workload, init: Vec::new() }
+        Self {
+            account,
+            probes: "{}".to_owned(),
+            drain_seconds: 5,
+            workload,
+            init: Vec::new(),
+            log: "info,weft_proxy=debug",
+        }
     }
 
     /// Callers must prove who they are.
@@ -201,6 +209,11 @@ impl Member {
         command
     }
 
+    /// The process of the proxy.
+    pub fn pid(&self) -> u32 {
+        self.proxy.child.id()
+    }
+
     /// Sends SIGTERM to the proxy.
     pub fn terminate(&self) {
         let pid = rustix::process::Pid::from_child(&self.proxy.child);
@@ -268,7 +281,7 @@ impl Proxy {
             .env("WEFT_POD_IPS", ips)
             .env("WEFT_PROBES", &setup.probes)
             .env("WEFT_DRAIN_SECONDS", setup.drain_seconds.to_string())
-            .env("WEFT_LOG", "info,weft_proxy=debug")
+            .env("WEFT_LOG", setup.log)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
