@@ -11,10 +11,10 @@ MAKEFLAGS += --no-print-directory
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help tools demo test check unit e2e down kubeconfig image figures unsupported generate format
+.PHONY: help tools demo test check unit e2e down kubeconfig image figures bench bench-smoke bench-profile unsupported generate format
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 tools: node_modules/.package-lock.json ## Install the pinned toolchain (idempotent)
 	@e2e/suite/toolchain.sh
@@ -49,6 +49,15 @@ kubeconfig: ## Print the path of the local cluster's kubeconfig
 
 figures: tools ## Measure on the local cluster what the mesh costs beside pods without it
 	@e2e/suite/prepare.sh && e2e/suite/ts.sh bench/figures.ts
+
+bench: tools ## Measure Weft beside Envoy, HAProxy and no proxy, and judge floors and goals
+	@bench/run.sh
+
+bench-smoke: tools ## Run the benchmark once and short: fails when it is broken, not when the machine is slow
+	@bench/run.sh --smoke
+
+bench-profile: tools ## Count instructions and system calls of one request in each of Weft's proxies
+	@bench/run.sh --profile
 
 unsupported: node_modules/.package-lock.json ## Print each schema field that is refused as not supported yet
 	@npm run --silent unsupported

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/wire/proto");
+    // Cargo runs this in the package's folder. Nothing of a checkout's own path is compiled in: checkouts that share a
+    // target folder share this program too.
+    let root = Path::new("../src/wire/proto");
     let files = [
         "weft/v1/destination.proto",
         "weft/v1/workload.proto",
@@ -12,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "weft/identity/v1/identity.proto",
         "envoy/service/discovery/v3/ads.proto",
     ];
-    let descriptors = protox::compile(files, [&root])?;
+    let descriptors = protox::compile(files, [root])?;
     // Servers are generated for the tests, which stand in for a control plane over a real socket.
     tonic_prost_build::configure().build_server(true).compile_fds(descriptors)?;
     println!("cargo:rerun-if-changed={}", root.display());

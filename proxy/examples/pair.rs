@@ -62,6 +62,7 @@ fn context(
         key: format!("cluster/net/shop/{account}-1").into(),
         identity: Arc::new(ca.id("shop", account)),
         zone: None,
+        labels: HashMap::new(),
         mtls_mode: MtlsMode::Permissive,
         inbound_ports: Vec::new(),
         outbound_policy: OutboundPolicy::AllowAny,
@@ -96,7 +97,8 @@ fn destination(endpoint: Endpoint) -> Destination {
         routes: vec![Route {
             name: "all".into(),
             matches: Vec::new(),
-            split: vec![WeightedBackend { backend: 0, weight: 1 }],
+            split: vec![WeightedBackend { backend: 0, weight: 1, ..Default::default() }],
+            ..Route::default()
         }],
         backends: vec![Arc::new(Backend {
             name: "shop/reviews:8080".into(),

@@ -2,6 +2,7 @@
 
 mod body;
 mod connect_error;
+pub mod deadline;
 mod h1_pool;
 mod h2_pool;
 pub mod headers;

@@ -4,9 +4,12 @@
 //! bytes: [`opaque`]; not the mesh's: [`pass`].
 
 mod balance;
+mod change;
 mod live;
 mod opaque;
+mod own_answer;
 mod pass;
+mod query;
 mod request;
 mod route;
 mod split;

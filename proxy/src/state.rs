@@ -1,13 +1,18 @@
 //! What the proxy knows about the mesh: immutable snapshots, replaced whole, read through `watch`.
 
+mod action;
 mod destination;
 mod mesh;
 mod table;
 mod workload;
 
+pub use action::{
+    Actions, Answer, DirectResponse, HeaderChanges, Host, MessageChanges, PathChange, Redirect, Rewrite,
+    Scheme,
+};
 pub use destination::{
-    Backend, Destination, Endpoint, HeaderCondition, HeaderMatch, LoadBalancer, Match, PathMatch, Protocol,
-    Route, Target, TargetKind, WeightedBackend,
+    Backend, Caller, Destination, Endpoint, HeaderMatch, LoadBalancer, Match, PathMatch, Protocol,
+    QueryMatch, Route, Target, TargetKind, Timeouts, ValueCondition, WeightedBackend,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub(crate) use table::{Changes, SharedTable};

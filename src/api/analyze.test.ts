@@ -65,12 +65,12 @@ test('a version that does not exist is reported', () => {
 test('several mistakes in one object are all reported', () => {
   const found = analyzed(
     policy(
-      '{targetRefs: [{kind: Service, name: A_}], routes: [{split: [{weight: -1}], timeouts: {request: soon}}]}',
+      '{targetRefs: [{kind: Service, name: A_}], routes: [{split: [{weight: -1}], timeouts: {request: soon}, hedging: {delay: 1s}}]}',
     ),
   );
   expect(found.map((text) => text.split(':')[0]).sort()).toEqual([
+    'spec.routes[0].hedging',
     'spec.routes[0].split[0].weight',
-    'spec.routes[0].timeouts',
     'spec.routes[0].timeouts.request',
     'spec.targetRefs[0].name',
   ]);

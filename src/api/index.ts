@@ -1,6 +1,7 @@
 /** What a user types: kinds, their schemas and what is wrong with an object of one. */
 
 export type { Kind } from './schema/kind.js';
+export { durationMs } from './schema/duration.js';
 export { KINDS } from './v1alpha1/kinds.js';
 export { type TrafficPolicy, trafficPolicy } from './v1alpha1/traffic-policy.js';
 export { type MeshConfig, meshConfig } from './v1alpha1/mesh-config.js';

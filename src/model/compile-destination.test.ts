@@ -368,10 +368,29 @@ describe('critical features', () => {
       { headers: [{ name: 'a', condition: text('regex'), invert: false }] },
       ['route.match.headers', 'route.match.regex'],
     ],
+    [{ headers: [], method: 'GET' }, ['route.match.method']],
+    [
+      { headers: [], query: [{ name: 'a', condition: text('regex'), invert: false }] },
+      ['route.match.query', 'route.match.regex'],
+    ],
+    [{ headers: [], from: { namespaces: ['qa'], serviceAccounts: [], labels: {} } }, ['route.match.from']],
   ])('%j asks for %j', (match, want) => {
     const mesh = aShop();
     mesh.setPolicy(aPolicy('p', { routes: [{ name: 'r', matches: [match], split: [] }] }));
     expect(compiled(mesh).destination.criticalFeatures).toEqual(want);
+  });
+
+  test('a route that answers by itself sends nowhere and asks for it', () => {
+    const mesh = aShop();
+    const headers = { response: { remove: ['server'], set: [], add: [] } };
+    const answer = { kind: 'direct', status: 200, body: '', contentType: '' } as const;
+    const rewritten = { ...route([anEntry({ headers })]), actions: { rewrite: { host: 'a' } } };
+    mesh.setPolicy(
+      aPolicy('p', { routes: [{ name: 'r', matches: [], split: [], actions: { answer } }, rewritten] }),
+    );
+    const { destination } = compiled(mesh);
+    expect(destination.criticalFeatures).toEqual(['route.answer', 'route.headers', 'route.rewrite']);
+    expect(destination.routes.map(({ split }) => split)).toEqual([[], [{ backend: 0, weight: 1, headers }]]);
   });
 });
 

@@ -89,10 +89,11 @@ const WHOLE_SERVICE: SplitEntry = { weight: 1, fallback: false, field: '' };
 
 function compileRoutes(table: BackendTable, routes: readonly PolicyRoute[]): readonly Route[] {
   if (routes.length === 0) return [{ name: 'default', matches: [], split: wholeService(table) }];
-  return routes.map(({ name, matches, split }) => ({
+  return routes.map(({ name, matches, split, ...rest }) => ({
+    ...rest,
     name,
     matches,
-    split: split.length === 0 ? wholeService(table) : compileSplit(table, split),
+    split: rest.actions?.answer === undefined ? compileSplit(table, split) : [],
   }));
 }
 
@@ -101,7 +102,12 @@ function wholeService(table: BackendTable): Route['split'] {
 }
 
 function compileSplit(table: BackendTable, split: readonly SplitEntry[]): Route['split'] {
-  return split.map((entry) => ({ backend: table.place(entry), weight: entry.weight }));
+  if (split.length === 0) return wholeService(table);
+  return split.map((entry) => ({
+    backend: table.place(entry),
+    weight: entry.weight,
+    ...(entry.headers === undefined ? {} : { headers: entry.headers }),
+  }));
 }
 
 /** Bytes, when every pod behind the port says so; else what the Service declares. */

@@ -6,7 +6,9 @@ import { DEFAULT_SETTINGS } from './settings.js';
 test('a pod learns who it is, what its ports speak and how strict to be', () => {
   const mesh = aShop();
   mesh.setService(aService({ ports: [aPort({ appProtocol: 'http' })] }));
-  mesh.setWorkload(aWorkload('a', '10.244.0.1', { zone: 'zone-a', ingressMode: true }));
+  mesh.setWorkload(
+    aWorkload('a', '10.244.0.1', { zone: 'zone-a', labels: { version: 'v1' }, ingressMode: true }),
+  );
   mesh.setSettings({
     ...DEFAULT_SETTINGS,
     mtls: 'strict',
@@ -20,6 +22,7 @@ test('a pod learns who it is, what its ports speak and how strict to be', () => 
       key: 'default/default/shop/a',
       identity: 'spiffe://example.org/ns/shop/sa/reviews',
       zone: 'zone-a',
+      labels: { version: 'v1' },
       mtls: 'strict',
       inboundPorts: [{ port: 9080, protocol: 'http1', mtls: 'strict', services: ['shop/reviews'] }],
       outbound: 'registryOnly',

@@ -22,6 +22,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       key: workloadKeyText(workload.key),
       identity: spiffeId(trustDomain, workload),
       ...(workload.zone === undefined ? {} : { zone: workload.zone }),
+      labels: workload.labels,
       mtls,
       inboundPorts,
       outbound,

@@ -1,5 +1,6 @@
 import type { DirtyKey, ServiceKey } from './keys.js';
-import type { LoadBalancer, PolicyRef, RouteMatch } from './policy.js';
+import type { LoadBalancer, PolicyRef, RouteMatch, Timeouts } from './policy.js';
+import type { MessageHeaders, RouteActions } from './route-actions.js';
 import type { MtlsMode, OutboundPolicy } from './settings.js';
 
 /** What a subscription names: a port of a Service, or a port of one pod. */
@@ -70,7 +71,17 @@ export interface Backend {
 export interface Route {
   readonly name: string;
   readonly matches: readonly RouteMatch[];
-  readonly split: readonly { readonly backend: number; readonly weight: number }[];
+  /** Empty only where the route answers by itself. */
+  readonly split: readonly WeightedBackend[];
+  readonly timeouts?: Timeouts;
+  readonly actions?: RouteActions;
+}
+
+export interface WeightedBackend {
+  /** Index into `Destination.backends`. */
+  readonly backend: number;
+  readonly weight: number;
+  readonly headers?: MessageHeaders;
 }
 
 /** A destination and where it came from. */
@@ -91,6 +102,8 @@ export interface WorkloadConfig {
   readonly key: string;
   readonly identity: string;
   readonly zone?: string;
+  /** Labels of the pod. */
+  readonly labels: Readonly<Record<string, string>>;
   /** Mode of ports that are not listed. */
   readonly mtls: MtlsMode;
   readonly inboundPorts: readonly InboundPort[];

@@ -6,10 +6,17 @@ import type { Route } from './destination.js';
  * that misses one rejects it rather than send traffic astray. The proxy reads the same list, `src/wire/features.json`.
  */
 export const FEATURES = [
+  'route.answer',
+  'route.headers',
+  'route.match.from',
   'route.match.headers',
+  'route.match.method',
   'route.match.path',
+  'route.match.query',
   'route.match.regex',
+  'route.rewrite',
   'route.split.weights',
+  'route.timeouts',
 ] as const;
 
 export type Feature = (typeof FEATURES)[number];
@@ -18,18 +25,32 @@ export type Feature = (typeof FEATURES)[number];
 export function featuresOf(routes: readonly Route[]): readonly Feature[] {
   const used = new Set<Feature>();
   for (const route of routes) {
-    if (route.split.length > 1) used.add('route.split.weights');
+    if (route.timeouts !== undefined) used.add('route.timeouts');
+    for (const feature of actionFeatures(route)) used.add(feature);
     for (const match of route.matches) for (const feature of matchFeatures(match)) used.add(feature);
   }
   return FEATURES.filter((feature) => used.has(feature));
 }
 
-function matchFeatures(match: RouteMatch): Feature[] {
-  const conditions = [match.path, ...match.headers.map((header) => header.condition)];
-  const regex = conditions.some((condition) => condition?.kind === 'regex');
+function actionFeatures({ split, actions }: Route): Feature[] {
+  const headers = [actions, ...split].some((place) => place?.headers !== undefined);
   return [
-    ...(match.headers.length > 0 ? (['route.match.headers'] as const) : []),
-    ...(match.path === undefined ? [] : (['route.match.path'] as const)),
-    ...(regex ? (['route.match.regex'] as const) : []),
+    ...(actions?.answer === undefined ? [] : (['route.answer'] as const)),
+    ...(headers ? (['route.headers'] as const) : []),
+    ...(actions?.rewrite === undefined ? [] : (['route.rewrite'] as const)),
+    ...(split.length > 1 ? (['route.split.weights'] as const) : []),
   ];
+}
+
+function matchFeatures({ path, headers, query = [], method, from }: RouteMatch): Feature[] {
+  const conditions = [path, ...[...headers, ...query].map(({ condition }) => condition)];
+  const used: Record<Extract<Feature, `route.match.${string}`>, boolean> = {
+    'route.match.from': from !== undefined,
+    'route.match.headers': headers.length > 0,
+    'route.match.method': method !== undefined,
+    'route.match.path': path !== undefined,
+    'route.match.query': query.length > 0,
+    'route.match.regex': conditions.some((condition) => condition?.kind === 'regex'),
+  };
+  return FEATURES.filter((feature) => Object.entries(used).some(([name, is]) => is && name === feature));
 }

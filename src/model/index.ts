@@ -7,8 +7,9 @@ export type { EndpointAddress, EndpointPort, EndpointSet, Service, ServicePort }
 export type { MeshSettings, MtlsMode, OutboundPolicy } from './settings.js';
 export { DEFAULT_SETTINGS } from './settings.js';
 export type {
-  HeaderMatch,
+  CallerMatch,
   LoadBalancer,
+  NamedMatch,
   PathMatch,
   Policy,
   PolicyRef,
@@ -17,7 +18,18 @@ export type {
   RouteMatch,
   SplitEntry,
   TextCondition,
+  Timeouts,
 } from './policy.js';
+
+export type {
+  Answer,
+  HeaderChanges,
+  HeaderText,
+  MessageHeaders,
+  PathChange,
+  Rewrite,
+  RouteActions,
+} from './route-actions.js';
 
 export type { Mesh } from './mesh.js';
 export type { Dirty } from './mesh-tables.js';
@@ -35,6 +47,7 @@ export type {
   InboundPort,
   Protocol,
   Route,
+  WeightedBackend,
   WorkloadConfig,
 } from './destination.js';
 export { resolve } from './resolve.js';

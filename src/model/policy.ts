@@ -1,4 +1,5 @@
 import type { ServiceKey } from './keys.js';
+import type { MessageHeaders, RouteActions } from './route-actions.js';
 
 /** The object a policy came from. */
 export interface PolicyRef {
@@ -35,19 +36,41 @@ export interface PolicyRoute {
   readonly matches: readonly RouteMatch[];
   /** Empty: the Service itself. */
   readonly split: readonly SplitEntry[];
+  readonly timeouts?: Timeouts;
+  readonly actions?: RouteActions;
+}
+
+/** In milliseconds; absent: none. */
+export interface Timeouts {
+  /** From the first byte of a request to the last of its response, with all retries. */
+  readonly requestMs?: number;
+  /** For each try, until the head of its response. */
+  readonly perTryMs?: number;
 }
 
 /** All that is set must hold. */
 export interface RouteMatch {
-  readonly headers: readonly HeaderMatch[];
+  /** Names in lower case. */
+  readonly headers: readonly NamedMatch[];
   readonly path?: PathMatch;
+  /** Parameters of the query, percent-decoded; of a repeated one the first. */
+  readonly query?: readonly NamedMatch[];
+  readonly method?: string;
+  readonly from?: CallerMatch;
 }
 
-export interface HeaderMatch {
-  /** Lower case. */
+/** A condition on a header or on a parameter of the query. */
+export interface NamedMatch {
   readonly name: string;
   readonly condition: TextCondition | { readonly kind: 'present'; readonly value: boolean };
   readonly invert: boolean;
+}
+
+/** Who calls: one of each list that is not empty, and all labels. */
+export interface CallerMatch {
+  readonly namespaces: readonly string[];
+  readonly serviceAccounts: readonly { readonly namespace: string; readonly name: string }[];
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** A `prefix` of a path matches by segment, one of a header by character. A `regex` matches the whole value. */
@@ -66,6 +89,8 @@ export interface SplitEntry {
   readonly weight: number;
   /** When no endpoint with the labels is ready, use the rest of the Service. */
   readonly fallback: boolean;
+  /** For this share; they come after the route's. */
+  readonly headers?: MessageHeaders;
   /** Where the user wrote it, such as `spec.routes[0].split[1]`. */
   readonly field: string;
 }

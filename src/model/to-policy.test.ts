@@ -72,6 +72,44 @@ test('a policy is read with its defaults filled in', () => {
   });
 });
 
+test("a caller is somebody of the policy's own namespace unless another is given", () => {
+  const from = { serviceAccounts: [{ name: 'web' }, { name: 'web', namespace: 'qa' }] };
+  const { policy } = toPolicy(
+    object({ routes: [{ match: [{ from, query: [{ name: 'Lane', exact: 'x' }] }] }] }),
+  );
+  expect(policy?.routes[0]?.matches).toEqual([
+    {
+      headers: [],
+      query: [{ name: 'Lane', condition: { kind: 'exact', value: 'x' }, invert: false }],
+      from: {
+        namespaces: [],
+        serviceAccounts: [
+          { namespace: 'shop', name: 'web' },
+          { namespace: 'qa', name: 'web' },
+        ],
+        labels: {},
+      },
+    },
+  ]);
+});
+
+test('what a route does beside sending on is read with its defaults', () => {
+  const { policy } = toPolicy(
+    object({
+      routes: [
+        { redirect: { scheme: 'https' } },
+        { directResponse: { status: 200, body: 'a' } },
+        { headers: { request: { set: [{ name: 'X-A', value: 'b' }], remove: ['X-C'] } } },
+      ],
+    }),
+  );
+  expect(policy?.routes.map(({ actions }) => actions)).toEqual([
+    { answer: { kind: 'redirect', scheme: 'https', status: 302 } },
+    { answer: { kind: 'direct', status: 200, body: 'a', contentType: 'text/plain; charset=utf-8' } },
+    { headers: { request: { remove: ['x-c'], set: [{ name: 'x-a', value: 'b' }], add: [] } } },
+  ]);
+});
+
 test('a time that the client library has read as a Date is taken too', () => {
   const date = { ...object({}), metadata: { name: 'a', namespace: 'b', creationTimestamp: new Date(0) } };
   expect(toPolicy(date).policy?.ref.creationTimestamp).toBe('1970-01-01T00:00:00.000Z');
@@ -85,6 +123,16 @@ test.each([
     'spec.routes[0].match[0].path.regex',
   ],
   ['weights that are all zero', { routes: [{ split: [{ weight: 0 }] }] }, 'spec.routes[0].split'],
+  [
+    'a change of what frames a message',
+    { routes: [{ headers: { request: { remove: ['Content-Length'] } } }] },
+    'spec.routes[0].headers.request.remove[0]',
+  ],
+  [
+    'a change of the host as a header',
+    { routes: [{ split: [{ headers: { request: { set: [{ name: 'host', value: 'a' }] } } }] }] },
+    'spec.routes[0].split[0].headers.request.set[0].name',
+  ],
 ])('%s is a problem that names the field, and no policy', (_what, spec, field) => {
   const { policy, problems } = toPolicy(object(spec));
   expect(policy).toBeUndefined();
@@ -121,8 +169,47 @@ const targeting = (fields: object) => ({
 });
 const routed = (fields: object) => ({ routes: [fields] });
 const header = (fields: object) => routed({ match: [{ headers: [{ name: 'a', ...fields }] }] });
+const matching = (fields: object) => routed({ match: [fields] });
+const query = (fields: object) => matching({ query: [{ name: 'a', ...fields }] });
+const account = (fields: object) => matching({ from: { serviceAccounts: [{ name: 'a', ...fields }] } });
 const path = (fields: object) => routed({ match: [{ path: fields }] });
 const split = (fields: object) => routed({ split: [fields, {}] });
+
+/** Each field of a change of headers, on requests and responses. */
+function headerCases(at: string, spec: (headers: object) => object): Record<string, [object, object]> {
+  const values = (field: string, one: object, other: object, side: string) =>
+    [spec({ [side]: { [field]: [one] } }), spec({ [side]: { [field]: [other] } })] as [object, object];
+  const [a, b, c] = [
+    { name: 'a', value: 'a' },
+    { name: 'b', value: 'a' },
+    { name: 'a', value: 'c' },
+  ];
+  const cases = ['request', 'response'].flatMap((side) => [
+    ...['set', 'add'].flatMap((field) => [
+      [`${at}.${side}.${field}[].name`, values(field, a, b, side)] as const,
+      [`${at}.${side}.${field}[].value`, values(field, a, c, side)] as const,
+    ]),
+    [
+      `${at}.${side}.remove`,
+      [spec({ [side]: { remove: ['a'] } }), spec({ [side]: { remove: ['b'] } })],
+    ] as const,
+  ]);
+  return Object.fromEntries(cases.map(([field, pair]) => [field, [...pair]]));
+}
+
+function pathCases(field: string): Record<string, [object, object]> {
+  const under = (path: object) => routed({ match: [{ path: { prefix: '/a' } }], [field]: { path } });
+  return {
+    [`spec.routes[].${field}.path.replaceFullPath`]: [
+      under({ replaceFullPath: '/a' }),
+      under({ replaceFullPath: '/b' }),
+    ],
+    [`spec.routes[].${field}.path.replacePrefixMatch`]: [
+      under({ replaceFullPath: '/a' }),
+      under({ replacePrefixMatch: '/a' }),
+    ],
+  };
+}
 
 /** For each field that works, two policies that differ in it only, and have to differ in effect. */
 const WORKING: Record<string, [object, object]> = {
@@ -139,6 +226,58 @@ const WORKING: Record<string, [object, object]> = {
   'spec.routes[].match[].path.exact': [path({ exact: '/a' }), path({ exact: '/b' })],
   'spec.routes[].match[].path.prefix': [path({ exact: '/a' }), path({ prefix: '/a' })],
   'spec.routes[].match[].path.regex': [path({ exact: '/a' }), path({ regex: '/a' })],
+  'spec.routes[].match[].query[].name': [query({ exact: 'a' }), query({ exact: 'a', name: 'b' })],
+  'spec.routes[].match[].query[].exact': [query({ exact: 'a' }), query({ exact: 'b' })],
+  'spec.routes[].match[].query[].prefix': [query({ exact: 'a' }), query({ prefix: 'a' })],
+  'spec.routes[].match[].query[].regex': [query({ exact: 'a' }), query({ regex: 'a' })],
+  'spec.routes[].match[].query[].present': [query({ present: true }), query({ present: false })],
+  'spec.routes[].match[].query[].invert': [query({ exact: 'a' }), query({ exact: 'a', invert: true })],
+  'spec.routes[].match[].method': [matching({ method: 'GET' }), matching({ method: 'PUT' })],
+  'spec.routes[].match[].from.namespaces': [
+    matching({ from: { namespaces: ['a'] } }),
+    matching({ from: { namespaces: ['b'] } }),
+  ],
+  'spec.routes[].match[].from.serviceAccounts[].name': [account({}), account({ name: 'b' })],
+  'spec.routes[].match[].from.serviceAccounts[].namespace': [account({}), account({ namespace: 'b' })],
+  'spec.routes[].match[].from.labels': [
+    matching({ from: { labels: { a: 'b' } } }),
+    matching({ from: { labels: { a: 'c' } } }),
+  ],
+  'spec.routes[].timeouts.request': [routed({}), routed({ timeouts: { request: '2s' } })],
+  'spec.routes[].timeouts.perTry': [routed({}), routed({ timeouts: { perTry: '500ms' } })],
+  ...headerCases('spec.routes[].headers', (headers) => routed({ headers })),
+  ...headerCases('spec.routes[].split[].headers', (headers) => split({ headers })),
+  'spec.routes[].rewrite.hostname': [
+    routed({ rewrite: { hostname: 'a' } }),
+    routed({ rewrite: { hostname: 'b' } }),
+  ],
+  ...pathCases('rewrite'),
+  'spec.routes[].redirect.scheme': [
+    routed({ redirect: { scheme: 'http' } }),
+    routed({ redirect: { scheme: 'https' } }),
+  ],
+  'spec.routes[].redirect.hostname': [
+    routed({ redirect: { hostname: 'a' } }),
+    routed({ redirect: { hostname: 'b' } }),
+  ],
+  'spec.routes[].redirect.port': [routed({ redirect: { port: 1 } }), routed({ redirect: { port: 2 } })],
+  ...pathCases('redirect'),
+  'spec.routes[].redirect.statusCode': [
+    routed({ redirect: { port: 1 } }),
+    routed({ redirect: { port: 1, statusCode: 308 } }),
+  ],
+  'spec.routes[].directResponse.status': [
+    routed({ directResponse: { status: 200 } }),
+    routed({ directResponse: { status: 503 } }),
+  ],
+  'spec.routes[].directResponse.body': [
+    routed({ directResponse: { status: 200 } }),
+    routed({ directResponse: { status: 200, body: 'a' } }),
+  ],
+  'spec.routes[].directResponse.contentType': [
+    routed({ directResponse: { status: 200, body: 'a' } }),
+    routed({ directResponse: { status: 200, body: 'a', contentType: 'b/c' } }),
+  ],
   'spec.routes[].split[].service.name': [
     split({ service: { name: 'reviews' } }),
     split({ service: { name: 'next' } }),

@@ -1,15 +1,18 @@
-import { type TrafficPolicy, findUnsupported, trafficPolicy, violations } from '../api/index.js';
+import { type TrafficPolicy, durationMs, findUnsupported, trafficPolicy, violations } from '../api/index.js';
 import { serviceKey } from './keys.js';
 import type {
-  HeaderMatch,
+  CallerMatch,
+  NamedMatch,
   PathMatch,
   Policy,
   PolicyRoute,
   RouteMatch,
   SplitEntry,
   TextCondition,
+  Timeouts,
 } from './policy.js';
 import type { Problem } from './problem.js';
+import { translateActions, translateHeaders } from './to-route-actions.js';
 
 /**
  * A TrafficPolicy object as the API server stores it, in terms of the mesh. `policy` is absent when a problem makes
@@ -34,7 +37,7 @@ type Spec = TrafficPolicy['spec'];
 type ApiRoute = NonNullable<Spec['routes']>[number];
 type ApiSplit = NonNullable<ApiRoute['split']>[number];
 type ApiMatch = NonNullable<ApiRoute['match']>[number];
-type ApiHeader = NonNullable<ApiMatch['headers']>[number];
+type ApiCaller = NonNullable<ApiMatch['from']>;
 
 function translate({ metadata, spec }: TrafficPolicy): Policy {
   const namespace = metadata.namespace ?? 'default';
@@ -59,17 +62,37 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
 
 function translateRoute(route: ApiRoute, index: number, namespace: string): PolicyRoute {
   const field = `spec.routes[${index}]`;
+  const actions = translateActions(route);
   return {
     name: route.name ?? `route-${index}`,
-    matches: (route.match ?? []).map(translateMatch),
+    matches: (route.match ?? []).map((match) => translateMatch(match, namespace)),
     split: (route.split ?? []).map((entry, place) =>
       translateSplit(entry, `${field}.split[${place}]`, namespace),
     ),
+    ...translateTimeouts(route.timeouts),
+    ...(actions === undefined ? {} : { actions }),
   };
 }
 
+function translateTimeouts(timeouts: ApiRoute['timeouts']): { readonly timeouts?: Timeouts } {
+  const [requestMs, perTryMs] = [positiveMs(timeouts?.request), positiveMs(timeouts?.perTry)];
+  if (requestMs === undefined && perTryMs === undefined) return {};
+  return {
+    timeouts: {
+      ...(requestMs === undefined ? {} : { requestMs }),
+      ...(perTryMs === undefined ? {} : { perTryMs }),
+    },
+  };
+}
+
+/** A duration of zero stands for none. */
+function positiveMs(text: string | undefined): number | undefined {
+  const ms = durationMs(text ?? '');
+  return ms === 0 ? undefined : ms;
+}
+
 function translateSplit(entry: ApiSplit, field: string, namespace: string): SplitEntry {
-  const { service, labels } = entry;
+  const { service, labels, headers } = entry;
   const port = service?.port === undefined ? {} : { port: service.port };
   return {
     ...(service === undefined
@@ -78,20 +101,44 @@ function translateSplit(entry: ApiSplit, field: string, namespace: string): Spli
     ...(labels === undefined ? {} : { labels }),
     weight: entry.weight ?? 1,
     fallback: entry.fallback ?? false,
+    ...(headers === undefined ? {} : { headers: translateHeaders(headers) }),
     field,
   };
 }
 
-function translateMatch({ headers, path }: ApiMatch): RouteMatch {
+function translateMatch({ headers, path, query, method, from }: ApiMatch, namespace: string): RouteMatch {
   return {
-    headers: (headers ?? []).map(translateHeader),
+    headers: (headers ?? []).map((header) => ({
+      ...translateNamed(header),
+      name: header.name.toLowerCase(),
+    })),
     ...(path === undefined ? {} : { path: pathOf(path) }),
+    ...(query === undefined ? {} : { query: query.map(translateNamed) }),
+    ...(method === undefined ? {} : { method }),
+    ...(from === undefined ? {} : { from: translateCaller(from, namespace) }),
   };
 }
 
-function translateHeader(header: ApiHeader): HeaderMatch {
-  const condition = textCondition(header) ?? { kind: 'present' as const, value: header.present ?? true };
-  return { name: header.name.toLowerCase(), condition, invert: header.invert ?? false };
+interface Named extends Text {
+  readonly name: string;
+  readonly present?: boolean | undefined;
+  readonly invert?: boolean | undefined;
+}
+
+function translateNamed(named: Named): NamedMatch {
+  const condition = textCondition(named) ?? { kind: 'present' as const, value: named.present ?? true };
+  return { name: named.name, condition, invert: named.invert ?? false };
+}
+
+function translateCaller({ namespaces, serviceAccounts, labels }: ApiCaller, own: string): CallerMatch {
+  return {
+    namespaces: namespaces ?? [],
+    serviceAccounts: (serviceAccounts ?? []).map(({ name, namespace }) => ({
+      namespace: namespace ?? own,
+      name,
+    })),
+    labels: labels ?? {},
+  };
 }
 
 /** The schema demands one condition; a path without any matches every path. */

@@ -54,7 +54,8 @@ const mirrored = (fields: object): object => route({ mirror: [{ service: { name:
 function biggest(): object {
   const text = 'x'.repeat(256);
   const headers = Array.from({ length: 16 }, () => ({ name: 'x-header', regex: '[a-z]+-(b|c){1,9}' }));
-  const match = Array.from({ length: 16 }, () => ({ headers, path: { prefix: '/api' } }));
+  const query = headers.map((header) => ({ ...header }));
+  const match = Array.from({ length: 16 }, () => ({ headers, query, path: { prefix: '/api' } }));
   const split = Array.from({ length: 16 }, (_, i) => ({ labels: { version: `v${i}` }, weight: 1 }));
   return {
     targetRefs: Array.from({ length: 16 }, (_, i) => ({ ...target, name: `reviews-${i}` })),
@@ -88,6 +89,39 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
       match: [{ path: { exact: '/' } }, { path: { prefix: '/api' } }, { path: { regex: '/v[12]/.*' } }],
     }),
   ],
+  [
+    'callers, a method and each kind of query condition',
+    matching({
+      method: 'POST',
+      query: [
+        { name: 'a', exact: '' },
+        { name: 'b', prefix: 'x', invert: true },
+        { name: 'c', regex: '[0-9]+' },
+        { name: 'd', present: true },
+      ],
+      from: { namespaces: ['qa'], serviceAccounts: [{ name: 'web' }], labels: { version: 'v2' } },
+    }),
+  ],
+  ['timeouts', route({ timeouts: { request: '1m', perTry: '60s' } })],
+  ['no timeout for the request but for each try', route({ timeouts: { request: '0s', perTry: '1s' } })],
+  [
+    'changes of headers and of the path',
+    route({
+      match: [{ path: { prefix: '/old' } }],
+      headers: { request: { set: [{ name: 'X-A', value: 'b' }] }, response: { remove: ['server'] } },
+      rewrite: { hostname: 'reviews.internal', path: { replacePrefixMatch: '/new' } },
+      split: [{ headers: { request: { add: [{ name: 'x-share', value: '' }] } } }],
+    }),
+  ],
+  [
+    'a redirect and an answer',
+    {
+      routes: [
+        { match: [{ path: { exact: '/a' } }], redirect: { scheme: 'https', statusCode: 301 } },
+        { directResponse: { status: 503, body: 'closed' } },
+      ],
+    },
+  ],
   ['the one algorithm that works', { loadBalancer: { algorithm: 'peakEwma' } }],
   ['a Service by its group', { targetRefs: [{ ...target, group: '', port: 80, namespace: 'other' }] }],
   ['the most of everything', biggest()],
@@ -111,6 +145,57 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'two conditions on a path',
     matching({ path: { exact: '/', regex: '/' } }),
     'spec.routes[0].match[0].path',
+    'give exactly one',
+  ],
+  [
+    'a redirect with a status of another kind',
+    route({ redirect: { scheme: 'https', statusCode: 305 } }),
+    'spec.routes[0].redirect.statusCode',
+    'is no status of a redirect',
+  ],
+  ['a redirect to itself', route({ redirect: {} }), 'spec.routes[0].redirect', 'leads back'],
+  ['an empty rewrite', route({ rewrite: {} }), 'spec.routes[0].rewrite', 'is empty'],
+  [
+    'two new paths',
+    route({ rewrite: { path: { replaceFullPath: '/a', replacePrefixMatch: '/b' } } }),
+    'spec.routes[0].rewrite.path',
+    'give exactly one',
+  ],
+  [
+    'a new prefix for no prefix',
+    route({ match: [{ path: { exact: '/a' } }], rewrite: { path: { replacePrefixMatch: '/b' } } }),
+    'spec.routes[0].rewrite',
+    'replacePrefixMatch needs a path.prefix',
+  ],
+  [
+    'a redirect of no prefix',
+    route({ redirect: { path: { replacePrefixMatch: '/b' } } }),
+    'spec.routes[0].redirect',
+    'replacePrefixMatch needs a path.prefix',
+  ],
+  [
+    'two answers',
+    route({ redirect: { port: 1 }, directResponse: { status: 200 } }),
+    'spec.routes[0]',
+    'give redirect or directResponse',
+  ],
+  [
+    'an answer and a split',
+    route({ directResponse: { status: 200 }, split: [{}] }),
+    'spec.routes[0]',
+    'a route that answers by itself',
+  ],
+  [
+    'a body where there can be none',
+    route({ directResponse: { status: 204, body: 'a' } }),
+    'spec.routes[0].directResponse.body',
+    'an answer with status 204, 205 or 304 has no body',
+  ],
+  ['a caller without conditions', matching({ from: {} }), 'spec.routes[0].match[0].from', 'is empty'],
+  [
+    'a query parameter without condition',
+    matching({ query: [{ name: 'a' }] }),
+    'spec.routes[0].match[0].query[0]',
     'give exactly one',
   ],
   ['a header without condition', header({}), 'spec.routes[0].match[0].headers[0]', 'give exactly one'],
@@ -149,6 +234,12 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     route({ timeouts: { perTry: '1.5s' } }),
     'spec.routes[0].timeouts.perTry',
     'is no duration',
+  ],
+  [
+    'a try that takes longer than its request',
+    route({ timeouts: { request: '1s', perTry: '1001ms' } }),
+    'spec.routes[0].timeouts.perTry',
+    'a try cannot take longer',
   ],
   [
     'a fraction above one',

@@ -123,7 +123,7 @@ fn service(endpoint: SocketAddr) -> wire::Destination {
         }],
         routes: vec![wire::Route {
             name: "route-0".to_owned(),
-            split: vec![wire::WeightedBackend { backend: 0, weight: 1 }],
+            split: vec![wire::WeightedBackend { backend: 0, weight: 1, ..Default::default() }],
             ..Default::default()
         }],
         ..Default::default()

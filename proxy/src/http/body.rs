@@ -4,11 +4,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
+use thiserror::Error;
 
+use super::deadline::Limit;
 use super::{Lease, Pending};
 use crate::telemetry::Record;
+
+/// gRPC's DEADLINE_EXCEEDED.
+pub(super) const GRPC_DEADLINE_EXCEEDED: &str = "4";
 
 /// A request's body on its way to an upstream. One word, and none allocated for the many requests without a body: the
 /// channel inside each of hyper's client connections has room for 64 requests, used or not.
@@ -35,6 +41,17 @@ pub struct Exchange {
     pub record: Record,
     pub lease: Lease,
     pub pending: Pending,
+    /// When the response must have ended.
+    pub limit: Option<Box<Limit>>,
+}
+
+/// Why a response ended before its end.
+#[derive(Debug, Error)]
+pub enum BodyError {
+    #[error(transparent)]
+    Upstream(#[from] hyper::Error),
+    #[error("the deadline of the request has passed")]
+    DeadlinePassed,
 }
 
 // === impl Upload ===
@@ -98,6 +115,21 @@ impl Body {
         body
     }
 
+    /// Whether the deadline has passed; then what is left is given up, and this is how the caller is told.
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(exchange) = &mut self.exchange else { return Poll::Pending };
+        let Some(limit) = &mut exchange.limit else { return Poll::Pending };
+        std::task::ready!(limit.poll_passed(cx));
+        self.kind = Kind::Empty;
+        let grpc = limit.cut();
+        let told = grpc.then(deadline_trailers);
+        if let Some(trailers) = &told {
+            exchange.record.read_grpc_status(trailers);
+        }
+        self.exchange = None;
+        Poll::Ready(Some(told.map(Frame::trailers).ok_or(BodyError::DeadlinePassed)))
+    }
+
     fn end(&mut self) {
         if let Some(exchange) = self.exchange.take() {
             exchange.lease.release();
@@ -107,13 +139,16 @@ impl Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Poll::Ready(cut) = this.poll_cut(cx) {
+            return Poll::Ready(cut);
+        }
         let incoming = match &mut this.kind {
             Kind::Incoming(incoming) => incoming,
             Kind::Text(text) => {
@@ -137,7 +172,7 @@ impl HttpBody for Body {
             Some(Err(_)) => this.exchange = None,
             None => this.end(),
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -155,4 +190,12 @@ impl HttpBody for Body {
             Kind::Empty => SizeHint::with_exact(0),
         }
     }
+}
+
+/// How a gRPC response ends whose deadline has passed.
+fn deadline_trailers() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(2);
+    trailers.insert("grpc-status", HeaderValue::from_static(GRPC_DEADLINE_EXCEEDED));
+    trailers.insert("grpc-message", HeaderValue::from_static("weft: the deadline of the request has passed"));
+    trailers
 }

@@ -22,13 +22,20 @@ pub(super) struct H1Pool {
 // === impl H1Pool ===
 
 impl H1Pool {
-    /// A connection that can take a request now.
+    /// A connection that can take a request now. Looks no further than the first that can: with many idle connections,
+    /// judging each of them would cost every request more than routing it.
     pub fn take(&self) -> Option<SendRequest<Upload>> {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE_LIMIT);
-        // One that was given back a moment ago may still be finishing its last exchange.
-        let ready = idle.iter().rposition(|(sender, _)| sender.is_ready())?;
-        Some(idle.swap_remove(ready).0)
+        let now = Instant::now();
+        for at in (0..idle.len()).rev() {
+            let (sender, since) = &idle[at];
+            if sender.is_closed() || now.duration_since(*since) >= IDLE_LIMIT {
+                idle.remove(at);
+            } else if sender.is_ready() {
+                return Some(idle.remove(at).0);
+            } // Else it was given back a moment ago and is still finishing its last exchange.
+        }
+        None
     }
 
     pub fn give_back(&self, sender: SendRequest<Upload>) {

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use thiserror::Error;
 
+use super::body::GRPC_DEADLINE_EXCEEDED;
 use super::{Body, ConnectError};
 use crate::names::REASON_HEADER;
 
@@ -30,6 +32,10 @@ pub enum Failure {
     Connect { destination: String, error: ConnectError },
     #[error("{destination}: the connection to {addr} ended before the response: {error}")]
     Lost { destination: String, addr: SocketAddr, error: hyper::Error },
+    #[error("{destination}: the deadline of the request has passed")]
+    DeadlinePassed { destination: String },
+    #[error("{destination}: {addr} did not answer within the {limit:?} of a try")]
+    TryTimeout { destination: String, addr: SocketAddr, limit: Duration },
     #[error("CONNECT over HTTP/2 is not carried")]
     ConnectMethod,
     #[error("the mesh knows no service at {addr}, and the outbound policy allows nothing else")]
@@ -53,6 +59,8 @@ impl Failure {
             Self::NoEndpoints { .. } => "no-endpoints",
             Self::Connect { error, .. } => error.reason(),
             Self::Lost { .. } => "connection-lost",
+            Self::DeadlinePassed { .. } => "deadline-exceeded",
+            Self::TryTimeout { .. } => "try-timeout",
             Self::ConnectMethod => "connect-not-supported",
             Self::UnknownDestination { .. } => "unknown-destination",
             Self::ControlPlaneUnreachable { .. } => "control-plane-unreachable",
@@ -68,6 +76,7 @@ impl Failure {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Lost { .. } | Self::UnknownDestination { .. } => StatusCode::BAD_GATEWAY,
+            Self::DeadlinePassed { .. } | Self::TryTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::ConnectMethod => StatusCode::NOT_IMPLEMENTED,
         }
     }
@@ -76,6 +85,7 @@ impl Failure {
         match self {
             Self::NoRoute { .. } | Self::ConnectMethod => GRPC_UNIMPLEMENTED,
             Self::InvalidBackend { .. } | Self::Rejected { .. } => GRPC_INTERNAL,
+            Self::DeadlinePassed { .. } | Self::TryTimeout { .. } => GRPC_DEADLINE_EXCEEDED,
             Self::NoEndpoints { .. }
             | Self::Connect { .. }
             | Self::Lost { .. }

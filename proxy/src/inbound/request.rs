@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::Inbound;
+use crate::http::deadline::{Deadline, within};
 use crate::http::headers::{
     is_grpc, mark_elsewhere, strip_hop_by_hop, take_elsewhere_mark, take_http1_mark, wants_upgrade,
 };
@@ -68,11 +69,12 @@ impl Connection {
 
     /// Answers one request, with the application's response or with why there is none.
     pub async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
-        let record = self.series.begin(Instant::now());
+        let started = Instant::now();
+        let record = self.series.begin(started);
         let grpc = is_grpc(request.headers());
         let result = match wants_upgrade(&request) {
             true => Box::pin(self.upgrade(request, record)).await,
-            false => self.carry(request, record).await,
+            false => self.carry(request, record, started, grpc).await,
         };
         result.unwrap_or_else(|(failure, mut record)| {
             let mut response = rescue(&failure, grpc);
@@ -90,18 +92,31 @@ impl Connection {
         &self,
         request: Request<Incoming>,
         record: Record,
+        started: Instant,
+        grpc: bool,
     ) -> Result<Response<Body>, (Failure, Record)> {
         let mut request = request.map(Upload::from);
         strip_hop_by_hop(request.headers_mut());
+        let overdue = || Failure::DeadlinePassed { destination: self.destination.clone() };
+        let mut limit = None;
+        if let Some(deadline) = Deadline::read(request.headers(), started, None, grpc) {
+            if deadline.left(started).is_zero() {
+                return Err((overdue(), record));
+            }
+            deadline.write(request.headers_mut(), Instant::now());
+            let cut = self.worker.metrics.error_counter(Direction::Inbound, "deadline-exceeded");
+            limit = Some(deadline.limit(cut));
+        }
         let http1 = take_http1_mark(request.headers_mut()) || self.wire == Wire::H1;
         let wire = if http1 { Wire::H1 } else { Wire::H2 };
         *request.version_mut() = Version::HTTP_11;
         let pending = Pending::new(&self.application);
         let harmless = replay::is_safe(&request);
-        match self.application.send(request, wire).await {
-            Ok((response, lease)) => Ok(answer(response, record, lease, pending)),
+        match within(&mut limit, None, self.application.send(request, wire)).await {
+            Ok(Ok((response, lease))) => Ok(answer(response, Exchange { record, lease, pending, limit })),
             // Boxed: it dials, and would make the future of every request larger.
-            Err(error) => Err((Box::pin(self.failure(error, harmless)).await, record)),
+            Ok(Err(error)) => Err((Box::pin(self.failure(error, harmless)).await, record)),
+            Err(_) => Err((overdue(), record)),
         }
     }
 
@@ -125,7 +140,9 @@ impl Connection {
                 record.answered(agreed.status(), agreed.headers());
                 agreed
             }
-            Answer::Declined(response) => answer(response, record, Lease::Once, pending),
+            Answer::Declined(response) => {
+                answer(response, Exchange { record, lease: Lease::Once, pending, limit: None })
+            }
         })
     }
 
@@ -153,16 +170,11 @@ impl Connection {
     }
 }
 
-fn answer(
-    response: Response<Incoming>,
-    mut record: Record,
-    lease: Lease,
-    pending: Pending,
-) -> Response<Body> {
+fn answer(response: Response<Incoming>, mut exchange: Exchange) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
     strip_hop_by_hop(&mut head.headers);
     take_elsewhere_mark(&mut head.headers);
-    record.answered(head.status, &head.headers);
-    Response::from_parts(head, Body::hold(body, Exchange { record, lease, pending }))
+    exchange.record.answered(head.status, &head.headers);
+    Response::from_parts(head, Body::hold(body, exchange))
 }

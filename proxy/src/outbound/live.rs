@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::route::RouteIndex;
 use crate::http::{Upstream, UpstreamKey, Upstreams, Wire};
 use crate::state::{Destination, Endpoint};
 use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};
@@ -22,6 +23,8 @@ pub struct Live {
     pub destination: Arc<Destination>,
     /// `<namespace>/<name>:<port>`, for metrics and messages.
     pub name: String,
+    /// Of [`Destination::routes`].
+    pub routes: RouteIndex,
     /// In the order of [`Destination::backends`].
     pub backends: Vec<Vec<LiveEndpoint>>,
     used: Cell<Instant>,
@@ -87,7 +90,8 @@ impl Live {
         };
         let backends =
             destination.backends.iter().map(|backend| backend.endpoints.iter().map(live).collect()).collect();
-        Self { destination, name, backends, used: Cell::new(Instant::now()) }
+        let routes = RouteIndex::new(&destination.routes);
+        Self { destination, name, routes, backends, used: Cell::new(Instant::now()) }
     }
 
     /// Handles for requests of `route` that `endpoint` of `backend` answers.

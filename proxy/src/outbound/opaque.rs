@@ -50,9 +50,11 @@ pub(super) async fn spoke_first(opened: &mut Option<Opened<'_>>, greeting: &mut 
 /// Opens a connection to an endpoint, or to another one if that fails.
 pub(super) async fn open<'a>(outbound: &Outbound, live: &'a Live) -> Result<Opened<'a>, Failure> {
     let no_route = || Failure::NoRoute { destination: live.name.clone() };
-    let route = route::first_unconditional(&live.destination.routes).ok_or_else(no_route)?;
+    let route =
+        route::first_for_bytes(&live.destination.routes, &outbound.worker.workload).ok_or_else(no_route)?;
     let random = |below| outbound.rng.borrow_mut().u64(..below);
-    let backend = split::choose(&live.destination.routes[route].split, random).ok_or_else(no_route)?;
+    let split = &live.destination.routes[route].split;
+    let backend = split[split::choose(split, random).ok_or_else(no_route)?].backend;
     if let Some(failure) = refusal(live, backend) {
         return Err(failure);
     }

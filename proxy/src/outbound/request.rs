@@ -3,19 +3,22 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::live::{Live, LiveEndpoint};
-use super::{Outbound, route, split, upgrade};
+use super::route::{Asked, Taken};
+use super::{Outbound, change, own_answer, split, upgrade};
+use crate::http::deadline::{Deadline, Passed, within};
 use crate::http::headers::{
     PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
-use crate::http::{Body, ConnectError, Exchange, Lease, Pending, SendError, Upload, Wire, replay};
-use crate::state::DestinationView;
+use crate::http::{Body, ConnectError, Exchange, Pending, SendError, Upload, Wire, replay};
+use crate::state::{DestinationView, PathMatch, Route, WeightedBackend};
 use crate::telemetry::{Direction, Record, Series};
 
 /// An HTTP connection of the application.
@@ -31,8 +34,18 @@ pub struct Connection {
 #[derive(Debug)]
 pub(super) struct Chosen {
     pub live: Rc<Live>,
-    pub route: usize,
+    taken: Taken,
+    /// Index into the split of the route.
+    share: usize,
     pub backend: usize,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+enum Choice {
+    Send(Chosen),
+    /// The route answers by itself.
+    Answer(Response<Body>),
 }
 
 /// A failed request, with what is recorded about it.
@@ -50,10 +63,11 @@ impl Connection {
         let started = Instant::now();
         let grpc = is_grpc(request.headers());
         let result = match self.choose(&request, started) {
-            Ok(chosen) if wants_upgrade(&request) => {
+            Ok(Choice::Answer(response)) => Ok(response),
+            Ok(Choice::Send(chosen)) if wants_upgrade(&request) => {
                 Box::pin(upgrade::carry(&self.outbound, &chosen, request, started)).await
             }
-            Ok(chosen) => self.carry(&chosen, request, started).await,
+            Ok(Choice::Send(chosen)) => self.carry(&chosen, request, started, grpc).await,
             Err(failed) => Err(failed),
         };
         result.unwrap_or_else(|(failure, mut record)| {
@@ -80,27 +94,38 @@ impl Connection {
         }
     }
 
-    fn choose(&self, request: &Request<Incoming>, started: Instant) -> Result<Chosen, Failed> {
+    fn choose(&self, request: &Request<Incoming>, started: Instant) -> Result<Choice, Failed> {
         let live = self.live();
         let destination = &live.destination;
-        let fail = |failure, route, backend| {
-            let series = live.series_without_endpoint(&self.outbound.worker.metrics, route, backend);
-            Err((failure, series.begin(started)))
+        let record = |route, backend| {
+            live.series_without_endpoint(&self.outbound.worker.metrics, route, backend).begin(started)
         };
+        let no_route = || Failure::NoRoute { destination: live.name.clone() };
         if self.wire == Wire::H2 && request.method() == http::Method::CONNECT {
-            return fail(Failure::ConnectMethod, None, None);
+            return Err((Failure::ConnectMethod, record(None, None)));
         }
-        let route = route::first_match(&destination.routes, request.uri(), request.headers());
-        let random = |below| self.outbound.rng.borrow_mut().u64(..below);
-        let backend = route
-            .and_then(|route| destination.routes.get(route))
-            .and_then(|route| split::choose(&route.split, random));
-        let (Some(route), Some(backend)) = (route, backend) else {
-            return fail(Failure::NoRoute { destination: live.name.clone() }, route, None);
+        let asked = Asked::new(request, &self.outbound.worker.workload);
+        let Some(taken) = live.routes.first_match(&destination.routes, asked) else {
+            return Err((no_route(), record(None, None)));
         };
+        let route = &destination.routes[taken.route];
+        if let Some(actions) = &route.actions
+            && let Some(answer) = &actions.answer
+        {
+            let mut response =
+                own_answer::respond(answer, request, prefix(route, taken), &destination.target);
+            actions.headers.response.apply(response.headers_mut());
+            record(Some(taken.route), None).answered(response.status(), response.headers());
+            return Ok(Choice::Answer(response));
+        }
+        let random = |below| self.outbound.rng.borrow_mut().u64(..below);
+        let Some(share) = split::choose(&route.split, random) else {
+            return Err((no_route(), record(Some(taken.route), None)));
+        };
+        let backend = route.split[share].backend;
         match refusal(&live, backend) {
-            Some(failure) => fail(failure, Some(route), Some(backend)),
-            None => Ok(Chosen { live, route, backend }),
+            Some(failure) => Err((failure, record(Some(taken.route), Some(backend)))),
+            None => Ok(Choice::Send(Chosen { live, taken, share, backend })),
         }
     }
 
@@ -109,9 +134,15 @@ impl Connection {
         chosen: &Chosen,
         request: Request<Incoming>,
         started: Instant,
+        grpc: bool,
     ) -> Result<Response<Body>, Failed> {
         let mut request = request.map(Upload::from);
         strip_hop_by_hop(request.headers_mut());
+        let timeouts = chosen.route().timeouts;
+        let metrics = &self.outbound.worker.metrics;
+        let mut limit = Deadline::read(request.headers(), started, timeouts.request, grpc)
+            .map(|deadline| deadline.limit(metrics.error_counter(Direction::Outbound, "deadline-exceeded")));
+        change::request(&mut request, chosen);
         let mut attempts = Attempts::new(&self.outbound, chosen, started);
         loop {
             let endpoint = attempts.endpoint();
@@ -119,8 +150,26 @@ impl Connection {
             self.dress(&mut request, endpoint);
             let pending = Pending::new(&endpoint.upstream);
             let sent = Instant::now();
+            if let Some(limit) = &limit {
+                if limit.deadline.left(sent).is_zero() {
+                    return Err(attempts.overdue());
+                }
+                limit.deadline.write(request.headers_mut(), sent);
+            }
             let spare = attempts.spare(&request);
-            match endpoint.upstream.send(request, wire).await {
+            let result = within(&mut limit, timeouts.per_try, endpoint.upstream.send(request, wire)).await;
+            let result = match result {
+                Ok(result) => result,
+                Err(passed) => {
+                    // As slow as this at the least: what never answers must not look quick.
+                    endpoint.upstream.load.observe(sent.elapsed());
+                    return Err(match (passed, timeouts.per_try) {
+                        (Passed::Try, Some(limit)) => attempts.try_overdue(limit),
+                        _ => attempts.overdue(),
+                    });
+                }
+            };
+            match result {
                 Ok((mut response, lease)) => {
                     if take_elsewhere_mark(response.headers_mut()) && endpoint.carries_mesh_http() {
                         if let Some(spare) = attempts.refused(spare) {
@@ -130,7 +179,8 @@ impl Connection {
                     } else {
                         endpoint.upstream.load.observe(sent.elapsed());
                     }
-                    return Ok(answer(response, attempts.record, lease, pending));
+                    let exchange = Exchange { record: attempts.record, lease, pending, limit };
+                    return Ok(answer(response, chosen, exchange));
                 }
                 Err(error) => match attempts.again(error) {
                     Ok(unsent) => request = unsent,
@@ -167,15 +217,23 @@ pub(super) fn refusal(live: &Live, backend: usize) -> Option<Failure> {
 /// The upstream's response as the application sees it.
 pub(super) fn answer(
     response: Response<Incoming>,
-    mut record: Record,
-    lease: Lease,
-    pending: Pending,
+    chosen: &Chosen,
+    mut exchange: Exchange,
 ) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
     strip_hop_by_hop(&mut head.headers);
-    record.answered(head.status, &head.headers);
-    Response::from_parts(head, Body::hold(body, Exchange { record, lease, pending }))
+    exchange.record.answered(head.status, &head.headers);
+    change::response(&mut head.headers, chosen);
+    Response::from_parts(head, Body::hold(body, exchange))
+}
+
+/// The prefix of the path by which `route` was taken, where it was by one.
+fn prefix(route: &Route, taken: Taken) -> &str {
+    match route.matches.get(taken.matched).and_then(|matched| matched.path.as_ref()) {
+        Some(PathMatch::Prefix(prefix)) => prefix,
+        _ => "",
+    }
 }
 
 /// The attempts at one request: one, and one more where nothing of the request was sent.
@@ -240,6 +298,17 @@ impl<'a> Attempts<'a> {
         Err(Failure::Connect { destination: self.chosen.live.name.clone(), error })
     }
 
+    /// The request ends here: its deadline has passed.
+    fn overdue(self) -> Failed {
+        (Failure::DeadlinePassed { destination: self.chosen.live.name.clone() }, self.record)
+    }
+
+    /// The request ends here: this try took longer than `limit`.
+    fn try_overdue(self, limit: Duration) -> Failed {
+        let addr = self.endpoint().upstream.key.addr;
+        (Failure::TryTimeout { destination: self.chosen.live.name.clone(), addr, limit }, self.record)
+    }
+
     fn move_on(&mut self, reason: &'static str) -> bool {
         if std::mem::replace(&mut self.retried, true) {
             return false;
@@ -255,8 +324,22 @@ impl<'a> Attempts<'a> {
 // === impl Chosen ===
 
 impl Chosen {
+    pub fn route(&self) -> &Route {
+        &self.live.destination.routes[self.taken.route]
+    }
+
+    /// Of the route's split.
+    pub fn share(&self) -> &WeightedBackend {
+        &self.route().split[self.share]
+    }
+
+    /// See [`prefix`].
+    pub fn prefix(&self) -> &str {
+        prefix(self.route(), self.taken)
+    }
+
     fn series(&self, outbound: &Outbound, endpoint: usize) -> Rc<Series> {
         let endpoint = &self.live.backends[self.backend][endpoint];
-        self.live.series(&outbound.worker.metrics, self.route, self.backend, endpoint)
+        self.live.series(&outbound.worker.metrics, self.taken.route, self.backend, endpoint)
     }
 }

@@ -1,21 +1,21 @@
-//! Which backend of a route takes a request: by weight, each request on its own.
+//! Which share of a route takes a request: by weight, each request on its own.
 
 use crate::state::WeightedBackend;
 
-/// The backend for one request. `random` answers a number below the one it is given.
+/// The index of the share for one request. `random` answers a number below the one it is given.
 pub fn choose(split: &[WeightedBackend], random: impl FnOnce(u64) -> u64) -> Option<usize> {
-    if let [only] = split {
-        return Some(only.backend);
+    if split.len() == 1 {
+        return Some(0);
     }
     let total: u64 = split.iter().map(|share| u64::from(share.weight)).sum();
     if total == 0 {
         return None;
     }
     let mut point = random(total);
-    for share in split {
+    for (index, share) in split.iter().enumerate() {
         let weight = u64::from(share.weight);
         if point < weight {
-            return Some(share.backend);
+            return Some(index);
         }
         point -= weight;
     }
@@ -30,7 +30,7 @@ mod tests {
         weights
             .iter()
             .enumerate()
-            .map(|(backend, weight)| WeightedBackend { backend, weight: *weight })
+            .map(|(backend, weight)| WeightedBackend { backend, weight: *weight, ..Default::default() })
             .collect()
     }
 

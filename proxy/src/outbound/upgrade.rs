@@ -4,12 +4,12 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::Outbound;
 use super::request::{Attempts, Chosen, Failed, answer};
+use super::{Outbound, change};
 use crate::http::headers::PROTO_HEADER;
 use crate::http::rescue::Failure;
 use crate::http::upgrade::{Answer, agree, ask};
-use crate::http::{Body, Carry, Lease, Pending};
+use crate::http::{Body, Carry, Exchange, Lease, Pending};
 
 /// Sends `request` over a fresh connection, and ties both connections together when the upstream agrees.
 pub(super) async fn carry(
@@ -21,6 +21,7 @@ pub(super) async fn carry(
     let (caller, mut request) = ask(request);
     request.headers_mut().remove(PROTO_HEADER);
     *request.version_mut() = Version::HTTP_11;
+    change::request(&mut request, chosen);
     let mut attempts = Attempts::new(outbound, chosen, started);
     let (mut sender, pending) = loop {
         let upstream = &attempts.endpoint().upstream;
@@ -43,10 +44,14 @@ pub(super) async fn carry(
         }
     };
     Ok(match agree(caller, response, &outbound.worker.drain) {
-        Answer::Agreed(agreed) => {
+        Answer::Agreed(mut agreed) => {
             attempts.record.answered(agreed.status(), agreed.headers());
+            change::response(agreed.headers_mut(), chosen);
             agreed
         }
-        Answer::Declined(response) => answer(response, attempts.record, Lease::Once, pending),
+        Answer::Declined(response) => {
+            let exchange = Exchange { record: attempts.record, lease: Lease::Once, pending, limit: None };
+            answer(response, chosen, exchange)
+        }
     })
 }

@@ -1,10 +1,11 @@
 //! A destination as the data path uses it: decoded, checked and compiled once.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use regex::Regex;
 
+use super::{Actions, MessageChanges};
 use crate::identity::SpiffeId;
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
@@ -86,23 +87,64 @@ pub struct Backend {
 }
 
 /// One way to route.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Route {
     /// As the user named it, or `route-<index>`.
     pub name: Arc<str>,
     /// Any of them; none matches everything.
     pub matches: Vec<Match>,
-    /// Where its traffic goes; never empty, and the weights are never all zero.
+    /// Where its traffic goes; the weights are never all zero. Empty only where the route answers by itself.
     pub split: Vec<WeightedBackend>,
+    /// How long a request may take.
+    pub timeouts: Timeouts,
+    /// What else it does.
+    pub actions: Option<Box<Actions>>,
+}
+
+/// How long a request may take; `None`: as long as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timeouts {
+    /// From its first byte to the last of its response, with all tries.
+    pub request: Option<Duration>,
+    /// Each try, until the head of its response.
+    pub per_try: Option<Duration>,
 }
 
 /// Conditions that must all hold.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Match {
     /// On headers.
     pub headers: Vec<HeaderMatch>,
     /// On the path, without its query.
     pub path: Option<PathMatch>,
+    /// On parameters of the query.
+    pub query: Vec<QueryMatch>,
+    /// The method.
+    pub method: Option<Method>,
+    /// Who calls.
+    pub from: Option<Caller>,
+}
+
+/// A condition on one parameter of the query, the first of its name, decoded.
+#[derive(Debug)]
+pub struct QueryMatch {
+    /// The parameter.
+    pub name: Box<str>,
+    /// What must hold.
+    pub condition: ValueCondition,
+    /// What must not hold instead.
+    pub invert: bool,
+}
+
+/// One of each list that is not empty, and all labels.
+#[derive(Debug)]
+pub struct Caller {
+    /// It runs in one of these.
+    pub namespaces: Vec<Box<str>>,
+    /// It runs as one of these: namespace and name.
+    pub service_accounts: Vec<(Box<str>, Box<str>)>,
+    /// Its pod has all these.
+    pub labels: Vec<(Box<str>, Box<str>)>,
 }
 
 /// A condition on one header, whose repeated values are joined with `,` first.
@@ -111,14 +153,14 @@ pub struct HeaderMatch {
     /// The header.
     pub name: HeaderName,
     /// What must hold.
-    pub condition: HeaderCondition,
+    pub condition: ValueCondition,
     /// What must not hold instead.
     pub invert: bool,
 }
 
-/// What a header must be.
+/// What a header or a parameter of the query must be.
 #[derive(Debug)]
-pub enum HeaderCondition {
+pub enum ValueCondition {
     /// Equal, byte by byte.
     Exact(Box<str>),
     /// Begins so.
@@ -141,12 +183,14 @@ pub enum PathMatch {
 }
 
 /// A share of a route's traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WeightedBackend {
     /// Index into [`Destination::backends`]; checked when decoded.
     pub backend: usize,
     /// Relative weight.
     pub weight: u32,
+    /// Changes of headers for this share, after the route's.
+    pub headers: Option<Box<MessageChanges>>,
 }
 
 /// How an endpoint is chosen.

@@ -1,5 +1,6 @@
 //! What the proxy knows about its own pod.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Protocol;
@@ -14,6 +15,8 @@ pub struct Workload {
     pub identity: Arc<SpiffeId>,
     /// Its zone, where the node says one.
     pub zone: Option<Arc<str>>,
+    /// Labels of the pod.
+    pub labels: HashMap<String, String>,
     /// For ports that `inbound_ports` does not list.
     pub mtls_mode: MtlsMode,
     /// Ports something is said about, in ascending order.
@@ -64,6 +67,7 @@ impl Workload {
             key: key.into(),
             identity: Arc::new(identity),
             zone: None,
+            labels: HashMap::new(),
             mtls_mode: MtlsMode::Permissive,
             inbound_ports: Vec::new(),
             outbound_policy: OutboundPolicy::AllowAny,

@@ -166,6 +166,11 @@ impl Metrics {
         self.errors.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
     }
 
+    /// The counter of requests that the proxy ended for `reason`, for who counts later.
+    pub fn error_counter(&self, direction: Direction, reason: &'static str) -> Counter {
+        self.errors.get_or_create_owned(&ReasonLabels { direction, reason })
+    }
+
     /// Counts a connection that could not be opened.
     pub fn connect_failure(&self, direction: Direction, reason: &'static str) {
         self.connect_failures.get_or_create_owned(&ReasonLabels { direction, reason }).inc();

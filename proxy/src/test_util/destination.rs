@@ -20,7 +20,8 @@ pub fn a_destination(key: &str) -> Arc<Destination> {
         routes: vec![Route {
             name: "route-0".into(),
             matches: vec![],
-            split: vec![WeightedBackend { backend: 0, weight: 1 }],
+            split: vec![WeightedBackend { backend: 0, weight: 1, ..Default::default() }],
+            ..Route::default()
         }],
         backends: vec![Arc::new(Backend {
             name: "shop/reviews:8080".into(),

@@ -3,7 +3,10 @@
 
 mod app;
 mod bytes;
+mod deadline;
 mod failure;
 mod harness;
 mod http1;
 mod http2;
+mod routing;
+mod script;

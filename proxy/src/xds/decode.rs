@@ -6,24 +6,37 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use prost::Message;
 use regex::{Regex, RegexBuilder};
 
 use crate::{
     identity::SpiffeId,
     state::{
-        Backend, Destination, Endpoint, HeaderCondition, HeaderMatch, InboundPort, LoadBalancer, Match,
-        MtlsMode, OutboundPolicy, PathMatch, Protocol, Route, Target, TargetKind, WeightedBackend, Workload,
+        Backend, Caller, Destination, Endpoint, HeaderMatch, InboundPort, LoadBalancer, Match, MtlsMode,
+        OutboundPolicy, PathMatch, Protocol, QueryMatch, Route, Target, TargetKind, Timeouts, ValueCondition,
+        WeightedBackend, Workload,
     },
     wire::weft::v1 as wire,
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 4] =
-    ["route.match.headers", "route.match.path", "route.match.regex", "route.split.weights"];
+pub const KNOWN_FEATURES: [&str; 11] = [
+    "route.answer",
+    "route.headers",
+    "route.match.from",
+    "route.match.headers",
+    "route.match.method",
+    "route.match.path",
+    "route.match.query",
+    "route.match.regex",
+    "route.rewrite",
+    "route.split.weights",
+    "route.timeouts",
+];
 
 /// Why a resource was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +49,8 @@ const REGEX_SIZE: usize = 256 * 1024;
 macro_rules! reject {
     ($($text:tt)*) => { Reject(format!($($text)*)) };
 }
+
+mod action;
 
 /// Decodes a destination.
 pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
@@ -72,6 +87,7 @@ pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
         key: wire.key.into(),
         identity: Arc::new(wire.identity.parse().map_err(|error| reject!("identity: {error}"))?),
         zone: (!wire.zone.is_empty()).then(|| wire.zone.into()),
+        labels: wire.labels,
         mtls_mode,
         inbound_ports,
         outbound_policy: outbound_policy(wire.outbound_policy)?,
@@ -168,19 +184,37 @@ fn backend(wire: &wire::Backend, endpoints: &[Arc<Endpoint>]) -> Result<Backend,
 // === Routes ===
 
 fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
-    let split = each("split", &wire.split, |share| weighted(*share, backends))?;
-    if split.iter().all(|share| share.weight == 0) {
+    let split = each("split", &wire.split, |share| weighted(share, backends))?;
+    let actions = action::actions(wire)?;
+    let answers = actions.as_ref().is_some_and(|actions| actions.answer.is_some());
+    if !answers && split.iter().all(|share| share.weight == 0) {
         return Err(reject!("no share of the split has a weight"));
     }
-    Ok(Route { name: wire.name.as_str().into(), matches: each("matches", &wire.matches, match_)?, split })
+    Ok(Route {
+        name: wire.name.as_str().into(),
+        matches: each("matches", &wire.matches, match_)?,
+        split,
+        timeouts: wire.timeouts.map(timeouts).unwrap_or_default(),
+        actions,
+    })
 }
 
-fn weighted(wire: wire::WeightedBackend, backends: usize) -> Result<WeightedBackend, Reject> {
+fn timeouts(wire: wire::Timeouts) -> Timeouts {
+    Timeouts { request: some_time(wire.request_ms), per_try: some_time(wire.per_try_ms) }
+}
+
+/// 0 is no limit.
+fn some_time(ms: u32) -> Option<Duration> {
+    (ms > 0).then(|| Duration::from_millis(ms.into()))
+}
+
+fn weighted(wire: &wire::WeightedBackend, backends: usize) -> Result<WeightedBackend, Reject> {
     let backend = wire.backend as usize;
     if backend >= backends {
         return Err(reject!("backend {backend} is not among {backends}"));
     }
-    Ok(WeightedBackend { backend, weight: wire.weight })
+    let headers = action::message(wire.request_headers.as_ref(), wire.response_headers.as_ref())?;
+    Ok(WeightedBackend { backend, weight: wire.weight, headers: headers.map(Box::new) })
 }
 
 fn match_(wire: &wire::Match) -> Result<Match, Reject> {
@@ -188,7 +222,39 @@ fn match_(wire: &wire::Match) -> Result<Match, Reject> {
     Ok(Match {
         headers: each("headers", &wire.headers, header_match)?,
         path: path.map_err(|Reject(reason)| reject!("path: {reason}"))?,
+        query: each("query", &wire.query, query_match)?,
+        method: method(&wire.method)?,
+        from: wire.from.as_ref().map(caller),
     })
+}
+
+fn method(text: &str) -> Result<Option<Method>, Reject> {
+    let parse = || {
+        Method::from_bytes(text.as_bytes()).map_err(|_| reject!("method `{}` is none", text.escape_default()))
+    };
+    (!text.is_empty()).then(parse).transpose()
+}
+
+fn caller(wire: &wire::Caller) -> Caller {
+    let text = |text: &String| Box::from(text.as_str());
+    let account = |account: &wire::ServiceAccount| (text(&account.namespace), text(&account.name));
+    Caller {
+        namespaces: wire.namespaces.iter().map(text).collect(),
+        service_accounts: wire.service_accounts.iter().map(account).collect(),
+        labels: wire.labels.iter().map(|(name, value)| (text(name), text(value))).collect(),
+    }
+}
+
+fn query_match(wire: &wire::QueryMatch) -> Result<QueryMatch, Reject> {
+    use wire::query_match::Condition;
+
+    let condition = match wire.condition.as_ref().ok_or_else(|| reject!("no condition this proxy knows"))? {
+        Condition::Exact(text) => ValueCondition::Exact(text.as_str().into()),
+        Condition::Prefix(text) => ValueCondition::Prefix(text.as_str().into()),
+        Condition::Regex(pattern) => ValueCondition::Regex(regex(pattern)?),
+        Condition::Present(present) => ValueCondition::Present(*present),
+    };
+    Ok(QueryMatch { name: wire.name.as_str().into(), condition, invert: wire.invert })
 }
 
 fn header_match(wire: &wire::HeaderMatch) -> Result<HeaderMatch, Reject> {
@@ -197,10 +263,10 @@ fn header_match(wire: &wire::HeaderMatch) -> Result<HeaderMatch, Reject> {
     let name = HeaderName::from_bytes(wire.name.as_bytes())
         .map_err(|_| reject!("`{}` is no header name", wire.name.escape_default()))?;
     let condition = match wire.condition.as_ref().ok_or_else(|| reject!("no condition this proxy knows"))? {
-        Condition::Exact(text) => HeaderCondition::Exact(text.as_str().into()),
-        Condition::Prefix(text) => HeaderCondition::Prefix(text.as_str().into()),
-        Condition::Regex(pattern) => HeaderCondition::Regex(regex(pattern)?),
-        Condition::Present(present) => HeaderCondition::Present(*present),
+        Condition::Exact(text) => ValueCondition::Exact(text.as_str().into()),
+        Condition::Prefix(text) => ValueCondition::Prefix(text.as_str().into()),
+        Condition::Regex(pattern) => ValueCondition::Regex(regex(pattern)?),
+        Condition::Present(present) => ValueCondition::Present(*present),
     };
     Ok(HeaderMatch { name, condition, invert: wire.invert })
 }

@@ -166,7 +166,7 @@ pub fn service(name: &str, protocol: Protocol, endpoints: &[(&Member, SocketAddr
         identities,
         routes: vec![Route {
             name: "route-0".to_owned(),
-            split: vec![WeightedBackend { backend: 0, weight: 1 }],
+            split: vec![WeightedBackend { backend: 0, weight: 1, ..Default::default() }],
             ..Route::default()
         }],
         ..Destination::default()

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { dnsLabel, headerName, regex } from '../schema/fields.js';
+import { dnsLabel, dnsName, headerName, podLabels, regex } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 
 const condition = {
@@ -39,7 +39,11 @@ const headerMatch = withRules(
 
 const queryMatch = withRules(
   z.strictObject({
-    name: z.string().min(1).max(256).meta({ description: 'Name of the query parameter.' }),
+    name: z
+      .string()
+      .min(1)
+      .max(256)
+      .meta({ description: 'Name of the query parameter. Of a repeated one the first value counts.' }),
     ...condition,
   }),
   oneCondition,
@@ -65,6 +69,29 @@ const pathMatch = withRules(
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const;
 
+const caller = withRules(
+  z.strictObject({
+    namespaces: z.array(dnsLabel).min(1).max(16).optional().meta({ description: 'It runs in one of these.' }),
+    serviceAccounts: z
+      .array(
+        z.strictObject({
+          name: dnsName.meta({ description: 'Name of the service account.' }),
+          namespace: dnsLabel.optional().meta({ description: "Its namespace. The policy's own by default." }),
+        }),
+      )
+      .min(1)
+      .max(16)
+      .optional()
+      .meta({ description: 'It runs as one of these.' }),
+    labels: podLabels.optional().meta({ description: 'Its pod has all these labels.' }),
+  }),
+  {
+    cel: 'has(self.namespaces) || has(self.serviceAccounts) || has(self.labels)',
+    message: 'is empty; give namespaces, serviceAccounts or labels, or leave from out to mean every caller',
+    holds: (from) => Object.values(from).some((given) => given !== undefined),
+  },
+);
+
 /** Conditions on a request; all that are given must hold. */
 export const routeMatch = withRules(
   z.strictObject({
@@ -82,16 +109,7 @@ export const routeMatch = withRules(
       .optional()
       .meta({ description: 'Conditions on query parameters; all must hold.' }),
     method: z.enum(METHODS).optional().meta({ description: 'The HTTP method.' }),
-    from: z
-      .strictObject({
-        namespaces: z
-          .array(dnsLabel)
-          .min(1)
-          .max(16)
-          .meta({ description: 'The caller runs in one of these.' }),
-      })
-      .optional()
-      .meta({ description: 'Who calls.' }),
+    from: caller.optional().meta({ description: 'Who calls; all that is given must hold.' }),
   }),
   {
     cel: 'has(self.headers) || has(self.path) || has(self.query) || has(self.method) || has(self.from)',

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { duration, fraction, headerName, percent } from '../schema/fields.js';
+import { durationMs } from '../schema/duration.js';
+import { duration, fraction, percent } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 import { serviceReference } from './split.js';
 
@@ -17,12 +18,26 @@ const onePortion = {
     (percent === undefined) !== (fraction === undefined),
 };
 
-export const timeouts = z.strictObject({
-  request: duration
-    .optional()
-    .meta({ description: 'For the whole request with its retries. None by default.' }),
-  perTry: duration.optional().meta({ description: 'For each try. None by default.' }),
-});
+export const timeouts = withRules(
+  z.strictObject({
+    request: duration.optional().meta({
+      description:
+        'From the first byte of the request to the last of its response, with all retries. A caller that says it waits less is believed. None by default; 0s is none.',
+    }),
+    perTry: duration.optional().meta({
+      description: 'For each try, until the head of its response. None by default; 0s is none.',
+    }),
+  }),
+  {
+    cel: "!has(self.request) || !has(self.perTry) || duration(self.request) == duration('0s') || duration(self.perTry) <= duration(self.request)",
+    message: 'a try cannot take longer than the request; lower perTry',
+    field: '.perTry',
+    holds: ({ request, perTry }) => {
+      const [whole, one] = [durationMs(request ?? ''), durationMs(perTry ?? '')];
+      return whole === undefined || one === undefined || whole === 0 || one <= whole;
+    },
+  },
+);
 
 const RETRY_ON = [
   'connect-failure',
@@ -87,25 +102,4 @@ export const fault = z.strictObject({
   )
     .optional()
     .meta({ description: 'Hold requests back.' }),
-});
-
-const headerValues = z
-  .array(
-    z.strictObject({
-      name: headerName.meta({ description: 'Name of the header.' }),
-      value: z.string().max(4096).meta({ description: 'Its value.' }),
-    }),
-  )
-  .min(1)
-  .max(16);
-
-const headerChanges = z.strictObject({
-  set: headerValues.optional().meta({ description: 'Headers to write, over those that are there.' }),
-  add: headerValues.optional().meta({ description: 'Headers to add to those that are there.' }),
-  remove: z.array(headerName).min(1).max(16).optional().meta({ description: 'Headers to take away.' }),
-});
-
-export const headers = z.strictObject({
-  request: headerChanges.optional().meta({ description: 'On the way to the destination.' }),
-  response: headerChanges.optional().meta({ description: 'On the way back.' }),
 });

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { dnsLabel, podLabels, port } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
+import { headers } from './header-changes.js';
 
 /** A Service that traffic may be sent to. */
 export const serviceReference = z.strictObject({
@@ -25,6 +26,9 @@ const splitEntry = withRules(
       description:
         'When no endpoint with the labels is ready, use the rest of the Service. false by default.',
     }),
+    headers: headers
+      .optional()
+      .meta({ description: "Changes of headers for this share; they come after the route's." }),
   }),
   {
     cel: '!(has(self.fallback) && self.fallback) || has(self.labels)',

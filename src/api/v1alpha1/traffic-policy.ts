@@ -1,9 +1,7 @@
 import * as z from 'zod';
 import { dnsLabel, dnsName, duration, headerName, percent, port } from '../schema/fields.js';
 import { type Kind, objectSchema } from '../schema/kind.js';
-import { routeMatch } from './match.js';
-import { fault, headers, hedging, mirror, retries, timeouts } from './route-extras.js';
-import { split } from './split.js';
+import { route } from './route.js';
 
 const targetRef = z.strictObject({
   group: z
@@ -22,27 +20,6 @@ const targetRef = z.strictObject({
     .optional()
     .meta({ description: 'Port of the Service. Every port that no other policy names by default.' }),
   sectionName: dnsLabel.optional().meta({ description: 'Part of the object.' }),
-});
-
-const route = z.strictObject({
-  name: dnsLabel
-    .optional()
-    .meta({ description: 'Name in metrics and explanations. route-<index> by default.' }),
-  match: z
-    .array(routeMatch)
-    .min(1)
-    .max(16)
-    .optional()
-    .meta({ description: 'The route is taken when any of these matches. Every request by default.' }),
-  split: split.optional().meta({ description: 'Where the requests go. The targeted Service by default.' }),
-  timeouts: timeouts.optional().meta({ description: 'How long a request may take.' }),
-  retries: retries.optional().meta({ description: 'What is tried again.' }),
-  hedging: hedging.optional().meta({ description: 'Sends slow requests a second time.' }),
-  mirror: mirror
-    .optional()
-    .meta({ description: 'Sends copies of requests elsewhere; their answers are ignored.' }),
-  fault: fault.optional().meta({ description: 'Fails or delays requests on purpose.' }),
-  headers: headers.optional().meta({ description: 'Changes of headers.' }),
 });
 
 const loadBalancer = z.strictObject({

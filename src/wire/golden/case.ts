@@ -5,11 +5,58 @@ const protocol = z.enum(['unknown', 'http1', 'http2', 'opaque']);
 const text = z.strictObject({ kind: z.enum(['exact', 'prefix', 'regex']), value: z.string() });
 const present = z.strictObject({ kind: z.literal('present'), value: z.boolean() });
 
+const named = z.strictObject({
+  name: z.string(),
+  condition: z.union([text, present]),
+  invert: z.boolean(),
+});
+const labels = z.record(z.string(), z.string());
+
+const changes = z.strictObject({
+  remove: z.array(z.string()),
+  set: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+  add: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+});
+const headers = z.strictObject({ request: changes.exactOptional(), response: changes.exactOptional() });
+const pathChange = z.strictObject({ kind: z.enum(['full', 'prefix']), value: z.string() });
+
+const answer = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('redirect'),
+    scheme: z.enum(['http', 'https']).exactOptional(),
+    host: z.string().exactOptional(),
+    port: z.int().exactOptional(),
+    path: pathChange.exactOptional(),
+    status: z.int(),
+  }),
+  z.strictObject({
+    kind: z.literal('direct'),
+    status: z.int(),
+    body: z.string(),
+    contentType: z.string(),
+  }),
+]);
+
+const actions = z.strictObject({
+  headers: headers.exactOptional(),
+  rewrite: z
+    .strictObject({ host: z.string().exactOptional(), path: pathChange.exactOptional() })
+    .exactOptional(),
+  answer: answer.exactOptional(),
+});
+
 const match = z.strictObject({
-  headers: z.array(
-    z.strictObject({ name: z.string(), condition: z.union([text, present]), invert: z.boolean() }),
-  ),
+  headers: z.array(named),
   path: text.exactOptional(),
+  query: z.array(named).exactOptional(),
+  method: z.string().exactOptional(),
+  from: z
+    .strictObject({
+      namespaces: z.array(z.string()),
+      serviceAccounts: z.array(z.strictObject({ namespace: z.string(), name: z.string() })),
+      labels,
+    })
+    .exactOptional(),
 });
 
 const destination: z.ZodType<Destination> = z.strictObject({
@@ -39,7 +86,11 @@ const destination: z.ZodType<Destination> = z.strictObject({
     z.strictObject({
       name: z.string(),
       matches: z.array(match),
-      split: z.array(z.strictObject({ backend: z.int(), weight: z.int() })),
+      split: z.array(z.strictObject({ backend: z.int(), weight: z.int(), headers: headers.exactOptional() })),
+      timeouts: z
+        .strictObject({ requestMs: z.int().exactOptional(), perTryMs: z.int().exactOptional() })
+        .exactOptional(),
+      actions: actions.exactOptional(),
     }),
   ),
   loadBalancer: z.strictObject({ algorithm: z.literal('peakEwma') }),
@@ -52,6 +103,7 @@ const workload: z.ZodType<WorkloadConfig> = z.strictObject({
   key: z.string(),
   identity: z.string(),
   zone: z.string().exactOptional(),
+  labels,
   mtls,
   inboundPorts: z.array(z.strictObject({ port: z.int(), protocol, mtls, services: z.array(z.string()) })),
   outbound: z.enum(['allowAny', 'registryOnly']),

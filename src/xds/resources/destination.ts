@@ -19,10 +19,13 @@ import {
   RouteSchema,
   type Route as WireRoute,
   Target_Kind,
+  WeightedBackendSchema,
 } from '../../wire/gen/weft/v1/destination_pb.js';
+import { toWireActions, toWireHeaders } from './actions.js';
 import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
 import { toWireMatch } from './match.js';
+import { toWireTimeouts } from './resilience.js';
 
 /** Type URL of destinations. */
 export const DESTINATION_TYPE_URL = `type.weft.dev/${DestinationSchema.typeName}`;
@@ -91,6 +94,10 @@ function toWireRoute(route: Route): WireRoute {
   return create(RouteSchema, {
     name: route.name,
     matches: route.matches.map(toWireMatch),
-    split: route.split.map(({ backend, weight }) => ({ backend, weight })),
+    split: route.split.map(({ backend, weight, headers }) =>
+      create(WeightedBackendSchema, { backend, weight, ...toWireHeaders(headers) }),
+    ),
+    ...(route.timeouts === undefined ? {} : { timeouts: toWireTimeouts(route.timeouts) }),
+    ...toWireActions(route.actions ?? {}),
   });
 }

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { HeaderMatch, PathMatch, RouteMatch } from '../../model/index.js';
+import type { NamedMatch, PathMatch, RouteMatch } from '../../model/index.js';
 import {
   HeaderMatchSchema,
   type HeaderMatch as WireHeaderMatch,
@@ -7,30 +7,35 @@ import {
   type Match as WireMatch,
   PathMatchSchema,
   type PathMatch as WirePathMatch,
+  QueryMatchSchema,
 } from '../../wire/gen/weft/v1/destination_pb.js';
+import { sorted } from './sorted.js';
 
 /** The conditions of a route. */
-export function toWireMatch(match: RouteMatch): WireMatch {
-  const headers = match.headers.map(toWireHeaderMatch);
-  return create(
-    MatchSchema,
-    match.path === undefined ? { headers } : { headers, path: toWirePathMatch(match.path) },
-  );
+export function toWireMatch({ headers, path, query = [], method, from }: RouteMatch): WireMatch {
+  return create(MatchSchema, {
+    headers: headers.map((match) => create(HeaderMatchSchema, toWireNamedMatch(match))),
+    ...(path === undefined ? {} : { path: toWirePathMatch(path) }),
+    query: query.map((match) => create(QueryMatchSchema, toWireNamedMatch(match))),
+    method: method ?? '',
+    ...(from === undefined
+      ? {}
+      : {
+          from: {
+            namespaces: [...from.namespaces],
+            serviceAccounts: from.serviceAccounts.map(({ namespace, name }) => ({ namespace, name })),
+            labels: sorted(from.labels),
+          },
+        }),
+  });
 }
 
-function toWireHeaderMatch({ name, condition, invert }: HeaderMatch): WireHeaderMatch {
-  if (condition.kind === 'present') {
-    return create(HeaderMatchSchema, {
-      name,
-      invert,
-      condition: { case: 'present', value: condition.value },
-    });
-  }
-  return create(HeaderMatchSchema, {
-    name,
-    invert,
-    condition: { case: condition.kind, value: condition.value },
-  });
+type WireNamedMatch = Pick<WireHeaderMatch, 'name' | 'invert' | 'condition'>;
+
+function toWireNamedMatch({ name, condition, invert }: NamedMatch): WireNamedMatch {
+  return condition.kind === 'present'
+    ? { name, invert, condition: { case: 'present', value: condition.value } }
+    : { name, invert, condition: { case: condition.kind, value: condition.value } };
 }
 
 function toWirePathMatch(path: PathMatch): WirePathMatch {

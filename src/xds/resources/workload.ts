@@ -9,6 +9,7 @@ import {
 } from '../../wire/gen/weft/v1/workload_pb.js';
 import { toWireProtocol } from './destination.js';
 import { type EncodedResource, encode } from './encoded.js';
+import { sorted } from './sorted.js';
 
 /** Type URL of workloads. */
 export const WORKLOAD_TYPE_URL = `type.weft.dev/${WorkloadSchema.typeName}`;
@@ -36,6 +37,7 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     ),
     outboundPolicy: toWireOutbound(workload.outbound),
     ingressMode: workload.ingressMode,
+    labels: sorted(workload.labels),
   });
 }
 

@@ -15,8 +15,8 @@ use crate::drain;
 use crate::identity::SpiffeId;
 use crate::socket;
 use crate::state::{
-    Backend, Destination, Endpoint, HeaderCondition, HeaderMatch, InboundPort, LoadBalancer, Match, Mesh,
-    MtlsMode, OutboundPolicy, Protocol, Route, Target, TargetKind, WeightedBackend, Workload,
+    Backend, Destination, Endpoint, HeaderMatch, InboundPort, LoadBalancer, Match, Mesh, MtlsMode,
+    OutboundPolicy, Protocol, Route, Target, TargetKind, ValueCondition, WeightedBackend, Workload,
 };
 use crate::telemetry::Metrics;
 use crate::test_util::TestCa;
@@ -71,6 +71,7 @@ impl World {
             key: format!("cluster/net/shop/{}-1", start.account).into(),
             identity: self.id(start.account),
             zone: None,
+            labels: HashMap::from([("version".to_owned(), "v1".to_owned())]),
             mtls_mode: start.inbound_mode,
             inbound_ports: vec![InboundPort {
                 port: start.original.port(),
@@ -176,7 +177,7 @@ pub fn plain(addr: SocketAddr) -> Endpoint {
 
 /// One route to one backend of `endpoints`.
 pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination {
-    let split = vec![WeightedBackend { backend: 0, weight: 1 }];
+    let split = vec![WeightedBackend { backend: 0, weight: 1, ..Default::default() }];
     Destination {
         key: "cluster/net/shop/reviews:8080/-".into(),
         target: Target {
@@ -186,7 +187,7 @@ pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination 
             port: 8080,
         },
         protocol,
-        routes: vec![Route { name: "all".into(), matches: Vec::new(), split }],
+        routes: vec![Route { name: "all".into(), split, ..Route::default() }],
         backends: vec![Arc::new(backend("shop/reviews:8080", endpoints))],
         load_balancer: LoadBalancer::PeakEwma,
     }
@@ -199,8 +200,8 @@ pub fn backend(name: &str, endpoints: Vec<Endpoint>) -> Backend {
 pub fn on_header(name: &'static str, value: &str) -> Match {
     let name = HeaderName::from_static(name);
     Match {
-        headers: vec![HeaderMatch { name, condition: HeaderCondition::Exact(value.into()), invert: false }],
-        path: None,
+        headers: vec![HeaderMatch { name, condition: ValueCondition::Exact(value.into()), invert: false }],
+        ..Match::default()
     }
 }
 

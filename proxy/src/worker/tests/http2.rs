@@ -84,10 +84,15 @@ async fn headers_choose_the_route_before_weights_do() {
     destination
         .backends
         .push(std::sync::Arc::new(backend("shop/reviews:8080{version=v2}", vec![world.meshed(&second)])));
-    let all = |backend| vec![WeightedBackend { backend, weight: 1 }];
+    let all = |backend| vec![WeightedBackend { backend, weight: 1, ..Default::default() }];
     destination.routes = vec![
-        Route { name: "testers".into(), matches: vec![on_header("x-group", "beta")], split: all(1) },
-        Route { name: "rest".into(), matches: Vec::new(), split: all(0) },
+        Route {
+            name: "testers".into(),
+            matches: vec![on_header("x-group", "beta")],
+            split: all(1),
+            ..Route::default()
+        },
+        Route { name: "rest".into(), split: all(0), ..Route::default() },
     ];
     let caller = world.caller(destination);
     let mut client = connect(caller.outbound).await;

@@ -27,7 +27,7 @@ fn wire_destination(key: &str) -> wire::Destination {
         backends: vec![wire::Backend { name: "shop/reviews:8080".to_owned(), ..Default::default() }],
         routes: vec![wire::Route {
             name: "route-0".to_owned(),
-            split: vec![wire::WeightedBackend { backend: 0, weight: 1 }],
+            split: vec![wire::WeightedBackend { backend: 0, weight: 1, ..Default::default() }],
             ..Default::default()
         }],
         ..Default::default()

@@ -1,4 +1,5 @@
 use super::*;
+use crate::state::{Answer, PathChange};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/wire/golden");
 
@@ -51,11 +52,14 @@ fn a_golden_canary_means_what_its_author_wrote() {
     let [testers, rest] = canary.routes.as_slice() else { panic!("{:?}", canary.routes) };
     let header = &testers.matches[0].headers[0];
     assert_eq!(header.name, "x-group");
-    assert!(matches!(&header.condition, HeaderCondition::Exact(value) if &**value == "beta"));
+    assert!(matches!(&header.condition, ValueCondition::Exact(value) if &**value == "beta"));
     assert!(matches!(&testers.matches[0].path, Some(PathMatch::Prefix(path)) if &**path == "/api"));
     assert_eq!(
         rest.split,
-        [WeightedBackend { backend: 1, weight: 90 }, WeightedBackend { backend: 0, weight: 10 }]
+        [
+            WeightedBackend { backend: 1, weight: 90, ..Default::default() },
+            WeightedBackend { backend: 0, weight: 10, ..Default::default() }
+        ]
     );
     let v2 = &canary.backends[0];
     assert_eq!(&*v2.name, "shop/reviews:8080{version=v2}");
@@ -71,6 +75,37 @@ fn a_golden_pod_address_is_opaque_and_of_ipv6() {
     let endpoint = &pod.backends[0].endpoints[0];
     assert!(endpoint.addr.is_ipv6() && endpoint.opaque);
     assert_eq!((pod.target.kind, endpoint.zone.as_deref()), (TargetKind::Pod, Some("zone-a")));
+}
+
+#[test]
+fn a_golden_caller_has_its_method_query_and_labels() {
+    let decoded = destination(&golden("caller")).unwrap();
+    let condition = &decoded.routes[0].matches[0];
+    assert_eq!(condition.method, Some(Method::POST));
+    assert_eq!((&*condition.query[0].name, condition.query[1].invert), ("lane", true));
+    let from = condition.from.as_ref().unwrap();
+    assert_eq!(from.service_accounts, [("shop".into(), "web".into())]);
+    assert_eq!((from.namespaces.len(), from.labels.len()), (2, 1));
+    assert_eq!(workload(&golden("workload")).unwrap().labels["version"], "v1");
+}
+
+#[test]
+fn golden_actions_are_what_they_were_written_as() {
+    let decoded = destination(&golden("actions")).unwrap();
+    let [moved, healthy, changed] = decoded.routes.as_slice() else { panic!("{:?}", decoded.routes) };
+    let actions = moved.actions.as_ref().unwrap();
+    assert_eq!(actions.headers.response.set[0].0, "x-moved");
+    let Some(Answer::Redirect(redirect)) = &actions.answer else { panic!("{actions:?}") };
+    assert_eq!((redirect.port, redirect.status.as_u16()), (Some(8443), 308));
+    assert!(matches!(&redirect.path, Some(PathChange::Prefix(path)) if &**path == "/new"));
+    let Some(Answer::Direct(direct)) = &healthy.actions.as_ref().unwrap().answer else {
+        panic!("{healthy:?}")
+    };
+    assert_eq!(&direct.body.as_ref().unwrap().0[..], b"{}");
+    let actions = changed.actions.as_ref().unwrap();
+    assert_eq!(actions.rewrite.as_ref().unwrap().host.as_ref().unwrap().authority, "reviews.internal");
+    assert_eq!(actions.headers.request.remove, ["x-debug"]);
+    assert_eq!(changed.split[0].headers.as_ref().unwrap().request.add[0].1, "first");
 }
 
 #[test]
@@ -95,7 +130,8 @@ fn good() -> wire::Destination {
         routes: vec![wire::Route {
             name: "r".to_owned(),
             matches: vec![wire::Match::default()],
-            split: vec![wire::WeightedBackend { backend: 0, weight: 1 }],
+            split: vec![wire::WeightedBackend { backend: 0, weight: 1, ..Default::default() }],
+            ..Default::default()
         }],
         ..Default::default()
     }
@@ -103,7 +139,7 @@ fn good() -> wire::Destination {
 
 fn header(name: &str, condition: Option<wire::header_match::Condition>) -> wire::Match {
     let header = wire::HeaderMatch { name: name.to_owned(), condition, invert: false };
-    wire::Match { headers: vec![header], path: None }
+    wire::Match { headers: vec![header], ..Default::default() }
 }
 
 #[test]
@@ -111,7 +147,7 @@ fn whatever_cannot_be_honoured_is_rejected_with_its_place_and_reason() {
     use wire::header_match::Condition;
 
     type Spoil = fn(&mut wire::Destination);
-    let cases: [(&str, Spoil); 19] = [
+    let cases: [(&str, Spoil); 27] = [
         ("there are no routes", |d| d.routes.clear()),
         ("target is not set", |d| d.target = None),
         ("target is of no kind", |d| d.target.as_mut().unwrap().kind = 9),
@@ -136,6 +172,34 @@ fn whatever_cannot_be_honoured_is_rejected_with_its_place_and_reason() {
         ("headers[0]: regex `((a{100}){100}){100}`", |d| {
             d.routes[0].matches =
                 vec![header("x", Some(Condition::Regex("((a{100}){100}){100}".to_owned())))];
+        }),
+        ("routes[0]: request_headers: set[0]: `a b` is no header name", |d| {
+            let text = wire::HeaderText { name: "a b".to_owned(), value: String::new() };
+            d.routes[0].request_headers = Some(wire::HeaderChanges { set: vec![text], ..Default::default() });
+        }),
+        ("split[0]: response_headers: add[0]: `x\\n` is no header value", |d| {
+            let text = wire::HeaderText { name: "a".to_owned(), value: "x\n".to_owned() };
+            d.routes[0].split[0].response_headers =
+                Some(wire::HeaderChanges { add: vec![text], ..Default::default() });
+        }),
+        ("rewrite: path: `/a?b` is no path", |d| {
+            let change = Some(wire::path_change::Change::Full("/a?b".to_owned()));
+            let path = Some(wire::PathChange { change });
+            d.routes[0].rewrite = Some(wire::Rewrite { path, ..Default::default() });
+        }),
+        ("redirect: 305 is no status of a redirect", |d| {
+            d.routes[0].redirect = Some(wire::Redirect { status: 305, ..Default::default() });
+        }),
+        ("direct_response: 101 is no status of an answer", |d| {
+            d.routes[0].direct_response = Some(wire::DirectResponse { status: 101, ..Default::default() });
+        }),
+        ("there are a redirect and a direct response", |d| {
+            d.routes[0].redirect = Some(wire::Redirect { status: 302, ..Default::default() });
+            d.routes[0].direct_response = Some(wire::DirectResponse { status: 200, ..Default::default() });
+        }),
+        ("matches[0]: method `G T` is none", |d| d.routes[0].matches[0].method = "G T".to_owned()),
+        ("matches[0]: query[0]: no condition this proxy knows", |d| {
+            d.routes[0].matches[0].query = vec![wire::QueryMatch::default()];
         }),
         ("matches[0]: path: no condition", |d| {
             d.routes[0].matches[0].path = Some(wire::PathMatch::default())

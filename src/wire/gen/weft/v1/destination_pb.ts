@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIsgCCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlciKPAQoGVGFyZ2V0EiIKBGtpbmQYASABKA4yFC53ZWZ0LnYxLlRhcmdldC5LaW5kEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBHBvcnQYBCABKA0iMgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCwoHU0VSVklDRRABEgcKA1BPRBACImoKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAwSDAoEcG9ydBgCIAEoDRIQCghpZGVudGl0eRgDIAEoDRIPCgduZXR3b3JrGAQgASgNEgwKBHpvbmUYBSABKA0SDgoGb3BhcXVlGAYgASgIIjsKB0JhY2tlbmQSDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiADKA0SDwoHaW52YWxpZBgDIAEoCSJfCgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQiUAoFTWF0Y2gSJQoHaGVhZGVycxgBIAMoCzIULndlZnQudjEuSGVhZGVyTWF0Y2gSIAoEcGF0aBgCIAEoCzISLndlZnQudjEuUGF0aE1hdGNoIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIkwKCVBhdGhNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEg8KBXJlZ2V4GAMgASgJSABCCwoJY29uZGl0aW9uIjIKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDSJ5CgxMb2FkQmFsYW5jZXISMgoJYWxnb3JpdGhtGAEgASgOMh8ud2VmdC52MS5Mb2FkQmFsYW5jZXIuQWxnb3JpdGhtIjUKCUFsZ29yaXRobRIZChVBTEdPUklUSE1fVU5TUEVDSUZJRUQQABINCglQRUFLX0VXTUEQASpdCghQcm90b2NvbBIUChBQUk9UT0NPTF9VTktOT1dOEAASEgoOUFJPVE9DT0xfSFRUUDEQARISCg5QUk9UT0NPTF9IVFRQMhACEhMKD1BST1RPQ09MX09QQVFVRRADYgZwcm90bzM");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIsgCCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlciKPAQoGVGFyZ2V0EiIKBGtpbmQYASABKA4yFC53ZWZ0LnYxLlRhcmdldC5LaW5kEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBHBvcnQYBCABKA0iMgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCwoHU0VSVklDRRABEgcKA1BPRBACImoKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAwSDAoEcG9ydBgCIAEoDRIQCghpZGVudGl0eRgDIAEoDRIPCgduZXR3b3JrGAQgASgNEgwKBHpvbmUYBSABKA0SDgoGb3BhcXVlGAYgASgIIjsKB0JhY2tlbmQSDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiADKA0SDwoHaW52YWxpZBgDIAEoCSLhAgoFUm91dGUSDAoEbmFtZRgBIAEoCRIfCgdtYXRjaGVzGAIgAygLMg4ud2VmdC52MS5NYXRjaBInCgVzcGxpdBgDIAMoCzIYLndlZnQudjEuV2VpZ2h0ZWRCYWNrZW5kEiMKCHRpbWVvdXRzGAogASgLMhEud2VmdC52MS5UaW1lb3V0cxIvCg9yZXF1ZXN0X2hlYWRlcnMYCyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgMIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIhCgdyZXdyaXRlGA0gASgLMhAud2VmdC52MS5SZXdyaXRlEiMKCHJlZGlyZWN0GA4gASgLMhEud2VmdC52MS5SZWRpcmVjdBIwCg9kaXJlY3RfcmVzcG9uc2UYDyABKAsyFy53ZWZ0LnYxLkRpcmVjdFJlc3BvbnNlIjIKCFRpbWVvdXRzEhIKCnJlcXVlc3RfbXMYASABKA0SEgoKcGVyX3RyeV9tcxgCIAEoDSJjCg1IZWFkZXJDaGFuZ2VzEiAKA3NldBgBIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIgCgNhZGQYAiADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSDgoGcmVtb3ZlGAMgAygJIikKCkhlYWRlclRleHQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSI4CgpQYXRoQ2hhbmdlEg4KBGZ1bGwYASABKAlIABIQCgZwcmVmaXgYAiABKAlIAEIICgZjaGFuZ2UiOgoHUmV3cml0ZRIMCgRob3N0GAEgASgJEiEKBHBhdGgYAiABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2UiaQoIUmVkaXJlY3QSDgoGc2NoZW1lGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRIhCgRwYXRoGAQgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSJECg5EaXJlY3RSZXNwb25zZRIOCgZzdGF0dXMYASABKA0SDAoEYm9keRgCIAEoCRIUCgxjb250ZW50X3R5cGUYAyABKAkiowEKBU1hdGNoEiUKB2hlYWRlcnMYASADKAsyFC53ZWZ0LnYxLkhlYWRlck1hdGNoEiAKBHBhdGgYAiABKAsyEi53ZWZ0LnYxLlBhdGhNYXRjaBIiCgVxdWVyeRgDIAMoCzITLndlZnQudjEuUXVlcnlNYXRjaBIOCgZtZXRob2QYBCABKAkSHQoEZnJvbRgFIAEoCzIPLndlZnQudjEuQ2FsbGVyIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIn4KClF1ZXJ5TWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24iqwEKBkNhbGxlchISCgpuYW1lc3BhY2VzGAEgAygJEjEKEHNlcnZpY2VfYWNjb3VudHMYAiADKAsyFy53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50EisKBmxhYmVscxgDIAMoCzIbLndlZnQudjEuQ2FsbGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOU2VydmljZUFjY291bnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiTAoJUGF0aE1hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEILCgljb25kaXRpb24ilQEKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDRIvCg9yZXF1ZXN0X2hlYWRlcnMYAyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgEIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcyJ5CgxMb2FkQmFsYW5jZXISMgoJYWxnb3JpdGhtGAEgASgOMh8ud2VmdC52MS5Mb2FkQmFsYW5jZXIuQWxnb3JpdGhtIjUKCUFsZ29yaXRobRIZChVBTEdPUklUSE1fVU5TUEVDSUZJRUQQABINCglQRUFLX0VXTUEQASpdCghQcm90b2NvbBIUChBQUk9UT0NPTF9VTktOT1dOEAASEgoOUFJPVE9DT0xfSFRUUDEQARISCg5QUk9UT0NPTF9IVFRQMhACEhMKD1BST1RPQ09MX09QQVFVRRADYgZwcm90bzM");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -275,9 +275,43 @@ export type Route = Message<"weft.v1.Route"> & {
   matches: Match[];
 
   /**
+   * Empty only where the route has a redirect or a direct response.
+   *
    * @generated from field: repeated weft.v1.WeightedBackend split = 3;
    */
   split: WeightedBackend[];
+
+  /**
+   * @generated from field: weft.v1.Timeouts timeouts = 10;
+   */
+  timeouts?: Timeouts | undefined;
+
+  /**
+   * @generated from field: weft.v1.HeaderChanges request_headers = 11;
+   */
+  requestHeaders?: HeaderChanges | undefined;
+
+  /**
+   * @generated from field: weft.v1.HeaderChanges response_headers = 12;
+   */
+  responseHeaders?: HeaderChanges | undefined;
+
+  /**
+   * @generated from field: weft.v1.Rewrite rewrite = 13;
+   */
+  rewrite?: Rewrite | undefined;
+
+  /**
+   * Instead of sending the request anywhere; at most one of both.
+   *
+   * @generated from field: weft.v1.Redirect redirect = 14;
+   */
+  redirect?: Redirect | undefined;
+
+  /**
+   * @generated from field: weft.v1.DirectResponse direct_response = 15;
+   */
+  directResponse?: DirectResponse | undefined;
 };
 
 /**
@@ -286,6 +320,214 @@ export type Route = Message<"weft.v1.Route"> & {
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 4);
+
+/**
+ * In milliseconds; 0: none.
+ *
+ * @generated from message weft.v1.Timeouts
+ */
+export type Timeouts = Message<"weft.v1.Timeouts"> & {
+  /**
+   * From the first byte of a request to the last of its response, with all retries.
+   *
+   * @generated from field: uint32 request_ms = 1;
+   */
+  requestMs: number;
+
+  /**
+   * For each try, until the head of its response.
+   *
+   * @generated from field: uint32 per_try_ms = 2;
+   */
+  perTryMs: number;
+};
+
+/**
+ * Describes the message weft.v1.Timeouts.
+ * Use `create(TimeoutsSchema)` to create a new message.
+ */
+export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 5);
+
+/**
+ * Done in this order: remove, set, add. Names in lower case; never one that belongs to a hop or frames a message.
+ *
+ * @generated from message weft.v1.HeaderChanges
+ */
+export type HeaderChanges = Message<"weft.v1.HeaderChanges"> & {
+  /**
+   * @generated from field: repeated weft.v1.HeaderText set = 1;
+   */
+  set: HeaderText[];
+
+  /**
+   * @generated from field: repeated weft.v1.HeaderText add = 2;
+   */
+  add: HeaderText[];
+
+  /**
+   * @generated from field: repeated string remove = 3;
+   */
+  remove: string[];
+};
+
+/**
+ * Describes the message weft.v1.HeaderChanges.
+ * Use `create(HeaderChangesSchema)` to create a new message.
+ */
+export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 6);
+
+/**
+ * @generated from message weft.v1.HeaderText
+ */
+export type HeaderText = Message<"weft.v1.HeaderText"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message weft.v1.HeaderText.
+ * Use `create(HeaderTextSchema)` to create a new message.
+ */
+export const HeaderTextSchema: GenMessage<HeaderText> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 7);
+
+/**
+ * A new path; the query stays.
+ *
+ * @generated from message weft.v1.PathChange
+ */
+export type PathChange = Message<"weft.v1.PathChange"> & {
+  /**
+   * @generated from oneof weft.v1.PathChange.change
+   */
+  change: {
+    /**
+     * @generated from field: string full = 1;
+     */
+    value: string;
+    case: "full";
+  } | {
+    /**
+     * In the place of the prefix of the match that held: /api to /v2 makes /v2/x of /api/x.
+     *
+     * @generated from field: string prefix = 2;
+     */
+    value: string;
+    case: "prefix";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message weft.v1.PathChange.
+ * Use `create(PathChangeSchema)` to create a new message.
+ */
+export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 8);
+
+/**
+ * @generated from message weft.v1.Rewrite
+ */
+export type Rewrite = Message<"weft.v1.Rewrite"> & {
+  /**
+   * Empty: as it is.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * @generated from field: weft.v1.PathChange path = 2;
+   */
+  path?: PathChange | undefined;
+};
+
+/**
+ * Describes the message weft.v1.Rewrite.
+ * Use `create(RewriteSchema)` to create a new message.
+ */
+export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 9);
+
+/**
+ * @generated from message weft.v1.Redirect
+ */
+export type Redirect = Message<"weft.v1.Redirect"> & {
+  /**
+   * http or https; empty: http, which the mesh carries.
+   *
+   * @generated from field: string scheme = 1;
+   */
+  scheme: string;
+
+  /**
+   * Empty: the request's own, with its port.
+   *
+   * @generated from field: string host = 2;
+   */
+  host: string;
+
+  /**
+   * 0: the usual one of the scheme if one is given, else the request's own.
+   *
+   * @generated from field: uint32 port = 3;
+   */
+  port: number;
+
+  /**
+   * @generated from field: weft.v1.PathChange path = 4;
+   */
+  path?: PathChange | undefined;
+
+  /**
+   * @generated from field: uint32 status = 5;
+   */
+  status: number;
+};
+
+/**
+ * Describes the message weft.v1.Redirect.
+ * Use `create(RedirectSchema)` to create a new message.
+ */
+export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 10);
+
+/**
+ * @generated from message weft.v1.DirectResponse
+ */
+export type DirectResponse = Message<"weft.v1.DirectResponse"> & {
+  /**
+   * @generated from field: uint32 status = 1;
+   */
+  status: number;
+
+  /**
+   * @generated from field: string body = 2;
+   */
+  body: string;
+
+  /**
+   * Written where there is a body.
+   *
+   * @generated from field: string content_type = 3;
+   */
+  contentType: string;
+};
+
+/**
+ * Describes the message weft.v1.DirectResponse.
+ * Use `create(DirectResponseSchema)` to create a new message.
+ */
+export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 11);
 
 /**
  * All conditions that are set must hold.
@@ -302,6 +544,25 @@ export type Match = Message<"weft.v1.Match"> & {
    * @generated from field: weft.v1.PathMatch path = 2;
    */
   path?: PathMatch | undefined;
+
+  /**
+   * @generated from field: repeated weft.v1.QueryMatch query = 3;
+   */
+  query: QueryMatch[];
+
+  /**
+   * As in the request line; empty: any.
+   *
+   * @generated from field: string method = 4;
+   */
+  method: string;
+
+  /**
+   * The caller's proxy judges by its own workload.
+   *
+   * @generated from field: weft.v1.Caller from = 5;
+   */
+  from?: Caller | undefined;
 };
 
 /**
@@ -309,7 +570,7 @@ export type Match = Message<"weft.v1.Match"> & {
  * Use `create(MatchSchema)` to create a new message.
  */
 export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 5);
+  messageDesc(file_weft_v1_destination, 12);
 
 /**
  * @generated from message weft.v1.HeaderMatch
@@ -368,7 +629,113 @@ export type HeaderMatch = Message<"weft.v1.HeaderMatch"> & {
  * Use `create(HeaderMatchSchema)` to create a new message.
  */
 export const HeaderMatchSchema: GenMessage<HeaderMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 6);
+  messageDesc(file_weft_v1_destination, 13);
+
+/**
+ * Of a repeated parameter the first counts. Name and value are percent-decoded, and "+" is a space, before matching.
+ *
+ * @generated from message weft.v1.QueryMatch
+ */
+export type QueryMatch = Message<"weft.v1.QueryMatch"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from oneof weft.v1.QueryMatch.condition
+   */
+  condition: {
+    /**
+     * @generated from field: string exact = 2;
+     */
+    value: string;
+    case: "exact";
+  } | {
+    /**
+     * @generated from field: string prefix = 3;
+     */
+    value: string;
+    case: "prefix";
+  } | {
+    /**
+     * @generated from field: string regex = 4;
+     */
+    value: string;
+    case: "regex";
+  } | {
+    /**
+     * @generated from field: bool present = 5;
+     */
+    value: boolean;
+    case: "present";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The condition must not hold.
+   *
+   * @generated from field: bool invert = 6;
+   */
+  invert: boolean;
+};
+
+/**
+ * Describes the message weft.v1.QueryMatch.
+ * Use `create(QueryMatchSchema)` to create a new message.
+ */
+export const QueryMatchSchema: GenMessage<QueryMatch> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 14);
+
+/**
+ * One of each list that is not empty, and all labels.
+ *
+ * @generated from message weft.v1.Caller
+ */
+export type Caller = Message<"weft.v1.Caller"> & {
+  /**
+   * @generated from field: repeated string namespaces = 1;
+   */
+  namespaces: string[];
+
+  /**
+   * @generated from field: repeated weft.v1.ServiceAccount service_accounts = 2;
+   */
+  serviceAccounts: ServiceAccount[];
+
+  /**
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+};
+
+/**
+ * Describes the message weft.v1.Caller.
+ * Use `create(CallerSchema)` to create a new message.
+ */
+export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 15);
+
+/**
+ * @generated from message weft.v1.ServiceAccount
+ */
+export type ServiceAccount = Message<"weft.v1.ServiceAccount"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message weft.v1.ServiceAccount.
+ * Use `create(ServiceAccountSchema)` to create a new message.
+ */
+export const ServiceAccountSchema: GenMessage<ServiceAccount> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 16);
 
 /**
  * @generated from message weft.v1.PathMatch
@@ -405,7 +772,7 @@ export type PathMatch = Message<"weft.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 7);
+  messageDesc(file_weft_v1_destination, 17);
 
 /**
  * @generated from message weft.v1.WeightedBackend
@@ -424,6 +791,18 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
    * @generated from field: uint32 weight = 2;
    */
   weight: number;
+
+  /**
+   * For this share; after the route's.
+   *
+   * @generated from field: weft.v1.HeaderChanges request_headers = 3;
+   */
+  requestHeaders?: HeaderChanges | undefined;
+
+  /**
+   * @generated from field: weft.v1.HeaderChanges response_headers = 4;
+   */
+  responseHeaders?: HeaderChanges | undefined;
 };
 
 /**
@@ -431,7 +810,7 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 8);
+  messageDesc(file_weft_v1_destination, 18);
 
 /**
  * @generated from message weft.v1.LoadBalancer
@@ -448,7 +827,7 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 9);
+  messageDesc(file_weft_v1_destination, 19);
 
 /**
  * @generated from enum weft.v1.LoadBalancer.Algorithm
@@ -469,7 +848,7 @@ export enum LoadBalancer_Algorithm {
  * Describes the enum weft.v1.LoadBalancer.Algorithm.
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 9, 0);
+  enumDesc(file_weft_v1_destination, 19, 0);
 
 /**
  * @generated from enum weft.v1.Protocol

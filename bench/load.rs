@@ -1,0 +1,246 @@
+//! The load that Debian's tools do not make: an open loop without coordinated omission, connections that idle, single
+//! downloads, and raw TCP. Only the standard library, so that `rustc` alone builds it. Prints one line of JSON.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const USAGE: &str = "load get ADDRESS PATH COUNT
+load rate ADDRESS PATH PER_SECOND CONNECTIONS SECONDS
+load idle ADDRESS PATH CONNECTIONS       (holds them until its input ends)
+load ping ADDRESS SECONDS                (1-byte round trips)
+load pour ADDRESS MEGABYTES
+load serve PORT                          (the other end of ping and pour)";
+
+const ECHO: u8 = b'e';
+const SINK: u8 = b's';
+
+/// One keep-alive connection.
+struct Client {
+    stream: BufReader<TcpStream>,
+    request: Vec<u8>,
+    line: Vec<u8>,
+    body: Vec<u8>,
+}
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["get", address, path, count] => get(address, path, count.parse()?),
+        ["rate", address, path, rate, connections, seconds] => {
+            open_loop(address, path, rate.parse()?, connections.parse()?, seconds.parse()?)
+        }
+        ["idle", address, path, connections] => idle(address, path, connections.parse()?),
+        ["ping", address, seconds] => ping(address, seconds.parse()?),
+        ["pour", address, megabytes] => pour(address, megabytes.parse()?),
+        ["serve", port] => serve(port.parse()?),
+        _ => Err(USAGE.into()),
+    }
+}
+
+fn get(address: &str, path: &str, count: u32) -> Result<()> {
+    let mut client = Client::connect(address, path)?;
+    let begin = Instant::now();
+    let mut bytes = 0;
+    for _ in 0..count {
+        bytes += client.ask()?;
+    }
+    println!(r#"{{"bytes":{bytes},"seconds":{}}}"#, begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Every connection has its own fixed schedule. A latency counts from the moment its request was due, so a stalled
+/// answer is charged to all that had to wait behind it.
+fn open_loop(address: &str, path: &str, rate: f64, connections: u32, seconds: f64) -> Result<()> {
+    let clients: Vec<Client> =
+        (0..connections).map(|_| Client::connect(address, path)).collect::<Result<_>>()?;
+    let interval = Duration::from_secs_f64(f64::from(connections) / rate);
+    let begin = Instant::now() + Duration::from_millis(50);
+    let end = begin + Duration::from_secs_f64(seconds);
+    let threads: Vec<_> = (0..)
+        .zip(clients)
+        .map(|(index, mut client)| {
+            thread::spawn(move || -> Result<Vec<f64>> {
+                let mut due = begin + interval * index / connections;
+                let mut latencies = Vec::new();
+                while due < end {
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                    client.ask()?;
+                    latencies.push(micros(due.elapsed()));
+                    due += interval;
+                }
+                Ok(latencies)
+            })
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for thread in threads {
+        latencies.extend(thread.join().map_err(|_| "a connection's thread panicked")??);
+    }
+    print_latencies(latencies);
+    Ok(())
+}
+
+fn idle(address: &str, path: &str, connections: u32) -> Result<()> {
+    let clients: Vec<Client> = (0..connections)
+        .map(|_| {
+            let mut client = Client::connect(address, path)?;
+            client.ask()?;
+            Ok(client)
+        })
+        .collect::<Result<_>>()?;
+    println!(r#"{{"connections":{}}}"#, clients.len());
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    Ok(())
+}
+
+fn ping(address: &str, seconds: f64) -> Result<()> {
+    let mut stream = connect(address)?;
+    let mut byte = [ECHO];
+    stream.write_all(&byte)?;
+    stream.read_exact(&mut byte)?;
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    let mut latencies = Vec::new();
+    while Instant::now() < end {
+        let begin = Instant::now();
+        stream.write_all(&byte)?;
+        stream.read_exact(&mut byte)?;
+        latencies.push(micros(begin.elapsed()));
+    }
+    print_latencies(latencies);
+    Ok(())
+}
+
+fn pour(address: &str, megabytes: usize) -> Result<()> {
+    let mut stream = connect(address)?;
+    let block = vec![SINK; 1 << 18];
+    let total = megabytes * 1_000_000;
+    let begin = Instant::now();
+    let mut left = total;
+    while left > 0 {
+        let some = left.min(block.len());
+        stream.write_all(&block[..some])?;
+        left -= some;
+    }
+    let mut count = [0; 8];
+    stream.shutdown(std::net::Shutdown::Write)?;
+    stream.read_exact(&mut count)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let arrived = u64::from_be_bytes(count);
+    if usize::try_from(arrived)? != total {
+        return Err(format!("{arrived} of {total} bytes arrived").into());
+    }
+    println!(r#"{{"bytes":{total},"seconds":{seconds}}}"#);
+    Ok(())
+}
+
+/// The first byte of a connection says what it is for.
+fn serve(port: u16) -> Result<()> {
+    let listener = TcpListener::bind(("0.0.0.0", port))?;
+    for stream in listener.incoming() {
+        let stream = stream?;
+        stream.set_nodelay(true)?;
+        thread::spawn(move || answer(stream));
+    }
+    Ok(())
+}
+
+fn answer(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 18];
+    let mut total = 0_u64;
+    loop {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 {
+            return stream.write_all(&total.to_be_bytes());
+        }
+        total += length as u64;
+        if buffer[0] == ECHO {
+            stream.write_all(&buffer[..length])?;
+        }
+    }
+}
+
+fn connect(address: &str) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address.parse()?, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn print_latencies(mut latencies: Vec<f64>) {
+    latencies.sort_by(f64::total_cmp);
+    let at = |part: f64| {
+        let last = latencies.len().saturating_sub(1);
+        latencies.get((last as f64 * part) as usize).copied().unwrap_or(f64::NAN)
+    };
+    println!(
+        r#"{{"count":{},"p50":{:.1},"p99":{:.1},"p999":{:.1}}}"#,
+        latencies.len(),
+        at(0.5),
+        at(0.99),
+        at(0.999)
+    );
+}
+
+// === impl Client ===
+
+impl Client {
+    fn connect(address: &str, path: &str) -> Result<Self> {
+        Ok(Self {
+            stream: BufReader::with_capacity(1 << 12, connect(address)?),
+            request: format!("GET {path} HTTP/1.1\r\nhost: server\r\n\r\n").into_bytes(),
+            line: Vec::new(),
+            body: vec![0; 1 << 18],
+        })
+    }
+
+    /// Asks once and reads the whole answer; gives the length of its body.
+    fn ask(&mut self) -> Result<usize> {
+        self.stream.get_mut().write_all(&self.request)?;
+        let length = self.read_head()?;
+        let mut left = length;
+        while left > 0 {
+            let some = left.min(self.body.len());
+            let read = self.stream.read(&mut self.body[..some])?;
+            if read == 0 {
+                return Err("the answer ended early".into());
+            }
+            left -= read;
+        }
+        Ok(length)
+    }
+
+    fn read_head(&mut self) -> Result<usize> {
+        let status = self.read_line()?;
+        if !status.starts_with("HTTP/1.1 200") {
+            return Err(format!("answered {status:?}").into());
+        }
+        let mut length = None;
+        loop {
+            let line = self.read_line()?.to_ascii_lowercase();
+            if line.is_empty() {
+                return length.ok_or_else(|| "an answer without a content-length".into());
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = Some(value.trim().parse()?);
+            }
+        }
+    }
+
+    fn read_line(&mut self) -> Result<String> {
+        self.line.clear();
+        if self.stream.read_until(b'\n', &mut self.line)? == 0 {
+            return Err("closed before an answer".into());
+        }
+        Ok(String::from_utf8_lossy(&self.line).trim_end().to_owned())
+    }
+}

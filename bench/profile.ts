@@ -1,0 +1,148 @@
+// `make bench-profile`: instructions and system calls that one request costs each of Weft's proxies. Each count is taken
+// twice, with few requests and with many, and the difference divided: what starting and stopping costs drops out.
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { PORTS, SERVICE, inPod, makeNode } from './pods.js';
+import { inFreshPods } from './round.js';
+import { HALVES, type Half } from './subject.js';
+import { weft } from './weft.js';
+import { firstAnswer } from './work.js';
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string', default: '.' },
+    load: { type: 'string', default: 'load' },
+    weft: { type: 'string', default: 'weft-proxy' },
+    envoy: { type: 'string' }, // run.sh gives it to every program
+    only: { type: 'string', default: '' }, // part of `<tool>, <load>`
+  },
+});
+const BODY_BYTES = 100_000_000;
+
+type Counts = ReadonlyMap<string, number>;
+interface Tool {
+  readonly name: string;
+  readonly command: (file: string) => string;
+  readonly read: (file: string) => Promise<Counts>;
+}
+
+const TOOLS: readonly Tool[] = [
+  {
+    name: 'callgrind',
+    command: (file) => `valgrind --quiet --tool=callgrind --callgrind-out-file=${file}`,
+    read: async (file) => {
+      const total = /^(?:totals|summary): (\d+)/m.exec(await readFile(file, 'utf8'))?.[1];
+      return new Map([['instructions', Number(total)]]);
+    },
+  },
+  {
+    name: 'strace',
+    command: (file) => `strace --follow-forks --summary-only --output=${file}`,
+    read: async (file) => {
+      const rows = (await readFile(file, 'utf8')).matchAll(
+        /^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$/gm,
+      );
+      return new Map([...rows].map(([, calls, name]) => [name ?? '', Number(calls)]));
+    },
+  },
+];
+
+/** A load that can be asked for exactly so many requests. */
+interface Load {
+  readonly name: string;
+  readonly few: number;
+  readonly many: number;
+  readonly tools: readonly string[];
+  readonly run: (requests: number) => Promise<void>;
+}
+
+function small(name: string, port: number, ...flags: readonly string[]): Load {
+  const run = async (requests: number): Promise<void> => {
+    const said = await inPod('client', 'h2load', ...flags, `-n${requests}`, `http://${SERVICE}:${port}/`);
+    if (!said.includes(`${requests} succeeded`)) throw new Error(`h2load met errors:\n${said}`);
+  };
+  return { name, few: 500, many: 3000, tools: ['callgrind', 'strace'], run };
+}
+
+const LOADS: readonly Load[] = [
+  small('h1 c=1', PORTS.http1, '--h1', '-c1'),
+  small('h1 c=64', PORTS.http1, '--h1', '-c64'),
+  small('h2 c=8 m=16', PORTS.http2, '-c8', '-m16'),
+  {
+    name: '100 MB',
+    few: 1,
+    many: 3,
+    tools: ['strace'], // by then callgrind would take minutes
+    run: async (requests) => {
+      await inPod('client', values.load, 'get', `${SERVICE}:${PORTS.http1}`, '/100MB', String(requests));
+    },
+  },
+  {
+    name: '100 MB of opaque TCP',
+    few: 1,
+    many: 3,
+    tools: ['strace'],
+    run: async (requests) => {
+      await inPod('client', values.load, 'pour', `${SERVICE}:${PORTS.opaque}`, String(100 * requests));
+    },
+  },
+];
+
+/** What both proxies did in a run of so many requests. */
+async function count(tool: Tool, load: Load, requests: number): Promise<Record<Half, Counts>> {
+  const directory = await mkdtemp('/run/weft-profile-');
+  await chmod(directory, 0o777);
+  await writeFile(join(directory, '100MB'), Buffer.alloc(BODY_BYTES, 'weft'));
+  const file = (half: Half): string => join(directory, `${tool.name}-${half}`);
+  const ending = new AbortController();
+  const subject = await weft(values.weft, directory, ending.signal, (half) => tool.command(file(half)));
+  await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
+    await firstAnswer({ address, proxies, figures: new Map(), seconds: 1, load: values.load });
+    await load.run(requests);
+    for (const { child } of proxies) {
+      const ended = once(child, 'exit');
+      // strace stays outside and ends with the program; callgrind is the process itself.
+      const inside = spawnSync('pkill', ['-TERM', '-P', String(child.pid)]);
+      if (inside.status !== 0) child.kill('SIGTERM');
+      await ended;
+    }
+  });
+  ending.abort();
+  await rm(join(directory, '100MB'));
+  const keep = join(values.out, 'profiles');
+  await mkdir(keep, { recursive: true });
+  for (const half of HALVES) {
+    await copyFile(
+      file(half),
+      join(keep, `${tool.name}-${load.name.replaceAll(/[ =]/g, '')}-${half}-${requests}`),
+    );
+  }
+  return { outbound: await tool.read(file('outbound')), inbound: await tool.read(file('inbound')) };
+}
+
+function wanted(tool: Tool, { name, tools }: Load): boolean {
+  return tools.includes(tool.name) && `${tool.name}, ${name}`.includes(values.only);
+}
+
+await makeNode();
+const results: Record<string, Record<string, number>> = {};
+for (const tool of TOOLS) {
+  for (const load of LOADS.filter((one) => wanted(tool, one))) {
+    const few = await count(tool, load, load.few);
+    const many = await count(tool, load, load.many);
+    for (const half of HALVES) {
+      const each = [...many[half]].map(([name, total]): [string, number] => [
+        name,
+        Math.round(((total - (few[half].get(name) ?? 0)) / (load.many - load.few)) * 100) / 100,
+      ]);
+      const row = `${tool.name}, ${load.name}, ${half}`;
+      results[row] = Object.fromEntries(each.filter(([, perRequest]) => perRequest >= 0.02));
+      console.log(row, results[row]);
+    }
+  }
+}
+await writeFile(join(values.out, 'profile.json'), `${JSON.stringify(results, null, 2)}\n`);
+process.exit(0); // the control plane's listeners hold the loop

@@ -1,0 +1,124 @@
+/** Median over rounds of one subject, `NaN` where it was not measured. */
+export type Lookup = (subject: string, row: string) => number;
+
+/** One line to cross. */
+export interface Line {
+  readonly name: string;
+  /** What Weft reached, in the words of the line. */
+  readonly reached: (of: Lookup) => string;
+  readonly floor: { readonly says: string; readonly met: (of: Lookup) => boolean };
+  readonly goal: { readonly says: string; readonly met: (of: Lookup) => boolean };
+}
+
+/** Rows of the table in their order; the unit is the table's. */
+export const ROWS: readonly (readonly [row: string, unit: string])[] = [
+  ['h1 c=64 cpu', 'us both proxies'],
+  ['h1 c=64 cpu user', 'us both proxies'],
+  ['h1 c=64 rps', '1/s'],
+  ['h1 c=1 cpu', 'us both proxies'],
+  ['h1 c=1 rps', '1/s'],
+  ['h2 cpu', 'us both proxies'],
+  ['h2 cpu user', 'us both proxies'],
+  ['h2 rps', '1/s'],
+  ['1,000 rps p50', 'us'],
+  ['1,000 rps p99', 'us'],
+  ['1,000 rps p999', 'us'],
+  ['100 MB MB/s', 'MB/s'],
+  ['100 MB cpu', 'us both proxies'],
+  ['tcp round trip', 'us'],
+  ['tcp MB/s', 'MB/s'],
+  ['rss idle', 'MB the larger'],
+  ['rss of 1,000 idle', 'MB added'],
+  ['rss busy', 'MB the larger'],
+  ['rss after', 'MB the larger'],
+];
+
+const PERCENT_OF = (part: number, whole: number): string => `${((part / whole) * 100).toFixed(0)} %`;
+
+/** Weft needs at most this share of Envoy's, and for the goal no more than HAProxy's. */
+function cost(name: string, value: (of: Lookup, subject: string) => number, shares: [number, number]): Line {
+  const [floor, goal] = shares;
+  return {
+    name,
+    reached: (of) =>
+      `${PERCENT_OF(value(of, 'weft'), value(of, 'envoy'))} of Envoy's, ` +
+      `${PERCENT_OF(value(of, 'weft'), value(of, 'haproxy'))} of HAProxy's`,
+    floor: {
+      says: `<= ${floor * 100} % of Envoy's`,
+      met: (of) => value(of, 'weft') <= floor * value(of, 'envoy'),
+    },
+    goal: {
+      says: `<= ${goal * 100} % of Envoy's and <= HAProxy's`,
+      met: (of) =>
+        value(of, 'weft') <= goal * value(of, 'envoy') && value(of, 'weft') <= value(of, 'haproxy'),
+    },
+  };
+}
+
+/** Weft gives at least this many times what Envoy gives. */
+function gain(
+  name: string,
+  row: string,
+  [floor, goal]: [number, number],
+  also?: (of: Lookup) => boolean,
+): Line {
+  const times = (of: Lookup): number => of('weft', row) / of('envoy', row);
+  return {
+    name,
+    reached: (of) => `${times(of).toFixed(2)}x Envoy`,
+    floor: { says: `>= ${floor}x Envoy`, met: (of) => times(of) >= floor },
+    goal: {
+      says: `>= ${goal}x Envoy${also === undefined ? '' : ' at half the CPU'}`,
+      met: (of) => times(of) >= goal && (also?.(of) ?? true),
+    },
+  };
+}
+
+function size(name: string, row: string, [floor, goal]: [number, number]): Line {
+  return {
+    name,
+    reached: (of) => `${of('weft', row).toFixed(1)} MB`,
+    floor: { says: `<= ${floor} MB`, met: (of) => of('weft', row) <= floor },
+    goal: { says: `<= ${goal} MB`, met: (of) => of('weft', row) <= goal },
+  };
+}
+
+const plain =
+  (row: string) =>
+  (of: Lookup, subject: string): number =>
+    of(subject, row);
+const added =
+  (row: string) =>
+  (of: Lookup, subject: string): number =>
+    of(subject, row) - of('direct', row);
+
+/** What of the whole list of floors and goals this benchmark measures so far. */
+export const LINES: readonly Line[] = [
+  cost('CPU per request, HTTP/1.1 c=64', plain('h1 c=64 cpu'), [0.5, 0.25]),
+  cost('CPU per request, HTTP/2', plain('h2 cpu'), [0.5, 0.25]),
+  gain('throughput, HTTP/1.1 c=64', 'h1 c=64 rps', [2, 3]),
+  gain('throughput, HTTP/2', 'h2 rps', [2, 3]),
+  cost('latency added at 1,000 rps, p50', added('1,000 rps p50'), [1, 0.5]),
+  cost('latency added at 1,000 rps, p99', added('1,000 rps p99'), [1, 0.5]),
+  size('VmRSS idle', 'rss idle', [8, 5]),
+  size('VmRSS at 100 HTTP/1.1 + 10 HTTP/2 busy', 'rss busy', [10, 10]),
+  size('VmRSS of 1,000 idle connections', 'rss of 1,000 idle', [15, 5]),
+  gain(
+    '100 MB body',
+    '100 MB MB/s',
+    [1, 1.5],
+    (of) => of('weft', '100 MB cpu') <= of('envoy', '100 MB cpu') / 2,
+  ),
+  gain('opaque TCP, one stream', 'tcp MB/s', [1, 1.5]),
+  {
+    name: 'opaque TCP, 1-byte round trip',
+    reached: (of) =>
+      `${(of('envoy', 'tcp round trip') / of('weft', 'tcp round trip')).toFixed(2)}x as quick as Envoy`,
+    floor: { says: ">= Envoy's", met: (of) => of('weft', 'tcp round trip') <= of('envoy', 'tcp round trip') },
+    goal: {
+      says: '>= 1.5x as quick',
+      met: (of) => of('weft', 'tcp round trip') * 1.5 <= of('envoy', 'tcp round trip'),
+    },
+  },
+  size('stripped binary', 'binary', [20, 10]),
+];

