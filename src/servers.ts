@@ -2,6 +2,7 @@ import { startWebhook, type CertificateSource, type InjectionSettings } from './
 import { names, systemClock, type Logger, type Metrics, type Watched } from './base/index.js';
 import type { Config } from './config.js';
 import {
+  untilWebhookTrusted,
   viewSynced,
   type ClusterView,
   type Collector,
@@ -43,23 +44,27 @@ export class Servers {
   #webhook: Watched<OwnCertificate> | undefined;
   #synced = false;
   #listening = false;
+  #trusted = false;
 
   constructor(options: ServersOptions) {
     this.#options = options;
   }
 
-  /** Resolves when all of them listen; they stop when the signal aborts. */
+  /** Resolves when all of them listen and the API server trusts the webhook; they stop when the signal aborts. */
   async start(signal: AbortSignal): Promise<void> {
-    const { view, issuer, config, log } = this.#options;
+    const { client, view, issuer, config, log } = this.#options;
     await viewSynced(view);
     this.#synced = true;
     this.#identity = await keepOwnCertificate(
-      { issuer, log, name: controlPlaneName(config.trustDomain) },
+      { issuer, log, name: controlPlaneName(config.trustDomain, config.namespace) },
       signal,
     );
-    this.#webhook = await keepOwnCertificate({ issuer, log, name: webhookName(config.revision) }, signal);
+    const webhook = webhookName(config.revision, config.namespace);
+    this.#webhook = await keepOwnCertificate({ issuer, log, name: webhook }, signal);
     await Promise.all([this.#startConfig(signal), this.#startIdentity(signal), this.#startWebhook(signal)]);
     this.#listening = true;
+    await untilWebhookTrusted({ client, revision: config.revision, issuer, log }, signal);
+    this.#trusted = true;
   }
 
   /** Settles when, after the signal, the last answer is out. */
@@ -73,6 +78,8 @@ export class Servers {
       { name: 'the certificate towards proxies is valid', holds: () => isValid(this.#identity) },
       { name: 'the certificate of the webhook is valid', holds: () => isValid(this.#webhook) },
       { name: 'all ports are open', holds: () => this.#listening },
+      // Once, at the start: what becomes of the configuration later is the leader's to repair.
+      { name: 'the webhook configuration trusts our roots', holds: () => this.#trusted },
     ];
   }
 

@@ -65,6 +65,8 @@ stage_unit() {
 stage_e2e() {
   step 'image' e2e/image/build.sh
   step 'cluster: up' e2e/cluster/up.sh
+  step 'demo' e2e/demo/run.sh
+  step 'demo: a second time' e2e/demo/run.sh
   step 'cluster: tests' npm run --silent test:e2e
   step 'cluster: kind config parses' e2e/cluster/check-kind-config.sh
 }

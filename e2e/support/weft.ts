@@ -1,4 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { kubectl, run, useCluster } from './run.js';
+
+/** Written by e2e/image/build.sh beside the image. */
+const IMAGE_HASH = join(homedir(), '.cache/weft/image/weft.tar.hash');
 
 /** Installs (or upgrades to) this checkout's charts, and waits until the control plane is ready. */
 export async function installWeft(...set: string[]): Promise<void> {
@@ -16,6 +22,9 @@ export async function installWeft(...set: string[]): Promise<void> {
     '--set',
     v,
   ]);
+  // A rebuilt image has the tag of the one before: this makes it a new pod template, and so a rollout.
+  const image = await readFile(IMAGE_HASH, 'utf8').catch(() => '');
+  if (image !== '') values.push('--set-string', `podAnnotations.image=${image.trim()}`);
   await run(
     'helm',
     ['upgrade', '--install', 'weft', 'charts/weft', '-n', 'weft-system', '--wait', ...values],

@@ -13,7 +13,7 @@ const UNMESHED_MARKER = 'marker-without-mesh-7d1c';
 /** What tcpdump sees between pods, on their port 8080, while `work` runs and until it has seen `last`. */
 async function capture(ips: readonly string[], last: string, work: () => Promise<unknown>): Promise<string> {
   const filter = `tcp port 8080 and (${ips.map((ip) => `host ${ip}`).join(' or ')})`;
-  const args = ['netns', 'exec', NETNS, 'tcpdump', '-i', 'any', '-U', '-s', '0', '-A', '-l', filter];
+  const args = ['netns', 'exec', NETNS, 'tcpdump', '-i', 'any', '-nn', '-U', '-s', '0', '-A', '-l', filter];
   const dump = spawn('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let seen = '';
   let said = '';

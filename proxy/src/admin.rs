@@ -33,6 +33,9 @@ use server::{Answer, text};
 
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+/// How long a question whether the proxy is ready may wait for a yes: less than the second that the kubelet gives its
+/// probes. The next probe comes a whole second later, so a proxy that says no a moment too early costs the pod that second.
+const READY_PATIENCE: Duration = Duration::from_millis(900);
 /// A log filter is short.
 const MAX_BODY: usize = 4 * 1024;
 
@@ -124,13 +127,13 @@ impl fmt::Debug for Admin {
 impl Metrics {
     /// Serves until the listener fails.
     pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
-        server::serve(listener, move |request| std::future::ready(self.answer(&request))).await
+        server::serve(listener, move |request| self.clone().answer(request)).await
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Answer {
+    async fn answer(self, request: Request<Incoming>) -> Answer {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/metrics") => self.metrics(),
-            (&Method::GET, "/ready") => self.ready(),
+            (&Method::GET, "/ready") => self.ready().await,
             (_, "/metrics" | "/ready") => wrong_method("GET"),
             _ => text(StatusCode::NOT_FOUND, "here: GET /metrics, GET /ready"),
         }
@@ -146,7 +149,9 @@ impl Metrics {
         answer
     }
 
-    fn ready(&self) -> Answer {
+    async fn ready(&self) -> Answer {
+        // Late or not, the list says how it ended.
+        let _ = tokio::time::timeout(READY_PATIENCE, self.readiness.ready()).await;
         let missing = self.readiness.missing();
         if missing.is_empty() {
             return text(StatusCode::OK, "ready");

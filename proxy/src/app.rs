@@ -28,6 +28,7 @@ use crate::{
     drain::{self, Drain, Outcome, Trigger},
     identity,
     log::LogLevel,
+    memory,
     probe::{Prober, Probes},
     readiness::Readiness,
     socket,
@@ -182,6 +183,7 @@ impl Proxy {
             parts.spawn("worker", start_worker(context)?);
         }
         drop(started);
+        parts.spawn_forever("memory", memory::keep_small());
         tracing::info!(workers = config.workers, identity = %config.identity(), "proxy is up");
         Ok(())
     }

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod inbound;
 pub mod init;
 pub mod log;
+pub mod memory;
 pub mod names;
 pub mod outbound;
 pub mod probe;

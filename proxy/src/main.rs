@@ -12,11 +12,13 @@ use weft_proxy::{admin, app, config::Config, init, log, names};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Read by jemalloc when the process starts. One arena, and freed pages given back within a second: the proxy has few
-/// threads, and its memory after a burst matters more than the last few percent of throughput.
+/// threads, and its memory after a burst matters more than the last few percent of throughput. A thread of jemalloc's own
+/// gives them back; without it nothing would happen in a proxy that a load has left, since only allocating looks at the
+/// time.
 #[allow(unsafe_code, reason = "the linker must find the symbol under the name jemalloc looks for")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
-pub static MALLOC_CONF: &[u8; 81] =
-    b"narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,thp:never,background_thread:false\0";
+pub static MALLOC_CONF: &[u8; 105] = b"narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,thp:never,\
+    background_thread:true,max_background_threads:1\0";
 
 fn main() -> ExitCode {
     let outcome = match Command::from_args() {

@@ -3,9 +3,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 /// What still keeps the proxy from being ready. Clones share one list.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<Vec<&'static str>>>);
+pub struct Readiness(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    missing: Mutex<Vec<&'static str>>,
+    changed: Notify,
+}
 
 /// Keeps the proxy unready until dropped.
 #[derive(Debug)]
@@ -40,9 +48,21 @@ impl Readiness {
         self.with(|names| names.is_empty())
     }
 
+    /// Waits until nothing is missing.
+    pub async fn ready(&self) {
+        loop {
+            // Made before the look, or a change between the two would be waited for in vain.
+            let changed = self.0.changed.notified();
+            if self.is_ready() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Vec<&'static str>) -> T) -> T {
         // A list of names is whole after any panic.
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.missing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -57,6 +77,7 @@ impl Drop for BlockReady {
             }
             names.len()
         });
+        self.readiness.0.changed.notify_waiters();
         tracing::debug!(part = name, waiting_for = left, "came up");
     }
 }
@@ -75,6 +96,23 @@ mod tests {
         assert_eq!(readiness.missing(), ["workload"]);
         drop(workload);
         assert!(readiness.is_ready());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_at_once() {
+        let readiness = Readiness::new();
+        let (first, second) = (readiness.block("identity"), readiness.block("workload"));
+        let waiting = tokio::spawn({
+            let readiness = readiness.clone();
+            async move { readiness.ready().await }
+        });
+        tokio::task::yield_now().await;
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(second);
+        waiting.await.unwrap();
+        readiness.ready().await;
     }
 
     #[test]

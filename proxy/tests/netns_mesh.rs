@@ -6,12 +6,13 @@ mod support;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use ::http::Request;
 use support::capture::{Capture, contains};
 use support::http::{self, Version, ask, get};
-use support::mesh::{Member, Mesh, Setup, identity, service};
+use support::mesh::{Member, Mesh, Setup, identity, pause, service};
 use support::netns::APPLICATION;
 use support::peers::{PATIENCE, application, call, read_answer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -168,8 +169,8 @@ fn probes_reach_the_application_and_fail_with_it() {
     let mesh = Mesh::new();
     let kubelet = mesh.stranger();
     let mut setup = Setup::new("web").strict();
-    setup.probes = r#"{"web/readiness":{"httpGet":{"path":"/healthz","port":8080},"timeoutSeconds":1},
-        "web/liveness":{"tcpSocket":{"port":8080},"timeoutSeconds":1}}"#
+    setup.probes = r#"{"web/readiness":{"httpGet":{"path":"/healthz","port":8080},"timeoutSeconds":5},
+        "web/liveness":{"tcpSocket":{"port":8080},"timeoutSeconds":5}}"#
         .to_owned();
     let member = mesh.member_with(setup);
     let probe = |kind: &str| {
@@ -206,6 +207,80 @@ fn a_request_in_flight_survives_drain_and_sigterm_and_the_proxy_ends_after_it() 
         assert!(hook.wait().unwrap().success());
     });
     assert!(server.wait(Duration::from_secs(5)).success());
+}
+
+/// As a rolling restart does it: the hook of the sidecar and the end of the application at the same moment, callers
+/// that hear of it later, and SIGTERM for the sidecar once the application has ended.
+#[test]
+fn a_callee_that_is_replaced_under_load_costs_no_request() {
+    const CALLERS: usize = 8;
+    let mesh = Mesh::new();
+    let client = mesh.member("web");
+    let (mut leaving, staying) = (mesh.member("reviews-1"), mesh.member("reviews-2"));
+    let stop = Arc::new(Notify::new());
+    let application = http::ending_application(&leaving.pod, 8080, "leaving", stop.clone());
+    let _other = http::ending_application(&staying.pod, 8080, "staying", Arc::new(Notify::new()));
+    let at = |member: &Member| SocketAddr::new(member.pod.ipv4.into(), 8080);
+    let address = virtual_address(client.pod.ipv4.into(), 8080);
+    let before = [(&leaving, at(&leaving)), (&staying, at(&staying))];
+    client.knows(address, &service("reviews", Protocol::Http1, &before));
+
+    let (answered, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let after_more = |count: usize| {
+        let from = answered.load(Ordering::SeqCst);
+        eventually("answers go on", || answered.load(Ordering::SeqCst) >= from + count);
+    };
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            client.pod.run(APPLICATION, || async {
+                let mut callers = tokio::task::JoinSet::new();
+                for _ in 0..CALLERS {
+                    callers.spawn(call_until(address, answered.clone(), done.clone()));
+                }
+                callers.join_all().await.concat()
+            })
+        });
+        after_more(400);
+        let mut hook = leaving.command("drain").stdout(Stdio::piped()).spawn().unwrap();
+        stop.notify_one();
+        after_more(400);
+        client.knows_as("2", address, &service("reviews", Protocol::Http1, &[(&staying, at(&staying))]));
+        drop(application);
+        after_more(400);
+        assert!(hook.wait().unwrap().success());
+        leaving.terminate();
+        assert!(leaving.wait(Duration::from_secs(5)).success());
+        after_more(400);
+        done.store(true, Ordering::SeqCst);
+        let failed = load.join().unwrap();
+        assert!(failed.is_empty(), "{} failed: {failed:#?}", failed.len());
+    });
+}
+
+/// Sends one GET after another, over connections that are kept as long as the proxy keeps them; gives what failed.
+async fn call_until(address: SocketAddr, answered: Arc<AtomicUsize>, done: Arc<AtomicBool>) -> Vec<String> {
+    let mut failed = Vec::new();
+    let mut client = http::Client::connect(address, Version::Http1).await;
+    while !done.load(Ordering::SeqCst) {
+        match client.ask(get(address, "/")).await {
+            Ok(answer) if answer.head.status == 200 => {}
+            Ok(answer) => failed.push(format!("{:?} {}", answer.head, answer.body)),
+            Err(error) => {
+                failed.push(format!("{error:?}"));
+                client = http::Client::connect(address, Version::Http1).await;
+            }
+        }
+        answered.fetch_add(1, Ordering::SeqCst);
+    }
+    failed
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + 4 * PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not in time");
+        pause();
+    }
 }
 
 #[test]

@@ -157,3 +157,20 @@ test('every value of the chart is in its schema, with a description', () => {
   for (const [name, { description }] of Object.entries(properties))
     expect([name, description]).not.toContain(undefined);
 });
+
+test('the keys of the mesh may be read where they are used, and the cluster otherwise only followed', () => {
+  const rulesOf = (kind: string) =>
+    (only(kind) as Manifest & { rules: { resources: string[]; resourceNames?: string[]; verbs: string[] }[] })
+      .rules;
+  const secrets = rulesOf('Role').filter(({ resources }) => resources.includes('secrets'));
+  expect(secrets.map(({ resourceNames, verbs }) => [resourceNames, verbs])).toEqual([
+    [undefined, ['create']],
+    [
+      ['weft-root', 'weft-issuer'],
+      ['get', 'patch'],
+    ],
+    [['weft-issuer'], ['list', 'watch']],
+  ]);
+  const unnamed = rulesOf('ClusterRole').filter(({ resourceNames }) => resourceNames === undefined);
+  expect(unnamed.flatMap(({ verbs }) => verbs)).not.toContain('get');
+});

@@ -182,3 +182,22 @@ test('the signal closes the server and ends the subscription', async () => {
   expect(source.listeners).toBe(0);
   await expect(servedName()).rejects.toThrow(/ECONNREFUSED/);
 });
+
+test('a port that is taken fails the start, and nothing else of the process', async () => {
+  const unheard: unknown[] = [];
+  const hear = (reason: unknown): void => void unheard.push(reason);
+  process.on('unhandledRejection', hear);
+  const options = {
+    certificate: source,
+    settings: () => settings(),
+    namespaceOf: () => undefined,
+    log: createLogger({ level: 'silent' }),
+    metrics: new Metrics(),
+    port: webhook.port,
+    host: '127.0.0.1',
+  };
+  await expect(startWebhook(options, abort.current.signal)).rejects.toThrow(/EADDRINUSE/);
+  await new Promise(setImmediate);
+  process.off('unhandledRejection', hear);
+  expect(unheard).toEqual([]);
+});

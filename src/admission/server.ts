@@ -49,6 +49,8 @@ const DEADLINE_MS = 4_000;
 const KEEP_ALIVE_MS = 120_000;
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 15_000;
+/** Whoever opens a connection and says nothing is sent away; Node's default is two minutes. */
+const HANDSHAKE_MS = 10_000;
 
 /** How long answers under way may take after the signal. */
 const CLOSE_MS = 5_000;
@@ -60,14 +62,18 @@ export async function startWebhook(options: WebhookOptions, signal: AbortSignal)
   const handler = injectionHandler({ ...options, log, skipped: metrics.skipped });
   const { certPem, keyPem } = options.certificate.current();
   const app = webhookApp({ '/inject': handler }, metrics, log);
-  const server = createServer({ minVersion: 'TLSv1.3', cert: certPem, key: keyPem }, app);
+  const server = createServer(
+    { minVersion: 'TLSv1.3', cert: certPem, key: keyPem, handshakeTimeout: HANDSHAKE_MS },
+    app,
+  );
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.headersTimeout = HEADERS_MS;
   server.requestTimeout = REQUEST_MS;
   const unsubscribe = options.certificate.subscribe((next) => {
     renewCertificate(server, next, log);
   });
-  const closed = once(server, 'close').then(unsubscribe);
+  // Not `once`, which would also reject, unheard, when the port cannot be opened.
+  const closed = new Promise<void>((resolve) => server.once('close', resolve)).then(unsubscribe);
   server.listen(options.port ?? names.ControlPlanePort.webhook, options.host ?? '::');
   await once(server, 'listening');
   closeOn(signal, server);

@@ -25,3 +25,18 @@ test('readiness says what is missing, liveness only that we answer, and metrics 
   abort.abort();
   await expect(get('/live')).rejects.toThrow();
 });
+
+test('a metric that cannot be read is an answer that says so, and not the end of the process', async () => {
+  const abort = new AbortController();
+  const metrics = new Metrics();
+  metrics.gauge('weft_broken', 'Breaks.', [], () => {
+    throw new Error('the gauge broke');
+  });
+  const { port } = await startHealthServer(
+    { port: 0, host: '127.0.0.1', metrics, ready: () => [] },
+    abort.signal,
+  );
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  expect([response.status, await response.text()]).toEqual([500, 'the gauge broke\n']);
+  abort.abort();
+});

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import type { Metrics } from '../base/index.js';
+import { MeshError, type Metrics } from '../base/index.js';
 
 /** Something that must hold for this replica to be ready, in words that say what is missing. */
 export interface ReadinessCheck {
@@ -42,7 +42,10 @@ export async function startHealthServer(
 }
 
 async function answer(path: string, options: HealthServerOptions, response: ServerResponse): Promise<void> {
-  const { status, body } = await answerTo(path, options);
+  const { status, body } = await answerTo(path, options).catch((thrown: unknown) => ({
+    status: 500,
+    body: `${MeshError.from(thrown).message}\n`,
+  }));
   response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   response.end(body);
 }

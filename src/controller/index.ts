@@ -8,3 +8,4 @@ export { countAbsences, proxyAbsence } from './injection-events.js';
 export { followIssuer } from './issuer.js';
 export { leaderWork, type LeaderOptions } from './leader.js';
 export { ISSUER_SECRET } from './trust-secrets.js';
+export { untilWebhookTrusted } from './webhook-ca.js';

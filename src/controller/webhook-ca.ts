@@ -7,7 +7,7 @@ export interface WebhookCaOptions {
   readonly revision: string;
   readonly issuer: Watched<IssuerMaterial | undefined>;
   readonly log: Logger;
-  /** How often to look whether somebody changed it. Default 10 s. */
+  /** How often to look. Default 10 s for the leader, who looks whether somebody changed it; 250 ms for who waits. */
   readonly everyMs?: number;
 }
 
@@ -34,8 +34,7 @@ function messageOf(thrown: unknown): string {
 /** Looks once and writes where it differs. True when it wrote. Exported for tests. */
 export async function ensureWebhookCa(options: WebhookCaOptions, signal: AbortSignal): Promise<boolean> {
   const { client, revision, issuer, log } = options;
-  const roots = issuer.current?.roots;
-  if (roots === undefined) return false;
+  if (issuer.current === undefined) return false;
   const name = names.revisionName(revision);
   const configuration = await getObject(client, Resources.webhookConfiguration, { name }, signal);
   if (configuration === undefined) {
@@ -44,7 +43,7 @@ export async function ensureWebhookCa(options: WebhookCaOptions, signal: AbortSi
       `MutatingWebhookConfiguration ${name} is not there; install the chart again`,
     );
   }
-  const wanted = Buffer.from(roots).toString('base64');
+  const wanted = caBundleOf(issuer.current);
   const operations = configuration.webhooks.flatMap((webhook, index) =>
     webhook.caBundle === wanted
       ? []
@@ -58,4 +57,37 @@ export async function ensureWebhookCa(options: WebhookCaOptions, signal: AbortSi
   await jsonPatchObject(client, Resources.webhookConfiguration, { name }, operations);
   log.info({ configuration: name }, 'set the caBundle of the webhook configuration');
   return true;
+}
+
+export interface WebhookTrustOptions extends WebhookCaOptions {
+  /** How long to wait for it at most. Default 30 s. */
+  readonly limitMs?: number;
+}
+
+/**
+ * Waits until the API server can trust the webhook of this replica, which the leader sees to: a replica that were ready
+ * before would have pods refused. Gives up after `limitMs`, because certificates and config are served without it.
+ */
+export async function untilWebhookTrusted(options: WebhookTrustOptions, signal: AbortSignal): Promise<void> {
+  const { client, revision, issuer, log } = options;
+  const name = names.revisionName(revision);
+  const until = performance.now() + (options.limitMs ?? 30_000);
+  const look = async (): Promise<boolean> => {
+    const configuration = await getObject(client, Resources.webhookConfiguration, { name }, signal);
+    const wanted = issuer.current === undefined ? undefined : caBundleOf(issuer.current);
+    return configuration?.webhooks.every(({ caBundle }) => caBundle === wanted) ?? false;
+  };
+  while (!(await look().catch(() => false))) {
+    if (performance.now() >= until) {
+      log.warn(
+        `MutatingWebhookConfiguration ${name} does not trust our roots yet; serving without waiting on`,
+      );
+      return;
+    }
+    if (!(await pause(jittered(options.everyMs ?? 250, 0.2), signal))) return;
+  }
+}
+
+function caBundleOf({ roots }: IssuerMaterial): string {
+  return Buffer.from(roots).toString('base64');
 }

@@ -24,32 +24,37 @@ function signal(): AbortSignal {
 test("holds the control plane's name and nothing else; the webhook's holds host names", async () => {
   const { issuer } = await testCa();
   const own = await keepOwnCertificate(
-    { issuer: watched<IssuerMaterial | undefined>(issuer), name: controlPlaneName('cluster.local'), log },
+    {
+      issuer: watched<IssuerMaterial | undefined>(issuer),
+      name: controlPlaneName('cluster.local', 'mesh'),
+      log,
+    },
     signal(),
   );
   expect(new X509Certificate(own.current.chain).subjectAltName).toBe(
-    'URI:spiffe://cluster.local/ns/weft-system/sa/weft',
+    'URI:spiffe://cluster.local/ns/mesh/sa/weft',
   );
   const webhook = await keepOwnCertificate(
-    { issuer: watched<IssuerMaterial | undefined>(issuer), name: webhookName('default'), log },
+    { issuer: watched<IssuerMaterial | undefined>(issuer), name: webhookName('default', 'mesh'), log },
     signal(),
   );
-  expect(new X509Certificate(webhook.current.chain).subjectAltName).toBe(
-    'DNS:weft-default.weft-system.svc, DNS:weft-default.weft-system.svc.cluster.local',
-  );
-  expect(new X509Certificate(webhook.current.chain).checkHost('weft-default.weft-system.svc')).toBeDefined();
+  expect(new X509Certificate(webhook.current.chain).subjectAltName).toBe('DNS:weft-default.mesh.svc');
+  expect(new X509Certificate(webhook.current.chain).checkHost('weft-default.mesh.svc')).toBeDefined();
 });
 
 test('waits for the first issuer', async () => {
   const issuer = watched<IssuerMaterial | undefined>(undefined);
-  const own = keepOwnCertificate({ issuer, name: controlPlaneName('cluster.local'), log }, signal());
+  const own = keepOwnCertificate({ issuer, name: controlPlaneName('cluster.local', 'mesh'), log }, signal());
   issuer.set((await testCa()).issuer);
   expect((await own).current.chain).toContain('BEGIN CERTIFICATE');
 });
 
 test('is issued anew at once when the issuer changes, with the new roots', async () => {
   const issuer = watched<IssuerMaterial | undefined>((await testCa()).issuer);
-  const own = await keepOwnCertificate({ issuer, name: controlPlaneName('cluster.local'), log }, signal());
+  const own = await keepOwnCertificate(
+    { issuer, name: controlPlaneName('cluster.local', 'mesh'), log },
+    signal(),
+  );
   const seen: OwnCertificate[] = [];
   own.subscribe((certificate) => seen.push(certificate));
   const next = await testCa();
@@ -64,7 +69,7 @@ test('is renewed when half of what was left at its issue is over, and not more o
   const { issuer } = await testCa('cluster.local', Date.now() - yearMs + 4_000);
   const options = {
     issuer: watched<IssuerMaterial | undefined>(issuer),
-    name: controlPlaneName('cluster.local'),
+    name: controlPlaneName('cluster.local', 'mesh'),
     log,
   };
   const begun = performance.now();

@@ -30,20 +30,14 @@ export interface OwnCertificateOptions {
 }
 
 /** The name proxies expect of the control plane on its CSR and config ports. */
-export function controlPlaneName(trustDomain: string): LeafName {
-  return {
-    uri: formatSpiffeId({
-      trustDomain,
-      namespace: names.SYSTEM_NAMESPACE,
-      serviceAccount: names.SYSTEM_SERVICE_ACCOUNT,
-    }),
-  };
+export function controlPlaneName(trustDomain: string, systemNamespace: string): LeafName {
+  const serviceAccount = names.SYSTEM_SERVICE_ACCOUNT;
+  return { uri: formatSpiffeId({ trustDomain, namespace: systemNamespace, serviceAccount }) };
 }
 
-/** The names the API server may call the webhook by. A certificate of its own: an SVID holds one URI and nothing else. */
-export function webhookName(revision: string): LeafName {
-  const host = `${names.revisionName(revision)}.${names.SYSTEM_NAMESPACE}.svc`;
-  return { dns: [host, `${host}.cluster.local`] };
+/** The name the API server calls the webhook by. A certificate of its own: an SVID holds one URI and nothing else. */
+export function webhookName(revision: string, systemNamespace: string): LeafName {
+  return { dns: [`${names.revisionName(revision)}.${systemNamespace}.svc`] };
 }
 
 /** A new key and a certificate for it. `now` in milliseconds since 1970. */

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Metrics, createLogger, systemClock, watched } from '../base/index.js';
+import { Metrics, createLogger, names, systemClock, watched } from '../base/index.js';
 import {
   Authority,
   controlPlaneName,
@@ -39,7 +39,8 @@ export async function startTestControlPlane(
   const log = createLogger({ level: 'silent' });
   const metrics = new Metrics();
   const issuer = watched<IssuerMaterial | undefined>(ca.issuer);
-  const identity = await keepOwnCertificate({ issuer, name: controlPlaneName(trustDomain), log }, signal);
+  const name = controlPlaneName(trustDomain, names.SYSTEM_NAMESPACE);
+  const identity = await keepOwnCertificate({ issuer, name, log }, signal);
   const podCheck = { pods: podDirectory(mesh), checkPeerAddress: true };
   const reviewToken = (token: string) =>
     Promise.resolve(review(mesh, Buffer.from(token, 'base64url').toString()));

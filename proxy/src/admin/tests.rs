@@ -88,7 +88,9 @@ async fn ready_names_what_is_missing_until_nothing_is() {
         (answer.status, answer.body.as_str()),
         (503, "not ready: waiting for an identity certificate\n")
     );
+    let waiting = tokio::spawn(ask(move || client::get(port, "/ready")));
     drop(certificate);
+    assert_eq!(waiting.await.unwrap().status, 200);
     assert_eq!(ask(move || client::get(port, "/ready")).await.status, 200);
     assert!(ask(move || client::get(port, "/metrics")).await.body.contains("weft_test_total 1\n"));
 }

@@ -9,9 +9,10 @@ use http::{Method, Request, Version};
 pub const PROTO_HEADER: HeaderName = HeaderName::from_static("x-weft-proto");
 const HTTP1: HeaderValue = HeaderValue::from_static("http/1.1");
 
-/// A receiving proxy says with it that nothing of the request reached its application, so that sending it to another
-/// endpoint is safe. This is how a callee that is being replaced costs no request. Set and removed by proxies.
-const UNSENT_HEADER: HeaderName = HeaderName::from_static("x-weft-unsent");
+/// A receiving proxy says with it that its application did not process the request, or that processing it once more
+/// does no harm, so that another endpoint may take it. This is how a callee that is being replaced costs no request.
+/// Set and removed by proxies.
+const ELSEWHERE_HEADER: HeaderName = HeaderName::from_static("x-weft-elsewhere");
 
 /// Tells the server which try of a request this is, from the second on.
 pub const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-weft-attempt");
@@ -93,14 +94,14 @@ pub fn take_http1_mark(headers: &mut HeaderMap) -> bool {
     headers.remove(PROTO_HEADER).is_some_and(|value| value == HTTP1)
 }
 
-/// Marks a response as given without asking the application.
-pub fn mark_unsent(headers: &mut HeaderMap) {
-    headers.insert(UNSENT_HEADER, HeaderValue::from_static("1"));
+/// Marks a response to a request that another endpoint may take.
+pub fn mark_elsewhere(headers: &mut HeaderMap) {
+    headers.insert(ELSEWHERE_HEADER, HeaderValue::from_static("1"));
 }
 
-/// Removes the mark and says whether it was there. Receivers use it to unmask an application that sets it.
-pub fn take_unsent_mark(headers: &mut HeaderMap) -> bool {
-    headers.remove(UNSENT_HEADER).is_some()
+/// Removes the mark and says whether it was there. Receivers do so to what applications send.
+pub fn take_elsewhere_mark(headers: &mut HeaderMap) -> bool {
+    headers.remove(ELSEWHERE_HEADER).is_some()
 }
 
 /// Whether the caller speaks gRPC, and an error must be told its way.

@@ -16,14 +16,15 @@ pub fn copy(request: &Request<Upload>) -> Option<Request<Upload>> {
     Some(copy)
 }
 
+/// Whether the request changes nothing, so that it may be sent twice.
+pub fn is_safe(request: &Request<Upload>) -> bool {
+    request.body().is_none() && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
 /// A copy of a request that changes nothing, and that may be sent again when a kept connection turns out to have been
 /// closed by its server while the request was under way (RFC 9112 9.3.1).
 pub fn copy_if_safe(request: &Request<Upload>) -> Option<Request<Upload>> {
-    if request.body().is_none() && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-        copy(request)
-    } else {
-        None
-    }
+    if is_safe(request) { copy(request) } else { None }
 }
 
 /// Whether `error` means that the connection ended rather than that something was wrong on it.

@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use super::Inbound;
 use crate::http::deadline::{Deadline, within};
 use crate::http::headers::{
-    is_grpc, mark_unsent, strip_hop_by_hop, take_http1_mark, take_unsent_mark, wants_upgrade,
+    is_grpc, mark_elsewhere, strip_hop_by_hop, take_elsewhere_mark, take_http1_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
 use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::{
     Body, Carry, ConnectError, Exchange, Lease, Pending, SendError, Upload, Upstream, UpstreamKey, Wire,
+    replay,
 };
 use crate::state::Workload;
 use crate::telemetry::{Direction, Record, RequestLabels, Series, Tls};
@@ -78,7 +79,7 @@ impl Connection {
         result.unwrap_or_else(|(failure, mut record)| {
             let mut response = rescue(&failure, grpc);
             if matches!(failure, Failure::Connect { .. }) {
-                mark_unsent(response.headers_mut());
+                mark_elsewhere(response.headers_mut());
             }
             record.answered(response.status(), response.headers());
             self.worker.metrics.error(Direction::Inbound, failure.reason());
@@ -110,9 +111,11 @@ impl Connection {
         let wire = if http1 { Wire::H1 } else { Wire::H2 };
         *request.version_mut() = Version::HTTP_11;
         let pending = Pending::new(&self.application);
+        let harmless = replay::is_safe(&request);
         match within(&mut limit, None, self.application.send(request, wire)).await {
             Ok(Ok((response, lease))) => Ok(answer(response, Exchange { record, lease, pending, limit })),
-            Ok(Err(error)) => Err((self.failure(error), record)),
+            // Boxed: it dials, and would make the future of every request larger.
+            Ok(Err(error)) => Err((Box::pin(self.failure(error, harmless)).await, record)),
             Err(_) => Err((overdue(), record)),
         }
     }
@@ -143,11 +146,18 @@ impl Connection {
         })
     }
 
-    fn failure(&self, error: SendError) -> Failure {
-        match error {
-            SendError::Connect(error, _) => self.failure_to_connect(error),
-            SendError::Unsent(error, _) | SendError::Lost(error) => self.lost(error),
+    /// An application that ends resets what it has accepted and not read, and what it has not accepted yet. If it is gone
+    /// now, a request that may be processed twice counts as one that never arrived.
+    async fn failure(&self, error: SendError, harmless: bool) -> Failure {
+        let (error, may_dial) = match error {
+            SendError::Connect(error, _) => return self.failure_to_connect(error),
+            SendError::Unsent(error, _) => (error, true),
+            SendError::Lost(error) => (error, harmless),
+        };
+        if may_dial && let Err(gone) = self.application.open_h1(Carry::H1).await {
+            return self.failure_to_connect(gone);
         }
+        self.lost(error)
     }
 
     fn failure_to_connect(&self, error: ConnectError) -> Failure {
@@ -164,7 +174,7 @@ fn answer(response: Response<Incoming>, mut exchange: Exchange) -> Response<Body
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
     strip_hop_by_hop(&mut head.headers);
-    take_unsent_mark(&mut head.headers);
+    take_elsewhere_mark(&mut head.headers);
     exchange.record.answered(head.status, &head.headers);
     Response::from_parts(head, Body::hold(body, exchange))
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::route::RouteIndex;
 use super::budget::Budget;
+use super::route::RouteIndex;
 use crate::http::{Upstream, UpstreamKey, Upstreams, Wire};
 use crate::state::{Destination, Endpoint, Route};
 use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};

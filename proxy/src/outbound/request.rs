@@ -16,7 +16,7 @@ use super::route::{Asked, Taken};
 use super::{Outbound, change, own_answer, split, upgrade};
 use crate::http::deadline::{Deadline, Limit, Passed, within};
 use crate::http::headers::{
-    ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_unsent_mark, wants_upgrade,
+    ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
 use crate::http::{Body, ConnectError, Exchange, Pending, SendError, Upload, Wire, replay};
@@ -181,7 +181,8 @@ impl Connection {
             };
             match result {
                 Ok((mut response, lease)) => {
-                    let again = if take_unsent_mark(response.headers_mut()) && endpoint.carries_mesh_http() {
+                    let again = if take_elsewhere_mark(response.headers_mut()) && endpoint.carries_mesh_http()
+                    {
                         attempts.refused(spare, &limit).await
                     } else {
                         endpoint.upstream.load.observe(sent.elapsed());
@@ -285,7 +286,9 @@ impl<'a> Attempts<'a> {
 
     /// Follows the route's policy: counts the request, and keeps its body, since it may be sent again.
     fn prepare(&mut self, request: &mut Request<Upload>, grpc: bool) {
-        let Some(retries) = &self.chosen.live.destination.routes[self.chosen.taken.route].retries else { return };
+        let Some(retries) = &self.chosen.live.destination.routes[self.chosen.taken.route].retries else {
+            return;
+        };
         let Some(budget) = self.chosen.live.budget(self.chosen.taken.route) else { return };
         budget.borrow_mut().request(self.outbound.clock());
         let body = std::mem::take(request.body_mut());

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -12,7 +13,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use weft_proxy::socket;
 
 use super::netns::{APPLICATION, Pod, Running};
@@ -53,6 +54,46 @@ pub fn slow_application(pod: &Pod, port: u16, arrived: Arc<Notify>, finish: Arc<
             "done".to_owned()
         }
     })
+}
+
+/// An application that ends as a good one does at SIGTERM: after `stop` it accepts nothing more, answers what it has
+/// begun and closes what is idle.
+pub fn ending_application(pod: &Pod, port: u16, name: &'static str, stop: Arc<Notify>) -> Running {
+    pod.start(APPLICATION, move |started| async move {
+        let listener = TcpListener::from_std(socket::listen_everywhere(port).unwrap()).unwrap();
+        started.send(()).unwrap();
+        let (ending, ended) = watch::channel(());
+        let accept = async {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(until_ended(stream, name, ended.clone()));
+            }
+        };
+        tokio::select! {
+            () = accept => {}
+            () = stop.notified() => {}
+        }
+        drop(listener);
+        drop(ended);
+        ending.send_replace(());
+        ending.closed().await;
+    })
+}
+
+async fn until_ended(stream: TcpStream, name: &'static str, mut ended: watch::Receiver<()>) {
+    let service = service_fn(|_| async move {
+        // Long enough for an end to fall into it now and then.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(name.as_bytes()))))
+    });
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = &mut connection => return,
+        _ = ended.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 fn serve<H, F>(pod: &Pod, port: u16, version: Version, answer: H) -> Running

@@ -48,6 +48,7 @@ pub struct Setup {
     pub drain_seconds: u32,
     pub workload: Workload,
     pub init: Vec<&'static str>,
+    pub log: &'static str,
 }
 
 struct Proxy {
@@ -107,7 +108,14 @@ impl Setup {
             outbound_policy: OutboundPolicy::AllowAny.into(),
             ..Workload::default()
         };
-        Self { account, probes: "{}".to_owned(), drain_seconds: 5, workload, init: Vec::new() }
+        Self {
+            account,
+            probes: "{}".to_owned(),
+            drain_seconds: 5,
+            workload,
+            init: Vec::new(),
+            log: "info,weft_proxy=debug",
+        }
     }
 
     /// Callers must prove who they are.
@@ -177,7 +185,12 @@ fn octets(ip: IpAddr) -> Vec<u8> {
 impl Member {
     /// What this pod's proxy sends to `dialled`.
     pub fn knows(&self, dialled: SocketAddr, destination: &Destination) {
-        self.plane.set_destination(&format!("ip/{dialled}"), "1", destination);
+        self.knows_as("1", dialled, destination);
+    }
+
+    /// The same, as a later version.
+    pub fn knows_as(&self, version: &str, dialled: SocketAddr, destination: &Destination) {
+        self.plane.set_destination(&format!("ip/{dialled}"), version, destination);
     }
 
     /// Asks the proxy's metrics port from inside.
@@ -194,6 +207,11 @@ impl Member {
         let mut command = self.pod.command(PROGRAM);
         command.arg(name);
         command
+    }
+
+    /// The process of the proxy.
+    pub fn pid(&self) -> u32 {
+        self.proxy.child.id()
     }
 
     /// Sends SIGTERM to the proxy.
@@ -229,7 +247,7 @@ impl Member {
 }
 
 #[allow(clippy::disallowed_methods, reason = "between two looks at another process")]
-fn pause() {
+pub fn pause() {
     std::thread::sleep(Duration::from_millis(10));
 }
 
@@ -263,7 +281,7 @@ impl Proxy {
             .env("WEFT_POD_IPS", ips)
             .env("WEFT_PROBES", &setup.probes)
             .env("WEFT_DRAIN_SECONDS", setup.drain_seconds.to_string())
-            .env("WEFT_LOG", "info,weft_proxy=debug")
+            .env("WEFT_LOG", setup.log)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

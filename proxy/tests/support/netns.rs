@@ -162,8 +162,11 @@ impl Pod {
     }
 }
 
-/// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_weft-proxy");
+/// The program under test: the one built with the tests, or the one named when they were built.
+pub const PROGRAM: &str = match option_env!("WEFT_PROGRAM") {
+    Some(program) => program,
+    None => env!("CARGO_BIN_EXE_weft-proxy"),
+};
 
 /// Runs a command, and panics with what it said if it fails.
 pub fn succeed(command: &mut Command) -> String {

@@ -48,6 +48,35 @@ async fn an_application_that_has_stopped_costs_no_request_while_another_runs() {
 }
 
 #[tokio::test]
+async fn an_application_that_ends_while_it_is_asked_costs_no_request_that_may_be_sent_twice() {
+    for (request, expected) in [
+        (GET, "http/1.1 200 "),
+        (&b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"[..], "http/1.1 502 "),
+    ] {
+        let (world, app) = (World::new(), App::start(Wire::H1).await);
+        let ending = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (alive, leaving) = (world.receiver(app.addr), world.receiver(ending.local_addr().unwrap()));
+        // One after the other, until the request meets the one that ends.
+        let endpoints = vec![world.meshed(&leaving), world.meshed(&alive)];
+        let caller = world.caller(destination(Protocol::Http1, endpoints));
+        let ended = tokio::spawn(async move {
+            let (mut io, _) = ending.accept().await.unwrap();
+            io.read_u8().await.unwrap();
+            drop(ending);
+        });
+        loop {
+            let mut client = connect(caller.outbound).await;
+            client.write_all(request).await.unwrap();
+            let (head, _) = read_response(&mut client).await;
+            if ended.is_finished() {
+                assert!(head.starts_with(expected), "{head}");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_application_that_has_stopped_is_told_as_it_is_where_there_is_no_other() {
     let world = World::new();
     let stopped = world.receiver(nobody());
@@ -56,7 +85,7 @@ async fn an_application_that_has_stopped_is_told_as_it_is_where_there_is_no_othe
     client.write_all(GET).await.unwrap();
     let (head, _) = read_response(&mut client).await;
     assert!(head.starts_with("http/1.1 503") && head.contains("x-weft-reason: connect-failed"), "{head}");
-    assert!(!head.contains("x-weft-unsent"), "a mark between proxies reached the application: {head}");
+    assert!(!head.contains("x-weft-elsewhere"), "a mark between proxies reached the application: {head}");
 }
 
 #[tokio::test]
@@ -70,7 +99,7 @@ async fn an_application_cannot_ask_for_its_requests_to_be_sent_elsewhere() {
             let (mut io, _) = app.accept().await.unwrap();
             let mut seen = [0; 10];
             io.read_exact(&mut seen).await.unwrap();
-            let answer = b"HTTP/1.1 503 Busy\r\nx-weft-unsent: 1\r\ncontent-length: 4\r\n\r\nbusy";
+            let answer = b"HTTP/1.1 503 Busy\r\nx-weft-elsewhere: 1\r\ncontent-length: 4\r\n\r\nbusy";
             io.write_all(answer).await.unwrap();
         }
     });
