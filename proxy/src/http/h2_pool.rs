@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hyper::client::conn::http2::SendRequest;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
 
-use super::{ConnectError, Upload};
+use super::{ConnectError, LocalExec, Upload};
+use crate::tcp::Stream;
 
 #[derive(Debug, Default)]
 pub(super) struct H2Pool {
@@ -18,15 +20,19 @@ pub(super) struct H2Pool {
 struct Connection {
     sender: SendRequest<Upload>,
     open: Cell<usize>,
-    /// What the peer's settings allow; its driver keeps it current.
-    limit: Rc<Cell<usize>>,
+    /// Its driver polls it; the pool asks it how many streams the peer's settings allow.
+    driven: Driven,
 }
+
+/// A connection shared between its driver and the pool. Its driver drops it when it has ended, because only that tells
+/// the senders that they are closed.
+pub(super) type Driven = Rc<RefCell<Option<http2::Connection<TokioIo<Stream>, Upload, LocalExec>>>>;
 
 /// A connection that was opened, for the pool.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub sender: SendRequest<Upload>,
-    pub limit: Rc<Cell<usize>>,
+    pub driven: Driven,
 }
 
 /// The dial under way, which everybody waits for who needs a connection.
@@ -60,7 +66,7 @@ impl H2Pool {
         connections.retain(|connection| !connection.sender.is_closed());
         let free = connections
             .iter()
-            .filter(|connection| connection.open.get() < connection.limit.get())
+            .filter(|connection| connection.open.get() < connection.limit())
             .min_by_key(|connection| connection.open.get());
         if let Some(connection) = free {
             connection.open.set(connection.open.get() + 1);
@@ -84,8 +90,8 @@ impl H2Pool {
 
     pub fn dial_ended(&self, result: Result<Opened, ConnectError>) {
         let failure = match result {
-            Ok(Opened { sender, limit }) => {
-                let connection = Rc::new(Connection { sender, open: Cell::new(0), limit });
+            Ok(Opened { sender, driven }) => {
+                let connection = Rc::new(Connection { sender, open: Cell::new(0), driven });
                 self.connections.borrow_mut().push(connection);
                 None
             }
@@ -100,6 +106,15 @@ impl H2Pool {
     /// Forgets connections that have ended.
     pub fn sweep(&self) {
         self.connections.borrow_mut().retain(|connection| !connection.sender.is_closed());
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// How many streams may be open at once.
+    fn limit(&self) -> usize {
+        self.driven.borrow().as_ref().map_or(0, http2::Connection::current_max_send_streams)
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response, Version};
@@ -232,7 +233,7 @@ impl Upstream {
 
     async fn open_h2(&self) -> Result<Opened, ConnectError> {
         let stream = self.open(Carry::H2).await?;
-        let (sender, mut connection) = http2::Builder::new(LocalExec)
+        let (sender, connection) = http2::Builder::new(LocalExec)
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -243,14 +244,16 @@ impl Upstream {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| ConnectError::http(self.key.addr, &error))?;
-        let limit = Rc::new(Cell::new(connection.current_max_send_streams()));
-        let shared = limit.clone();
+        let driven = Rc::new(RefCell::new(Some(connection)));
+        let polled = driven.clone();
         drive(poll_fn(move |cx| {
-            let ended = Pin::new(&mut connection).poll(cx);
-            shared.set(connection.current_max_send_streams());
-            ended
+            let mut polled = polled.borrow_mut();
+            let Some(connection) = &mut *polled else { return Poll::Ready(Ok(())) };
+            let result = ready!(Pin::new(connection).poll(cx));
+            *polled = None;
+            Poll::Ready(result)
         }));
-        Ok(Opened { sender, limit })
+        Ok(Opened { sender, driven })
     }
 
     /// A connection of its own for a request that will leave HTTP; it goes back to no pool.

@@ -1,12 +1,19 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
 use super::app::App;
-use super::harness::{Proxy, World, backend, connect, destination, nobody, on_header, plain, read_response};
+use super::harness::{
+    LIMIT, Proxy, World, backend, connect, destination, nobody, on_header, plain, read_response,
+};
 use crate::http::Wire;
 use crate::state::{Protocol, Route, WeightedBackend};
 
@@ -83,7 +90,7 @@ async fn headers_choose_the_route_before_weights_do() {
     let mut destination = destination(Protocol::Http1, vec![world.meshed(&first)]);
     destination
         .backends
-        .push(std::sync::Arc::new(backend("shop/reviews:8080{version=v2}", vec![world.meshed(&second)])));
+        .push(Arc::new(backend("shop/reviews:8080{version=v2}", vec![world.meshed(&second)])));
     let all = |backend| vec![WeightedBackend { backend, weight: 1, ..Default::default() }];
     destination.routes = vec![
         Route {
@@ -114,7 +121,7 @@ async fn a_drain_ends_connections_between_proxies_and_no_request_fails() {
         let mut client = client.clone();
         if number == 50 {
             let trigger = receiver.drain.clone();
-            draining = Some(tokio::spawn(async move { trigger.drain(super::harness::LIMIT).await }));
+            draining = Some(tokio::spawn(async move { trigger.drain(LIMIT).await }));
         }
         let response = client.send_request(get("/name")).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
@@ -137,4 +144,40 @@ async fn an_empty_body_ends_with_its_head() {
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::NO_CONTENT);
     assert!(hyper::body::Body::is_end_stream(response.body()));
+}
+
+#[tokio::test]
+async fn more_requests_than_one_connection_takes_go_over_another() {
+    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let caller = world.caller(destination(Protocol::Http2, vec![plain(app.local_addr().unwrap())]));
+    // Takes two streams on each connection, and answers none before four are there.
+    let waiting = Arc::new(tokio::sync::Barrier::new(4));
+    tokio::spawn(async move {
+        loop {
+            let io = TokioIo::new(app.accept().await.unwrap().0);
+            let waiting = waiting.clone();
+            let service = service_fn(move |request: Request<_>| {
+                let waiting = waiting.clone();
+                async move {
+                    if request.uri().path() != "/first" {
+                        waiting.wait().await;
+                    }
+                    Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("together")))
+                }
+            });
+            let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(server.max_concurrent_streams(2).serve_connection(io, service));
+        }
+    });
+    let mut client = client(&caller).await;
+    // How many streams a connection takes is known once its settings have arrived.
+    assert_eq!(client.send_request(get("/first")).await.unwrap().status(), StatusCode::OK);
+    let requests = (0..4).map(|_| {
+        let mut client = client.clone();
+        tokio::spawn(async move { client.send_request(get("/")).await.unwrap().status() })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        let status = tokio::time::timeout(LIMIT, request).await.expect("a stream for each request").unwrap();
+        assert_eq!(status, StatusCode::OK);
+    }
 }
