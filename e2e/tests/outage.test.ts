@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, load, namespace } from '../support/app.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
-import { trafficPolicy, waitForCondition } from '../support/policy.js';
-import { apply, kubectl } from '../support/run.js';
+import { condition, trafficPolicy } from '../support/policy.js';
+import { apply, eventually, kubectl } from '../support/run.js';
 import { scaleControlPlane } from '../support/weft.js';
 
 const NS = 'e2e-outage';
@@ -64,7 +64,11 @@ test('when the control plane returns, a new policy takes effect with no restart'
   await apply(
     trafficPolicy(NS, 'reviews', { targetRefs: [{ kind: 'Service', name: 'reviews' }], routes: [{ split }] }),
   );
-  await waitForCondition(NS, 'reviews', 'Programmed', 'True');
+  // Until the proxies have come back the policy is Programmed with reason NoSubscribers.
+  await eventually(
+    'the proxies have acknowledged the policy',
+    async () => (await condition(NS, 'reviews', 'Programmed'))?.reason === 'Programmed',
+  );
   const report = await load(NS, 'deploy/client', '-url', URL, ...FLAGS);
   expect(report.versions).toEqual({ v2: 250 });
 });
