@@ -3,6 +3,7 @@
 //! accept -> original destination -> what the mesh knows -> protocol -> HTTP: each request by [`request`];
 //! bytes: [`opaque`]; not the mesh's: [`pass`].
 
+mod attempts;
 mod balance;
 mod budget;
 mod change;

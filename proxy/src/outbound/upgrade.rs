@@ -4,7 +4,8 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::request::{Attempts, Chosen, Failed, answer};
+use super::attempts::Attempts;
+use super::request::{Chosen, Failed, answer};
 use super::{Outbound, change};
 use crate::http::headers::PROTO_HEADER;
 use crate::http::rescue::Failure;
