@@ -3,6 +3,8 @@
 mod body;
 mod connect_error;
 pub mod deadline;
+pub mod expect;
+pub mod framing;
 mod h1_pool;
 mod h2_pool;
 pub mod headers;

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use thiserror::Error;
 
 use super::deadline::Limit;
+use super::expect::Hold;
 use super::tape::Playing;
 use super::{Lease, Pending};
 use crate::telemetry::Record;
@@ -26,6 +27,8 @@ pub struct Upload(Option<Box<Source>>);
 enum Source {
     Once(Incoming),
     Again(Playing),
+    /// Not to be read before its hold ends.
+    Held(Hold, Upload),
 }
 
 /// A response's body on its way to the caller.
@@ -73,8 +76,13 @@ impl Upload {
     pub fn keep(self) -> Self {
         Self(self.0.map(|source| match *source {
             Source::Once(incoming) => Box::new(Source::Again(Playing::record(incoming))),
-            Source::Again(_) => source,
+            Source::Again(_) | Source::Held(..) => source,
         }))
+    }
+
+    /// The same body, not to be read before `hold` ends.
+    pub fn hold(self, hold: Hold) -> Self {
+        Self(Some(Box::new(Source::Held(hold, self))))
     }
 
     /// The same body from its beginning, if there is none or it is kept.
@@ -83,12 +91,18 @@ impl Upload {
             None => Some(Self::default()),
             Some(Source::Once(_)) => None,
             Some(Source::Again(playing)) => Some(Self(Some(Box::new(Source::Again(playing.again()))))),
+            // Whoever is asked next need not be: the body is there when the first has agreed.
+            Some(Source::Held(_, body)) => body.again(),
         }
     }
 
     /// Whether all of it can be sent: what was kept has not become too long.
     pub fn is_whole(&self) -> bool {
-        !matches!(self.0.as_deref(), Some(Source::Again(playing)) if !playing.is_whole())
+        match self.0.as_deref() {
+            Some(Source::Again(playing)) => playing.is_whole(),
+            Some(Source::Held(_, body)) => body.is_whole(),
+            Some(Source::Once(_)) | None => true,
+        }
     }
 }
 
@@ -109,6 +123,11 @@ impl HttpBody for Upload {
         match self.0.as_deref_mut() {
             Some(Source::Once(incoming)) => Pin::new(incoming).poll_frame(cx),
             Some(Source::Again(playing)) => playing.poll_frame(cx),
+            Some(Source::Held(hold, body)) => {
+                std::task::ready!(hold.poll(cx));
+                *self = std::mem::take(body);
+                self.poll_frame(cx)
+            }
             None => Poll::Ready(None),
         }
     }
@@ -117,6 +136,7 @@ impl HttpBody for Upload {
         match self.0.as_deref() {
             Some(Source::Once(incoming)) => incoming.is_end_stream(),
             Some(Source::Again(playing)) => playing.is_end_stream(),
+            Some(Source::Held(_, body)) => body.is_end_stream(),
             None => true,
         }
     }
@@ -125,6 +145,7 @@ impl HttpBody for Upload {
         match self.0.as_deref() {
             Some(Source::Once(incoming)) => incoming.size_hint(),
             Some(Source::Again(playing)) => playing.size_hint(),
+            Some(Source::Held(_, body)) => body.size_hint(),
             None => SizeHint::with_exact(0),
         }
     }

@@ -3,7 +3,7 @@
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{Method, Request, Version};
+use http::{Request, Version};
 
 /// Says that a request that arrives over h2 was HTTP/1.1 where it began, and shall be again. Set and removed by proxies.
 pub const PROTO_HEADER: HeaderName = HeaderName::from_static("x-weft-proto");
@@ -62,20 +62,19 @@ fn mentions_trailers(te: &HeaderValue) -> bool {
     te.to_str().is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")))
 }
 
-/// Whether the caller asks to leave HTTP on this connection (WebSocket, CONNECT). An offer to go on in HTTP/2 is none:
+/// Whether the caller asks to leave HTTP on this connection (WebSocket). An offer to go on in HTTP/2 is none:
 /// it may be left unanswered, and each hop chooses its version by itself.
 pub fn wants_upgrade<B>(request: &Request<B>) -> bool {
     if request.version() > Version::HTTP_11 {
         return false;
     }
-    request.method() == Method::CONNECT
-        || (request.headers().get(UPGRADE).is_some_and(|protocol| protocol != "h2c")
-            && request
-                .headers()
-                .get_all(CONNECTION)
-                .iter()
-                .filter_map(|value| value.to_str().ok())
-                .any(|value| value.split(',').any(|name| name.trim().eq_ignore_ascii_case("upgrade"))))
+    request.headers().get(UPGRADE).is_some_and(|protocol| protocol != "h2c")
+        && request
+            .headers()
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|name| name.trim().eq_ignore_ascii_case("upgrade")))
 }
 
 /// Asks for, or agrees to, the upgrade to `protocol`.

@@ -9,6 +9,7 @@ use http::{Response, StatusCode};
 use thiserror::Error;
 
 use super::body::GRPC_DEADLINE_EXCEEDED;
+use super::framing::{Refused, Unusable};
 use super::{Body, ConnectError};
 use crate::names::REASON_HEADER;
 
@@ -36,8 +37,12 @@ pub enum Failure {
     DeadlinePassed { destination: String },
     #[error("{destination}: {addr} did not answer within the {limit:?} of a try")]
     TryTimeout { destination: String, addr: SocketAddr, limit: Duration },
-    #[error("CONNECT over HTTP/2 is not carried")]
-    ConnectMethod,
+    #[error("{0}")]
+    Refused(Refused),
+    #[error("the body of the request ended before its end or is malformed")]
+    BadBody,
+    #[error("{destination}: the response of {addr} cannot be passed on: {reason}")]
+    Unusable { destination: String, addr: SocketAddr, reason: Unusable },
     #[error("the mesh knows no service at {addr}, and the outbound policy allows nothing else")]
     UnknownDestination { addr: SocketAddr },
     #[error(
@@ -61,7 +66,9 @@ impl Failure {
             Self::Lost { .. } => "connection-lost",
             Self::DeadlinePassed { .. } => "deadline-exceeded",
             Self::TryTimeout { .. } => "try-timeout",
-            Self::ConnectMethod => "connect-not-supported",
+            Self::Refused(refused) => refused.reason(),
+            Self::BadBody => "bad-body",
+            Self::Unusable { .. } => "bad-response",
             Self::UnknownDestination { .. } => "unknown-destination",
             Self::ControlPlaneUnreachable { .. } => "control-plane-unreachable",
             Self::Rejected { .. } => "configuration-rejected",
@@ -75,16 +82,23 @@ impl Failure {
             Self::NoEndpoints { .. } | Self::Connect { .. } | Self::ControlPlaneUnreachable { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Lost { .. } | Self::UnknownDestination { .. } => StatusCode::BAD_GATEWAY,
+            Self::Lost { .. } | Self::Unusable { .. } | Self::UnknownDestination { .. } => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::DeadlinePassed { .. } | Self::TryTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
-            Self::ConnectMethod => StatusCode::NOT_IMPLEMENTED,
+            Self::Refused(refused) => refused.status(),
+            Self::BadBody => StatusCode::BAD_REQUEST,
         }
     }
 
     fn grpc_status(&self) -> &'static str {
         match self {
-            Self::NoRoute { .. } | Self::ConnectMethod => GRPC_UNIMPLEMENTED,
-            Self::InvalidBackend { .. } | Self::Rejected { .. } => GRPC_INTERNAL,
+            Self::NoRoute { .. } => GRPC_UNIMPLEMENTED,
+            Self::InvalidBackend { .. }
+            | Self::Rejected { .. }
+            | Self::Refused(_)
+            | Self::BadBody
+            | Self::Unusable { .. } => GRPC_INTERNAL,
             Self::DeadlinePassed { .. } | Self::TryTimeout { .. } => GRPC_DEADLINE_EXCEEDED,
             Self::NoEndpoints { .. }
             | Self::Connect { .. }

@@ -1,7 +1,7 @@
-//! Requests that leave HTTP: WebSocket and other upgrades, CONNECT. Both connections are tied together afterwards.
+//! Requests that leave HTTP: WebSocket and other upgrades. Both connections are tied together afterwards.
 
 use http::header::{HeaderMap, HeaderValue, UPGRADE};
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, on};
 use hyper_util::rt::TokioIo;
@@ -15,12 +15,11 @@ use crate::tcp::{Relayed, relay};
 #[derive(Debug)]
 pub struct Caller {
     io: OnUpgrade,
-    connect: bool,
 }
 
 /// Takes the request apart: what goes on, still asking for the upgrade, and the caller's connection.
 pub fn ask(mut request: Request<Incoming>) -> (Caller, Request<Upload>) {
-    let caller = Caller { io: on(&mut request), connect: request.method() == Method::CONNECT };
+    let caller = Caller { io: on(&mut request) };
     let mut request = request.map(Upload::from);
     strip_but_upgrade(request.headers_mut());
     (caller, request)
@@ -37,9 +36,7 @@ pub enum Answer {
 
 /// Ties the caller to the upstream if that agreed; `drain` waits for the end of their connection.
 pub fn agree(caller: Caller, response: Response<Incoming>, drain: &Drain) -> Answer {
-    let agreed = response.status() == StatusCode::SWITCHING_PROTOCOLS
-        || (caller.connect && response.status().is_success());
-    if !agreed {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Answer::Declined(response);
     }
     let mut response = response;

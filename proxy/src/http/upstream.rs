@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response, Version};
+use http::header::TRANSFER_ENCODING;
+use http::{HeaderValue, Request, Response, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -187,8 +189,9 @@ impl Upstream {
     async fn exchange_h1(
         self: &Rc<Self>,
         mut sender: http1::SendRequest<Upload>,
-        request: Request<Upload>,
+        mut request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
+        frame_h1(&mut request);
         match sender.try_send_request(request).await {
             Ok(response) => Ok((response, Lease::H1 { upstream: self.clone(), sender })),
             Err(error) => Err(error.into()),
@@ -301,6 +304,13 @@ impl Upstream {
             stream.write_all(&header).await.map_err(|error| ConnectError::tcp(addr, &error))?;
         }
         Ok(stream)
+    }
+}
+
+/// hyper would send a GET or HEAD without the body whose length it does not know.
+fn frame_h1(request: &mut Request<Upload>) {
+    if !request.body().is_none() && request.body().size_hint().exact().is_none() {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Inbound;
 use crate::http::deadline::{Deadline, within};
+use crate::http::framing::{self, Unusable};
 use crate::http::headers::{
     is_grpc, mark_elsewhere, strip_hop_by_hop, take_elsewhere_mark, take_http1_mark, wants_upgrade,
 };
@@ -16,7 +17,7 @@ use crate::http::rescue::{Failure, rescue};
 use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::{
     Body, Carry, ConnectError, Exchange, Lease, Pending, SendError, Upload, Upstream, UpstreamKey, Wire,
-    replay,
+    expect, replay,
 };
 use crate::state::Workload;
 use crate::telemetry::{Direction, Record, RequestLabels, Series, Tls};
@@ -68,13 +69,19 @@ impl Connection {
     }
 
     /// Answers one request, with the application's response or with why there is none.
-    pub async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+    pub async fn respond(&self, mut request: Request<Incoming>) -> Response<Body> {
         let started = Instant::now();
         let record = self.series.begin(started);
         let grpc = is_grpc(request.headers());
-        let result = match wants_upgrade(&request) {
-            true => Box::pin(self.upgrade(request, record)).await,
-            false => self.carry(request, record, started, grpc).await,
+        // What comes over h2 was judged where it began; HTTP/1.1 between proxies is rare.
+        let admitted = match self.wire {
+            Wire::H1 => framing::admit(&mut request, self.application.key.addr),
+            Wire::H2 => Ok(()),
+        };
+        let result = match admitted {
+            Err(refused) => Err((Failure::Refused(refused), record)),
+            Ok(()) if wants_upgrade(&request) => Box::pin(self.upgrade(request, record)).await,
+            Ok(()) => self.carry(request, record, started, grpc).await,
         };
         result.unwrap_or_else(|(failure, mut record)| {
             let mut response = rescue(&failure, grpc);
@@ -109,11 +116,17 @@ impl Connection {
         }
         let http1 = take_http1_mark(request.headers_mut()) || self.wire == Wire::H1;
         let wire = if http1 { Wire::H1 } else { Wire::H2 };
+        if self.wire == Wire::H1 {
+            expect::hold(&mut request);
+        }
         *request.version_mut() = Version::HTTP_11;
         let pending = Pending::new(&self.application);
         let harmless = replay::is_safe(&request);
         match within(&mut limit, None, self.application.send(request, wire)).await {
-            Ok(Ok((response, lease))) => Ok(answer(response, Exchange { record, lease, pending, limit })),
+            Ok(Ok((response, lease))) => match framing::usable(&response) {
+                Ok(()) => Ok(answer(response, Exchange { record, lease, pending, limit })),
+                Err(reason) => Err((self.unusable(reason), record)),
+            },
             // Boxed: it dials, and would make the future of every request larger.
             Ok(Err(error)) => Err((Box::pin(self.failure(error, harmless)).await, record)),
             Err(_) => Err((overdue(), record)),
@@ -163,6 +176,10 @@ impl Connection {
     fn failure_to_connect(&self, error: ConnectError) -> Failure {
         self.worker.metrics.connect_failure(Direction::Inbound, error.reason());
         Failure::Connect { destination: self.destination.clone(), error }
+    }
+
+    fn unusable(&self, reason: Unusable) -> Failure {
+        Failure::Unusable { destination: self.destination.clone(), addr: self.application.key.addr, reason }
     }
 
     fn lost(&self, error: hyper::Error) -> Failure {

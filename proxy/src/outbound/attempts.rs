@@ -13,6 +13,7 @@ use super::live::LiveEndpoint;
 use super::request::{Chosen, Failed};
 use super::retry::{self, Ended};
 use crate::http::deadline::Limit;
+use crate::http::framing::Unusable;
 use crate::http::rescue::Failure;
 use crate::http::{ConnectError, SendError, Upload, replay};
 use crate::state::Retries;
@@ -191,6 +192,12 @@ impl<'a> Attempts<'a> {
     /// The request ends here: its deadline has passed.
     pub fn overdue(self) -> Failed {
         (Failure::DeadlinePassed { destination: self.chosen.live.name.clone() }, self.record)
+    }
+
+    /// The request ends here: what came back cannot be passed on.
+    pub fn unusable(self, reason: Unusable) -> Failed {
+        let addr = self.endpoint().upstream.key.addr;
+        (Failure::Unusable { destination: self.chosen.live.name.clone(), addr, reason }, self.record)
     }
 
     /// The request ends here: this try took longer than `limit`.

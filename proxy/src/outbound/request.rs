@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::http::headers::{
     ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
-use crate::http::{Body, Exchange, Pending, Upload, Wire};
+use crate::http::{Body, Exchange, Pending, Upload, Wire, expect, framing};
 use crate::state::{DestinationView, PathMatch, Route, WeightedBackend};
 use crate::telemetry::{Direction, Record, Series};
 
@@ -61,10 +61,14 @@ impl Connection {
     }
 
     /// Answers one request, with the upstream's response or with why there is none.
-    pub async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+    pub async fn respond(&self, mut request: Request<Incoming>) -> Response<Body> {
         let started = Instant::now();
         let grpc = is_grpc(request.headers());
-        let result = match self.choose(&request, started) {
+        let admitted = framing::admit(&mut request, self.original).map_err(|refused| {
+            let record = self.live().series_without_endpoint(&self.outbound.worker.metrics, None, None);
+            (Failure::Refused(refused), record.begin(started))
+        });
+        let result = match admitted.and_then(|()| self.choose(&request, started)) {
             Ok(Choice::Answer(response)) => Ok(response),
             Ok(Choice::Send(chosen)) if wants_upgrade(&request) => {
                 Box::pin(upgrade::carry(&self.outbound, &chosen, request, started)).await
@@ -103,9 +107,6 @@ impl Connection {
             live.series_without_endpoint(&self.outbound.worker.metrics, route, backend).begin(started)
         };
         let no_route = || Failure::NoRoute { destination: live.name.clone() };
-        if self.wire == Wire::H2 && request.method() == Method::CONNECT {
-            return Err((Failure::ConnectMethod, record(None, None)));
-        }
         let asked = Asked::new(request, &self.outbound.worker.workload);
         let Some(taken) = live.routes.first_match(&destination.routes, asked) else {
             return Err((no_route(), record(None, None)));
@@ -147,9 +148,10 @@ impl Connection {
         change::request(&mut request, chosen);
         let mut attempts = Attempts::new(&self.outbound, chosen, started);
         attempts.prepare(&mut request, grpc);
+        let asks = expect::hold(&mut request);
         loop {
             let endpoint = attempts.endpoint();
-            let wire = endpoint.wire(self.wire);
+            let wire = if asks { Wire::H1 } else { endpoint.wire(self.wire) };
             self.dress(&mut request, endpoint, attempts.tries);
             let pending = Pending::new(&endpoint.upstream);
             let sent = Instant::now();
@@ -191,6 +193,9 @@ impl Connection {
                     if let Some(again) = again {
                         request = again;
                         continue;
+                    }
+                    if let Err(reason) = framing::usable(&response) {
+                        return Err(attempts.unusable(reason));
                     }
                     let exchange = Exchange { record: attempts.record, lease, pending, limit };
                     return Ok(answer(response, chosen, exchange));
