@@ -146,7 +146,8 @@ impl HttpBody for Upload {
             Some(Source::Once(incoming)) => incoming.size_hint(),
             Some(Source::Again(playing)) => playing.size_hint(),
             Some(Source::Held(_, body)) => body.size_hint(),
-            None => SizeHint::with_exact(0),
+            // Not zero: hyper would tell an upstream of HTTP/2 a length that the caller did not.
+            None => SizeHint::default(),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Callers say it in `x-weft-deadline`, in milliseconds, and gRPC callers in `grpc-timeout`; both count from the moment
 //! the request arrives, so that no clocks need to agree. What is forwarded is what is left. The smaller one holds.
 
+mod mark;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -47,10 +49,11 @@ pub enum Passed {
 impl Deadline {
     /// The earliest of what the headers say and of `own`; all count from `started`.
     pub fn read(headers: &HeaderMap, started: Instant, own: Option<Duration>, grpc: bool) -> Option<Self> {
-        let weft = headers.get(WEFT).and_then(|value| milliseconds(value.as_bytes()));
+        let (weft, marked) = headers.get(WEFT).map_or((None, None), |value| weft_deadline(value.as_bytes()));
         let timeout = headers.get(GRPC).filter(|_| grpc).and_then(|value| grpc_timeout(value.as_bytes()));
         let least = [weft, timeout, own].into_iter().flatten().min()?;
-        Some(Self { at: started + least.min(LONGEST), grpc })
+        let at = started + least.min(LONGEST);
+        Some(Self { at: marked.map_or(at, |marked| marked.min(at)), grpc })
     }
 
     /// What is left at `now`.
@@ -60,8 +63,22 @@ impl Deadline {
 
     /// Tells the next hop what is left, in whole milliseconds, one at least.
     pub fn write(&self, headers: &mut HeaderMap, now: Instant) {
-        let left = u64::try_from(self.left(now).as_millis()).unwrap_or(u64::MAX).max(1);
-        headers.insert(WEFT, HeaderValue::from(left));
+        let left = self.whole_milliseconds(now);
+        self.insert(headers, left, HeaderValue::from(left));
+    }
+
+    /// Tells the application of this pod, so that what it copies to its own requests is read rightly: see [`mark`].
+    pub fn write_marked(&self, headers: &mut HeaderMap, now: Instant) {
+        let left = self.whole_milliseconds(now);
+        self.insert(headers, left, mark::value(left, self.at));
+    }
+
+    fn whole_milliseconds(&self, now: Instant) -> u64 {
+        u64::try_from(self.left(now).as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn insert(&self, headers: &mut HeaderMap, left: u64, value: HeaderValue) {
+        headers.insert(WEFT, value);
         if self.grpc {
             headers.insert(GRPC, grpc_value(left));
         }
@@ -113,11 +130,14 @@ pub async fn within<T>(
     .await
 }
 
-/// Digits only; a number beyond 64 bits is the largest one. Anything else says nothing.
-fn milliseconds(text: &[u8]) -> Option<Duration> {
-    digits(text).map(Duration::from_millis)
+/// The time that is left, and the moment that our own mark behind it names.
+fn weft_deadline(text: &[u8]) -> (Option<Duration>, Option<Instant>) {
+    let mut parts = text.splitn(2, |byte| *byte == b';');
+    let left = parts.next().and_then(digits).map(Duration::from_millis);
+    (left, left.and_then(|_| mark::read(parts.next()?)))
 }
 
+/// Digits only; a number beyond 64 bits is the largest one. Anything else says nothing.
 fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
@@ -190,6 +210,25 @@ mod tests {
                 "{weft:?} {grpc:?} {own:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_an_application_copies_as_it_got_it_is_less_by_the_time_it_took() {
+        let (arrived, ms) = (Instant::now(), Duration::from_millis);
+        let mut headers = HeaderMap::new();
+        headers.insert(WEFT, HeaderValue::from_static("100"));
+        let deadline = Deadline::read(&headers, arrived, None, false).unwrap();
+        deadline.write_marked(&mut headers, arrived);
+        for (spent, least, most) in [(0, 99, 100), (60, 39, 40), (100, 0, 0), (500, 0, 0)] {
+            let sent = arrived + ms(spent);
+            let left = Deadline::read(&headers, sent, None, false).unwrap().left(sent);
+            assert!((ms(least)..=ms(most)).contains(&left), "{left:?} after {spent} ms");
+        }
+        // An application may lower the number itself; then that holds.
+        let value = headers[WEFT].to_str().unwrap().replace("100;", "7;");
+        let lowered = read(Some(value.as_bytes()), None, None);
+        assert_eq!(lowered, Some(ms(7)));
+        assert_eq!(read(Some(b"7; by=w0123456789abcdef.0"), None, None), Some(ms(7)), "of another process");
     }
 
     #[test]

@@ -94,6 +94,13 @@ pub fn usable<B: Body>(response: &Response<B>) -> Result<(), Unusable> {
     Ok(())
 }
 
+/// HTTP/1.0 knows no chunks: what has no length ends with its connection, also where the caller asked to keep that.
+pub fn answer_http10<B: Body>(response: &mut Response<B>) {
+    if response.body().size_hint().exact().is_none() {
+        *response.version_mut() = Version::HTTP_10;
+    }
+}
+
 /// hyper undoes `chunked`; another coding would stay in the body with nothing to tell of it.
 fn only_chunked(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();

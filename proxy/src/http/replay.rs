@@ -38,6 +38,13 @@ pub fn connection_ended(error: &hyper::Error) -> bool {
         || io.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionReset | NotConnected))
 }
 
+/// Whether the request was given up on this side, because the body that its caller sent was malformed or ended early.
+pub fn caller_failed(error: &hyper::Error) -> bool {
+    use std::error::Error as _;
+    let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_user() || h2.is_some_and(|error| error.is_reset() && !error.is_remote() && !error.is_library())
+}
+
 /// Whether the server said that it did not look at the request.
 pub fn stream_refused(error: &hyper::Error) -> bool {
     use std::error::Error as _;

@@ -110,7 +110,7 @@ impl Connection {
             if deadline.left(started).is_zero() {
                 return Err((overdue(), record));
             }
-            deadline.write(request.headers_mut(), Instant::now());
+            deadline.write_marked(request.headers_mut(), Instant::now());
             let cut = self.worker.metrics.error_counter(Direction::Inbound, "deadline-exceeded");
             limit = Some(deadline.limit(cut));
         }
@@ -165,6 +165,7 @@ impl Connection {
         let (error, may_dial) = match error {
             SendError::Connect(error, _) => return self.failure_to_connect(error),
             SendError::Unsent(error, _) => (error, true),
+            SendError::Lost(error) if replay::caller_failed(&error) => return Failure::BadBody,
             SendError::Lost(error) => (error, harmless),
         };
         if may_dial && let Err(gone) = self.application.open_h1(Carry::H1).await {

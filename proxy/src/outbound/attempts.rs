@@ -89,6 +89,7 @@ impl<'a> Attempts<'a> {
                 let failure = Failure::Lost { destination: destination(), addr, error };
                 (Ended::Unsent, Some(*request), "connection-lost", failure)
             }
+            SendError::Lost(error) if replay::caller_failed(&error) => return Err(Failure::BadBody),
             SendError::Lost(error) => {
                 let ended = if replay::stream_refused(&error) { Ended::Refused } else { Ended::Reset };
                 (ended, spare, ended.reason(), Failure::Lost { destination: destination(), addr, error })

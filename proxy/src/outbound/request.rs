@@ -64,6 +64,7 @@ impl Connection {
     pub async fn respond(&self, mut request: Request<Incoming>) -> Response<Body> {
         let started = Instant::now();
         let grpc = is_grpc(request.headers());
+        let http10 = request.version() == Version::HTTP_10;
         let admitted = framing::admit(&mut request, self.original).map_err(|refused| {
             let record = self.live().series_without_endpoint(&self.outbound.worker.metrics, None, None);
             (Failure::Refused(refused), record.begin(started))
@@ -76,13 +77,17 @@ impl Connection {
             Ok(Choice::Send(chosen)) => self.carry(&chosen, request, started, grpc).await,
             Err(failed) => Err(failed),
         };
-        result.unwrap_or_else(|(failure, mut record)| {
+        let mut response = result.unwrap_or_else(|(failure, mut record)| {
             let response = rescue(&failure, grpc);
             record.answered(response.status(), response.headers());
             self.outbound.worker.metrics.error(Direction::Outbound, failure.reason());
             tracing::debug!(%failure, original = %self.original, "answered in the place of a destination");
             response
-        })
+        });
+        if http10 {
+            framing::answer_http10(&mut response);
+        }
+        response
     }
 
     /// The destination as it is now.

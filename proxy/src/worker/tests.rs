@@ -13,3 +13,4 @@ mod recorder;
 mod retry;
 mod routing;
 mod script;
+mod smuggling;

@@ -31,7 +31,12 @@ async fn get(proxy: &Proxy, headers: &str) -> (String, Vec<u8>) {
 
 /// What the application was told that is left.
 fn told(request: &str) -> u64 {
-    request.split("x-weft-deadline: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap()
+    value(request).split(';').next().unwrap().parse().unwrap()
+}
+
+/// The whole header, as an application would copy it.
+fn value(request: &str) -> &str {
+    request.split("x-weft-deadline: ").nth(1).unwrap().lines().next().unwrap()
 }
 
 #[tokio::test]
@@ -63,6 +68,20 @@ async fn the_callers_deadline_is_lowered_on_each_hop_and_holds_where_the_route_s
     let (head, _) = get(&caller, "x-weft-deadline: 0\r\n").await;
     assert!(head.starts_with("http/1.1 504"), "{head}");
     assert_eq!(app.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn the_time_an_application_takes_before_it_calls_another_is_not_left_to_that_one() {
+    let (world, app) = (World::new(), Script::start(|_| OK).await);
+    let (caller, _receiver) = world.pair(app.addr, Protocol::Http1);
+    get(&caller, "x-weft-deadline: 120\r\n").await;
+    let copied = format!("x-weft-deadline: {}\r\n", value(&app.requests()[0]));
+    get(&caller, &copied).await;
+    assert!(told(&app.requests()[1]) <= 120, "{:?}", app.requests());
+    tokio::time::sleep(130 * MS).await;
+    let (head, _) = get(&caller, &copied).await;
+    assert!(head.starts_with("http/1.1 504"), "{head}");
+    assert_eq!(app.requests().len(), 2, "what is over does not start");
 }
 
 #[tokio::test]

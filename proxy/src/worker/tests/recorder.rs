@@ -125,26 +125,28 @@ fn trailers_length(bytes: &[u8]) -> Option<usize> {
     Some(bytes.windows(4).position(|end| end == b"\r\n\r\n")? + 4)
 }
 
-/// Sends `request` and gives everything that comes back until the proxy closes or has said nothing more for a while.
-pub async fn exchange(proxy: &Proxy, request: &[u8]) -> String {
+/// Sends `request` on a connection of its own and gives what [`read_all`] gives.
+pub async fn exchange(proxy: &Proxy, request: &[u8], done: impl Fn(&str) -> bool) -> String {
     let mut client = connect(proxy.outbound).await;
     client.write_all(request).await.unwrap();
-    read_all(&mut client).await
+    read_all(&mut client, done).await
 }
 
-/// What comes until the other side closes, or is quiet after it has begun to speak.
-pub async fn read_all(client: &mut TcpStream) -> String {
+/// What comes until it is `done`, the other side closes, or has been quiet for a while after it began to speak.
+pub async fn read_all(client: &mut TcpStream, done: impl Fn(&str) -> bool) -> String {
     const QUIET: std::time::Duration = std::time::Duration::from_millis(150);
     let mut seen = Vec::new();
     loop {
+        let text = String::from_utf8_lossy(&seen).into_owned();
         let patience = if seen.is_empty() { LIMIT } else { QUIET };
+        if done(&text) {
+            return text;
+        }
         match tokio::time::timeout(patience, client.read_buf(&mut seen)).await {
-            Ok(Ok(0)) | Err(_) => break,
-            Ok(Err(_)) => break,
-            Ok(Ok(_)) => {}
+            Ok(Ok(read)) if read > 0 => {}
+            _ => return text,
         }
     }
-    String::from_utf8_lossy(&seen).into_owned()
 }
 
 /// The same message with its header lines in the order of their names; lines of one name keep theirs. The order of
