@@ -14,17 +14,22 @@ const NOT_CHANGED = new Set([
   'upgrade',
 ]);
 
+/** Why policies do not change a header, or undefined when they may. */
+export function headerChangeProblem(name: string): string | undefined {
+  const lower = name.toLowerCase();
+  if (!NOT_CHANGED.has(lower) && !lower.startsWith('x-weft-')) return undefined;
+  return lower === 'host'
+    ? 'is changed by rewriting the hostname; use that instead'
+    : 'is not for policies to change: proxies write it themselves; remove it';
+}
+
 /**
  * A rule of the API server for this would cost more than it allows, at up to 16 backends in each of 64 routes; the
  * status of the policy and `weft analyze` say it.
  */
 const changeableHeader = headerName.superRefine((name, context) => {
-  const lower = name.toLowerCase();
-  if (!NOT_CHANGED.has(lower) && !lower.startsWith('x-weft-')) return;
-  const message =
-    lower === 'host'
-      ? 'is changed by rewrite.hostname; use that instead'
-      : 'is not for policies to change: proxies write it themselves; remove it';
+  const message = headerChangeProblem(name);
+  if (message === undefined) return;
   context.issues.push({ code: 'custom', message, input: name });
 });
 

@@ -1,0 +1,15 @@
+/** The kinds of Gateway API that the mesh reads. */
+
+export type {
+  BackendRef,
+  Filter,
+  HeaderModifier,
+  NamedCondition,
+  ObjectRef,
+  ParentRef,
+  PathModifier,
+  RequestRedirect,
+  RouteMetadata,
+} from './parts.js';
+export { type GrpcMatch, type GrpcRoute, type GrpcRule, grpcRoute } from './grpc-route.js';
+export { type HttpMatch, type HttpRetry, type HttpRoute, type HttpRule, httpRoute } from './http-route.js';
