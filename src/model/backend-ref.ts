@@ -15,6 +15,7 @@ export function followSplit(
   target: ServiceKey,
   targetPort: number,
 ): BackendRef {
+  if (entry.invalid !== undefined) return { service: target, invalid: entry.invalid };
   if (entry.service === undefined) return followService(mesh, target, targetPort);
   const { namespace, name, port } = entry.service;
   return followService(mesh, serviceKey(namespace, name), port ?? targetPort);

@@ -28,7 +28,7 @@ export class BackendTable {
     const ref = followSplit(this.mesh, entry, this.target, this.port);
     this.services.add(ref.service);
     const name = backendName(ref, entry, this.port);
-    const id = `${name} ${entry.fallback}`;
+    const id = `${name} ${entry.fallback} ${entry.invalid ?? ''}`;
     const known = this.backendPlaces.get(id);
     if (known !== undefined) return known;
     this.backends.push({ name, ...this.content(ref, entry) });

@@ -3,12 +3,12 @@ import { BackendTable } from './backend-table.js';
 import { compilePod, podDestinationKey } from './compile-pod.js';
 import type { CompiledDestination, Destination, DestinationRef, Protocol, Route } from './destination.js';
 import { featuresOf } from './features.js';
+import { type Decided, decide } from './deciding.js';
 import { dirtyService } from './keys.js';
 import type { Mesh } from './mesh.js';
-import type { Policy, PolicyRoute, SplitEntry } from './policy.js';
+import type { PolicyRoute, SplitEntry } from './policy.js';
 import { declaredProtocol } from './protocol.js';
-import type { Service, ServicePort } from './service.js';
-import { winnerOn } from './winner.js';
+import type { ServicePort } from './service.js';
 
 type ServiceRef = Extract<DestinationRef, { kind: 'service' }>;
 
@@ -32,8 +32,9 @@ export function destinationKey(
 ): string | undefined {
   if (ref.kind === 'pod') return podDestinationKey(mesh, ref);
   const service = mesh.services.get(ref.service);
-  if (service === undefined || tcpPort(service, ref.port) === undefined) return undefined;
-  return serviceDestinationKey(mesh, ref, policyFor(mesh, service, ref, consumerNamespace).consumer);
+  const port = service === undefined ? undefined : tcpPort(service, ref.port);
+  if (service === undefined || port === undefined) return undefined;
+  return serviceDestinationKey(mesh, ref, decide(mesh, service, port, consumerNamespace));
 }
 
 function compileService(
@@ -44,10 +45,10 @@ function compileService(
   const service = mesh.services.get(ref.service);
   const port = service === undefined ? undefined : tcpPort(service, ref.port);
   if (service === undefined || port === undefined) return undefined;
-  const { policy, consumer } = policyFor(mesh, service, ref, consumerNamespace);
+  const decided = decide(mesh, service, port, consumerNamespace);
   const table = new BackendTable(mesh, ref.service, ref.port, ref.family);
-  const routes = compileRoutes(table, policy?.routes ?? []);
-  const key = serviceDestinationKey(mesh, ref, consumer);
+  const routes = compileRoutes(table, decided.routes());
+  const key = serviceDestinationKey(mesh, ref, decided);
   const destination: Destination = {
     criticalFeatures: featuresOf(routes),
     key,
@@ -56,30 +57,15 @@ function compileService(
     endpoints: table.endpoints,
     backends: table.backends,
     routes,
-    loadBalancer: policy?.loadBalancer ?? { algorithm: 'peakEwma' },
+    loadBalancer: decided.policy?.loadBalancer ?? { algorithm: 'peakEwma' },
   };
   const services = new Set([ref.service, ...table.services]);
   const depends = ['mesh' as const, ...[...services].map(dirtyService)];
-  return { key, destination, sources: policy === undefined ? [] : [policy.ref], depends };
-}
-
-/** The consumer's own policy replaces the producer's whole. */
-function policyFor(
-  mesh: Mesh,
-  service: Service,
-  ref: ServiceRef,
-  consumerNamespace: string,
-): { readonly policy: Policy | undefined; readonly consumer: string } {
-  const own =
-    consumerNamespace === service.namespace
-      ? undefined
-      : winnerOn(mesh, consumerNamespace, ref.service, ref.port);
-  if (own !== undefined) return { policy: own, consumer: consumerNamespace };
-  return { policy: winnerOn(mesh, service.namespace, ref.service, ref.port), consumer: '-' };
+  return { key, destination, sources: decided.sources, depends };
 }
 
 /** The dialled family stands in the key where it is not the Service's first, because it decides the endpoints. */
-function serviceDestinationKey(mesh: Mesh, ref: ServiceRef, consumer: string): string {
+function serviceDestinationKey(mesh: Mesh, ref: ServiceRef, { consumer }: Decided): string {
   const { cluster, network } = mesh.settings;
   const family = ref.family === undefined ? '' : `,${ref.family}`;
   return `${cluster}/${network}/${ref.service}:${ref.port}${family}/${consumer}`;

@@ -32,6 +32,13 @@ export type {
   RouteActions,
 } from './route-actions.js';
 
+export {
+  judgeRoute,
+  type MeshRoute,
+  type ParentVerdict,
+  type RouteKind,
+  toMeshRoute,
+} from './gateway-api/index.js';
 export type { Mesh } from './mesh.js';
 export type { Dirty } from './mesh-tables.js';
 export { MeshTables } from './mesh-tables.js';

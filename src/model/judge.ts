@@ -1,4 +1,5 @@
 import { followSplit, noSuchPort, tcpPort, tcpPorts } from './backend-ref.js';
+import { routeSetOn } from './gateway-api/index.js';
 import { serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
 import type { Policy, PolicyTarget, SplitEntry } from './policy.js';
@@ -50,6 +51,7 @@ function judgeTarget(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[
           } as const,
         ]),
     ...(winner === undefined || winner.ref.uid === policy.ref.uid ? [] : [conflict(target, winner)]),
+    ...routesLost(mesh, policy, target),
   ];
 }
 
@@ -65,15 +67,37 @@ function missingTarget(mesh: Mesh, target: PolicyTarget): string | undefined {
 }
 
 function conflict(target: PolicyTarget, winner: Policy): Problem {
-  const section =
-    target.port === undefined ? `Service ${target.service}` : `port ${target.port} of ${target.service}`;
   const { namespace, name } = winner.ref;
   return {
     condition: 'Accepted',
     reason: 'Conflicted',
     field: target.field,
-    message: `TrafficPolicy ${namespace}/${name} came first and decides about ${section}; merge the two or delete one`,
+    message: `TrafficPolicy ${namespace}/${name} came first and decides about ${sectionText(target)}; merge the two or delete one`,
   };
+}
+
+/** Routes of Gateway API come before those of a policy; the policy says so where that leaves its own no port at all. */
+function routesLost(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[] {
+  const service = mesh.services.get(target.service);
+  if (service === undefined || policy.routes.length === 0) return [];
+  const sets = service.ports
+    .filter(({ protocol, port }) => protocol === 'TCP' && (target.port ?? port) === port)
+    .map((port) => routeSetOn(mesh, policy.ref.namespace, service, port));
+  const winner = sets[0]?.[0];
+  if (winner === undefined || sets.some((set) => set.length === 0)) return [];
+  const { kind, namespace, name } = winner.ref;
+  return [
+    {
+      condition: 'Accepted',
+      reason: 'Conflicted',
+      field: 'spec.routes',
+      message: `${kind} ${namespace}/${name} decides about the routes of ${sectionText(target)}; remove the routes here or delete the ${kind}. What else the policy says is in force`,
+    },
+  ];
+}
+
+function sectionText(target: PolicyTarget): string {
+  return target.port === undefined ? `Service ${target.service}` : `port ${target.port} of ${target.service}`;
 }
 
 /** A reference without a port has to lead somewhere from every port that the policy acts on. */

@@ -1,3 +1,4 @@
+import type { MeshRoute } from './gateway-api/index.js';
 import { canonicalIp } from './ip.js';
 import { type DirtyKey, type ServiceKey, dirtyService, dirtyWorkload, serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
@@ -21,12 +22,14 @@ export class MeshTables implements Mesh {
   readonly services = new Map<ServiceKey, Service>();
   readonly workloads = new Map<string, Workload>();
   readonly policies = new Map<string, Policy>();
+  readonly routes = new Map<string, MeshRoute>();
   settings: MeshSettings;
 
   private readonly sets = new Map<string, EndpointSet>();
   private readonly setsByService = new MultiMap<ServiceKey, EndpointSet>();
   private readonly setsByPod = new MultiMap<string, EndpointSet>();
   private readonly policiesByService = new MultiMap<ServiceKey, Policy>();
+  private readonly routesByService = new MultiMap<ServiceKey, MeshRoute>();
   private readonly serviceByIp = new Map<string, ServiceKey>();
   private readonly workloadByIp = new Map<string, string>();
 
@@ -102,6 +105,22 @@ export class MeshTables implements Mesh {
     return new Set([...targetsOf(policy)].map(dirtyService));
   }
 
+  /** A route is known by the uid of its object. */
+  setRoute(route: MeshRoute): Dirty {
+    const before = this.deleteRoute(route.ref.uid);
+    this.routes.set(route.ref.uid, route);
+    for (const parent of parentsOf(route)) this.routesByService.add(parent, route);
+    return new Set([...before, ...[...parentsOf(route)].map(dirtyService)]);
+  }
+
+  deleteRoute(uid: string): Dirty {
+    const route = this.routes.get(uid);
+    if (route === undefined) return new Set();
+    this.routes.delete(uid);
+    for (const parent of parentsOf(route)) this.routesByService.remove(parent, route);
+    return new Set([...parentsOf(route)].map(dirtyService));
+  }
+
   serviceAt(clusterIP: string, port: number): { service: Service; port: ServicePort } | undefined {
     const key = this.serviceByIp.get(clusterIP);
     const service = key === undefined ? undefined : this.services.get(key);
@@ -126,6 +145,10 @@ export class MeshTables implements Mesh {
 
   policiesOn(service: ServiceKey): readonly Policy[] {
     return this.policiesByService.get(service);
+  }
+
+  routesOn(service: ServiceKey): readonly MeshRoute[] {
+    return this.routesByService.get(service);
   }
 
   private unindexService(key: ServiceKey): void {
@@ -160,6 +183,10 @@ function podsOf(set: EndpointSet): Set<string> {
 
 function targetsOf(policy: Policy): Set<ServiceKey> {
   return new Set(policy.targets.map((target) => target.service));
+}
+
+function parentsOf(route: MeshRoute): Set<ServiceKey> {
+  return new Set(route.parents.map(({ service }) => service));
 }
 
 function dirtyAroundSet(set: EndpointSet): Dirty {

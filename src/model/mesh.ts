@@ -1,3 +1,4 @@
+import type { MeshRoute } from './gateway-api/index.js';
 import type { ServiceKey } from './keys.js';
 import type { Policy } from './policy.js';
 import type { EndpointSet, Service, ServicePort } from './service.js';
@@ -19,4 +20,8 @@ export interface Mesh {
   endpointSetsWith(uid: string): readonly EndpointSet[];
   /** Policies that name the Service as a target, whether they win or not. */
   policiesOn(service: ServiceKey): readonly Policy[];
+  /** HTTPRoutes and GRPCRoutes by the uids of their objects. */
+  readonly routes: ReadonlyMap<string, MeshRoute>;
+  /** Routes that name the Service as a parent, whether they act or not. */
+  routesOn(service: ServiceKey): readonly MeshRoute[];
 }

@@ -3,7 +3,7 @@ import type { MessageHeaders, RouteActions } from './route-actions.js';
 
 /** The object a policy came from. */
 export interface PolicyRef {
-  readonly kind: 'TrafficPolicy';
+  readonly kind: 'TrafficPolicy' | 'HTTPRoute' | 'GRPCRoute';
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -53,6 +53,9 @@ export interface Retries {
   readonly budget: { readonly percent: number; readonly intervalMs: number; readonly minPerSecond: number };
 }
 
+/** Of retries, where nobody says otherwise: a fifth of the requests within 10 s, and 10 a second in any case. */
+export const DEFAULT_BUDGET: Retries['budget'] = { percent: 20, intervalMs: 10_000, minPerSecond: 10 };
+
 /** In milliseconds; absent: none. */
 export interface Timeouts {
   /** From the first byte of a request to the last of its response, with all retries. */
@@ -97,6 +100,8 @@ export type PathMatch = TextCondition;
 export interface SplitEntry {
   /** Absent: the Service that the policy targets. */
   readonly service?: { readonly namespace: string; readonly name: string; readonly port?: number };
+  /** Why this share goes nowhere and is answered 500, whatever else is said here. */
+  readonly invalid?: string;
   /** Only endpoints whose pod has all these labels. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly weight: number;

@@ -1,16 +1,17 @@
 import { type TrafficPolicy, durationMs, findUnsupported, trafficPolicy, violations } from '../api/index.js';
 import { serviceKey } from './keys.js';
-import type {
-  CallerMatch,
-  NamedMatch,
-  PathMatch,
-  Policy,
-  PolicyRoute,
-  Retries,
-  RouteMatch,
-  SplitEntry,
-  TextCondition,
-  Timeouts,
+import {
+  type CallerMatch,
+  DEFAULT_BUDGET,
+  type NamedMatch,
+  type PathMatch,
+  type Policy,
+  type PolicyRoute,
+  type Retries,
+  type RouteMatch,
+  type SplitEntry,
+  type TextCondition,
+  type Timeouts,
 } from './policy.js';
 import type { Problem } from './problem.js';
 import { translateActions, translateHeaders } from './to-route-actions.js';
@@ -99,9 +100,9 @@ function translateRetries(retries: NonNullable<ApiRoute['retries']>): Retries {
     statuses: retries.statuses ?? [],
     methods: retries.methods ?? IDEMPOTENT,
     budget: {
-      percent: percent ?? 20,
-      intervalMs: positiveMs(interval) ?? 10_000,
-      minPerSecond: minPerSecond ?? 10,
+      percent: percent ?? DEFAULT_BUDGET.percent,
+      intervalMs: positiveMs(interval) ?? DEFAULT_BUDGET.intervalMs,
+      minPerSecond: minPerSecond ?? DEFAULT_BUDGET.minPerSecond,
     },
   };
 }

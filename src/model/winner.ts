@@ -37,6 +37,7 @@ function byAge(a: Policy, b: Policy): number {
   return compare(a.ref.creationTimestamp, b.ref.creationTimestamp) || compare(a.ref.name, b.ref.name);
 }
 
-function compare(a: string, b: string): number {
+/** Order of texts by their code units, as Kubernetes sorts. */
+export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

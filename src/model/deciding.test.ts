@@ -1,0 +1,100 @@
+import { describe, expect, test } from '@jest/globals';
+import { aRoute } from '../testing/gateway-routes.js';
+import { aPolicy, aPort, aService, aShop, anEntry } from '../testing/mesh.js';
+import { compileDestination, destinationKey } from './compile-destination.js';
+import type { MeshTables } from './mesh-tables.js';
+
+const ROUTES = { routes: [{ name: 'policy', matches: [], split: [anEntry({ labels: { version: 'v1' } })] }] };
+const rule = { backendRefs: [{ name: 'reviews', namespace: 'shop', port: 8080 }] };
+
+function acting(mesh: MeshTables, consumer = 'shop', port = 8080) {
+  const ref = { kind: 'service', service: 'shop/reviews', port } as const;
+  const compiled = compileDestination(mesh, ref, consumer)!;
+  expect(compiled.key).toBe(destinationKey(mesh, ref, consumer));
+  return {
+    routes: compiled.destination.routes.map(({ name }) => name),
+    sources: compiled.sources.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`),
+    view: compiled.key.replace(/.*\//, ''),
+  };
+}
+
+describe('whose routes win', () => {
+  test('GRPCRoutes before HTTPRoutes before those of a TrafficPolicy, which goes on giving the rest', () => {
+    const mesh = aShop();
+    mesh.setPolicy(aPolicy('p', ROUTES));
+    expect(acting(mesh).routes).toEqual(['policy']);
+    mesh.setRoute(aRoute('http', [rule]));
+    expect(acting(mesh)).toMatchObject({
+      routes: ['http/rule-0'],
+      sources: ['HTTPRoute shop/http', 'TrafficPolicy shop/p'],
+    });
+    mesh.setRoute(aRoute('grpc', [rule], { kind: 'GRPCRoute' }));
+    expect(acting(mesh).routes).toEqual(['grpc/rule-0']);
+    mesh.deleteRoute('shop/grpc');
+    mesh.deleteRoute('shop/http');
+    expect(acting(mesh)).toMatchObject({ routes: ['policy'], sources: ['TrafficPolicy shop/p'] });
+  });
+
+  test('port by port', () => {
+    const mesh = aShop();
+    const ports = [
+      aPort({ name: 'http' }),
+      aPort({ name: 'grpc', port: 9090 }),
+      aPort({ name: 'x', port: 81 }),
+    ];
+    mesh.setService(aService({ ports }));
+    const parent = { group: '', kind: 'Service', name: 'reviews' };
+    mesh.setRoute(aRoute('all', [rule]));
+    mesh.setRoute(aRoute('grpc', [rule], { kind: 'GRPCRoute', parents: [{ ...parent, port: 9090 }] }));
+    mesh.setRoute(aRoute('named', [rule], { parents: [{ ...parent, sectionName: 'x' }] }));
+    expect(acting(mesh, 'shop', 8080).routes).toEqual(['all/rule-0']);
+    expect(acting(mesh, 'shop', 9090).routes).toEqual(['grpc/rule-0']);
+    expect(acting(mesh, 'shop', 81).routes).toEqual(['all/rule-0', 'named/rule-0']);
+  });
+
+  test("a consumer's set replaces the producer's, for its own namespace only", () => {
+    const mesh = aShop();
+    mesh.setRoute(aRoute('producer', [rule]));
+    mesh.setRoute(aRoute('own', [rule], { namespace: 'web' }));
+    expect(acting(mesh, 'web')).toMatchObject({ routes: ['own/rule-0'], view: 'web' });
+    expect(acting(mesh, 'other')).toMatchObject({ routes: ['producer/rule-0'], view: '-' });
+    expect(acting(mesh, 'shop')).toMatchObject({ routes: ['producer/rule-0'], view: '-' });
+  });
+
+  test("a consumer's TrafficPolicy has its routes, or leaves the producer's HTTPRoutes in force", () => {
+    const mesh = aShop();
+    mesh.setRoute(aRoute('producer', [rule]));
+    mesh.setPolicy(aPolicy('own', {}, { namespace: 'web' }));
+    expect(acting(mesh, 'web')).toMatchObject({ routes: ['producer/rule-0'], view: 'web' });
+    mesh.setPolicy(aPolicy('own', ROUTES, { namespace: 'web' }));
+    expect(acting(mesh, 'web')).toMatchObject({ routes: ['policy'], view: 'web' });
+  });
+
+  test('a headless Service is no parent', () => {
+    const mesh = aShop();
+    mesh.setService(aService({ clusterIPs: [], headless: true }));
+    mesh.setRoute(aRoute('r', [rule]));
+    expect(acting(mesh).routes).toEqual(['default']);
+  });
+});
+
+test('a backend that is not there, or of a kind nobody knows, is invalid and keeps its weight', () => {
+  const mesh = aShop();
+  const backendRefs = [
+    { name: 'reviews', port: 8080, weight: 2 },
+    { name: 'gone', port: 80, weight: 1 },
+    { group: 'example.net', kind: 'Bucket', name: 'b', weight: 1 },
+  ];
+  mesh.setRoute(aRoute('r', [{ backendRefs }]));
+  const { destination } = compileDestination(
+    mesh,
+    { kind: 'service', service: 'shop/reviews', port: 8080 },
+    'shop',
+  )!;
+  expect(destination.routes[0]!.split.map(({ weight }) => weight)).toEqual([2, 1, 1]);
+  expect(destination.backends.map(({ invalid }) => invalid)).toEqual([
+    undefined,
+    'Service shop/gone does not exist',
+    expect.stringContaining('Bucket.example.net'),
+  ]);
+});

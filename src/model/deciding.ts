@@ -1,0 +1,59 @@
+import { type MeshRoute, mergeRoutes, routeSetOn } from './gateway-api/index.js';
+import { serviceKey } from './keys.js';
+import type { Mesh } from './mesh.js';
+import type { Policy, PolicyRef, PolicyRoute } from './policy.js';
+import type { Service, ServicePort } from './service.js';
+import { winnerOn } from './winner.js';
+
+/** What people have asked for the traffic of a namespace to a port of a Service. */
+export interface Decided {
+  /** Namespace whose words differ from those of the Service's own; `-` where there are none. */
+  readonly consumer: string;
+  /** First match wins. Empty: one route that matches everything and goes to the Service itself. */
+  readonly routes: () => readonly PolicyRoute[];
+  /** Gives what no route says. */
+  readonly policy: Policy | undefined;
+  /** Everything whose words are in it. */
+  readonly sources: readonly PolicyRef[];
+}
+
+/** What one namespace says about a port. */
+interface Words {
+  readonly set: readonly MeshRoute[];
+  readonly policy: Policy | undefined;
+}
+
+/**
+ * Whose routes win: in a namespace GRPCRoutes, then HTTPRoutes, then the routes of a TrafficPolicy. A consumer's
+ * namespace comes before the producer's, and the two never merge (GEP-1426, multiple routes for a Service). A
+ * TrafficPolicy replaces the producer's whole, but one without routes leaves the producer's HTTPRoutes in force.
+ */
+export function decide(mesh: Mesh, service: Service, port: ServicePort, consumerNamespace: string): Decided {
+  const producer = wordsOf(mesh, service.namespace, service, port);
+  const own =
+    consumerNamespace === service.namespace ? NOTHING : wordsOf(mesh, consumerNamespace, service, port);
+  const policy = own.policy ?? producer.policy;
+  const set = winningSet(own, producer);
+  const refs = [...set.map(({ ref }) => ref), ...(policy === undefined ? [] : [policy.ref])];
+  return {
+    consumer: own.policy === undefined && own.set.length === 0 ? '-' : consumerNamespace,
+    routes: () => (set.length > 0 ? mergeRoutes(set) : (policy?.routes ?? [])),
+    policy,
+    sources: refs,
+  };
+}
+
+const NOTHING: Words = { set: [], policy: undefined };
+
+function wordsOf(mesh: Mesh, namespace: string, service: Service, port: ServicePort): Words {
+  const key = serviceKey(service.namespace, service.name);
+  return {
+    set: routeSetOn(mesh, namespace, service, port),
+    policy: winnerOn(mesh, namespace, key, port.port),
+  };
+}
+
+function winningSet(own: Words, producer: Words): readonly MeshRoute[] {
+  if (own.set.length > 0) return own.set;
+  return (own.policy?.routes.length ?? 0) > 0 ? [] : producer.set;
+}

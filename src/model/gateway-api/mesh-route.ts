@@ -1,0 +1,53 @@
+import type { ServiceKey } from '../keys.js';
+import type { PolicyRef, PolicyRoute, RouteMatch } from '../policy.js';
+
+/** An HTTPRoute or GRPCRoute that names Services as parents, read from its object. */
+export interface MeshRoute {
+  readonly ref: PolicyRef & { readonly kind: RouteKind };
+  readonly parents: readonly RouteParent[];
+  /** Those that can be told apart from others, in the order of the object; one that cannot act answers 500. */
+  readonly rules: readonly RouteRule[];
+  /** What the object shows by itself; what only the rest of the mesh shows comes from `judgeRoute`. */
+  readonly problems: readonly RouteProblem[];
+  /** How many rules the object has. */
+  readonly written: number;
+}
+
+export type RouteKind = 'HTTPRoute' | 'GRPCRoute';
+
+/** A Service whose traffic the route takes over. */
+export interface RouteParent {
+  readonly service: ServiceKey;
+  /** Absent: every port. */
+  readonly port?: number;
+  /** Name of the port, from `sectionName`. */
+  readonly portName?: string;
+  /** As the user wrote it; the status repeats it. */
+  readonly written: Readonly<Record<string, string | number>>;
+}
+
+export interface RouteRule {
+  /** Place in `spec.rules`. */
+  readonly index: number;
+  /** What `sectionName` of a policy means. */
+  readonly section?: string;
+  readonly route: Omit<PolicyRoute, 'matches'>;
+  readonly matches: readonly RankedMatch[];
+}
+
+/** A condition with its precedence: of two that hold, the one whose first different number is the greater is taken. */
+export interface RankedMatch {
+  readonly match: RouteMatch;
+  readonly rank: readonly number[];
+}
+
+/** Something wrong with a rule, in the words of the condition that tells it. */
+export interface RouteProblem {
+  readonly condition: 'Accepted' | 'ResolvedRefs';
+  readonly reason: 'UnsupportedValue' | 'IncompatibleFilters' | 'InvalidKind' | 'BackendNotFound';
+  /** Place in `spec.rules`. */
+  readonly rule: number;
+  readonly field: string;
+  /** What is wrong and what to do, for a person. */
+  readonly message: string;
+}

@@ -1,0 +1,58 @@
+import { type HttpRetry, type HttpRule, durationMs } from '../../api/index.js';
+import { DEFAULT_BUDGET, type Retries, type Timeouts } from '../policy.js';
+import type { Notes } from './notes.js';
+
+/** GEP-1742. A duration of zero is no limit. `backendRequest` is the time of one try until the head of its response. */
+export function readTimeouts(
+  given: HttpRule['timeouts'],
+  field: string,
+  notes: Notes,
+): { readonly timeouts?: Timeouts } {
+  const requestMs = positiveMs(given?.request, `${field}.request`, notes);
+  const perTryMs = positiveMs(given?.backendRequest, `${field}.backendRequest`, notes);
+  if (requestMs === undefined && perTryMs === undefined) return {};
+  return {
+    timeouts: {
+      ...(requestMs === undefined ? {} : { requestMs }),
+      ...(perTryMs === undefined ? {} : { perTryMs }),
+    },
+  };
+}
+
+const MAX_ATTEMPTS = 10;
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH'];
+
+/**
+ * GEP-1731: connection errors and the listed statuses, whatever the method, because who wants only some methods
+ * repeated says so in the match of the rule. One retry where the number is left out.
+ */
+export function readRetries(
+  given: HttpRetry | undefined,
+  field: string,
+  notes: Notes,
+): { readonly retries?: Retries } {
+  const { codes = [], attempts = 1, backoff } = given ?? { attempts: 0 };
+  if (backoff !== undefined) {
+    notes.unsupported(`${field}.backoff`, 'is not supported; remove it, Weft waits with jitter of its own');
+  }
+  if (attempts > MAX_ATTEMPTS) {
+    notes.unsupported(`${field}.attempts`, `${attempts} is more than the ${MAX_ATTEMPTS} allowed`);
+  }
+  if (attempts < 1) return {};
+  return {
+    retries: {
+      attempts,
+      on: ['connect-failure', 'reset', 'refused-stream'],
+      statuses: codes,
+      methods: METHODS,
+      budget: DEFAULT_BUDGET,
+    },
+  };
+}
+
+function positiveMs(text: string | undefined, field: string, notes: Notes): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = durationMs(text);
+  if (ms === undefined) notes.unsupported(field, `${text} is no duration; write it as 500ms, 10s or 1m30s`);
+  return ms === 0 ? undefined : ms;
+}

@@ -1,0 +1,183 @@
+import {
+  type GrpcRule,
+  type HttpRule,
+  type ParentRef,
+  type RouteMetadata,
+  grpcRoute,
+  httpRoute,
+} from '../../api/index.js';
+import { serviceKey } from '../keys.js';
+import type { PolicyRoute } from '../policy.js';
+import type { RouteActions } from '../route-actions.js';
+import { nowhere, readBackends } from './backends.js';
+import { HEADER_FILTERS, HTTP_RULE_FILTERS, readFilters } from './filters.js';
+import { readGrpcMatch } from './grpc-match.js';
+import { readHttpMatch } from './http-match.js';
+import type {
+  MeshRoute,
+  RankedMatch,
+  RouteKind,
+  RouteParent,
+  RouteProblem,
+  RouteRule,
+} from './mesh-route.js';
+import { Notes } from './notes.js';
+import { readRetries, readTimeouts } from './resilience.js';
+
+/**
+ * An HTTPRoute or GRPCRoute as the API server stores it, in terms of the mesh. Undefined when it has not the shape
+ * that Gateway API v1 gives it; keep the last good one then.
+ */
+export function toMeshRoute(kind: RouteKind, object: unknown): MeshRoute | undefined {
+  if (kind === 'HTTPRoute') {
+    const { success, data } = httpRoute.safeParse(object);
+    return success ? translate(kind, data, readHttpRule) : undefined;
+  }
+  const { success, data } = grpcRoute.safeParse(object);
+  return success ? translate(kind, data, readGrpcRule) : undefined;
+}
+
+interface Read {
+  /** Absent: nobody can tell which requests the rule means. */
+  readonly rule?: RouteRule;
+  readonly problems: readonly RouteProblem[];
+}
+
+/** Where a rule stands. */
+interface Place {
+  readonly namespace: string;
+  readonly route: string;
+  readonly index: number;
+}
+
+function translate<Rule>(
+  kind: RouteKind,
+  route: {
+    readonly metadata: RouteMetadata;
+    readonly spec: { readonly parentRefs: readonly ParentRef[]; readonly rules: readonly Rule[] };
+  },
+  read: (rule: Rule, place: Place) => Read,
+): MeshRoute {
+  const { metadata, spec } = route;
+  const { name, namespace } = metadata;
+  const rules = spec.rules.map((rule, index) => read(rule, { namespace, route: name, index }));
+  return {
+    ref: { kind, ...metadata },
+    parents: spec.parentRefs.flatMap((ref) => readParent(ref, namespace)),
+    rules: rules.flatMap(({ rule }) => (rule === undefined ? [] : [rule])),
+    problems: rules.flatMap(({ problems }) => problems),
+    written: spec.rules.length,
+  };
+}
+
+/** Gateways and whatever else is not a Service have other controllers. */
+function readParent(ref: ParentRef, namespace: string): readonly RouteParent[] {
+  const { group, kind, name, port, sectionName } = ref;
+  if (group !== '' || kind !== 'Service') return [];
+  const optional = {
+    ...(port === undefined ? {} : { port }),
+    ...(sectionName === undefined ? {} : { sectionName }),
+  };
+  return [
+    {
+      service: serviceKey(ref.namespace ?? namespace, name),
+      ...(port === undefined ? {} : { port }),
+      ...(sectionName === undefined ? {} : { portName: sectionName }),
+      written: {
+        group,
+        kind,
+        ...(ref.namespace === undefined ? {} : { namespace: ref.namespace }),
+        name,
+        ...optional,
+      },
+    },
+  ];
+}
+
+function readHttpRule(rule: HttpRule, place: Place): Read {
+  const field = `spec.rules[${place.index}]`;
+  const notes = new Notes(place.index);
+  const matches = rule.matches.map((match, i) => readHttpMatch(match, `${field}.matches[${i}]`, notes));
+  if (notes.refusal !== undefined) return { problems: notes.problems };
+  const filters = { field: `${field}.filters`, types: HTTP_RULE_FILTERS };
+  const actions = readFilters(rule.filters, filters, notes);
+  const extras = {
+    ...readTimeouts(rule.timeouts, `${field}.timeouts`, notes),
+    ...readRetries(rule.retry, `${field}.retry`, notes),
+  };
+  checkPrefix(actions, matches, { field, notes });
+  return finish(rule, {
+    place,
+    notes,
+    actions,
+    extras,
+    matches: matches.length === 0 ? [ANY_HTTP] : matches,
+  });
+}
+
+function readGrpcRule(rule: GrpcRule, place: Place): Read {
+  const field = `spec.rules[${place.index}]`;
+  const notes = new Notes(place.index);
+  const matches = rule.matches.map((match, i) => readGrpcMatch(match, `${field}.matches[${i}]`, notes));
+  if (notes.refusal !== undefined) return { problems: notes.problems };
+  const filters = { field: `${field}.filters`, types: HEADER_FILTERS };
+  const actions = readFilters(rule.filters, filters, notes);
+  return finish(rule, {
+    place,
+    notes,
+    actions,
+    extras: {},
+    matches: matches.length === 0 ? [ANY_GRPC] : matches,
+  });
+}
+
+const ANY_HTTP: RankedMatch = { match: { headers: [] }, rank: [0, 0, 0, 0, 0] };
+const ANY_GRPC: RankedMatch = { match: { headers: [] }, rank: [0, 0, 0, 0, 0] };
+
+interface Parts {
+  readonly place: Place;
+  readonly notes: Notes;
+  readonly matches: readonly RankedMatch[];
+  readonly actions: RouteActions | undefined;
+  readonly extras: Pick<PolicyRoute, 'timeouts' | 'retries'>;
+}
+
+/** Half of a rule would be another rule, so one that cannot act as a whole answers 500 to what it matches. */
+function finish(rule: HttpRule | GrpcRule, { place, notes, matches, actions, extras }: Parts): Read {
+  const { namespace, route, index } = place;
+  const field = `spec.rules[${index}]`;
+  if (rule.sessionPersistence !== undefined) {
+    notes.unsupported(`${field}.sessionPersistence`, 'is not supported yet; remove it');
+  }
+  const refs = `${field}.backendRefs`;
+  const split =
+    actions?.answer === undefined ? readBackends(rule.backendRefs, { namespace, field: refs }, notes) : [];
+  const { refusal } = notes;
+  const name = `${route}/${rule.name ?? `rule-${index}`}`;
+  const acting = { name, split, ...extras, ...(actions === undefined ? {} : { actions }) };
+  return {
+    rule: {
+      index,
+      ...(rule.name === undefined ? {} : { section: rule.name }),
+      route: refusal === undefined ? acting : { name, split: [nowhere(refusal, field)] },
+      matches,
+    },
+    problems: notes.problems,
+  };
+}
+
+/** A prefix is replaced where a prefix matched. */
+function checkPrefix(
+  actions: RouteActions | undefined,
+  matches: readonly RankedMatch[],
+  { field, notes }: { readonly field: string; readonly notes: Notes },
+): void {
+  const answer = actions?.answer?.kind === 'redirect' ? actions.answer : undefined;
+  const changes = [actions?.rewrite?.path, answer?.path];
+  if (!changes.some((change) => change?.kind === 'prefix')) return;
+  if (matches.length > 0 && matches.every(({ match }) => match.path?.kind === 'prefix')) return;
+  notes.unsupported(
+    `${field}.matches`,
+    'ReplacePrefixMatch needs a PathPrefix in each match of the rule; add it or use ReplaceFullPath',
+  );
+}
