@@ -4,6 +4,9 @@
 export const API_GROUP = 'weft.dev';
 export const API_VERSION = 'v1alpha1';
 
+/** Who we are in the status of Gateway API's routes. */
+export const ROUTE_CONTROLLER = 'weft.dev/mesh-controller';
+
 /** Namespace and service account of the control plane; proxies accept config only from this identity. */
 export const SYSTEM_NAMESPACE = 'weft-system';
 export const SYSTEM_SERVICE_ACCOUNT = 'weft';

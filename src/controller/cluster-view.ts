@@ -14,6 +14,7 @@ import {
   type Node,
   type Pod,
   type Resource,
+  type RouteObject,
   type Secret,
   type Service,
 } from '../kube/index.js';
@@ -41,6 +42,9 @@ export interface ClusterView {
   readonly services: Informer<Service>;
   readonly endpointSlices: Informer<EndpointSlice>;
   readonly policies: Informer<CustomObject>;
+  /** Of Gateway API, where it is installed. */
+  readonly httpRoutes: Informer<RouteObject>;
+  readonly grpcRoutes: Informer<RouteObject>;
   readonly meshConfigs: Informer<CustomObject>;
   /** Secret `weft-issuer` only. */
   readonly issuer: Informer<Secret>;
@@ -76,6 +80,8 @@ export function createClusterView(options: ClusterViewOptions): ClusterView {
     services: make({ resource: Resources.service }),
     endpointSlices: make({ resource: Resources.endpointSlice }),
     policies: make({ resource: Resources.trafficPolicy, optional: true }),
+    httpRoutes: make({ resource: Resources.httpRoute, optional: true }),
+    grpcRoutes: make({ resource: Resources.grpcRoute, optional: true }),
     meshConfigs: make({ resource: Resources.meshConfig, optional: true }),
     issuer: make({
       resource: Resources.secret,
@@ -112,6 +118,8 @@ export async function viewSynced(view: ClusterView): Promise<void> {
 }
 
 function informersOf(view: ClusterView): readonly AnyInformer[] {
-  const { namespaces, nodes, pods, services, endpointSlices, policies, meshConfigs, issuer, acks } = view;
-  return [namespaces, nodes, pods, services, endpointSlices, policies, meshConfigs, issuer, acks];
+  const { namespaces, nodes, pods, services, endpointSlices, issuer, acks } = view;
+  const { policies, httpRoutes, grpcRoutes, meshConfigs } = view;
+  const ofCluster = [namespaces, nodes, pods, services, endpointSlices, issuer, acks];
+  return [...ofCluster, policies, httpRoutes, grpcRoutes, meshConfigs];
 }

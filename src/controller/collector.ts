@@ -1,5 +1,14 @@
 import type { Logger } from '../base/index.js';
-import type { Change, CustomObject, EndpointSlice, Node, Pod, Service } from '../kube/index.js';
+import type {
+  Change,
+  CustomObject,
+  EndpointSlice,
+  KubeObject,
+  Node,
+  Pod,
+  RouteObject,
+  Service,
+} from '../kube/index.js';
 import {
   MeshTables,
   serviceKey,
@@ -7,9 +16,18 @@ import {
   type Mesh,
   type MeshSettings,
   type Problem,
+  type RouteKind,
 } from '../model/index.js';
 import type { ClusterView } from './cluster-view.js';
-import { hasEnded, readPolicy, readSettings, toEndpointSet, toService, toWorkload } from './collect/index.js';
+import {
+  hasEnded,
+  readPolicy,
+  readRoute,
+  readSettings,
+  toEndpointSet,
+  toService,
+  toWorkload,
+} from './collect/index.js';
 
 export interface CollectorOptions {
   readonly view: ClusterView;
@@ -51,6 +69,8 @@ export class Collector {
     view.pods.store.onChange((change) => this.#pod(change));
     view.nodes.store.onChange((change) => this.#node(change));
     view.policies.store.onChange((change) => this.#policy(change));
+    view.httpRoutes.store.onChange((change) => this.#route('HTTPRoute', change));
+    view.grpcRoutes.store.onChange((change) => this.#route('GRPCRoute', change));
     view.meshConfigs.store.onChange(() => this.#settings());
   }
 
@@ -105,8 +125,7 @@ export class Collector {
     }
     if (change.type === 'delete') return;
     // Our own status writes come back as changes, and the spec is what the generation counts.
-    if (previous === uid && change.previous?.metadata.generation === change.object.metadata.generation)
-      return;
+    if (isSameSpec(change.previous, change.object)) return;
     const { policy, problems } = readPolicy(change.object);
     this.#problems.set(change.object.metadata.uid, problems);
     if (policy !== undefined) this.#dirty(this.#tables.setPolicy(policy));
@@ -115,6 +134,17 @@ export class Collector {
         { policy: change.key, problems },
         'a policy cannot act; what acted before goes on',
       );
+  }
+
+  #route(kind: RouteKind, change: Change<RouteObject>): void {
+    const previous = change.previous?.metadata.uid;
+    const uid = change.type === 'set' ? change.object.metadata.uid : undefined;
+    if (previous !== undefined && previous !== uid) this.#dirty(this.#tables.deleteRoute(previous));
+    // Status is written by us and by others, and the spec is what the generation counts.
+    if (change.type === 'delete' || isSameSpec(change.previous, change.object)) return;
+    const route = readRoute(kind, change.object);
+    if (route !== undefined) this.#dirty(this.#tables.setRoute(route));
+    else this.#options.log.warn({ route: change.key, kind }, 'a route is not as Gateway API v1 shapes it');
   }
 
   #settings(): void {
@@ -128,4 +158,9 @@ export class Collector {
     if (dirty.size === 0) return;
     for (const listener of this.#listeners) listener(dirty);
   }
+}
+
+function isSameSpec(before: KubeObject | undefined, now: KubeObject): boolean {
+  const { uid, generation } = now.metadata;
+  return before?.metadata.uid === uid && before.metadata.generation === generation;
 }

@@ -5,6 +5,7 @@ import type { OwnAcks, OwnPod } from './acks.js';
 import { viewSynced, type ClusterView } from './cluster-view.js';
 import type { Collector } from './collector.js';
 import { reportInjection } from './injection-events.js';
+import { writeRouteStatuses } from './route-status-writer.js';
 import { writeStatuses } from './status-writer.js';
 import { publishTrust } from './trust-config-maps.js';
 import { keepTrustSecrets } from './trust-secrets.js';
@@ -42,6 +43,7 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
       if (either.aborted) return;
       await Promise.all([
         writeStatuses(shared, either),
+        writeRouteStatuses(shared, either),
         publishTrust(shared, either),
         reportInjection(shared, either),
       ]);

@@ -60,6 +60,9 @@ export async function writeStatuses(options: StatusWriterOptions, signal: AbortS
       else all();
     }),
     view.services.store.onChange(all),
+    // Routes of Gateway API come before those of a policy.
+    view.httpRoutes.store.onChange(all),
+    view.grpcRoutes.store.onChange(all),
     view.acks.store.onChange((change) => {
       const now = change.type === 'set' ? change.object.report : {};
       some(new Set([...Object.keys(change.previous?.report ?? {}), ...Object.keys(now)]));

@@ -29,6 +29,7 @@ export type {
   ObjectMeta,
   OwnerReference,
   Pod,
+  RouteObject,
   Secret,
   Service,
   ServicePort,
@@ -53,5 +54,6 @@ export {
   getObject,
   jsonPatchObject,
   listObjects,
+  mergeStatus,
   type Manifest,
 } from './write.js';

@@ -22,6 +22,7 @@ import type {
   Node,
   ObjectMeta,
   Pod,
+  RouteObject,
   Secret,
   Service,
   SliceEndpoint,
@@ -223,5 +224,17 @@ export function keepCustom(raw: RawObject): CustomObject {
     metadata: keepMeta(raw.metadata, (name) => isOurs(name) || name === LAST_APPLIED),
     spec: raw.spec ?? {},
     conditions: status?.conditions ?? [],
+  };
+}
+
+/** Routes of Gateway API, which other controllers write into, too. */
+export function keepRoute(raw: RawObject): RouteObject {
+  const status = raw.status as { parents?: unknown[] } | undefined;
+  return {
+    apiVersion: raw.apiVersion ?? '',
+    kind: raw.kind ?? '',
+    metadata: keepMeta(raw.metadata),
+    spec: raw.spec ?? {},
+    parents: status?.parents ?? [],
   };
 }

@@ -114,6 +114,15 @@ export interface Condition {
   readonly lastTransitionTime: string;
 }
 
+/** A route of Gateway API: what the user wrote stays unparsed here. */
+export interface RouteObject extends KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly spec: unknown;
+  /** Entries of `status.parents`, ours and those of other controllers, as they are. */
+  readonly parents: readonly unknown[];
+}
+
 /** One of our own kinds: what the user wrote stays unparsed here, src/api judges it. */
 export interface CustomObject extends KubeObject {
   readonly apiVersion: string;

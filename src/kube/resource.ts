@@ -7,6 +7,7 @@ import {
   keepNode,
   keepNothing,
   keepPod,
+  keepRoute,
   keepSecret,
   keepService,
   keepWebhookConfiguration,
@@ -24,6 +25,8 @@ export interface Resource<T extends KubeObject> {
 }
 
 const OUR_VERSION = `${names.API_GROUP}/${names.API_VERSION}`;
+
+const GATEWAY_API_VERSION = 'gateway.networking.k8s.io/v1';
 
 /** Every kind that Weft reads or writes. */
 export const Resources = {
@@ -47,6 +50,18 @@ export const Resources = {
     keep: keepWebhookConfiguration,
   },
   replicaSet: { apiVersion: 'apps/v1', kind: 'ReplicaSet', plural: 'replicasets', keep: keepNothing },
+  httpRoute: {
+    apiVersion: GATEWAY_API_VERSION,
+    kind: 'HTTPRoute',
+    plural: 'httproutes',
+    keep: keepRoute,
+  },
+  grpcRoute: {
+    apiVersion: GATEWAY_API_VERSION,
+    kind: 'GRPCRoute',
+    plural: 'grpcroutes',
+    keep: keepRoute,
+  },
   trafficPolicy: {
     apiVersion: OUR_VERSION,
     kind: 'TrafficPolicy',

@@ -109,6 +109,28 @@ export async function jsonPatchObject<T extends KubeObject>(
   return resource.keep(raw as RawObject);
 }
 
+/**
+ * Merges into the status of an object as it was at a resource version; throws `conflict` where it has moved on. For
+ * lists that several controllers write and that server-side apply takes as one value.
+ */
+export async function mergeStatus<T extends KubeObject>(
+  client: KubeClient,
+  resource: Resource<T>,
+  at: Pick<ObjectMeta, 'namespace' | 'name' | 'resourceVersion'>,
+  { status, signal }: { readonly status: object; readonly signal?: AbortSignal },
+): Promise<T> {
+  const { namespace, name, resourceVersion } = at;
+  const raw = await client.request({
+    method: 'PATCH',
+    path: resourcePath(resource, { namespace, name, subresource: 'status' }),
+    query: { fieldManager: FIELD_MANAGER },
+    contentType: 'application/merge-patch+json',
+    body: { metadata: { resourceVersion }, status },
+    signal,
+  });
+  return resource.keep(raw as RawObject);
+}
+
 /** Deletes; what is gone already is fine. */
 export async function deleteObject(
   client: KubeClient,

@@ -14,7 +14,12 @@ export function readPolicy(object: CustomObject): ReadPolicy {
 }
 
 /** As the API server stores it, without what we put in place of absent fields. */
-export function plainObject({ apiVersion, kind, metadata, spec }: CustomObject): object {
+export function plainObject({
+  apiVersion,
+  kind,
+  metadata,
+  spec,
+}: Pick<CustomObject, 'apiVersion' | 'kind' | 'metadata' | 'spec'>): object {
   const { name, namespace, uid, generation, creationTimestamp } = metadata;
   return {
     apiVersion,
