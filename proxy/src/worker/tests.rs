@@ -6,6 +6,7 @@ mod bytes;
 mod deadline;
 mod failure;
 mod forwarding;
+mod h2spec;
 mod harness;
 mod http1;
 mod http2;

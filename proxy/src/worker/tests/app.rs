@@ -64,6 +64,10 @@ impl App {
 }
 
 async fn answer(request: Request<Incoming>, name: &'static str) -> Response<BoxBody<Bytes, hyper::Error>> {
+    if request.method() == http::Method::HEAD && request.version() == http::Version::HTTP_2 {
+        // hyper sends the body of such a response too.
+        return Response::new(text(""));
+    }
     match request.uri().path() {
         "/echo" => Response::new(request.into_body().boxed()),
         "/head" => Response::new(text(format!(
