@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help tools demo test check unit e2e down kubeconfig image figures bench bench-smoke bench-profile unsupported generate format
+.PHONY: help tools demo test check unit e2e conformance down kubeconfig image figures bench bench-smoke bench-profile unsupported generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ unit: tools ## Tests beside the code, and the proxy's in network namespaces
 
 e2e: tools ## Tests on the real cluster
 	@e2e/suite/run.sh e2e
+
+conformance: tools ## The official Gateway API suite against Weft on the local cluster
+	@e2e/conformance/run.sh
 
 image: tools ## Build the image and say what fills it
 	@e2e/image/build.sh

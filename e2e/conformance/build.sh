@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Builds what the conformance run takes, into ~/.cache/weft/conformance: the official suite as one program, the CRDs of
+# its version, and the echo image that its manifests name. Each is left alone where it is made from the same files.
+#
+# usage: build.sh [all|crds]; "crds" is what tests that only write routes need, and takes no compiler's time
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=../cluster/lib/progress.sh
+source ../cluster/lib/progress.sh
+# shellcheck source=../image/engine.sh
+source ../image/engine.sh
+
+REFERENCE=registry.k8s.io/gateway-api/echo-advanced:v1.5.1
+folder=${XDG_CACHE_HOME:-$HOME/.cache}/weft/conformance
+export CGO_ENABLED=0 GOFLAGS='-buildvcs=false -mod=readonly'
+
+# The standard channel, in one file.
+make_crds() { # FILE
+  local module file
+  ../cluster/go.sh mod download sigs.k8s.io/gateway-api
+  module=$(../cluster/go.sh list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)
+  for file in "$module"/config/crd/standard/*.yaml; do
+    echo ---
+    cat "$file"
+  done >"$1"
+}
+
+make_suite() { # FOLDER
+  ../cluster/go.sh test -c -trimpath -ldflags='-s -w' -o "$1/suite" .
+  ../cluster/go.sh build -trimpath -o "$1/test2json" cmd/test2json
+}
+
+make_echo_image() { # ARCHIVE
+  local context=$work/echo
+  mkdir "$context"
+  (
+    cd echo
+    ../../cluster/go.sh build -trimpath -ldflags='-s -w' -o "$context/" tool
+  )
+  # Ten years: the image is cached, and the suite does not look at the certificate.
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=echo \
+    -keyout "$context/cert.key" -out "$context/cert.crt" 2>/dev/null
+  chmod 644 "$context/cert.key" # the server is no root everywhere
+  ../image/packages.sh
+  build_archive "$context" echo/Dockerfile "$REFERENCE" "$1"
+}
+
+# cached NAME TITLE SOURCES... -- COMMAND...: runs the command unless it ran for these very sources.
+cached() {
+  local name=$1 title=$2 sources=() hash
+  shift 2
+  while [[ $1 != -- ]]; do
+    sources+=("$1")
+    shift
+  done
+  shift
+  hash=$(content_hash "${sources[@]}" build.sh)
+  if up_to_date "$folder/$name" "$hash"; then return; fi
+  step "$title" "$@"
+  echo "$hash" >"$folder/$name.hash"
+}
+
+what=${1:-all}
+[[ $what == all || $what == crds ]] || die 'usage: build.sh [all|crds]'
+mkdir -p "$folder"
+exec 8>"$folder/build.lock"
+flock 8
+work=$(mktemp -d "$folder/.build.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+cached crds.yaml 'Gateway API CRDs' go.mod -- make_crds "$folder/crds.yaml"
+if [[ $what == all ]]; then
+  cached suite 'build the conformance suite' go.mod go.sum suite_test.go -- make_suite "$folder"
+  cached echo.tar 'build the echo image' echo -- make_echo_image "$folder/echo.tar"
+fi
