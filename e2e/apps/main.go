@@ -1,10 +1,12 @@
 // Command testapp is every application of the demo shop and of the end-to-end tests, in one static binary:
 //
-//	testapp serve  an HTTP/1.1 + HTTP/2, gRPC and TCP service that says who it is and may call others
-//	testapp load   a client that offers a bounded rate of requests and reports what came back
-//	testapp grpc   a client for the four kinds of gRPC call, trailers included
-//	testapp tcp    a client that half-closes and checks the bytes that return
-//	testapp post   one empty POST, for the switches an application has
+//	testapp serve    an HTTP/1.1 + HTTP/2, gRPC and TCP service that says who it is and may call others
+//	testapp load     a client that offers a bounded rate of requests and reports what came back
+//	testapp grpc     a client for the four kinds of gRPC call, trailers included
+//	testapp tcp      a client that half-closes and checks the bytes that return
+//	testapp post     one empty POST, for the switches an application has
+//	testapp request  one HTTP request, and all that came back, as JSON
+//	testapp call     unary gRPC calls, and all that came back, as JSON
 package main
 
 import (
@@ -13,16 +15,18 @@ import (
 )
 
 var commands = map[string]func(args []string) error{
-	"serve": serve,
-	"load":  load,
-	"grpc":  grpcClient,
-	"tcp":   tcpClient,
-	"post":  post,
+	"serve":   serve,
+	"load":    load,
+	"grpc":    grpcClient,
+	"tcp":     tcpClient,
+	"post":    post,
+	"request": request,
+	"call":    call,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: testapp serve|load|grpc|tcp|post [flags]; testapp COMMAND -h explains one")
+		fmt.Fprintln(os.Stderr, "usage: testapp serve|load|grpc|tcp|post|request|call [flags]; testapp COMMAND -h explains one")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -22,6 +22,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/interop"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
 )
 
 // service is one running application.
@@ -65,7 +66,7 @@ func serve(args []string) error {
 	server.Protocols.SetUnencryptedHTTP2(true)
 	go func() { failed <- server.ListenAndServe() }()
 
-	rpc := grpc.NewServer()
+	rpc := grpc.NewServer(grpc.UnaryInterceptor(app.signed))
 	testpb.RegisterTestServiceServer(rpc, interop.NewTestServer())
 	healthpb.RegisterHealthServer(rpc, app.grpcHealth)
 	app.grpcHealth.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
@@ -97,6 +98,14 @@ func serve(args []string) error {
 	defer cancel()
 	go rpc.GracefulStop()
 	return server.Shutdown(end)
+}
+
+// signed says in a header of a unary call's answer which version gave it.
+func (s *service) signed(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if err := grpc.SetHeader(ctx, metadata.Pairs("x-version", s.version)); err != nil {
+		return nil, err
+	}
+	return handle(ctx, req)
 }
 
 func (s *service) routes() http.Handler {
