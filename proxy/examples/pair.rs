@@ -106,5 +106,6 @@ fn destination(endpoint: Endpoint) -> Destination {
             invalid: None,
         })],
         load_balancer: LoadBalancer::PeakEwma,
+        outliers: None,
     }
 }

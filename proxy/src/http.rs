@@ -16,7 +16,7 @@ mod tape;
 pub mod upgrade;
 mod upstream;
 
-pub use body::{Body, Exchange, Upload};
+pub use body::{Body, End, Ending, Exchange, Upload};
 pub use connect_error::ConnectError;
 pub use load::{Load, Pending};
 pub use upstream::{Carry, Lease, SendError, Upstream, UpstreamKey, Upstreams, Wire};

@@ -7,8 +7,10 @@ mod attempts;
 mod balance;
 mod budget;
 mod change;
+mod ejection;
 mod live;
 mod opaque;
+mod outliers;
 mod own_answer;
 mod pass;
 mod query;
@@ -21,6 +23,7 @@ mod upgrade;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -28,9 +31,10 @@ use hyper::service::service_fn;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::outliers::Advice;
 use crate::detect::{DETECT_TIMEOUT, QUIET, Sniffed, sniff};
 use crate::http::{Upstreams, Wire, server};
-use crate::state::{DestinationView, Protocol, Resolution};
+use crate::state::{Destination, DestinationView, Protocol, Resolution};
 use crate::tcp::{Prefixed, Stream};
 use crate::telemetry::Direction;
 use crate::worker::Worker;
@@ -83,11 +87,28 @@ impl Outbound {
         self.upstreams.sweep();
     }
 
-    /// The endpoint for the next request or connection; `failed` is avoided where there is another.
-    fn pick(&self, endpoints: &[live::LiveEndpoint], failed: &[usize]) -> usize {
+    /// The endpoint of `backend` for the next request or connection; `failed` is avoided where there is another, and so
+    /// is what is ejected.
+    fn pick(&self, live: &live::Live, backend: usize, failed: &[usize]) -> usize {
+        let endpoints = &live.backends[backend];
+        match live.advice(backend, failed) {
+            None => self.balance(endpoints, failed),
+            Some(Advice::Take(index)) => index,
+            Some(Advice::Avoid(indexes)) => self.balance(endpoints, &indexes),
+        }
+    }
+
+    fn balance(&self, endpoints: &[live::LiveEndpoint], failed: &[usize]) -> usize {
         let cost = |index: usize| endpoints[index].upstream.load.cost();
         balance::pick(endpoints.len(), failed, cost, &mut self.rng.borrow_mut())
             .expect("a backend without endpoints was refused before")
+    }
+
+    /// The live form of a destination.
+    fn live(&self, original: SocketAddr, destination: &Arc<Destination>) -> Rc<live::Live> {
+        let place =
+            live::Place { upstreams: &self.upstreams, metrics: &self.worker.metrics, started: self.started };
+        self.destinations.get(original, destination, &place)
     }
 
     /// Time since this worker began.
@@ -121,7 +142,7 @@ impl Outbound {
         original: SocketAddr,
         mut view: DestinationView,
     ) {
-        let live = self.destinations.get(original, view.current(), &self.upstreams);
+        let live = self.live(original, view.current());
         // Where no upstream can be opened the caller may still turn out to speak HTTP, and be told why.
         let opened = opaque::open(&self, &live).await.ok();
         let mut opened = opened;
@@ -151,7 +172,7 @@ impl Outbound {
             Sniffed::Http1 => Wire::H1,
             Sniffed::Http2 => Wire::H2,
             Sniffed::Opaque => {
-                let live = self.destinations.get(original, view.current(), &self.upstreams);
+                let live = self.live(original, view.current());
                 return opaque::carry(&self, stream, &live).await;
             }
         };

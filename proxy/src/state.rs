@@ -3,6 +3,7 @@
 mod action;
 mod destination;
 mod mesh;
+mod resilience;
 mod table;
 mod workload;
 
@@ -16,5 +17,6 @@ pub use destination::{
     WeightedBackend,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
+pub use resilience::{Outliers, SuccessRate};
 pub(crate) use table::{Changes, SharedTable};
 pub use workload::{InboundPort, MtlsMode, OutboundPolicy, Workload};

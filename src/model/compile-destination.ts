@@ -6,7 +6,7 @@ import { featuresOf } from './features.js';
 import { type Decided, decide } from './deciding.js';
 import { dirtyService } from './keys.js';
 import type { Mesh } from './mesh.js';
-import type { PolicyRoute, SplitEntry } from './policy.js';
+import type { Policy, PolicyRoute, SplitEntry } from './policy.js';
 import { declaredProtocol } from './protocol.js';
 import type { ServicePort } from './service.js';
 
@@ -50,18 +50,26 @@ function compileService(
   const routes = compileRoutes(table, decided.routes());
   const key = serviceDestinationKey(mesh, ref, decided);
   const destination: Destination = {
-    criticalFeatures: featuresOf(routes),
+    criticalFeatures: featuresOf(routes, decided.policy?.outliers),
     key,
     target: { kind: 'service', namespace: service.namespace, name: service.name, port: ref.port },
     protocol: protocolOf(mesh, ref, port, table),
     endpoints: table.endpoints,
     backends: table.backends,
     routes,
-    loadBalancer: decided.policy?.loadBalancer ?? { algorithm: 'peakEwma' },
+    ...endpointChoice(decided.policy),
   };
   const services = new Set([ref.service, ...table.services]);
   const depends = ['mesh' as const, ...[...services].map(dirtyService)];
   return { key, destination, sources: decided.sources, depends };
+}
+
+/** How endpoints are chosen, and when one is passed over. */
+function endpointChoice(policy: Policy | undefined): Pick<Destination, 'loadBalancer' | 'outliers'> {
+  return {
+    loadBalancer: policy?.loadBalancer ?? { algorithm: 'peakEwma' },
+    ...(policy?.outliers === undefined ? {} : { outliers: policy.outliers }),
+  };
 }
 
 /** The dialled family stands in the key where it is not the Service's first, because it decides the endpoints. */

@@ -1,5 +1,6 @@
 import type { DirtyKey, ServiceKey } from './keys.js';
 import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
+import type { Outliers } from './resilience.js';
 import type { MessageHeaders, RouteActions } from './route-actions.js';
 import type { MtlsMode, OutboundPolicy } from './settings.js';
 
@@ -44,6 +45,8 @@ export interface Destination {
   /** First match wins; never empty. */
   readonly routes: readonly Route[];
   readonly loadBalancer: LoadBalancer;
+  /** When endpoints get a rest; absent: never. */
+  readonly outliers?: Outliers;
 }
 
 export interface Endpoint {

@@ -1,11 +1,13 @@
 import type { RouteMatch } from './policy.js';
 import type { Route } from './destination.js';
+import type { Outliers } from './resilience.js';
 
 /**
  * What a resource may ask of a proxy beyond the first contract. A resource lists those it uses, so that a proxy
  * that misses one rejects it rather than send traffic astray. The proxy reads the same list, `src/wire/features.json`.
  */
 export const FEATURES = [
+  'destination.outliers',
   'route.answer',
   'route.headers',
   'route.match.from',
@@ -22,9 +24,10 @@ export const FEATURES = [
 
 export type Feature = (typeof FEATURES)[number];
 
-/** The features that routes use, in the order of the table. */
-export function featuresOf(routes: readonly Route[]): readonly Feature[] {
+/** The features that a destination uses, in the order of the table. */
+export function featuresOf(routes: readonly Route[], outliers?: Outliers): readonly Feature[] {
   const used = new Set<Feature>();
+  if (outliers !== undefined) used.add('destination.outliers');
   for (const route of routes) {
     if (route.timeouts !== undefined) used.add('route.timeouts');
     if (route.retries !== undefined) used.add('route.retries');

@@ -22,6 +22,8 @@ export type {
   Timeouts,
 } from './policy.js';
 
+export type { Outliers } from './resilience.js';
+
 export type {
   Answer,
   HeaderChanges,

@@ -1,4 +1,5 @@
 import type { ServiceKey } from './keys.js';
+import type { Outliers } from './resilience.js';
 import type { MessageHeaders, RouteActions } from './route-actions.js';
 
 /** The object a policy came from. */
@@ -19,6 +20,7 @@ export interface Policy {
   /** First match wins. Empty: one route that matches everything and goes to the Service itself. */
   readonly routes: readonly PolicyRoute[];
   readonly loadBalancer: LoadBalancer;
+  readonly outliers?: Outliers;
 }
 
 export interface PolicyTarget {

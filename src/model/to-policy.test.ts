@@ -110,6 +110,20 @@ test('what a route does beside sending on is read with its defaults', () => {
   ]);
 });
 
+test('when endpoints are ejected is read with its defaults, and only where something says when', () => {
+  const outliers = (circuitBreaker: object) => toPolicy(object({ circuitBreaker })).policy?.outliers;
+  expect(outliers({})).toBeUndefined();
+  expect(outliers({ successRate: { below: 90 }, ejection: { base: '10m' } })).toEqual({
+    successRate: { below: 90, windowMs: 10_000, minRequests: 20 },
+    ejection: { baseMs: 600_000, maxMs: 600_000, maxPercent: 50, panicPercent: 50 },
+  });
+  expect(outliers({ consecutiveFailures: 5, consecutiveGatewayErrors: 3 })).toEqual({
+    consecutiveFailures: 5,
+    consecutiveGatewayErrors: 3,
+    ejection: { baseMs: 30_000, maxMs: 300_000, maxPercent: 50, panicPercent: 50 },
+  });
+});
+
 test('a time that the client library has read as a Date is taken too', () => {
   const date = { ...object({}), metadata: { name: 'a', namespace: 'b', creationTimestamp: new Date(0) } };
   expect(toPolicy(date).policy?.ref.creationTimestamp).toBe('1970-01-01T00:00:00.000Z');
@@ -174,6 +188,8 @@ const query = (fields: object) => matching({ query: [{ name: 'a', ...fields }] }
 const account = (fields: object) => matching({ from: { serviceAccounts: [{ name: 'a', ...fields }] } });
 const path = (fields: object) => routed({ match: [{ path: fields }] });
 const retries = (fields: object) => routed({ retries: fields });
+const breaking = (fields: object) => ({ circuitBreaker: fields });
+const ejecting = (fields: object) => breaking({ consecutiveFailures: 5, ...fields });
 const split = (fields: object) => routed({ split: [fields, {}] });
 
 /** Each field of a change of headers, on requests and responses. */
@@ -244,6 +260,25 @@ const WORKING: Record<string, [object, object]> = {
     matching({ from: { labels: { a: 'b' } } }),
     matching({ from: { labels: { a: 'c' } } }),
   ],
+  'spec.circuitBreaker.consecutiveFailures': [breaking({}), breaking({ consecutiveFailures: 5 })],
+  'spec.circuitBreaker.consecutiveGatewayErrors': [ejecting({}), ejecting({ consecutiveGatewayErrors: 3 })],
+  'spec.circuitBreaker.consecutiveLocalErrors': [ejecting({}), ejecting({ consecutiveLocalErrors: 3 })],
+  'spec.circuitBreaker.successRate.below': [
+    ejecting({ successRate: {} }),
+    ejecting({ successRate: { below: 50 } }),
+  ],
+  'spec.circuitBreaker.successRate.window': [
+    ejecting({ successRate: {} }),
+    ejecting({ successRate: { window: '1m' } }),
+  ],
+  'spec.circuitBreaker.successRate.minRequests': [
+    ejecting({ successRate: {} }),
+    ejecting({ successRate: { minRequests: 1 } }),
+  ],
+  'spec.circuitBreaker.ejection.base': [ejecting({}), ejecting({ ejection: { base: '1s' } })],
+  'spec.circuitBreaker.ejection.max': [ejecting({}), ejecting({ ejection: { max: '1m' } })],
+  'spec.circuitBreaker.ejection.maxPercent': [ejecting({}), ejecting({ ejection: { maxPercent: 10 } })],
+  'spec.circuitBreaker.ejection.panicPercent': [ejecting({}), ejecting({ ejection: { panicPercent: 0 } })],
   'spec.routes[].retries.attempts': [retries({}), retries({ attempts: 3 })],
   'spec.routes[].retries.on': [retries({}), retries({ on: ['5xx'] })],
   'spec.routes[].retries.statuses': [retries({}), retries({ statuses: [429] })],

@@ -1,4 +1,4 @@
-import { type TrafficPolicy, durationMs, findUnsupported, trafficPolicy, violations } from '../api/index.js';
+import { type TrafficPolicy, findUnsupported, trafficPolicy, violations } from '../api/index.js';
 import { serviceKey } from './keys.js';
 import {
   type CallerMatch,
@@ -14,6 +14,7 @@ import {
   type Timeouts,
 } from './policy.js';
 import type { Problem } from './problem.js';
+import { positiveMs, translateOutliers } from './to-resilience.js';
 import { translateActions, translateHeaders } from './to-route-actions.js';
 
 /**
@@ -59,6 +60,7 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
     })),
     routes: (spec.routes ?? []).map((route, index) => translateRoute(route, index, namespace)),
     loadBalancer: { algorithm: 'peakEwma' },
+    ...translateOutliers(spec.circuitBreaker),
   };
 }
 
@@ -105,12 +107,6 @@ function translateRetries(retries: NonNullable<ApiRoute['retries']>): Retries {
       minPerSecond: minPerSecond ?? DEFAULT_BUDGET.minPerSecond,
     },
   };
-}
-
-/** A duration of zero stands for none. */
-function positiveMs(text: string | undefined): number | undefined {
-  const ms = durationMs(text ?? '');
-  return ms === 0 ? undefined : ms;
 }
 
 function translateSplit(entry: ApiSplit, field: string, namespace: string): SplitEntry {

@@ -122,6 +122,17 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
       ],
     },
   ],
+  [
+    'endpoints that fail get a rest',
+    {
+      circuitBreaker: {
+        consecutiveFailures: 5,
+        consecutiveLocalErrors: 3,
+        successRate: {},
+        ejection: { base: '30s', max: '5m', maxPercent: 50, panicPercent: 0 },
+      },
+    },
+  ],
   ['the one algorithm that works', { loadBalancer: { algorithm: 'peakEwma' } }],
   ['a Service by its group', { targetRefs: [{ ...target, group: '', port: 80, namespace: 'other' }] }],
   ['the most of everything', biggest()],
@@ -240,6 +251,18 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     route({ timeouts: { request: '1s', perTry: '1001ms' } }),
     'spec.routes[0].timeouts.perTry',
     'a try cannot take longer',
+  ],
+  [
+    'an ejection for no reason',
+    { circuitBreaker: { ejection: { base: '30s' } } },
+    'spec.circuitBreaker.ejection',
+    'says how to eject and not when',
+  ],
+  [
+    'a first ejection longer than the longest',
+    { circuitBreaker: { consecutiveFailures: 5, ejection: { base: '301s', max: '5m' } } },
+    'spec.circuitBreaker.ejection.max',
+    'the first ejection is longer than the longest',
   ],
   [
     'a fraction above one',

@@ -1,5 +1,6 @@
 //! The bodies of the path: streamed, never gathered, with what must be known when they end.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -53,6 +54,23 @@ pub struct Exchange {
     pub pending: Pending,
     /// When the response must have ended.
     pub limit: Option<Box<Limit>>,
+    /// Who is told how it ended.
+    pub ending: Option<Box<dyn Ending>>,
+}
+
+/// Who wants to know how a response ends whose head was sent on. Dropped without a word where its caller left first, or
+/// its deadline passed.
+pub trait Ending: fmt::Debug {
+    fn ended(self: Box<Self>, end: End);
+}
+
+/// How a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As it should; with its gRPC status, where it has one.
+    Whole { grpc_status: Option<u16> },
+    /// Before its end.
+    Broken,
 }
 
 /// Why a response ended before its end.
@@ -193,6 +211,9 @@ impl Body {
     fn end(&mut self) {
         if let Some(exchange) = self.exchange.take() {
             exchange.lease.release();
+            if let Some(ending) = exchange.ending {
+                ending.ended(End::Whole { grpc_status: exchange.record.grpc_status() });
+            }
         }
     }
 }
@@ -229,7 +250,11 @@ impl HttpBody for Body {
                 }
             }
             // Nothing is known of the connection's state: it is not used again.
-            Some(Err(_)) => this.exchange = None,
+            Some(Err(_)) => {
+                if let Some(ending) = this.exchange.take().and_then(|exchange| exchange.ending) {
+                    ending.ended(End::Broken);
+                }
+            }
             None => this.end(),
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))

@@ -124,7 +124,7 @@ impl Connection {
         let harmless = replay::is_safe(&request);
         match within(&mut limit, None, self.application.send(request, wire)).await {
             Ok(Ok((response, lease))) => match framing::usable(&response) {
-                Ok(()) => Ok(answer(response, Exchange { record, lease, pending, limit })),
+                Ok(()) => Ok(answer(response, Exchange { record, lease, pending, limit, ending: None })),
                 Err(reason) => Err((self.unusable(reason), record)),
             },
             // Boxed: it dials, and would make the future of every request larger.
@@ -154,7 +154,8 @@ impl Connection {
                 agreed
             }
             Answer::Declined(response) => {
-                answer(response, Exchange { record, lease: Lease::Once, pending, limit: None })
+                let lease = Lease::Once;
+                answer(response, Exchange { record, lease, pending, limit: None, ending: None })
             }
         })
     }

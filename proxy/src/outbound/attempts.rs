@@ -1,6 +1,7 @@
 //! The attempts at one request: which endpoint has it now, whether there is another attempt, and what is recorded.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::{Method, Request, Response};
@@ -9,13 +10,15 @@ use tokio::time::{Instant, sleep};
 
 use super::Outbound;
 use super::budget::Budget;
+use super::ejection::Outcome;
 use super::live::LiveEndpoint;
+use super::outliers::{Trial, Watched};
 use super::request::{Chosen, Failed};
 use super::retry::{self, Ended};
-use crate::http::deadline::Limit;
+use crate::http::deadline::{Limit, Passed};
 use crate::http::framing::Unusable;
 use crate::http::rescue::Failure;
-use crate::http::{ConnectError, SendError, Upload, replay};
+use crate::http::{ConnectError, End, Ending, SendError, Upload, replay};
 use crate::state::Retries;
 use crate::telemetry::{Direction, Record};
 
@@ -31,7 +34,16 @@ pub(super) struct Attempts<'a> {
     /// With the current one.
     pub tries: u32,
     policy: Option<Policy<'a>>,
+    started: Instant,
+    /// The current attempt decides whether its endpoint comes back.
+    trial: Option<Trial>,
+    /// The current attempt was answered, and not that it failed.
+    good: bool,
 }
+
+/// The rest of a response whose head was good.
+#[derive(Debug)]
+struct Rest(Rc<Watched>);
 
 /// What the route wants tried again, and what that depends on.
 struct Policy<'a> {
@@ -45,9 +57,13 @@ struct Policy<'a> {
 
 impl<'a> Attempts<'a> {
     pub fn new(outbound: &'a Outbound, chosen: &'a Chosen, started: Instant) -> Self {
-        let current = outbound.pick(&chosen.live.backends[chosen.backend], &[]);
+        let current = outbound.pick(&chosen.live, chosen.backend, &[]);
         let record = chosen.series(outbound, current).begin(started);
-        Self { outbound, chosen, record, current, failed: Vec::new(), tries: 1, policy: None }
+        let (failed, tries, policy, good) = (Vec::new(), 1, None, false);
+        let mut attempts =
+            Self { outbound, chosen, record, current, failed, tries, policy, started, trial: None, good };
+        attempts.begin();
+        attempts
     }
 
     /// Follows the route's policy: counts the request, and keeps its body, since it may be sent again.
@@ -63,6 +79,45 @@ impl<'a> Attempts<'a> {
     /// Where the request goes now.
     pub fn endpoint(&self) -> &'a LiveEndpoint {
         &self.chosen.live.backends[self.chosen.backend][self.current]
+    }
+
+    /// The current attempt begins.
+    fn begin(&mut self) {
+        self.good = false;
+        self.trial = self.endpoint().watched.as_ref().and_then(Watched::begin);
+    }
+
+    /// The current attempt ended in `outcome`, by which its endpoint is judged.
+    pub fn judge(&mut self, outcome: Outcome) {
+        if let Some(watched) = &self.endpoint().watched {
+            watched.ended(outcome, self.trial.take());
+        }
+    }
+
+    /// The current attempt was answered. What is good so far may still end badly: see [`Self::ending`].
+    pub fn judge_answer(&mut self, response: &Response<Incoming>) {
+        if self.endpoint().watched.is_none() {
+            return;
+        }
+        let outcome = Outcome::of(response.status().as_u16(), grpc_status(response));
+        self.good = outcome == Outcome::Success;
+        if !self.good || self.trial.is_some() {
+            self.judge(outcome);
+        }
+    }
+
+    /// The current attempt took too long. A deadline is its endpoint's fault only where it is the route's own.
+    pub fn too_slow(&mut self, passed: Passed) {
+        let own = self.chosen.route().timeouts.request.is_some_and(|own| self.started.elapsed() >= own);
+        if passed == Passed::Try || own {
+            self.judge(Outcome::Local);
+        }
+    }
+
+    /// What is told how the response ends, where that matters.
+    pub fn ending(&self) -> Option<Box<dyn Ending>> {
+        let watched = self.endpoint().watched.as_ref().filter(|_| self.good)?;
+        Some(Box::new(Rest(watched.clone())))
     }
 
     /// The request for another attempt, if `error` and the attempts so far allow one.
@@ -91,6 +146,9 @@ impl<'a> Attempts<'a> {
             }
             SendError::Lost(error) if replay::caller_failed(&error) => return Err(Failure::BadBody),
             SendError::Lost(error) => {
+                if !replay::stream_refused(&error) {
+                    self.judge(Outcome::Local);
+                }
                 let ended = if replay::stream_refused(&error) { Ended::Refused } else { Ended::Reset };
                 (ended, spare, ended.reason(), Failure::Lost { destination: destination(), addr, error })
             }
@@ -116,6 +174,7 @@ impl<'a> Attempts<'a> {
         spare: Option<Request<Upload>>,
         limit: &Option<Box<Limit>>,
     ) -> Option<Request<Upload>> {
+        self.judge(Outcome::Local);
         self.endpoint().upstream.load.observe_failure();
         let others = self.chosen.live.backends[self.chosen.backend].len() > 1;
         if self.tries == 1 && others {
@@ -133,10 +192,10 @@ impl<'a> Attempts<'a> {
         spare: Option<Request<Upload>>,
         limit: &Option<Box<Limit>>,
     ) -> Option<Request<Upload>> {
+        self.judge_answer(response);
         self.policy.as_ref()?;
-        let grpc_status = response.headers().get("grpc-status");
-        let grpc_status = grpc_status.and_then(|status| status.to_str().ok()?.parse().ok());
-        let ended = Ended::Answered { status: response.status().as_u16(), grpc_status };
+        let ended =
+            Ended::Answered { status: response.status().as_u16(), grpc_status: grpc_status(response) };
         self.once_more(ended, spare, limit).await
     }
 
@@ -175,7 +234,8 @@ impl<'a> Attempts<'a> {
         spare
     }
 
-    fn could_not_connect(&self, error: &ConnectError) {
+    fn could_not_connect(&mut self, error: &ConnectError) {
+        self.judge(Outcome::Local);
         self.endpoint().upstream.load.observe_failure();
         self.outbound.worker.metrics.connect_failure(Direction::Outbound, error.reason());
     }
@@ -196,7 +256,8 @@ impl<'a> Attempts<'a> {
     }
 
     /// The request ends here: what came back cannot be passed on.
-    pub fn unusable(self, reason: Unusable) -> Failed {
+    pub fn unusable(mut self, reason: Unusable) -> Failed {
+        self.judge(Outcome::Local);
         let addr = self.endpoint().upstream.key.addr;
         (Failure::Unusable { destination: self.chosen.live.name.clone(), addr, reason }, self.record)
     }
@@ -209,13 +270,30 @@ impl<'a> Attempts<'a> {
 
     fn move_on(&mut self, reason: &'static str) {
         self.outbound.worker.metrics.retry(Direction::Outbound, reason);
-        let endpoints = &self.chosen.live.backends[self.chosen.backend];
         self.tries += 1;
         self.failed.retain(|failed| *failed != self.current);
         self.failed.push(self.current);
-        self.current = self.outbound.pick(endpoints, &self.failed);
+        self.current = self.outbound.pick(&self.chosen.live, self.chosen.backend, &self.failed);
+        self.begin();
         self.record.moved_to(&self.chosen.series(self.outbound, self.current));
     }
+}
+
+// === impl Rest ===
+
+impl Ending for Rest {
+    fn ended(self: Box<Self>, end: End) {
+        let outcome = match end {
+            End::Whole { grpc_status } => Outcome::of(200, grpc_status),
+            End::Broken => Outcome::Local,
+        };
+        self.0.ended(outcome, None);
+    }
+}
+
+/// What a response says in gRPC's terms, where its head does.
+fn grpc_status(response: &Response<Incoming>) -> Option<u16> {
+    response.headers().get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 
 /// Between nothing and 25 ms before the second try, twice as much before the next, up to 250 ms (Envoy's values): full

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::budget::Budget;
+use super::outliers::{Advice, Detector, Watched};
 use super::route::RouteIndex;
 use crate::http::{Upstream, UpstreamKey, Upstreams, Wire};
 use crate::state::{Destination, Endpoint, Route};
@@ -30,6 +31,8 @@ pub struct Live {
     pub backends: Vec<Vec<LiveEndpoint>>,
     /// One for each route that has one; it outlives changes of the endpoints.
     budgets: Vec<Option<Rc<RefCell<Budget>>>>,
+    /// What ejects endpoints; it outlives changes of them.
+    outliers: Option<Rc<Detector>>,
     used: Cell<Instant>,
 }
 
@@ -37,6 +40,8 @@ pub struct Live {
 #[derive(Debug)]
 pub struct LiveEndpoint {
     pub upstream: Rc<Upstream>,
+    /// What is known of its failures, where the destination ejects endpoints.
+    pub watched: Option<Rc<Watched>>,
     /// Handles by route; a backend belongs to few.
     series: RefCell<Vec<(usize, Rc<Series>)>>,
 }
@@ -47,16 +52,20 @@ pub struct Destinations {
     known: RefCell<HashMap<SocketAddr, Rc<Live>>>,
 }
 
+/// What a worker makes live destinations with.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub upstreams: &'a Upstreams,
+    pub metrics: &'a Metrics,
+    /// What the time of budgets and ejections counts from.
+    pub started: Instant,
+}
+
 // === impl Destinations ===
 
 impl Destinations {
     /// The live form of `destination`, which `original` was resolved to.
-    pub fn get(
-        &self,
-        original: SocketAddr,
-        destination: &Arc<Destination>,
-        upstreams: &Upstreams,
-    ) -> Rc<Live> {
+    pub fn get(&self, original: SocketAddr, destination: &Arc<Destination>, place: &Place<'_>) -> Rc<Live> {
         let mut known = self.known.borrow_mut();
         if let Some(live) = known.get(&original)
             && Arc::ptr_eq(&live.destination, destination)
@@ -65,7 +74,7 @@ impl Destinations {
             return live.clone();
         }
         let previous = known.get(&original).cloned();
-        let live = Rc::new(Live::new(destination.clone(), upstreams, previous.as_deref()));
+        let live = Rc::new(Live::new(destination.clone(), place, previous.as_deref()));
         known.insert(original, live.clone());
         live
     }
@@ -81,22 +90,27 @@ impl Destinations {
 // === impl Live ===
 
 impl Live {
-    fn new(destination: Arc<Destination>, upstreams: &Upstreams, previous: Option<&Self>) -> Self {
+    fn new(destination: Arc<Destination>, place: &Place<'_>, previous: Option<&Self>) -> Self {
         let target = &destination.target;
         let name = format!("{}/{}:{}", target.namespace, target.name, target.port);
-        let live = |endpoint: &Arc<Endpoint>| LiveEndpoint {
-            upstream: upstreams.get(UpstreamKey {
+        let outliers = Self::outliers_of(&destination, &name, place, previous);
+        let live = |endpoint: &Arc<Endpoint>| {
+            let upstream = place.upstreams.get(UpstreamKey {
                 addr: endpoint.addr,
                 peer: endpoint.peer.clone(),
                 tunnel: (endpoint.opaque && endpoint.peer.is_some()).then(|| destination.key.clone()),
-            }),
-            series: RefCell::default(),
+            });
+            let watched = outliers.as_ref().map(|outliers| outliers.watch(&upstream.key));
+            LiveEndpoint { upstream, watched, series: RefCell::default() }
         };
-        let backends =
+        let backends: Vec<Vec<LiveEndpoint>> =
             destination.backends.iter().map(|backend| backend.endpoints.iter().map(live).collect()).collect();
+        if let Some(outliers) = &outliers {
+            outliers.keep(|key| backends.iter().flatten().any(|endpoint| endpoint.upstream.key == *key));
+        }
         let budgets = destination.routes.iter().map(|route| Self::budget_of(route, previous)).collect();
         let routes = RouteIndex::new(&destination.routes);
-        Self { destination, name, routes, backends, budgets, used: Cell::new(Instant::now()) }
+        Self { destination, name, routes, backends, budgets, outliers, used: Cell::new(Instant::now()) }
     }
 
     /// The budget of the route of this name so far, if its limits have not changed.
@@ -107,6 +121,28 @@ impl Live {
             live.budget(index).filter(|budget| budget.borrow().limits() == limits)
         });
         Some(same.cloned().unwrap_or_else(|| Rc::new(RefCell::new(Budget::new(limits)))))
+    }
+
+    /// What ejects endpoints of this destination so far, if its limits have not changed.
+    fn outliers_of(
+        destination: &Destination,
+        name: &str,
+        place: &Place<'_>,
+        previous: Option<&Self>,
+    ) -> Option<Rc<Detector>> {
+        let limits = destination.outliers.as_deref()?;
+        let same = previous.and_then(|live| live.outliers.as_ref()).filter(|old| old.limits() == limits);
+        Some(match same {
+            Some(same) => same.clone(),
+            None => Detector::new(limits.clone(), name, place.metrics, place.started),
+        })
+    }
+
+    /// What the balancing of `backend` should keep to; nothing while no endpoint is ejected.
+    pub fn advice(&self, backend: usize, failed: &[usize]) -> Option<Advice> {
+        let outliers = self.outliers.as_deref().filter(|outliers| outliers.any_out())?;
+        let watched = self.backends[backend].iter().map(|endpoint| endpoint.watched.as_ref());
+        Some(outliers.advise(watched, failed))
     }
 
     /// What bounds the retries of a route.

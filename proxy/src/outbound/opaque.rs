@@ -3,7 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 
+use super::ejection::Outcome;
 use super::live::{Live, LiveEndpoint};
+use super::outliers::Watched;
 use super::request::refusal;
 use super::{Outbound, route, split};
 use crate::http::rescue::Failure;
@@ -59,12 +61,12 @@ pub(super) async fn open<'a>(outbound: &Outbound, live: &'a Live) -> Result<Open
         return Err(failure);
     }
     let endpoints = &live.backends[backend];
-    let first = outbound.pick(endpoints, &[]);
+    let first = outbound.pick(live, backend, &[]);
     match dial(outbound, &endpoints[first], live).await {
         Ok(opened) => return Ok(opened),
         Err(error) => outbound.worker.metrics.retry(Direction::Outbound, error.reason()),
     }
-    let second = outbound.pick(endpoints, &[first]);
+    let second = outbound.pick(live, backend, &[first]);
     dial(outbound, &endpoints[second], live)
         .await
         .map_err(|error| Failure::Connect { destination: live.name.clone(), error })
@@ -76,7 +78,12 @@ async fn dial<'a>(
     live: &Live,
 ) -> Result<Opened<'a>, ConnectError> {
     let pending = Pending::new(&endpoint.upstream);
-    match endpoint.upstream.open(Carry::Bytes(&live.destination.key)).await {
+    let trial = endpoint.watched.as_ref().and_then(Watched::begin);
+    let opened = endpoint.upstream.open(Carry::Bytes(&live.destination.key)).await;
+    if let Some(watched) = &endpoint.watched {
+        watched.ended(if opened.is_ok() { Outcome::Success } else { Outcome::Local }, trial);
+    }
+    match opened {
         Ok(upstream) => Ok(Opened { endpoint, upstream: upstream.into(), _pending: pending }),
         Err(error) => {
             endpoint.upstream.load.observe_failure();

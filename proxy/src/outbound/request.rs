@@ -47,7 +47,7 @@ pub(super) struct Chosen {
 enum Choice {
     Send(Chosen),
     /// The route answers by itself.
-    Answer(Response<Body>),
+    Answer(Box<Response<Body>>),
 }
 
 /// A failed request, with what is recorded about it.
@@ -70,7 +70,7 @@ impl Connection {
             (Failure::Refused(refused), record.begin(started))
         });
         let result = match admitted.and_then(|()| self.choose(&request, started)) {
-            Ok(Choice::Answer(response)) => Ok(response),
+            Ok(Choice::Answer(response)) => Ok(*response),
             Ok(Choice::Send(chosen)) if wants_upgrade(&request) => {
                 Box::pin(upgrade::carry(&self.outbound, &chosen, request, started)).await
             }
@@ -98,8 +98,7 @@ impl Connection {
         match live {
             Some(live) if std::sync::Arc::ptr_eq(&live.destination, destination) => live.clone(),
             _ => {
-                let new =
-                    self.outbound.destinations.get(self.original, destination, &self.outbound.upstreams);
+                let new = self.outbound.live(self.original, destination);
                 live.insert(new).clone()
             }
         }
@@ -124,7 +123,7 @@ impl Connection {
                 own_answer::respond(answer, request, prefix(route, taken), &destination.target);
             actions.headers.response.apply(response.headers_mut());
             record(Some(taken.route), None).answered(response.status(), response.headers());
-            return Ok(Choice::Answer(response));
+            return Ok(Choice::Answer(Box::new(response)));
         }
         let random = |below| self.outbound.rng.borrow_mut().u64(..below);
         let Some(share) = split::choose(&route.split, random) else {
@@ -171,6 +170,7 @@ impl Connection {
             let result = match result {
                 Ok(result) => result,
                 Err(passed) => {
+                    attempts.too_slow(passed);
                     if passed == Passed::Try
                         && let Some(spare) = attempts.once_more(Ended::TimedOut, spare, &limit).await
                     {
@@ -202,7 +202,8 @@ impl Connection {
                     if let Err(reason) = framing::usable(&response) {
                         return Err(attempts.unusable(reason));
                     }
-                    let exchange = Exchange { record: attempts.record, lease, pending, limit };
+                    let ending = attempts.ending();
+                    let exchange = Exchange { record: attempts.record, lease, pending, limit, ending };
                     return Ok(answer(response, chosen, exchange));
                 }
                 Err(error) => match attempts.again(error, spare, &limit).await {

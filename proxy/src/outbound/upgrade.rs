@@ -5,6 +5,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::attempts::Attempts;
+use super::ejection::Outcome;
 use super::request::{Chosen, Failed, answer};
 use super::{Outbound, change};
 use crate::http::headers::PROTO_HEADER;
@@ -39,11 +40,13 @@ pub(super) async fn carry(
     let response = match sender.send_request(request).await {
         Ok(response) => response,
         Err(error) => {
+            attempts.judge(Outcome::Local);
             let addr = attempts.endpoint().upstream.key.addr;
             let failure = Failure::Lost { destination: chosen.live.name.clone(), addr, error };
             return Err((failure, attempts.record));
         }
     };
+    attempts.judge_answer(&response);
     Ok(match agree(caller, response, &outbound.worker.drain) {
         Answer::Agreed(mut agreed) => {
             attempts.record.answered(agreed.status(), agreed.headers());
@@ -51,7 +54,8 @@ pub(super) async fn carry(
             agreed
         }
         Answer::Declined(response) => {
-            let exchange = Exchange { record: attempts.record, lease: Lease::Once, pending, limit: None };
+            let (record, lease) = (attempts.record, Lease::Once);
+            let exchange = Exchange { record, lease, pending, limit: None, ending: None };
             answer(response, chosen, exchange)
         }
     })

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, Method};
 use regex::Regex;
 
-use super::{Actions, MessageChanges};
+use super::{Actions, MessageChanges, Outliers};
 use crate::identity::SpiffeId;
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
@@ -23,6 +23,8 @@ pub struct Destination {
     pub backends: Vec<Arc<Backend>>,
     /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
+    /// When endpoints get a rest; `None`: never.
+    pub outliers: Option<Box<Outliers>>,
 }
 
 /// A Service or a pod.

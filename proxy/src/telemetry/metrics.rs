@@ -80,6 +80,18 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+/// What concerns a destination as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DestinationLabels {
+    destination: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EjectionLabels {
+    destination: String,
+    reason: &'static str,
+}
+
 type Durations = Family<DurationLabels, Histogram, fn() -> Histogram>;
 type Reasons = Family<ReasonLabels, Counter>;
 
@@ -97,6 +109,10 @@ pub struct Metrics {
     withheld: Reasons,
     errors: Reasons,
     passthrough: Reasons,
+    ejections: Family<EjectionLabels, Counter>,
+    ejections_withheld: Family<EjectionLabels, Counter>,
+    ejected: Family<DestinationLabels, Gauge>,
+    panics: Family<DestinationLabels, Counter>,
 }
 
 // === impl Metrics ===
@@ -116,9 +132,14 @@ impl Metrics {
             withheld: Family::default(),
             errors: Family::default(),
             passthrough: Family::default(),
+            ejections: Family::default(),
+            ejections_withheld: Family::default(),
+            ejected: Family::default(),
+            panics: Family::default(),
         };
         metrics.register_http(registry);
         metrics.register_connections(registry);
+        metrics.register_ejections(registry);
         metrics
     }
 
@@ -166,6 +187,48 @@ impl Metrics {
             "Connections carried without the mesh, by reason",
             self.passthrough.clone(),
         );
+    }
+
+    fn register_ejections(&self, registry: &mut Registry) {
+        let ejections = self.ejections.clone();
+        registry.register("weft_ejections", "Endpoints ejected for their failures, by reason", ejections);
+        registry.register(
+            "weft_ejections_withheld",
+            "Endpoints that failed and stayed, since as many as may be were ejected, by reason",
+            self.ejections_withheld.clone(),
+        );
+        registry.register(
+            "weft_ejected_endpoints",
+            "Endpoints that are ejected or on trial, summed over the workers",
+            self.ejected.clone(),
+        );
+        registry.register(
+            "weft_ejections_ignored",
+            "Requests balanced over all endpoints, since too few were left",
+            self.panics.clone(),
+        );
+    }
+
+    /// Counts an endpoint that was ejected.
+    pub fn ejection(&self, destination: &str, reason: &'static str) {
+        let destination = destination.to_owned();
+        self.ejections.get_or_create_owned(&EjectionLabels { destination, reason }).inc();
+    }
+
+    /// Counts an endpoint that failed and stayed.
+    pub fn ejection_withheld(&self, destination: &str, reason: &'static str) {
+        let destination = destination.to_owned();
+        self.ejections_withheld.get_or_create_owned(&EjectionLabels { destination, reason }).inc();
+    }
+
+    /// The gauge of endpoints of `destination` that are not balanced to.
+    pub fn ejected_endpoints(&self, destination: &str) -> Gauge {
+        self.ejected.get_or_create_owned(&DestinationLabels { destination: destination.to_owned() })
+    }
+
+    /// Counts a request for which ejections were ignored.
+    pub fn ejections_ignored(&self, destination: &str) {
+        self.panics.get_or_create_owned(&DestinationLabels { destination: destination.to_owned() }).inc();
     }
 
     /// Counts a request or connection that the proxy ended.

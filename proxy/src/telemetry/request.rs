@@ -79,6 +79,11 @@ impl Record {
         self.read_grpc_status(headers);
     }
 
+    /// The gRPC result, once it is known.
+    pub fn grpc_status(&self) -> Option<u16> {
+        self.grpc_status
+    }
+
     /// Looks for a gRPC result in headers (an answer without body) or trailers.
     pub fn read_grpc_status(&mut self, headers: &http::HeaderMap) {
         if let Some(status) = headers.get("grpc-status") {

@@ -29,5 +29,6 @@ pub fn a_destination(key: &str) -> Arc<Destination> {
             invalid: None,
         })],
         load_balancer: LoadBalancer::default(),
+        outliers: None,
     })
 }

@@ -4,6 +4,7 @@
 mod app;
 mod bytes;
 mod deadline;
+mod ejection;
 mod failure;
 mod forwarding;
 mod h2spec;

@@ -24,7 +24,8 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 12] = [
+pub const KNOWN_FEATURES: [&str; 13] = [
+    "destination.outliers",
     "route.answer",
     "route.headers",
     "route.match.from",
@@ -52,6 +53,7 @@ macro_rules! reject {
 }
 
 mod action;
+mod resilience;
 
 /// Decodes a destination.
 pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
@@ -74,6 +76,7 @@ pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
         routes,
         backends,
         load_balancer: load_balancer(wire.load_balancer.unwrap_or_default())?,
+        outliers: wire.outliers.map(|wire| resilience::outliers(&wire).map(Box::new)).transpose()?,
     })
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { dnsLabel, dnsName, duration, headerName, percent, port } from '../schema/fields.js';
+import { dnsLabel, dnsName, duration, headerName, port } from '../schema/fields.js';
 import { type Kind, objectSchema } from '../schema/kind.js';
+import { circuitBreaker } from './circuit-breaker.js';
 import { route } from './route.js';
 
 const targetRef = z.strictObject({
@@ -35,36 +36,6 @@ const loadBalancer = z.strictObject({
     .optional()
     .meta({ description: "Whether endpoints of the caller's zone come first." }),
   slowStart: duration.optional().meta({ description: 'Time over which a new endpoint gets its full share.' }),
-});
-
-const circuitBreaker = z.strictObject({
-  consecutiveFailures: z
-    .int()
-    .min(1)
-    .max(1000)
-    .optional()
-    .meta({ description: 'Failures in a row that eject an endpoint.' }),
-  ejection: z
-    .strictObject({
-      base: duration.optional().meta({ description: 'First ejection; further ones last longer.' }),
-      maxPercent: percent
-        .optional()
-        .meta({ description: 'Part of the endpoints that may be ejected at a time.' }),
-    })
-    .optional()
-    .meta({ description: 'How endpoints are ejected.' }),
-  maxConnections: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .optional()
-    .meta({ description: 'Connections of a caller to the destination.' }),
-  maxPending: z
-    .int()
-    .min(0)
-    .max(1_000_000)
-    .optional()
-    .meta({ description: 'Requests that may wait for a connection.' }),
 });
 
 const rateLimit = z

@@ -103,6 +103,22 @@ const destination: z.ZodType<Destination> = z.strictObject({
     }),
   ),
   loadBalancer: z.strictObject({ algorithm: z.literal('peakEwma') }),
+  outliers: z
+    .strictObject({
+      consecutiveFailures: z.int().exactOptional(),
+      consecutiveGatewayErrors: z.int().exactOptional(),
+      consecutiveLocalErrors: z.int().exactOptional(),
+      successRate: z
+        .strictObject({ below: z.int(), windowMs: z.int(), minRequests: z.int() })
+        .exactOptional(),
+      ejection: z.strictObject({
+        baseMs: z.int(),
+        maxMs: z.int(),
+        maxPercent: z.int(),
+        panicPercent: z.int(),
+      }),
+    })
+    .exactOptional(),
 });
 
 const mtls = z.enum(['permissive', 'strict']);

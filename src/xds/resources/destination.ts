@@ -25,7 +25,7 @@ import { toWireActions, toWireHeaders } from './actions.js';
 import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
 import { toWireMatch } from './match.js';
-import { toWireRetries, toWireTimeouts } from './resilience.js';
+import { toWireOutliers, toWireRetries, toWireTimeouts } from './resilience.js';
 
 /** Type URL of destinations. */
 export const DESTINATION_TYPE_URL = `type.weft.dev/${DestinationSchema.typeName}`;
@@ -52,6 +52,7 @@ export function toWireDestination(destination: Destination): WireDestination {
     backends: destination.backends.map(toWireBackend),
     routes: destination.routes.map(toWireRoute),
     loadBalancer: { algorithm: LoadBalancer_Algorithm.PEAK_EWMA },
+    ...(destination.outliers === undefined ? {} : { outliers: toWireOutliers(destination.outliers) }),
   });
 }
 

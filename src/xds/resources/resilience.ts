@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf';
-import type { Retries, Timeouts } from '../../model/index.js';
+import type { Outliers, Retries, Timeouts } from '../../model/index.js';
 import {
+  type Outliers as WireOutliers,
+  OutliersSchema,
   type Retries as WireRetries,
   RetriesSchema,
   type Timeouts as WireTimeouts,
@@ -22,6 +24,24 @@ export function toWireRetries({ attempts, on, statuses, methods, budget }: Retri
     budgetPercent: budget.percent,
     budgetIntervalMs: wireMs(budget.intervalMs),
     budgetMinPerSecond: budget.minPerSecond,
+  });
+}
+
+/** When endpoints are ejected. */
+export function toWireOutliers(outliers: Outliers): WireOutliers {
+  const { consecutiveFailures = 0, consecutiveGatewayErrors = 0, consecutiveLocalErrors = 0 } = outliers;
+  const { successRate, ejection } = outliers;
+  return create(OutliersSchema, {
+    consecutiveFailures,
+    consecutiveGatewayErrors,
+    consecutiveLocalErrors,
+    ...(successRate === undefined
+      ? {}
+      : { successRate: { ...successRate, windowMs: wireMs(successRate.windowMs) } }),
+    baseMs: wireMs(ejection.baseMs),
+    maxMs: wireMs(ejection.maxMs),
+    maxPercent: ejection.maxPercent,
+    panicPercent: ejection.panicPercent,
   });
 }
 

@@ -190,6 +190,7 @@ pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination 
         routes: vec![Route { name: "all".into(), split, ..Route::default() }],
         backends: vec![Arc::new(backend("shop/reviews:8080", endpoints))],
         load_balancer: LoadBalancer::PeakEwma,
+        outliers: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,8 @@ pub enum Act {
     Say(&'static str),
     /// Nothing more on this connection.
     Hang(&'static str),
+    /// These bytes, after a while.
+    SayLate(Duration, &'static str),
     /// The connection ends.
     Close,
 }
@@ -76,6 +79,13 @@ async fn serve(
         match act(index) {
             Act::Close => return,
             Act::Say(text) => io.write_all(text.as_bytes()).await.unwrap(),
+            Act::SayLate(after, text) => {
+                tokio::time::sleep(after).await;
+                // The caller may have given up.
+                if io.write_all(text.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
             Act::Hang(text) => {
                 io.write_all(text.as_bytes()).await.unwrap();
                 // Reads nothing, and an end: the caller is gone.

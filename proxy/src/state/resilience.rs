@@ -1,0 +1,35 @@
+//! What a destination and its routes do about failures and overload, compiled from the wire.
+
+use std::time::Duration;
+
+/// When endpoints of a destination get a rest: outlier detection. At least one condition is set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outliers {
+    /// Failures of any kind in a row.
+    pub consecutive_failures: Option<u32>,
+    /// Answers of a gateway that did not reach somebody, in a row.
+    pub consecutive_gateway_errors: Option<u32>,
+    /// Requests in a row that got no answer.
+    pub consecutive_local_errors: Option<u32>,
+    /// Share of requests that must not fail.
+    pub success_rate: Option<SuccessRate>,
+    /// Length of the first ejection; the n-th is n times as long...
+    pub base: Duration,
+    /// ...up to this.
+    pub max: Duration,
+    /// Percent of the endpoints that may be ejected at a time; one may always be, unless it is 0.
+    pub max_percent: u32,
+    /// Where fewer than this percent of the endpoints are left, ejections are ignored.
+    pub panic_percent: u32,
+}
+
+/// Share of the requests in a window that must not fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuccessRate {
+    /// Percent; fewer eject.
+    pub below: u32,
+    /// What is looked at.
+    pub window: Duration,
+    /// Fewer requests in it say nothing.
+    pub min_requests: u32,
+}

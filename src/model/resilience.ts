@@ -1,0 +1,22 @@
+/** What a destination and its routes do about failures and overload, with every default filled in. */
+
+/** When endpoints of a destination get a rest: outlier detection. At least one condition is set. */
+export interface Outliers {
+  /** Failures of any kind in a row. */
+  readonly consecutiveFailures?: number;
+  /** Answers of a gateway that did not reach somebody, in a row. */
+  readonly consecutiveGatewayErrors?: number;
+  /** Requests in a row that got no answer. */
+  readonly consecutiveLocalErrors?: number;
+  /** Percent of the requests in a window; an endpoint where fewer succeed is ejected. */
+  readonly successRate?: { readonly below: number; readonly windowMs: number; readonly minRequests: number };
+  readonly ejection: {
+    /** Of the first ejection; the n-th is n times as long, up to the longest. */
+    readonly baseMs: number;
+    readonly maxMs: number;
+    /** Part of the endpoints that may be ejected at a time. */
+    readonly maxPercent: number;
+    /** Where fewer than this part of the endpoints is left, ejections are ignored. */
+    readonly panicPercent: number;
+  };
+}
