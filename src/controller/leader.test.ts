@@ -263,6 +263,27 @@ test('pods without a proxy are told on their owner, once for all of them', async
   });
 });
 
+test('a Service of a meshed namespace whose protocol nobody knows is told so, by port', async () => {
+  server.put('/api/v1/namespaces', { metadata: { name: 'shop', labels: { 'weft.dev/inject': 'enabled' } } });
+  server.put('/api/v1/namespaces', { metadata: { name: 'elsewhere' } });
+  for (const namespace of ['shop', 'elsewhere']) {
+    const ports = [
+      { name: 'own', port: 7000, appProtocol: 'example.org/own' },
+      { name: 'web', port: 80, appProtocol: 'http' },
+    ];
+    server.put('/api/v1/services', { metadata: { name: 'ledger', namespace }, spec: { ports } });
+  }
+  await untilPasses(() => {
+    const events = server.all('/api/v1/events').map((event) => {
+      const { kind, namespace, name } = event.involvedObject as Record<string, string>;
+      return `${kind} ${namespace}/${name} ${String(event.reason)} ${String(event.message).slice(0, 60)}`;
+    });
+    expect(events).toEqual([
+      'Service shop/ledger UnknownAppProtocol port 7000: the mesh does not know appProtocol "example.org/o',
+    ]);
+  });
+});
+
 test('a replica reports its acknowledgements in a ConfigMap that its pod owns, and not more often than allowed', async () => {
   const proxies = new Proxies();
   own.follow(proxies);

@@ -5,6 +5,7 @@ import type { OwnAcks, OwnPod } from './acks.js';
 import { viewSynced, type ClusterView } from './cluster-view.js';
 import type { Collector } from './collector.js';
 import { reportInjection } from './injection-events.js';
+import { reportProtocols } from './protocol-events.js';
 import { writeRouteStatuses } from './route-status-writer.js';
 import { writeStatuses } from './status-writer.js';
 import { publishTrust } from './trust-config-maps.js';
@@ -46,6 +47,7 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
         writeRouteStatuses(shared, either),
         publishTrust(shared, either),
         reportInjection(shared, either),
+        reportProtocols(shared, either),
       ]);
     };
     try {

@@ -68,4 +68,5 @@ export type { Problem, Verdict } from './problem.js';
 export { judge, verdicts } from './judge.js';
 
 export { canonicalIp, ipBytes } from './ip.js';
+export { hasUnknownProtocol } from './protocol.js';
 export { spiffeId } from './spiffe.js';

@@ -1,11 +1,14 @@
 import { expect, test } from '@jest/globals';
 import { aPort } from '../testing/mesh.js';
-import { declaredProtocol } from './protocol.js';
+import { declaredProtocol, hasUnknownProtocol } from './protocol.js';
 
 test.each([
   [{ appProtocol: 'http' }, 'http1'],
   [{ appProtocol: 'HTTP' }, 'http1'],
   [{ appProtocol: 'kubernetes.io/ws' }, 'http1'],
+  [{ appProtocol: 'grpc-web' }, 'http1'],
+  [{ appProtocol: 'kubernetes.io/wss' }, 'opaque'],
+  [{ appProtocol: 'postgresql' }, 'opaque'],
   [{ appProtocol: 'http2' }, 'http2'],
   [{ appProtocol: 'h2c' }, 'http2'],
   [{ appProtocol: 'kubernetes.io/h2c' }, 'http2'],
@@ -29,4 +32,15 @@ test.each([
   [{ name: 'http', appProtocol: 'constructor' }, 'opaque'],
 ])('%j declares %s', (port, protocol) => {
   expect(declaredProtocol(aPort(port))).toBe(protocol);
+});
+
+test.each([
+  [{ appProtocol: 'example.org/own' }, true],
+  [{ appProtocol: 'constructor' }, true],
+  [{ appProtocol: 'example.org/own', protocol: 'UDP' as const }, false],
+  [{ appProtocol: 'kubernetes.io/WSS' }, false],
+  [{ appProtocol: 'redis' }, false],
+  [{ name: 'own' }, false],
+])('%j names a protocol nobody knows: %s', (port, unknown) => {
+  expect(hasUnknownProtocol(aPort(port))).toBe(unknown);
 });
