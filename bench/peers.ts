@@ -1,19 +1,10 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PROXY_UID, type Process, asProxy, inPod, start, until } from '../e2e/netns/process.js';
 import { testCa } from '../src/testing/test-ca.js';
 import { envoyConfig } from './envoy.js';
 import { haproxyConfig } from './haproxy.js';
-import {
-  PORTS,
-  PROXY_UID,
-  type PodName,
-  type Process,
-  SERVICE,
-  asProxy,
-  inPod,
-  start,
-  until,
-} from './pods.js';
+import { PORTS, type PodName, SERVICE } from './pods.js';
 import { HALVES, type Half, POD_OF, type Subject } from './subject.js';
 
 /** Where each half of a peer listens for what was captured on its way to a port of the application. */

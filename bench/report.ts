@@ -1,24 +1,13 @@
 import Table from 'cli-table3';
+import { type Summary, summarise } from '../e2e/support/summary.js';
 import { LINES, type Lookup, ROWS } from './rows.js';
 import type { Figures } from './work.js';
 
 /** Figures of every round, by subject. */
 export type Results = ReadonlyMap<string, readonly Figures[]>;
 
-export interface Summary {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-  readonly samples: number;
-}
-
-function summarise(rounds: readonly Figures[], row: string): Summary | undefined {
-  const values = rounds.flatMap((round) => round.get(row) ?? []).toSorted((a, b) => a - b);
-  const [min, max] = [values[0], values.at(-1)];
-  if (min === undefined || max === undefined) return undefined;
-  const middle = (values.length - 1) / 2;
-  const [low = Number.NaN, high = Number.NaN] = [values[Math.floor(middle)], values[Math.ceil(middle)]];
-  return { median: (low + high) / 2, min, max, samples: values.length };
+function summaryOf(rounds: readonly Figures[], row: string): Summary | undefined {
+  return summarise(rounds.flatMap((round) => round.get(row) ?? []));
 }
 
 function text(value: number): string {
@@ -38,7 +27,7 @@ const PLAIN = { style: { head: [], border: [] } };
 export function table(results: Results): string {
   const out = new Table({ head: ['', 'unit', ...results.keys()], ...PLAIN });
   for (const [row, unit] of ROWS) {
-    out.push([row, unit, ...[...results.values()].map((rounds) => cell(summarise(rounds, row)))]);
+    out.push([row, unit, ...[...results.values()].map((rounds) => cell(summaryOf(rounds, row)))]);
   }
   return out.toString();
 }
@@ -49,7 +38,7 @@ export function summaries(results: Results): Record<string, Record<string, Summa
       subject,
       Object.fromEntries(
         [...new Set(rounds.flatMap((round) => [...round.keys()]))].flatMap((row) => {
-          const summary = summarise(rounds, row);
+          const summary = summaryOf(rounds, row);
           return summary === undefined ? [] : [[row, summary]];
         }),
       ),
@@ -59,7 +48,7 @@ export function summaries(results: Results): Record<string, Record<string, Summa
 
 /** The table of lines, and the two sentences that a run ends with. */
 export function verdict(results: Results): string {
-  const of: Lookup = (subject, row) => summarise(results.get(subject) ?? [], row)?.median ?? Number.NaN;
+  const of: Lookup = (subject, row) => summaryOf(results.get(subject) ?? [], row)?.median ?? Number.NaN;
   const out = new Table({ head: ['line', 'Weft', 'floor', 'met', 'goal', 'met'], ...PLAIN });
   const met = { floors: 0, goals: 0 };
   for (const line of LINES) {

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PODS, PORTS, type Process, makePods, removePods, start, stop } from './pods.js';
+import { type Process, start, stop } from '../e2e/netns/process.js';
+import { PODS, PORTS, makePods, removePods } from './pods.js';
 import type { Subject } from './subject.js';
 import {
   type Figures,

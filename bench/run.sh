@@ -43,13 +43,5 @@ if [[ -z ${WEFT_PROXY:-} ]]; then
   WEFT_PROXY=${CARGO_TARGET_DIR:-target}/release/weft-proxy
 fi
 
-# The proxies run as a user who may not look into root's home.
-# shellcheck disable=SC2016 # the inner shell expands it
-unshare --net --mount --pid --fork --kill-child --mount-proc bash -euc '
-  mount -t tmpfs tmpfs /run
-  mkdir /run/weft /run/netns /run/bin
-  install -m 755 "$1" /run/bin/load
-  install -m 755 "$2" /run/bin/envoy
-  install -m 755 "$3" /run/bin/weft-proxy
-  e2e/suite/ts.sh "${@:4}"' bench "$cache/load" "$envoy" "$WEFT_PROXY" \
-  "$entry" --load /run/bin/load --envoy /run/bin/envoy --weft /run/bin/weft-proxy --out "$cache" "$@"
+e2e/netns/isolate.sh "$cache/load" "$envoy" "$WEFT_PROXY" -- "$entry" --load /run/bin/load \
+  --envoy "/run/bin/${envoy##*/}" --weft "/run/bin/${WEFT_PROXY##*/}" --out "$cache" "$@"

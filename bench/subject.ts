@@ -1,4 +1,5 @@
-import type { PodName, Process } from './pods.js';
+import type { Process } from '../e2e/netns/process.js';
+import type { PodName } from './pods.js';
 
 /** What is measured: a pair of proxies, or none. */
 export interface Subject {

@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PORTS, type Process, cpuOf, inPod, machineBusyMicros, ownBusyMicros, rssOf, until } from './pods.js';
+import { type Process, inPod, until } from '../e2e/netns/process.js';
+import { PORTS, cpuOf, machineBusyMicros, ownBusyMicros, rssOf } from './pods.js';
 
 /** Where figures of one subject in one round go, by row name. */
 export type Figures = Map<string, number>;

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,9 +26,11 @@ type report struct {
 	// Unix milliseconds at which the last response of each version arrived.
 	LastSeen map[string]int64 `json:"lastSeen"`
 	// Failures by message, at most 20 kinds; a failure is a transport error or a status of 500 and above.
-	Failures map[string]int     `json:"failures"`
-	Failed   int                `json:"failed"`
+	Failures map[string]int `json:"failures"`
+	Failed   int            `json:"failed"`
+	// Latencies of all requests, and of those that did not fail.
 	Millis   map[string]float64 `json:"millis"`
+	OkMillis map[string]float64 `json:"okMillis"`
 	Seconds  float64            `json:"seconds"`
 }
 
@@ -51,10 +54,13 @@ func load(args []string) error {
 	h2 := flags.Bool("h2", false, "HTTP/2 with prior knowledge")
 	fresh := flags.Bool("fresh", false, "a new connection for every request")
 	headers := flags.String("headers", "", "name=value,name=value")
+	giveUp := flags.Duration("give-up", 0, "how long after it is sent a request says, in x-give-up, that its caller gives up; 0: never")
+	timeout := flags.Duration("timeout", 10*time.Second, "how long a request is waited for")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	client := newLoadClient(*connections, *h2, *fresh)
+	client.Timeout = *timeout
 	interrupted, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	ctx, cancel := context.WithTimeout(interrupted, *duration)
@@ -67,7 +73,7 @@ func load(args []string) error {
 	for range *connections {
 		workers.Go(func() {
 			for at := range due {
-				samples <- get(client, *url, *headers, at)
+				samples <- get(client, *url, *headers, at, *giveUp)
 			}
 		})
 	}
@@ -103,7 +109,7 @@ func pace(ctx context.Context, due chan<- time.Time, rate float64, count int) {
 	}
 }
 
-func get(client *http.Client, url, headers string, due time.Time) sample {
+func get(client *http.Client, url, headers string, due time.Time, giveUp time.Duration) sample {
 	out := sample{}
 	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err == nil {
@@ -111,6 +117,9 @@ func get(client *http.Client, url, headers string, due time.Time) sample {
 			if name, value, ok := strings.Cut(pair, "="); ok {
 				req.Header.Set(name, value)
 			}
+		}
+		if giveUp > 0 {
+			req.Header.Set(giveUpHeader, strconv.FormatInt(time.Now().Add(giveUp).UnixMilli(), 10))
 		}
 		var res *http.Response
 		if res, err = client.Do(req); err == nil {
@@ -136,8 +145,8 @@ func get(client *http.Client, url, headers string, due time.Time) sample {
 
 func collect(samples <-chan sample) report {
 	out := report{Statuses: map[string]int{}, Versions: map[string]int{}, LastSeen: map[string]int64{},
-		Failures: map[string]int{}, Millis: map[string]float64{}}
-	var took []float64
+		Failures: map[string]int{}}
+	var took, ok []float64
 	for s := range samples {
 		out.Requests++
 		took = append(took, float64(s.took.Microseconds())/1000)
@@ -148,17 +157,25 @@ func collect(samples <-chan sample) report {
 			out.Versions[s.version]++
 			out.LastSeen[s.version] = max(out.LastSeen[s.version], s.arrived.UnixMilli())
 		}
-		if s.failure != "" {
+		if s.failure == "" {
+			ok = append(ok, float64(s.took.Microseconds())/1000)
+		} else {
 			out.Failed++
 			if _, seen := out.Failures[s.failure]; seen || len(out.Failures) < 20 {
 				out.Failures[s.failure]++
 			}
 		}
 	}
-	sort.Float64s(took)
+	out.Millis, out.OkMillis = quantiles(took), quantiles(ok)
+	return out
+}
+
+func quantiles(values []float64) map[string]float64 {
+	out := map[string]float64{}
+	sort.Float64s(values)
 	for name, q := range map[string]float64{"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1} {
-		if len(took) > 0 {
-			out.Millis[name] = took[min(len(took)-1, int(q*float64(len(took))))]
+		if len(values) > 0 {
+			out[name] = values[min(len(values)-1, int(q*float64(len(values))))]
 		}
 	}
 	return out

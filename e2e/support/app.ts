@@ -106,6 +106,9 @@ export async function inPod(namespace: string, target: string, ...command: strin
   return kubectl('exec', '-n', namespace, target, '-c', 'app', '--', '/testapp', ...command);
 }
 
+/** Quantiles of latencies; absent where there were none. */
+export type Millis = Record<'p50' | 'p90' | 'p99' | 'max', number>;
+
 /** What `testapp load` prints. */
 export interface LoadReport {
   readonly requests: number;
@@ -114,7 +117,9 @@ export interface LoadReport {
   readonly lastSeen: Record<string, number>;
   readonly failures: Record<string, number>;
   readonly failed: number;
-  readonly millis: Record<'p50' | 'p90' | 'p99' | 'max', number>;
+  /** Of all requests; and of those that did not fail. */
+  readonly millis: Millis;
+  readonly okMillis: Millis;
   readonly seconds: number;
 }
 

@@ -9,7 +9,7 @@ import {
   startIdentityServer,
   type IssuerMaterial,
 } from '../identity/index.js';
-import type { MeshTables } from '../model/index.js';
+import type { Mesh } from '../model/index.js';
 import { startConfigServer, type ConfigServer } from '../xds/index.js';
 import { testCa } from './test-ca.js';
 
@@ -30,7 +30,7 @@ export function testToken(uid: string): string {
  * server's opinion on tokens is real. Writes `bundle.pem` into `dir`.
  */
 export async function startTestControlPlane(
-  mesh: MeshTables,
+  mesh: Mesh,
   dir: string,
   signal: AbortSignal,
 ): Promise<TestControlPlane> {
@@ -55,7 +55,7 @@ export async function startTestControlPlane(
   return { csrPort: csr.port, configPort: config.port, config, metrics };
 }
 
-function review(mesh: MeshTables, uid: string): object {
+function review(mesh: Mesh, uid: string): object {
   const workload = mesh.workloads.get(uid);
   if (workload === undefined) return { authenticated: false, error: 'invalid bearer token' };
   const extra = {

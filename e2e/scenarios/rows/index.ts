@@ -1,0 +1,6 @@
+import type { Scenario } from '../scenario.js';
+import { deadline } from './deadline.js';
+import { storm } from './storm.js';
+
+/** The rows of the table, in its order. */
+export const SCENARIOS: readonly Scenario[] = [storm, deadline];
