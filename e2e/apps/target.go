@@ -47,7 +47,12 @@ type seen struct {
 	Late int `json:"late"`
 	// LatestMillis is how long after that the latest came; negative when all were early.
 	LatestMillis float64 `json:"latestMillis"`
+	// StallMillis is the longest that a timer of this process was overdue: what the machine itself was late.
+	StallMillis float64 `json:"stallMillis"`
 }
+
+// stallTick is how often the process looks whether it is given the processor in time.
+const stallTick = 5 * time.Millisecond
 
 // lateGrace is what a request may take from the proxies' last look at the clock to the application's first.
 const lateGrace = 10 * time.Millisecond
@@ -102,6 +107,7 @@ func runTarget(args []string) error {
 	server.Protocols.SetUnencryptedHTTP2(true)
 	rpc := grpc.NewServer()
 	testpb.RegisterTestServiceServer(rpc, interop.NewTestServer())
+	go app.watchStalls()
 	serveOn("tcp", *httpAddr, server.Serve)
 	serveOn("tcp", *grpcAddr, rpc.Serve)
 	serveOn("tcp", *tcpAddr, func(l net.Listener) error { return acceptAll(l, echo) })
@@ -186,6 +192,17 @@ func (t *target) count(r *http.Request) (behaviour, chan struct{}) {
 		}
 	}
 	return t.behaviour, t.slots
+}
+
+func (t *target) watchStalls() {
+	for {
+		begin := time.Now()
+		time.Sleep(stallTick)
+		stall := float64((time.Since(begin) - stallTick).Microseconds()) / 1000
+		t.mutex.Lock()
+		t.seen.StallMillis = max(t.seen.StallMillis, stall)
+		t.mutex.Unlock()
+	}
 }
 
 func (b behaviour) latency() time.Duration {

@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
@@ -38,6 +38,7 @@ export interface Seen {
   readonly retried: number;
   readonly late: number;
   readonly latestMillis: number;
+  readonly stallMillis: number;
 }
 
 /** Longest drain, well below Kubernetes' 30 s, so that a scenario ends. */
@@ -173,7 +174,7 @@ export class Pod {
   async #control(method: string, path: string, body: object | undefined): Promise<string> {
     const asked = request({ socketPath: this.#socket, method, path });
     asked.end(body === undefined ? undefined : JSON.stringify(body));
-    const [answer] = (await once(asked, 'response')) as [import('node:http').IncomingMessage];
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
     const said = await text(answer);
     if (answer.statusCode !== 200) throw new Error(`${this.spec.name} ${path}: ${answer.statusCode} ${said}`);
     return said;

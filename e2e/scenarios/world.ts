@@ -1,9 +1,8 @@
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { analyze } from '../../src/api/index.js';
 import { ApiServer, type StoredObject } from '../../src/testing/index.js';
-import { stop } from '../netns/process.js';
 import { type ControlPlane, startControlPlane } from './control-plane.js';
 import { COLLECTIONS, node, service } from './objects.js';
 import { Pod, type PodSpec } from './pod.js';

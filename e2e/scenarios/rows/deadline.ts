@@ -1,5 +1,6 @@
 import { firstAnswer, offer, success } from '../load.js';
 import { PORTS } from '../objects.js';
+import type { Pod, Seen } from '../pod.js';
 import { policy } from '../policy.js';
 import type { Figures, Scenario, Stage } from '../scenario.js';
 
@@ -7,6 +8,8 @@ const SERVICES = { first: '10.96.0.11', second: '10.96.0.12', third: '10.96.0.13
 const RATE = 100;
 /** As in the policy. */
 const GIVE_UP_MILLIS = 50;
+/** What a request may take from a proxy's last look at the clock to the application's first, beside what the machine stalls. */
+const GRACE_MILLIS = 10;
 /** A hop takes anything up to 60 ms, so some requests reach the third before the deadline and some after it. */
 const HOP = { latencyMillis: 30, spread: 1 } as const;
 
@@ -23,6 +26,8 @@ export const deadline: Scenario = {
       third: forwarded.started,
       late: forwarded.late,
       latestMillis: forwarded.latestMillis,
+      stallMillis: forwarded.stall,
+      excessMillis: forwarded.latestMillis - forwarded.stall,
       'third, not forwarded': dropped.started,
       'late, not forwarded': dropped.late,
       'latestMillis, not forwarded': dropped.latestMillis,
@@ -30,12 +35,17 @@ export const deadline: Scenario = {
   },
   reached: (of) =>
     `${of('late').max} late of ${of('third').median.toFixed(0)} at hop three, the latest ` +
-    `${of('latestMillis').max.toFixed(1)} ms after the deadline; not forwarded: ` +
+    `${of('latestMillis').max.toFixed(1)} ms after the deadline, of which the machine stalled ${of('stallMillis').max.toFixed(1)} ms; not forwarded: ` +
     `${of('late, not forwarded').median.toFixed(0)} late of ${of('third, not forwarded').median.toFixed(0)}`,
-  met: (of) => of('late').max === 0 && of('third').min > 0 && of('late, not forwarded').min > 0,
+  met: (of) =>
+    of('excessMillis').max < GRACE_MILLIS && of('third').min > 0 && of('late, not forwarded').min > 0,
 };
 
-type Through = Figures & Record<'success' | 'started' | 'late' | 'latestMillis', number>;
+type Through = Figures & Record<'success' | 'started' | 'late' | 'latestMillis' | 'stall', number>;
+
+async function takeAll<const T extends readonly Pod[]>(...pods: T): Promise<{ [K in keyof T]: Seen }> {
+  return (await Promise.all(pods.map((pod) => pod.take()))) as { [K in keyof T]: Seen };
+}
 
 /** Offers requests to a chain of three; `suffix` tells the pods of one chain from those of another. */
 async function through(
@@ -53,10 +63,11 @@ async function through(
     { name: `third-${suffix}`, app: 'third', target: [] },
   );
   await firstAnswer(client, SERVICES.first, app);
-  await third.take();
+  await takeAll(first, second, third);
   const load = { to: SERVICES.first, rate: RATE, seconds: seconds(10, 3), giveUpMillis: GIVE_UP_MILLIS };
   const report = await offer(client, load, app);
-  const { started, late, latestMillis } = await third.take();
+  const [a, b, { started, late, latestMillis, stallMillis }] = await takeAll(first, second, third);
+  const stall = Math.max(a.stallMillis, b.stallMillis, stallMillis);
   for (const pod of [client, first, second, third]) await pod.delete();
-  return { success: success(report), started, late, latestMillis };
+  return { success: success(report), started, late, latestMillis, stall };
 }

@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { firstAnswer, offer } from '../load.js';
+import type { Pod, PodSpec } from '../pod.js';
+import type { Scenario } from '../scenario.js';
+
+const SERVICE = '10.96.0.5';
+const RATE = 200;
+
+function replica(name: string): PodSpec {
+  return { name, app: 'reviews', target: [], behaviour: { latencyMillis: 10, spread: 1 } };
+}
+
+/** A deployment rolls: a new pod first, then an old one goes, one after the other; at the end one more goes. */
+export const restart: Scenario = {
+  name: 'restart',
+  title: 'callee rolling restart and scale-down at 200 rps',
+  goal: 'idempotent requests lost: 0; everything else counted by kind',
+  play: async ({ world, app, seconds }) => {
+    world.service('reviews', SERVICE);
+    const [client, ...old] = await world.start(
+      { name: 'client', app: 'web' },
+      ...['a1', 'a2', 'a3'].map(replica),
+    );
+    await firstAnswer(client, SERVICE, app);
+    const replicas = old.slice(0, seconds(3, 2));
+    const lasts = 2 + replicas.length * 2 + 2;
+    const running = offer(client, { to: SERVICE, rate: RATE, seconds: lasts }, app);
+    await sleep(1000);
+    let newest: Pod | undefined;
+    for (const [index, pod] of replicas.entries()) {
+      const begin = Date.now();
+      [newest] = await world.start(replica(`b${index + 1}`));
+      await pod.delete();
+      await sleep(Math.max(0, 2000 - (Date.now() - begin)));
+    }
+    await newest?.delete();
+    const report = await running;
+    const answered = Object.keys(report.versions).length;
+    if (report.failed > 0) console.error('restart, http:', report.failures);
+    const expected = old.length + replicas.length;
+    return { requests: report.requests, lost: report.failed, answered, expected };
+  },
+  reached: (of) => `${of('lost').max} lost of ${of('requests').median.toFixed(0)} GETs in the worst run`,
+  met: (of) => of('lost').max === 0 && of('answered').min === of('expected').min,
+};
