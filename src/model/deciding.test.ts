@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { aRoute } from '../testing/gateway-routes.js';
 import { aPolicy, aPort, aService, aShop, anEntry } from '../testing/mesh.js';
 import { compileDestination, destinationKey } from './compile-destination.js';
+import { judge } from './judge.js';
 import type { MeshTables } from './mesh-tables.js';
 
 const ROUTES = { routes: [{ name: 'policy', matches: [], split: [anEntry({ labels: { version: 'v1' } })] }] };
@@ -75,6 +76,62 @@ describe('whose routes win', () => {
     mesh.setService(aService({ clusterIPs: [], headless: true }));
     mesh.setRoute(aRoute('r', [rule]));
     expect(acting(mesh).routes).toEqual(['default']);
+  });
+});
+
+describe('a policy on a route', () => {
+  const target = { kind: 'HTTPRoute', namespace: 'shop', name: 'r', field: 'spec.targetRefs[0]' } as const;
+  const adding = (requestMs: number, section?: string) => ({
+    targets: [],
+    routeTargets: [{ ...target, ...(section === undefined ? {} : { section }) }],
+    routes: [{ name: 'route-0', matches: [], split: [], timeouts: { requestMs } }],
+  });
+  const timeouts = (mesh: MeshTables) =>
+    compileDestination(
+      mesh,
+      { kind: 'service', service: 'shop/reviews', port: 8080 },
+      'shop',
+    )!.destination.routes.map(({ name, timeouts }) => [name, timeouts?.requestMs]);
+  const rules = [
+    { ...rule, name: 'one', timeouts: { request: '9s' }, matches: [{ path: { value: '/one' } }] },
+    { ...rule, timeouts: { request: '9s' } },
+  ];
+
+  test('adds to every rule, or to the one it names; its words come before those of the rule', () => {
+    const mesh = aShop();
+    mesh.setRoute(aRoute('r', rules));
+    const dirty = mesh.setPolicy(aPolicy('p', adding(1)));
+    expect(dirty).toEqual(new Set(['service/shop/reviews']));
+    expect(timeouts(mesh)).toEqual([
+      ['r/one', 1],
+      ['r/rule-1', 1],
+    ]);
+    expect(acting(mesh).sources).toEqual(['HTTPRoute shop/r', 'TrafficPolicy shop/p']);
+    mesh.setPolicy(aPolicy('section', adding(2, 'one')));
+    expect(timeouts(mesh)).toEqual([
+      ['r/one', 2],
+      ['r/rule-1', 1],
+    ]);
+    mesh.deletePolicy('shop/p');
+    expect(timeouts(mesh)).toEqual([
+      ['r/one', 2],
+      ['r/rule-1', 9000],
+    ]);
+  });
+
+  test('of two on one section the oldest wins, and a target that is not there is told', () => {
+    const mesh = aShop();
+    mesh.setRoute(aRoute('r', rules));
+    mesh.setPolicy(aPolicy('old', adding(1), { createdAt: '2025-01-01T00:00:00Z' }));
+    const younger = aPolicy('a', adding(2));
+    mesh.setPolicy(younger);
+    expect(timeouts(mesh)[0]).toEqual(['r/one', 1]);
+    expect(judge(mesh, younger)).toMatchObject([{ reason: 'Conflicted' }]);
+    const nowhere = aPolicy('b', adding(3, 'nope'));
+    mesh.setPolicy(nowhere);
+    expect(judge(mesh, nowhere)).toMatchObject([{ condition: 'ResolvedRefs', reason: 'TargetNotFound' }]);
+    mesh.deleteRoute('shop/r');
+    expect(judge(mesh, mesh.policies.get('shop/old')!)).toMatchObject([{ reason: 'TargetNotFound' }]);
   });
 });
 

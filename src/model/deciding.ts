@@ -1,4 +1,4 @@
-import { type MeshRoute, mergeRoutes, routeSetOn } from './gateway-api/index.js';
+import { actingAs, type MeshRoute, mergeRoutes, routeName, routeSetOn } from './gateway-api/index.js';
 import { serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
 import type { Policy, PolicyRef, PolicyRoute } from './policy.js';
@@ -34,12 +34,16 @@ export function decide(mesh: Mesh, service: Service, port: ServicePort, consumer
     consumerNamespace === service.namespace ? NOTHING : wordsOf(mesh, consumerNamespace, service, port);
   const policy = own.policy ?? producer.policy;
   const set = winningSet(own, producer);
-  const refs = [...set.map(({ ref }) => ref), ...(policy === undefined ? [] : [policy.ref])];
+  const attached = set.flatMap(({ ref }) => mesh.policiesOnRoute(routeName(ref)));
+  const policies = new Set([...attached, ...(policy === undefined ? [] : [policy])]);
   return {
     consumer: own.policy === undefined && own.set.length === 0 ? '-' : consumerNamespace,
-    routes: () => (set.length > 0 ? mergeRoutes(set) : (policy?.routes ?? [])),
+    routes: () =>
+      set.length > 0
+        ? mergeRoutes(set, (route, rule) => actingAs(mesh, route, rule))
+        : (policy?.routes ?? []),
     policy,
-    sources: refs,
+    sources: [...set, ...policies].map(({ ref }) => ref),
   };
 }
 

@@ -1,8 +1,8 @@
 import { followSplit, noSuchPort, tcpPort, tcpPorts } from './backend-ref.js';
-import { routeSetOn } from './gateway-api/index.js';
+import { attachedTo, routeName, routeSetOn } from './gateway-api/index.js';
 import { serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
-import type { Policy, PolicyTarget, SplitEntry } from './policy.js';
+import type { Policy, PolicyTarget, RouteTarget, SplitEntry } from './policy.js';
 import type { Problem, Verdict } from './problem.js';
 import { contender } from './winner.js';
 
@@ -10,6 +10,7 @@ import { contender } from './winner.js';
 export function judge(mesh: Mesh, policy: Policy): readonly Problem[] {
   return [
     ...policy.targets.flatMap((target) => judgeTarget(mesh, policy, target)),
+    ...(policy.routeTargets ?? []).flatMap((target) => judgeRouteTarget(mesh, policy, target)),
     ...policy.routes.flatMap((route) => route.split).flatMap((entry) => judgeSplit(mesh, policy, entry)),
   ];
 }
@@ -50,9 +51,33 @@ function judgeTarget(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[
             message: missing,
           } as const,
         ]),
-    ...(winner === undefined || winner.ref.uid === policy.ref.uid ? [] : [conflict(target, winner)]),
+    ...(winner === undefined || winner.ref.uid === policy.ref.uid
+      ? []
+      : [conflictOver(sectionText(target), winner, target.field)]),
     ...routesLost(mesh, policy, target),
   ];
+}
+
+function judgeRouteTarget(mesh: Mesh, policy: Policy, target: RouteTarget): Problem[] {
+  const { field, section } = target;
+  const name = routeName(target);
+  const problems: Problem[] = [];
+  const route = [...mesh.routes.values()].find(({ ref }) => routeName(ref) === name);
+  const missing =
+    route === undefined
+      ? `${name} does not exist; create it or correct the name`
+      : section !== undefined && !route.rules.some((rule) => rule.section === section)
+        ? `${name} has no rule named ${section}; correct sectionName or leave it out to mean all`
+        : undefined;
+  if (missing !== undefined) {
+    problems.push({ condition: 'ResolvedRefs', reason: 'TargetNotFound', field, message: missing });
+  }
+  const winner = attachedTo(mesh, target);
+  if (winner !== undefined && winner.ref.uid !== policy.ref.uid) {
+    const place = section === undefined ? name : `rule ${section} of ${name}`;
+    problems.push(conflictOver(place, winner, field));
+  }
+  return problems;
 }
 
 function missingTarget(mesh: Mesh, target: PolicyTarget): string | undefined {
@@ -66,13 +91,13 @@ function missingTarget(mesh: Mesh, target: PolicyTarget): string | undefined {
     : `${noSuchPort(service, target.port)}; correct the port or leave it out to mean all`;
 }
 
-function conflict(target: PolicyTarget, winner: Policy): Problem {
+function conflictOver(place: string, winner: Policy, field: string): Problem {
   const { namespace, name } = winner.ref;
   return {
     condition: 'Accepted',
     reason: 'Conflicted',
-    field: target.field,
-    message: `TrafficPolicy ${namespace}/${name} came first and decides about ${sectionText(target)}; merge the two or delete one`,
+    field,
+    message: `TrafficPolicy ${namespace}/${name} came first and decides about ${place}; merge the two or delete one`,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { MeshRoute } from './gateway-api/index.js';
+import { type MeshRoute, routeName } from './gateway-api/index.js';
 import { canonicalIp } from './ip.js';
 import { type DirtyKey, type ServiceKey, dirtyService, dirtyWorkload, serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
@@ -29,6 +29,7 @@ export class MeshTables implements Mesh {
   private readonly setsByService = new MultiMap<ServiceKey, EndpointSet>();
   private readonly setsByPod = new MultiMap<string, EndpointSet>();
   private readonly policiesByService = new MultiMap<ServiceKey, Policy>();
+  private readonly policiesByRoute = new MultiMap<string, Policy>();
   private readonly routesByService = new MultiMap<ServiceKey, MeshRoute>();
   private readonly serviceByIp = new Map<string, ServiceKey>();
   private readonly workloadByIp = new Map<string, string>();
@@ -94,7 +95,8 @@ export class MeshTables implements Mesh {
     const before = this.deletePolicy(policy.ref.uid);
     this.policies.set(policy.ref.uid, policy);
     for (const target of targetsOf(policy)) this.policiesByService.add(target, policy);
-    return new Set([...before, ...[...targetsOf(policy)].map(dirtyService)]);
+    for (const route of policy.routeTargets ?? []) this.policiesByRoute.add(routeName(route), policy);
+    return new Set([...before, ...this.dirtyAroundPolicy(policy)]);
   }
 
   deletePolicy(uid: string): Dirty {
@@ -102,7 +104,8 @@ export class MeshTables implements Mesh {
     if (policy === undefined) return new Set();
     this.policies.delete(uid);
     for (const target of targetsOf(policy)) this.policiesByService.remove(target, policy);
-    return new Set([...targetsOf(policy)].map(dirtyService));
+    for (const route of policy.routeTargets ?? []) this.policiesByRoute.remove(routeName(route), policy);
+    return this.dirtyAroundPolicy(policy);
   }
 
   /** A route is known by the uid of its object. */
@@ -147,6 +150,10 @@ export class MeshTables implements Mesh {
     return this.policiesByService.get(service);
   }
 
+  policiesOnRoute(route: string): readonly Policy[] {
+    return this.policiesByRoute.get(route);
+  }
+
   routesOn(service: ServiceKey): readonly MeshRoute[] {
     return this.routesByService.get(service);
   }
@@ -169,6 +176,16 @@ export class MeshTables implements Mesh {
   private dirtyAround(service: ServiceKey): Dirty {
     const pods = this.setsByService.get(service).flatMap((set) => [...podsOf(set)]);
     return new Set([dirtyService(service), ...pods.map(dirtyWorkload)]);
+  }
+
+  /** The Services it names, and the parents of the routes it names. */
+  private dirtyAroundPolicy(policy: Policy): Dirty {
+    const named = new Set((policy.routeTargets ?? []).map(routeName));
+    const routes = named.size === 0 ? [] : [...this.routes.values()];
+    const parents = routes
+      .filter(({ ref }) => named.has(routeName(ref)))
+      .flatMap((route) => [...parentsOf(route)]);
+    return new Set([...targetsOf(policy), ...parents].map(dirtyService));
   }
 
   private dirtyAroundPod(uid: string): Dirty {

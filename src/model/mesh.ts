@@ -20,6 +20,8 @@ export interface Mesh {
   endpointSetsWith(uid: string): readonly EndpointSet[];
   /** Policies that name the Service as a target, whether they win or not. */
   policiesOn(service: ServiceKey): readonly Policy[];
+  /** Policies that name a route of Gateway API as a target, by its `routeName`. */
+  policiesOnRoute(route: string): readonly Policy[];
   /** HTTPRoutes and GRPCRoutes by the uids of their objects. */
   readonly routes: ReadonlyMap<string, MeshRoute>;
   /** Routes that name the Service as a parent, whether they act or not. */

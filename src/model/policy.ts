@@ -17,6 +17,8 @@ export interface PolicyRef {
 export interface Policy {
   readonly ref: PolicyRef;
   readonly targets: readonly PolicyTarget[];
+  /** Routes of Gateway API whose rules get what the only one of `routes` says; there are no `targets` then. */
+  readonly routeTargets?: readonly RouteTarget[];
   /** First match wins. Empty: one route that matches everything and goes to the Service itself. */
   readonly routes: readonly PolicyRoute[];
   readonly loadBalancer: LoadBalancer;
@@ -28,6 +30,16 @@ export interface PolicyTarget {
   /** Absent: every port that no other policy names. */
   readonly port?: number;
   /** Where the user wrote it, such as `spec.targetRefs[0]`. */
+  readonly field: string;
+}
+
+/** A route of Gateway API in the policy's own namespace. */
+export interface RouteTarget {
+  readonly kind: 'HTTPRoute' | 'GRPCRoute';
+  readonly namespace: string;
+  readonly name: string;
+  /** Name of a rule; absent: every rule that no other policy names. */
+  readonly section?: string;
   readonly field: string;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { UNSUPPORTED, trafficPolicy } from '../api/index.js';
 import { fieldsOf, toStructural } from '../api/schema/structural.js';
+import { aRoute } from '../testing/gateway-routes.js';
 import { aPort, aService, aShop, aWorkload, anAddress, anEndpointSet } from '../testing/mesh.js';
 import { specWithField } from '../testing/policy-cases.js';
 import { encodeDestination } from '../xds/resources/index.js';
@@ -147,6 +148,11 @@ test.each([
     { routes: [{ split: [{ headers: { request: { set: [{ name: 'host', value: 'a' }] } } }] }] },
     'spec.routes[0].split[0].headers.request.set[0].name',
   ],
+  [
+    'a route of another namespace',
+    { targetRefs: [{ kind: 'HTTPRoute', name: 'a', namespace: 'other' }] },
+    'spec.targetRefs[0].namespace',
+  ],
 ])('%s is a problem that names the field, and no policy', (_what, spec, field) => {
   const { policy, problems } = toPolicy(object(spec));
   expect(policy).toBeUndefined();
@@ -166,10 +172,14 @@ function bytesUnder(spec: object): string {
   mesh.setService(aService({ name: 'next', clusterIPs: ['10.96.0.6'], ports: next }));
   mesh.setWorkload(aWorkload('n', '10.244.0.9'));
   mesh.setEndpoints(anEndpointSet([anAddress('10.244.0.9', 'n')], { name: 'next-1', service: 'shop/next' }));
+  mesh.setService(aService({ name: 'routed', clusterIPs: ['10.96.0.7'] }));
+  const parents = [{ group: '', kind: 'Service', name: 'routed' }];
+  const rules = ['one', 'two'].map((name) => ({ name, backendRefs: [{ name: 'next', port: 8080 }] }));
+  mesh.setRoute(aRoute('routed', rules, { parents }));
   const { policy, problems } = toPolicy(object(spec));
   if (policy === undefined) throw new Error(JSON.stringify(problems));
   mesh.setPolicy(policy);
-  const refs = ['reviews', 'next'].map(
+  const refs = ['reviews', 'next', 'routed'].map(
     (name) => ({ kind: 'service', service: `shop/${name}`, port: 8080 }) as const,
   );
   return refs
@@ -181,6 +191,11 @@ const targeting = (fields: object) => ({
   targetRefs: [{ kind: 'Service', name: 'reviews', ...fields }],
   routes: [{ name: 'marked' }],
 });
+const onRoute = (fields: object) => ({
+  targetRefs: [{ kind: 'HTTPRoute', name: 'routed', ...fields }],
+  routes: [{ timeouts: { request: '1s' } }],
+});
+const onService = { ...onRoute({}), targetRefs: [{ kind: 'Service', name: 'routed' }] };
 const routed = (fields: object) => ({ routes: [fields] });
 const header = (fields: object) => routed({ match: [{ headers: [{ name: 'a', ...fields }] }] });
 const matching = (fields: object) => routed({ match: [fields] });
@@ -230,6 +245,10 @@ function pathCases(field: string): Record<string, [object, object]> {
 
 /** For each field that works, two policies that differ in it only, and have to differ in effect. */
 const WORKING: Record<string, [object, object]> = {
+  // The group follows from the kind.
+  'spec.targetRefs[].group': [onService, onRoute({ group: 'gateway.networking.k8s.io' })],
+  'spec.targetRefs[].kind': [onService, onRoute({})],
+  'spec.targetRefs[].sectionName': [onRoute({ sectionName: 'one' }), onRoute({ sectionName: 'two' })],
   'spec.targetRefs[].name': [targeting({}), targeting({ name: 'next' })],
   'spec.targetRefs[].namespace': [targeting({}), targeting({ namespace: 'elsewhere' })],
   'spec.targetRefs[].port': [targeting({}), targeting({ port: 8081 })],

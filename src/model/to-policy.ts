@@ -7,8 +7,10 @@ import {
   type PathMatch,
   type Policy,
   type PolicyRoute,
+  type PolicyTarget,
   type Retries,
   type RouteMatch,
+  type RouteTarget,
   type SplitEntry,
   type TextCondition,
   type Timeouts,
@@ -28,6 +30,7 @@ export function toPolicy(object: unknown): {
 } {
   const problems = [...violations(trafficPolicy, object), ...findUnsupported(object)].map(toProblem);
   const parsed = trafficPolicy.schema.safeParse(object);
+  if (parsed.success) problems.push(...foreignRoutes(parsed.data));
   if (problems.length > 0 || !parsed.success) return { problems };
   return { policy: translate(parsed.data), problems };
 }
@@ -53,15 +56,47 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
       generation: metadata.generation ?? 0,
       creationTimestamp: metadata.creationTimestamp ?? '',
     },
-    targets: spec.targetRefs.map((target, index) => ({
-      service: serviceKey(target.namespace ?? namespace, target.name),
-      ...(target.port === undefined ? {} : { port: target.port }),
-      field: `spec.targetRefs[${index}]`,
-    })),
+    ...translateTargets(spec.targetRefs, namespace),
     routes: (spec.routes ?? []).map((route, index) => translateRoute(route, index, namespace)),
     loadBalancer: { algorithm: 'peakEwma' },
     ...translateOutliers(spec.circuitBreaker),
   };
+}
+
+function translateTargets(
+  refs: Spec['targetRefs'],
+  namespace: string,
+): Pick<Policy, 'targets' | 'routeTargets'> {
+  const targets: PolicyTarget[] = [];
+  const routeTargets: RouteTarget[] = [];
+  for (const [index, target] of refs.entries()) {
+    const field = `spec.targetRefs[${index}]`;
+    const { kind, name, port, sectionName } = target;
+    const place = { namespace: target.namespace ?? namespace, name };
+    if (kind === 'HTTPRoute' || kind === 'GRPCRoute') {
+      const section = sectionName === undefined ? {} : { section: sectionName };
+      routeTargets.push({ kind, ...place, ...section, field });
+    } else {
+      const service = serviceKey(place.namespace, name);
+      targets.push({ service, ...(port === undefined ? {} : { port }), field });
+    }
+  }
+  return { targets, ...(routeTargets.length === 0 ? {} : { routeTargets }) };
+}
+
+/** A route acts for whom its own namespace says; a policy beside it cannot make that others. */
+function foreignRoutes({ metadata, spec }: TrafficPolicy): readonly Problem[] {
+  const own = metadata.namespace ?? 'default';
+  return spec.targetRefs.flatMap(({ kind, namespace = own }, index) =>
+    (kind === 'HTTPRoute' || kind === 'GRPCRoute') && namespace !== own
+      ? [
+          toProblem({
+            path: `spec.targetRefs[${index}].namespace`,
+            message: `a policy is about routes in its own namespace, ${own}; create it in ${namespace}`,
+          }),
+        ]
+      : [],
+  );
 }
 
 function translateRoute(route: ApiRoute, index: number, namespace: string): PolicyRoute {

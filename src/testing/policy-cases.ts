@@ -135,10 +135,65 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
   ],
   ['the one algorithm that works', { loadBalancer: { algorithm: 'peakEwma' } }],
   ['a Service by its group', { targetRefs: [{ ...target, group: '', port: 80, namespace: 'other' }] }],
+  [
+    'more for a rule of a route of Gateway API',
+    {
+      targetRefs: [
+        { kind: 'HTTPRoute', name: 'reviews', sectionName: 'canary' },
+        { group: 'gateway.networking.k8s.io', kind: 'GRPCRoute', name: 'reviews' },
+      ],
+      routes: [{ timeouts: { request: '2s' }, retries: { attempts: 1 } }],
+    },
+  ],
   ['the most of everything', biggest()],
 ];
 
 export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: string, message: string])[] = [
+  [
+    'a route of another group',
+    { targetRefs: [{ group: '', kind: 'HTTPRoute', name: 'a' }] },
+    'spec.targetRefs[0].group',
+    'HTTPRoute and GRPCRoute are of group gateway.networking.k8s.io',
+  ],
+  [
+    'a Service of the group of routes',
+    { targetRefs: [{ ...target, group: 'gateway.networking.k8s.io' }] },
+    'spec.targetRefs[0].group',
+    'HTTPRoute and GRPCRoute are of group',
+  ],
+  [
+    'a section of a Service',
+    { targetRefs: [{ ...target, sectionName: 'http' }] },
+    'spec.targetRefs[0].sectionName',
+    'names a rule of an HTTPRoute',
+  ],
+  [
+    'a port of a route',
+    { targetRefs: [{ kind: 'GRPCRoute', name: 'a', port: 80 }] },
+    'spec.targetRefs[0].port',
+    'a route has no port',
+  ],
+  [
+    'a route and a Service',
+    { targetRefs: [target, { kind: 'HTTPRoute', name: 'a' }] },
+    'spec.targetRefs',
+    'a policy is about routes of Gateway API or about Services',
+  ],
+  [
+    'a match for a route that has its own',
+    {
+      targetRefs: [{ kind: 'HTTPRoute', name: 'a' }],
+      routes: [{ match: [{ method: 'GET' }], timeouts: { request: '1s' } }],
+    },
+    'spec.routes',
+    'a policy on a route of Gateway API has one entry',
+  ],
+  [
+    'a load balancer for a route',
+    { targetRefs: [{ kind: 'HTTPRoute', name: 'a' }], loadBalancer: { algorithm: 'peakEwma' } },
+    'spec.targetRefs',
+    'loadBalancer, circuitBreaker and rateLimit',
+  ],
   [
     'weights that are all zero',
     route({ split: [{ weight: 0 }, { weight: 0 }] }),

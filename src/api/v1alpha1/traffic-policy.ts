@@ -1,27 +1,10 @@
 import * as z from 'zod';
-import { dnsLabel, dnsName, duration, headerName, port } from '../schema/fields.js';
+import { duration, headerName } from '../schema/fields.js';
 import { type Kind, objectSchema } from '../schema/kind.js';
+import { withRules } from '../schema/rule.js';
 import { circuitBreaker } from './circuit-breaker.js';
 import { route } from './route.js';
-
-const targetRef = z.strictObject({
-  group: z
-    .enum(['', 'gateway.networking.k8s.io', 'weft.dev'])
-    .optional()
-    .meta({ description: 'API group of the kind. Empty, the group of Service and Namespace, by default.' }),
-  kind: z
-    .enum(['Service', 'HTTPRoute', 'GRPCRoute', 'ExternalService', 'Namespace'])
-    .meta({ description: 'Kind of the object whose traffic the policy shapes.' }),
-  name: dnsName.meta({ description: 'Name of the object.' }),
-  namespace: dnsLabel.optional().meta({
-    description:
-      "Namespace of the object. The policy's own by default. In another namespace the policy acts on callers in its own namespace only, and replaces what the object's owner says.",
-  }),
-  port: port
-    .optional()
-    .meta({ description: 'Port of the Service. Every port that no other policy names by default.' }),
-  sectionName: dnsLabel.optional().meta({ description: 'Part of the object.' }),
-});
+import { targetRef, targetRules } from './target-ref.js';
 
 const loadBalancer = z.strictObject({
   algorithm: z
@@ -59,7 +42,7 @@ const rateLimit = z
   .min(1)
   .max(16);
 
-const spec = z.strictObject({
+const specFields = z.strictObject({
   targetRefs: z
     .array(targetRef)
     .min(1)
@@ -76,6 +59,8 @@ const spec = z.strictObject({
     .meta({ description: 'When an endpoint or the destination gets a rest.' }),
   rateLimit: rateLimit.optional().meta({ description: 'How many requests the receiver takes.' }),
 });
+
+const spec = withRules(specFields, ...targetRules);
 
 const schema = objectSchema('TrafficPolicy', spec);
 

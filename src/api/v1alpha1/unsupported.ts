@@ -4,13 +4,9 @@
  * `make unsupported` and a test. A row goes when its field works.
  */
 export const UNSUPPORTED: readonly Unsupported[] = [
-  { path: 'spec.targetRefs[].group=gateway.networking.k8s.io', remedy: 'leave it out to target a Service' },
   { path: 'spec.targetRefs[].group=weft.dev', remedy: 'leave it out to target a Service' },
-  { path: 'spec.targetRefs[].kind=HTTPRoute', remedy: 'target the Service instead' },
-  { path: 'spec.targetRefs[].kind=GRPCRoute', remedy: 'target the Service instead' },
   { path: 'spec.targetRefs[].kind=ExternalService', remedy: 'target a Service instead' },
   { path: 'spec.targetRefs[].kind=Namespace', remedy: 'target each Service instead' },
-  { path: 'spec.targetRefs[].sectionName', remedy: 'use port instead' },
   { path: 'spec.routes[].hedging', remedy: 'remove it' },
   { path: 'spec.routes[].mirror', remedy: 'remove it' },
   { path: 'spec.routes[].fault', remedy: 'remove it' },

@@ -15,6 +15,15 @@ export interface MeshRoute {
 
 export type RouteKind = 'HTTPRoute' | 'GRPCRoute';
 
+/** `<kind> <namespace>/<name>`: what policies call a route, whatever its uid. */
+export function routeName(route: {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}): string {
+  return `${route.kind} ${route.namespace}/${route.name}`;
+}
+
 /** A Service whose traffic the route takes over. */
 export interface RouteParent {
   readonly service: ServiceKey;

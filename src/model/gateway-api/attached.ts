@@ -1,0 +1,38 @@
+import type { Mesh } from '../mesh.js';
+import type { Policy } from '../policy.js';
+import { compare } from '../winner.js';
+import { type MeshRoute, type RouteRule, routeName } from './mesh-route.js';
+
+/** A part of a route that policies compete for: one rule by name, or every rule that no other policy names. */
+interface Section {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly section?: string;
+}
+
+/** What a rule does with what the policy on it adds. The policy comes first where both say something. */
+export function actingAs(mesh: Mesh, { ref }: MeshRoute, { section, route }: RouteRule): RouteRule['route'] {
+  const { kind, namespace, name } = ref;
+  const whole = { kind, namespace, name };
+  const policy =
+    (section === undefined ? undefined : attachedTo(mesh, { ...whole, section })) ?? attachedTo(mesh, whole);
+  const [added] = policy?.routes ?? [];
+  if (added === undefined) return route;
+  const { name: _name, matches: _matches, split: _split, actions: _actions, ...rest } = added;
+  return { ...route, ...rest };
+}
+
+/** The policy that wins a section over all others: the oldest, then the first by name. */
+export function attachedTo(mesh: Mesh, wanted: Section): Policy | undefined {
+  const names = ({ routeTargets = [] }: Policy): boolean =>
+    routeTargets.some(
+      (target) => routeName(target) === routeName(wanted) && target.section === wanted.section,
+    );
+  return mesh
+    .policiesOnRoute(routeName(wanted))
+    .filter(names)
+    .sort(
+      (a, b) => compare(a.ref.creationTimestamp, b.ref.creationTimestamp) || compare(a.ref.name, b.ref.name),
+    )[0];
+}
