@@ -1,13 +1,14 @@
 //! From the application to others. The path of a connection, top to bottom:
 //!
 //! accept -> original destination -> what the mesh knows -> protocol -> HTTP: each request by [`request`];
-//! bytes: [`opaque`]; not the mesh's: [`pass`].
+//! bytes: [`opaque`]; not the mesh's: [`pass`]; an ingress controller's: [`ingress`].
 
 mod attempts;
 mod balance;
 mod budget;
 mod change;
 mod ejection;
+mod ingress;
 mod live;
 mod opaque;
 mod outliers;
@@ -34,7 +35,7 @@ use tokio::time::{Instant, sleep, timeout};
 use self::outliers::Advice;
 use crate::detect::{DETECT_TIMEOUT, QUIET, Sniffed, sniff};
 use crate::http::{Upstreams, Wire, server};
-use crate::state::{Destination, DestinationView, Protocol, Resolution};
+use crate::state::{Destination, DestinationView, Protocol, Resolution, Subscription};
 use crate::tcp::{Prefixed, Stream};
 use crate::telemetry::Direction;
 use crate::worker::Worker;
@@ -45,6 +46,7 @@ pub struct Outbound {
     worker: Rc<Worker>,
     upstreams: Upstreams,
     destinations: live::Destinations,
+    questions: ingress::Questions,
     rng: RefCell<fastrand::Rng>,
     started: Instant,
 }
@@ -58,6 +60,7 @@ impl Outbound {
             worker,
             upstreams,
             destinations: live::Destinations::default(),
+            questions: ingress::Questions::default(),
             rng: RefCell::new(fastrand::Rng::new()),
             started: Instant::now(),
         }
@@ -73,7 +76,11 @@ impl Outbound {
                 return self.worker.metrics.error(Direction::Outbound, "not-captured");
             }
         };
-        match self.worker.mesh.destination(original).await {
+        let wanted = match self.ingress() {
+            true => Subscription::Endpoint(original, None),
+            false => Subscription::Address(original),
+        };
+        match self.worker.mesh.destination(wanted).await {
             Resolution::Known(view) => self.known(tcp, original, view).await,
             Resolution::Unknown => pass::unknown(&self.worker, tcp, original).await,
             Resolution::Unreachable => pass::unreachable(&self.worker, tcp, original).await,
@@ -105,10 +112,15 @@ impl Outbound {
     }
 
     /// The live form of a destination.
-    fn live(&self, original: SocketAddr, destination: &Arc<Destination>) -> Rc<live::Live> {
+    fn live(&self, destination: &Arc<Destination>) -> Rc<live::Live> {
         let place =
             live::Place { upstreams: &self.upstreams, metrics: &self.worker.metrics, started: self.started };
-        self.destinations.get(original, destination, &place)
+        self.destinations.get(destination, &place)
+    }
+
+    /// Whether the pod is an ingress controller.
+    fn ingress(&self) -> bool {
+        self.worker.workload.borrow().ingress_mode
     }
 
     /// Time since this worker began.
@@ -142,7 +154,7 @@ impl Outbound {
         original: SocketAddr,
         mut view: DestinationView,
     ) {
-        let live = self.live(original, view.current());
+        let live = self.live(view.current());
         // Where no upstream can be opened the caller may still turn out to speak HTTP, and be told why.
         let opened = opaque::open(&self, &live).await.ok();
         let mut opened = opened;
@@ -172,14 +184,23 @@ impl Outbound {
             Sniffed::Http1 => Wire::H1,
             Sniffed::Http2 => Wire::H2,
             Sniffed::Opaque => {
-                let live = self.live(original, view.current());
+                let live = self.live(view.current());
                 return opaque::carry(&self, stream, &live).await;
             }
         };
-        let connection = Rc::new(request::Connection::new(self, original, view, wire));
+        let ingress = self.ingress();
+        let connection = Rc::new(request::Connection::new(self.clone(), original, view, wire));
+        let ingress =
+            ingress.then(|| Rc::new(ingress::Connection::new(self, original, connection.clone(), wire)));
         let service = service_fn(move |request| {
-            let connection = connection.clone();
-            async move { Ok(connection.respond(request).await) }
+            let (connection, ingress) = (connection.clone(), ingress.clone());
+            async move {
+                Ok(match ingress {
+                    None => connection.respond(request).await,
+                    // Boxed: rare, and would make the future of every request larger.
+                    Some(ingress) => Box::pin(async move { ingress.respond(request).await }).await,
+                })
+            }
         });
         // The application ends its own connections when it ends; a drain concerns callers of this pod.
         if let Err(error) = server::serve(stream, wire, service, None).await {

@@ -4,6 +4,7 @@ mod action;
 mod destination;
 mod mesh;
 mod resilience;
+mod subscription;
 mod table;
 mod workload;
 
@@ -18,5 +19,6 @@ pub use destination::{
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub use resilience::{Outliers, SuccessRate};
+pub use subscription::Subscription;
 pub(crate) use table::{Changes, SharedTable};
 pub use workload::{InboundPort, MtlsMode, OutboundPolicy, Workload};

@@ -74,18 +74,22 @@ function listedAddresses(mesh: Mesh, service: ServiceKey, port: ServicePort): re
   });
 }
 
-/** None while the pod that the address names is unknown: without it, nobody can say whether it is meshed. */
+/**
+ * None while the pod that the address names is unknown: without it, nobody can say whether it is meshed. An address that
+ * somebody wrote down by hand names no pod, and may be a pod's all the same.
+ */
 function toCandidate(mesh: Mesh, listed: EndpointAddress, port: number): Candidate | undefined {
   const address = canonicalIp(listed.address);
   if (address === undefined) return undefined;
-  if (listed.pod === undefined) return foreignCandidate(address, port, listed.zone);
-  const workload = mesh.workloads.get(listed.pod);
-  if (workload === undefined) return undefined;
+  const workload = listed.pod === undefined ? mesh.workloadAt(address) : mesh.workloads.get(listed.pod);
+  if (workload === undefined) {
+    return listed.pod === undefined ? foreignCandidate(address, port, listed.zone) : undefined;
+  }
   const endpoint = podEndpoint(mesh, workload, address, port);
   return { endpoint, labels: workload.labels, bytesOnly: workload.opaquePorts.includes(port) };
 }
 
-/** An address that somebody wrote down by hand: no pod, so no proxy. */
+/** An address that is no pod of the mesh: no proxy. */
 function foreignCandidate(address: string, port: number, zone: string | undefined): Candidate {
   const endpoint = { address, port, ...(zone === undefined ? {} : { zone }), opaque: false };
   return { endpoint, labels: {}, bytesOnly: false };

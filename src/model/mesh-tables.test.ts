@@ -28,8 +28,9 @@ function dice(seed: number): (sides: number) => number {
 const IPS = ['10.0.0.1', '10.0.0.2', 'fd00::1', 'fd00::2'];
 const SUBSCRIPTIONS = [
   ...[0, 1, 2].map((i) => `ip/10.96.0.${i}:8080`),
-  'host/s0.shop:8080',
-  'host/s1.shop:8080',
+  'endpoint/10.0.0.1:9080',
+  'endpoint/10.0.0.1:9080/s0.shop',
+  'endpoint/[fd00::1]:9080/s1.shop',
   ...IPS.map((ip) => `ip/${ip.includes(':') ? `[${ip}]` : ip}:9080`),
 ];
 const PODS = ['pod-0', 'pod-1', 'pod-2'];
@@ -63,7 +64,7 @@ function change(mesh: MeshTables, roll: (sides: number) => number): Dirty {
       mesh.setEndpoints(
         anEndpointSet(
           PODS.filter(() => roll(2) === 0).map((uid) =>
-            anAddress(IPS[roll(4)]!, uid, { ready: roll(3) > 0 }),
+            anAddress(IPS[roll(4)]!, roll(4) === 0 ? undefined : uid, { ready: roll(3) > 0 }),
           ),
           { ...set, service: `shop/${service}` },
         ),

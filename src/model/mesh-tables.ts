@@ -28,6 +28,8 @@ export class MeshTables implements Mesh {
   private readonly sets = new Map<string, EndpointSet>();
   private readonly setsByService = new MultiMap<ServiceKey, EndpointSet>();
   private readonly setsByPod = new MultiMap<string, EndpointSet>();
+  /** Addresses that name no pod; a pod may have them all the same. */
+  private readonly setsByBareIp = new MultiMap<string, EndpointSet>();
   private readonly policiesByService = new MultiMap<ServiceKey, Policy>();
   private readonly policiesByRoute = new MultiMap<string, Policy>();
   private readonly routesByService = new MultiMap<ServiceKey, MeshRoute>();
@@ -62,6 +64,7 @@ export class MeshTables implements Mesh {
     this.sets.set(`${set.namespace}/${set.name}`, set);
     this.setsByService.add(set.service, set);
     for (const pod of podsOf(set)) this.setsByPod.add(pod, set);
+    for (const ip of bareIpsOf(set)) this.setsByBareIp.add(ip, set);
     return new Set([...before, ...dirtyAroundSet(set)]);
   }
 
@@ -72,22 +75,24 @@ export class MeshTables implements Mesh {
     this.sets.delete(id);
     this.setsByService.remove(set.service, set);
     for (const pod of podsOf(set)) this.setsByPod.remove(pod, set);
+    for (const ip of bareIpsOf(set)) this.setsByBareIp.remove(ip, set);
     return dirtyAroundSet(set);
   }
 
   setWorkload(workload: Workload): Dirty {
-    this.unindexWorkload(workload.uid);
+    const before = this.deleteWorkload(workload.uid);
     this.workloads.set(workload.uid, workload);
     if (!workload.hostNetwork) {
       for (const ip of workload.ips) this.workloadByIp.set(canonicalIp(ip) ?? ip, workload.uid);
     }
-    return this.dirtyAroundPod(workload.uid);
+    return new Set([...before, ...this.dirtyAroundPod(workload.uid)]);
   }
 
   deleteWorkload(uid: string): Dirty {
+    const dirty = this.dirtyAroundPod(uid);
     this.unindexWorkload(uid);
     this.workloads.delete(uid);
-    return this.dirtyAroundPod(uid);
+    return dirty;
   }
 
   /** A policy is known by the uid of its object. */
@@ -189,13 +194,19 @@ export class MeshTables implements Mesh {
   }
 
   private dirtyAroundPod(uid: string): Dirty {
-    const services = this.setsByPod.get(uid).map((set) => dirtyService(set.service));
-    return new Set([dirtyWorkload(uid), ...services]);
+    const ips = (this.workloads.get(uid)?.ips ?? []).map((ip) => canonicalIp(ip) ?? ip);
+    const sets = [...this.setsByPod.get(uid), ...ips.flatMap((ip) => this.setsByBareIp.get(ip))];
+    return new Set([dirtyWorkload(uid), ...sets.map((set) => dirtyService(set.service))]);
   }
 }
 
 function podsOf(set: EndpointSet): Set<string> {
   return new Set(set.addresses.flatMap((address) => (address.pod === undefined ? [] : [address.pod])));
+}
+
+function bareIpsOf(set: EndpointSet): Set<string> {
+  const bare = set.addresses.filter(({ pod }) => pod === undefined);
+  return new Set(bare.map(({ address }) => canonicalIp(address) ?? address));
 }
 
 function targetsOf(policy: Policy): Set<ServiceKey> {

@@ -1,22 +1,27 @@
 import type { DestinationRef } from './destination.js';
 import { canonicalIp, ipFamily } from './ip.js';
-import { serviceKey } from './keys.js';
+import { type ServiceKey, serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
 import type { Service } from './service.js';
+import type { Workload } from './workload.js';
 
 /**
- * What a subscription of a proxy names, or undefined when the mesh does not know it. Subscriptions are
- * `ip/10.96.0.5:8080`, `ip/[fd00:96::5]:8080` and `host/reviews.shop.svc.cluster.local:8080`, the last also in its
- * short forms `reviews.shop` and `reviews.shop.svc`.
+ * What a subscription of a proxy names, or undefined when the mesh does not know it:
+ * - `ip/10.96.0.5:8080`, `ip/[fd00:96::5]:8080`: the address a pod dialled.
+ * - `endpoint/10.244.0.7:8080`, of a pod in ingress mode: the Service behind the endpoint, if there is just one; else
+ *   the pod.
+ * - `endpoint/10.244.0.7:8080/reviews.shop.svc.cluster.local`, the same with the host of a request, also in its short
+ *   forms `reviews.shop` and `reviews.shop.svc`: the Service of that name, if the endpoint is one of its own. A host
+ *   comes from outside, so that it may choose among what the ingress chose already, and nothing else.
  */
 export function resolve(mesh: Mesh, subscription: string): DestinationRef | undefined {
-  const parsed = /^(ip|host)\/(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(subscription);
+  const parsed = /^(ip|endpoint)\/(?:\[([^\]]+)\]|([^:[\]/]+)):(\d{1,5})(?:\/(.+))?$/.exec(subscription);
   if (parsed === null) return undefined;
-  const [, kind, bracketed, plain, digits] = parsed;
-  const [name, port] = [bracketed ?? plain ?? '', Number(digits)];
-  const ip = canonicalIp(name);
-  if (ip !== undefined) return resolveAddress(mesh, ip, port);
-  return kind === 'host' ? resolveHost(mesh, name, port) : undefined;
+  const [, kind, bracketed, plain, digits, host] = parsed;
+  const [ip, port] = [canonicalIp(bracketed ?? plain ?? ''), Number(digits)];
+  if (ip === undefined) return undefined;
+  if (kind === 'endpoint') return resolveEndpoint(mesh, ip, port, host);
+  return host === undefined ? resolveAddress(mesh, ip, port) : undefined;
 }
 
 function resolveAddress(mesh: Mesh, ip: string, port: number): DestinationRef | undefined {
@@ -34,12 +39,40 @@ function serviceRef(service: Service, port: number, dialled: string): Destinatio
   return { kind: 'service', service: key, port, family };
 }
 
-function resolveHost(mesh: Mesh, host: string, port: number): DestinationRef | undefined {
-  const key = serviceOfHost(mesh, host);
-  const service = key === undefined ? undefined : mesh.services.get(key);
-  if (key === undefined || service === undefined || service.type === 'ExternalName') return undefined;
-  const known = service.ports.some((candidate) => candidate.port === port && candidate.protocol === 'TCP');
-  return known ? { kind: 'service', service: key, port } : undefined;
+function resolveEndpoint(
+  mesh: Mesh,
+  ip: string,
+  port: number,
+  host: string | undefined,
+): DestinationRef | undefined {
+  const dialled = resolveAddress(mesh, ip, port);
+  const workload = mesh.workloadAt(ip);
+  if (dialled?.kind !== 'pod' || workload === undefined) return dialled;
+  const behind = servicesBehind(mesh, workload, port);
+  const named = host === undefined ? undefined : serviceOfHost(mesh, host);
+  const chosen =
+    behind.find(({ service }) => service === named) ?? (behind.length === 1 ? behind[0] : undefined);
+  const service = chosen === undefined ? undefined : mesh.services.get(chosen.service);
+  return chosen === undefined || service === undefined ? dialled : serviceRef(service, chosen.port, ip);
+}
+
+/** The ports of Services that have a port of a pod as endpoint, each Service once. */
+function servicesBehind(
+  mesh: Mesh,
+  workload: Workload,
+  port: number,
+): readonly { readonly service: ServiceKey; readonly port: number }[] {
+  const found = new Map<ServiceKey, number>();
+  for (const set of mesh.endpointSetsWith(workload.uid)) {
+    for (const target of set.ports) {
+      const servicePort = mesh.services
+        .get(set.service)
+        ?.ports.find(({ name, protocol }) => name === target.name && protocol === 'TCP');
+      if (servicePort === undefined || target.port !== port || found.has(set.service)) continue;
+      found.set(set.service, servicePort.port);
+    }
+  }
+  return [...found].map(([service, servicePort]) => ({ service, port: servicePort }));
 }
 
 function serviceOfHost(mesh: Mesh, host: string): string | undefined {

@@ -31,7 +31,7 @@ describe('a response put together by hand', () => {
       nonce: '7',
       resources: [
         { name: REVIEWS, body: built.body },
-        { name: 'host/reviews.shop:8080', body: built.body },
+        { name: 'endpoint/10.244.0.1:9080', body: built.body },
       ],
       removed: ['ip/[fd00::1]:80', ''],
     });
@@ -42,7 +42,7 @@ describe('a response put together by hand', () => {
       nonce: '7',
       resources: [
         { name: REVIEWS, version: built.version, resource: any },
-        { name: 'host/reviews.shop:8080', version: built.version, resource: any },
+        { name: 'endpoint/10.244.0.1:9080', version: built.version, resource: any },
       ],
       removedResources: ['ip/[fd00::1]:80', ''],
     });
@@ -56,7 +56,7 @@ describe('a snapshot', () => {
   test('makes one resource for all names and namespaces that see the same', () => {
     const snapshot = new Snapshot(aMesh());
     const built = snapshot.find(DESTINATION_TYPE_URL, REVIEWS, WEB);
-    expect(snapshot.find(DESTINATION_TYPE_URL, 'host/reviews.shop:8080', WEB)).toBe(built);
+    expect(snapshot.find(DESTINATION_TYPE_URL, REVIEWS.replace('ip/', 'endpoint/'), WEB)).toBe(built);
     expect(snapshot.find(DESTINATION_TYPE_URL, REVIEWS, QA)).toBe(built);
     expect(snapshot.size).toBe(1);
   });
@@ -111,10 +111,10 @@ describe('a snapshot', () => {
     'ip/',
     'ip/10.96.0.5',
     'ip/10.96.0.5:99999',
-    'host/:80',
+    'endpoint/:80',
     'ip/[::]:0',
     '__proto__',
-    'host/a.b.c.d:1',
+    'endpoint/a.b.c.d:1',
     '\u0000',
   ])('knows nothing by the name %j', (name) =>
     expect(new Snapshot(aMesh()).find(DESTINATION_TYPE_URL, name, WEB)).toBeUndefined(),

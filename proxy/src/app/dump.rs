@@ -28,8 +28,8 @@ impl Dump {
             .mesh
             .destinations()
             .into_iter()
-            .map(|(addr, destination)| {
-                (addr.to_string(), destination.as_deref().map_or(Value::Null, destination_json))
+            .map(|(name, destination)| {
+                (name.to_string(), destination.as_deref().map_or(Value::Null, destination_json))
             })
             .collect();
         let value = json!({

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,10 +45,10 @@ pub struct LiveEndpoint {
     series: RefCell<Vec<(usize, Rc<Series>)>>,
 }
 
-/// What this worker's connections were dialled to.
+/// What this worker's connections were dialled to, by [`Destination::key`].
 #[derive(Debug, Default)]
 pub struct Destinations {
-    known: RefCell<HashMap<SocketAddr, Rc<Live>>>,
+    known: RefCell<HashMap<Arc<str>, Rc<Live>>>,
 }
 
 /// What a worker makes live destinations with.
@@ -64,18 +63,18 @@ pub struct Place<'a> {
 // === impl Destinations ===
 
 impl Destinations {
-    /// The live form of `destination`, which `original` was resolved to.
-    pub fn get(&self, original: SocketAddr, destination: &Arc<Destination>, place: &Place<'_>) -> Rc<Live> {
+    /// The live form of `destination`.
+    pub fn get(&self, destination: &Arc<Destination>, place: &Place<'_>) -> Rc<Live> {
         let mut known = self.known.borrow_mut();
-        if let Some(live) = known.get(&original)
+        if let Some(live) = known.get(&destination.key)
             && Arc::ptr_eq(&live.destination, destination)
         {
             live.used.set(Instant::now());
             return live.clone();
         }
-        let previous = known.get(&original).cloned();
+        let previous = known.get(&destination.key).cloned();
         let live = Rc::new(Live::new(destination.clone(), place, previous.as_deref()));
-        known.insert(original, live.clone());
+        known.insert(destination.key.clone(), live.clone());
         live
     }
 

@@ -98,7 +98,7 @@ impl Connection {
         match live {
             Some(live) if std::sync::Arc::ptr_eq(&live.destination, destination) => live.clone(),
             _ => {
-                let new = self.outbound.live(self.original, destination);
+                let new = self.outbound.live(destination);
                 live.insert(new).clone()
             }
         }

@@ -1,6 +1,6 @@
 //! The handle through which the data path asks what it may send where.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    Destination, Workload,
+    Destination, Subscription, Workload,
     table::{SharedTable, Slot},
 };
 
@@ -52,15 +52,18 @@ impl Mesh {
     }
 
     /// A mesh that knows these destinations, no others, and never changes.
-    pub fn fixed(workload: Workload, destinations: HashMap<SocketAddr, Arc<Destination>>) -> Self {
+    pub fn fixed<K: Into<Subscription>>(
+        workload: Workload,
+        destinations: impl IntoIterator<Item = (K, Arc<Destination>)>,
+    ) -> Self {
         let table = SharedTable::complete(destinations);
         Self::new(watch::channel(Arc::new(workload)).1, table)
     }
 
-    /// What the mesh says about the address a connection was made to. Waits up to a second for the first answer;
-    /// known destinations are answered at once, and so are addresses that an earlier connection waited for in vain.
-    pub async fn destination(&self, original: SocketAddr) -> Resolution {
-        let (mut slot, asked) = self.table.ask(canonical(original));
+    /// What the mesh says about, say, the address a connection was made to. Waits up to a second for the first answer;
+    /// known destinations are answered at once, and so is what an earlier connection waited for in vain.
+    pub async fn destination(&self, wanted: impl Into<Subscription>) -> Resolution {
+        let (mut slot, asked) = self.table.ask(wanted.into().canonical());
         let answered = slot.wait_for(|slot| !matches!(slot, Slot::Pending));
         let answer = match timeout_at(asked + FIRST_ANSWER, answered).await {
             Ok(Ok(slot)) => slot.clone(),
@@ -75,7 +78,7 @@ impl Mesh {
     }
 
     /// Everything subscribed to, for people; `None` where there is no destination.
-    pub fn destinations(&self) -> Vec<(SocketAddr, Option<Arc<Destination>>)> {
+    pub fn destinations(&self) -> Vec<(Subscription, Option<Arc<Destination>>)> {
         self.table.list()
     }
 
@@ -83,11 +86,6 @@ impl Mesh {
     pub fn workload(&self) -> watch::Receiver<Arc<Workload>> {
         self.workload.clone()
     }
-}
-
-/// One spelling for one address: IPv4 not mapped into IPv6, no scope.
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 // === impl DestinationView ===

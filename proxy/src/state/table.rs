@@ -1,10 +1,9 @@
-//! The subscriptions of this proxy: one slot for every address its pod talked to, capped, least recently used out first.
+//! The subscriptions of this proxy: one slot for everything its pod talked to, capped, least recently used out first.
 //!
 //! A worker takes the lock once per accepted connection, for a look-up; never for a request and never across an await.
 
 use std::{
     collections::{HashMap, HashSet},
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::Destination;
+use super::{Destination, Subscription};
 
 /// Where one subscription stands.
 #[derive(Debug, Clone)]
@@ -32,8 +31,8 @@ pub(crate) enum Slot {
 /// Subscriptions to send: first those to end, then those to begin.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    pub(crate) unsubscribe: Vec<SocketAddr>,
-    pub(crate) subscribe: Vec<SocketAddr>,
+    pub(crate) unsubscribe: Vec<Subscription>,
+    pub(crate) subscribe: Vec<Subscription>,
 }
 
 /// The table, shared by the workers, who ask, and the configuration client, who answers.
@@ -45,14 +44,14 @@ pub(crate) struct SharedTable {
 
 #[derive(Debug)]
 struct Table {
-    entries: HashMap<SocketAddr, Entry>,
+    entries: HashMap<Subscription, Entry>,
     /// Subscriptions the control plane has not been told about.
-    begun: HashSet<SocketAddr>,
+    begun: HashSet<Subscription>,
     /// Subscriptions the control plane still has to end.
-    ended: HashSet<SocketAddr>,
+    ended: HashSet<Subscription>,
     cap: usize,
     uses: u64,
-    /// Every address that is not there is absent: a table without a control plane behind it.
+    /// Everything that is not there is absent: a table without a control plane behind it.
     complete: bool,
 }
 
@@ -78,10 +77,12 @@ impl SharedTable {
     }
 
     /// A table that knows exactly these.
-    pub(crate) fn complete(destinations: HashMap<SocketAddr, Arc<Destination>>) -> Self {
+    pub(crate) fn complete<K: Into<Subscription>>(
+        destinations: impl IntoIterator<Item = (K, Arc<Destination>)>,
+    ) -> Self {
         let shared = Self::with(Table { complete: true, ..Table::default() });
-        for (addr, destination) in destinations {
-            shared.load(addr, "", destination);
+        for (name, destination) in destinations {
+            shared.load(name.into(), "", destination);
         }
         shared
     }
@@ -95,14 +96,14 @@ impl SharedTable {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The slot of `addr` and when it was first asked for; subscribes when it is new.
-    pub(crate) fn ask(&self, addr: SocketAddr) -> (watch::Receiver<Slot>, Instant) {
+    /// The slot of `name` and when it was first asked for; subscribes when it is new.
+    pub(crate) fn ask(&self, name: Subscription) -> (watch::Receiver<Slot>, Instant) {
         let mut table = self.lock();
-        let known = table.entries.contains_key(&addr);
-        let entry = table.touch(addr);
+        let known = table.entries.contains_key(&name);
+        let entry = table.touch(name.clone());
         let answer = (entry.slot.subscribe(), entry.asked);
         if !known && !table.complete {
-            table.begun.insert(addr);
+            table.begun.insert(name);
             table.make_room();
             self.wake.notify_one();
         }
@@ -110,30 +111,30 @@ impl SharedTable {
     }
 
     /// Puts in what a former life of this proxy knew. It is subscribed to when a stream begins.
-    pub(crate) fn load(&self, addr: SocketAddr, version: &str, destination: Arc<Destination>) {
+    pub(crate) fn load(&self, name: Subscription, version: &str, destination: Arc<Destination>) {
         let mut table = self.lock();
-        table.touch(addr).answer(Slot::Known(destination), Some(version));
+        table.touch(name).answer(Slot::Known(destination), Some(version));
         table.make_room();
     }
 
     /// A new version arrived. Whether anybody still wants it is the answer.
-    pub(crate) fn apply(&self, addr: SocketAddr, version: &str, destination: Arc<Destination>) -> bool {
+    pub(crate) fn apply(&self, name: &Subscription, version: &str, destination: Arc<Destination>) -> bool {
         let mut table = self.lock();
-        let Some(entry) = table.entries.get_mut(&addr) else { return false };
+        let Some(entry) = table.entries.get_mut(name) else { return false };
         entry.answer(Slot::Known(destination), Some(version));
         true
     }
 
-    /// There is nothing at `addr` (any more).
-    pub(crate) fn remove(&self, addr: SocketAddr) {
-        if let Some(entry) = self.lock().entries.get_mut(&addr) {
+    /// There is nothing at `name` (any more).
+    pub(crate) fn remove(&self, name: &Subscription) {
+        if let Some(entry) = self.lock().entries.get_mut(name) {
             entry.answer(Slot::Absent, None);
         }
     }
 
     /// A version arrived that cannot be honoured: what was there keeps serving.
-    pub(crate) fn reject(&self, addr: SocketAddr, reason: &str) {
-        if let Some(entry) = self.lock().entries.get_mut(&addr) {
+    pub(crate) fn reject(&self, name: &Subscription, reason: &str) {
+        if let Some(entry) = self.lock().entries.get_mut(name) {
             let serving = matches!(*entry.slot.borrow(), Slot::Known(_));
             if !serving {
                 entry.answer(Slot::Rejected(reason.into()), None);
@@ -142,11 +143,11 @@ impl SharedTable {
     }
 
     /// Everything subscribed to, with the version held: the beginning of a stream. Nothing remains to be told.
-    pub(crate) fn begin_stream(&self) -> Vec<(SocketAddr, Option<Box<str>>)> {
+    pub(crate) fn begin_stream(&self) -> Vec<(Subscription, Option<Box<str>>)> {
         let mut table = self.lock();
         table.begun.clear();
         table.ended.clear();
-        table.entries.iter().map(|(addr, entry)| (*addr, entry.version.clone())).collect()
+        table.entries.iter().map(|(name, entry)| (name.clone(), entry.version.clone())).collect()
     }
 
     /// Waits until there are changes to tell the control plane, and takes them.
@@ -169,29 +170,29 @@ impl SharedTable {
     /// must not forget anything.
     pub(crate) fn forget_absent(&self) {
         let mut table = self.lock();
-        let forgotten: Vec<SocketAddr> = table
+        let forgotten: Vec<Subscription> = table
             .entries
             .iter()
             .filter(|(_, entry)| {
                 entry.used_at.elapsed() >= ABSENT_KEPT && matches!(*entry.slot.borrow(), Slot::Absent)
             })
-            .map(|(addr, _)| *addr)
+            .map(|(name, _)| name.clone())
             .collect();
-        for addr in forgotten {
-            table.evict(addr);
+        for name in forgotten {
+            table.evict(name);
         }
         self.wake.notify_one();
     }
 
-    /// Everything subscribed to, in order of address.
-    pub(crate) fn list(&self) -> Vec<(SocketAddr, Option<Arc<Destination>>)> {
+    /// Everything subscribed to, in order of name.
+    pub(crate) fn list(&self) -> Vec<(Subscription, Option<Arc<Destination>>)> {
         let known = |entry: &Entry| match &*entry.slot.borrow() {
             Slot::Known(destination) => Some(destination.clone()),
             Slot::Pending | Slot::Absent | Slot::Rejected(_) => None,
         };
         let mut list: Vec<_> =
-            self.lock().entries.iter().map(|(addr, entry)| (*addr, known(entry))).collect();
-        list.sort_by_key(|(addr, _)| *addr);
+            self.lock().entries.iter().map(|(name, entry)| (name.clone(), known(entry))).collect();
+        list.sort_by(|(a, _), (b, _)| a.cmp(b));
         list
     }
 
@@ -217,10 +218,10 @@ impl Default for Table {
 }
 
 impl Table {
-    fn touch(&mut self, addr: SocketAddr) -> &mut Entry {
+    fn touch(&mut self, name: Subscription) -> &mut Entry {
         self.uses += 1;
         let (now, used, complete) = (super::mesh::now(), self.uses, self.complete);
-        let entry = self.entries.entry(addr).or_insert_with(|| Entry {
+        let entry = self.entries.entry(name).or_insert_with(|| Entry {
             slot: watch::channel(if complete { Slot::Absent } else { Slot::Pending }).0,
             version: None,
             asked: now,
@@ -237,17 +238,17 @@ impl Table {
         while self.entries.len() > self.cap {
             let idle = self.entries.iter().filter(|(_, entry)| entry.slot.receiver_count() == 0);
             let rank = |entry: &Entry| (matches!(*entry.slot.borrow(), Slot::Known(_)), entry.used);
-            let Some(victim) = idle.min_by_key(|(_, entry)| rank(entry)).map(|(addr, _)| *addr) else {
+            let Some(victim) = idle.min_by_key(|(_, entry)| rank(entry)).map(|(name, _)| name.clone()) else {
                 return;
             };
             self.evict(victim);
         }
     }
 
-    fn evict(&mut self, addr: SocketAddr) {
-        self.entries.remove(&addr);
-        if !self.begun.remove(&addr) {
-            self.ended.insert(addr);
+    fn evict(&mut self, name: Subscription) {
+        self.entries.remove(&name);
+        if !self.begun.remove(&name) {
+            self.ended.insert(name);
         }
     }
 

@@ -11,6 +11,7 @@ mod h2spec;
 mod harness;
 mod http1;
 mod http2;
+mod ingress;
 mod recorder;
 mod retry;
 mod routing;

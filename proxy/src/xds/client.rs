@@ -11,7 +11,6 @@ use tokio::{
 use super::{
     decode::{self, Reject},
     keep::Keep,
-    resource_addr, resource_name,
     stream::{Ended, Stream},
 };
 use crate::{
@@ -20,7 +19,7 @@ use crate::{
     identity::{Certs, SpiffeId},
     names::{DESTINATION_TYPE, REJECTS_TYPE, WORKLOAD_TYPE},
     rpc::{Authority, Connection},
-    state::{Changes, Mesh, SharedTable, Workload},
+    state::{Changes, Mesh, SharedTable, Subscription, Workload},
     tls,
     wire::{
         envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource},
@@ -99,10 +98,10 @@ impl Client {
             if body.type_url == WORKLOAD_TYPE && resource.name == self.uid {
                 // A reject here means another proxy version wrote it: the control plane will send it anew.
                 let _ = self.apply_workload(&resource.version, &body.value);
-            } else if let Some(addr) = resource_addr(&resource.name)
+            } else if let Some(name) = Subscription::parse(&resource.name)
                 && let Ok(destination) = decode::destination(&body.value)
             {
-                self.table.load(addr, &resource.version, Arc::new(destination));
+                self.table.load(name, &resource.version, Arc::new(destination));
             }
         }
     }
@@ -210,11 +209,11 @@ impl Client {
         }
         let held = wanted
             .iter()
-            .filter_map(|(addr, version)| Some((resource_name(*addr), version.as_deref()?.to_owned())));
+            .filter_map(|(name, version)| Some((name.to_string(), version.as_deref()?.to_owned())));
         let destinations = DeltaDiscoveryRequest {
             type_url: DESTINATION_TYPE.to_owned(),
             initial_resource_versions: held.collect(),
-            resource_names_subscribe: wanted.iter().map(|(addr, _)| resource_name(*addr)).collect(),
+            resource_names_subscribe: wanted.iter().map(|(name, _)| name.to_string()).collect(),
             ..Default::default()
         };
         vec![workload, destinations]
@@ -222,7 +221,7 @@ impl Client {
 
     /// Ends before beginnings, apart: an address may have been forgotten and asked for again meanwhile.
     fn requests_for(&mut self, changes: Changes) -> Vec<DeltaDiscoveryRequest> {
-        let names = |addrs: Vec<_>| addrs.into_iter().map(resource_name).collect::<Vec<_>>();
+        let names = |names: Vec<Subscription>| names.iter().map(Subscription::to_string).collect::<Vec<_>>();
         let (ended, begun) = (names(changes.unsubscribe), names(changes.subscribe));
         for name in &ended {
             self.keep.remove(name);
@@ -291,11 +290,12 @@ impl Client {
     }
 
     fn apply_destination(&self, resource: &Resource, body: &[u8]) -> Result<bool, Reject> {
-        let addr = resource_addr(&resource.name).ok_or_else(|| Reject::new("the name is no address"))?;
+        let name = Subscription::parse(&resource.name)
+            .ok_or_else(|| Reject::new("the name is none of a destination"))?;
         match decode::destination(body) {
-            Ok(destination) => Ok(self.table.apply(addr, &resource.version, Arc::new(destination))),
+            Ok(destination) => Ok(self.table.apply(&name, &resource.version, Arc::new(destination))),
             Err(reason) => {
-                self.table.reject(addr, &reason.to_string());
+                self.table.reject(&name, &reason.to_string());
                 Err(reason)
             }
         }
@@ -307,8 +307,8 @@ impl Client {
             tracing::debug!(name, "the control plane does not know this pod");
             return;
         }
-        if let Some(addr) = resource_addr(name) {
-            self.table.remove(addr);
+        if let Some(subscription) = Subscription::parse(name) {
+            self.table.remove(&subscription);
             self.keep.remove(name);
             self.link.send_if_modified(|link| link.rejected.remove(name).is_some());
         }

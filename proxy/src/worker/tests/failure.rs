@@ -227,6 +227,7 @@ async fn a_strict_port_refuses_plain_text_and_takes_the_mesh() {
         destinations: HashMap::new(),
         inbound_mode: MtlsMode::Strict,
         policy: OutboundPolicy::AllowAny,
+        ingress_mode: false,
     });
     let mut client = connect(receiver.inbound).await;
     client.write_all(GET).await.unwrap();
@@ -284,6 +285,7 @@ async fn what_the_mesh_does_not_know_passes_or_is_refused_as_the_policy_says() {
             destinations: HashMap::new(),
             inbound_mode: MtlsMode::Permissive,
             policy,
+            ingress_mode: false,
         })
     };
     let open = start(OutboundPolicy::AllowAny);

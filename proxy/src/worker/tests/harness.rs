@@ -16,7 +16,8 @@ use crate::identity::SpiffeId;
 use crate::socket;
 use crate::state::{
     Backend, Destination, Endpoint, HeaderMatch, InboundPort, LoadBalancer, Match, Mesh, MtlsMode,
-    OutboundPolicy, Protocol, Route, Target, TargetKind, ValueCondition, WeightedBackend, Workload,
+    OutboundPolicy, Protocol, Route, Subscription, Target, TargetKind, ValueCondition, WeightedBackend,
+    Workload,
 };
 use crate::telemetry::Metrics;
 use crate::test_util::TestCa;
@@ -40,9 +41,10 @@ pub struct Proxy {
 pub struct Start {
     pub account: &'static str,
     pub original: SocketAddr,
-    pub destinations: HashMap<SocketAddr, Arc<Destination>>,
+    pub destinations: HashMap<Subscription, Arc<Destination>>,
     pub inbound_mode: MtlsMode,
     pub policy: OutboundPolicy,
+    pub ingress_mode: bool,
 }
 
 /// A mesh with one authority.
@@ -80,7 +82,7 @@ impl World {
                 services: vec![format!("shop/{}", start.account).into()],
             }],
             outbound_policy: start.policy,
-            ingress_mode: false,
+            ingress_mode: start.ingress_mode,
         };
         let proxy = Proxy {
             outbound: outbound.local_addr().unwrap(),
@@ -119,6 +121,7 @@ impl World {
             destinations: HashMap::new(),
             inbound_mode: MtlsMode::Permissive,
             policy: OutboundPolicy::AllowAny,
+            ingress_mode: false,
         })
     }
 
@@ -126,9 +129,10 @@ impl World {
         self.start(Start {
             account: "web",
             original: SERVICE,
-            destinations: HashMap::from([(SERVICE, Arc::new(destination))]),
+            destinations: HashMap::from([(SERVICE.into(), Arc::new(destination))]),
             inbound_mode: MtlsMode::Permissive,
             policy: OutboundPolicy::AllowAny,
+            ingress_mode: false,
         })
     }
 

@@ -1,7 +1,7 @@
 // What a proxy needs to send traffic to one destination: how to choose (routes), whom to choose from (endpoints).
 //
 // A proxy subscribes by what its pod dialled, and the resource carries that subscription as its name:
-//   ip/10.96.0.5:8080   ip/[fd00:96::5]:8080   host/reviews.shop.svc.cluster.local:8080 (ingress mode)
+//   ip/10.96.0.5:8080   ip/[fd00:96::5]:8080   endpoint/10.244.0.7:8080[/HOST] (ingress mode)
 // The body is the same for every proxy that asks from the same point of view, so the control plane encodes it once:
 // `key` says which point of view that is.
 

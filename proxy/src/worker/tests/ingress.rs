@@ -1,0 +1,45 @@
+//! An ingress controller dials endpoints; what it dialled, or the host where several Services share it, chooses the Service.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+
+use super::app::App;
+use super::harness::{Start, World, connect, destination, plain, read_response};
+use crate::http::Wire;
+use crate::state::{Destination, MtlsMode, OutboundPolicy, Protocol, Subscription};
+
+fn service(name: &str, app: &App) -> Arc<Destination> {
+    let known = destination(Protocol::Http1, vec![plain(app.addr)]);
+    Arc::new(Destination { key: format!("default/default/shop/{name}:8080/-").into(), ..known })
+}
+
+#[tokio::test]
+async fn the_host_chooses_among_the_services_of_the_endpoint_and_else_the_endpoint_does() {
+    let world = World::new();
+    let (pod, reviews) = (App::named(Wire::H1, "pod").await, App::named(Wire::H1, "reviews").await);
+    let endpoint = |host: Option<&str>| Subscription::Endpoint(pod.addr, host.map(Arc::from));
+    let ingress = world.start(Start {
+        account: "ingress",
+        original: pod.addr,
+        destinations: HashMap::from([
+            (endpoint(None), service("pod", &pod)),
+            (endpoint(Some("reviews.shop")), service("reviews", &reviews)),
+        ]),
+        inbound_mode: MtlsMode::Permissive,
+        policy: OutboundPolicy::AllowAny,
+        ingress_mode: true,
+    });
+    let mut client = connect(ingress.outbound).await;
+    for (host, expected) in [
+        ("reviews.shop", "reviews"),
+        ("www.example.com", "pod"),
+        ("secret.internal", "pod"),
+        ("Reviews.Shop:8080", "reviews"),
+    ] {
+        let request = format!("GET /name HTTP/1.1\r\nhost: {host}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(read_response(&mut client).await.1, expected.as_bytes(), "{host}");
+    }
+}
