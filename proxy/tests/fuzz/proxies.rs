@@ -1,0 +1,103 @@
+//! A caller's proxy in this process, in front of an application without one.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use prometheus_client::registry::Registry;
+use prost::Message;
+use weft_proxy::state::Mesh;
+use weft_proxy::telemetry::Metrics;
+use weft_proxy::test_util::TestCa;
+use weft_proxy::wire::weft::v1::{
+    Backend, Destination, Endpoint, Protocol, Route, Target, WeightedBackend, Workload, target,
+};
+use weft_proxy::worker::{OriginalDst, WorkerContext, run};
+use weft_proxy::{drain, socket, tls, xds};
+
+/// Panics of any proxy in this process; the runtime would hide those of a connection's task.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+const NAME: &str = "proxy";
+
+/// Starts a proxy; gives the address where its pod's application is captured.
+pub fn start(application: SocketAddr, protocol: Protocol) -> SocketAddr {
+    watch_for_panics();
+    let service: SocketAddr = "10.96.0.5:8080".parse().unwrap();
+    let ca = TestCa::new("cluster.local");
+    let certs = ca.certs("shop", "web");
+    let workload = Workload {
+        key: "cluster/net/shop/web-1".to_owned(),
+        identity: ca.id("shop", "web").to_string(),
+        ..Workload::default()
+    };
+    let workload = xds::decode::workload(&workload.encode_to_vec()).unwrap();
+    let known = xds::decode::destination(&destination(application, protocol).encode_to_vec()).unwrap();
+    let listener = socket::listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (trigger, drain) = drain::channel();
+    std::mem::forget(trigger);
+    let context = WorkerContext {
+        index: 0,
+        outbound: vec![listener],
+        inbound: Vec::new(),
+        original_dst: OriginalDst::Fixed(service),
+        own_ips: Arc::new([]),
+        mesh: Mesh::fixed(workload, HashMap::from([(service, Arc::new(known))])),
+        tls_client: tls::Client::new(certs.clone()),
+        tls_server: tls::Server::new(certs),
+        drain,
+        metrics: Metrics::register(&mut Registry::default()),
+    };
+    std::thread::Builder::new().name(NAME.to_owned()).spawn(move || run(context).unwrap()).unwrap();
+    address
+}
+
+/// How often a proxy has panicked so far.
+pub fn panics() -> usize {
+    PANICS.load(Ordering::SeqCst)
+}
+
+fn watch_for_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().name() == Some(NAME) {
+                PANICS.fetch_add(1, Ordering::SeqCst);
+            }
+            usual(panic);
+        }));
+    });
+}
+
+fn destination(application: SocketAddr, protocol: Protocol) -> Destination {
+    let SocketAddr::V4(v4) = application else { panic!("the application listens on IPv4") };
+    Destination {
+        key: "cluster/net/shop/reviews:8080/-".to_owned(),
+        target: Some(Target {
+            kind: target::Kind::Service.into(),
+            namespace: "shop".to_owned(),
+            name: "reviews".to_owned(),
+            port: 8080,
+        }),
+        protocol: protocol.into(),
+        endpoints: vec![Endpoint {
+            address: v4.ip().octets().to_vec(),
+            port: v4.port().into(),
+            ..Endpoint::default()
+        }],
+        backends: vec![Backend {
+            name: "shop/reviews:8080".to_owned(),
+            endpoints: vec![0],
+            ..Backend::default()
+        }],
+        routes: vec![Route {
+            name: "route-0".to_owned(),
+            split: vec![WeightedBackend { backend: 0, weight: 1, ..Default::default() }],
+            ..Route::default()
+        }],
+        ..Destination::default()
+    }
+}
