@@ -71,6 +71,14 @@ describe('whose routes win', () => {
     expect(acting(mesh, 'web')).toMatchObject({ routes: ['policy'], view: 'web' });
   });
 
+  test('a port that carries bytes keeps its own way', () => {
+    const mesh = aShop();
+    mesh.setService(aService({ ports: [aPort({ name: 'http' }), aPort({ name: 'redis', port: 6379 })] }));
+    mesh.setRoute(aRoute('r', [rule]));
+    expect(acting(mesh, 'shop', 8080).routes).toEqual(['r/rule-0']);
+    expect(acting(mesh, 'shop', 6379).routes).toEqual(['default']);
+  });
+
   test('a headless Service is no parent', () => {
     const mesh = aShop();
     mesh.setService(aService({ clusterIPs: [], headless: true }));

@@ -74,6 +74,16 @@ test.each([
   expect(verdict!.accepted.message).toContain(text);
 });
 
+test('a port that is declared to carry bytes has no routes', () => {
+  const mesh = aShop();
+  const ports = [aPort({ name: 'http' }), aPort({ name: 'redis', port: 6379 })];
+  mesh.setService(aService({ ports }));
+  expect(words(mesh, aRoute('r', [rule], { parents: [parent] }))).toEqual([GOOD]);
+  const [verdict] = judgeRoute(mesh, aRoute('r', [rule], { parents: [{ ...parent, port: 6379 }] }));
+  expect(verdict!.accepted).toMatchObject({ status: 'False', reason: 'NoMatchingParent' });
+  expect(verdict!.accepted.message).toContain('port 6379');
+});
+
 test('what is left out begins with the words of the API', () => {
   const [verdict] = judgeRoute(aShop(), aRoute('r', [rule, { ...rule, filters: [mirror] }]));
   expect(verdict!.partiallyInvalid!.message).toMatch(/^Dropped Rule 1: spec\.rules\[1\]\.filters\[0\]/);

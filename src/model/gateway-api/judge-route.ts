@@ -1,4 +1,4 @@
-import { followSplit, noSuchPort } from '../backend-ref.js';
+import { followSplit, noSuchPort, tcpPort } from '../backend-ref.js';
 import type { Mesh } from '../mesh.js';
 import type { Verdict } from '../problem.js';
 import type { Service, ServicePort } from '../service.js';
@@ -59,7 +59,7 @@ function judgeParent(mesh: Mesh, route: MeshRoute, parent: RouteParent): Verdict
     return { status: 'False', reason: 'NoMatchingParent', message: missing ?? '' };
   }
   const rivals = service.ports
-    .filter((port) => port.protocol === 'TCP' && attaches(parent, service, port))
+    .filter((port) => attaches(parent, service, port))
     .map((port) => rivalOn(mesh, route, service, port));
   const [rival] = rivals;
   if (rival === undefined || rivals.includes(undefined)) return undefined;
@@ -83,13 +83,26 @@ function missingParent(service: Service | undefined, parent: RouteParent): strin
     const kind = service.headless ? 'headless' : 'of type ExternalName';
     return `Service ${parent.service} is ${kind} and so has no address of its own whose traffic could be routed; name a Service with a cluster IP`;
   }
-  if (service.ports.some((port) => port.protocol === 'TCP' && attaches(parent, service, port))) {
-    return undefined;
+  if (service.ports.some((port) => attaches(parent, service, port))) return undefined;
+  return missingPort(service, parent);
+}
+
+function missingPort(service: Service, parent: RouteParent): string {
+  const named = service.ports.filter(
+    ({ protocol, name, port }) =>
+      protocol === 'TCP' &&
+      (parent.port === undefined || parent.port === port) &&
+      (parent.portName === undefined || parent.portName === name),
+  );
+  if (named.length > 0) {
+    const ports = named.map(({ port }) => port).join(', ');
+    return `port ${ports} of Service ${parent.service} is declared to carry bytes, which have no routes; correct its appProtocol or name`;
   }
-  if (parent.port !== undefined) {
+  if (parent.port !== undefined && tcpPort(service, parent.port) === undefined) {
     return `${noSuchPort(service, parent.port)}; correct the port or leave it out to mean all`;
   }
-  return `Service ${parent.service} has no TCP port${parent.portName === undefined ? '' : ` named ${parent.portName}`}`;
+  const name = parent.portName === undefined ? '' : ` named ${parent.portName}`;
+  return `Service ${parent.service} has no TCP port${name}`;
 }
 
 const RESOLVED: Verdict = {

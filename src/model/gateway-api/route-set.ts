@@ -1,5 +1,6 @@
 import type { Mesh } from '../mesh.js';
 import { serviceKey } from '../keys.js';
+import { declaredProtocol } from '../protocol.js';
 import type { Service, ServicePort } from '../service.js';
 import type { MeshRoute, RouteKind, RouteParent } from './mesh-route.js';
 
@@ -26,11 +27,16 @@ export function routeSetOn(
   return [];
 }
 
-/** Whether a parent means this port. A Service without a cluster IP has no traffic of its own to take over. */
+/**
+ * Whether a parent means this port. A Service without a cluster IP has no traffic of its own to take over, and one that
+ * is declared to carry bytes has no requests: a route for all ports must not break the database beside the web server.
+ */
 export function attaches(parent: RouteParent, service: Service, port: ServicePort): boolean {
   return (
     parent.service === serviceKey(service.namespace, service.name) &&
     isFrontend(service) &&
+    port.protocol === 'TCP' &&
+    declaredProtocol(port) !== 'opaque' &&
     (parent.port === undefined || parent.port === port.port) &&
     (parent.portName === undefined || parent.portName === port.name)
   );

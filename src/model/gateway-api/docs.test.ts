@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import { parseAllDocuments } from 'yaml';
+import { toPolicy } from '../to-policy.js';
+import { toMeshRoute } from './to-mesh-route.js';
+
+const page = readFileSync('docs/gateway-api.md', 'utf8');
+const objects = [...page.matchAll(/```yaml\n(.*?)```/gs)].flatMap(([, text = '']) =>
+  parseAllDocuments(text).map((document) => document.toJS() as { kind: string; metadata: { name: string } }),
+);
+
+test.each(objects.map((object) => [object.kind, object.metadata.name, object] as const))(
+  'the %s %s of the page acts as written',
+  (kind, _name, object) => {
+    if (kind === 'HTTPRoute' || kind === 'GRPCRoute') {
+      expect(toMeshRoute(kind, object)!.problems).toEqual([]);
+    } else {
+      expect(toPolicy(object).problems).toEqual([]);
+    }
+  },
+);
+
+test('the page has examples', () => expect(objects.length).toBeGreaterThan(2));
