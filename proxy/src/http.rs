@@ -1,6 +1,7 @@
 //! HTTP: serving and calling over hyper's connections, one pool per upstream, headers, and errors as responses.
 
 mod body;
+mod compare;
 mod connect_error;
 pub mod deadline;
 pub mod expect;
@@ -17,8 +18,10 @@ pub mod upgrade;
 mod upstream;
 
 pub use body::{Body, End, Ending, Exchange, Upload};
+pub use compare::{Comparison, Side, Witness};
 pub use connect_error::ConnectError;
 pub use load::{Load, Pending};
+pub use tape::{REPLAY_LIMIT, Recorded, TooLong};
 pub use upstream::{Carry, Lease, SendError, Upstream, UpstreamKey, Upstreams, Wire};
 
 /// Runs futures on the worker's own thread.

@@ -29,6 +29,8 @@ pub const REJECTS_TYPE: &str = "type.weft.dev/weft.v1.Rejects";
 
 /// Response header that says why the proxy, and not the application, answered.
 pub const REASON_HEADER: &str = "x-weft-reason";
+/// Request header that marks a copy of a request.
+pub const MIRROR_HEADER: &str = "x-weft-mirror";
 /// Milliseconds a request may still take.
 pub const DEADLINE_HEADER: &str = "x-weft-deadline";
 

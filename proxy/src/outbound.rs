@@ -7,9 +7,11 @@ mod attempts;
 mod balance;
 mod budget;
 mod change;
+mod cors;
 mod ejection;
 mod ingress;
 mod live;
+mod mirror;
 mod opaque;
 mod outliers;
 mod own_answer;
@@ -48,6 +50,7 @@ pub struct Outbound {
     destinations: live::Destinations,
     questions: ingress::Questions,
     rng: RefCell<fastrand::Rng>,
+    mirrors: mirror::InFlight,
     started: Instant,
 }
 
@@ -62,6 +65,7 @@ impl Outbound {
             destinations: live::Destinations::default(),
             questions: ingress::Questions::default(),
             rng: RefCell::new(fastrand::Rng::new()),
+            mirrors: mirror::InFlight::default(),
             started: Instant::now(),
         }
     }

@@ -1,8 +1,10 @@
 //! What the proxy knows about the mesh: immutable snapshots, replaced whole, read through `watch`.
 
 mod action;
+mod cors;
 mod destination;
 mod mesh;
+mod mirror;
 mod resilience;
 mod subscription;
 mod table;
@@ -12,12 +14,14 @@ pub use action::{
     Actions, Answer, DirectResponse, HeaderChanges, Host, MessageChanges, PathChange, Redirect, Rewrite,
     Scheme,
 };
+pub use cors::{Cors, Listed, Origins};
 pub use destination::{
     Backend, BudgetLimits, Caller, Destination, Endpoint, HeaderMatch, LoadBalancer, Match, PathMatch,
     Protocol, QueryMatch, Retries, RetryOn, Route, Target, TargetKind, Timeouts, ValueCondition,
     WeightedBackend,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
+pub use mirror::{Compared, Mirror};
 pub use resilience::{Outliers, SuccessRate};
 pub use subscription::Subscription;
 pub(crate) use table::{Changes, SharedTable};

@@ -2,8 +2,10 @@
 
 mod connection;
 mod metrics;
+mod mirror;
 mod request;
 
 pub use connection::OpenConnection;
 pub use metrics::{ConnectionLabels, Direction, Metrics, RequestLabels, Tls};
+pub use mirror::{MirrorLabels, MirrorSeries};
 pub use request::{Record, Series};

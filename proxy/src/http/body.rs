@@ -9,11 +9,12 @@ use http::{HeaderMap, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 use super::deadline::Limit;
 use super::expect::Hold;
-use super::tape::Playing;
-use super::{Lease, Pending};
+use super::tape::{Playing, Recorded, TooLong};
+use super::{Lease, Pending, Witness};
 use crate::telemetry::Record;
 
 /// gRPC's DEADLINE_EXCEEDED.
@@ -30,6 +31,7 @@ enum Source {
     Again(Playing),
     /// Not to be read before its hold ends.
     Held(Hold, Upload),
+    Recorded(Recorded),
 }
 
 /// A response's body on its way to the caller.
@@ -56,6 +58,8 @@ pub struct Exchange {
     pub limit: Option<Box<Limit>>,
     /// Who is told how it ended.
     pub ending: Option<Box<dyn Ending>>,
+    /// Takes note of the response for those who compare it with another.
+    pub witness: Option<Box<Witness>>,
 }
 
 /// Who wants to know how a response ends whose head was sent on. Dropped without a word where its caller left first, or
@@ -94,7 +98,7 @@ impl Upload {
     pub fn keep(self) -> Self {
         Self(self.0.map(|source| match *source {
             Source::Once(incoming) => Box::new(Source::Again(Playing::record(incoming))),
-            Source::Again(_) | Source::Held(..) => source,
+            Source::Again(_) | Source::Held(..) | Source::Recorded(_) => source,
         }))
     }
 
@@ -107,10 +111,18 @@ impl Upload {
     pub fn again(&self) -> Option<Self> {
         match self.0.as_deref() {
             None => Some(Self::default()),
-            Some(Source::Once(_)) => None,
+            Some(Source::Once(_) | Source::Recorded(_)) => None,
             Some(Source::Again(playing)) => Some(Self(Some(Box::new(Source::Again(playing.again()))))),
             // Whoever is asked next need not be: the body is there when the first has agreed.
             Some(Source::Held(_, body)) => body.again(),
+        }
+    }
+
+    /// The whole body once it has passed, if it is kept.
+    pub fn recorded(&self) -> Option<oneshot::Receiver<Result<Recorded, TooLong>>> {
+        match self.0.as_deref() {
+            Some(Source::Again(playing)) => Some(playing.recorded()),
+            _ => None,
         }
     }
 
@@ -119,7 +131,7 @@ impl Upload {
         match self.0.as_deref() {
             Some(Source::Again(playing)) => playing.is_whole(),
             Some(Source::Held(_, body)) => body.is_whole(),
-            Some(Source::Once(_)) | None => true,
+            Some(Source::Once(_) | Source::Recorded(_)) | None => true,
         }
     }
 }
@@ -127,6 +139,12 @@ impl Upload {
 impl From<Incoming> for Upload {
     fn from(incoming: Incoming) -> Self {
         Self((!incoming.is_end_stream()).then(|| Box::new(Source::Once(incoming))))
+    }
+}
+
+impl From<Recorded> for Upload {
+    fn from(recorded: Recorded) -> Self {
+        Self((!recorded.is_empty()).then(|| Box::new(Source::Recorded(recorded))))
     }
 }
 
@@ -146,6 +164,7 @@ impl HttpBody for Upload {
                 *self = std::mem::take(body);
                 self.poll_frame(cx)
             }
+            Some(Source::Recorded(recorded)) => Poll::Ready(recorded.next_frame().map(Ok)),
             None => Poll::Ready(None),
         }
     }
@@ -155,6 +174,7 @@ impl HttpBody for Upload {
             Some(Source::Once(incoming)) => incoming.is_end_stream(),
             Some(Source::Again(playing)) => playing.is_end_stream(),
             Some(Source::Held(_, body)) => body.is_end_stream(),
+            Some(Source::Recorded(recorded)) => recorded.is_empty(),
             None => true,
         }
     }
@@ -164,6 +184,7 @@ impl HttpBody for Upload {
             Some(Source::Once(incoming)) => incoming.size_hint(),
             Some(Source::Again(playing)) => playing.size_hint(),
             Some(Source::Held(_, body)) => body.size_hint(),
+            Some(Source::Recorded(recorded)) => recorded.size_hint(),
             // Not zero: hyper would tell an upstream of HTTP/2 a length that the caller did not.
             None => SizeHint::default(),
         }
@@ -214,6 +235,9 @@ impl Body {
             if let Some(ending) = exchange.ending {
                 ending.ended(End::Whole { grpc_status: exchange.record.grpc_status() });
             }
+            if let Some(witness) = exchange.witness {
+                witness.ended();
+            }
         }
     }
 }
@@ -242,8 +266,13 @@ impl HttpBody for Body {
         let frame = std::task::ready!(Pin::new(incoming).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
-                if let (Some(trailers), Some(exchange)) = (frame.trailers_ref(), &mut this.exchange) {
-                    exchange.record.read_grpc_status(trailers);
+                if let Some(exchange) = &mut this.exchange {
+                    if let Some(trailers) = frame.trailers_ref() {
+                        exchange.record.read_grpc_status(trailers);
+                    }
+                    if let Some(witness) = &mut exchange.witness {
+                        witness.frame(frame);
+                    }
                 }
                 if this.is_end_stream() {
                     this.end();

@@ -8,12 +8,17 @@ use super::Upload;
 
 /// A copy of a request without a body, or with one that is kept.
 pub fn copy(request: &Request<Upload>) -> Option<Request<Upload>> {
-    let mut copy = Request::new(request.body().again()?);
+    Some(with_head_of(request, request.body().again()?))
+}
+
+/// A request with `body` and the head of `request`.
+pub fn with_head_of(request: &Request<Upload>, body: Upload) -> Request<Upload> {
+    let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
-    Some(copy)
+    copy
 }
 
 /// Whether the request changes nothing, so that it may be sent twice.

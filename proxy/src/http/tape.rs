@@ -1,12 +1,14 @@
 //! A request's body that can be sent again, as long as it is small.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
+use tokio::sync::oneshot;
 
 /// What is kept of a body at most; a longer one is sent once.
 pub const REPLAY_LIMIT: usize = 64 * 1024;
@@ -26,7 +28,19 @@ struct Tape {
     bytes: Cell<usize>,
     too_long: Cell<bool>,
     readings: Cell<u32>,
+    /// Get the whole body when it has passed.
+    waiting: RefCell<Vec<oneshot::Sender<Result<Recorded, TooLong>>>>,
 }
+
+/// A body that has passed, from its beginning.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    kept: VecDeque<Kept>,
+}
+
+/// A body was longer than [`REPLAY_LIMIT`].
+#[derive(Clone, Copy, Debug)]
+pub struct TooLong;
 
 #[derive(Clone, Debug)]
 enum Kept {
@@ -44,6 +58,7 @@ impl Playing {
             bytes: Cell::new(0),
             too_long: Cell::new(false),
             readings: Cell::new(0),
+            waiting: RefCell::default(),
         };
         Self { tape: Rc::new(tape), reading: None, position: 0 }
     }
@@ -51,6 +66,13 @@ impl Playing {
     /// The body once more, from its beginning.
     pub fn again(&self) -> Self {
         Self { tape: self.tape.clone(), reading: None, position: 0 }
+    }
+
+    /// The whole body, once it has passed. Nobody is held up for it; where the body ends early, so does the wait.
+    pub fn recorded(&self) -> oneshot::Receiver<Result<Recorded, TooLong>> {
+        let (tell, told) = oneshot::channel();
+        self.tape.waiting.borrow_mut().push(tell);
+        told
     }
 
     /// Whether all that was read is still there.
@@ -92,6 +114,11 @@ impl Playing {
             tape.keep(frame);
             self.position = tape.seen.borrow().len();
         }
+        match &frame {
+            Some(Err(_)) => tape.waiting.borrow_mut().clear(),
+            Some(Ok(_)) if !tape.source.borrow().is_end_stream() => {}
+            _ => tape.tell(),
+        }
         Poll::Ready(frame)
     }
 }
@@ -109,9 +136,39 @@ impl Tape {
         if self.too_long.get() || self.bytes.get() > REPLAY_LIMIT {
             self.too_long.set(true);
             self.seen.replace(Vec::new());
+            self.tell();
             return;
         }
         self.seen.borrow_mut().push(kept);
+    }
+
+    fn tell(&self) {
+        for waiting in self.waiting.take() {
+            let recorded = Recorded { kept: self.seen.borrow().iter().cloned().collect() };
+            // Who has stopped waiting does not want it.
+            let _ = waiting.send(if self.too_long.get() { Err(TooLong) } else { Ok(recorded) });
+        }
+    }
+}
+
+// === impl Recorded ===
+
+impl Recorded {
+    pub fn next_frame(&mut self) -> Option<Frame<Bytes>> {
+        self.kept.pop_front().map(|kept| kept.frame())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Exact but before trailers, which a length in front of the body would leave no place for.
+    pub fn size_hint(&self) -> SizeHint {
+        let length = self.kept.iter().map(Kept::len).sum::<usize>() as u64;
+        if self.kept.iter().any(|kept| matches!(kept, Kept::Trailers(_))) {
+            return SizeHint::default();
+        }
+        SizeHint::with_exact(length)
     }
 }
 

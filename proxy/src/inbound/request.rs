@@ -124,7 +124,10 @@ impl Connection {
         let harmless = replay::is_safe(&request);
         match within(&mut limit, None, self.application.send(request, wire)).await {
             Ok(Ok((response, lease))) => match framing::usable(&response) {
-                Ok(()) => Ok(answer(response, Exchange { record, lease, pending, limit, ending: None })),
+                Ok(()) => Ok(answer(
+                    response,
+                    Exchange { record, lease, pending, limit, ending: None, witness: None },
+                )),
                 Err(reason) => Err((self.unusable(reason), record)),
             },
             // Boxed: it dials, and would make the future of every request larger.
@@ -155,7 +158,10 @@ impl Connection {
             }
             Answer::Declined(response) => {
                 let lease = Lease::Once;
-                answer(response, Exchange { record, lease, pending, limit: None, ending: None })
+                answer(
+                    response,
+                    Exchange { record, lease, pending, limit: None, ending: None, witness: None },
+                )
             }
         })
     }

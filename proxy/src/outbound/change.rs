@@ -4,17 +4,28 @@ use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{Request, Uri};
 
+use super::cors;
 use super::request::Chosen;
 use crate::state::Rewrite;
 
-/// Makes the request what the route says the destination shall see.
+/// Makes the request what the route and the share of it say the destination shall see.
 pub(super) fn request<B>(request: &mut Request<B>, chosen: &Chosen) {
+    by_route(request, chosen);
+    by_share(request, chosen);
+}
+
+/// Makes the changes of the route.
+pub(super) fn by_route<B>(request: &mut Request<B>, chosen: &Chosen) {
     if let Some(actions) = &chosen.route().actions {
         if let Some(change) = &actions.rewrite {
             rewrite(request, change, chosen.prefix());
         }
         actions.headers.request.apply(request.headers_mut());
     }
+}
+
+/// Makes the changes of the share that was chosen.
+pub(super) fn by_share<B>(request: &mut Request<B>, chosen: &Chosen) {
     if let Some(headers) = &chosen.share().headers {
         headers.request.apply(request.headers_mut());
     }
@@ -27,6 +38,9 @@ pub(super) fn response(headers: &mut HeaderMap, chosen: &Chosen) {
     }
     if let Some(share) = &chosen.share().headers {
         share.response.apply(headers);
+    }
+    if let Some(cors) = chosen.cors() {
+        cors::tell(cors, chosen.origin.as_deref(), headers);
     }
 }
 

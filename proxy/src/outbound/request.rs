@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use http::header::ORIGIN;
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -13,14 +14,14 @@ use super::budget::Budget;
 use super::live::{Live, LiveEndpoint};
 use super::retry::Ended;
 use super::route::{Asked, Taken};
-use super::{Outbound, change, own_answer, split, upgrade};
+use super::{Outbound, change, cors, mirror, own_answer, split, upgrade};
 use crate::http::deadline::{Deadline, Passed, within};
 use crate::http::headers::{
     ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
-use crate::http::{Body, Exchange, Pending, Upload, Wire, expect, framing};
-use crate::state::{DestinationView, PathMatch, Route, WeightedBackend};
+use crate::http::{Body, Exchange, Pending, Upload, Wire, Witness, expect, framing};
+use crate::state::{Cors, DestinationView, PathMatch, Route, WeightedBackend};
 use crate::telemetry::{Direction, Record, Series};
 
 /// An HTTP connection of the application.
@@ -40,6 +41,8 @@ pub(super) struct Chosen {
     /// Index into the split of the route.
     share: usize,
     pub backend: usize,
+    /// The origin of the page that asks, where the route minds.
+    pub origin: Option<Box<HeaderValue>>,
 }
 
 /// What becomes of a request.
@@ -112,6 +115,15 @@ impl Connection {
         };
         let no_route = || Failure::NoRoute { destination: live.name.clone() };
         let asked = Asked::new(request, &self.outbound.worker.workload);
+        if let Some(method) = cors::asked_about(request)
+            && let Some(taken) =
+                live.routes.first_match(&destination.routes, Asked { method: &method, ..asked })
+            && let Some(cors) = destination.routes[taken.route].cors()
+        {
+            let response = cors::preflight(cors, request.headers());
+            record(Some(taken.route), None).answered(response.status(), response.headers());
+            return Ok(Choice::Answer(Box::new(response)));
+        }
         let Some(taken) = live.routes.first_match(&destination.routes, asked) else {
             return Err((no_route(), record(None, None)));
         };
@@ -122,6 +134,9 @@ impl Connection {
             let mut response =
                 own_answer::respond(answer, request, prefix(route, taken), &destination.target);
             actions.headers.response.apply(response.headers_mut());
+            if let Some(cors) = route.cors() {
+                cors::tell(cors, request.headers().get(ORIGIN), response.headers_mut());
+            }
             record(Some(taken.route), None).answered(response.status(), response.headers());
             return Ok(Choice::Answer(Box::new(response)));
         }
@@ -132,7 +147,11 @@ impl Connection {
         let backend = route.split[share].backend;
         match refusal(&live, backend) {
             Some(failure) => Err((failure, record(Some(taken.route), Some(backend)))),
-            None => Ok(Choice::Send(Chosen { live, taken, share, backend })),
+            None => {
+                let asking = |_: &Cors| request.headers().get(ORIGIN).cloned().map(Box::new);
+                let origin = route.cors().and_then(asking);
+                Ok(Choice::Send(Chosen { live, taken, share, backend, origin }))
+            }
         }
     }
 
@@ -149,7 +168,9 @@ impl Connection {
         let metrics = &self.outbound.worker.metrics;
         let mut limit = Deadline::read(request.headers(), started, timeouts.request, grpc)
             .map(|deadline| deadline.limit(metrics.error_counter(Direction::Outbound, "deadline-exceeded")));
-        change::request(&mut request, chosen);
+        change::by_route(&mut request, chosen);
+        let mut witness = self.mirror(chosen, &mut request);
+        change::by_share(&mut request, chosen);
         let mut attempts = Attempts::new(&self.outbound, chosen, started);
         attempts.prepare(&mut request, grpc);
         let asks = expect::hold(&mut request);
@@ -203,7 +224,9 @@ impl Connection {
                         return Err(attempts.unusable(reason));
                     }
                     let ending = attempts.ending();
-                    let exchange = Exchange { record: attempts.record, lease, pending, limit, ending };
+                    let witness = witness.take();
+                    let exchange =
+                        Exchange { record: attempts.record, lease, pending, limit, ending, witness };
                     return Ok(answer(response, chosen, exchange));
                 }
                 Err(error) => match attempts.again(error, spare, &limit).await {
@@ -212,6 +235,12 @@ impl Connection {
                 },
             }
         }
+    }
+
+    /// Sends the copies that the route wants.
+    fn mirror(&self, chosen: &Chosen, request: &mut Request<Upload>) -> Option<Box<Witness>> {
+        let dress = |copy: &mut Request<Upload>, endpoint: &LiveEndpoint| self.dress(copy, endpoint, 1);
+        mirror::begin(&self.outbound, chosen, self.wire, request, dress)
     }
 
     /// Makes the request what `endpoint` expects.
@@ -252,6 +281,9 @@ pub(super) fn answer(
     head.version = Version::HTTP_11;
     strip_hop_by_hop(&mut head.headers);
     exchange.record.answered(head.status, &head.headers);
+    if let Some(witness) = &exchange.witness {
+        witness.head(&head);
+    }
     change::response(&mut head.headers, chosen);
     Response::from_parts(head, Body::hold(body, exchange))
 }
@@ -269,6 +301,11 @@ fn prefix(route: &Route, taken: Taken) -> &str {
 impl Chosen {
     pub fn route(&self) -> &Route {
         &self.live.destination.routes[self.taken.route]
+    }
+
+    /// What the route tells browsers.
+    pub fn cors(&self) -> Option<&Cors> {
+        self.route().cors()
     }
 
     /// Of the route's split.

@@ -55,7 +55,7 @@ pub(super) async fn carry(
         }
         Answer::Declined(response) => {
             let (record, lease) = (attempts.record, Lease::Once);
-            let exchange = Exchange { record, lease, pending, limit: None, ending: None };
+            let exchange = Exchange { record, lease, pending, limit: None, ending: None, witness: None };
             answer(response, chosen, exchange)
         }
     })

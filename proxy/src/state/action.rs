@@ -5,6 +5,8 @@ use http::header::HeaderMap;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use super::{Cors, Mirror};
+
 /// A route has these only if there are some: most routes just send on.
 #[derive(Debug, Default)]
 pub struct Actions {
@@ -12,6 +14,10 @@ pub struct Actions {
     pub headers: MessageChanges,
     /// What the destination sees instead.
     pub rewrite: Option<Rewrite>,
+    /// What browsers are told about pages of other origins.
+    pub cors: Option<Box<Cors>>,
+    /// Where copies go beside.
+    pub mirrors: Vec<Mirror>,
     /// Instead of sending the request anywhere.
     pub answer: Option<Answer>,
 }

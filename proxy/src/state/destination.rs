@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, Method};
 use regex::Regex;
 
-use super::{Actions, MessageChanges, Outliers};
+use super::{Actions, Cors, MessageChanges, Outliers};
 use crate::identity::SpiffeId;
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
@@ -246,4 +246,13 @@ pub enum LoadBalancer {
     /// Power of two choices by peak EWMA latency.
     #[default]
     PeakEwma,
+}
+
+// === impl Route ===
+
+impl Route {
+    /// What browsers are told.
+    pub fn cors(&self) -> Option<&Cors> {
+        self.actions.as_ref()?.cors.as_deref()
+    }
 }

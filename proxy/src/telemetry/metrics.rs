@@ -7,6 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::mirror::MirrorMetrics;
+
 /// Seconds, from a loopback answer to a slow report.
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
@@ -113,6 +115,8 @@ pub struct Metrics {
     ejections_withheld: Family<EjectionLabels, Counter>,
     ejected: Family<DestinationLabels, Gauge>,
     panics: Family<DestinationLabels, Counter>,
+    /// Of copies of requests.
+    pub mirrors: MirrorMetrics,
 }
 
 // === impl Metrics ===
@@ -136,6 +140,7 @@ impl Metrics {
             ejections_withheld: Family::default(),
             ejected: Family::default(),
             panics: Family::default(),
+            mirrors: MirrorMetrics::register(registry),
         };
         metrics.register_http(registry);
         metrics.register_connections(registry);

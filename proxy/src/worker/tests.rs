@@ -3,6 +3,7 @@
 
 mod app;
 mod bytes;
+mod cors;
 mod deadline;
 mod ejection;
 mod failure;
@@ -12,6 +13,7 @@ mod harness;
 mod http1;
 mod http2;
 mod ingress;
+mod mirror;
 mod recorder;
 mod retry;
 mod routing;

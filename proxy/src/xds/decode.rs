@@ -24,9 +24,10 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 13] = [
+pub const KNOWN_FEATURES: [&str; 15] = [
     "destination.outliers",
     "route.answer",
+    "route.cors",
     "route.headers",
     "route.match.from",
     "route.match.headers",
@@ -34,6 +35,7 @@ pub const KNOWN_FEATURES: [&str; 13] = [
     "route.match.path",
     "route.match.query",
     "route.match.regex",
+    "route.mirror",
     "route.retries",
     "route.rewrite",
     "route.split.weights",
@@ -53,6 +55,7 @@ macro_rules! reject {
 }
 
 mod action;
+mod beside;
 mod resilience;
 
 /// Decodes a destination.
@@ -189,7 +192,7 @@ fn backend(wire: &wire::Backend, endpoints: &[Arc<Endpoint>]) -> Result<Backend,
 
 fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
     let split = each("split", &wire.split, |share| weighted(share, backends))?;
-    let actions = action::actions(wire)?;
+    let actions = action::actions(wire, backends)?;
     let answers = actions.as_ref().is_some_and(|actions| actions.answer.is_some());
     if !answers && split.iter().all(|share| share.weight == 0) {
         return Err(reject!("no share of the split has a weight"));

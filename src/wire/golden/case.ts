@@ -42,7 +42,23 @@ const actions = z.strictObject({
   rewrite: z
     .strictObject({ host: z.string().exactOptional(), path: pathChange.exactOptional() })
     .exactOptional(),
+  cors: z
+    .strictObject({
+      allowOrigins: z.array(z.string()),
+      allowMethods: z.array(z.string()),
+      allowHeaders: z.array(z.string()),
+      exposeHeaders: z.array(z.string()),
+      allowCredentials: z.boolean(),
+      maxAgeSeconds: z.int(),
+    })
+    .exactOptional(),
   answer: answer.exactOptional(),
+});
+
+const mirror = z.strictObject({
+  backend: z.int(),
+  portion: z.strictObject({ numerator: z.int(), denominator: z.int() }),
+  compare: z.strictObject({ headers: z.array(z.string()), body: z.boolean() }).exactOptional(),
 });
 
 const match = z.strictObject({
@@ -50,6 +66,7 @@ const match = z.strictObject({
   path: text.exactOptional(),
   query: z.array(named).exactOptional(),
   method: z.string().exactOptional(),
+  port: z.int().exactOptional(),
   from: z
     .strictObject({
       namespaces: z.array(z.string()),
@@ -87,6 +104,7 @@ const destination: z.ZodType<Destination> = z.strictObject({
       name: z.string(),
       matches: z.array(match),
       split: z.array(z.strictObject({ backend: z.int(), weight: z.int(), headers: headers.exactOptional() })),
+      mirrors: z.array(mirror).exactOptional(),
       retries: z
         .strictObject({
           attempts: z.int(),

@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf';
-import type { HeaderChanges, MessageHeaders, PathChange, RouteActions } from '../../model/index.js';
+import type { Cors, HeaderChanges, MessageHeaders, PathChange, RouteActions } from '../../model/index.js';
 import {
+  type Cors as WireCors,
+  CorsSchema,
   type DirectResponse,
   DirectResponseSchema,
   type HeaderChanges as WireHeaderChanges,
@@ -15,6 +17,7 @@ import {
 
 interface WireActions extends WireHeaders {
   rewrite?: Rewrite;
+  cors?: WireCors;
   redirect?: Redirect;
   directResponse?: DirectResponse;
 }
@@ -25,14 +28,27 @@ interface WireHeaders {
 }
 
 /** The fields of a route that say what it does to its requests. */
-export function toWireActions({ headers, rewrite, answer }: RouteActions): WireActions {
+export function toWireActions({ headers, rewrite, cors, answer }: RouteActions): WireActions {
   return {
     ...toWireHeaders(headers),
     ...(rewrite === undefined
       ? {}
       : { rewrite: create(RewriteSchema, { host: rewrite.host ?? '', ...toWirePath(rewrite.path) }) }),
+    ...(cors === undefined ? {} : { cors: toWireCors(cors) }),
     ...toWireAnswer(answer),
   };
+}
+
+function toWireCors(cors: Cors): WireCors {
+  const { allowOrigins, allowMethods, allowHeaders, exposeHeaders, allowCredentials, maxAgeSeconds } = cors;
+  return create(CorsSchema, {
+    allowOrigins: [...allowOrigins],
+    allowMethods: [...allowMethods],
+    allowHeaders: [...allowHeaders],
+    exposeHeaders: [...exposeHeaders],
+    allowCredentials,
+    maxAgeS: maxAgeSeconds,
+  });
 }
 
 /** The fields of a route or of its share that change headers. */

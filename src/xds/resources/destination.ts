@@ -3,6 +3,7 @@ import {
   type Backend,
   type Destination,
   type Endpoint,
+  type Mirror,
   type Protocol,
   type Route,
   ipBytes,
@@ -15,6 +16,8 @@ import {
   EndpointSchema,
   type Endpoint as WireEndpoint,
   LoadBalancer_Algorithm,
+  MirrorSchema,
+  type Mirror as WireMirror,
   Protocol as WireProtocol,
   RouteSchema,
   type Route as WireRoute,
@@ -101,5 +104,16 @@ function toWireRoute(route: Route): WireRoute {
     ...(route.timeouts === undefined ? {} : { timeouts: toWireTimeouts(route.timeouts) }),
     ...toWireActions(route.actions ?? {}),
     ...(route.retries === undefined ? {} : { retries: toWireRetries(route.retries) }),
+    mirrors: (route.mirrors ?? []).map(toWireMirror),
+  });
+}
+
+function toWireMirror({ backend, portion, compare }: Mirror): WireMirror {
+  const { numerator, denominator } = portion;
+  return create(MirrorSchema, {
+    backend,
+    numerator,
+    denominator,
+    ...(compare === undefined ? {} : { compare: { headers: [...compare.headers], body: compare.body } }),
   });
 }

@@ -83,7 +83,7 @@ async fn hosts_paths_and_headers_arrive_as_the_route_changes_them() {
             response: HeaderChanges { set: vec![text("x-answer", "1")], ..HeaderChanges::default() },
         },
         rewrite: Some(Rewrite { host: Some(host), path }),
-        answer: None,
+        ..Actions::default()
     }));
     changed.split[0].headers = Some(Box::new(MessageChanges {
         request: HeaderChanges { set: vec![text("x-share", "0")], ..HeaderChanges::default() },

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::{Reject, each, port};
+use super::{Reject, beside, each, port};
 use crate::state::{
     Actions, Answer, DirectResponse, HeaderChanges, Host, MessageChanges, PathChange, Redirect, Rewrite,
     Scheme,
@@ -12,7 +12,7 @@ use crate::state::{
 use crate::wire::weft::v1 as wire;
 
 /// What `wire` does, if anything.
-pub(super) fn actions(wire: &wire::Route) -> Result<Option<Box<Actions>>, Reject> {
+pub(super) fn actions(wire: &wire::Route, backends: usize) -> Result<Option<Box<Actions>>, Reject> {
     let headers = message(wire.request_headers.as_ref(), wire.response_headers.as_ref())?;
     let rewrite = wire.rewrite.as_ref().map(rewrite).transpose().map_err(within("rewrite"))?;
     let answer = match (&wire.redirect, &wire.direct_response) {
@@ -21,10 +21,12 @@ pub(super) fn actions(wire: &wire::Route) -> Result<Option<Box<Actions>>, Reject
         (None, Some(wire)) => Some(Answer::Direct(direct(wire).map_err(within("direct_response"))?)),
         (None, None) => None,
     };
-    if headers.is_none() && rewrite.is_none() && answer.is_none() {
+    let cors = wire.cors.as_ref().map(beside::cors).transpose().map_err(within("cors"))?.map(Box::new);
+    let mirrors = each("mirrors", &wire.mirrors, |wire| beside::mirror(wire, backends))?;
+    if headers.is_none() && rewrite.is_none() && cors.is_none() && mirrors.is_empty() && answer.is_none() {
         return Ok(None);
     }
-    Ok(Some(Box::new(Actions { headers: headers.unwrap_or_default(), rewrite, answer })))
+    Ok(Some(Box::new(Actions { headers: headers.unwrap_or_default(), rewrite, cors, mirrors, answer })))
 }
 
 /// Changes of headers, if there are any.
@@ -60,12 +62,12 @@ fn header_text(wire: &wire::HeaderText) -> Result<(HeaderName, HeaderValue), Rej
     Ok((header_name(&wire.name)?, header_value(&wire.value)?))
 }
 
-fn header_name(name: &str) -> Result<HeaderName, Reject> {
+pub(super) fn header_name(name: &str) -> Result<HeaderName, Reject> {
     HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| reject!("`{}` is no header name", name.escape_default()))
 }
 
-fn header_value(value: &str) -> Result<HeaderValue, Reject> {
+pub(super) fn header_value(value: &str) -> Result<HeaderValue, Reject> {
     HeaderValue::from_str(value).map_err(|_| reject!("`{}` is no header value", value.escape_default()))
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::state::{Answer, PathChange};
+use crate::state::{Answer, Listed, PathChange};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/wire/golden");
 
@@ -255,4 +255,40 @@ proptest::proptest! {
         body[at] = byte;
         let _ = destination(&body);
     }
+}
+
+#[test]
+fn a_golden_mirror_and_permissions_for_browsers_are_what_their_author_wrote() {
+    let decoded = destination(&golden("beside")).unwrap();
+    let [pages, rest] = decoded.routes.as_slice() else { panic!("{:?}", decoded.routes) };
+    let cors = pages.cors().unwrap();
+    assert!(cors.allows(&http::HeaderValue::from_static("https://a.shop.example")));
+    assert!(!cors.allows(&http::HeaderValue::from_static("https://b.example")));
+    assert!(matches!(&cors.methods, Listed::These(these) if these == "PUT, DELETE"));
+    assert_eq!((cors.credentials, cors.max_age.to_str().unwrap()), (true, "600"));
+    assert_eq!(cors.headers, Listed::Every);
+    let [compared, plain] = rest.actions.as_ref().unwrap().mirrors.as_slice() else { panic!("{rest:?}") };
+    assert_eq!((compared.backend, compared.numerator, compared.denominator.get()), (1, 1, 10_000));
+    assert_eq!(compared.compare.as_ref().unwrap().headers, ["content-type"]);
+    assert!(plain.compare.is_none());
+}
+
+#[test]
+fn copies_to_nowhere_and_origins_that_are_none_are_rejected() {
+    let route = |fill: fn(&mut wire::Route)| {
+        let mut wire = wire::Destination::decode(golden("canary").as_slice()).unwrap();
+        fill(&mut wire.routes[0]);
+        destination(&wire.encode_to_vec()).unwrap_err().to_string()
+    };
+    let reason = route(|route| {
+        route.mirrors = vec![wire::Mirror { backend: 99, denominator: 1, ..Default::default() }]
+    });
+    assert!(reason.contains("routes[0]: mirrors[0]: backend 99 is not among"), "{reason}");
+    let reason = route(|route| route.mirrors = vec![wire::Mirror::default()]);
+    assert!(reason.contains("mirrors[0]: the denominator is 0"), "{reason}");
+    let reason = route(|route| {
+        let allow_origins = vec!["shop.example".to_owned()];
+        route.cors = Some(wire::Cors { allow_origins, ..Default::default() });
+    });
+    assert!(reason.contains("cors: allow_origins[0]: `shop.example` is no origin"), "{reason}");
 }

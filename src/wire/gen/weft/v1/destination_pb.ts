@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIu0CCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJqCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCCI7CgdCYWNrZW5kEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgAygNEg8KB2ludmFsaWQYAyABKAkihAMKBVJvdXRlEgwKBG5hbWUYASABKAkSHwoHbWF0Y2hlcxgCIAMoCzIOLndlZnQudjEuTWF0Y2gSJwoFc3BsaXQYAyADKAsyGC53ZWZ0LnYxLldlaWdodGVkQmFja2VuZBIjCgh0aW1lb3V0cxgKIAEoCzIRLndlZnQudjEuVGltZW91dHMSLwoPcmVxdWVzdF9oZWFkZXJzGAsgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYDCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSIQoHcmV3cml0ZRgNIAEoCzIQLndlZnQudjEuUmV3cml0ZRIjCghyZWRpcmVjdBgOIAEoCzIRLndlZnQudjEuUmVkaXJlY3QSMAoPZGlyZWN0X3Jlc3BvbnNlGA8gASgLMhcud2VmdC52MS5EaXJlY3RSZXNwb25zZRIhCgdyZXRyaWVzGBQgASgLMhAud2VmdC52MS5SZXRyaWVzIp0BCgdSZXRyaWVzEhAKCGF0dGVtcHRzGAEgASgNEgoKAm9uGAIgAygJEhAKCHN0YXR1c2VzGAMgAygNEg8KB21ldGhvZHMYBCADKAkSFgoOYnVkZ2V0X3BlcmNlbnQYBSABKA0SGgoSYnVkZ2V0X2ludGVydmFsX21zGAYgASgNEh0KFWJ1ZGdldF9taW5fcGVyX3NlY29uZBgHIAEoDSLnAQoIT3V0bGllcnMSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SIgoaY29uc2VjdXRpdmVfZ2F0ZXdheV9lcnJvcnMYAiABKA0SIAoYY29uc2VjdXRpdmVfbG9jYWxfZXJyb3JzGAMgASgNEioKDHN1Y2Nlc3NfcmF0ZRgEIAEoCzIULndlZnQudjEuU3VjY2Vzc1JhdGUSDwoHYmFzZV9tcxgFIAEoDRIOCgZtYXhfbXMYBiABKA0SEwoLbWF4X3BlcmNlbnQYByABKA0SFQoNcGFuaWNfcGVyY2VudBgIIAEoDSJFCgtTdWNjZXNzUmF0ZRINCgViZWxvdxgBIAEoDRIRCgl3aW5kb3dfbXMYAiABKA0SFAoMbWluX3JlcXVlc3RzGAMgASgNIjIKCFRpbWVvdXRzEhIKCnJlcXVlc3RfbXMYASABKA0SEgoKcGVyX3RyeV9tcxgCIAEoDSJjCg1IZWFkZXJDaGFuZ2VzEiAKA3NldBgBIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIgCgNhZGQYAiADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSDgoGcmVtb3ZlGAMgAygJIikKCkhlYWRlclRleHQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSI4CgpQYXRoQ2hhbmdlEg4KBGZ1bGwYASABKAlIABIQCgZwcmVmaXgYAiABKAlIAEIICgZjaGFuZ2UiOgoHUmV3cml0ZRIMCgRob3N0GAEgASgJEiEKBHBhdGgYAiABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2UiaQoIUmVkaXJlY3QSDgoGc2NoZW1lGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRIhCgRwYXRoGAQgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSJECg5EaXJlY3RSZXNwb25zZRIOCgZzdGF0dXMYASABKA0SDAoEYm9keRgCIAEoCRIUCgxjb250ZW50X3R5cGUYAyABKAkiowEKBU1hdGNoEiUKB2hlYWRlcnMYASADKAsyFC53ZWZ0LnYxLkhlYWRlck1hdGNoEiAKBHBhdGgYAiABKAsyEi53ZWZ0LnYxLlBhdGhNYXRjaBIiCgVxdWVyeRgDIAMoCzITLndlZnQudjEuUXVlcnlNYXRjaBIOCgZtZXRob2QYBCABKAkSHQoEZnJvbRgFIAEoCzIPLndlZnQudjEuQ2FsbGVyIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIn4KClF1ZXJ5TWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24iqwEKBkNhbGxlchISCgpuYW1lc3BhY2VzGAEgAygJEjEKEHNlcnZpY2VfYWNjb3VudHMYAiADKAsyFy53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50EisKBmxhYmVscxgDIAMoCzIbLndlZnQudjEuQ2FsbGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOU2VydmljZUFjY291bnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiTAoJUGF0aE1hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEILCgljb25kaXRpb24ilQEKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDRIvCg9yZXF1ZXN0X2hlYWRlcnMYAyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgEIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcyJ5CgxMb2FkQmFsYW5jZXISMgoJYWxnb3JpdGhtGAEgASgOMh8ud2VmdC52MS5Mb2FkQmFsYW5jZXIuQWxnb3JpdGhtIjUKCUFsZ29yaXRobRIZChVBTEdPUklUSE1fVU5TUEVDSUZJRUQQABINCglQRUFLX0VXTUEQASpdCghQcm90b2NvbBIUChBQUk9UT0NPTF9VTktOT1dOEAASEgoOUFJPVE9DT0xfSFRUUDEQARISCg5QUk9UT0NPTF9IVFRQMhACEhMKD1BST1RPQ09MX09QQVFVRRADYgZwcm90bzM");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIu0CCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJqCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCCI7CgdCYWNrZW5kEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgAygNEg8KB2ludmFsaWQYAyABKAkiwwMKBVJvdXRlEgwKBG5hbWUYASABKAkSHwoHbWF0Y2hlcxgCIAMoCzIOLndlZnQudjEuTWF0Y2gSJwoFc3BsaXQYAyADKAsyGC53ZWZ0LnYxLldlaWdodGVkQmFja2VuZBIjCgh0aW1lb3V0cxgKIAEoCzIRLndlZnQudjEuVGltZW91dHMSLwoPcmVxdWVzdF9oZWFkZXJzGAsgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYDCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSIQoHcmV3cml0ZRgNIAEoCzIQLndlZnQudjEuUmV3cml0ZRIjCghyZWRpcmVjdBgOIAEoCzIRLndlZnQudjEuUmVkaXJlY3QSMAoPZGlyZWN0X3Jlc3BvbnNlGA8gASgLMhcud2VmdC52MS5EaXJlY3RSZXNwb25zZRIhCgdyZXRyaWVzGBQgASgLMhAud2VmdC52MS5SZXRyaWVzEiAKB21pcnJvcnMYHiADKAsyDy53ZWZ0LnYxLk1pcnJvchIbCgRjb3JzGB8gASgLMg0ud2VmdC52MS5Db3JzImcKBk1pcnJvchIPCgdiYWNrZW5kGAEgASgNEhEKCW51bWVyYXRvchgCIAEoDRITCgtkZW5vbWluYXRvchgDIAEoDRIkCgdjb21wYXJlGAQgASgLMhMud2VmdC52MS5Db21wYXJpc29uIisKCkNvbXBhcmlzb24SDwoHaGVhZGVycxgBIAMoCRIMCgRib2R5GAIgASgIIpEBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSFQoNYWxsb3dfbWV0aG9kcxgCIAMoCRIVCg1hbGxvd19oZWFkZXJzGAMgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAQgAygJEhkKEWFsbG93X2NyZWRlbnRpYWxzGAUgASgIEhEKCW1heF9hZ2VfcxgGIAEoDSKdAQoHUmV0cmllcxIQCghhdHRlbXB0cxgBIAEoDRIKCgJvbhgCIAMoCRIQCghzdGF0dXNlcxgDIAMoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0i5wEKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiAKGGNvbnNlY3V0aXZlX2xvY2FsX2Vycm9ycxgDIAEoDRIqCgxzdWNjZXNzX3JhdGUYBCABKAsyFC53ZWZ0LnYxLlN1Y2Nlc3NSYXRlEg8KB2Jhc2VfbXMYBSABKA0SDgoGbWF4X21zGAYgASgNEhMKC21heF9wZXJjZW50GAcgASgNEhUKDXBhbmljX3BlcmNlbnQYCCABKA0iRQoLU3VjY2Vzc1JhdGUSDQoFYmVsb3cYASABKA0SEQoJd2luZG93X21zGAIgASgNEhQKDG1pbl9yZXF1ZXN0cxgDIAEoDSIyCghUaW1lb3V0cxISCgpyZXF1ZXN0X21zGAEgASgNEhIKCnBlcl90cnlfbXMYAiABKA0iYwoNSGVhZGVyQ2hhbmdlcxIgCgNzZXQYASADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSIAoDYWRkGAIgAygLMhMud2VmdC52MS5IZWFkZXJUZXh0Eg4KBnJlbW92ZRgDIAMoCSIpCgpIZWFkZXJUZXh0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiOAoKUGF0aENoYW5nZRIOCgRmdWxsGAEgASgJSAASEAoGcHJlZml4GAIgASgJSABCCAoGY2hhbmdlIjoKB1Jld3JpdGUSDAoEaG9zdBgBIAEoCRIhCgRwYXRoGAIgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlImkKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIMCgRob3N0GAIgASgJEgwKBHBvcnQYAyABKA0SIQoEcGF0aBgEIAEoCzITLndlZnQudjEuUGF0aENoYW5nZRIOCgZzdGF0dXMYBSABKA0iRAoORGlyZWN0UmVzcG9uc2USDgoGc3RhdHVzGAEgASgNEgwKBGJvZHkYAiABKAkSFAoMY29udGVudF90eXBlGAMgASgJIqMBCgVNYXRjaBIlCgdoZWFkZXJzGAEgAygLMhQud2VmdC52MS5IZWFkZXJNYXRjaBIgCgRwYXRoGAIgASgLMhIud2VmdC52MS5QYXRoTWF0Y2gSIgoFcXVlcnkYAyADKAsyEy53ZWZ0LnYxLlF1ZXJ5TWF0Y2gSDgoGbWV0aG9kGAQgASgJEh0KBGZyb20YBSABKAsyDy53ZWZ0LnYxLkNhbGxlciJ/CgtIZWFkZXJNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiJ+CgpRdWVyeU1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIqsBCgZDYWxsZXISEgoKbmFtZXNwYWNlcxgBIAMoCRIxChBzZXJ2aWNlX2FjY291bnRzGAIgAygLMhcud2VmdC52MS5TZXJ2aWNlQWNjb3VudBIrCgZsYWJlbHMYAyADKAsyGy53ZWZ0LnYxLkNhbGxlci5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjEKDlNlcnZpY2VBY2NvdW50EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIkwKCVBhdGhNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEg8KBXJlZ2V4GAMgASgJSABCCwoJY29uZGl0aW9uIpUBCg9XZWlnaHRlZEJhY2tlbmQSDwoHYmFja2VuZBgBIAEoDRIOCgZ3ZWlnaHQYAiABKA0SLwoPcmVxdWVzdF9oZWFkZXJzGAMgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYBCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMieQoMTG9hZEJhbGFuY2VyEjIKCWFsZ29yaXRobRgBIAEoDjIfLndlZnQudjEuTG9hZEJhbGFuY2VyLkFsZ29yaXRobSI1CglBbGdvcml0aG0SGQoVQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASDQoJUEVBS19FV01BEAEqXQoIUHJvdG9jb2wSFAoQUFJPVE9DT0xfVU5LTk9XThAAEhIKDlBST1RPQ09MX0hUVFAxEAESEgoOUFJPVE9DT0xfSFRUUDIQAhITCg9QUk9UT0NPTF9PUEFRVUUQA2IGcHJvdG8z");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -324,6 +324,18 @@ export type Route = Message<"weft.v1.Route"> & {
    * @generated from field: weft.v1.Retries retries = 20;
    */
   retries?: Retries | undefined;
+
+  /**
+   * Where copies of requests go beside.
+   *
+   * @generated from field: repeated weft.v1.Mirror mirrors = 30;
+   */
+  mirrors: Mirror[];
+
+  /**
+   * @generated from field: weft.v1.Cors cors = 31;
+   */
+  cors?: Cors | undefined;
 };
 
 /**
@@ -332,6 +344,119 @@ export type Route = Message<"weft.v1.Route"> & {
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 4);
+
+/**
+ * A copy of some requests. Nobody waits for its answer; it carries the header x-weft-mirror.
+ *
+ * @generated from message weft.v1.Mirror
+ */
+export type Mirror = Message<"weft.v1.Mirror"> & {
+  /**
+   * Index into Destination.backends.
+   *
+   * @generated from field: uint32 backend = 1;
+   */
+  backend: number;
+
+  /**
+   * numerator of denominator requests are copied; the denominator is never 0.
+   *
+   * @generated from field: uint32 numerator = 2;
+   */
+  numerator: number;
+
+  /**
+   * @generated from field: uint32 denominator = 3;
+   */
+  denominator: number;
+
+  /**
+   * Compare each answer with that of the request, and count differences.
+   *
+   * @generated from field: weft.v1.Comparison compare = 4;
+   */
+  compare?: Comparison | undefined;
+};
+
+/**
+ * Describes the message weft.v1.Mirror.
+ * Use `create(MirrorSchema)` to create a new message.
+ */
+export const MirrorSchema: GenMessage<Mirror> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 5);
+
+/**
+ * What is compared of two answers beside their status.
+ *
+ * @generated from message weft.v1.Comparison
+ */
+export type Comparison = Message<"weft.v1.Comparison"> & {
+  /**
+   * In lower case.
+   *
+   * @generated from field: repeated string headers = 1;
+   */
+  headers: string[];
+
+  /**
+   * @generated from field: bool body = 2;
+   */
+  body: boolean;
+};
+
+/**
+ * Describes the message weft.v1.Comparison.
+ * Use `create(ComparisonSchema)` to create a new message.
+ */
+export const ComparisonSchema: GenMessage<Comparison> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 6);
+
+/**
+ * Which pages of other origins browsers let read the answers (Fetch standard, CORS protocol). A list that is "*" alone
+ * means every one.
+ *
+ * @generated from message weft.v1.Cors
+ */
+export type Cors = Message<"weft.v1.Cors"> & {
+  /**
+   * In lower case; a host may be "*" or begin with "*.".
+   *
+   * @generated from field: repeated string allow_origins = 1;
+   */
+  allowOrigins: string[];
+
+  /**
+   * @generated from field: repeated string allow_methods = 2;
+   */
+  allowMethods: string[];
+
+  /**
+   * @generated from field: repeated string allow_headers = 3;
+   */
+  allowHeaders: string[];
+
+  /**
+   * @generated from field: repeated string expose_headers = 4;
+   */
+  exposeHeaders: string[];
+
+  /**
+   * @generated from field: bool allow_credentials = 5;
+   */
+  allowCredentials: boolean;
+
+  /**
+   * @generated from field: uint32 max_age_s = 6;
+   */
+  maxAgeS: number;
+};
+
+/**
+ * Describes the message weft.v1.Cors.
+ * Use `create(CorsSchema)` to create a new message.
+ */
+export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 7);
 
 /**
  * @generated from message weft.v1.Retries
@@ -391,7 +516,7 @@ export type Retries = Message<"weft.v1.Retries"> & {
  * Use `create(RetriesSchema)` to create a new message.
  */
 export const RetriesSchema: GenMessage<Retries> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 5);
+  messageDesc(file_weft_v1_destination, 8);
 
 /**
  * When an endpoint gets a rest. 0: that condition does not eject.
@@ -456,7 +581,7 @@ export type Outliers = Message<"weft.v1.Outliers"> & {
  * Use `create(OutliersSchema)` to create a new message.
  */
 export const OutliersSchema: GenMessage<Outliers> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 6);
+  messageDesc(file_weft_v1_destination, 9);
 
 /**
  * @generated from message weft.v1.SuccessRate
@@ -487,7 +612,7 @@ export type SuccessRate = Message<"weft.v1.SuccessRate"> & {
  * Use `create(SuccessRateSchema)` to create a new message.
  */
 export const SuccessRateSchema: GenMessage<SuccessRate> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 7);
+  messageDesc(file_weft_v1_destination, 10);
 
 /**
  * In milliseconds; 0: none.
@@ -515,7 +640,7 @@ export type Timeouts = Message<"weft.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 8);
+  messageDesc(file_weft_v1_destination, 11);
 
 /**
  * Done in this order: remove, set, add. Names in lower case; never one that belongs to a hop or frames a message.
@@ -544,7 +669,7 @@ export type HeaderChanges = Message<"weft.v1.HeaderChanges"> & {
  * Use `create(HeaderChangesSchema)` to create a new message.
  */
 export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 9);
+  messageDesc(file_weft_v1_destination, 12);
 
 /**
  * @generated from message weft.v1.HeaderText
@@ -566,7 +691,7 @@ export type HeaderText = Message<"weft.v1.HeaderText"> & {
  * Use `create(HeaderTextSchema)` to create a new message.
  */
 export const HeaderTextSchema: GenMessage<HeaderText> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 10);
+  messageDesc(file_weft_v1_destination, 13);
 
 /**
  * A new path; the query stays.
@@ -599,7 +724,7 @@ export type PathChange = Message<"weft.v1.PathChange"> & {
  * Use `create(PathChangeSchema)` to create a new message.
  */
 export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 11);
+  messageDesc(file_weft_v1_destination, 14);
 
 /**
  * @generated from message weft.v1.Rewrite
@@ -623,7 +748,7 @@ export type Rewrite = Message<"weft.v1.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 12);
+  messageDesc(file_weft_v1_destination, 15);
 
 /**
  * @generated from message weft.v1.Redirect
@@ -666,7 +791,7 @@ export type Redirect = Message<"weft.v1.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 13);
+  messageDesc(file_weft_v1_destination, 16);
 
 /**
  * @generated from message weft.v1.DirectResponse
@@ -695,7 +820,7 @@ export type DirectResponse = Message<"weft.v1.DirectResponse"> & {
  * Use `create(DirectResponseSchema)` to create a new message.
  */
 export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 14);
+  messageDesc(file_weft_v1_destination, 17);
 
 /**
  * All conditions that are set must hold.
@@ -738,7 +863,7 @@ export type Match = Message<"weft.v1.Match"> & {
  * Use `create(MatchSchema)` to create a new message.
  */
 export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 15);
+  messageDesc(file_weft_v1_destination, 18);
 
 /**
  * @generated from message weft.v1.HeaderMatch
@@ -797,7 +922,7 @@ export type HeaderMatch = Message<"weft.v1.HeaderMatch"> & {
  * Use `create(HeaderMatchSchema)` to create a new message.
  */
 export const HeaderMatchSchema: GenMessage<HeaderMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 16);
+  messageDesc(file_weft_v1_destination, 19);
 
 /**
  * Of a repeated parameter the first counts. Name and value are percent-decoded, and "+" is a space, before matching.
@@ -852,7 +977,7 @@ export type QueryMatch = Message<"weft.v1.QueryMatch"> & {
  * Use `create(QueryMatchSchema)` to create a new message.
  */
 export const QueryMatchSchema: GenMessage<QueryMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 17);
+  messageDesc(file_weft_v1_destination, 20);
 
 /**
  * One of each list that is not empty, and all labels.
@@ -881,7 +1006,7 @@ export type Caller = Message<"weft.v1.Caller"> & {
  * Use `create(CallerSchema)` to create a new message.
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 18);
+  messageDesc(file_weft_v1_destination, 21);
 
 /**
  * @generated from message weft.v1.ServiceAccount
@@ -903,7 +1028,7 @@ export type ServiceAccount = Message<"weft.v1.ServiceAccount"> & {
  * Use `create(ServiceAccountSchema)` to create a new message.
  */
 export const ServiceAccountSchema: GenMessage<ServiceAccount> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 19);
+  messageDesc(file_weft_v1_destination, 22);
 
 /**
  * @generated from message weft.v1.PathMatch
@@ -940,7 +1065,7 @@ export type PathMatch = Message<"weft.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 20);
+  messageDesc(file_weft_v1_destination, 23);
 
 /**
  * @generated from message weft.v1.WeightedBackend
@@ -978,7 +1103,7 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 21);
+  messageDesc(file_weft_v1_destination, 24);
 
 /**
  * @generated from message weft.v1.LoadBalancer
@@ -995,7 +1120,7 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 22);
+  messageDesc(file_weft_v1_destination, 25);
 
 /**
  * @generated from enum weft.v1.LoadBalancer.Algorithm
@@ -1016,7 +1141,7 @@ export enum LoadBalancer_Algorithm {
  * Describes the enum weft.v1.LoadBalancer.Algorithm.
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 22, 0);
+  enumDesc(file_weft_v1_destination, 25, 0);
 
 /**
  * @generated from enum weft.v1.Protocol
