@@ -1,6 +1,6 @@
 import { type ServiceKey, serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
-import type { SplitEntry } from './policy.js';
+import type { BackendEntry } from './policy.js';
 import type { Service, ServicePort } from './service.js';
 
 /** Where a share of the traffic goes: a port of a Service, or nowhere and why. */
@@ -11,7 +11,7 @@ export type BackendRef =
 /** Follows an entry of a split on a port of its target Service. A port that is not given is the target's own. */
 export function followSplit(
   mesh: Mesh,
-  entry: SplitEntry,
+  entry: BackendEntry,
   target: ServiceKey,
   targetPort: number,
 ): BackendRef {

@@ -3,7 +3,7 @@ import type { Backend, Endpoint } from './destination.js';
 import { type Candidate, candidatesOf } from './endpoints.js';
 import type { ServiceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
-import type { SplitEntry } from './policy.js';
+import type { BackendEntry } from './policy.js';
 
 /** Collects the backends that the routes of one destination choose from; endpoints and backends appear once. */
 export class BackendTable {
@@ -23,12 +23,12 @@ export class BackendTable {
     private readonly family: 'ipv4' | 'ipv6' | undefined,
   ) {}
 
-  /** The place of the backend that an entry of a split means. */
-  place(entry: SplitEntry): number {
+  /** The place of the backend that an entry of a split or a mirror means. */
+  place(entry: BackendEntry): number {
     const ref = followSplit(this.mesh, entry, this.target, this.port);
     this.services.add(ref.service);
     const name = backendName(ref, entry, this.port);
-    const id = `${name} ${entry.fallback} ${entry.invalid ?? ''}`;
+    const id = `${name} ${entry.fallback} ${labelsText(entry.fallbackLabels)} ${entry.invalid ?? ''}`;
     const known = this.backendPlaces.get(id);
     if (known !== undefined) return known;
     this.backends.push({ name, ...this.content(ref, entry) });
@@ -45,11 +45,12 @@ export class BackendTable {
     return known;
   }
 
-  private content(ref: BackendRef, entry: SplitEntry): Omit<Backend, 'name'> {
+  private content(ref: BackendRef, entry: BackendEntry): Omit<Backend, 'name'> {
     if (ref.invalid !== undefined) return { endpoints: [], invalid: ref.invalid };
     const all = this.candidatesOf(ref);
     const subset = all.filter((candidate) => hasLabels(candidate.labels, entry.labels ?? {}));
-    const chosen = subset.length === 0 && entry.fallback ? all : subset;
+    const rest = () => all.filter((candidate) => hasLabels(candidate.labels, entry.fallbackLabels ?? {}));
+    const chosen = subset.length === 0 && entry.fallback ? rest() : subset;
     return { endpoints: chosen.map((candidate) => this.endpointPlace(candidate.endpoint)) };
   }
 
@@ -63,12 +64,13 @@ export class BackendTable {
   }
 }
 
-function backendName(ref: BackendRef, entry: SplitEntry, targetPort: number): string {
-  const port = entry.service?.port ?? targetPort;
-  const labels = Object.entries(entry.labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  const subset =
-    labels.length === 0 ? '' : `{${labels.map(([name, value]) => `${name}=${value}`).join(',')}}`;
-  return `${ref.service}:${port}${subset}`;
+function backendName(ref: BackendRef, entry: BackendEntry, targetPort: number): string {
+  return `${ref.service}:${entry.service?.port ?? targetPort}${labelsText(entry.labels)}`;
+}
+
+function labelsText(labels: Readonly<Record<string, string>> = {}): string {
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.length === 0 ? '' : `{${sorted.map(([name, value]) => `${name}=${value}`).join(',')}}`;
 }
 
 function hasLabels(

@@ -410,3 +410,69 @@ test('bytes do not depend on the order in which the cluster told us', () => {
   mesh.setWorkload(aWorkload('a', '10.244.0.1', { zone: 'z' }));
   expect(encodeDestination(compiled(mesh).destination).version).not.toBe(before.version);
 });
+
+describe('beside splits', () => {
+  const lane = (fields: object = {}) =>
+    route([anEntry({ labels: { version: 'v9' }, fallback: true, ...fields })]);
+
+  test('a fallback leads to the endpoints with its labels, and to nobody where there are none', () => {
+    const mesh = aShop();
+    const name = 'shop/reviews:8080{version=v9}';
+    mesh.setPolicy(aPolicy('p', { routes: [lane()] }));
+    expect(backends(mesh)[name]).toEqual(ALL);
+    mesh.setPolicy(aPolicy('p', { routes: [lane({ fallbackLabels: { version: 'v2' } })] }));
+    expect(backends(mesh)[name]).toEqual(['10.244.0.3']);
+    mesh.setPolicy(aPolicy('p', { routes: [lane({ fallbackLabels: { version: 'v8' } })] }));
+    expect(backends(mesh)[name]).toEqual([]);
+  });
+
+  test('a Service of another namespace takes its share, with its own identity', () => {
+    const mesh = aShop();
+    mesh.setService(aService({ namespace: 'lab', name: 'next', clusterIPs: ['10.96.0.9'] }));
+    const key = { cluster: 'default', network: 'default', namespace: 'lab', name: 'n' };
+    mesh.setWorkload(aWorkload('n', '10.244.0.9', { key, serviceAccount: 'next' }));
+    mesh.setEndpoints(
+      anEndpointSet([anAddress('10.244.0.9', 'n')], {
+        namespace: 'lab',
+        name: 'next-1',
+        service: 'lab/next',
+      }),
+    );
+    const split = [anEntry({ weight: 9999 }), anEntry({ service: { namespace: 'lab', name: 'next' } })];
+    mesh.setPolicy(aPolicy('p', { routes: [route(split)] }));
+    const { destination, depends } = compiled(mesh);
+    expect(destination.routes[0]?.split).toEqual([
+      { backend: 0, weight: 9999 },
+      { backend: 1, weight: 1 },
+    ]);
+    expect(destination.backends[1]).toEqual({ name: 'lab/next:8080', endpoints: [3] });
+    expect(destination.endpoints[3]?.identity).toBe('spiffe://cluster.local/ns/lab/sa/next');
+    expect(depends).toContain('service/lab/next');
+  });
+
+  test('a mirror is a backend like another, and what it depends on', () => {
+    const mesh = aShop();
+    const portion = { numerator: 1, denominator: 100 };
+    const mirrors = [{ labels: { version: 'v2' }, fallback: false, portion, field: '' }];
+    mesh.setPolicy(aPolicy('p', { routes: [{ ...route([]), mirrors }] }));
+    const { destination } = compiled(mesh);
+    expect(destination.routes).toEqual([
+      {
+        name: 'route-0',
+        matches: [],
+        split: [{ backend: 0, weight: 1 }],
+        mirrors: [{ backend: 1, portion }],
+      },
+    ]);
+    expect(destination.backends[1]).toEqual({ name: 'shop/reviews:8080{version=v2}', endpoints: [2] });
+    expect(destination.criticalFeatures).toEqual(['route.mirror']);
+  });
+
+  test('routes that all ask for another port leave none, and a request is told so', () => {
+    const mesh = aShop();
+    mesh.setPolicy(aPolicy('p', { routes: [{ name: 'r', matches: [{ headers: [], port: 9 }], split: [] }] }));
+    expect(compiled(mesh).destination.routes).toMatchObject([
+      { name: 'none', matches: [], split: [], actions: { answer: { kind: 'direct', status: 404 } } },
+    ]);
+  });
+});

@@ -1,12 +1,20 @@
 import { followService, tcpPort } from './backend-ref.js';
 import { BackendTable } from './backend-table.js';
 import { compilePod, podDestinationKey } from './compile-pod.js';
-import type { CompiledDestination, Destination, DestinationRef, Protocol, Route } from './destination.js';
+import type {
+  CompiledDestination,
+  Destination,
+  DestinationRef,
+  Mirror,
+  Protocol,
+  Route,
+} from './destination.js';
 import { featuresOf } from './features.js';
 import { type Decided, decide } from './deciding.js';
 import { dirtyService } from './keys.js';
 import type { Mesh } from './mesh.js';
-import type { Policy, PolicyRoute, SplitEntry } from './policy.js';
+import type { MirrorEntry, Policy, PolicyRoute, SplitEntry } from './policy.js';
+import { routeOn } from './route-on.js';
 import { declaredProtocol } from './protocol.js';
 import type { ServicePort } from './service.js';
 
@@ -47,7 +55,7 @@ function compileService(
   if (service === undefined || port === undefined) return undefined;
   const decided = decide(mesh, service, port, consumerNamespace);
   const table = new BackendTable(mesh, ref.service, ref.port, ref.family);
-  const routes = compileRoutes(table, decided.routes());
+  const routes = compileRoutes(table, decided.routes(), ref.port);
   const key = serviceDestinationKey(mesh, ref, decided);
   const destination: Destination = {
     criticalFeatures: featuresOf(routes, decided.policy?.outliers),
@@ -81,14 +89,37 @@ function serviceDestinationKey(mesh: Mesh, ref: ServiceRef, { consumer }: Decide
 
 const WHOLE_SERVICE: SplitEntry = { weight: 1, fallback: false, field: '' };
 
-function compileRoutes(table: BackendTable, routes: readonly PolicyRoute[]): readonly Route[] {
+function compileRoutes(table: BackendTable, routes: readonly PolicyRoute[], port: number): readonly Route[] {
   if (routes.length === 0) return [{ name: 'default', matches: [], split: wholeService(table) }];
-  return routes.map(({ name, matches, split, ...rest }) => ({
+  const here = routes.flatMap((route) => routeOn(route, port));
+  if (here.length === 0) return [NO_ROUTE];
+  return here.map(({ name, matches, split, mirrors, ...rest }) => ({
     ...rest,
     name,
     matches,
     split: rest.actions?.answer === undefined ? compileSplit(table, split) : [],
+    ...(mirrors === undefined ? {} : { mirrors: mirrors.map((entry) => compileMirror(table, entry)) }),
   }));
+}
+
+/** Stands for routes that all ask for other ports: a request meets none, as where none matches. */
+const NO_ROUTE: Route = {
+  name: 'none',
+  matches: [],
+  split: [],
+  actions: {
+    answer: {
+      kind: 'direct',
+      status: 404,
+      body: 'weft: no route of the policy is for this port\n',
+      contentType: 'text/plain; charset=utf-8',
+    },
+  },
+};
+
+function compileMirror(table: BackendTable, entry: MirrorEntry): Mirror {
+  const { portion, compare } = entry;
+  return { backend: table.place(entry), portion, ...(compare === undefined ? {} : { compare }) };
 }
 
 function wholeService(table: BackendTable): Route['split'] {

@@ -3,7 +3,7 @@ import { serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
 import type { Policy, PolicyRef, PolicyRoute } from './policy.js';
 import type { Service, ServicePort } from './service.js';
-import { winnerOn } from './winner.js';
+import { defaultOn, winnerOn } from './winner.js';
 
 /** What people have asked for the traffic of a namespace to a port of a Service. */
 export interface Decided {
@@ -21,23 +21,27 @@ export interface Decided {
 interface Words {
   readonly set: readonly MeshRoute[];
   readonly policy: Policy | undefined;
+  /** The policy on the Service's namespace, for where none is on the Service itself. */
+  readonly byDefault: Policy | undefined;
 }
 
 /**
  * Whose routes win: in a namespace GRPCRoutes, then HTTPRoutes, then the routes of a TrafficPolicy. A consumer's
  * namespace comes before the producer's, and the two never merge (GEP-1426, multiple routes for a Service). A
- * TrafficPolicy replaces the producer's whole, but one without routes leaves the producer's HTTPRoutes in force.
+ * TrafficPolicy replaces the producer's whole, but one without routes leaves the producer's HTTPRoutes in force. What is on
+ * the Service itself, whoever wrote it, comes before every default of a namespace: a default must not undo what somebody
+ * said about this very Service.
  */
 export function decide(mesh: Mesh, service: Service, port: ServicePort, consumerNamespace: string): Decided {
   const producer = wordsOf(mesh, service.namespace, service, port);
   const own =
     consumerNamespace === service.namespace ? NOTHING : wordsOf(mesh, consumerNamespace, service, port);
-  const policy = own.policy ?? producer.policy;
+  const policy = own.policy ?? producer.policy ?? own.byDefault ?? producer.byDefault;
   const set = winningSet(own, producer);
   const attached = set.flatMap(({ ref }) => mesh.policiesOnRoute(routeName(ref)));
   const policies = new Set([...attached, ...(policy === undefined ? [] : [policy])]);
   return {
-    consumer: own.policy === undefined && own.set.length === 0 ? '-' : consumerNamespace,
+    consumer: own.set.length > 0 || isOf(own, policy) ? consumerNamespace : '-',
     routes: () =>
       set.length > 0
         ? mergeRoutes(set, (route, rule) => actingAs(mesh, route, rule))
@@ -47,13 +51,18 @@ export function decide(mesh: Mesh, service: Service, port: ServicePort, consumer
   };
 }
 
-const NOTHING: Words = { set: [], policy: undefined };
+const NOTHING: Words = { set: [], policy: undefined, byDefault: undefined };
+
+function isOf({ policy, byDefault }: Words, winner: Policy | undefined): boolean {
+  return winner !== undefined && (winner === policy || winner === byDefault);
+}
 
 function wordsOf(mesh: Mesh, namespace: string, service: Service, port: ServicePort): Words {
   const key = serviceKey(service.namespace, service.name);
   return {
     set: routeSetOn(mesh, namespace, service, port),
     policy: winnerOn(mesh, namespace, key, port.port),
+    byDefault: defaultOn(mesh, namespace, key, port.port),
   };
 }
 

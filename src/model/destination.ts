@@ -1,7 +1,7 @@
 import type { DirtyKey, ServiceKey } from './keys.js';
 import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
 import type { Outliers } from './resilience.js';
-import type { MessageHeaders, RouteActions } from './route-actions.js';
+import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 import type { MtlsMode, OutboundPolicy } from './settings.js';
 
 /** What a subscription names: a port of a Service, or a port of one pod. */
@@ -76,6 +76,7 @@ export interface Route {
   readonly matches: readonly RouteMatch[];
   /** Empty only where the route answers by itself. */
   readonly split: readonly WeightedBackend[];
+  readonly mirrors?: readonly Mirror[];
   readonly timeouts?: Timeouts;
   readonly retries?: Retries;
   readonly actions?: RouteActions;
@@ -86,6 +87,13 @@ export interface WeightedBackend {
   readonly backend: number;
   readonly weight: number;
   readonly headers?: MessageHeaders;
+}
+
+export interface Mirror {
+  /** Index into `Destination.backends`. */
+  readonly backend: number;
+  readonly portion: Portion;
+  readonly compare?: Comparison;
 }
 
 /** A destination and where it came from. */

@@ -9,6 +9,7 @@ import type { Outliers } from './resilience.js';
 export const FEATURES = [
   'destination.outliers',
   'route.answer',
+  'route.cors',
   'route.headers',
   'route.match.from',
   'route.match.headers',
@@ -16,6 +17,7 @@ export const FEATURES = [
   'route.match.path',
   'route.match.query',
   'route.match.regex',
+  'route.mirror',
   'route.retries',
   'route.rewrite',
   'route.split.weights',
@@ -37,11 +39,13 @@ export function featuresOf(routes: readonly Route[], outliers?: Outliers): reado
   return FEATURES.filter((feature) => used.has(feature));
 }
 
-function actionFeatures({ split, actions }: Route): Feature[] {
+function actionFeatures({ split, mirrors, actions }: Route): Feature[] {
   const headers = [actions, ...split].some((place) => place?.headers !== undefined);
   return [
     ...(actions?.answer === undefined ? [] : (['route.answer'] as const)),
+    ...(actions?.cors === undefined ? [] : (['route.cors'] as const)),
     ...(headers ? (['route.headers'] as const) : []),
+    ...(mirrors === undefined ? [] : (['route.mirror'] as const)),
     ...(actions?.rewrite === undefined ? [] : (['route.rewrite'] as const)),
     ...(split.length > 1 ? (['route.split.weights'] as const) : []),
   ];

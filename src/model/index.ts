@@ -7,8 +7,10 @@ export type { EndpointAddress, EndpointPort, EndpointSet, Service, ServicePort }
 export type { MeshSettings, MtlsMode, OutboundPolicy } from './settings.js';
 export { DEFAULT_SETTINGS } from './settings.js';
 export type {
+  BackendEntry,
   CallerMatch,
   LoadBalancer,
+  MirrorEntry,
   NamedMatch,
   PathMatch,
   Policy,
@@ -26,10 +28,13 @@ export type { Outliers } from './resilience.js';
 
 export type {
   Answer,
+  Comparison,
+  Cors,
   HeaderChanges,
   HeaderText,
   MessageHeaders,
   PathChange,
+  Portion,
   Rewrite,
   RouteActions,
 } from './route-actions.js';
@@ -55,6 +60,7 @@ export type {
   DestinationRef,
   Endpoint,
   InboundPort,
+  Mirror,
   Protocol,
   Route,
   WeightedBackend,

@@ -1,15 +1,15 @@
 import { expect, test } from '@jest/globals';
 import { aPolicy, aPort, aService, aShop, anEntry } from '../testing/mesh.js';
 import { judge, verdicts } from './judge.js';
-import type { Policy, PolicyTarget, SplitEntry } from './policy.js';
+import type { Policy, PolicyTarget, ServiceTarget, SplitEntry } from './policy.js';
 
-const target = (fields: Partial<PolicyTarget> = {}): PolicyTarget => ({
+const target = (fields: Partial<ServiceTarget> = {}): ServiceTarget => ({
   service: 'shop/reviews',
   field: 'spec.targetRefs[0]',
   ...fields,
 });
 
-const splitting = (split: SplitEntry[], targets = [target()]): Policy =>
+const splitting = (split: SplitEntry[], targets: PolicyTarget[] = [target()]): Policy =>
   aPolicy('p', { targets, routes: [{ name: 'r', matches: [], split }] });
 
 test('a policy that leads somewhere and has no rival is accepted and resolved', () => {

@@ -1,8 +1,15 @@
 import { followSplit, noSuchPort, tcpPort, tcpPorts } from './backend-ref.js';
 import { attachedTo, routeName, routeSetOn } from './gateway-api/index.js';
-import { serviceKey } from './keys.js';
+import { type ServiceKey, namespaceOf, serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
-import type { Policy, PolicyTarget, RouteTarget, SplitEntry } from './policy.js';
+import type {
+  BackendEntry,
+  NamespaceTarget,
+  Policy,
+  PolicyTarget,
+  RouteTarget,
+  ServiceTarget,
+} from './policy.js';
 import type { Problem, Verdict } from './problem.js';
 import { contender } from './winner.js';
 
@@ -11,7 +18,14 @@ export function judge(mesh: Mesh, policy: Policy): readonly Problem[] {
   return [
     ...policy.targets.flatMap((target) => judgeTarget(mesh, policy, target)),
     ...(policy.routeTargets ?? []).flatMap((target) => judgeRouteTarget(mesh, policy, target)),
-    ...policy.routes.flatMap((route) => route.split).flatMap((entry) => judgeSplit(mesh, policy, entry)),
+    ...policy.routes
+      .flatMap((route) => route.split)
+      .flatMap((entry) =>
+        judgeBackend(mesh, policy, entry, 'its share of the requests is answered with status 500'),
+      ),
+    ...policy.routes
+      .flatMap((route) => route.mirrors ?? [])
+      .flatMap((entry) => judgeBackend(mesh, policy, entry, 'nothing is mirrored there')),
   ];
 }
 
@@ -81,6 +95,16 @@ function judgeRouteTarget(mesh: Mesh, policy: Policy, target: RouteTarget): Prob
 }
 
 function missingTarget(mesh: Mesh, target: PolicyTarget): string | undefined {
+  return target.service === undefined ? missingServices(mesh, target) : missingService(mesh, target);
+}
+
+function missingServices(mesh: Mesh, { everyServiceOf }: NamespaceTarget): string | undefined {
+  return servicesOf(mesh, everyServiceOf).length > 0
+    ? undefined
+    : `Namespace ${everyServiceOf} has no Service; create one or correct the name`;
+}
+
+function missingService(mesh: Mesh, target: ServiceTarget): string | undefined {
   const service = mesh.services.get(target.service);
   if (service === undefined) {
     return `Service ${target.service} does not exist; create it or correct name and namespace`;
@@ -103,7 +127,7 @@ function conflictOver(place: string, winner: Policy, field: string): Problem {
 
 /** Routes of Gateway API come before those of a policy; the policy says so where that leaves its own no port at all. */
 function routesLost(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[] {
-  const service = mesh.services.get(target.service);
+  const service = target.service === undefined ? undefined : mesh.services.get(target.service);
   if (service === undefined || policy.routes.length === 0) return [];
   const sets = service.ports
     .filter(({ protocol, port }) => protocol === 'TCP' && (target.port ?? port) === port)
@@ -122,14 +146,19 @@ function routesLost(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[]
 }
 
 function sectionText(target: PolicyTarget): string {
-  return target.port === undefined ? `Service ${target.service}` : `port ${target.port} of ${target.service}`;
+  const whole =
+    target.service === undefined
+      ? `the defaults of Namespace ${target.everyServiceOf}`
+      : `Service ${target.service}`;
+  return target.port === undefined ? whole : `port ${target.port} of ${whole}`;
 }
 
 /** A reference without a port has to lead somewhere from every port that the policy acts on. */
-function judgeSplit(mesh: Mesh, policy: Policy, entry: SplitEntry): Problem[] {
+function judgeBackend(mesh: Mesh, policy: Policy, entry: BackendEntry, until: string): Problem[] {
   const { service: reference } = entry;
   if (reference === undefined) return [];
   const reasons = policy.targets
+    .flatMap((target) => serviceTargets(mesh, target))
     .flatMap((target) =>
       portsOf(mesh, target, entry).map((port) => followSplit(mesh, entry, target.service, port).invalid),
     )
@@ -138,12 +167,23 @@ function judgeSplit(mesh: Mesh, policy: Policy, entry: SplitEntry): Problem[] {
     condition: 'ResolvedRefs',
     reason: 'BackendNotFound',
     field: `${entry.field}.service`,
-    message: `${reason}; until it does, its share of the requests is answered with status 500`,
+    message: `${reason}; until it does, ${until}`,
   }));
 }
 
+/** A target as the Services that it means. */
+function serviceTargets(mesh: Mesh, target: PolicyTarget): readonly ServiceTarget[] {
+  if (target.service !== undefined) return [target];
+  const { everyServiceOf, ...place } = target;
+  return servicesOf(mesh, everyServiceOf).map((service) => ({ ...place, service }));
+}
+
+function servicesOf(mesh: Mesh, namespace: string): readonly ServiceKey[] {
+  return [...mesh.services.keys()].filter((key) => namespaceOf(key) === namespace);
+}
+
 /** Ports that the policy acts on. Where the target does not exist, any port tells whether the backend does. */
-function portsOf(mesh: Mesh, target: PolicyTarget, entry: SplitEntry): readonly number[] {
+function portsOf(mesh: Mesh, target: ServiceTarget, entry: BackendEntry): readonly number[] {
   if (target.port !== undefined) return [target.port];
   const { namespace, name } = entry.service ?? { namespace: '', name: '' };
   const service = mesh.services.get(target.service) ?? mesh.services.get(serviceKey(namespace, name));

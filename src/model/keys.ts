@@ -24,6 +24,11 @@ export function serviceKey(namespace: string, name: string): ServiceKey {
   return `${namespace}/${name}`;
 }
 
+/** The namespace that a Service is in. */
+export function namespaceOf(service: ServiceKey): string {
+  return service.slice(0, service.indexOf('/'));
+}
+
 /** `<cluster>/<network>/<namespace>/<name>`. */
 export function workloadKeyText(key: WorkloadKey): string {
   return `${key.cluster}/${key.network}/${key.namespace}/${key.name}`;

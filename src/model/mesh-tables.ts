@@ -1,6 +1,13 @@
 import { type MeshRoute, routeName } from './gateway-api/index.js';
 import { canonicalIp } from './ip.js';
-import { type DirtyKey, type ServiceKey, dirtyService, dirtyWorkload, serviceKey } from './keys.js';
+import {
+  type DirtyKey,
+  type ServiceKey,
+  dirtyService,
+  dirtyWorkload,
+  namespaceOf,
+  serviceKey,
+} from './keys.js';
 import type { Mesh } from './mesh.js';
 import { MultiMap } from './multi-map.js';
 import type { Policy } from './policy.js';
@@ -33,6 +40,7 @@ export class MeshTables implements Mesh {
   private readonly policiesByService = new MultiMap<ServiceKey, Policy>();
   private readonly policiesByRoute = new MultiMap<string, Policy>();
   private readonly routesByService = new MultiMap<ServiceKey, MeshRoute>();
+  private readonly policiesByNamespace = new MultiMap<string, Policy>();
   private readonly serviceByIp = new Map<string, ServiceKey>();
   private readonly workloadByIp = new Map<string, string>();
 
@@ -99,7 +107,9 @@ export class MeshTables implements Mesh {
   setPolicy(policy: Policy): Dirty {
     const before = this.deletePolicy(policy.ref.uid);
     this.policies.set(policy.ref.uid, policy);
-    for (const target of targetsOf(policy)) this.policiesByService.add(target, policy);
+    const { services, namespaces } = targetsOf(policy);
+    for (const service of services) this.policiesByService.add(service, policy);
+    for (const namespace of namespaces) this.policiesByNamespace.add(namespace, policy);
     for (const route of policy.routeTargets ?? []) this.policiesByRoute.add(routeName(route), policy);
     return new Set([...before, ...this.dirtyAroundPolicy(policy)]);
   }
@@ -108,7 +118,9 @@ export class MeshTables implements Mesh {
     const policy = this.policies.get(uid);
     if (policy === undefined) return new Set();
     this.policies.delete(uid);
-    for (const target of targetsOf(policy)) this.policiesByService.remove(target, policy);
+    const { services, namespaces } = targetsOf(policy);
+    for (const service of services) this.policiesByService.remove(service, policy);
+    for (const namespace of namespaces) this.policiesByNamespace.remove(namespace, policy);
     for (const route of policy.routeTargets ?? []) this.policiesByRoute.remove(routeName(route), policy);
     return this.dirtyAroundPolicy(policy);
   }
@@ -163,6 +175,10 @@ export class MeshTables implements Mesh {
     return this.routesByService.get(service);
   }
 
+  policiesOnNamespace(namespace: string): readonly Policy[] {
+    return this.policiesByNamespace.get(namespace);
+  }
+
   private unindexService(key: ServiceKey): void {
     for (const text of this.services.get(key)?.clusterIPs ?? []) {
       const ip = canonicalIp(text) ?? text;
@@ -183,14 +199,22 @@ export class MeshTables implements Mesh {
     return new Set([dirtyService(service), ...pods.map(dirtyWorkload)]);
   }
 
-  /** The Services it names, and the parents of the routes it names. */
+  /**
+   * The Services it names, those of the namespaces it names, and the parents of the routes it names. Policies change rarely,
+   * so looking through all of them is fine.
+   */
   private dirtyAroundPolicy(policy: Policy): Dirty {
     const named = new Set((policy.routeTargets ?? []).map(routeName));
     const routes = named.size === 0 ? [] : [...this.routes.values()];
     const parents = routes
       .filter(({ ref }) => named.has(routeName(ref)))
       .flatMap((route) => [...parentsOf(route)]);
-    return new Set([...targetsOf(policy), ...parents].map(dirtyService));
+    const { services, namespaces } = targetsOf(policy);
+    const inThem =
+      namespaces.size === 0
+        ? []
+        : [...this.services.keys()].filter((key) => namespaces.has(namespaceOf(key)));
+    return new Set([...services, ...inThem, ...parents].map(dirtyService));
   }
 
   private dirtyAroundPod(uid: string): Dirty {
@@ -209,8 +233,14 @@ function bareIpsOf(set: EndpointSet): Set<string> {
   return new Set(bare.map(({ address }) => canonicalIp(address) ?? address));
 }
 
-function targetsOf(policy: Policy): Set<ServiceKey> {
-  return new Set(policy.targets.map((target) => target.service));
+function targetsOf({ targets }: Policy): {
+  readonly services: ReadonlySet<ServiceKey>;
+  readonly namespaces: ReadonlySet<string>;
+} {
+  return {
+    services: new Set(targets.flatMap(({ service }) => service ?? [])),
+    namespaces: new Set(targets.flatMap(({ everyServiceOf }) => everyServiceOf ?? [])),
+  };
 }
 
 function parentsOf(route: MeshRoute): Set<ServiceKey> {

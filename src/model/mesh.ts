@@ -20,6 +20,8 @@ export interface Mesh {
   endpointSetsWith(uid: string): readonly EndpointSet[];
   /** Policies that name the Service as a target, whether they win or not. */
   policiesOn(service: ServiceKey): readonly Policy[];
+  /** Policies whose target is every Service of the namespace, whether they win or not. */
+  policiesOnNamespace(namespace: string): readonly Policy[];
   /** Policies that name a route of Gateway API as a target, by its `routeName`. */
   policiesOnRoute(route: string): readonly Policy[];
   /** HTTPRoutes and GRPCRoutes by the uids of their objects. */

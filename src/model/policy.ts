@@ -1,6 +1,6 @@
 import type { ServiceKey } from './keys.js';
 import type { Outliers } from './resilience.js';
-import type { MessageHeaders, RouteActions } from './route-actions.js';
+import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 
 /** The object a policy came from. */
 export interface PolicyRef {
@@ -25,8 +25,21 @@ export interface Policy {
   readonly outliers?: Outliers;
 }
 
-export interface PolicyTarget {
+/** A Service, or every Service of a namespace that no policy names by itself. */
+export type PolicyTarget = ServiceTarget | NamespaceTarget;
+
+export interface ServiceTarget extends TargetPlace {
   readonly service: ServiceKey;
+  readonly everyServiceOf?: never;
+}
+
+export interface NamespaceTarget extends TargetPlace {
+  /** Name of the namespace. */
+  readonly everyServiceOf: string;
+  readonly service?: never;
+}
+
+interface TargetPlace {
   /** Absent: every port that no other policy names. */
   readonly port?: number;
   /** Where the user wrote it, such as `spec.targetRefs[0]`. */
@@ -50,6 +63,8 @@ export interface PolicyRoute {
   readonly matches: readonly RouteMatch[];
   /** Empty: the Service itself. */
   readonly split: readonly SplitEntry[];
+  /** Where copies of requests go beside. */
+  readonly mirrors?: readonly MirrorEntry[];
   readonly timeouts?: Timeouts;
   readonly actions?: RouteActions;
   readonly retries?: Retries;
@@ -86,6 +101,8 @@ export interface RouteMatch {
   /** Parameters of the query, percent-decoded; of a repeated one the first. */
   readonly query?: readonly NamedMatch[];
   readonly method?: string;
+  /** The port of the Service that was asked for; it decides when a destination is compiled. */
+  readonly port?: number;
   readonly from?: CallerMatch;
 }
 
@@ -111,20 +128,33 @@ export interface TextCondition {
 
 export type PathMatch = TextCondition;
 
-export interface SplitEntry {
+/** Endpoints that requests are sent to. */
+export interface BackendEntry {
   /** Absent: the Service that the policy targets. */
   readonly service?: { readonly namespace: string; readonly name: string; readonly port?: number };
   /** Why this share goes nowhere and is answered 500, whatever else is said here. */
   readonly invalid?: string;
   /** Only endpoints whose pod has all these labels. */
   readonly labels?: Readonly<Record<string, string>>;
-  readonly weight: number;
   /** When no endpoint with the labels is ready, use the rest of the Service. */
   readonly fallback: boolean;
-  /** For this share; they come after the route's. */
-  readonly headers?: MessageHeaders;
+  /** Of the rest only endpoints whose pod has all these labels. */
+  readonly fallbackLabels?: Readonly<Record<string, string>>;
   /** Where the user wrote it, such as `spec.routes[0].split[1]`. */
   readonly field: string;
+}
+
+export interface SplitEntry extends BackendEntry {
+  readonly weight: number;
+  /** For this share; they come after the route's. */
+  readonly headers?: MessageHeaders;
+}
+
+/** Copies of requests, whose answers nobody waits for. */
+export interface MirrorEntry extends BackendEntry {
+  readonly portion: Portion;
+  /** Compare the answers with those of the requests. */
+  readonly compare?: Comparison;
 }
 
 export interface LoadBalancer {

@@ -2,6 +2,7 @@
 export interface RouteActions {
   readonly headers?: MessageHeaders;
   readonly rewrite?: Rewrite;
+  readonly cors?: Cors;
   /** Instead of sending the request anywhere. */
   readonly answer?: Answer;
 }
@@ -50,3 +51,28 @@ export type Answer =
       readonly body: string;
       readonly contentType: string;
     };
+
+/** Which pages of other origins browsers let read the answers. Each list may be `*` alone, for every one. */
+export interface Cors {
+  /** `*`, or origins whose host may begin with `*.` or be `*`. */
+  readonly allowOrigins: readonly string[];
+  readonly allowMethods: readonly string[];
+  readonly allowHeaders: readonly string[];
+  readonly exposeHeaders: readonly string[];
+  readonly allowCredentials: boolean;
+  /** How long browsers may remember a permission. */
+  readonly maxAgeSeconds: number;
+}
+
+/** So many of so many requests. */
+export interface Portion {
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+/** What is compared of two answers beside their status. */
+export interface Comparison {
+  /** In lower case. */
+  readonly headers: readonly string[];
+  readonly body: boolean;
+}

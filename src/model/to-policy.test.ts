@@ -206,6 +206,26 @@ const retries = (fields: object) => routed({ retries: fields });
 const breaking = (fields: object) => ({ circuitBreaker: fields });
 const ejecting = (fields: object) => breaking({ consecutiveFailures: 5, ...fields });
 const split = (fields: object) => routed({ split: [fields, {}] });
+const mirror = (fields: object) => routed({ mirror: [{ service: { name: 'next' }, percent: 1, ...fields }] });
+const portion = (fraction: object) => routed({ mirror: [{ labels: { version: 'v2' }, fraction }] });
+
+function corsCases(): Record<string, [object, object]> {
+  const cors = (fields: object) => routed({ cors: { allowOrigins: ['https://a'], ...fields } });
+  const fields = {
+    allowOrigins: ['https://b'],
+    allowMethods: ['PUT'],
+    allowHeaders: ['x-a'],
+    exposeHeaders: ['x-a'],
+    allowCredentials: true,
+    maxAge: '1m',
+  };
+  return Object.fromEntries(
+    Object.entries(fields).map(([field, value]) => [
+      `spec.routes[].cors.${field}`,
+      [cors({}), cors({ [field]: value })],
+    ]),
+  );
+}
 
 /** Each field of a change of headers, on requests and responses. */
 function headerCases(at: string, spec: (headers: object) => object): Record<string, [object, object]> {
@@ -268,6 +288,7 @@ const WORKING: Record<string, [object, object]> = {
   'spec.routes[].match[].query[].regex': [query({ exact: 'a' }), query({ regex: 'a' })],
   'spec.routes[].match[].query[].present': [query({ present: true }), query({ present: false })],
   'spec.routes[].match[].query[].invert': [query({ exact: 'a' }), query({ exact: 'a', invert: true })],
+  'spec.routes[].match[].port': [matching({ port: 8080 }), matching({ port: 8081 })],
   'spec.routes[].match[].method': [matching({ method: 'GET' }), matching({ method: 'PUT' })],
   'spec.routes[].match[].from.namespaces': [
     matching({ from: { namespaces: ['a'] } }),
@@ -328,6 +349,25 @@ const WORKING: Record<string, [object, object]> = {
     routed({ redirect: { port: 1 } }),
     routed({ redirect: { port: 1, statusCode: 308 } }),
   ],
+  ...corsCases(),
+  'spec.routes[].mirror[].service.name': [mirror({}), mirror({ service: { name: 'reviews' } })],
+  'spec.routes[].mirror[].service.namespace': [
+    mirror({}),
+    mirror({ service: { name: 'next', namespace: 'elsewhere' } }),
+  ],
+  'spec.routes[].mirror[].service.port': [mirror({}), mirror({ service: { name: 'next', port: 8081 } })],
+  'spec.routes[].mirror[].labels': [mirror({}), mirror({ labels: { version: 'v9' } })],
+  'spec.routes[].mirror[].percent': [mirror({}), mirror({ percent: 2 })],
+  'spec.routes[].mirror[].fraction.numerator': [portion({ numerator: 1 }), portion({ numerator: 2 })],
+  'spec.routes[].mirror[].fraction.denominator': [
+    portion({ numerator: 1 }),
+    portion({ numerator: 1, denominator: 1000 }),
+  ],
+  'spec.routes[].mirror[].compare.headers': [
+    mirror({ compare: {} }),
+    mirror({ compare: { headers: ['etag'] } }),
+  ],
+  'spec.routes[].mirror[].compare.body': [mirror({ compare: {} }), mirror({ compare: { body: false } })],
   'spec.routes[].directResponse.status': [
     routed({ directResponse: { status: 200 } }),
     routed({ directResponse: { status: 503 } }),
@@ -360,6 +400,10 @@ const WORKING: Record<string, [object, object]> = {
   'spec.routes[].split[].fallback': [
     split({ labels: { version: 'v9' } }),
     split({ labels: { version: 'v9' }, fallback: true }),
+  ],
+  'spec.routes[].split[].fallbackLabels': [
+    split({ labels: { version: 'v9' }, fallback: true, fallbackLabels: { version: 'v1' } }),
+    split({ labels: { version: 'v9' }, fallback: true, fallbackLabels: { version: 'v2' } }),
   ],
 };
 

@@ -3,6 +3,7 @@ import { serviceKey } from './keys.js';
 import {
   type CallerMatch,
   DEFAULT_BUDGET,
+  type MirrorEntry,
   type NamedMatch,
   type PathMatch,
   type Policy,
@@ -42,6 +43,7 @@ function toProblem({ path, message }: { readonly path: string; readonly message:
 type Spec = TrafficPolicy['spec'];
 type ApiRoute = NonNullable<Spec['routes']>[number];
 type ApiSplit = NonNullable<ApiRoute['split']>[number];
+type ApiMirror = NonNullable<ApiRoute['mirror']>[number];
 type ApiMatch = NonNullable<ApiRoute['match']>[number];
 type ApiCaller = NonNullable<ApiMatch['from']>;
 
@@ -77,8 +79,9 @@ function translateTargets(
       const section = sectionName === undefined ? {} : { section: sectionName };
       routeTargets.push({ kind, ...place, ...section, field });
     } else {
-      const service = serviceKey(place.namespace, name);
-      targets.push({ service, ...(port === undefined ? {} : { port }), field });
+      const what =
+        kind === 'Namespace' ? { everyServiceOf: name } : { service: serviceKey(place.namespace, name) };
+      targets.push({ ...what, ...(port === undefined ? {} : { port }), field });
     }
   }
   return { targets, ...(routeTargets.length === 0 ? {} : { routeTargets }) };
@@ -108,6 +111,13 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
     split: (route.split ?? []).map((entry, place) =>
       translateSplit(entry, `${field}.split[${place}]`, namespace),
     ),
+    ...(route.mirror === undefined
+      ? {}
+      : {
+          mirrors: route.mirror.map((entry, place) =>
+            translateMirror(entry, `${field}.mirror[${place}]`, namespace),
+          ),
+        }),
     ...translateTimeouts(route.timeouts),
     ...(actions === undefined ? {} : { actions }),
     ...(route.retries === undefined ? {} : { retries: translateRetries(route.retries) }),
@@ -145,21 +155,53 @@ function translateRetries(retries: NonNullable<ApiRoute['retries']>): Retries {
 }
 
 function translateSplit(entry: ApiSplit, field: string, namespace: string): SplitEntry {
-  const { service, labels, headers } = entry;
+  const { fallbackLabels, headers } = entry;
+  return {
+    ...translateBackend(entry, namespace),
+    weight: entry.weight ?? 1,
+    fallback: entry.fallback ?? false,
+    ...(fallbackLabels === undefined ? {} : { fallbackLabels }),
+    ...(headers === undefined ? {} : { headers: translateHeaders(headers) }),
+    field,
+  };
+}
+
+function translateMirror(entry: ApiMirror, field: string, namespace: string): MirrorEntry {
+  const { percent, fraction, compare } = entry;
+  return {
+    ...translateBackend(entry, namespace),
+    fallback: false,
+    portion:
+      fraction === undefined
+        ? { numerator: percent ?? 0, denominator: 100 }
+        : { numerator: fraction.numerator, denominator: fraction.denominator ?? 100 },
+    ...(compare === undefined
+      ? {}
+      : {
+          compare: {
+            headers: (compare.headers ?? []).map((name) => name.toLowerCase()),
+            body: compare.body ?? true,
+          },
+        }),
+    field,
+  };
+}
+
+function translateBackend(
+  { service, labels }: Pick<ApiSplit, 'service' | 'labels'>,
+  namespace: string,
+): Pick<SplitEntry, 'service' | 'labels'> {
   const port = service?.port === undefined ? {} : { port: service.port };
   return {
     ...(service === undefined
       ? {}
       : { service: { name: service.name, namespace: service.namespace ?? namespace, ...port } }),
     ...(labels === undefined ? {} : { labels }),
-    weight: entry.weight ?? 1,
-    fallback: entry.fallback ?? false,
-    ...(headers === undefined ? {} : { headers: translateHeaders(headers) }),
-    field,
   };
 }
 
-function translateMatch({ headers, path, query, method, from }: ApiMatch, namespace: string): RouteMatch {
+function translateMatch(match: ApiMatch, namespace: string): RouteMatch {
+  const { headers, path, query, method, port, from } = match;
   return {
     headers: (headers ?? []).map((header) => ({
       ...translateNamed(header),
@@ -168,6 +210,7 @@ function translateMatch({ headers, path, query, method, from }: ApiMatch, namesp
     ...(path === undefined ? {} : { path: pathOf(path) }),
     ...(query === undefined ? {} : { query: query.map(translateNamed) }),
     ...(method === undefined ? {} : { method }),
+    ...(port === undefined ? {} : { port }),
     ...(from === undefined ? {} : { from: translateCaller(from, namespace) }),
   };
 }

@@ -1,6 +1,7 @@
-import type { TrafficPolicy } from '../api/index.js';
+import { type TrafficPolicy, durationMs } from '../api/index.js';
 import type {
   Answer,
+  Cors,
   HeaderChanges,
   MessageHeaders,
   PathChange,
@@ -12,6 +13,7 @@ type ApiRoute = NonNullable<TrafficPolicy['spec']['routes']>[number];
 type ApiHeaders = NonNullable<ApiRoute['headers']>;
 type ApiChanges = NonNullable<ApiHeaders['request']>;
 type ApiRewrite = NonNullable<ApiRoute['rewrite']>;
+type ApiCors = NonNullable<ApiRoute['cors']>;
 type ApiPath = NonNullable<ApiRewrite['path']>;
 
 /** What a route does to its requests; undefined when it only sends them on. */
@@ -20,6 +22,7 @@ export function translateActions(route: ApiRoute): RouteActions | undefined {
   const actions = {
     ...(route.headers === undefined ? {} : { headers: translateHeaders(route.headers) }),
     ...(route.rewrite === undefined ? {} : { rewrite: translateRewrite(route.rewrite) }),
+    ...(route.cors === undefined ? {} : { cors: translateCors(route.cors) }),
     ...(answer === undefined ? {} : { answer }),
   };
   return Object.keys(actions).length === 0 ? undefined : actions;
@@ -39,6 +42,23 @@ function translateChanges({ set = [], add = [], remove = [] }: ApiChanges): Head
     value,
   });
   return { remove: remove.map((name) => name.toLowerCase()), set: set.map(lower), add: add.map(lower) };
+}
+
+/** Gateway API's default for `maxAge`: browsers would take 5 seconds, too. */
+const MAX_AGE_SECONDS = 5;
+
+function translateCors(cors: ApiCors): Cors {
+  const lower = (names: readonly string[] | undefined): string[] =>
+    (names ?? []).map((name) => name.toLowerCase());
+  const maxAge = durationMs(cors.maxAge ?? '');
+  return {
+    allowOrigins: lower(cors.allowOrigins),
+    allowMethods: cors.allowMethods ?? [],
+    allowHeaders: lower(cors.allowHeaders),
+    exposeHeaders: lower(cors.exposeHeaders),
+    allowCredentials: cors.allowCredentials ?? false,
+    maxAgeSeconds: maxAge === undefined ? MAX_AGE_SECONDS : Math.floor(maxAge / 1000),
+  };
 }
 
 function translateRewrite({ hostname, path }: ApiRewrite): Rewrite {

@@ -41,5 +41,10 @@ function toCel(value: unknown): CelInput {
   if (typeof value === 'number') return BigInt(value);
   if (Array.isArray(value)) return value.map(toCel);
   if (typeof value !== 'object' || value === null) return value as CelInput;
-  return new Map(Object.entries(value).map(([name, child]) => [name, toCel(child)]));
+  return new Map(Object.entries(value).map(([name, child]) => [escaped(name), toCel(child)]));
+}
+
+/** The API server writes fields that are named like a reserved word of CEL so. */
+function escaped(name: string): string {
+  return name === 'namespace' ? '__namespace__' : name;
 }

@@ -48,6 +48,8 @@ function sample(schema: StructuralSchema): unknown {
 const route = (fields: object): object => ({ routes: [fields] });
 const matching = (match: object): object => route({ match: [match] });
 const header = (fields: object): object => matching({ headers: [{ name: 'a', ...fields }] });
+const FALLBACK = { fallback: true, fallbackLabels: { lane: 'main' } };
+const cors = (fields: object): object => route({ cors: { allowOrigins: ['https://a'], ...fields } });
 const mirrored = (fields: object): object => route({ mirror: [{ service: { name: 'a' }, ...fields }] });
 
 /** The most of everything that the bounds allow, so that the API server's cost limits are met at their edge. */
@@ -56,11 +58,12 @@ function biggest(): object {
   const headers = Array.from({ length: 16 }, () => ({ name: 'x-header', regex: '[a-z]+-(b|c){1,9}' }));
   const query = headers.map((header) => ({ ...header }));
   const match = Array.from({ length: 16 }, () => ({ headers, query, path: { prefix: '/api' } }));
+  const mirror = Array.from({ length: 16 }, (_, i) => ({ labels: { version: `v${i}` }, percent: 1 }));
   const split = Array.from({ length: 16 }, (_, i) => ({ labels: { version: `v${i}` }, weight: 1 }));
   return {
     targetRefs: Array.from({ length: 16 }, (_, i) => ({ ...target, name: `reviews-${i}` })),
     routes: [
-      ...Array.from({ length: 63 }, () => ({ match, split })),
+      ...Array.from({ length: 63 }, () => ({ match, split, mirror })),
       { match: [{ path: { regex: text } }], split },
     ],
   };
@@ -133,6 +136,41 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
       },
     },
   ],
+  [
+    'copies, some of them compared',
+    {
+      routes: [
+        {
+          mirror: [
+            { service: { name: 'next', namespace: 'other', port: 80 }, percent: 5 },
+            { labels: { v: '2' }, fraction: { numerator: 1, denominator: 10_000 }, compare: {} },
+          ],
+        },
+        { mirror: [{ labels: { v: '2' }, percent: 1, compare: { headers: ['etag'], body: false } }] },
+      ],
+    },
+  ],
+  [
+    'pages of other origins',
+    {
+      routes: [
+        {
+          cors: {
+            allowOrigins: ['https://shop.example', 'https://*.shop.example:8443', 'http://*'],
+            allowMethods: ['PUT', 'DELETE'],
+            allowHeaders: ['*'],
+            exposeHeaders: ['x-total'],
+            allowCredentials: true,
+            maxAge: '10m',
+          },
+        },
+        { cors: { allowOrigins: ['*'] } },
+      ],
+    },
+  ],
+  ['a port in a match', matching({ port: 8080 })],
+  ['a fallback to some labels', route({ split: [{ labels: { lane: 'a' }, ...FALLBACK }] })],
+  ['defaults of a Namespace', { targetRefs: [{ kind: 'Namespace', name: 'shop', port: 8080 }] }],
   ['the one algorithm that works', { loadBalancer: { algorithm: 'peakEwma' } }],
   ['a Service by its group', { targetRefs: [{ ...target, group: '', port: 80, namespace: 'other' }] }],
   [
@@ -330,6 +368,44 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     mirrored({ percent: 1, fraction: { numerator: 3 } }),
     'spec.routes[0].mirror[0]',
     'give exactly one of percent and fraction',
+  ],
+  ['a copy of how many', mirrored({}), 'spec.routes[0].mirror[0]', 'give exactly one of percent'],
+  [
+    'a copy to where the request goes',
+    route({ mirror: [{ percent: 1 }] }),
+    'spec.routes[0].mirror[0]',
+    'would send each copy where its request goes',
+  ],
+  [
+    'every origin and one more',
+    cors({ allowOrigins: ['*', 'https://a'] }),
+    'spec.routes[0].cors.allowOrigins',
+    "'*' means every one already",
+  ],
+  [
+    'every method and one more',
+    cors({ allowMethods: ['*', 'PUT'] }),
+    'spec.routes[0].cors.allowMethods',
+    "'*' means every one already",
+  ],
+  [
+    'every header and one more',
+    cors({ allowHeaders: ['x-a', '*'] }),
+    'spec.routes[0].cors.allowHeaders',
+    "'*' means every one already",
+  ],
+  ['half a second', cors({ maxAge: '500ms' }), 'spec.routes[0].cors.maxAge', 'browsers count whole seconds'],
+  [
+    'labels of a fallback that is none',
+    route({ split: [{ labels: { a: 'b' }, fallbackLabels: { a: 'c' } }] }),
+    'spec.routes[0].split[0].fallbackLabels',
+    'says where a fallback leads',
+  ],
+  [
+    'a Namespace in a namespace',
+    { targetRefs: [{ kind: 'Namespace', name: 'shop', namespace: 'shop' }] },
+    'spec.targetRefs[0].namespace',
+    'a Namespace is in no namespace',
   ],
   [
     'an abort of nothing',

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { dnsLabel, dnsName, headerName, podLabels, regex } from '../schema/fields.js';
+import { dnsLabel, dnsName, headerName, podLabels, port, regex } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 
 const condition = {
@@ -109,10 +109,13 @@ export const routeMatch = withRules(
       .optional()
       .meta({ description: 'Conditions on query parameters; all must hold.' }),
     method: z.enum(METHODS).optional().meta({ description: 'The HTTP method.' }),
+    port: port.optional().meta({
+      description: 'The port of the Service that was asked for, for policies on several ports.',
+    }),
     from: caller.optional().meta({ description: 'Who calls; all that is given must hold.' }),
   }),
   {
-    cel: 'has(self.headers) || has(self.path) || has(self.query) || has(self.method) || has(self.from)',
+    cel: 'has(self.headers) || has(self.path) || has(self.query) || has(self.method) || has(self.port) || has(self.from)',
     message: 'is empty; give a condition, or leave match out to match everything',
     holds: (match) => Object.values(match).some((given) => given !== undefined),
   },

@@ -1,22 +1,10 @@
 import * as z from 'zod';
 import { durationMs } from '../schema/duration.js';
-import { duration, fraction, percent } from '../schema/fields.js';
+import { duration, percent } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
-import { serviceReference } from './split.js';
+import { onePortion, portion } from './portion.js';
 
 /** What a route may do beside choosing an endpoint. */
-
-const portion = {
-  percent: percent.optional().meta({ description: 'Percent of the requests.' }),
-  fraction: fraction.optional().meta({ description: 'Part of the requests, finer than percent.' }),
-};
-
-const onePortion = {
-  cel: 'has(self.percent) != has(self.fraction)',
-  message: 'give exactly one of percent and fraction',
-  holds: ({ percent, fraction }: { readonly percent?: unknown; readonly fraction?: unknown }) =>
-    (percent === undefined) !== (fraction === undefined),
-};
 
 export const timeouts = withRules(
   z.strictObject({
@@ -99,16 +87,6 @@ export const hedging = z.strictObject({
   delay: duration.meta({ description: 'Wait for an answer before the request is sent a second time.' }),
   attempts: z.int().min(1).max(5).optional().meta({ description: 'Copies beside the first.' }),
 });
-
-export const mirror = z
-  .array(
-    withRules(
-      z.strictObject({ service: serviceReference.meta({ description: 'Where the copy goes.' }), ...portion }),
-      onePortion,
-    ),
-  )
-  .min(1)
-  .max(16);
 
 export const fault = z.strictObject({
   abort: withRules(

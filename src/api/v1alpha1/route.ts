@@ -2,9 +2,11 @@ import * as z from 'zod';
 import { dnsLabel } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 import { directResponse, redirect, rewrite } from './answers.js';
+import { cors } from './cors.js';
 import { headers } from './header-changes.js';
 import { routeMatch } from './match.js';
-import { fault, hedging, mirror, retries, timeouts } from './route-extras.js';
+import { mirror } from './mirror.js';
+import { fault, hedging, retries, timeouts } from './route-extras.js';
 import { split } from './split.js';
 
 const routeFields = z.strictObject({
@@ -23,7 +25,7 @@ const routeFields = z.strictObject({
   hedging: hedging.optional().meta({ description: 'Sends slow requests a second time.' }),
   mirror: mirror
     .optional()
-    .meta({ description: 'Sends copies of requests elsewhere; their answers are ignored.' }),
+    .meta({ description: 'Sends copies of requests elsewhere; nobody waits for their answers.' }),
   fault: fault.optional().meta({ description: 'Fails or delays requests on purpose.' }),
   headers: headers.optional().meta({ description: 'Changes of headers.' }),
   rewrite: rewrite
@@ -32,6 +34,10 @@ const routeFields = z.strictObject({
   redirect: redirect
     .optional()
     .meta({ description: 'Tells the caller to ask elsewhere; nothing is sent to a destination.' }),
+  cors: cors.optional().meta({
+    description:
+      'Lets pages of other origins in browsers read the answers; preflights are answered in the place of the destination.',
+  }),
   directResponse: directResponse.optional().meta({ description: 'Answers in the place of a destination.' }),
 });
 

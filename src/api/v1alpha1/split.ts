@@ -26,6 +26,10 @@ const splitEntry = withRules(
       description:
         'When no endpoint with the labels is ready, use the rest of the Service. false by default.',
     }),
+    fallbackLabels: podLabels.optional().meta({
+      description:
+        'Falls back to the endpoints whose pod has all these labels only, such as those of the main lane. Every endpoint by default.',
+    }),
     headers: headers
       .optional()
       .meta({ description: "Changes of headers for this share; they come after the route's." }),
@@ -35,6 +39,12 @@ const splitEntry = withRules(
     message: 'fallback needs labels to fall back from; add labels or remove fallback',
     field: '.fallback',
     holds: ({ fallback, labels }) => fallback !== true || labels !== undefined,
+  },
+  {
+    cel: '!has(self.fallbackLabels) || (has(self.fallback) && self.fallback)',
+    message: 'says where a fallback leads, and there is none; add fallback: true or remove it',
+    field: '.fallbackLabels',
+    holds: ({ fallback, fallbackLabels }) => fallbackLabels === undefined || fallback === true,
   },
 );
 

@@ -11,9 +11,10 @@ const fields = z.strictObject({
     .enum(['', GATEWAY_API, 'weft.dev'])
     .optional()
     .meta({ description: 'API group of the kind. By default the one that the kind belongs to.' }),
-  kind: z
-    .enum(['Service', 'HTTPRoute', 'GRPCRoute', 'ExternalService', 'Namespace'])
-    .meta({ description: 'Kind of the object whose traffic the policy shapes.' }),
+  kind: z.enum(['Service', 'HTTPRoute', 'GRPCRoute', 'ExternalService', 'Namespace']).meta({
+    description:
+      'Kind of the object whose traffic the policy shapes. A Namespace means every Service in it that no policy names by itself.',
+  }),
   name: dnsName.meta({ description: 'Name of the object.' }),
   namespace: dnsLabel.optional().meta({
     description:
@@ -56,6 +57,12 @@ export const targetRef = withRules(
     message: 'a route has no port; use sectionName for one of its rules',
     field: '.port',
     holds: (target) => target.port === undefined || !isRoute(target),
+  },
+  {
+    cel: "self.kind != 'Namespace' || !has(self.__namespace__)",
+    message: 'a Namespace is in no namespace; write the one that is meant as name and remove this',
+    field: '.namespace',
+    holds: ({ kind, namespace }) => kind !== 'Namespace' || namespace === undefined,
   },
 );
 

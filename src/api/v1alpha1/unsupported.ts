@@ -6,9 +6,7 @@
 export const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'spec.targetRefs[].group=weft.dev', remedy: 'leave it out to target a Service' },
   { path: 'spec.targetRefs[].kind=ExternalService', remedy: 'target a Service instead' },
-  { path: 'spec.targetRefs[].kind=Namespace', remedy: 'target each Service instead' },
   { path: 'spec.routes[].hedging', remedy: 'remove it' },
-  { path: 'spec.routes[].mirror', remedy: 'remove it' },
   { path: 'spec.routes[].fault', remedy: 'remove it' },
   { path: 'spec.loadBalancer.algorithm=leastRequest', remedy: 'use peakEwma instead' },
   { path: 'spec.loadBalancer.algorithm=roundRobin', remedy: 'use peakEwma instead' },

@@ -19,8 +19,11 @@ export function actingAs(mesh: Mesh, { ref }: MeshRoute, { section, route }: Rou
     (section === undefined ? undefined : attachedTo(mesh, { ...whole, section })) ?? attachedTo(mesh, whole);
   const [added] = policy?.routes ?? [];
   if (added === undefined) return route;
-  const { name: _name, matches: _matches, split: _split, actions: _actions, ...rest } = added;
-  return { ...route, ...rest };
+  const { name: _name, matches: _matches, split: _split, actions, ...rest } = added;
+  // Of what a route does the policy can add this only; the rest is the route's own to say.
+  const cors = actions?.cors;
+  const more = cors === undefined ? {} : { actions: { ...route.actions, cors } };
+  return { ...route, ...rest, ...more };
 }
 
 /** The policy that wins a section over all others: the oldest, then the first by name. */
