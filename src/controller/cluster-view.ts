@@ -10,6 +10,7 @@ import {
   type InformerOptions,
   type KubeClient,
   type KubeObject,
+  type MeshObject,
   type Namespace,
   type Node,
   type Pod,
@@ -45,6 +46,8 @@ export interface ClusterView {
   /** Of Gateway API, where it is installed. */
   readonly httpRoutes: Informer<RouteObject>;
   readonly grpcRoutes: Informer<RouteObject>;
+  /** Of Gateway API's experimental channel, where it is installed. */
+  readonly meshes: Informer<MeshObject>;
   readonly meshConfigs: Informer<CustomObject>;
   /** Secret `weft-issuer` only. */
   readonly issuer: Informer<Secret>;
@@ -82,6 +85,7 @@ export function createClusterView(options: ClusterViewOptions): ClusterView {
     policies: make({ resource: Resources.trafficPolicy, optional: true }),
     httpRoutes: make({ resource: Resources.httpRoute, optional: true }),
     grpcRoutes: make({ resource: Resources.grpcRoute, optional: true }),
+    meshes: make({ resource: Resources.mesh, optional: true }),
     meshConfigs: make({ resource: Resources.meshConfig, optional: true }),
     issuer: make({
       resource: Resources.secret,
@@ -119,7 +123,7 @@ export async function viewSynced(view: ClusterView): Promise<void> {
 
 function informersOf(view: ClusterView): readonly AnyInformer[] {
   const { namespaces, nodes, pods, services, endpointSlices, issuer, acks } = view;
-  const { policies, httpRoutes, grpcRoutes, meshConfigs } = view;
+  const { policies, httpRoutes, grpcRoutes, meshes, meshConfigs } = view;
   const ofCluster = [namespaces, nodes, pods, services, endpointSlices, issuer, acks];
-  return [...ofCluster, policies, httpRoutes, grpcRoutes, meshConfigs];
+  return [...ofCluster, policies, httpRoutes, grpcRoutes, meshes, meshConfigs];
 }

@@ -6,6 +6,7 @@ import { viewSynced, type ClusterView } from './cluster-view.js';
 import type { Collector } from './collector.js';
 import { reportInjection } from './injection-events.js';
 import { reportProtocols } from './protocol-events.js';
+import { writeMeshStatuses } from './mesh-status.js';
 import { writeRouteStatuses } from './route-status-writer.js';
 import { writeStatuses } from './status-writer.js';
 import { publishTrust } from './trust-config-maps.js';
@@ -45,6 +46,7 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
       await Promise.all([
         writeStatuses(shared, either),
         writeRouteStatuses(shared, either),
+        writeMeshStatuses(shared, either),
         publishTrust(shared, either),
         reportInjection(shared, either),
         reportProtocols(shared, either),

@@ -24,6 +24,7 @@ export type {
   CustomObject,
   EndpointSlice,
   KubeObject,
+  MeshObject,
   Namespace,
   Node,
   ObjectMeta,

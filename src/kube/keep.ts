@@ -18,6 +18,7 @@ import type {
   CustomObject,
   EndpointSlice,
   KubeObject,
+  MeshObject,
   Namespace,
   Node,
   ObjectMeta,
@@ -236,5 +237,19 @@ export function keepRoute(raw: RawObject): RouteObject {
     metadata: keepMeta(raw.metadata),
     spec: raw.spec ?? {},
     parents: status?.parents ?? [],
+  };
+}
+
+/** Gateway API's XMesh. */
+export function keepMesh(raw: RawObject): MeshObject {
+  const spec = raw.spec as { controllerName?: string; parametersRef?: object } | undefined;
+  const status = raw.status as
+    { conditions?: Condition[]; supportedFeatures?: { name?: string }[] } | undefined;
+  return {
+    metadata: keepMeta(raw.metadata),
+    controllerName: or(spec?.controllerName, ''),
+    hasParameters: spec?.parametersRef !== undefined,
+    conditions: status?.conditions ?? [],
+    features: (status?.supportedFeatures ?? []).map(({ name }) => or(name, '')),
   };
 }

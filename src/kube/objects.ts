@@ -123,6 +123,15 @@ export interface RouteObject extends KubeObject {
   readonly parents: readonly unknown[];
 }
 
+/** Gateway API's XMesh: who the mesh of a cluster is. */
+export interface MeshObject extends KubeObject {
+  readonly controllerName: string;
+  readonly hasParameters: boolean;
+  readonly conditions: readonly Condition[];
+  /** Names under `status.supportedFeatures`. */
+  readonly features: readonly string[];
+}
+
 /** One of our own kinds: what the user wrote stays unparsed here, src/api judges it. */
 export interface CustomObject extends KubeObject {
   readonly apiVersion: string;

@@ -3,6 +3,7 @@ import {
   keepConfigMap,
   keepCustom,
   keepEndpointSlice,
+  keepMesh,
   keepNamespace,
   keepNode,
   keepNothing,
@@ -50,6 +51,12 @@ export const Resources = {
     keep: keepWebhookConfiguration,
   },
   replicaSet: { apiVersion: 'apps/v1', kind: 'ReplicaSet', plural: 'replicasets', keep: keepNothing },
+  mesh: {
+    apiVersion: 'gateway.networking.x-k8s.io/v1alpha1',
+    kind: 'XMesh',
+    plural: 'xmeshes',
+    keep: keepMesh,
+  },
   httpRoute: {
     apiVersion: GATEWAY_API_VERSION,
     kind: 'HTTPRoute',
