@@ -9,7 +9,8 @@
 //! runs at the same moment as the applications get their preStop hook or, without one, SIGTERM. A native sidecar gets its
 //! own SIGTERM only when its hook has returned and every application container has ended, or when the grace period is
 //! over; the time its hook took counts against that period. So `/drain` may wait for the last connection: that delays
-//! nothing the pod still needs. For an ordinary sidecar (before Kubernetes 1.29) this waiting is what keeps it alive.
+//! nothing the pod still needs. It waits [`LINGER`] in any case: the application is gone within milliseconds, and until callers
+//! have heard of it the proxy answers that the request may go elsewhere. For an ordinary sidecar (before Kubernetes 1.29) this waiting is what keeps it alive.
 
 pub mod client;
 pub mod server;
@@ -36,6 +37,9 @@ const OPEN_METRICS: HeaderValue =
 /// How long a question whether the proxy is ready may wait for a yes: less than the second that the kubelet gives its
 /// probes. The next probe comes a whole second later, so a proxy that says no a moment too early costs the pod that second.
 const READY_PATIENCE: Duration = Duration::from_millis(900);
+/// How long the proxy of a pod that is deleted stays at the least. The news goes from the kubelet over the API server, the
+/// endpoint controller and the control plane to the callers: some hundred milliseconds, more in a busy cluster.
+pub const LINGER: Duration = Duration::from_secs(3);
 /// A log filter is short.
 const MAX_BODY: usize = 4 * 1024;
 
@@ -46,6 +50,8 @@ pub struct Admin {
     pub drain: Trigger,
     /// How long a drain may last, from its first start.
     pub drain_limit: Duration,
+    /// How long it lasts at the least: [`LINGER`], but for tests.
+    pub linger: Duration,
     /// What the proxy knows, as JSON, without any key.
     pub config_dump: Arc<dyn Fn() -> String + Send + Sync>,
     /// What is logged.
@@ -91,7 +97,7 @@ impl Admin {
     /// Fails only at the deadline: the kubelet reports a failed hook, and lost connections are worth an event.
     async fn drain(&self) -> Answer {
         tracing::info!(limit = ?self.drain_limit, "draining");
-        match self.drain.drain(self.drain_limit).await {
+        match self.drain.drain_after(self.linger, self.drain_limit).await {
             Outcome::Drained => text(StatusCode::OK, "drained: no connection is open"),
             Outcome::DeadlinePassed { open } => text(
                 StatusCode::GATEWAY_TIMEOUT,

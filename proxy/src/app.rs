@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    admin::{Admin, Metrics as MetricsServer},
+    admin::{Admin, LINGER, Metrics as MetricsServer},
     config::Config,
     drain::{self, Drain, Outcome, Trigger},
     identity,
@@ -191,7 +191,7 @@ impl Proxy {
 
 fn administration(config: &Config, drain: Trigger, dump: Arc<OnceLock<Dump>>, log_level: LogLevel) -> Admin {
     let config_dump = Arc::new(move || dump.get().map_or_else(|| "{}".to_owned(), Dump::json));
-    Admin { drain, drain_limit: config.drain, config_dump, log_level }
+    Admin { drain, drain_limit: config.drain, linger: LINGER, config_dump, log_level }
 }
 
 /// Starts the thread; the future tells how it ended, which it never should.

@@ -66,6 +66,13 @@ impl Trigger {
         began
     }
 
+    /// As [`drain`](Self::drain), and lets at least `least` pass from the start, unless `limit` is shorter: who has not heard
+    /// yet that the pod is going still finds somebody who sends them elsewhere.
+    pub async fn drain_after(&self, least: Duration, limit: Duration) -> Outcome {
+        tokio::time::sleep_until(self.start() + least.min(limit)).await;
+        self.drain(limit).await
+    }
+
     /// Starts the drain and waits until nothing is in flight, at most until `limit` has passed since it was first
     /// started: SIGTERM after a preStop hook gets what the hook has left, so that both fit into one grace period.
     pub async fn drain(&self, limit: Duration) -> Outcome {
@@ -155,6 +162,26 @@ mod tests {
         let (trigger, drain) = channel();
         let _guard = drain.guard();
         assert_eq!(trigger.drain(Duration::from_secs(3)).await, Outcome::DeadlinePassed { open: 1 });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_that_lingers_sees_what_comes_late_and_keeps_to_its_limit() {
+        let seconds = Duration::from_secs;
+        let (trigger, drain) = channel();
+        let task = tokio::spawn(async move {
+            drain.started().await;
+            tokio::time::sleep(seconds(2)).await;
+            let _late = drain.guard();
+            tokio::time::sleep(seconds(2)).await;
+        });
+        let begin = trigger.start();
+        assert_eq!(trigger.drain_after(seconds(3), seconds(10)).await, Outcome::Drained);
+        assert_eq!(begin.elapsed(), seconds(4));
+        task.await.unwrap();
+        let (trigger, _drain) = channel();
+        let begin = trigger.start();
+        assert_eq!(trigger.drain_after(seconds(3), seconds(1)).await, Outcome::Drained);
+        assert_eq!(begin.elapsed(), seconds(1));
     }
 
     #[tokio::test(start_paused = true)]

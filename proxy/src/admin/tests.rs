@@ -23,6 +23,7 @@ fn admin(limit: Duration) -> (u16, Drain) {
     let admin = Admin {
         drain: trigger,
         drain_limit: limit,
+        linger: Duration::ZERO,
         config_dump: Arc::new(|| r#"{"workload":null}"#.to_owned()),
         log_level: LogLevel::detached(),
     };
