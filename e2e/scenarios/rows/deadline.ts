@@ -1,7 +1,7 @@
 import { firstAnswer, offer, success } from '../load.js';
 import { PORTS } from '../objects.js';
-import type { Pod, Seen } from '../pod.js';
 import { policy } from '../policy.js';
+import { takeAll } from '../replicas.js';
 import type { Figures, Scenario, Stage } from '../scenario.js';
 
 const SERVICES = { first: '10.96.0.11', second: '10.96.0.12', third: '10.96.0.13' } as const;
@@ -43,10 +43,6 @@ export const deadline: Scenario = {
 
 type Through = Figures & Record<'success' | 'started' | 'late' | 'latestMillis' | 'stall', number>;
 
-async function takeAll<const T extends readonly Pod[]>(...pods: T): Promise<{ [K in keyof T]: Seen }> {
-  return (await Promise.all(pods.map((pod) => pod.take()))) as { [K in keyof T]: Seen };
-}
-
 /** Offers requests to a chain of three; `suffix` tells the pods of one chain from those of another. */
 async function through(
   { world, app, seconds }: Stage,
@@ -63,10 +59,10 @@ async function through(
     { name: `third-${suffix}`, app: 'third', target: [] },
   );
   await firstAnswer(client, SERVICES.first, app);
-  await takeAll(first, second, third);
+  await takeAll([first, second, third]);
   const load = { to: SERVICES.first, rate: RATE, seconds: seconds(10, 3), giveUpMillis: GIVE_UP_MILLIS };
   const report = await offer(client, load, app);
-  const [a, b, { started, late, latestMillis, stallMillis }] = await takeAll(first, second, third);
+  const [a, b, { started, late, latestMillis, stallMillis }] = await takeAll([first, second, third]);
   const stall = Math.max(a.stallMillis, b.stallMillis, stallMillis);
   for (const pod of [client, first, second, third]) await pod.delete();
   return { success: success(report), started, late, latestMillis, stall };

@@ -23,17 +23,18 @@ export const restart: Scenario = {
     );
     await firstAnswer(client, SERVICE, app);
     const replicas = old.slice(0, seconds(3, 2));
-    const lasts = 2 + replicas.length * 2 + 2;
+    const lasts = 3 + replicas.length * 2;
     const running = offer(client, { to: SERVICE, rate: RATE, seconds: lasts }, app);
     await sleep(1000);
+    const endings: Promise<void>[] = [];
     let newest: Pod | undefined;
     for (const [index, pod] of replicas.entries()) {
-      const begin = Date.now();
       [newest] = await world.start(replica(`b${index + 1}`));
-      await pod.delete();
-      await sleep(Math.max(0, 2000 - (Date.now() - begin)));
+      endings.push(pod.delete());
+      await sleep(1000);
     }
-    await newest?.delete();
+    if (newest !== undefined) endings.push(newest.delete());
+    await Promise.all(endings);
     const report = await running;
     const answered = Object.keys(report.versions).length;
     if (report.failed > 0) console.error('restart, http:', report.failures);

@@ -1,18 +1,13 @@
 import { firstAnswer, offer, success } from '../load.js';
 import { policy } from '../policy.js';
+import { replicas, started, takeAll } from '../replicas.js';
 import type { Scenario } from '../scenario.js';
 
 const SERVICE = '10.96.0.5';
 const RATE = 200;
 /** What the budget allows in any case, a second. */
 const FLOOR = 10;
-const replica = (name: string) =>
-  ({
-    name,
-    app: 'reviews',
-    target: [],
-    behaviour: { latencyMillis: 2, failPercent: 100, failStatus: 503 },
-  }) as const;
+const FAILING = { latencyMillis: 2, failPercent: 100, failStatus: 503 } as const;
 
 /** Retries must not make an outage worse. */
 export const storm: Scenario = {
@@ -22,25 +17,24 @@ export const storm: Scenario = {
   play: async ({ world, app, seconds }) => {
     world.service('reviews', SERVICE);
     world.apply(await policy('storm'));
-    const [client, ...replicas] = await world.start(
+    const [client, ...all] = await world.start(
       { name: 'client', app: 'web' },
-      ...['r1', 'r2', 'r3', 'r4', 'r5'].map(replica),
+      ...replicas('reviews', 5, () => FAILING),
     );
     await firstAnswer(client, SERVICE, app);
-    for (const each of replicas) await each.take();
+    await takeAll(all);
     const lasts = seconds(15, 5);
     const report = await offer(client, { to: SERVICE, rate: RATE, seconds: lasts }, app);
-    const seen = await Promise.all(replicas.map((each) => each.take()));
-    const started = seen.reduce((sum, { started: one }) => sum + one, 0);
-    const retried = seen.reduce((sum, { retried: one }) => sum + one, 0);
+    const seen = await takeAll(all);
+    const retried = seen.reduce((sum, one) => sum + one.retried, 0);
     const allowed = 1.2 * report.requests + FLOOR * report.seconds;
     return {
       requests: report.requests,
-      started,
+      started: started(seen),
       retried,
       success: success(report),
-      load: started / report.requests,
-      ofAllowed: started / allowed,
+      load: started(seen) / report.requests,
+      ofAllowed: started(seen) / allowed,
     };
   },
   reached: (of) =>
