@@ -8,6 +8,7 @@ mod deadline;
 mod ejection;
 mod failure;
 mod forwarding;
+mod grpc;
 mod h2spec;
 mod harness;
 mod http1;
