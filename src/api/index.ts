@@ -3,6 +3,7 @@
 export type { Kind } from './schema/kind.js';
 export { durationMs } from './schema/duration.js';
 export { regexProblem } from './schema/regex.js';
+export { isOrigin } from './v1alpha1/cors.js';
 export { headerChangeProblem } from './v1alpha1/header-changes.js';
 export { KINDS } from './v1alpha1/kinds.js';
 export { type TrafficPolicy, trafficPolicy } from './v1alpha1/traffic-policy.js';
@@ -11,6 +12,7 @@ export { UNSUPPORTED, type Unsupported } from './v1alpha1/unsupported.js';
 export { findUnsupported, type NotSupported } from './v1alpha1/not-supported.js';
 export {
   type BackendRef,
+  type CorsFilter,
   type Filter,
   type GrpcMatch,
   type GrpcRoute,

@@ -2,6 +2,7 @@
 
 export type {
   BackendRef,
+  CorsFilter,
   Filter,
   HeaderModifier,
   NamedCondition,

@@ -55,6 +55,15 @@ const redirect = z.object({
 
 const urlRewrite = z.object({ hostname: z.string().optional(), path: pathModifier.optional() });
 
+const cors = z.object({
+  allowOrigins: z.array(z.string()).default([]),
+  allowMethods: z.array(z.string()).default([]),
+  allowHeaders: z.array(z.string()).default([]),
+  exposeHeaders: z.array(z.string()).default([]),
+  allowCredentials: z.boolean().default(false),
+  maxAge: z.int().default(5),
+});
+
 /** A step on the way of a request; `type` says which of the others is set. A GRPCRoute has some of these. */
 export const filter = z.object({
   type: z.string(),
@@ -63,6 +72,7 @@ export const filter = z.object({
   requestMirror: mirror.optional(),
   requestRedirect: redirect.optional(),
   urlRewrite: urlRewrite.optional(),
+  cors: cors.optional(),
   extensionRef: z.object({ group: z.string(), kind: z.string(), name: z.string() }).optional(),
 });
 
@@ -89,6 +99,7 @@ export const metadata = z.object({
 
 export type ParentRef = z.infer<typeof parentRef>;
 export type ObjectRef = z.infer<typeof objectRef>;
+export type CorsFilter = z.infer<typeof cors>;
 export type BackendRef = z.infer<typeof backendRef>;
 export type Filter = z.infer<typeof filter>;
 export type HeaderModifier = z.infer<typeof headerModifier>;

@@ -4,11 +4,15 @@ import { duration, headerName } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 
 /** `*`, or scheme, host and perhaps port of a page, whose host may be or begin with a wildcard. */
-const origin = z
-  .string()
-  .min(1)
-  .max(253)
-  .regex(/^(\*|[A-Za-z][A-Za-z0-9+.-]*:\/\/(\*|(\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)$/);
+const ORIGIN =
+  /^(\*|[A-Za-z][A-Za-z0-9+.-]*:\/\/(\*|(\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)$/;
+
+const origin = z.string().min(1).max(253).regex(ORIGIN);
+
+/** Whether proxies understand a text as origins. */
+export function isOrigin(text: string): boolean {
+  return ORIGIN.test(text);
+}
 
 const method = z.enum(['*', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']);
 

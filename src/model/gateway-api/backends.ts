@@ -1,6 +1,7 @@
 import type { BackendRef } from '../../api/index.js';
 import type { SplitEntry } from '../policy.js';
 import { HEADER_FILTERS, readFilters } from './filters.js';
+import { invalidRef } from './backend-kind.js';
 import type { Notes } from './notes.js';
 
 /** Where the requests of a rule go. Without a backend, or with none that has a weight, they are answered 500. */
@@ -28,7 +29,8 @@ function readBackend(
   notes: Notes,
 ): SplitEntry {
   const { weight, name, port } = ref;
-  const actions = readFilters(ref.filters, { field: `${field}.filters`, types: HEADER_FILTERS }, notes);
+  const place = { field: `${field}.filters`, namespace, types: HEADER_FILTERS };
+  const { actions } = readFilters(ref.filters, place, notes);
   const headers = actions?.headers;
   const common = { weight, fallback: false, ...(headers === undefined ? {} : { headers }), field };
   const invalid = invalidRef(ref);
@@ -40,12 +42,4 @@ function readBackend(
     ...common,
     service: { namespace: ref.namespace ?? namespace, name, ...(port === undefined ? {} : { port }) },
   };
-}
-
-function invalidRef({ group, kind, port }: BackendRef): string | undefined {
-  if (group !== '' || kind !== 'Service') {
-    const named = group === '' ? kind : `${kind}.${group}`;
-    return `a backend of kind ${named} is not supported; name a Service`;
-  }
-  return port === undefined ? 'a Service as backend needs a port; add it' : undefined;
 }

@@ -6,48 +6,83 @@ import {
   headerChangeProblem,
 } from '../../api/index.js';
 import type { Answer, HeaderChanges, MessageHeaders, PathChange, RouteActions } from '../route-actions.js';
+import type { MirrorEntry } from '../policy.js';
+import { readCors } from './cors.js';
+import { readMirror } from './mirror.js';
 import type { Notes } from './notes.js';
 
 /** Where filters stand, and what they may be there. */
 export interface FilterPlace {
   readonly field: string;
+  /** What references mean by default. */
+  readonly namespace: string;
   /** Types that the mesh honours in this place. */
-  readonly types: readonly (keyof typeof READERS)[];
+  readonly types: readonly FilterType[];
 }
+
+type FilterType = keyof typeof READERS | 'RequestMirror';
 
 /** Filters of a rule of an HTTPRoute. */
 export const HTTP_RULE_FILTERS: FilterPlace['types'] = [
   'RequestHeaderModifier',
   'ResponseHeaderModifier',
+  'RequestMirror',
   'RequestRedirect',
   'URLRewrite',
+  'CORS',
 ];
 
-/** Filters of a rule of a GRPCRoute, and those of one share of either kind of route. */
+/** Filters of a rule of a GRPCRoute. */
+export const GRPC_RULE_FILTERS: FilterPlace['types'] = [
+  'RequestHeaderModifier',
+  'ResponseHeaderModifier',
+  'RequestMirror',
+];
+
+/** Filters of one share of either kind of route. */
 export const HEADER_FILTERS: FilterPlace['types'] = ['RequestHeaderModifier', 'ResponseHeaderModifier'];
 
-/** What filters do to requests and responses; undefined when they do nothing. */
+/** What filters do to requests and responses. */
+export interface ReadFilters {
+  readonly actions?: RouteActions;
+  readonly mirrors?: readonly MirrorEntry[];
+}
+
+/** Reads filters in order; what the mesh does not honour in this place is noted. */
 export function readFilters(
   filters: readonly Filter[],
-  { field, types }: FilterPlace,
+  { field, namespace, types }: FilterPlace,
   notes: Notes,
-): RouteActions | undefined {
+): ReadFilters {
   let actions: RouteActions = {};
+  const mirrors: MirrorEntry[] = [];
   for (const [place, filter] of filters.entries()) {
     const at = `${field}[${place}]`;
     const type = types.find((known) => known === filter.type);
     if (type === undefined) refuse(filter, { field: at, types }, notes);
+    else if (type === 'RequestMirror') mirrors.push(...readMirror(filter, { field: at, namespace }, notes));
     else actions = joined(actions, READERS[type](filter, at, notes));
   }
-  if (actions.answer !== undefined && actions.rewrite !== undefined) {
-    notes.add({
-      condition: 'Accepted',
-      reason: 'IncompatibleFilters',
-      field,
-      message: 'a request is redirected or rewritten, not both; remove one of the filters',
-    });
-  }
-  return Object.keys(actions).length === 0 ? undefined : actions;
+  checkCombination(actions, mirrors, { field, notes });
+  return {
+    ...(Object.keys(actions).length === 0 ? {} : { actions }),
+    ...(mirrors.length === 0 ? {} : { mirrors }),
+  };
+}
+
+/** A redirect sends nothing on that could be rewritten or copied. */
+function checkCombination(
+  { answer, rewrite }: RouteActions,
+  mirrors: readonly MirrorEntry[],
+  { field, notes }: { readonly field: string; readonly notes: Notes },
+): void {
+  if (answer === undefined || (rewrite === undefined && mirrors.length === 0)) return;
+  notes.add({
+    condition: 'Accepted',
+    reason: 'IncompatibleFilters',
+    field,
+    message: 'a request that is redirected is neither rewritten nor mirrored; remove one of the filters',
+  });
 }
 
 /** One reader for each type of filter that the mesh honours. */
@@ -66,6 +101,8 @@ const READERS = {
     requestRedirect === undefined
       ? {}
       : { answer: redirect(requestRedirect, `${field}.requestRedirect`, notes) },
+  CORS: ({ cors }: Filter, field: string, notes: Notes): RouteActions =>
+    cors === undefined ? {} : { cors: readCors(cors, `${field}.cors`, notes) },
   URLRewrite: ({ urlRewrite }: Filter, field: string, notes: Notes): RouteActions => {
     const path = pathChange(urlRewrite?.path, `${field}.urlRewrite.path`, notes);
     const host = urlRewrite?.hostname;
@@ -75,7 +112,11 @@ const READERS = {
   },
 } satisfies Readonly<Record<string, (filter: Filter, field: string, notes: Notes) => RouteActions>>;
 
-function refuse({ type, extensionRef }: Filter, { field, types }: FilterPlace, notes: Notes): void {
+function refuse(
+  { type, extensionRef }: Filter,
+  { field, types }: Pick<FilterPlace, 'field' | 'types'>,
+  notes: Notes,
+): void {
   notes.unsupported(`${field}.type`, `${type} is not supported here; Weft honours ${types.join(', ')}`);
   if (extensionRef === undefined) return;
   const { group, kind } = extensionRef;

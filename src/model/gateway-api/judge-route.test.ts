@@ -5,7 +5,7 @@ import { judge } from '../judge.js';
 import { judgeRoute } from './judge-route.js';
 
 const rule = { backendRefs: [{ name: 'reviews', port: 8080 }] };
-const mirror = { type: 'RequestMirror', requestMirror: { backendRef: { name: 'reviews', port: 8080 } } };
+const unknown = { type: 'Tomorrow' };
 const parent = { group: '', kind: 'Service', name: 'reviews' };
 
 function words(mesh: ReturnType<typeof aShop>, route: ReturnType<typeof aRoute>) {
@@ -42,6 +42,17 @@ test.each([
     [{ ...GOOD, refs: 'False BackendNotFound' }],
   ],
   [
+    'a copy that has nowhere to go',
+    [
+      {
+        ...rule,
+        filters: [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'gone', port: 80 } } }],
+      },
+    ],
+    [parent],
+    [{ ...GOOD, refs: 'False BackendNotFound' }],
+  ],
+  [
     'a backend of another kind',
     [{ backendRefs: [{ kind: 'Bucket', group: 'example.net', name: 'gone' }] }],
     [parent],
@@ -49,13 +60,13 @@ test.each([
   ],
   [
     'nothing that can act',
-    [{ ...rule, filters: [mirror] }],
+    [{ ...rule, filters: [unknown] }],
     [parent],
     [{ ...GOOD, accepted: 'False UnsupportedValue' }],
   ],
   [
     'a part that can act',
-    [rule, { ...rule, filters: [mirror] }],
+    [rule, { ...rule, filters: [unknown] }],
     [parent],
     [{ ...GOOD, partly: 'True UnsupportedValue' }],
   ],
@@ -85,7 +96,7 @@ test('a port that is declared to carry bytes has no routes', () => {
 });
 
 test('what is left out begins with the words of the API', () => {
-  const [verdict] = judgeRoute(aShop(), aRoute('r', [rule, { ...rule, filters: [mirror] }]));
+  const [verdict] = judgeRoute(aShop(), aRoute('r', [rule, { ...rule, filters: [unknown] }]));
   expect(verdict!.partiallyInvalid!.message).toMatch(/^Dropped Rule 1: spec\.rules\[1\]\.filters\[0\]/);
 });
 

@@ -120,8 +120,8 @@ function judgeRefs(mesh: Mesh, route: MeshRoute): Verdict {
 }
 
 function missingBackends(mesh: Mesh, route: MeshRoute): readonly RouteProblem[] {
-  return route.rules.flatMap(({ index, route: { split } }) =>
-    split.flatMap((entry) => {
+  return route.rules.flatMap(({ index, route: { split, mirrors = [] } }) =>
+    [...split, ...mirrors].flatMap((entry) => {
       if (entry.service === undefined) return [];
       const { invalid } = followSplit(mesh, entry, '', 0);
       if (invalid === undefined) return [];
@@ -131,7 +131,7 @@ function missingBackends(mesh: Mesh, route: MeshRoute): readonly RouteProblem[] 
           reason: 'BackendNotFound' as const,
           rule: index,
           field: entry.field,
-          message: `${invalid}; until it does, its share of the requests is answered with status 500`,
+          message: `${invalid}; until it does, ${split.some((share) => share === entry) ? 'its share of the requests is answered with status 500' : 'nothing is mirrored there'}`,
         },
       ];
     }),

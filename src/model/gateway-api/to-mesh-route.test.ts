@@ -148,6 +148,40 @@ describe('what a rule does', () => {
     });
   });
 
+  test('mirrors, of everything where no part is given, and none to a kind nobody knows', () => {
+    const mirror = (fields: object) => ({ type: 'RequestMirror', requestMirror: fields });
+    const filters = [
+      mirror({ backendRef: BACKEND }),
+      mirror({ backendRef: { ...BACKEND, namespace: 'other' }, percent: 5 }),
+      mirror({ backendRef: BACKEND, fraction: { numerator: 1, denominator: 1000 } }),
+      mirror({ backendRef: { group: 'example.net', kind: 'Bucket', name: 'b' } }),
+    ];
+    for (const kind of ['HTTPRoute', 'GRPCRoute'] as const) {
+      const { rules, problems } = aRoute('r', [{ filters, backendRefs: [BACKEND] }], { kind });
+      const { mirrors = [] } = rules[0]!.route;
+      expect(mirrors.map(({ service, portion }) => [service!.namespace, portion])).toEqual([
+        ['shop', { numerator: 100, denominator: 100 }],
+        ['other', { numerator: 5, denominator: 100 }],
+        ['shop', { numerator: 1, denominator: 1000 }],
+      ]);
+      expect(problems).toMatchObject([{ condition: 'ResolvedRefs', reason: 'InvalidKind' }]);
+    }
+  });
+
+  test('CORS, with names in lower case and 5 s where nothing is said', () => {
+    const cors = { allowOrigins: ['https://*.Shop.example'], allowHeaders: ['X-A'], allowMethods: ['PUT'] };
+    expect(rule({ filters: [{ type: 'CORS', cors }] }).route.actions).toEqual({
+      cors: {
+        allowOrigins: ['https://*.shop.example'],
+        allowMethods: ['PUT'],
+        allowHeaders: ['x-a'],
+        exposeHeaders: [],
+        allowCredentials: false,
+        maxAgeSeconds: 5,
+      },
+    });
+  });
+
   test('timeouts and retries', () => {
     const { route } = rule({
       timeouts: { request: '10s', backendRequest: '500ms' },
@@ -168,10 +202,21 @@ describe('what cannot act', () => {
   const filter = (type: string, fields: object = {}) => ({ filters: [{ type, ...fields }] });
   const redirect = (fields: object) => filter('RequestRedirect', { requestRedirect: fields });
   test.each([
+    [filter('ExternalAuth', { externalAuth: {} }), 'UnsupportedValue', 'filters[0].type'],
     [
-      filter('RequestMirror', { requestMirror: { backendRef: BACKEND } }),
+      filter('CORS', { cors: { allowOrigins: ['https://a*b.example'] } }),
       'UnsupportedValue',
-      'filters[0].type',
+      'filters[0].cors.allowOrigins[0]',
+    ],
+    [
+      {
+        filters: [
+          { type: 'RequestRedirect', requestRedirect: { hostname: 'b' } },
+          { type: 'RequestMirror', requestMirror: { backendRef: BACKEND } },
+        ],
+      },
+      'IncompatibleFilters',
+      'filters',
     ],
     [filter('Tomorrow'), 'UnsupportedValue', 'filters[0].type'],
     [

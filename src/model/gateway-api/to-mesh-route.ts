@@ -10,7 +10,7 @@ import { serviceKey } from '../keys.js';
 import type { PolicyRoute } from '../policy.js';
 import type { RouteActions } from '../route-actions.js';
 import { nowhere, readBackends } from './backends.js';
-import { HEADER_FILTERS, HTTP_RULE_FILTERS, readFilters } from './filters.js';
+import { GRPC_RULE_FILTERS, HTTP_RULE_FILTERS, type ReadFilters, readFilters } from './filters.js';
 import { readGrpcMatch } from './grpc-match.js';
 import { readHttpMatch } from './http-match.js';
 import type {
@@ -99,17 +99,18 @@ function readHttpRule(rule: HttpRule, place: Place): Read {
   const notes = new Notes(place.index);
   const matches = rule.matches.map((match, i) => readHttpMatch(match, `${field}.matches[${i}]`, notes));
   if (notes.refusal !== undefined) return { problems: notes.problems };
-  const filters = { field: `${field}.filters`, types: HTTP_RULE_FILTERS };
-  const actions = readFilters(rule.filters, filters, notes);
+  const { namespace } = place;
+  const filters = { field: `${field}.filters`, namespace, types: HTTP_RULE_FILTERS };
+  const read = readFilters(rule.filters, filters, notes);
   const extras = {
     ...readTimeouts(rule.timeouts, `${field}.timeouts`, notes),
     ...readRetries(rule.retry, `${field}.retry`, notes),
   };
-  checkPrefix(actions, matches, { field, notes });
+  checkPrefix(read.actions, matches, { field, notes });
   return finish(rule, {
     place,
     notes,
-    actions,
+    read,
     extras,
     matches: matches.length === 0 ? [ANY_HTTP] : matches,
   });
@@ -120,12 +121,13 @@ function readGrpcRule(rule: GrpcRule, place: Place): Read {
   const notes = new Notes(place.index);
   const matches = rule.matches.map((match, i) => readGrpcMatch(match, `${field}.matches[${i}]`, notes));
   if (notes.refusal !== undefined) return { problems: notes.problems };
-  const filters = { field: `${field}.filters`, types: HEADER_FILTERS };
-  const actions = readFilters(rule.filters, filters, notes);
+  const { namespace } = place;
+  const filters = { field: `${field}.filters`, namespace, types: GRPC_RULE_FILTERS };
+  const read = readFilters(rule.filters, filters, notes);
   return finish(rule, {
     place,
     notes,
-    actions,
+    read,
     extras: {},
     matches: matches.length === 0 ? [ANY_GRPC] : matches,
   });
@@ -138,12 +140,12 @@ interface Parts {
   readonly place: Place;
   readonly notes: Notes;
   readonly matches: readonly RankedMatch[];
-  readonly actions: RouteActions | undefined;
+  readonly read: ReadFilters;
   readonly extras: Pick<PolicyRoute, 'timeouts' | 'retries'>;
 }
 
 /** Half of a rule would be another rule, so one that cannot act as a whole answers 500 to what it matches. */
-function finish(rule: HttpRule | GrpcRule, { place, notes, matches, actions, extras }: Parts): Read {
+function finish(rule: HttpRule | GrpcRule, { place, notes, matches, read, extras }: Parts): Read {
   const { namespace, route, index } = place;
   const field = `spec.rules[${index}]`;
   if (rule.sessionPersistence !== undefined) {
@@ -151,10 +153,12 @@ function finish(rule: HttpRule | GrpcRule, { place, notes, matches, actions, ext
   }
   const refs = `${field}.backendRefs`;
   const split =
-    actions?.answer === undefined ? readBackends(rule.backendRefs, { namespace, field: refs }, notes) : [];
+    read.actions?.answer === undefined
+      ? readBackends(rule.backendRefs, { namespace, field: refs }, notes)
+      : [];
   const { refusal } = notes;
   const name = `${route}/${rule.name ?? `rule-${index}`}`;
-  const acting = { name, split, ...extras, ...(actions === undefined ? {} : { actions }) };
+  const acting = { name, split, ...extras, ...read };
   return {
     rule: {
       index,
