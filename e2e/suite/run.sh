@@ -10,10 +10,11 @@ met=0
 missed=0
 failed_steps=()
 
-# tally LOG: prints "passed failed" as the runners in the log counted them (jest, cargo test).
+# tally LOG: prints "passed failed" as the runners in the log counted them (jest, cargo test, the Gateway API suite).
 tally() {
   sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
     /^test result:/ { passed += $4; failed += $6 }
+    /^conformance: [0-9]+ of [0-9]+ met$/ { passed += $2; failed += $4 - $2 }
     /^Tests:/ {
       for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) passed += $(i-1); if ($i ~ /^failed/) failed += $(i-1) }
     }
@@ -68,6 +69,7 @@ stage_e2e() {
   step 'demo' e2e/demo/run.sh
   step 'demo: a second time' e2e/demo/run.sh
   step 'cluster: tests' npm run --silent test:e2e
+  step 'cluster: gateway api conformance' e2e/conformance/run.sh "$logs/conformance"
   step 'cluster: kind config parses' e2e/cluster/check-kind-config.sh
 }
 

@@ -1,0 +1,259 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { deploy, load, namespace } from '../support/app.js';
+import { httpRoute, installGatewayApi, parent, request, routeCondition, seen } from '../support/gateway.js';
+import { apply, eventually, kubectl } from '../support/run.js';
+
+const NS = 'e2e-gateway-http';
+const FAR = 'e2e-gateway-far';
+const CLIENT = 'deploy/client';
+
+const ask = (path: string, ...flags: string[]) => request(NS, CLIENT, `http://front:8080${path}`, ...flags);
+const prefix = (value: string): object => ({ path: { type: 'PathPrefix', value } });
+const backend = (name: string, rest: object = {}): object => ({ name, port: 8080, ...rest });
+
+/** Puts a route in the place of the one before and waits until Weft has accepted it and it is seen to act. */
+async function routeTo(rules: object[], acts: () => Promise<boolean>, rest: object = {}): Promise<void> {
+  await apply(httpRoute(NS, 'front', { parentRefs: [parent('front')], rules, ...rest }));
+  await routeCondition({ namespace: NS, name: 'front' }, 'Accepted', 'True');
+  await eventually('the route acts', acts, 15);
+}
+
+beforeAll(async () => {
+  await installGatewayApi();
+  await apply([namespace(NS), namespace(FAR)]);
+  await deploy(
+    { namespace: NS, name: 'front' },
+    { namespace: NS, name: 'one', version: 'one' },
+    { namespace: NS, name: 'two', version: 'two' },
+    { namespace: NS, name: 'client' },
+    { namespace: FAR, name: 'far', version: 'far' },
+  );
+});
+
+afterAll(() => kubectl('delete', 'namespace', NS, FAR, '--wait=false'));
+
+describe('redirects', () => {
+  const cases: [what: string, redirect: object, location: string][] = [
+    [
+      'prefix',
+      { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/new' } },
+      'http://front:8080/new/a?b=c',
+    ],
+    ['strip', { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/' } }, 'http://front:8080/a?b=c'],
+    ['full', { path: { type: 'ReplaceFullPath', replaceFullPath: '/whole' } }, 'http://front:8080/whole?b=c'],
+    ['host', { hostname: 'example.org' }, 'http://example.org:8080/host/a?b=c'],
+    ['scheme', { scheme: 'https' }, 'https://front/scheme/a?b=c'],
+    ['port', { port: 8443 }, 'http://front:8443/port/a?b=c'],
+    ['usual', { scheme: 'https', port: 443 }, 'https://front/usual/a?b=c'],
+    ['odd', { scheme: 'https', port: 8443 }, 'https://front:8443/odd/a?b=c'],
+    [
+      'all',
+      {
+        scheme: 'https',
+        hostname: 'example.org',
+        port: 8443,
+        path: { type: 'ReplaceFullPath', replaceFullPath: '/x' },
+        statusCode: 301,
+      },
+      'https://example.org:8443/x?b=c',
+    ],
+    ['status', { statusCode: 303 }, 'http://front:8080/status/a?b=c'],
+  ];
+
+  beforeAll(() =>
+    routeTo(
+      cases.map(([what, requestRedirect]) => ({
+        matches: [prefix(`/${what}`)],
+        filters: [{ type: 'RequestRedirect', requestRedirect }],
+      })),
+      async () => (await ask('/prefix')).status === 302,
+    ),
+  );
+
+  test.each(cases)('Location of a redirect that changes %s', async (what, redirect, location) => {
+    const { status, headers } = await ask(`/${what}/a?b=c`);
+    expect({ status, location: headers['location'] }).toEqual({
+      status: (redirect as { statusCode?: number }).statusCode ?? 302,
+      location,
+    });
+  });
+
+  test('a path that no rule matches is answered 404', async () => {
+    expect((await ask('/elsewhere')).status).toBe(404);
+  });
+});
+
+describe('rewrites', () => {
+  const cases: [path: string, urlRewrite: object, expected: { path?: string; host?: string }][] = [
+    [
+      '/prefix/a?b=c',
+      { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/new' } },
+      { path: '/new/a?b=c' },
+    ],
+    ['/strip/a', { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/' } }, { path: '/a' }],
+    ['/bare', { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/' } }, { path: '/' }],
+    ['/full/a?b=c', { path: { type: 'ReplaceFullPath', replaceFullPath: '/whole' } }, { path: '/whole?b=c' }],
+    ['/host', { hostname: 'rewritten.example' }, { path: '/host', host: 'rewritten.example' }],
+  ];
+
+  beforeAll(() =>
+    routeTo(
+      cases.map(([path, urlRewrite]) => ({
+        matches: [prefix(/^\/\w+/.exec(path)?.[0] ?? path)],
+        filters: [{ type: 'URLRewrite', urlRewrite }],
+        backendRefs: [backend('one')],
+      })),
+      async () => (await ask('/strip/x')).status === 200,
+    ),
+  );
+
+  test.each(cases)('%s arrives rewritten by %j', async (path, _rewrite, expected) => {
+    const arrived = seen(await ask(path));
+    expect(arrived).toMatchObject({ service: 'one', ...expected });
+    if (expected.host === undefined) expect(arrived.host).toBe('front:8080');
+  });
+});
+
+describe('matches', () => {
+  beforeAll(() =>
+    routeTo(
+      [
+        { matches: [{ method: 'POST' }], backendRefs: [backend('two')] },
+        { matches: [{ headers: [{ name: 'X-Lane', value: 'b' }] }], backendRefs: [backend('two')] },
+        {
+          matches: [{ headers: [{ type: 'RegularExpression', name: 'x-user', value: 'a[0-9]+' }] }],
+          backendRefs: [backend('two')],
+        },
+        {
+          matches: [{ path: { type: 'RegularExpression', value: '/v[0-9]+/.*' } }],
+          backendRefs: [backend('two')],
+        },
+        { matches: [{ path: { type: 'Exact', value: '/exact' } }], backendRefs: [backend('two')] },
+        { backendRefs: [backend('one')] },
+      ],
+      async () => (await ask('/', '-method', 'POST')).headers['x-version'] === 'two',
+    ),
+  );
+
+  test.each<[what: string, path: string, flags: string[], version: string]>([
+    ['method', '/', ['-method', 'POST'], 'two'],
+    ['another method', '/', ['-method', 'PUT'], 'one'],
+    ['header, whatever its case', '/', ['-headers', 'x-lane=b'], 'two'],
+    ['header with another value', '/', ['-headers', 'x-lane=B'], 'one'],
+    ['header by expression', '/', ['-headers', 'x-user=a12'], 'two'],
+    ['an expression holds for the whole value', '/', ['-headers', 'x-user=a12z'], 'one'],
+    ['path by expression', '/v2/x', [], 'two'],
+    ['exact path', '/exact', [], 'two'],
+    ['more than the exact path', '/exact/', [], 'one'],
+  ])('%s', async (_what, path, flags, version) => {
+    expect((await ask(path, ...flags)).headers['x-version']).toBe(version);
+  });
+});
+
+test('the most specific match wins, whatever the order of rules', async () => {
+  await routeTo(
+    [
+      { matches: [prefix('/')], backendRefs: [backend('one')] },
+      { matches: [prefix('/a')], backendRefs: [backend('one')] },
+      { matches: [prefix('/a/b')], backendRefs: [backend('two')] },
+      {
+        matches: [{ ...prefix('/a'), headers: [{ name: 'x-lane', value: 'b' }] }],
+        backendRefs: [backend('two')],
+      },
+    ],
+    async () => (await ask('/a/b/c')).headers['x-version'] === 'two',
+  );
+  expect((await ask('/a/c')).headers['x-version']).toBe('one');
+  expect((await ask('/a/c', '-headers', 'x-lane=b')).headers['x-version']).toBe('two');
+});
+
+test('a backend in another namespace needs no ReferenceGrant', async () => {
+  await routeTo(
+    [{ backendRefs: [backend('far', { namespace: FAR })] }],
+    async () => (await ask('/')).headers['x-version'] === 'far',
+  );
+  const resolved = await routeCondition({ namespace: NS, name: 'front' }, 'ResolvedRefs', 'True');
+  expect(resolved.reason).toBe('ResolvedRefs');
+});
+
+test('a backend that does not exist answers 500 for its share, and the status names it', async () => {
+  await routeTo(
+    [{ backendRefs: [backend('one', { weight: 3 }), backend('nowhere', { weight: 1 })] }],
+    async () =>
+      (await load(NS, CLIENT, '-url', 'http://front:8080/', '-count', '40', '-rate', '0')).statuses['500'] !==
+      undefined,
+  );
+  const unresolved = await routeCondition({ namespace: NS, name: 'front' }, 'ResolvedRefs', 'False');
+  expect(unresolved).toMatchObject({ reason: 'BackendNotFound', message: expect.stringMatching(/nowhere/) });
+  const { statuses } = await load(NS, CLIENT, '-url', 'http://front:8080/', '-count', '1000', '-rate', '0');
+  // A quarter of 1000, +- 3.89 standard deviations of 13.7: the 99.99 % binomial interval.
+  expect(statuses['500']).toBeGreaterThan(196);
+  expect(statuses['500']).toBeLessThan(304);
+});
+
+test('weights hold; a weight of zero takes nothing', async () => {
+  await routeTo(
+    [
+      {
+        backendRefs: [
+          backend('one', { weight: 9 }),
+          backend('two', { weight: 1 }),
+          backend('front', { weight: 0 }),
+        ],
+      },
+    ],
+    async () => (await ask('/')).headers['x-version'] !== 'v1',
+  );
+  const { versions } = await load(NS, CLIENT, '-url', 'http://front:8080/', '-count', '1000', '-rate', '0');
+  expect(Object.keys(versions).sort()).toEqual(['one', 'two']);
+  expect(versions['two']).toBeGreaterThan(63);
+  expect(versions['two']).toBeLessThan(137);
+});
+
+test('backends whose weights are all zero answer 500', async () => {
+  await routeTo(
+    [{ backendRefs: [backend('one', { weight: 0 })] }],
+    async () => (await ask('/')).status === 500,
+  );
+});
+
+test('a rule without backends and without a redirect answers 500', async () => {
+  await routeTo([{ matches: [prefix('/nothing')] }], async () => (await ask('/nothing')).status === 500);
+});
+
+test('headers: the route changes requests and responses, a backend its own share', async () => {
+  await routeTo(
+    [
+      {
+        filters: [
+          {
+            type: 'RequestHeaderModifier',
+            requestHeaderModifier: { add: [{ name: 'x-route', value: 'r' }] },
+          },
+          {
+            type: 'ResponseHeaderModifier',
+            responseHeaderModifier: { set: [{ name: 'x-version', value: 'hidden' }] },
+          },
+        ],
+        backendRefs: [
+          backend('one', {
+            filters: [
+              {
+                type: 'RequestHeaderModifier',
+                requestHeaderModifier: { set: [{ name: 'x-share', value: 's' }] },
+              },
+              {
+                type: 'ResponseHeaderModifier',
+                responseHeaderModifier: { add: [{ name: 'x-back', value: 'b' }] },
+              },
+            ],
+          }),
+        ],
+      },
+    ],
+    async () => (await ask('/')).headers['x-version'] === 'hidden',
+  );
+  const response = await ask('/', '-headers', 'x-route=own');
+  expect(response.headers).toMatchObject({ 'x-version': 'hidden', 'x-back': 'b' });
+  expect(seen(response).headers).toMatchObject({ 'x-route': 'own,r', 'x-share': 's' });
+});

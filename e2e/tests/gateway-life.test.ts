@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { deploy, load, namespace } from '../support/app.js';
+import { httpRoute, installGatewayApi, parent, request, routeCondition } from '../support/gateway.js';
+import { trafficPolicy } from '../support/policy.js';
+import { apply, eventually, get, kubectl } from '../support/run.js';
+
+const NS = 'e2e-gateway-life';
+const URL = 'http://front:8080/';
+const CLIENT = 'deploy/client';
+
+const route = (...rules: object[]): object =>
+  httpRoute(NS, 'front', { parentRefs: [parent('front')], rules });
+const to = (name: string, rest: object = {}): object => ({ ...rest, backendRefs: [{ name, port: 8080 }] });
+
+async function version(path = ''): Promise<string | undefined> {
+  return (await request(NS, CLIENT, URL + path)).headers['x-version'];
+}
+
+interface Pods {
+  readonly items: {
+    readonly metadata: { readonly uid: string };
+    readonly status: { readonly containerStatuses: { readonly restartCount: number }[] };
+  }[];
+}
+
+/** The pods of the control plane, and how often their containers have started again. */
+async function controlPlane(): Promise<unknown[]> {
+  const { items } = await get<Pods>('pods', '-n', 'weft-system', '-l', 'app.kubernetes.io/name=weft');
+  return items.map(({ metadata, status }) => [
+    metadata.uid,
+    status.containerStatuses.map((c) => c.restartCount),
+  ]);
+}
+
+beforeAll(async () => {
+  await installGatewayApi();
+  await apply(namespace(NS));
+  await deploy(
+    { namespace: NS, name: 'front', version: 'front' },
+    { namespace: NS, name: 'one', version: 'one' },
+    { namespace: NS, name: 'two', version: 'two' },
+    { namespace: NS, name: 'client' },
+  );
+});
+
+afterAll(async () => {
+  await installGatewayApi();
+  await kubectl('delete', 'namespace', NS, '--wait=false');
+});
+
+test('a route deleted and made again under traffic loses no request', async () => {
+  await apply(route(to('one')));
+  await eventually('the route acts', async () => (await version()) === 'one');
+  const running = load(NS, CLIENT, '-url', URL, '-rate', '100', '-duration', '10s');
+  await sleep(1000);
+  for (let round = 0; round < 3; round++) {
+    await kubectl('delete', 'httproute', 'front', '-n', NS);
+    await sleep(1000);
+    await apply(route(to('one')));
+    await sleep(1000);
+  }
+  const report = await running;
+  expect(report.failures).toEqual({});
+  expect(Object.keys(report.versions).sort()).toEqual(['front', 'one']);
+});
+
+test('a change of the backend under traffic takes effect within a second', async () => {
+  await apply(route(to('one')));
+  await eventually('the route acts', async () => (await version()) === 'one');
+  const running = load(NS, CLIENT, '-url', URL, '-rate', '50', '-duration', '6s');
+  await sleep(3000);
+  await apply(route(to('two')));
+  const applied = Date.now();
+  const report = await running;
+  expect(report.failures).toEqual({});
+  expect(report.versions['two']).toBeGreaterThan(20);
+  expect((report.lastSeen['one'] ?? 0) - applied).toBeLessThan(1000);
+});
+
+test('a request that takes longer than the timeout is answered 504', async () => {
+  await apply(
+    route(
+      to('one', {
+        matches: [{ path: { type: 'PathPrefix', value: '/delay' } }],
+        timeouts: { request: '300ms' },
+      }),
+      to('two'),
+    ),
+  );
+  await eventually('the timeout acts', async () => {
+    const { status, millis } = await request(NS, CLIENT, `${URL}delay/2s`);
+    return status === 504 && millis < 1500;
+  });
+  expect((await request(NS, CLIENT, `${URL}delay/10ms`)).status).toBe(200);
+});
+
+test('a backend that takes longer than its timeout is answered 504; none means for ever', async () => {
+  await apply(route(to('one', { timeouts: { request: '10s', backendRequest: '300ms' } })));
+  await eventually('the timeout acts', async () => {
+    const { status, millis } = await request(NS, CLIENT, `${URL}delay/5s`);
+    return status === 504 && millis < 4000;
+  });
+  await apply(route(to('one', { timeouts: { request: '0s' } })));
+  await eventually(
+    'no timeout acts',
+    async () => (await request(NS, CLIENT, `${URL}delay/2s`)).status === 200,
+  );
+});
+
+test('Weft starts and works without the CRDs, and takes them up when they come, without a restart', async () => {
+  await apply(route(to('one')));
+  await eventually('the route acts', async () => (await version()) === 'one');
+  await kubectl(
+    'delete',
+    'crd',
+    'httproutes.gateway.networking.k8s.io',
+    'grpcroutes.gateway.networking.k8s.io',
+  );
+  await eventually('the Service is itself again', async () => (await version()) === 'front');
+
+  await kubectl('rollout', 'restart', '-n', 'weft-system', 'deployment/weft-default');
+  await kubectl('rollout', 'status', '-n', 'weft-system', 'deployment/weft-default', '--timeout=120s');
+  const split = [{ service: { name: 'two' } }];
+  await apply(
+    trafficPolicy(NS, 'front', { targetRefs: [{ kind: 'Service', name: 'front' }], routes: [{ split }] }),
+  );
+  await eventually('a policy acts', async () => (await version()) === 'two');
+
+  const started = await eventually('the old pods are gone', async () => {
+    const pods = await controlPlane();
+    return pods.length === 1 ? pods : undefined;
+  });
+  await installGatewayApi();
+  await apply(route(to('one')));
+  await eventually('the route acts again', async () => (await version()) === 'one');
+  await routeCondition({ namespace: NS, name: 'front' }, 'Accepted', 'True');
+  expect(await controlPlane()).toEqual(started);
+});
