@@ -94,13 +94,11 @@ impl Failure {
     fn grpc_status(&self) -> &'static str {
         match self {
             Self::NoRoute { .. } => GRPC_UNIMPLEMENTED,
-            Self::InvalidBackend { .. }
-            | Self::Rejected { .. }
-            | Self::Refused(_)
-            | Self::BadBody
-            | Self::Unusable { .. } => GRPC_INTERNAL,
+            Self::Rejected { .. } | Self::Refused(_) | Self::BadBody | Self::Unusable { .. } => GRPC_INTERNAL,
             Self::DeadlinePassed { .. } | Self::TryTimeout { .. } => GRPC_DEADLINE_EXCEEDED,
-            Self::NoEndpoints { .. }
+            // A GRPCRoute of Gateway API wants this for a backend that does not resolve.
+            Self::InvalidBackend { .. }
+            | Self::NoEndpoints { .. }
             | Self::Connect { .. }
             | Self::Lost { .. }
             | Self::UnknownDestination { .. }
@@ -167,5 +165,13 @@ mod tests {
             "weft: shop/reviews:8080{version=100%25} has no ready endpoint"
         );
         assert_eq!(grpc.headers()[REASON_HEADER], "no-endpoints");
+    }
+
+    #[test]
+    fn a_backend_that_does_not_resolve_is_500_and_for_grpc_unavailable() {
+        let text = || "x".to_owned();
+        let failure = Failure::InvalidBackend { destination: text(), backend: text(), reason: text() };
+        assert_eq!(rescue(&failure, false).status(), 500);
+        assert_eq!(rescue(&failure, true).headers()["grpc-status"], "14");
     }
 }
