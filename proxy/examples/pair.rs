@@ -107,5 +107,6 @@ fn destination(endpoint: Endpoint) -> Destination {
         })],
         load_balancer: LoadBalancer::PeakEwma,
         outliers: None,
+        limits: None,
     }
 }

@@ -3,12 +3,15 @@
 //! accept -> original destination -> what the mesh knows -> protocol -> HTTP: each request by [`request`];
 //! bytes: [`opaque`]; not the mesh's: [`pass`]; an ingress controller's: [`ingress`].
 
+mod admit;
 mod attempts;
 mod balance;
 mod budget;
 mod change;
 mod cors;
 mod ejection;
+mod gate;
+mod gradient;
 mod ingress;
 mod live;
 mod mirror;
@@ -18,6 +21,7 @@ mod own_answer;
 mod pass;
 mod query;
 mod request;
+mod rest;
 mod retry;
 mod route;
 mod split;

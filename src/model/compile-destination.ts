@@ -58,7 +58,7 @@ function compileService(
   const routes = compileRoutes(table, decided.routes(), ref.port);
   const key = serviceDestinationKey(mesh, ref, decided);
   const destination: Destination = {
-    criticalFeatures: featuresOf(routes, decided.policy?.outliers),
+    criticalFeatures: featuresOf(routes, decided.policy),
     key,
     target: { kind: 'service', namespace: service.namespace, name: service.name, port: ref.port },
     protocol: protocolOf(mesh, ref, port, table),
@@ -72,11 +72,14 @@ function compileService(
   return { key, destination, sources: decided.sources, depends };
 }
 
-/** How endpoints are chosen, and when one is passed over. */
-function endpointChoice(policy: Policy | undefined): Pick<Destination, 'loadBalancer' | 'outliers'> {
+/** How endpoints are chosen, when one is passed over, and how much all together may have under way. */
+function endpointChoice(
+  policy: Policy | undefined,
+): Pick<Destination, 'loadBalancer' | 'outliers' | 'limits'> {
   return {
     loadBalancer: policy?.loadBalancer ?? { algorithm: 'peakEwma' },
     ...(policy?.outliers === undefined ? {} : { outliers: policy.outliers }),
+    ...(policy?.limits === undefined ? {} : { limits: policy.limits }),
   };
 }
 

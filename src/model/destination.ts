@@ -1,6 +1,6 @@
 import type { DirtyKey, ServiceKey } from './keys.js';
 import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
-import type { Outliers } from './resilience.js';
+import type { Limits, Outliers } from './resilience.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 import type { MtlsMode, OutboundPolicy } from './settings.js';
 
@@ -47,6 +47,8 @@ export interface Destination {
   readonly loadBalancer: LoadBalancer;
   /** When endpoints get a rest; absent: never. */
   readonly outliers?: Outliers;
+  /** Of all that is under way; absent: no limit. */
+  readonly limits?: Limits;
 }
 
 export interface Endpoint {
@@ -79,6 +81,7 @@ export interface Route {
   readonly mirrors?: readonly Mirror[];
   readonly timeouts?: Timeouts;
   readonly retries?: Retries;
+  readonly limits?: Limits;
   readonly actions?: RouteActions;
 }
 

@@ -1,16 +1,18 @@
 import type { RouteMatch } from './policy.js';
 import type { Route } from './destination.js';
-import type { Outliers } from './resilience.js';
+import type { Limits, Outliers } from './resilience.js';
 
 /**
  * What a resource may ask of a proxy beyond the first contract. A resource lists those it uses, so that a proxy
  * that misses one rejects it rather than send traffic astray. The proxy reads the same list, `src/wire/features.json`.
  */
 export const FEATURES = [
+  'destination.limits',
   'destination.outliers',
   'route.answer',
   'route.cors',
   'route.headers',
+  'route.limits',
   'route.match.from',
   'route.match.headers',
   'route.match.method',
@@ -27,16 +29,24 @@ export const FEATURES = [
 export type Feature = (typeof FEATURES)[number];
 
 /** The features that a destination uses, in the order of the table. */
-export function featuresOf(routes: readonly Route[], outliers?: Outliers): readonly Feature[] {
-  const used = new Set<Feature>();
+export function featuresOf(
+  routes: readonly Route[],
+  { outliers, limits }: { readonly outliers?: Outliers; readonly limits?: Limits } = {},
+): readonly Feature[] {
+  const used = new Set<Feature>(routes.flatMap(routeFeatures));
   if (outliers !== undefined) used.add('destination.outliers');
-  for (const route of routes) {
-    if (route.timeouts !== undefined) used.add('route.timeouts');
-    if (route.retries !== undefined) used.add('route.retries');
-    for (const feature of actionFeatures(route)) used.add(feature);
-    for (const match of route.matches) for (const feature of matchFeatures(match)) used.add(feature);
-  }
+  if (limits !== undefined) used.add('destination.limits');
   return FEATURES.filter((feature) => used.has(feature));
+}
+
+function routeFeatures(route: Route): Feature[] {
+  return [
+    ...(route.timeouts === undefined ? [] : (['route.timeouts'] as const)),
+    ...(route.retries === undefined ? [] : (['route.retries'] as const)),
+    ...(route.limits === undefined ? [] : (['route.limits'] as const)),
+    ...actionFeatures(route),
+    ...route.matches.flatMap(matchFeatures),
+  ];
 }
 
 function actionFeatures({ split, mirrors, actions }: Route): Feature[] {

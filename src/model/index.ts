@@ -24,7 +24,7 @@ export type {
   Timeouts,
 } from './policy.js';
 
-export type { Outliers } from './resilience.js';
+export type { Limits, Outliers } from './resilience.js';
 
 export type {
   Answer,

@@ -1,5 +1,5 @@
 import type { ServiceKey } from './keys.js';
-import type { Outliers } from './resilience.js';
+import type { Limits, Outliers } from './resilience.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 
 /** The object a policy came from. */
@@ -23,6 +23,7 @@ export interface Policy {
   readonly routes: readonly PolicyRoute[];
   readonly loadBalancer: LoadBalancer;
   readonly outliers?: Outliers;
+  readonly limits?: Limits;
 }
 
 /** A Service, or every Service of a namespace that no policy names by itself. */
@@ -68,6 +69,7 @@ export interface PolicyRoute {
   readonly timeouts?: Timeouts;
   readonly actions?: RouteActions;
   readonly retries?: Retries;
+  readonly limits?: Limits;
 }
 
 /** What is tried again, with every default filled in. */

@@ -20,3 +20,14 @@ export interface Outliers {
     readonly panicPercent: number;
   };
 }
+
+/** How much may be under way at once in a worker of a caller; absent: no limit. */
+export interface Limits {
+  /** Of opaque ports, and of HTTP/1.1 to endpoints without a proxy. */
+  readonly maxConnections?: number;
+  readonly maxRequests?: number;
+  /** What waits when a limit is reached. */
+  readonly maxPending: number;
+  /** Bounds of a limit that follows the latency. */
+  readonly adaptive?: { readonly min: number; readonly max: number };
+}

@@ -203,6 +203,8 @@ const query = (fields: object) => matching({ query: [{ name: 'a', ...fields }] }
 const account = (fields: object) => matching({ from: { serviceAccounts: [{ name: 'a', ...fields }] } });
 const path = (fields: object) => routed({ match: [{ path: fields }] });
 const retries = (fields: object) => routed({ retries: fields });
+const limited = (fields: object) => routed({ limits: { maxConnections: 1, ...fields } });
+const adaptive = (fields: object) => ({ adaptiveConcurrency: fields });
 const breaking = (fields: object) => ({ circuitBreaker: fields });
 const ejecting = (fields: object) => breaking({ consecutiveFailures: 5, ...fields });
 const split = (fields: object) => routed({ split: [fields, {}] });
@@ -300,6 +302,19 @@ const WORKING: Record<string, [object, object]> = {
     matching({ from: { labels: { a: 'b' } } }),
     matching({ from: { labels: { a: 'c' } } }),
   ],
+  'spec.routes[].limits.maxConnections': [limited({}), limited({ maxConnections: 2 })],
+  'spec.routes[].limits.maxRequests': [limited({}), limited({ maxRequests: 1 })],
+  'spec.routes[].limits.maxPending': [limited({}), limited({ maxPending: 1 })],
+  'spec.routes[].limits.adaptiveConcurrency.min': [limited(adaptive({})), limited(adaptive({ min: 1 }))],
+  'spec.routes[].limits.adaptiveConcurrency.max': [limited(adaptive({})), limited(adaptive({ max: 9 }))],
+  'spec.circuitBreaker.maxConnections': [breaking({}), breaking({ maxConnections: 1 })],
+  'spec.circuitBreaker.maxRequests': [breaking({}), breaking({ maxRequests: 1 })],
+  'spec.circuitBreaker.maxPending': [
+    breaking({ maxRequests: 1 }),
+    breaking({ maxRequests: 1, maxPending: 1 }),
+  ],
+  'spec.circuitBreaker.adaptiveConcurrency.min': [breaking(adaptive({})), breaking(adaptive({ min: 1 }))],
+  'spec.circuitBreaker.adaptiveConcurrency.max': [breaking(adaptive({})), breaking(adaptive({ max: 9 }))],
   'spec.circuitBreaker.consecutiveFailures': [breaking({}), breaking({ consecutiveFailures: 5 })],
   'spec.circuitBreaker.consecutiveGatewayErrors': [ejecting({}), ejecting({ consecutiveGatewayErrors: 3 })],
   'spec.circuitBreaker.consecutiveLocalErrors': [ejecting({}), ejecting({ consecutiveLocalErrors: 3 })],

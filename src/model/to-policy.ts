@@ -17,7 +17,7 @@ import {
   type Timeouts,
 } from './policy.js';
 import type { Problem } from './problem.js';
-import { positiveMs, translateOutliers } from './to-resilience.js';
+import { positiveMs, translateLimits, translateOutliers } from './to-resilience.js';
 import { translateActions, translateHeaders } from './to-route-actions.js';
 
 /**
@@ -62,6 +62,7 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
     routes: (spec.routes ?? []).map((route, index) => translateRoute(route, index, namespace)),
     loadBalancer: { algorithm: 'peakEwma' },
     ...translateOutliers(spec.circuitBreaker),
+    ...translateLimits(spec.circuitBreaker),
   };
 }
 
@@ -119,6 +120,7 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
           ),
         }),
     ...translateTimeouts(route.timeouts),
+    ...translateLimits(route.limits),
     ...(actions === undefined ? {} : { actions }),
     ...(route.retries === undefined ? {} : { retries: translateRetries(route.retries) }),
   };

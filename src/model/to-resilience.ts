@@ -1,7 +1,8 @@
 import { type TrafficPolicy, durationMs } from '../api/index.js';
-import type { Outliers } from './resilience.js';
+import type { Limits, Outliers } from './resilience.js';
 
 type ApiBreaker = NonNullable<TrafficPolicy['spec']['circuitBreaker']>;
+type ApiLimits = Pick<ApiBreaker, 'maxConnections' | 'maxRequests' | 'maxPending' | 'adaptiveConcurrency'>;
 
 /** When endpoints are ejected, if a condition says so; times and shares by default are Envoy's where it has them. */
 export function translateOutliers(breaker: ApiBreaker | undefined): { readonly outliers?: Outliers } {
@@ -41,6 +42,21 @@ function translateSuccessRate(rate: ApiBreaker['successRate']): Pick<Outliers, '
       minRequests: minRequests ?? 20,
     },
   };
+}
+
+/** How much may be under way, where something is limited. */
+export function translateLimits(given: ApiLimits | undefined): { readonly limits?: Limits } {
+  const { maxConnections, maxRequests, maxPending, adaptiveConcurrency } = given ?? {};
+  const limits = {
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    ...(maxRequests === undefined ? {} : { maxRequests }),
+    ...translateAdaptive(adaptiveConcurrency),
+  };
+  return Object.keys(limits).length === 0 ? {} : { limits: { ...limits, maxPending: maxPending ?? 0 } };
+}
+
+function translateAdaptive(adaptive: ApiLimits['adaptiveConcurrency']): Pick<Limits, 'adaptive'> {
+  return adaptive === undefined ? {} : { adaptive: { min: adaptive.min ?? 3, max: adaptive.max ?? 1000 } };
 }
 
 /** A duration of zero stands for none. */

@@ -126,6 +126,13 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
     },
   ],
   [
+    'limits of a destination and of a route',
+    {
+      circuitBreaker: { maxConnections: 1024, maxRequests: 2048, maxPending: 256 },
+      routes: [{ limits: { adaptiveConcurrency: {} } }],
+    },
+  ],
+  [
     'endpoints that fail get a rest',
     {
       circuitBreaker: {
@@ -344,6 +351,19 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     route({ timeouts: { request: '1s', perTry: '1001ms' } }),
     'spec.routes[0].timeouts.perTry',
     'a try cannot take longer',
+  ],
+  [
+    'waiting for no limit',
+    { circuitBreaker: { maxPending: 1 } },
+    'spec.circuitBreaker.maxPending',
+    'waits for no limit',
+  ],
+  ['limits of nothing', route({ limits: {} }), 'spec.routes[0].limits', 'is empty'],
+  [
+    'an adaptive limit above its bound',
+    route({ limits: { adaptiveConcurrency: { max: 2 } } }),
+    'spec.routes[0].limits.adaptiveConcurrency',
+    'min (3 when absent) is greater than max',
   ],
   [
     'an ejection for no reason',

@@ -33,6 +33,8 @@ pub enum Failure {
     Connect { destination: String, error: ConnectError },
     #[error("{destination}: the connection to {addr} ended before the response: {error}")]
     Lost { destination: String, addr: SocketAddr, error: hyper::Error },
+    #[error("{destination}: too much is under way by route {route} ({reason})")]
+    Overloaded { destination: String, route: String, reason: &'static str },
     #[error("{destination}: the deadline of the request has passed")]
     DeadlinePassed { destination: String },
     #[error("{destination}: {addr} did not answer within the {limit:?} of a try")]
@@ -64,6 +66,7 @@ impl Failure {
             Self::NoEndpoints { .. } => "no-endpoints",
             Self::Connect { error, .. } => error.reason(),
             Self::Lost { .. } => "connection-lost",
+            Self::Overloaded { reason, .. } => reason,
             Self::DeadlinePassed { .. } => "deadline-exceeded",
             Self::TryTimeout { .. } => "try-timeout",
             Self::Refused(refused) => refused.reason(),
@@ -79,9 +82,10 @@ impl Failure {
         match self {
             Self::NoRoute { .. } => StatusCode::NOT_FOUND,
             Self::InvalidBackend { .. } | Self::Rejected { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NoEndpoints { .. } | Self::Connect { .. } | Self::ControlPlaneUnreachable { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NoEndpoints { .. }
+            | Self::Connect { .. }
+            | Self::Overloaded { .. }
+            | Self::ControlPlaneUnreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Lost { .. } | Self::Unusable { .. } | Self::UnknownDestination { .. } => {
                 StatusCode::BAD_GATEWAY
             }
@@ -101,6 +105,7 @@ impl Failure {
             | Self::NoEndpoints { .. }
             | Self::Connect { .. }
             | Self::Lost { .. }
+            | Self::Overloaded { .. }
             | Self::UnknownDestination { .. }
             | Self::ControlPlaneUnreachable { .. } => GRPC_UNAVAILABLE,
         }

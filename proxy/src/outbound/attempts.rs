@@ -1,7 +1,6 @@
 //! The attempts at one request: which endpoint has it now, whether there is another attempt, and what is recorded.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use http::{Method, Request, Response};
@@ -9,16 +8,19 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 
 use super::Outbound;
+use super::admit::Admitted;
 use super::budget::Budget;
 use super::ejection::Outcome;
+use super::gate::Pass;
 use super::live::LiveEndpoint;
 use super::outliers::{Trial, Watched};
 use super::request::{Chosen, Failed};
+use super::rest::Rest;
 use super::retry::{self, Ended};
 use crate::http::deadline::{Limit, Passed};
 use crate::http::framing::Unusable;
 use crate::http::rescue::Failure;
-use crate::http::{ConnectError, End, Ending, SendError, Upload, replay};
+use crate::http::{ConnectError, Ending, SendError, Upload, replay};
 use crate::state::Retries;
 use crate::telemetry::{Direction, Record};
 
@@ -39,11 +41,11 @@ pub(super) struct Attempts<'a> {
     trial: Option<Trial>,
     /// The current attempt was answered, and not that it failed.
     good: bool,
+    /// Of the limits of route and destination.
+    passes: Vec<Pass>,
+    /// When the current attempt began.
+    sent: Instant,
 }
-
-/// The rest of a response whose head was good.
-#[derive(Debug)]
-struct Rest(Rc<Watched>);
 
 /// What the route wants tried again, and what that depends on.
 struct Policy<'a> {
@@ -56,12 +58,30 @@ struct Policy<'a> {
 // === impl Attempts ===
 
 impl<'a> Attempts<'a> {
-    pub fn new(outbound: &'a Outbound, chosen: &'a Chosen, started: Instant) -> Self {
+    pub fn new(outbound: &'a Outbound, chosen: &'a Chosen, admitted: Admitted, started: Instant) -> Self {
         let current = outbound.pick(&chosen.live, chosen.backend, &[]);
-        let record = chosen.series(outbound, current).begin(started);
-        let (failed, tries, policy, good) = (Vec::new(), 1, None, false);
-        let mut attempts =
-            Self { outbound, chosen, record, current, failed, tries, policy, started, trial: None, good };
+        let series = chosen.series(outbound, current);
+        let record = match admitted.record {
+            None => series.begin(started),
+            Some(mut record) => {
+                record.moved_to(&series);
+                record
+            }
+        };
+        let mut attempts = Self {
+            outbound,
+            chosen,
+            record,
+            current,
+            failed: Vec::new(),
+            tries: 1,
+            policy: None,
+            started,
+            trial: None,
+            good: false,
+            passes: admitted.passes,
+            sent: started,
+        };
         attempts.begin();
         attempts
     }
@@ -84,6 +104,9 @@ impl<'a> Attempts<'a> {
     /// The current attempt begins.
     fn begin(&mut self) {
         self.good = false;
+        if !self.passes.is_empty() {
+            self.sent = Instant::now();
+        }
         self.trial = self.endpoint().watched.as_ref().and_then(Watched::begin);
     }
 
@@ -96,7 +119,7 @@ impl<'a> Attempts<'a> {
 
     /// The current attempt was answered. What is good so far may still end badly: see [`Self::ending`].
     pub fn judge_answer(&mut self, response: &Response<Incoming>) {
-        if self.endpoint().watched.is_none() {
+        if self.endpoint().watched.is_none() && self.passes.is_empty() {
             return;
         }
         let outcome = Outcome::of(response.status().as_u16(), grpc_status(response));
@@ -111,13 +134,21 @@ impl<'a> Attempts<'a> {
         let own = self.chosen.route().timeouts.request.is_some_and(|own| self.started.elapsed() >= own);
         if passed == Passed::Try || own {
             self.judge(Outcome::Local);
+            self.passes.iter().for_each(|pass| pass.too_slow(self.sent.elapsed()));
         }
     }
 
     /// What is told how the response ends, where that matters.
-    pub fn ending(&self) -> Option<Box<dyn Ending>> {
-        let watched = self.endpoint().watched.as_ref().filter(|_| self.good)?;
-        Some(Box::new(Rest(watched.clone())))
+    pub fn ending(&mut self) -> Option<Box<dyn Ending>> {
+        let watched = self.endpoint().watched.as_ref().filter(|_| self.good).cloned();
+        let mut passes = std::mem::take(&mut self.passes);
+        if watched.is_none() && passes.is_empty() {
+            return None;
+        }
+        // What fails may fail fast, which is no sign of little load.
+        let latency = self.good.then(|| self.sent.elapsed());
+        passes.iter_mut().for_each(|pass| pass.answered(latency));
+        Some(Box::new(Rest { watched, _passes: passes }))
     }
 
     /// The request for another attempt, if `error` and the attempts so far allow one.
@@ -276,18 +307,6 @@ impl<'a> Attempts<'a> {
         self.current = self.outbound.pick(&self.chosen.live, self.chosen.backend, &self.failed);
         self.begin();
         self.record.moved_to(&self.chosen.series(self.outbound, self.current));
-    }
-}
-
-// === impl Rest ===
-
-impl Ending for Rest {
-    fn ended(self: Box<Self>, end: End) {
-        let outcome = match end {
-            End::Whole { grpc_status } => Outcome::of(200, grpc_status),
-            End::Broken => Outcome::Local,
-        };
-        self.0.ended(outcome, None);
     }
 }
 

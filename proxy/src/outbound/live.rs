@@ -9,10 +9,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::budget::Budget;
+use super::gate::Gate;
 use super::outliers::{Advice, Detector, Watched};
 use super::route::RouteIndex;
 use crate::http::{Upstream, UpstreamKey, Upstreams, Wire};
-use crate::state::{Destination, Endpoint, Route};
+use crate::state::{Destination, Endpoint, Limits, Route};
 use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};
 
 /// A destination nobody used this long is taken apart; its next use builds it anew.
@@ -32,6 +33,9 @@ pub struct Live {
     budgets: Vec<Option<Rc<RefCell<Budget>>>>,
     /// What ejects endpoints; it outlives changes of them.
     outliers: Option<Rc<Detector>>,
+    /// What bounds all that is under way, and what of each route; they outlive changes of the endpoints.
+    gate: Option<Rc<Gate>>,
+    route_gates: Vec<Option<Rc<Gate>>>,
     used: Cell<Instant>,
 }
 
@@ -109,7 +113,21 @@ impl Live {
         }
         let budgets = destination.routes.iter().map(|route| Self::budget_of(route, previous)).collect();
         let routes = RouteIndex::new(&destination.routes);
-        Self { destination, name, routes, backends, budgets, outliers, used: Cell::new(Instant::now()) }
+        let gate = destination.limits.as_deref().map(|limits| {
+            let old = previous.and_then(|live| live.gate.as_ref());
+            Self::gate_of(limits, old, &name, "", place)
+        });
+        let route_gates = destination.routes.iter().map(|route| {
+            let limits = route.limits.as_deref()?;
+            let old = previous.and_then(|live| {
+                let index = live.destination.routes.iter().position(|old| old.name == route.name)?;
+                live.route_gates.get(index)?.as_ref()
+            });
+            Some(Self::gate_of(limits, old, &name, &route.name, place))
+        });
+        let route_gates = route_gates.collect();
+        let used = Cell::new(Instant::now());
+        Self { destination, name, routes, backends, budgets, outliers, gate, route_gates, used }
     }
 
     /// The budget of the route of this name so far, if its limits have not changed.
@@ -120,6 +138,23 @@ impl Live {
             live.budget(index).filter(|budget| budget.borrow().limits() == limits)
         });
         Some(same.cloned().unwrap_or_else(|| Rc::new(RefCell::new(Budget::new(limits)))))
+    }
+
+    /// The gate so far, if its limits have not changed.
+    fn gate_of(
+        limits: &Limits,
+        old: Option<&Rc<Gate>>,
+        name: &str,
+        route: &str,
+        place: &Place<'_>,
+    ) -> Rc<Gate> {
+        let same = old.filter(|old| old.limits() == limits).cloned();
+        same.unwrap_or_else(|| Gate::new(limits.clone(), name, route, place.metrics, place.started))
+    }
+
+    /// What a request of `route` has to pass, the narrowest first.
+    pub fn gates(&self, route: usize) -> impl Iterator<Item = &Rc<Gate>> {
+        self.route_gates.get(route).and_then(Option::as_ref).into_iter().chain(&self.gate)
     }
 
     /// What ejects endpoints of this destination so far, if its limits have not changed.

@@ -4,10 +4,11 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 
 use super::ejection::Outcome;
+use super::gate::Pass;
 use super::live::{Live, LiveEndpoint};
 use super::outliers::Watched;
 use super::request::refusal;
-use super::{Outbound, route, split};
+use super::{Outbound, admit, route, split};
 use crate::http::rescue::Failure;
 use crate::http::{Carry, ConnectError, Pending};
 use crate::tcp::{Prefixed, Stream, relay};
@@ -19,6 +20,7 @@ pub(super) struct Opened<'a> {
     endpoint: &'a LiveEndpoint,
     upstream: Prefixed<Stream>,
     _pending: Pending,
+    _passes: Vec<Pass>,
 }
 
 /// Carries one connection until both sides have ended.
@@ -60,15 +62,18 @@ pub(super) async fn open<'a>(outbound: &Outbound, live: &'a Live) -> Result<Open
     if let Some(failure) = refusal(live, backend) {
         return Err(failure);
     }
+    let passes = admit::connection(live, route, &outbound.worker.metrics).await?;
+    let with_passes = |opened: Opened<'a>| Opened { _passes: passes, ..opened };
     let endpoints = &live.backends[backend];
     let first = outbound.pick(live, backend, &[]);
     match dial(outbound, &endpoints[first], live).await {
-        Ok(opened) => return Ok(opened),
+        Ok(opened) => return Ok(with_passes(opened)),
         Err(error) => outbound.worker.metrics.retry(Direction::Outbound, error.reason()),
     }
     let second = outbound.pick(live, backend, &[first]);
     dial(outbound, &endpoints[second], live)
         .await
+        .map(with_passes)
         .map_err(|error| Failure::Connect { destination: live.name.clone(), error })
 }
 
@@ -84,7 +89,9 @@ async fn dial<'a>(
         watched.ended(if opened.is_ok() { Outcome::Success } else { Outcome::Local }, trial);
     }
     match opened {
-        Ok(upstream) => Ok(Opened { endpoint, upstream: upstream.into(), _pending: pending }),
+        Ok(upstream) => {
+            Ok(Opened { endpoint, upstream: upstream.into(), _pending: pending, _passes: Vec::new() })
+        }
         Err(error) => {
             endpoint.upstream.load.observe_failure();
             outbound.worker.metrics.connect_failure(Direction::Outbound, error.reason());

@@ -14,7 +14,7 @@ use super::budget::Budget;
 use super::live::{Live, LiveEndpoint};
 use super::retry::Ended;
 use super::route::{Asked, Taken};
-use super::{Outbound, change, cors, mirror, own_answer, split, upgrade};
+use super::{Outbound, admit, change, cors, mirror, own_answer, split, upgrade};
 use crate::http::deadline::{Deadline, Passed, within};
 use crate::http::headers::{
     ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
@@ -171,7 +171,8 @@ impl Connection {
         change::by_route(&mut request, chosen);
         let mut witness = self.mirror(chosen, &mut request);
         change::by_share(&mut request, chosen);
-        let mut attempts = Attempts::new(&self.outbound, chosen, started);
+        let admitted = admit::request(&self.outbound, chosen, self.wire, started, &mut limit).await?;
+        let mut attempts = Attempts::new(&self.outbound, chosen, admitted, started);
         attempts.prepare(&mut request, grpc);
         let asks = expect::hold(&mut request);
         loop {
@@ -306,6 +307,17 @@ impl Chosen {
     /// What the route tells browsers.
     pub fn cors(&self) -> Option<&Cors> {
         self.route().cors()
+    }
+
+    /// Of the destination's routes.
+    pub fn route_index(&self) -> usize {
+        self.taken.route
+    }
+
+    /// Of a request that reaches no endpoint.
+    pub fn record(&self, outbound: &Outbound, started: Instant) -> Record {
+        let (route, backend) = (Some(self.taken.route), Some(self.backend));
+        self.live.series_without_endpoint(&outbound.worker.metrics, route, backend).begin(started)
     }
 
     /// Of the route's split.

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use super::attempts::Attempts;
 use super::ejection::Outcome;
 use super::request::{Chosen, Failed, answer};
-use super::{Outbound, change};
+use super::{Outbound, admit, change};
 use crate::http::headers::PROTO_HEADER;
 use crate::http::rescue::Failure;
 use crate::http::upgrade::{Answer, agree, ask};
-use crate::http::{Body, Carry, Exchange, Lease, Pending};
+use crate::http::{Body, Carry, Exchange, Lease, Pending, Wire};
 
 /// Sends `request` over a fresh connection, and ties both connections together when the upstream agrees.
 pub(super) async fn carry(
@@ -24,7 +24,8 @@ pub(super) async fn carry(
     request.headers_mut().remove(PROTO_HEADER);
     *request.version_mut() = Version::HTTP_11;
     change::request(&mut request, chosen);
-    let mut attempts = Attempts::new(outbound, chosen, started);
+    let admitted = admit::request(outbound, chosen, Wire::H1, started, &mut None).await?;
+    let mut attempts = Attempts::new(outbound, chosen, admitted, started);
     let (mut sender, pending) = loop {
         let upstream = &attempts.endpoint().upstream;
         let pending = Pending::new(upstream);
@@ -54,8 +55,9 @@ pub(super) async fn carry(
             agreed
         }
         Answer::Declined(response) => {
+            let ending = attempts.ending();
             let (record, lease) = (attempts.record, Lease::Once);
-            let exchange = Exchange { record, lease, pending, limit: None, ending: None, witness: None };
+            let exchange = Exchange { record, lease, pending, limit: None, ending, witness: None };
             answer(response, chosen, exchange)
         }
     })

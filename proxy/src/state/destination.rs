@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, Method};
 use regex::Regex;
 
-use super::{Actions, Cors, MessageChanges, Outliers};
+use super::{Actions, Cors, Limits, MessageChanges, Outliers};
 use crate::identity::SpiffeId;
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
@@ -25,6 +25,8 @@ pub struct Destination {
     pub load_balancer: LoadBalancer,
     /// When endpoints get a rest; `None`: never.
     pub outliers: Option<Box<Outliers>>,
+    /// How much may be under way to it at once.
+    pub limits: Option<Box<Limits>>,
 }
 
 /// A Service or a pod.
@@ -103,6 +105,8 @@ pub struct Route {
     pub actions: Option<Box<Actions>>,
     /// What is tried again.
     pub retries: Option<Box<Retries>>,
+    /// How many of its requests may be under way at once.
+    pub limits: Option<Box<Limits>>,
 }
 
 /// What is tried again.

@@ -33,3 +33,25 @@ pub struct SuccessRate {
     /// Fewer requests in it say nothing.
     pub min_requests: u32,
 }
+
+/// How much may be under way at once, in one worker.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Connections of opaque ports, and of HTTP/1.1 to endpoints without a proxy.
+    pub max_connections: Option<u32>,
+    /// Requests, from their first byte to the end of their response.
+    pub max_requests: Option<u32>,
+    /// Those beyond a limit that wait; more are refused.
+    pub max_pending: u32,
+    /// A limit that follows the latency.
+    pub adaptive: Option<Adaptive>,
+}
+
+/// Bounds of an adaptive limit of requests whose answer has not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adaptive {
+    /// It never is lower...
+    pub min: u32,
+    /// ...nor higher.
+    pub max: u32,
+}

@@ -88,6 +88,20 @@ struct DestinationLabels {
     destination: String,
 }
 
+/// What concerns a route; an empty one stands for the destination as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    destination: String,
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShedLabels {
+    destination: String,
+    route: String,
+    reason: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EjectionLabels {
     destination: String,
@@ -115,6 +129,8 @@ pub struct Metrics {
     ejections_withheld: Family<EjectionLabels, Counter>,
     ejected: Family<DestinationLabels, Gauge>,
     panics: Family<DestinationLabels, Counter>,
+    sheds: Family<ShedLabels, Counter>,
+    concurrency_limits: Family<RouteLabels, Gauge>,
     /// Of copies of requests.
     pub mirrors: MirrorMetrics,
 }
@@ -140,11 +156,14 @@ impl Metrics {
             ejections_withheld: Family::default(),
             ejected: Family::default(),
             panics: Family::default(),
+            sheds: Family::default(),
+            concurrency_limits: Family::default(),
             mirrors: MirrorMetrics::register(registry),
         };
         metrics.register_http(registry);
         metrics.register_connections(registry);
         metrics.register_ejections(registry);
+        metrics.register_limits(registry);
         metrics
     }
 
@@ -212,6 +231,31 @@ impl Metrics {
             "Requests balanced over all endpoints, since too few were left",
             self.panics.clone(),
         );
+    }
+
+    fn register_limits(&self, registry: &mut Registry) {
+        registry.register(
+            "weft_shed",
+            "Requests and connections refused because too much was under way, by reason",
+            self.sheds.clone(),
+        );
+        registry.register(
+            "weft_concurrency_limit",
+            "Adaptive limit of requests under way, summed over the workers",
+            self.concurrency_limits.clone(),
+        );
+    }
+
+    /// Counts a request or connection that was refused at once.
+    pub fn shed(&self, destination: &str, route: &str, reason: &'static str) {
+        let (destination, route) = (destination.to_owned(), route.to_owned());
+        self.sheds.get_or_create_owned(&ShedLabels { destination, route, reason }).inc();
+    }
+
+    /// The gauge of an adaptive limit; no route stands for the destination.
+    pub fn concurrency_limit(&self, destination: &str, route: &str) -> Gauge {
+        let (destination, route) = (destination.to_owned(), route.to_owned());
+        self.concurrency_limits.get_or_create_owned(&RouteLabels { destination, route })
     }
 
     /// Counts an endpoint that was ejected.

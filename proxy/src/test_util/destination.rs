@@ -30,5 +30,6 @@ pub fn a_destination(key: &str) -> Arc<Destination> {
         })],
         load_balancer: LoadBalancer::default(),
         outliers: None,
+        limits: None,
     })
 }

@@ -14,6 +14,7 @@ mod harness;
 mod http1;
 mod http2;
 mod ingress;
+mod limits;
 mod mirror;
 mod recorder;
 mod retry;

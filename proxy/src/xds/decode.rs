@@ -24,11 +24,13 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 15] = [
+pub const KNOWN_FEATURES: [&str; 17] = [
+    "destination.limits",
     "destination.outliers",
     "route.answer",
     "route.cors",
     "route.headers",
+    "route.limits",
     "route.match.from",
     "route.match.headers",
     "route.match.method",
@@ -80,6 +82,7 @@ pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
         backends,
         load_balancer: load_balancer(wire.load_balancer.unwrap_or_default())?,
         outliers: wire.outliers.map(|wire| resilience::outliers(&wire).map(Box::new)).transpose()?,
+        limits: wire.limits.map(|wire| resilience::limits(&wire).map(Box::new)).transpose()?,
     })
 }
 
@@ -204,6 +207,7 @@ fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
         timeouts: wire.timeouts.map(timeouts).unwrap_or_default(),
         actions,
         retries: wire.retries.as_ref().map(|wire| retries(wire).map(Box::new)).transpose()?,
+        limits: wire.limits.map(|wire| resilience::limits(&wire).map(Box::new)).transpose()?,
     })
 }
 

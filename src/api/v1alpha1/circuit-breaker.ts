@@ -46,6 +46,66 @@ const ejection = withRules(
   },
 );
 
+const count = (least: number) => z.int().min(least).max(1_000_000).optional();
+
+const limitFields = {
+  maxConnections: count(1).meta({
+    description:
+      'Connections that one worker of a caller may have in use: of opaque ports, and of HTTP/1.1 to endpoints without a proxy. No limit by default.',
+  }),
+  maxRequests: count(1).meta({
+    description:
+      'Requests that one worker of a caller may have under way, until the end of their responses. No limit by default.',
+  }),
+  maxPending: count(0).meta({
+    description:
+      'Requests and connections that wait when a limit is reached; others are answered 503 at once. 0 by default.',
+  }),
+  adaptiveConcurrency: z
+    .strictObject({
+      min: count(1).meta({ description: 'The limit never is lower. 3 by default.' }),
+      max: count(1).meta({ description: 'The limit never is higher. 1000 by default.' }),
+    })
+    .optional()
+    .meta({
+      description:
+        'Limits the requests whose answer has not begun, to what the destination works on without a queue, found by its latency. {} turns it on.',
+    }),
+};
+
+interface Limited {
+  readonly maxConnections?: unknown;
+  readonly maxRequests?: unknown;
+  readonly maxPending?: unknown;
+  readonly adaptiveConcurrency?:
+    { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
+}
+
+const limitRules = [
+  {
+    cel: '!has(self.maxPending) || has(self.maxConnections) || has(self.maxRequests) || has(self.adaptiveConcurrency)',
+    message: 'waits for no limit; give maxConnections, maxRequests or adaptiveConcurrency too',
+    field: '.maxPending',
+    holds: ({ maxPending, maxConnections, maxRequests, adaptiveConcurrency }: Limited) =>
+      maxPending === undefined ||
+      [maxConnections, maxRequests, adaptiveConcurrency].some((limit) => limit !== undefined),
+  },
+  {
+    cel: '!has(self.adaptiveConcurrency) || (has(self.adaptiveConcurrency.min) ? self.adaptiveConcurrency.min : 3) <= (has(self.adaptiveConcurrency.max) ? self.adaptiveConcurrency.max : 1000)',
+    message: 'min (3 when absent) is greater than max (1000 when absent)',
+    field: '.adaptiveConcurrency',
+    holds: ({ adaptiveConcurrency: adaptive }: Limited) =>
+      adaptive === undefined || (adaptive.min ?? 3) <= (adaptive.max ?? 1000),
+  },
+];
+
+/** How much of a route's work a caller may have under way. */
+export const limits = withRules(z.strictObject(limitFields), ...limitRules, {
+  cel: 'has(self.maxConnections) || has(self.maxRequests) || has(self.maxPending) || has(self.adaptiveConcurrency)',
+  message: 'is empty; give maxConnections, maxRequests or adaptiveConcurrency, or remove it',
+  holds: (given) => Object.values(given).some((value) => value !== undefined),
+});
+
 const fields = z.strictObject({
   consecutiveFailures: inARow(
     'Failures in a row, of any kind, that eject an endpoint: status 500 to 599, gRPC status 2, 4, 13, 14 or 15, no connection, or no answer.',
@@ -60,18 +120,7 @@ const fields = z.strictObject({
     .optional()
     .meta({ description: 'Ejects an endpoint that fails too many of its requests.' }),
   ejection: ejection.optional().meta({ description: 'How endpoints are ejected.' }),
-  maxConnections: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .optional()
-    .meta({ description: 'Connections of a caller to the destination.' }),
-  maxPending: z
-    .int()
-    .min(0)
-    .max(1_000_000)
-    .optional()
-    .meta({ description: 'Requests that may wait for a connection.' }),
+  ...limitFields,
 });
 
 const CONDITIONS = [
@@ -81,7 +130,7 @@ const CONDITIONS = [
   'successRate',
 ] as const;
 
-export const circuitBreaker = withRules(fields, {
+export const circuitBreaker = withRules(fields, ...limitRules, {
   cel: `!has(self.ejection) || ${CONDITIONS.map((name) => `has(self.${name})`).join(' || ')}`,
   message: `says how to eject and not when; give one of ${CONDITIONS.join(', ')}`,
   field: '.ejection',

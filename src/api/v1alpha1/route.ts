@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { dnsLabel } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
+import { limits } from './circuit-breaker.js';
 import { directResponse, redirect, rewrite } from './answers.js';
 import { cors } from './cors.js';
 import { headers } from './header-changes.js';
@@ -21,6 +22,9 @@ const routeFields = z.strictObject({
     .meta({ description: 'The route is taken when any of these matches. Every request by default.' }),
   split: split.optional().meta({ description: 'Where the requests go. The targeted Service by default.' }),
   timeouts: timeouts.optional().meta({ description: 'How long a request may take.' }),
+  limits: limits
+    .optional()
+    .meta({ description: 'How much may be under way by this route, beside the limits of circuitBreaker.' }),
   retries: retries.optional().meta({ description: 'What is tried again.' }),
   hedging: hedging.optional().meta({ description: 'Sends slow requests a second time.' }),
   mirror: mirror

@@ -15,8 +15,6 @@ export const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'spec.loadBalancer.algorithm=maglev', remedy: 'use peakEwma instead' },
   { path: 'spec.loadBalancer.zone', remedy: 'remove it' },
   { path: 'spec.loadBalancer.slowStart', remedy: 'remove it' },
-  { path: 'spec.circuitBreaker.maxConnections', remedy: 'remove it' },
-  { path: 'spec.circuitBreaker.maxPending', remedy: 'remove it' },
   { path: 'spec.rateLimit', remedy: 'remove it' },
 ];
 

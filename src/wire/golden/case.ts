@@ -61,6 +61,13 @@ const mirror = z.strictObject({
   compare: z.strictObject({ headers: z.array(z.string()), body: z.boolean() }).exactOptional(),
 });
 
+const limits = z.strictObject({
+  maxConnections: z.int().exactOptional(),
+  maxRequests: z.int().exactOptional(),
+  maxPending: z.int(),
+  adaptive: z.strictObject({ min: z.int(), max: z.int() }).exactOptional(),
+});
+
 const match = z.strictObject({
   headers: z.array(named),
   path: text.exactOptional(),
@@ -118,9 +125,11 @@ const destination: z.ZodType<Destination> = z.strictObject({
         .strictObject({ requestMs: z.int().exactOptional(), perTryMs: z.int().exactOptional() })
         .exactOptional(),
       actions: actions.exactOptional(),
+      limits: limits.exactOptional(),
     }),
   ),
   loadBalancer: z.strictObject({ algorithm: z.literal('peakEwma') }),
+  limits: limits.exactOptional(),
   outliers: z
     .strictObject({
       consecutiveFailures: z.int().exactOptional(),

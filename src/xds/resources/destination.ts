@@ -28,7 +28,7 @@ import { toWireActions, toWireHeaders } from './actions.js';
 import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
 import { toWireMatch } from './match.js';
-import { toWireOutliers, toWireRetries, toWireTimeouts } from './resilience.js';
+import { toWireLimits, toWireOutliers, toWireRetries, toWireTimeouts } from './resilience.js';
 
 /** Type URL of destinations. */
 export const DESTINATION_TYPE_URL = `type.weft.dev/${DestinationSchema.typeName}`;
@@ -56,6 +56,7 @@ export function toWireDestination(destination: Destination): WireDestination {
     routes: destination.routes.map(toWireRoute),
     loadBalancer: { algorithm: LoadBalancer_Algorithm.PEAK_EWMA },
     ...(destination.outliers === undefined ? {} : { outliers: toWireOutliers(destination.outliers) }),
+    ...toWireLimits(destination.limits),
   });
 }
 
@@ -105,6 +106,7 @@ function toWireRoute(route: Route): WireRoute {
     ...toWireActions(route.actions ?? {}),
     ...(route.retries === undefined ? {} : { retries: toWireRetries(route.retries) }),
     mirrors: (route.mirrors ?? []).map(toWireMirror),
+    ...toWireLimits(route.limits),
   });
 }
 

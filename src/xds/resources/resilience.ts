@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf';
-import type { Outliers, Retries, Timeouts } from '../../model/index.js';
+import type { Limits, Outliers, Retries, Timeouts } from '../../model/index.js';
 import {
+  type Limits as WireLimits,
+  LimitsSchema,
   type Outliers as WireOutliers,
   OutliersSchema,
   type Retries as WireRetries,
@@ -43,6 +45,20 @@ export function toWireOutliers(outliers: Outliers): WireOutliers {
     maxPercent: ejection.maxPercent,
     panicPercent: ejection.panicPercent,
   });
+}
+
+/** The field of a destination or route that says how much may be under way. */
+export function toWireLimits(limits: Limits | undefined): { limits?: WireLimits } {
+  if (limits === undefined) return {};
+  const { maxConnections = 0, maxRequests = 0, maxPending, adaptive } = limits;
+  return {
+    limits: create(LimitsSchema, {
+      maxConnections,
+      maxRequests,
+      maxPending,
+      ...(adaptive === undefined ? {} : { adaptive: { ...adaptive } }),
+    }),
+  };
 }
 
 /** Milliseconds that fit the wire's 32 bits: 49 days and no more. */

@@ -195,6 +195,7 @@ pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination 
         backends: vec![Arc::new(backend("shop/reviews:8080", endpoints))],
         load_balancer: LoadBalancer::PeakEwma,
         outliers: None,
+        limits: None,
     }
 }
 

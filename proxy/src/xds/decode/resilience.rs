@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Reject;
-use crate::state::{Outliers, SuccessRate};
+use crate::state::{Adaptive, Limits, Outliers, SuccessRate};
 use crate::wire::weft::v1 as wire;
 
 /// When endpoints are ejected.
@@ -33,6 +33,23 @@ pub(super) fn outliers(wire: &wire::Outliers) -> Result<Outliers, Reject> {
         return Err(reject!("outliers: an ejection of no length"));
     }
     Ok(outliers)
+}
+
+/// How much may be under way at once.
+pub(super) fn limits(wire: &wire::Limits) -> Result<Limits, Reject> {
+    let limit = |number: u32| (number > 0).then_some(number);
+    let adaptive = wire.adaptive.map(|wire| Adaptive { min: wire.min, max: wire.max });
+    if adaptive.is_some_and(|Adaptive { min, max }| min == 0 || max < min) {
+        return Err(reject!(
+            "limits: an adaptive limit that is never below 1 nor above the highest is needed"
+        ));
+    }
+    Ok(Limits {
+        max_connections: limit(wire.max_connections),
+        max_requests: limit(wire.max_requests),
+        max_pending: wire.max_pending,
+        adaptive,
+    })
 }
 
 fn ms(number: u32) -> Duration {

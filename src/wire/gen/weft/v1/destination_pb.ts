@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIu0CCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJqCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCCI7CgdCYWNrZW5kEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgAygNEg8KB2ludmFsaWQYAyABKAkiwwMKBVJvdXRlEgwKBG5hbWUYASABKAkSHwoHbWF0Y2hlcxgCIAMoCzIOLndlZnQudjEuTWF0Y2gSJwoFc3BsaXQYAyADKAsyGC53ZWZ0LnYxLldlaWdodGVkQmFja2VuZBIjCgh0aW1lb3V0cxgKIAEoCzIRLndlZnQudjEuVGltZW91dHMSLwoPcmVxdWVzdF9oZWFkZXJzGAsgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYDCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSIQoHcmV3cml0ZRgNIAEoCzIQLndlZnQudjEuUmV3cml0ZRIjCghyZWRpcmVjdBgOIAEoCzIRLndlZnQudjEuUmVkaXJlY3QSMAoPZGlyZWN0X3Jlc3BvbnNlGA8gASgLMhcud2VmdC52MS5EaXJlY3RSZXNwb25zZRIhCgdyZXRyaWVzGBQgASgLMhAud2VmdC52MS5SZXRyaWVzEiAKB21pcnJvcnMYHiADKAsyDy53ZWZ0LnYxLk1pcnJvchIbCgRjb3JzGB8gASgLMg0ud2VmdC52MS5Db3JzImcKBk1pcnJvchIPCgdiYWNrZW5kGAEgASgNEhEKCW51bWVyYXRvchgCIAEoDRITCgtkZW5vbWluYXRvchgDIAEoDRIkCgdjb21wYXJlGAQgASgLMhMud2VmdC52MS5Db21wYXJpc29uIisKCkNvbXBhcmlzb24SDwoHaGVhZGVycxgBIAMoCRIMCgRib2R5GAIgASgIIpEBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSFQoNYWxsb3dfbWV0aG9kcxgCIAMoCRIVCg1hbGxvd19oZWFkZXJzGAMgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAQgAygJEhkKEWFsbG93X2NyZWRlbnRpYWxzGAUgASgIEhEKCW1heF9hZ2VfcxgGIAEoDSKdAQoHUmV0cmllcxIQCghhdHRlbXB0cxgBIAEoDRIKCgJvbhgCIAMoCRIQCghzdGF0dXNlcxgDIAMoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0i5wEKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiAKGGNvbnNlY3V0aXZlX2xvY2FsX2Vycm9ycxgDIAEoDRIqCgxzdWNjZXNzX3JhdGUYBCABKAsyFC53ZWZ0LnYxLlN1Y2Nlc3NSYXRlEg8KB2Jhc2VfbXMYBSABKA0SDgoGbWF4X21zGAYgASgNEhMKC21heF9wZXJjZW50GAcgASgNEhUKDXBhbmljX3BlcmNlbnQYCCABKA0iRQoLU3VjY2Vzc1JhdGUSDQoFYmVsb3cYASABKA0SEQoJd2luZG93X21zGAIgASgNEhQKDG1pbl9yZXF1ZXN0cxgDIAEoDSIyCghUaW1lb3V0cxISCgpyZXF1ZXN0X21zGAEgASgNEhIKCnBlcl90cnlfbXMYAiABKA0iYwoNSGVhZGVyQ2hhbmdlcxIgCgNzZXQYASADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSIAoDYWRkGAIgAygLMhMud2VmdC52MS5IZWFkZXJUZXh0Eg4KBnJlbW92ZRgDIAMoCSIpCgpIZWFkZXJUZXh0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiOAoKUGF0aENoYW5nZRIOCgRmdWxsGAEgASgJSAASEAoGcHJlZml4GAIgASgJSABCCAoGY2hhbmdlIjoKB1Jld3JpdGUSDAoEaG9zdBgBIAEoCRIhCgRwYXRoGAIgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlImkKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIMCgRob3N0GAIgASgJEgwKBHBvcnQYAyABKA0SIQoEcGF0aBgEIAEoCzITLndlZnQudjEuUGF0aENoYW5nZRIOCgZzdGF0dXMYBSABKA0iRAoORGlyZWN0UmVzcG9uc2USDgoGc3RhdHVzGAEgASgNEgwKBGJvZHkYAiABKAkSFAoMY29udGVudF90eXBlGAMgASgJIqMBCgVNYXRjaBIlCgdoZWFkZXJzGAEgAygLMhQud2VmdC52MS5IZWFkZXJNYXRjaBIgCgRwYXRoGAIgASgLMhIud2VmdC52MS5QYXRoTWF0Y2gSIgoFcXVlcnkYAyADKAsyEy53ZWZ0LnYxLlF1ZXJ5TWF0Y2gSDgoGbWV0aG9kGAQgASgJEh0KBGZyb20YBSABKAsyDy53ZWZ0LnYxLkNhbGxlciJ/CgtIZWFkZXJNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiJ+CgpRdWVyeU1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIqsBCgZDYWxsZXISEgoKbmFtZXNwYWNlcxgBIAMoCRIxChBzZXJ2aWNlX2FjY291bnRzGAIgAygLMhcud2VmdC52MS5TZXJ2aWNlQWNjb3VudBIrCgZsYWJlbHMYAyADKAsyGy53ZWZ0LnYxLkNhbGxlci5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjEKDlNlcnZpY2VBY2NvdW50EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIkwKCVBhdGhNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEg8KBXJlZ2V4GAMgASgJSABCCwoJY29uZGl0aW9uIpUBCg9XZWlnaHRlZEJhY2tlbmQSDwoHYmFja2VuZBgBIAEoDRIOCgZ3ZWlnaHQYAiABKA0SLwoPcmVxdWVzdF9oZWFkZXJzGAMgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYBCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMieQoMTG9hZEJhbGFuY2VyEjIKCWFsZ29yaXRobRgBIAEoDjIfLndlZnQudjEuTG9hZEJhbGFuY2VyLkFsZ29yaXRobSI1CglBbGdvcml0aG0SGQoVQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASDQoJUEVBS19FV01BEAEqXQoIUHJvdG9jb2wSFAoQUFJPVE9DT0xfVU5LTk9XThAAEhIKDlBST1RPQ09MX0hUVFAxEAESEgoOUFJPVE9DT0xfSFRUUDIQAhITCg9QUk9UT0NPTF9PUEFRVUUQA2IGcHJvdG8z");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIo4DCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJqCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCCI7CgdCYWNrZW5kEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgAygNEg8KB2ludmFsaWQYAyABKAki5AMKBVJvdXRlEgwKBG5hbWUYASABKAkSHwoHbWF0Y2hlcxgCIAMoCzIOLndlZnQudjEuTWF0Y2gSJwoFc3BsaXQYAyADKAsyGC53ZWZ0LnYxLldlaWdodGVkQmFja2VuZBIjCgh0aW1lb3V0cxgKIAEoCzIRLndlZnQudjEuVGltZW91dHMSLwoPcmVxdWVzdF9oZWFkZXJzGAsgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYDCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSIQoHcmV3cml0ZRgNIAEoCzIQLndlZnQudjEuUmV3cml0ZRIjCghyZWRpcmVjdBgOIAEoCzIRLndlZnQudjEuUmVkaXJlY3QSMAoPZGlyZWN0X3Jlc3BvbnNlGA8gASgLMhcud2VmdC52MS5EaXJlY3RSZXNwb25zZRIhCgdyZXRyaWVzGBQgASgLMhAud2VmdC52MS5SZXRyaWVzEiAKB21pcnJvcnMYHiADKAsyDy53ZWZ0LnYxLk1pcnJvchIbCgRjb3JzGB8gASgLMg0ud2VmdC52MS5Db3JzEh8KBmxpbWl0cxgoIAEoCzIPLndlZnQudjEuTGltaXRzImcKBk1pcnJvchIPCgdiYWNrZW5kGAEgASgNEhEKCW51bWVyYXRvchgCIAEoDRITCgtkZW5vbWluYXRvchgDIAEoDRIkCgdjb21wYXJlGAQgASgLMhMud2VmdC52MS5Db21wYXJpc29uIisKCkNvbXBhcmlzb24SDwoHaGVhZGVycxgBIAMoCRIMCgRib2R5GAIgASgIIpEBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSFQoNYWxsb3dfbWV0aG9kcxgCIAMoCRIVCg1hbGxvd19oZWFkZXJzGAMgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAQgAygJEhkKEWFsbG93X2NyZWRlbnRpYWxzGAUgASgIEhEKCW1heF9hZ2VfcxgGIAEoDSKdAQoHUmV0cmllcxIQCghhdHRlbXB0cxgBIAEoDRIKCgJvbhgCIAMoCRIQCghzdGF0dXNlcxgDIAMoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0i5wEKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiAKGGNvbnNlY3V0aXZlX2xvY2FsX2Vycm9ycxgDIAEoDRIqCgxzdWNjZXNzX3JhdGUYBCABKAsyFC53ZWZ0LnYxLlN1Y2Nlc3NSYXRlEg8KB2Jhc2VfbXMYBSABKA0SDgoGbWF4X21zGAYgASgNEhMKC21heF9wZXJjZW50GAcgASgNEhUKDXBhbmljX3BlcmNlbnQYCCABKA0ifAoGTGltaXRzEhcKD21heF9jb25uZWN0aW9ucxgBIAEoDRIUCgxtYXhfcmVxdWVzdHMYAiABKA0SEwoLbWF4X3BlbmRpbmcYAyABKA0SLgoIYWRhcHRpdmUYBCABKAsyHC53ZWZ0LnYxLkFkYXB0aXZlQ29uY3VycmVuY3kiLwoTQWRhcHRpdmVDb25jdXJyZW5jeRILCgNtaW4YASABKA0SCwoDbWF4GAIgASgNIkUKC1N1Y2Nlc3NSYXRlEg0KBWJlbG93GAEgASgNEhEKCXdpbmRvd19tcxgCIAEoDRIUCgxtaW5fcmVxdWVzdHMYAyABKA0iMgoIVGltZW91dHMSEgoKcmVxdWVzdF9tcxgBIAEoDRISCgpwZXJfdHJ5X21zGAIgASgNImMKDUhlYWRlckNoYW5nZXMSIAoDc2V0GAEgAygLMhMud2VmdC52MS5IZWFkZXJUZXh0EiAKA2FkZBgCIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIOCgZyZW1vdmUYAyADKAkiKQoKSGVhZGVyVGV4dBIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIjgKClBhdGhDaGFuZ2USDgoEZnVsbBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAQggKBmNoYW5nZSI6CgdSZXdyaXRlEgwKBGhvc3QYASABKAkSIQoEcGF0aBgCIAEoCzITLndlZnQudjEuUGF0aENoYW5nZSJpCghSZWRpcmVjdBIOCgZzY2hlbWUYASABKAkSDAoEaG9zdBgCIAEoCRIMCgRwb3J0GAMgASgNEiEKBHBhdGgYBCABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2USDgoGc3RhdHVzGAUgASgNIkQKDkRpcmVjdFJlc3BvbnNlEg4KBnN0YXR1cxgBIAEoDRIMCgRib2R5GAIgASgJEhQKDGNvbnRlbnRfdHlwZRgDIAEoCSKjAQoFTWF0Y2gSJQoHaGVhZGVycxgBIAMoCzIULndlZnQudjEuSGVhZGVyTWF0Y2gSIAoEcGF0aBgCIAEoCzISLndlZnQudjEuUGF0aE1hdGNoEiIKBXF1ZXJ5GAMgAygLMhMud2VmdC52MS5RdWVyeU1hdGNoEg4KBm1ldGhvZBgEIAEoCRIdCgRmcm9tGAUgASgLMg8ud2VmdC52MS5DYWxsZXIifwoLSGVhZGVyTWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24ifgoKUXVlcnlNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiKrAQoGQ2FsbGVyEhIKCm5hbWVzcGFjZXMYASADKAkSMQoQc2VydmljZV9hY2NvdW50cxgCIAMoCzIXLndlZnQudjEuU2VydmljZUFjY291bnQSKwoGbGFiZWxzGAMgAygLMhsud2VmdC52MS5DYWxsZXIuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIxCg5TZXJ2aWNlQWNjb3VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSJMCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgsKCWNvbmRpdGlvbiKVAQoPV2VpZ2h0ZWRCYWNrZW5kEg8KB2JhY2tlbmQYASABKA0SDgoGd2VpZ2h0GAIgASgNEi8KD3JlcXVlc3RfaGVhZGVycxgDIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAQgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzInkKDExvYWRCYWxhbmNlchIyCglhbGdvcml0aG0YASABKA4yHy53ZWZ0LnYxLkxvYWRCYWxhbmNlci5BbGdvcml0aG0iNQoJQWxnb3JpdGhtEhkKFUFMR09SSVRITV9VTlNQRUNJRklFRBAAEg0KCVBFQUtfRVdNQRABKl0KCFByb3RvY29sEhQKEFBST1RPQ09MX1VOS05PV04QABISCg5QUk9UT0NPTF9IVFRQMRABEhIKDlBST1RPQ09MX0hUVFAyEAISEwoPUFJPVE9DT0xfT1BBUVVFEANiBnByb3RvMw");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -110,6 +110,13 @@ export type Destination = Message<"weft.v1.Destination"> & {
    * @generated from field: weft.v1.Outliers outliers = 25;
    */
   outliers?: Outliers | undefined;
+
+  /**
+   * Of all that a worker has under way to the destination; not set: no limit.
+   *
+   * @generated from field: weft.v1.Limits limits = 26;
+   */
+  limits?: Limits | undefined;
 };
 
 /**
@@ -336,6 +343,13 @@ export type Route = Message<"weft.v1.Route"> & {
    * @generated from field: weft.v1.Cors cors = 31;
    */
   cors?: Cors | undefined;
+
+  /**
+   * Of what a worker has under way by this route, beside the destination's.
+   *
+   * @generated from field: weft.v1.Limits limits = 40;
+   */
+  limits?: Limits | undefined;
 };
 
 /**
@@ -584,6 +598,70 @@ export const OutliersSchema: GenMessage<Outliers> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 9);
 
 /**
+ * How much may be under way at once in a worker; 0: no limit.
+ *
+ * @generated from message weft.v1.Limits
+ */
+export type Limits = Message<"weft.v1.Limits"> & {
+  /**
+   * Of opaque ports, and of HTTP/1.1 to endpoints without a proxy.
+   *
+   * @generated from field: uint32 max_connections = 1;
+   */
+  maxConnections: number;
+
+  /**
+   * From the first byte of a request to the end of its response.
+   *
+   * @generated from field: uint32 max_requests = 2;
+   */
+  maxRequests: number;
+
+  /**
+   * What waits when a limit is reached; more is answered 503.
+   *
+   * @generated from field: uint32 max_pending = 3;
+   */
+  maxPending: number;
+
+  /**
+   * Requests whose answer has not begun, by a limit that follows the latency.
+   *
+   * @generated from field: weft.v1.AdaptiveConcurrency adaptive = 4;
+   */
+  adaptive?: AdaptiveConcurrency | undefined;
+};
+
+/**
+ * Describes the message weft.v1.Limits.
+ * Use `create(LimitsSchema)` to create a new message.
+ */
+export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 10);
+
+/**
+ * @generated from message weft.v1.AdaptiveConcurrency
+ */
+export type AdaptiveConcurrency = Message<"weft.v1.AdaptiveConcurrency"> & {
+  /**
+   * @generated from field: uint32 min = 1;
+   */
+  min: number;
+
+  /**
+   * @generated from field: uint32 max = 2;
+   */
+  max: number;
+};
+
+/**
+ * Describes the message weft.v1.AdaptiveConcurrency.
+ * Use `create(AdaptiveConcurrencySchema)` to create a new message.
+ */
+export const AdaptiveConcurrencySchema: GenMessage<AdaptiveConcurrency> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 11);
+
+/**
  * @generated from message weft.v1.SuccessRate
  */
 export type SuccessRate = Message<"weft.v1.SuccessRate"> & {
@@ -612,7 +690,7 @@ export type SuccessRate = Message<"weft.v1.SuccessRate"> & {
  * Use `create(SuccessRateSchema)` to create a new message.
  */
 export const SuccessRateSchema: GenMessage<SuccessRate> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 10);
+  messageDesc(file_weft_v1_destination, 12);
 
 /**
  * In milliseconds; 0: none.
@@ -640,7 +718,7 @@ export type Timeouts = Message<"weft.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 11);
+  messageDesc(file_weft_v1_destination, 13);
 
 /**
  * Done in this order: remove, set, add. Names in lower case; never one that belongs to a hop or frames a message.
@@ -669,7 +747,7 @@ export type HeaderChanges = Message<"weft.v1.HeaderChanges"> & {
  * Use `create(HeaderChangesSchema)` to create a new message.
  */
 export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 12);
+  messageDesc(file_weft_v1_destination, 14);
 
 /**
  * @generated from message weft.v1.HeaderText
@@ -691,7 +769,7 @@ export type HeaderText = Message<"weft.v1.HeaderText"> & {
  * Use `create(HeaderTextSchema)` to create a new message.
  */
 export const HeaderTextSchema: GenMessage<HeaderText> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 13);
+  messageDesc(file_weft_v1_destination, 15);
 
 /**
  * A new path; the query stays.
@@ -724,7 +802,7 @@ export type PathChange = Message<"weft.v1.PathChange"> & {
  * Use `create(PathChangeSchema)` to create a new message.
  */
 export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 14);
+  messageDesc(file_weft_v1_destination, 16);
 
 /**
  * @generated from message weft.v1.Rewrite
@@ -748,7 +826,7 @@ export type Rewrite = Message<"weft.v1.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 15);
+  messageDesc(file_weft_v1_destination, 17);
 
 /**
  * @generated from message weft.v1.Redirect
@@ -791,7 +869,7 @@ export type Redirect = Message<"weft.v1.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 16);
+  messageDesc(file_weft_v1_destination, 18);
 
 /**
  * @generated from message weft.v1.DirectResponse
@@ -820,7 +898,7 @@ export type DirectResponse = Message<"weft.v1.DirectResponse"> & {
  * Use `create(DirectResponseSchema)` to create a new message.
  */
 export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 17);
+  messageDesc(file_weft_v1_destination, 19);
 
 /**
  * All conditions that are set must hold.
@@ -863,7 +941,7 @@ export type Match = Message<"weft.v1.Match"> & {
  * Use `create(MatchSchema)` to create a new message.
  */
 export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 18);
+  messageDesc(file_weft_v1_destination, 20);
 
 /**
  * @generated from message weft.v1.HeaderMatch
@@ -922,7 +1000,7 @@ export type HeaderMatch = Message<"weft.v1.HeaderMatch"> & {
  * Use `create(HeaderMatchSchema)` to create a new message.
  */
 export const HeaderMatchSchema: GenMessage<HeaderMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 19);
+  messageDesc(file_weft_v1_destination, 21);
 
 /**
  * Of a repeated parameter the first counts. Name and value are percent-decoded, and "+" is a space, before matching.
@@ -977,7 +1055,7 @@ export type QueryMatch = Message<"weft.v1.QueryMatch"> & {
  * Use `create(QueryMatchSchema)` to create a new message.
  */
 export const QueryMatchSchema: GenMessage<QueryMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 20);
+  messageDesc(file_weft_v1_destination, 22);
 
 /**
  * One of each list that is not empty, and all labels.
@@ -1006,7 +1084,7 @@ export type Caller = Message<"weft.v1.Caller"> & {
  * Use `create(CallerSchema)` to create a new message.
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 21);
+  messageDesc(file_weft_v1_destination, 23);
 
 /**
  * @generated from message weft.v1.ServiceAccount
@@ -1028,7 +1106,7 @@ export type ServiceAccount = Message<"weft.v1.ServiceAccount"> & {
  * Use `create(ServiceAccountSchema)` to create a new message.
  */
 export const ServiceAccountSchema: GenMessage<ServiceAccount> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 22);
+  messageDesc(file_weft_v1_destination, 24);
 
 /**
  * @generated from message weft.v1.PathMatch
@@ -1065,7 +1143,7 @@ export type PathMatch = Message<"weft.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 23);
+  messageDesc(file_weft_v1_destination, 25);
 
 /**
  * @generated from message weft.v1.WeightedBackend
@@ -1103,7 +1181,7 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 24);
+  messageDesc(file_weft_v1_destination, 26);
 
 /**
  * @generated from message weft.v1.LoadBalancer
@@ -1120,7 +1198,7 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 25);
+  messageDesc(file_weft_v1_destination, 27);
 
 /**
  * @generated from enum weft.v1.LoadBalancer.Algorithm
@@ -1141,7 +1219,7 @@ export enum LoadBalancer_Algorithm {
  * Describes the enum weft.v1.LoadBalancer.Algorithm.
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 25, 0);
+  enumDesc(file_weft_v1_destination, 27, 0);
 
 /**
  * @generated from enum weft.v1.Protocol
