@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# scratch.sh NAME BINARY: puts one static program, and nothing else, into docker.io/weft/NAME:dev and that into
-# ~/.cache/weft/image/NAME.tar. Does nothing where the archive is made from that very program.
+# scratch.sh NAME BINARY: puts one program with the libraries it names, if any, and nothing else into
+# docker.io/weft/NAME:dev and that into ~/.cache/weft/image/NAME.tar. Does nothing where the archive is made from that very program.
 set -euo pipefail
 name=${1:?usage: scratch.sh NAME BINARY} binary=${2:?usage: scratch.sh NAME BINARY}
 here=$(dirname "${BASH_SOURCE[0]}")
@@ -18,10 +18,14 @@ fi
 "$here/packages.sh"
 context=$(mktemp -d "$IMAGE_DIR/.context.XXXXXX")
 trap 'rm -rf "$context"' EXIT
-install -m 755 "$binary" "$context/$name"
+install -D -m 755 "$binary" "$context/root/$name"
+# A static program has none, and ldd says so by failing.
+{ ldd "$binary" 2>/dev/null || true; } | grep -o '/[^ ]*' | while read -r library; do
+  install -D -m 755 "$library" "$context/root$library"
+done
 cat >"$context/Dockerfile" <<END
 FROM scratch
-COPY $name /$name
+COPY root /
 USER 65532:65532
 ENTRYPOINT ["/$name"]
 END

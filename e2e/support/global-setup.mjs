@@ -1,7 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 
 /** The tests share one cluster with Weft installed from this checkout's charts; each step is a no-op when done. */
 export default function setup() {
-  execFileSync('e2e/suite/prepare.sh', { stdio: 'inherit' });
-  execFileSync('e2e/suite/ts.sh', ['e2e/suite/install-weft.ts'], { stdio: 'inherit' });
+  const run = (command, ...args) => execFileSync(command, args, { stdio: 'inherit' });
+  run('e2e/suite/prepare.sh');
+  run('e2e/apps/nginx.sh');
+  run('e2e/cluster/load-image.sh', join(homedir(), '.cache/weft/image/nginx.tar'));
+  run('e2e/suite/ts.sh', 'e2e/suite/install-weft.ts');
 }
