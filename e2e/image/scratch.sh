@@ -19,8 +19,9 @@ fi
 context=$(mktemp -d "$IMAGE_DIR/.context.XXXXXX")
 trap 'rm -rf "$context"' EXIT
 install -D -m 755 "$binary" "$context/root/$name"
-# A static program has none, and ldd says so by failing.
-{ ldd "$binary" 2>/dev/null || true; } | grep -o '/[^ ]*' | while read -r library; do
+# A static program has none: ldd fails on it, and there is nothing to find.
+libraries=$(ldd "$binary" 2>/dev/null | grep -o '/[^ ]*' || true)
+for library in $libraries; do
   install -D -m 755 "$library" "$context/root$library"
 done
 cat >"$context/Dockerfile" <<END
