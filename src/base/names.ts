@@ -39,6 +39,7 @@ export const Annotation = {
   skipOutboundPorts: 'weft.dev/skip-outbound-ports',
   opaquePorts: 'weft.dev/opaque-ports',
   ingressMode: 'weft.dev/ingress-mode',
+  weight: 'weft.dev/weight',
   cpuRequest: 'weft.dev/proxy-cpu-request',
   cpuLimit: 'weft.dev/proxy-cpu-limit',
   memoryRequest: 'weft.dev/proxy-memory-request',

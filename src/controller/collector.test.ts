@@ -83,7 +83,7 @@ test('a pod gets the zone of its node, whichever is heard of first', () => {
 
 test('a policy that turns bad leaves the last good one acting, and its problems known', () => {
   policy(1);
-  policy(2, { circuitBreaker: {} });
+  policy(2, { routes: [{ split: [{ weight: 0 }] }] });
   expect(collector.mesh.policies.get('reviews')?.ref.generation).toBe(1);
   expect(collector.problemsOf('reviews')).toHaveLength(1);
   policy(3);

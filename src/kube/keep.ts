@@ -160,6 +160,7 @@ export function keepService(raw: RawObject): Service {
       appProtocol: or(port.appProtocol, ''),
     })),
     publishNotReady: or(spec.publishNotReadyAddresses, false),
+    trafficDistribution: or(spec.trafficDistribution, ''),
   };
 }
 

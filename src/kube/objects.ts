@@ -71,6 +71,8 @@ export interface Service extends KubeObject {
   readonly selector: Readonly<Record<string, string>>;
   readonly ports: readonly ServicePort[];
   readonly publishNotReady: boolean;
+  /** Such as `PreferClose`; empty by default. */
+  readonly trafficDistribution: string;
 }
 
 export interface SliceEndpoint {

@@ -9,11 +9,12 @@ import type {
   Protocol,
   Route,
 } from './destination.js';
+import { endpointChoice } from './endpoint-choice.js';
 import { featuresOf } from './features.js';
 import { type Decided, decide } from './deciding.js';
 import { dirtyService } from './keys.js';
 import type { Mesh } from './mesh.js';
-import type { MirrorEntry, Policy, PolicyRoute, SplitEntry } from './policy.js';
+import type { MirrorEntry, PolicyRoute, SplitEntry } from './policy.js';
 import { routeOn } from './route-on.js';
 import { declaredProtocol } from './protocol.js';
 import type { ServicePort } from './service.js';
@@ -57,30 +58,20 @@ function compileService(
   const table = new BackendTable(mesh, ref.service, ref.port, ref.family);
   const routes = compileRoutes(table, decided.routes(), ref.port);
   const key = serviceDestinationKey(mesh, ref, decided);
+  const choice = endpointChoice(service, decided.policy);
   const destination: Destination = {
-    criticalFeatures: featuresOf(routes, decided.policy),
+    criticalFeatures: featuresOf(routes, choice),
     key,
     target: { kind: 'service', namespace: service.namespace, name: service.name, port: ref.port },
     protocol: protocolOf(mesh, ref, port, table),
     endpoints: table.endpoints,
     backends: table.backends,
     routes,
-    ...endpointChoice(decided.policy),
+    ...choice,
   };
   const services = new Set([ref.service, ...table.services]);
   const depends = ['mesh' as const, ...[...services].map(dirtyService)];
   return { key, destination, sources: decided.sources, depends };
-}
-
-/** How endpoints are chosen, when one is passed over, and how much all together may have under way. */
-function endpointChoice(
-  policy: Policy | undefined,
-): Pick<Destination, 'loadBalancer' | 'outliers' | 'limits'> {
-  return {
-    loadBalancer: policy?.loadBalancer ?? { algorithm: 'peakEwma' },
-    ...(policy?.outliers === undefined ? {} : { outliers: policy.outliers }),
-    ...(policy?.limits === undefined ? {} : { limits: policy.limits }),
-  };
 }
 
 /** The dialled family stands in the key where it is not the Service's first, because it decides the endpoints. */

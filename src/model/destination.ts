@@ -62,6 +62,8 @@ export interface Endpoint {
   readonly zone?: string;
   /** The receiving port takes bytes only. */
   readonly opaque: boolean;
+  /** Beside other endpoints. Absent: the usual one, 100. */
+  readonly weight?: number;
 }
 
 export interface Backend {

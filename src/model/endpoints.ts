@@ -52,6 +52,7 @@ export function podEndpoint(mesh: Mesh, workload: Workload, address: string, por
     ...(network === mesh.settings.network ? {} : { network }),
     ...(workload.zone === undefined ? {} : { zone: workload.zone }),
     opaque: meshed && workload.opaquePorts.includes(port),
+    ...(workload.weight === undefined ? {} : { weight: workload.weight }),
   };
 }
 

@@ -1,6 +1,6 @@
-import type { RouteMatch } from './policy.js';
+import type { LoadBalancer, RouteMatch } from './policy.js';
 import type { Route } from './destination.js';
-import type { Limits, Outliers } from './resilience.js';
+import type { EndpointChoice } from './endpoint-choice.js';
 
 /**
  * What a resource may ask of a proxy beyond the first contract. A resource lists those it uses, so that a proxy
@@ -9,6 +9,10 @@ import type { Limits, Outliers } from './resilience.js';
 export const FEATURES = [
   'destination.limits',
   'destination.outliers',
+  'load-balancer.algorithm',
+  'load-balancer.hash',
+  'load-balancer.slow-start',
+  'load-balancer.zone',
   'route.answer',
   'route.cors',
   'route.headers',
@@ -29,13 +33,10 @@ export const FEATURES = [
 export type Feature = (typeof FEATURES)[number];
 
 /** The features that a destination uses, in the order of the table. */
-export function featuresOf(
-  routes: readonly Route[],
-  { outliers, limits }: { readonly outliers?: Outliers; readonly limits?: Limits } = {},
-): readonly Feature[] {
-  const used = new Set<Feature>(routes.flatMap(routeFeatures));
-  if (outliers !== undefined) used.add('destination.outliers');
-  if (limits !== undefined) used.add('destination.limits');
+export function featuresOf(routes: readonly Route[], choice: EndpointChoice): readonly Feature[] {
+  const used = new Set<Feature>([...routes.flatMap(routeFeatures), ...balancerFeatures(choice.loadBalancer)]);
+  if (choice.outliers !== undefined) used.add('destination.outliers');
+  if (choice.limits !== undefined) used.add('destination.limits');
   return FEATURES.filter((feature) => used.has(feature));
 }
 
@@ -46,6 +47,15 @@ function routeFeatures(route: Route): Feature[] {
     ...(route.limits === undefined ? [] : (['route.limits'] as const)),
     ...actionFeatures(route),
     ...route.matches.flatMap(matchFeatures),
+  ];
+}
+
+function balancerFeatures({ algorithm, hash, slowStartMs, zone }: LoadBalancer): Feature[] {
+  return [
+    ...(algorithm === 'peakEwma' ? [] : (['load-balancer.algorithm'] as const)),
+    ...(hash === undefined ? [] : (['load-balancer.hash'] as const)),
+    ...(slowStartMs === undefined ? [] : (['load-balancer.slow-start'] as const)),
+    ...(zone === undefined ? [] : (['load-balancer.zone'] as const)),
   ];
 }
 

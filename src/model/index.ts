@@ -9,6 +9,7 @@ export { DEFAULT_SETTINGS } from './settings.js';
 export type {
   BackendEntry,
   CallerMatch,
+  HashInput,
   LoadBalancer,
   MirrorEntry,
   NamedMatch,

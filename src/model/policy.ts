@@ -159,6 +159,20 @@ export interface MirrorEntry extends BackendEntry {
   readonly compare?: Comparison;
 }
 
+/** How an endpoint is chosen. */
 export interface LoadBalancer {
-  readonly algorithm: 'peakEwma';
+  readonly algorithm: 'peakEwma' | 'leastRequest' | 'roundRobin' | 'random' | 'ringHash' | 'maglev';
+  /** Given with ringHash and maglev: the first that a request has counts. */
+  readonly hash?: readonly HashInput[];
+  /** Bounds what a hash does: most that an endpoint carries, in percent of the mean. */
+  readonly maxLoadPercent?: number;
+  /** Whether endpoints of the caller's zone come first. Absent: as the Service says, else they do not. */
+  readonly zone?: 'any' | 'prefer' | 'strict';
+  /** Time in which a new endpoint grows into its share. */
+  readonly slowStartMs?: number;
 }
+
+/** What requests that go to the same endpoint have in common. Names of headers in lower case. */
+export type HashInput =
+  | { readonly kind: 'header' | 'cookie' | 'query'; readonly name: string }
+  | { readonly kind: 'path' | 'sourceAddress' };

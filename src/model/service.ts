@@ -21,6 +21,8 @@ export interface Service {
   readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
   readonly ports: readonly ServicePort[];
   readonly selector?: Readonly<Record<string, string>>;
+  /** Its trafficDistribution asks for endpoints near the caller. */
+  readonly prefersClose?: boolean;
 }
 
 /** One EndpointSlice of a Service: addresses of one family that share their ports. */

@@ -265,12 +265,27 @@ function pathCases(field: string): Record<string, [object, object]> {
   };
 }
 
+/** Load balancers that differ in an input of the hash. */
+const hashed = (input: object) => ({ loadBalancer: { algorithm: 'ringHash', hash: [input] } });
+
 /** For each field that works, two policies that differ in it only, and have to differ in effect. */
 const WORKING: Record<string, [object, object]> = {
   // The group follows from the kind.
   'spec.targetRefs[].group': [onService, onRoute({ group: 'gateway.networking.k8s.io' })],
   'spec.targetRefs[].kind': [onService, onRoute({})],
   'spec.targetRefs[].sectionName': [onRoute({ sectionName: 'one' }), onRoute({ sectionName: 'two' })],
+  'spec.loadBalancer.algorithm': [{}, { loadBalancer: { algorithm: 'random' } }],
+  'spec.loadBalancer.hash[].header': [hashed({ header: 'a' }), hashed({ header: 'b' })],
+  'spec.loadBalancer.hash[].cookie': [hashed({ cookie: 'a' }), hashed({ cookie: 'b' })],
+  'spec.loadBalancer.hash[].query': [hashed({ query: 'a' }), hashed({ query: 'b' })],
+  'spec.loadBalancer.hash[].path': [hashed({ header: 'a' }), hashed({ path: true })],
+  'spec.loadBalancer.hash[].sourceAddress': [hashed({ path: true }), hashed({ sourceAddress: true })],
+  'spec.loadBalancer.maxLoadPercent': [
+    hashed({ path: true }),
+    { loadBalancer: { algorithm: 'ringHash', hash: [{ path: true }], maxLoadPercent: 125 } },
+  ],
+  'spec.loadBalancer.zone': [{}, { loadBalancer: { zone: 'prefer' } }],
+  'spec.loadBalancer.slowStart': [{}, { loadBalancer: { slowStart: '30s' } }],
   'spec.targetRefs[].name': [targeting({}), targeting({ name: 'next' })],
   'spec.targetRefs[].namespace': [targeting({}), targeting({ namespace: 'elsewhere' })],
   'spec.targetRefs[].port': [targeting({}), targeting({ port: 8081 })],

@@ -17,6 +17,7 @@ import {
   type Timeouts,
 } from './policy.js';
 import type { Problem } from './problem.js';
+import { translateLoadBalancer } from './to-load-balancer.js';
 import { positiveMs, translateLimits, translateOutliers } from './to-resilience.js';
 import { translateActions, translateHeaders } from './to-route-actions.js';
 
@@ -60,9 +61,9 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
     },
     ...translateTargets(spec.targetRefs, namespace),
     routes: (spec.routes ?? []).map((route, index) => translateRoute(route, index, namespace)),
-    loadBalancer: { algorithm: 'peakEwma' },
     ...translateOutliers(spec.circuitBreaker),
     ...translateLimits(spec.circuitBreaker),
+    loadBalancer: translateLoadBalancer(spec.loadBalancer ?? {}),
   };
 }
 

@@ -25,4 +25,6 @@ export interface Workload {
   readonly namedPorts: Readonly<Record<string, number>>;
   /** Routes by host rather than by the dialled address (`weft.dev/ingress-mode`). */
   readonly ingressMode: boolean;
+  /** Beside other endpoints of a Service (`weft.dev/weight`). Absent: the usual one, 100. */
+  readonly weight?: number;
 }

@@ -50,6 +50,7 @@ const matching = (match: object): object => route({ match: [match] });
 const header = (fields: object): object => matching({ headers: [{ name: 'a', ...fields }] });
 const FALLBACK = { fallback: true, fallbackLabels: { lane: 'main' } };
 const cors = (fields: object): object => route({ cors: { allowOrigins: ['https://a'], ...fields } });
+const balanced = (loadBalancer: object): object => ({ loadBalancer });
 const mirrored = (fields: object): object => route({ mirror: [{ service: { name: 'a' }, ...fields }] });
 
 /** The most of everything that the bounds allow, so that the API server's cost limits are met at their edge. */
@@ -178,7 +179,19 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
   ['a port in a match', matching({ port: 8080 })],
   ['a fallback to some labels', route({ split: [{ labels: { lane: 'a' }, ...FALLBACK }] })],
   ['defaults of a Namespace', { targetRefs: [{ kind: 'Namespace', name: 'shop', port: 8080 }] }],
-  ['the one algorithm that works', { loadBalancer: { algorithm: 'peakEwma' } }],
+  [
+    'an algorithm, a zone and a slow start',
+    balanced({ algorithm: 'leastRequest', zone: 'prefer', slowStart: '1h' }),
+  ],
+  [
+    'every input of a hash, and a bound',
+    balanced({
+      algorithm: 'ringHash',
+      hash: [{ header: 'X-User' }, { cookie: 'sid' }, { query: 'id' }, { path: true }],
+      maxLoadPercent: 125,
+    }),
+  ],
+  ['a hash of the source', balanced({ algorithm: 'maglev', hash: [{ sourceAddress: true }] })],
   ['a Service by its group', { targetRefs: [{ ...target, group: '', port: 80, namespace: 'other' }] }],
   [
     'more for a rule of a route of Gateway API',
@@ -238,6 +251,42 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     { targetRefs: [{ kind: 'HTTPRoute', name: 'a' }], loadBalancer: { algorithm: 'peakEwma' } },
     'spec.targetRefs',
     'loadBalancer, circuitBreaker and rateLimit',
+  ],
+  [
+    'a ring without a hash',
+    balanced({ algorithm: 'ringHash' }),
+    'spec.loadBalancer.hash',
+    'hash goes with the algorithms ringHash and maglev',
+  ],
+  [
+    'a hash that nothing looks at',
+    balanced({ hash: [{ path: true }] }),
+    'spec.loadBalancer.hash',
+    'hash goes with the algorithms ringHash and maglev',
+  ],
+  [
+    'two inputs in one',
+    balanced({ algorithm: 'maglev', hash: [{ path: true, header: 'a' }] }),
+    'spec.loadBalancer.hash[0]',
+    'give exactly one of header, cookie, query, path and sourceAddress',
+  ],
+  [
+    'an input that is switched off',
+    balanced({ algorithm: 'maglev', hash: [{ path: false }] }),
+    'spec.loadBalancer.hash[0].path',
+    'is true or absent',
+  ],
+  [
+    'a bound of nothing',
+    balanced({ maxLoadPercent: 125 }),
+    'spec.loadBalancer.maxLoadPercent',
+    'maxLoadPercent bounds what a hash does',
+  ],
+  [
+    'a slow start of a day',
+    balanced({ slowStart: '24h' }),
+    'spec.loadBalancer.slowStart',
+    'is longer than an hour',
   ],
   [
     'weights that are all zero',

@@ -27,6 +27,8 @@ test.each([
   ['weft.dev/skip-outbound-ports', '65536', /"65536" is no port/],
   ['weft.dev/opaque-ports', '3306/tcp', /"3306\/tcp" is no port/],
   ['weft.dev/ingress-mode', 'yes', /"yes" is neither "enabled" nor "disabled"/],
+  ['weft.dev/weight', '0', /"0" is no weight; give a number from 1 to 1000/],
+  ['weft.dev/weight', '2.5', /"2.5" is no weight/],
   ['weft.dev/proxy-cpu-request', 'lots', /"lots" is no Kubernetes quantity; write it as in "100m"/],
   ['weft.dev/proxy-memory-limit', '', /"" is no Kubernetes quantity/],
   [

@@ -15,12 +15,13 @@ const { Annotation } = names;
 
 /**
  * Reads the annotations; throws `invalid`, naming annotation and remedy, where one cannot be meant. Ports that are
- * opaque and ingress mode are only looked over here: the controller passes them to the proxy.
+ * opaque, ingress mode and weight are only looked over here: the controller passes them to the proxies.
  */
 export function readAnnotations(pod: Pod, defaults: ProxyResources): PodChoices {
   const annotations = pod.metadata.annotations ?? {};
   portsOf(annotations, Annotation.opaquePorts);
   checkIngressMode(annotations);
+  checkWeight(annotations);
   return {
     skipInboundPorts: portsOf(annotations, Annotation.skipInboundPorts),
     skipOutboundPorts: portsOf(annotations, Annotation.skipOutboundPorts),
@@ -51,6 +52,13 @@ function checkIngressMode(annotations: Annotations): void {
   const value = annotations[Annotation.ingressMode];
   if (value === undefined || value === 'enabled' || value === 'disabled') return;
   throw invalid(Annotation.ingressMode, value, 'is neither "enabled" nor "disabled"');
+}
+
+function checkWeight(annotations: Annotations): void {
+  const value = annotations[Annotation.weight];
+  const weight = value === undefined ? 100 : /^[0-9]{1,4}$/.test(value.trim()) ? Number(value) : 0;
+  if (weight >= 1 && weight <= 1000) return;
+  throw invalid(Annotation.weight, value ?? '', 'is no weight; give a number from 1 to 1000, 100 is usual');
 }
 
 function resourcesOf(annotations: Annotations, defaults: ProxyResources): ProxyResources {

@@ -3,23 +3,9 @@ import { duration, headerName } from '../schema/fields.js';
 import { type Kind, objectSchema } from '../schema/kind.js';
 import { withRules } from '../schema/rule.js';
 import { circuitBreaker } from './circuit-breaker.js';
+import { loadBalancer } from './load-balancer.js';
 import { route } from './route.js';
 import { targetRef, targetRules } from './target-ref.js';
-
-const loadBalancer = z.strictObject({
-  algorithm: z
-    .enum(['peakEwma', 'leastRequest', 'roundRobin', 'random', 'ringHash', 'maglev'])
-    .optional()
-    .meta({
-      description:
-        'How an endpoint is chosen. peakEwma, by default: the better of two random ones by latency and requests in flight.',
-    }),
-  zone: z
-    .enum(['any', 'prefer', 'strict'])
-    .optional()
-    .meta({ description: "Whether endpoints of the caller's zone come first." }),
-  slowStart: duration.optional().meta({ description: 'Time over which a new endpoint gets its full share.' }),
-});
 
 const rateLimit = z
   .array(

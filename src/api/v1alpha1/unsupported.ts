@@ -8,13 +8,6 @@ export const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'spec.targetRefs[].kind=ExternalService', remedy: 'target a Service instead' },
   { path: 'spec.routes[].hedging', remedy: 'remove it' },
   { path: 'spec.routes[].fault', remedy: 'remove it' },
-  { path: 'spec.loadBalancer.algorithm=leastRequest', remedy: 'use peakEwma instead' },
-  { path: 'spec.loadBalancer.algorithm=roundRobin', remedy: 'use peakEwma instead' },
-  { path: 'spec.loadBalancer.algorithm=random', remedy: 'use peakEwma instead' },
-  { path: 'spec.loadBalancer.algorithm=ringHash', remedy: 'use peakEwma instead' },
-  { path: 'spec.loadBalancer.algorithm=maglev', remedy: 'use peakEwma instead' },
-  { path: 'spec.loadBalancer.zone', remedy: 'remove it' },
-  { path: 'spec.loadBalancer.slowStart', remedy: 'remove it' },
   { path: 'spec.rateLimit', remedy: 'remove it' },
 ];
 

@@ -58,6 +58,33 @@ test('a pod becomes a workload with its place, both addresses and what its annot
 });
 
 test.each([
+  ['300', { weight: 300 }],
+  [' 1 ', { weight: 1 }],
+  ['0', {}],
+  ['1001', {}],
+  ['half', {}],
+])('the weight "%s" of a pod is told to its callers, and what is none is left out', (text, expected) => {
+  const raw = rawPod();
+  const annotations = { 'weft.dev/weight': text };
+  const { weight } = toWorkload(
+    Resources.pod.keep({ ...raw, metadata: { ...raw.metadata, annotations } }),
+    place,
+  );
+  expect(weight === undefined ? {} : { weight }).toEqual(expected);
+});
+
+test.each([
+  ['PreferClose', true],
+  ['PreferSameZone', true],
+  ['PreferSameNode', true],
+  [undefined, undefined],
+])('a Service with the trafficDistribution %s prefers what is close: %s', (trafficDistribution, expected) => {
+  const metadata = { name: 'reviews', namespace: 'shop' };
+  const spec = trafficDistribution === undefined ? {} : { trafficDistribution };
+  expect(toService(Resources.service.keep({ metadata, spec })).prefersClose).toBe(expected);
+});
+
+test.each([
   ['a native sidecar', { initContainers: [{ name: 'weft-proxy' }] }, true],
   ['an ordinary container', { containers: [{ name: 'weft-proxy' }] }, true],
   ['no proxy, whatever the labels say', { containers: [{ name: 'app' }] }, false],

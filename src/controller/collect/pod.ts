@@ -46,5 +46,12 @@ export function toWorkload(pod: Pod, place: PodPlace): Workload {
     skipInboundPorts: portList(metadata.annotations[Annotation.skipInboundPorts]),
     namedPorts: Object.fromEntries(named),
     ingressMode: metadata.annotations[Annotation.ingressMode] === 'enabled',
+    ...weightOf(metadata.annotations[Annotation.weight]),
   };
+}
+
+/** From 1 to 1000; the webhook refuses anything else, and what came past it is left at the usual weight. */
+function weightOf(text = ''): { readonly weight?: number } {
+  const weight = /^[0-9]{1,4}$/.test(text.trim()) ? Number(text) : 0;
+  return weight >= 1 && weight <= 1000 ? { weight } : {};
 }

@@ -9,6 +9,9 @@ const TYPES: ReadonlySet<string> = new Set<MeshService['type']>([
   'ExternalName',
 ]);
 
+/** Values of `trafficDistribution` (KEP-3015, KEP-4444). PreferSameNode has no meaning between proxies but its zone. */
+const CLOSE: ReadonlySet<string> = new Set(['PreferClose', 'PreferSameZone', 'PreferSameNode']);
+
 /** A Service in terms of the mesh. */
 export function toService(service: Service): MeshService {
   const type = isType(service.type) ? service.type : 'ClusterIP';
@@ -25,6 +28,7 @@ export function toService(service: Service): MeshService {
       protocol: transport(protocol),
       ...(appProtocol === '' ? {} : { appProtocol }),
     })),
+    ...(CLOSE.has(service.trafficDistribution) ? { prefersClose: true } : {}),
     ...(Object.keys(service.selector).length === 0 ? {} : { selector: service.selector }),
   };
 }

@@ -83,6 +83,11 @@ const match = z.strictObject({
     .exactOptional(),
 });
 
+const hashInput = z.union([
+  z.strictObject({ kind: z.enum(['header', 'cookie', 'query']), name: z.string() }),
+  z.strictObject({ kind: z.enum(['path', 'sourceAddress']) }),
+]);
+
 const destination: z.ZodType<Destination> = z.strictObject({
   criticalFeatures: z.array(z.string()),
   key: z.string(),
@@ -101,6 +106,7 @@ const destination: z.ZodType<Destination> = z.strictObject({
       network: z.string().exactOptional(),
       zone: z.string().exactOptional(),
       opaque: z.boolean(),
+      weight: z.int().exactOptional(),
     }),
   ),
   backends: z.array(
@@ -128,7 +134,6 @@ const destination: z.ZodType<Destination> = z.strictObject({
       limits: limits.exactOptional(),
     }),
   ),
-  loadBalancer: z.strictObject({ algorithm: z.literal('peakEwma') }),
   limits: limits.exactOptional(),
   outliers: z
     .strictObject({
@@ -146,6 +151,13 @@ const destination: z.ZodType<Destination> = z.strictObject({
       }),
     })
     .exactOptional(),
+  loadBalancer: z.strictObject({
+    algorithm: z.enum(['peakEwma', 'leastRequest', 'roundRobin', 'random', 'ringHash', 'maglev']),
+    hash: z.array(hashInput).exactOptional(),
+    maxLoadPercent: z.int().exactOptional(),
+    zone: z.enum(['any', 'prefer', 'strict']).exactOptional(),
+    slowStartMs: z.int().exactOptional(),
+  }),
 });
 
 const mtls = z.enum(['permissive', 'strict']);

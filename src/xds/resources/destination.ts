@@ -15,7 +15,6 @@ import {
   type Destination as WireDestination,
   EndpointSchema,
   type Endpoint as WireEndpoint,
-  LoadBalancer_Algorithm,
   MirrorSchema,
   type Mirror as WireMirror,
   Protocol as WireProtocol,
@@ -27,6 +26,7 @@ import {
 import { toWireActions, toWireHeaders } from './actions.js';
 import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
+import { toWireLoadBalancer } from './load-balancer.js';
 import { toWireMatch } from './match.js';
 import { toWireLimits, toWireOutliers, toWireRetries, toWireTimeouts } from './resilience.js';
 
@@ -54,7 +54,7 @@ export function toWireDestination(destination: Destination): WireDestination {
     zones: names.zones.values(),
     backends: destination.backends.map(toWireBackend),
     routes: destination.routes.map(toWireRoute),
-    loadBalancer: { algorithm: LoadBalancer_Algorithm.PEAK_EWMA },
+    loadBalancer: toWireLoadBalancer(destination.loadBalancer),
     ...(destination.outliers === undefined ? {} : { outliers: toWireOutliers(destination.outliers) }),
     ...toWireLimits(destination.limits),
   });
@@ -84,6 +84,7 @@ function toWireEndpoint(endpoint: Endpoint, names: Names): WireEndpoint {
     network: names.networks.index(endpoint.network),
     zone: names.zones.index(endpoint.zone),
     opaque: endpoint.opaque,
+    weight: endpoint.weight ?? 0,
   });
 }
 

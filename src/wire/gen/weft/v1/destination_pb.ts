@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIo4DCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJqCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCCI7CgdCYWNrZW5kEgwKBG5hbWUYASABKAkSEQoJZW5kcG9pbnRzGAIgAygNEg8KB2ludmFsaWQYAyABKAki5AMKBVJvdXRlEgwKBG5hbWUYASABKAkSHwoHbWF0Y2hlcxgCIAMoCzIOLndlZnQudjEuTWF0Y2gSJwoFc3BsaXQYAyADKAsyGC53ZWZ0LnYxLldlaWdodGVkQmFja2VuZBIjCgh0aW1lb3V0cxgKIAEoCzIRLndlZnQudjEuVGltZW91dHMSLwoPcmVxdWVzdF9oZWFkZXJzGAsgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYDCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSIQoHcmV3cml0ZRgNIAEoCzIQLndlZnQudjEuUmV3cml0ZRIjCghyZWRpcmVjdBgOIAEoCzIRLndlZnQudjEuUmVkaXJlY3QSMAoPZGlyZWN0X3Jlc3BvbnNlGA8gASgLMhcud2VmdC52MS5EaXJlY3RSZXNwb25zZRIhCgdyZXRyaWVzGBQgASgLMhAud2VmdC52MS5SZXRyaWVzEiAKB21pcnJvcnMYHiADKAsyDy53ZWZ0LnYxLk1pcnJvchIbCgRjb3JzGB8gASgLMg0ud2VmdC52MS5Db3JzEh8KBmxpbWl0cxgoIAEoCzIPLndlZnQudjEuTGltaXRzImcKBk1pcnJvchIPCgdiYWNrZW5kGAEgASgNEhEKCW51bWVyYXRvchgCIAEoDRITCgtkZW5vbWluYXRvchgDIAEoDRIkCgdjb21wYXJlGAQgASgLMhMud2VmdC52MS5Db21wYXJpc29uIisKCkNvbXBhcmlzb24SDwoHaGVhZGVycxgBIAMoCRIMCgRib2R5GAIgASgIIpEBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSFQoNYWxsb3dfbWV0aG9kcxgCIAMoCRIVCg1hbGxvd19oZWFkZXJzGAMgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAQgAygJEhkKEWFsbG93X2NyZWRlbnRpYWxzGAUgASgIEhEKCW1heF9hZ2VfcxgGIAEoDSKdAQoHUmV0cmllcxIQCghhdHRlbXB0cxgBIAEoDRIKCgJvbhgCIAMoCRIQCghzdGF0dXNlcxgDIAMoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0i5wEKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiAKGGNvbnNlY3V0aXZlX2xvY2FsX2Vycm9ycxgDIAEoDRIqCgxzdWNjZXNzX3JhdGUYBCABKAsyFC53ZWZ0LnYxLlN1Y2Nlc3NSYXRlEg8KB2Jhc2VfbXMYBSABKA0SDgoGbWF4X21zGAYgASgNEhMKC21heF9wZXJjZW50GAcgASgNEhUKDXBhbmljX3BlcmNlbnQYCCABKA0ifAoGTGltaXRzEhcKD21heF9jb25uZWN0aW9ucxgBIAEoDRIUCgxtYXhfcmVxdWVzdHMYAiABKA0SEwoLbWF4X3BlbmRpbmcYAyABKA0SLgoIYWRhcHRpdmUYBCABKAsyHC53ZWZ0LnYxLkFkYXB0aXZlQ29uY3VycmVuY3kiLwoTQWRhcHRpdmVDb25jdXJyZW5jeRILCgNtaW4YASABKA0SCwoDbWF4GAIgASgNIkUKC1N1Y2Nlc3NSYXRlEg0KBWJlbG93GAEgASgNEhEKCXdpbmRvd19tcxgCIAEoDRIUCgxtaW5fcmVxdWVzdHMYAyABKA0iMgoIVGltZW91dHMSEgoKcmVxdWVzdF9tcxgBIAEoDRISCgpwZXJfdHJ5X21zGAIgASgNImMKDUhlYWRlckNoYW5nZXMSIAoDc2V0GAEgAygLMhMud2VmdC52MS5IZWFkZXJUZXh0EiAKA2FkZBgCIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIOCgZyZW1vdmUYAyADKAkiKQoKSGVhZGVyVGV4dBIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIjgKClBhdGhDaGFuZ2USDgoEZnVsbBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAQggKBmNoYW5nZSI6CgdSZXdyaXRlEgwKBGhvc3QYASABKAkSIQoEcGF0aBgCIAEoCzITLndlZnQudjEuUGF0aENoYW5nZSJpCghSZWRpcmVjdBIOCgZzY2hlbWUYASABKAkSDAoEaG9zdBgCIAEoCRIMCgRwb3J0GAMgASgNEiEKBHBhdGgYBCABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2USDgoGc3RhdHVzGAUgASgNIkQKDkRpcmVjdFJlc3BvbnNlEg4KBnN0YXR1cxgBIAEoDRIMCgRib2R5GAIgASgJEhQKDGNvbnRlbnRfdHlwZRgDIAEoCSKjAQoFTWF0Y2gSJQoHaGVhZGVycxgBIAMoCzIULndlZnQudjEuSGVhZGVyTWF0Y2gSIAoEcGF0aBgCIAEoCzISLndlZnQudjEuUGF0aE1hdGNoEiIKBXF1ZXJ5GAMgAygLMhMud2VmdC52MS5RdWVyeU1hdGNoEg4KBm1ldGhvZBgEIAEoCRIdCgRmcm9tGAUgASgLMg8ud2VmdC52MS5DYWxsZXIifwoLSGVhZGVyTWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24ifgoKUXVlcnlNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiKrAQoGQ2FsbGVyEhIKCm5hbWVzcGFjZXMYASADKAkSMQoQc2VydmljZV9hY2NvdW50cxgCIAMoCzIXLndlZnQudjEuU2VydmljZUFjY291bnQSKwoGbGFiZWxzGAMgAygLMhsud2VmdC52MS5DYWxsZXIuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIxCg5TZXJ2aWNlQWNjb3VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSJMCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgsKCWNvbmRpdGlvbiKVAQoPV2VpZ2h0ZWRCYWNrZW5kEg8KB2JhY2tlbmQYASABKA0SDgoGd2VpZ2h0GAIgASgNEi8KD3JlcXVlc3RfaGVhZGVycxgDIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAQgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzInkKDExvYWRCYWxhbmNlchIyCglhbGdvcml0aG0YASABKA4yHy53ZWZ0LnYxLkxvYWRCYWxhbmNlci5BbGdvcml0aG0iNQoJQWxnb3JpdGhtEhkKFUFMR09SSVRITV9VTlNQRUNJRklFRBAAEg0KCVBFQUtfRVdNQRABKl0KCFByb3RvY29sEhQKEFBST1RPQ09MX1VOS05PV04QABISCg5QUk9UT0NPTF9IVFRQMRABEhIKDlBST1RPQ09MX0hUVFAyEAISEwoPUFJPVE9DT0xfT1BBUVVFEANiBnByb3RvMw");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIo4DCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJ6CghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCBIOCgZ3ZWlnaHQYCiABKA0iOwoHQmFja2VuZBIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAMoDRIPCgdpbnZhbGlkGAMgASgJIuQDCgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQSIwoIdGltZW91dHMYCiABKAsyES53ZWZ0LnYxLlRpbWVvdXRzEi8KD3JlcXVlc3RfaGVhZGVycxgLIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAwgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEiEKB3Jld3JpdGUYDSABKAsyEC53ZWZ0LnYxLlJld3JpdGUSIwoIcmVkaXJlY3QYDiABKAsyES53ZWZ0LnYxLlJlZGlyZWN0EjAKD2RpcmVjdF9yZXNwb25zZRgPIAEoCzIXLndlZnQudjEuRGlyZWN0UmVzcG9uc2USIQoHcmV0cmllcxgUIAEoCzIQLndlZnQudjEuUmV0cmllcxIgCgdtaXJyb3JzGB4gAygLMg8ud2VmdC52MS5NaXJyb3ISGwoEY29ycxgfIAEoCzINLndlZnQudjEuQ29ycxIfCgZsaW1pdHMYKCABKAsyDy53ZWZ0LnYxLkxpbWl0cyJnCgZNaXJyb3ISDwoHYmFja2VuZBgBIAEoDRIRCgludW1lcmF0b3IYAiABKA0SEwoLZGVub21pbmF0b3IYAyABKA0SJAoHY29tcGFyZRgEIAEoCzITLndlZnQudjEuQ29tcGFyaXNvbiIrCgpDb21wYXJpc29uEg8KB2hlYWRlcnMYASADKAkSDAoEYm9keRgCIAEoCCKRAQoEQ29ycxIVCg1hbGxvd19vcmlnaW5zGAEgAygJEhUKDWFsbG93X21ldGhvZHMYAiADKAkSFQoNYWxsb3dfaGVhZGVycxgDIAMoCRIWCg5leHBvc2VfaGVhZGVycxgEIAMoCRIZChFhbGxvd19jcmVkZW50aWFscxgFIAEoCBIRCgltYXhfYWdlX3MYBiABKA0inQEKB1JldHJpZXMSEAoIYXR0ZW1wdHMYASABKA0SCgoCb24YAiADKAkSEAoIc3RhdHVzZXMYAyADKA0SDwoHbWV0aG9kcxgEIAMoCRIWCg5idWRnZXRfcGVyY2VudBgFIAEoDRIaChJidWRnZXRfaW50ZXJ2YWxfbXMYBiABKA0SHQoVYnVkZ2V0X21pbl9wZXJfc2Vjb25kGAcgASgNIucBCghPdXRsaWVycxIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgBIAEoDRIiChpjb25zZWN1dGl2ZV9nYXRld2F5X2Vycm9ycxgCIAEoDRIgChhjb25zZWN1dGl2ZV9sb2NhbF9lcnJvcnMYAyABKA0SKgoMc3VjY2Vzc19yYXRlGAQgASgLMhQud2VmdC52MS5TdWNjZXNzUmF0ZRIPCgdiYXNlX21zGAUgASgNEg4KBm1heF9tcxgGIAEoDRITCgttYXhfcGVyY2VudBgHIAEoDRIVCg1wYW5pY19wZXJjZW50GAggASgNInwKBkxpbWl0cxIXCg9tYXhfY29ubmVjdGlvbnMYASABKA0SFAoMbWF4X3JlcXVlc3RzGAIgASgNEhMKC21heF9wZW5kaW5nGAMgASgNEi4KCGFkYXB0aXZlGAQgASgLMhwud2VmdC52MS5BZGFwdGl2ZUNvbmN1cnJlbmN5Ii8KE0FkYXB0aXZlQ29uY3VycmVuY3kSCwoDbWluGAEgASgNEgsKA21heBgCIAEoDSJFCgtTdWNjZXNzUmF0ZRINCgViZWxvdxgBIAEoDRIRCgl3aW5kb3dfbXMYAiABKA0SFAoMbWluX3JlcXVlc3RzGAMgASgNIjIKCFRpbWVvdXRzEhIKCnJlcXVlc3RfbXMYASABKA0SEgoKcGVyX3RyeV9tcxgCIAEoDSJjCg1IZWFkZXJDaGFuZ2VzEiAKA3NldBgBIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIgCgNhZGQYAiADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSDgoGcmVtb3ZlGAMgAygJIikKCkhlYWRlclRleHQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSI4CgpQYXRoQ2hhbmdlEg4KBGZ1bGwYASABKAlIABIQCgZwcmVmaXgYAiABKAlIAEIICgZjaGFuZ2UiOgoHUmV3cml0ZRIMCgRob3N0GAEgASgJEiEKBHBhdGgYAiABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2UiaQoIUmVkaXJlY3QSDgoGc2NoZW1lGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRIhCgRwYXRoGAQgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSJECg5EaXJlY3RSZXNwb25zZRIOCgZzdGF0dXMYASABKA0SDAoEYm9keRgCIAEoCRIUCgxjb250ZW50X3R5cGUYAyABKAkiowEKBU1hdGNoEiUKB2hlYWRlcnMYASADKAsyFC53ZWZ0LnYxLkhlYWRlck1hdGNoEiAKBHBhdGgYAiABKAsyEi53ZWZ0LnYxLlBhdGhNYXRjaBIiCgVxdWVyeRgDIAMoCzITLndlZnQudjEuUXVlcnlNYXRjaBIOCgZtZXRob2QYBCABKAkSHQoEZnJvbRgFIAEoCzIPLndlZnQudjEuQ2FsbGVyIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIn4KClF1ZXJ5TWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24iqwEKBkNhbGxlchISCgpuYW1lc3BhY2VzGAEgAygJEjEKEHNlcnZpY2VfYWNjb3VudHMYAiADKAsyFy53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50EisKBmxhYmVscxgDIAMoCzIbLndlZnQudjEuQ2FsbGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOU2VydmljZUFjY291bnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiTAoJUGF0aE1hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEILCgljb25kaXRpb24ilQEKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDRIvCg9yZXF1ZXN0X2hlYWRlcnMYAyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgEIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcyL6AgoMTG9hZEJhbGFuY2VyEjIKCWFsZ29yaXRobRgBIAEoDjIfLndlZnQudjEuTG9hZEJhbGFuY2VyLkFsZ29yaXRobRIgCgRoYXNoGAogAygLMhIud2VmdC52MS5IYXNoSW5wdXQSGAoQbWF4X2xvYWRfcGVyY2VudBgLIAEoDRIoCgR6b25lGAwgASgOMhoud2VmdC52MS5Mb2FkQmFsYW5jZXIuWm9uZRIVCg1zbG93X3N0YXJ0X21zGA0gASgNIoABCglBbGdvcml0aG0SGQoVQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASDQoJUEVBS19FV01BEAESEQoNTEVBU1RfUkVRVUVTVBACEg8KC1JPVU5EX1JPQklOEAMSCgoGUkFORE9NEAQSDQoJUklOR19IQVNIEAUSCgoGTUFHTEVWEAYiNgoEWm9uZRIMCghaT05FX0FOWRAAEg8KC1pPTkVfUFJFRkVSEAESDwoLWk9ORV9TVFJJQ1QQAiJzCglIYXNoSW5wdXQSEAoGaGVhZGVyGAEgASgJSAASEAoGY29va2llGAIgASgJSAASDwoFcXVlcnkYAyABKAlIABIOCgRwYXRoGAQgASgISAASGAoOc291cmNlX2FkZHJlc3MYBSABKAhIAEIHCgVpbnB1dCpdCghQcm90b2NvbBIUChBQUk9UT0NPTF9VTktOT1dOEAASEgoOUFJPVE9DT0xfSFRUUDEQARISCg5QUk9UT0NPTF9IVFRQMhACEhMKD1BST1RPQ09MX09QQVFVRRADYgZwcm90bzM");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -227,6 +227,13 @@ export type Endpoint = Message<"weft.v1.Endpoint"> & {
    * @generated from field: bool opaque = 6;
    */
   opaque: boolean;
+
+  /**
+   * Beside other endpoints. 0: the usual one, 100.
+   *
+   * @generated from field: uint32 weight = 10;
+   */
+  weight: number;
 };
 
 /**
@@ -1191,6 +1198,33 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
    * @generated from field: weft.v1.LoadBalancer.Algorithm algorithm = 1;
    */
   algorithm: LoadBalancer_Algorithm;
+
+  /**
+   * What requests that belong together have in common: the first of these that a request has. A request without
+   * any is balanced as by PEAK_EWMA. Never empty for RING_HASH and MAGLEV.
+   *
+   * @generated from field: repeated weft.v1.HashInput hash = 10;
+   */
+  hash: HashInput[];
+
+  /**
+   * The most that an endpoint carries before keys pass it over, in percent of the mean. 0: no bound.
+   *
+   * @generated from field: uint32 max_load_percent = 11;
+   */
+  maxLoadPercent: number;
+
+  /**
+   * @generated from field: weft.v1.LoadBalancer.Zone zone = 12;
+   */
+  zone: LoadBalancer_Zone;
+
+  /**
+   * The time in which a new endpoint grows into its share. 0: none.
+   *
+   * @generated from field: uint32 slow_start_ms = 13;
+   */
+  slowStartMs: number;
 };
 
 /**
@@ -1213,6 +1247,31 @@ export enum LoadBalancer_Algorithm {
    * @generated from enum value: PEAK_EWMA = 1;
    */
   PEAK_EWMA = 1,
+
+  /**
+   * @generated from enum value: LEAST_REQUEST = 2;
+   */
+  LEAST_REQUEST = 2,
+
+  /**
+   * @generated from enum value: ROUND_ROBIN = 3;
+   */
+  ROUND_ROBIN = 3,
+
+  /**
+   * @generated from enum value: RANDOM = 4;
+   */
+  RANDOM = 4,
+
+  /**
+   * @generated from enum value: RING_HASH = 5;
+   */
+  RING_HASH = 5,
+
+  /**
+   * @generated from enum value: MAGLEV = 6;
+   */
+  MAGLEV = 6,
 }
 
 /**
@@ -1220,6 +1279,91 @@ export enum LoadBalancer_Algorithm {
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
   enumDesc(file_weft_v1_destination, 27, 0);
+
+/**
+ * Whether endpoints of the proxy's own zone come first.
+ *
+ * @generated from enum weft.v1.LoadBalancer.Zone
+ */
+export enum LoadBalancer_Zone {
+  /**
+   * @generated from enum value: ZONE_ANY = 0;
+   */
+  ANY = 0,
+
+  /**
+   * As long as the zone can take it.
+   *
+   * @generated from enum value: ZONE_PREFER = 1;
+   */
+  PREFER = 1,
+
+  /**
+   * No others.
+   *
+   * @generated from enum value: ZONE_STRICT = 2;
+   */
+  STRICT = 2,
+}
+
+/**
+ * Describes the enum weft.v1.LoadBalancer.Zone.
+ */
+export const LoadBalancer_ZoneSchema: GenEnum<LoadBalancer_Zone> = /*@__PURE__*/
+  enumDesc(file_weft_v1_destination, 27, 1);
+
+/**
+ * @generated from message weft.v1.HashInput
+ */
+export type HashInput = Message<"weft.v1.HashInput"> & {
+  /**
+   * @generated from oneof weft.v1.HashInput.input
+   */
+  input: {
+    /**
+     * Name in lower case.
+     *
+     * @generated from field: string header = 1;
+     */
+    value: string;
+    case: "header";
+  } | {
+    /**
+     * @generated from field: string cookie = 2;
+     */
+    value: string;
+    case: "cookie";
+  } | {
+    /**
+     * @generated from field: string query = 3;
+     */
+    value: string;
+    case: "query";
+  } | {
+    /**
+     * Without its query.
+     *
+     * @generated from field: bool path = 4;
+     */
+    value: boolean;
+    case: "path";
+  } | {
+    /**
+     * The address of the pod that calls.
+     *
+     * @generated from field: bool source_address = 5;
+     */
+    value: boolean;
+    case: "sourceAddress";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message weft.v1.HashInput.
+ * Use `create(HashInputSchema)` to create a new message.
+ */
+export const HashInputSchema: GenMessage<HashInput> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 28);
 
 /**
  * @generated from enum weft.v1.Protocol
