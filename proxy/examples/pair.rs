@@ -37,6 +37,7 @@ fn main() {
         network: None,
         zone: None,
         opaque: false,
+        weight: Endpoint::USUAL_WEIGHT,
     };
     let receiver = context(&ca, "reviews", backend, HashMap::new());
     let receiver = WorkerContext { inbound: vec![inbound], ..receiver };
@@ -105,7 +106,7 @@ fn destination(endpoint: Endpoint) -> Destination {
             endpoints: vec![Arc::new(endpoint)],
             invalid: None,
         })],
-        load_balancer: LoadBalancer::PeakEwma,
+        load_balancer: LoadBalancer::default(),
         outliers: None,
         limits: None,
     }

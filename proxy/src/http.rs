@@ -16,6 +16,7 @@ pub mod server;
 mod tape;
 pub mod upgrade;
 mod upstream;
+mod verdict;
 
 pub use body::{Body, End, Ending, Exchange, Upload};
 pub use compare::{Comparison, Side, Witness};
@@ -23,6 +24,7 @@ pub use connect_error::ConnectError;
 pub use load::{Load, Pending};
 pub use tape::{REPLAY_LIMIT, Recorded, TooLong};
 pub use upstream::{Carry, Lease, SendError, Upstream, UpstreamKey, Upstreams, Wire};
+pub use verdict::Verdict;
 
 /// Runs futures on the worker's own thread.
 #[derive(Clone, Copy, Debug)]

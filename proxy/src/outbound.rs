@@ -6,6 +6,7 @@
 mod admit;
 mod attempts;
 mod balance;
+mod balanced;
 mod budget;
 mod change;
 mod cors;
@@ -28,7 +29,7 @@ mod split;
 mod upgrade;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,9 @@ use hyper::service::service_fn;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::balance::group::Asked;
+use self::balance::two_choices;
+use self::live::Live;
 use self::outliers::Advice;
 use crate::detect::{DETECT_TIMEOUT, QUIET, Sniffed, sniff};
 use crate::http::{Upstreams, Wire, server};
@@ -96,39 +100,50 @@ impl Outbound {
         }
     }
 
-    /// Forgets what nobody uses; called about once a second.
-    pub fn sweep(&self) {
-        self.destinations.sweep();
+    /// Forgets what nobody uses, and looks after the rest; called about once a second, `elapsed` after last time.
+    pub fn sweep(&self, elapsed: Duration) {
+        self.destinations.sweep(elapsed);
         self.upstreams.sweep();
     }
 
-    /// The endpoint of `backend` for the next request or connection; `failed` is avoided where there is another, and so
-    /// is what is ejected.
-    fn pick(&self, live: &live::Live, backend: usize, failed: &[usize]) -> usize {
-        let endpoints = &live.backends[backend];
-        match live.advice(backend, failed) {
-            None => self.balance(endpoints, failed),
+    /// The endpoint of `backend` for the next request or connection; what `asked` has tried is avoided where there is
+    /// another, and so is what is ejected.
+    fn pick(&self, live: &Live, backend: usize, asked: Asked<'_>) -> usize {
+        match live.advice(backend, asked.failed) {
+            None => self.balance(live, backend, asked),
             Some(Advice::Take(index)) => index,
-            Some(Advice::Avoid(indexes)) => self.balance(endpoints, &indexes),
+            Some(Advice::Avoid(indexes)) => self.balance(live, backend, Asked { failed: &indexes, ..asked }),
         }
     }
 
-    fn balance(&self, endpoints: &[live::LiveEndpoint], failed: &[usize]) -> usize {
-        let cost = |index: usize| endpoints[index].upstream.load.cost();
-        balance::pick(endpoints.len(), failed, cost, &mut self.rng.borrow_mut())
-            .expect("a backend without endpoints was refused before")
+    fn balance(&self, live: &Live, backend: usize, asked: Asked<'_>) -> usize {
+        let endpoints = &live.backends[backend];
+        let rng = &mut self.rng.borrow_mut();
+        let index = match &live.balanced[backend] {
+            None => {
+                let now = Instant::now();
+                let cost = |index: usize| endpoints[index].upstream.load.cost(now);
+                two_choices::pick(endpoints.len(), asked.failed, cost, rng)
+            }
+            Some(balanced) => balanced.pick(endpoints, asked, rng),
+        };
+        index.expect("a backend without endpoints was refused before")
     }
 
     /// The live form of a destination.
-    fn live(&self, destination: &Arc<Destination>) -> Rc<live::Live> {
-        let place =
-            live::Place { upstreams: &self.upstreams, metrics: &self.worker.metrics, started: self.started };
+    fn live(&self, destination: &Arc<Destination>) -> Rc<Live> {
+        let place = live::Place { upstreams: &self.upstreams, worker: &self.worker, started: self.started };
         self.destinations.get(destination, &place)
     }
 
     /// Whether the pod is an ingress controller.
     fn ingress(&self) -> bool {
         self.worker.workload.borrow().ingress_mode
+    }
+
+    /// The address of the pod that calls: this proxy's own.
+    fn caller(&self) -> Option<IpAddr> {
+        self.worker.own_ips().first().copied()
     }
 
     /// Time since this worker began.

@@ -16,9 +16,9 @@ pub use action::{
 };
 pub use cors::{Cors, Listed, Origins};
 pub use destination::{
-    Backend, BudgetLimits, Caller, Destination, Endpoint, HeaderMatch, LoadBalancer, Match, PathMatch,
-    Protocol, QueryMatch, Retries, RetryOn, Route, Target, TargetKind, Timeouts, ValueCondition,
-    WeightedBackend,
+    Algorithm, Backend, BudgetLimits, Caller, Destination, Endpoint, HashInput, HeaderMatch, LoadBalancer,
+    Match, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Target, TargetKind, Timeouts,
+    ValueCondition, WeightedBackend, ZonePolicy,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub use mirror::{Compared, Mirror};

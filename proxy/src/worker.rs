@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::drain::Drain;
 use crate::http::Upstreams;
@@ -110,9 +111,11 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
         tokio::task::spawn_local(accept(listener, move |tcp| inbound.clone().connection(tcp)));
     }
     tracing::debug!(index, "worker started");
+    let mut swept = Instant::now();
     loop {
         tokio::time::sleep(SWEEP_INTERVAL).await;
-        outbound.sweep();
+        outbound.sweep(swept.elapsed());
+        swept = Instant::now();
         inbound.sweep();
     }
 }
@@ -163,6 +166,11 @@ impl Worker {
     /// What becomes of destinations the mesh does not know.
     pub fn outbound_policy(&self) -> OutboundPolicy {
         self.workload.borrow().outbound_policy
+    }
+
+    /// Addresses of this pod.
+    pub fn own_ips(&self) -> &[IpAddr] {
+        &self.own_ips
     }
 
     /// A set of upstreams of its own.

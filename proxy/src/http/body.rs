@@ -269,6 +269,7 @@ impl HttpBody for Body {
                 if let Some(exchange) = &mut this.exchange {
                     if let Some(trailers) = frame.trailers_ref() {
                         exchange.record.read_grpc_status(trailers);
+                        exchange.pending.read_trailers(trailers);
                     }
                     if let Some(witness) = &mut exchange.witness {
                         witness.frame(frame);

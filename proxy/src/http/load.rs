@@ -4,6 +4,9 @@
 //! The estimate jumps to a latency that is worse than itself at once and forgets it slowly, so that one slow answer
 //! is enough to shift load and only a row of quick ones brings it back. Without news it sinks to nothing, so that an
 //! upstream nobody asks is tried again. Its product with the requests under way is the cost of sending one more.
+//!
+//! A quick error must not look like a quick answer: each error doubles the estimate. An upstream that pushes back (429, gRPC's
+//! RESOURCE_EXHAUSTED) is dearer than all that do not, as long as it asks for; Linkerd has the like as its load biaser.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,11 +14,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::verdict::Verdict;
+
 /// After this long without news an observation weighs 1/e of what it did. Finagle's and Linkerd's value.
 const DECAY: Duration = Duration::from_secs(10);
 /// Cost of an upstream whose first answer is still to come: dearer than any that is known, so that a new one is tried
 /// by one request and not flooded by all.
 const UNPROVED: f64 = 60.0;
+/// Added to the cost of an upstream that pushes back.
+const PUSHED_BACK: f64 = 120.0;
+/// What a first error is taken to have lasted, at the least.
+const QUICKEST_FAILURE: f64 = 0.001;
 /// What a connection that could not be opened counts as: the connect timeout.
 const FAILURE_LATENCY: Duration = Duration::from_secs(1);
 
@@ -26,6 +35,8 @@ pub struct Load {
     estimate: Cell<f64>,
     updated: Cell<Instant>,
     pending: Cell<u32>,
+    /// It has asked to be left alone until then.
+    pushed_back: Cell<Option<Instant>>,
 }
 
 /// A request or connection under way; dropping it takes it off the count.
@@ -38,23 +49,84 @@ pub struct Pending {
 
 impl Default for Load {
     fn default() -> Self {
-        Self { estimate: Cell::new(0.0), updated: Cell::new(Instant::now()), pending: Cell::new(0) }
+        Self {
+            estimate: Cell::new(0.0),
+            updated: Cell::new(Instant::now()),
+            pending: Cell::new(0),
+            pushed_back: Cell::new(None),
+        }
     }
 }
 
 impl Load {
-    /// What one more request would cost; only comparisons mean anything.
-    pub fn cost(&self) -> f64 {
-        let (estimate, pending) = (self.estimate.get(), f64::from(self.pending.get()));
-        if estimate == 0.0 && pending > 0.0 {
-            return UNPROVED + pending;
-        }
-        estimate * weight(self.updated.get().elapsed()) * (pending + 1.0)
+    /// What one more request would cost at `now`; only comparisons mean anything.
+    pub fn cost(&self, now: Instant) -> f64 {
+        self.scaled_cost(now, 1.0)
+    }
+
+    /// The same for an upstream that is to carry `scale` times as much as the mean.
+    pub fn scaled_cost(&self, now: Instant, scale: f64) -> f64 {
+        let (estimate, pending) = (self.estimate.get(), f64::from(self.pending.get()) / scale);
+        let cost = if estimate == 0.0 && pending > 0.0 {
+            UNPROVED + pending
+        } else {
+            estimate * weight(now - self.updated.get()) * (pending + 1.0)
+        };
+        cost + self.penalty(now)
+    }
+
+    /// Requests under way beside `scale`, whatever they take.
+    pub fn scaled_pending(&self, now: Instant, scale: f64) -> f64 {
+        f64::from(self.pending.get()) / scale + self.penalty(now)
+    }
+
+    /// Requests under way.
+    pub fn pending(&self) -> u32 {
+        self.pending.get()
+    }
+
+    /// The latency it is believed to have at `now`.
+    pub fn latency(&self, now: Instant) -> Duration {
+        Duration::from_secs_f64(self.estimate.get() * weight(now - self.updated.get()))
+    }
+
+    /// Whether it has asked to be left alone.
+    pub fn is_pushed_back(&self, now: Instant) -> bool {
+        self.pushed_back.get().is_some_and(|until| now < until)
+    }
+
+    fn penalty(&self, now: Instant) -> f64 {
+        if self.is_pushed_back(now) { PUSHED_BACK } else { 0.0 }
     }
 
     /// The head of a response came after `latency`.
     pub fn observe(&self, latency: Duration) {
         self.observe_at(Instant::now(), latency);
+    }
+
+    /// An answer of this kind came after `latency`.
+    pub fn observe_verdict(&self, verdict: Verdict, latency: Duration) {
+        match verdict {
+            Verdict::Served => self.observe(latency),
+            Verdict::Failed => self.observe_error(latency),
+            // How fast it says no tells nothing about how fast it works.
+            Verdict::PushedBack(time) => self.push_back(time),
+        }
+    }
+
+    /// It failed after `latency`, having been reached.
+    pub fn observe_error(&self, latency: Duration) {
+        let doubled = self.estimate.get().max(latency.as_secs_f64()).max(QUICKEST_FAILURE) * 2.0;
+        let worst = latency.max(FAILURE_LATENCY);
+        self.observe_at(Instant::now(), worst.min(Duration::from_secs_f64(doubled)));
+    }
+
+    fn push_back(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let later = self.pushed_back.get().is_none_or(|known| known < until);
+        if later {
+            self.pushed_back.set(Some(until));
+        }
     }
 
     /// No connection came about. Counts as the worst latency, lest a dead upstream that refuses at once look quick.
@@ -82,6 +154,14 @@ impl Pending {
         upstream.load.pending.set(upstream.load.pending.get() + 1);
         Self { upstream: upstream.clone() }
     }
+
+    /// The response ends with these: only they say what became of a gRPC request.
+    pub fn read_trailers(&self, trailers: &http::HeaderMap) {
+        match Verdict::of_trailers(trailers) {
+            Verdict::Served => {}
+            verdict => self.upstream.load.observe_verdict(verdict, Duration::ZERO),
+        }
+    }
 }
 
 impl Drop for Pending {
@@ -102,11 +182,15 @@ mod tests {
         let load = Load::default();
         load.observe(MS);
         load.observe(900 * MS);
-        assert!(load.cost() > 0.89);
+        assert!(load.cost(Instant::now()) > 0.89);
         load.observe(MS);
-        assert!(load.cost() > 0.89, "one quick answer does not make up for it");
+        assert!(load.cost(Instant::now()) > 0.89, "one quick answer does not make up for it");
         tokio::time::advance(DECAY).await;
-        assert!((0.3..0.4).contains(&load.cost()), "1/e of the peak, not {}", load.cost());
+        assert!(
+            (0.3..0.4).contains(&load.cost(Instant::now())),
+            "1/e of the peak, not {}",
+            load.cost(Instant::now())
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -117,24 +201,72 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
             load.observe(MS);
         }
-        assert!(load.cost() < 0.0011, "{}", load.cost());
+        assert!(load.cost(Instant::now()) < 0.0011, "{}", load.cost(Instant::now()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_upstream_nobody_knows_is_tried_once_and_then_waited_for() {
         let (new, known) = (Load::default(), Load::default());
         known.observe(500 * MS);
-        assert!(new.cost() < known.cost());
+        let now = Instant::now();
+        assert!(new.cost(now) < known.cost(now));
         new.pending.set(1);
-        assert!(new.cost() > known.cost());
+        assert!(new.cost(now) > known.cost(now));
     }
 
     #[tokio::test(start_paused = true)]
     async fn requests_under_way_multiply_the_cost() {
         let load = Load::default();
         load.observe(MS);
-        let alone = load.cost();
+        let alone = load.cost(Instant::now());
         load.pending.set(4);
-        assert!((load.cost() / alone - 5.0).abs() < 1e-9);
+        assert!((load.cost(Instant::now()) / alone - 5.0).abs() < 1e-9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn quick_errors_make_an_upstream_dearer_than_slow_answers() {
+        let (failing, slow) = (Load::default(), Load::default());
+        slow.observe(50 * MS);
+        failing.observe(5 * MS);
+        for _ in 0..5 {
+            failing.observe_error(MS);
+        }
+        let now = Instant::now();
+        assert!(failing.cost(now) > 2.0 * slow.cost(now));
+        for _ in 0..10 {
+            failing.observe_error(MS);
+        }
+        assert!(failing.cost(now) <= FAILURE_LATENCY.as_secs_f64(), "and no dearer than one that is gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_pushes_back_is_spared_as_long_as_it_asks_for() {
+        let (pushing, other) = (Load::default(), Load::default());
+        pushing.observe(MS);
+        other.observe(900 * MS);
+        pushing.observe_verdict(Verdict::PushedBack(Duration::from_secs(3)), MS);
+        pushing.observe_verdict(Verdict::PushedBack(Duration::from_secs(1)), MS);
+        assert!(pushing.cost(Instant::now()) > other.cost(Instant::now()));
+        assert!(pushing.scaled_pending(Instant::now(), 1.0) > 100.0);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(pushing.is_pushed_back(Instant::now()));
+        tokio::time::advance(Duration::from_millis(1001)).await;
+        assert!(pushing.cost(Instant::now()) < other.cost(Instant::now()), "its latency is what it was");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_estimate_stays_between_what_was_seen(seen in proptest::collection::vec((0u64..5_000, 0u64..5_000), 1..50)) {
+            let load = Load::default();
+            let mut now = load.updated.get();
+            for (pause, latency) in &seen {
+                now += Duration::from_millis(*pause);
+                load.observe_at(now, Duration::from_millis(*latency));
+                let most = seen.iter().map(|(_, latency)| *latency).max().unwrap_or_default() as f64 / 1e3;
+                let estimate = load.estimate.get();
+                proptest::prop_assert!(estimate <= most + 1e-9 && estimate >= *latency as f64 / 1e3 - 1e-9);
+                proptest::prop_assert!(load.cost(now + DECAY) <= load.cost(now));
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Outbound;
 use super::admit::Admitted;
+use super::balance::group::Asked;
 use super::budget::Budget;
 use super::ejection::Outcome;
 use super::gate::Pass;
@@ -20,7 +21,7 @@ use super::retry::{self, Ended};
 use crate::http::deadline::{Limit, Passed};
 use crate::http::framing::Unusable;
 use crate::http::rescue::Failure;
-use crate::http::{ConnectError, Ending, SendError, Upload, replay};
+use crate::http::{ConnectError, Ending, SendError, Upload, Verdict, replay};
 use crate::state::Retries;
 use crate::telemetry::{Direction, Record};
 
@@ -59,7 +60,7 @@ struct Policy<'a> {
 
 impl<'a> Attempts<'a> {
     pub fn new(outbound: &'a Outbound, chosen: &'a Chosen, admitted: Admitted, started: Instant) -> Self {
-        let current = outbound.pick(&chosen.live, chosen.backend, &[]);
+        let current = outbound.pick(&chosen.live, chosen.backend, Asked { failed: &[], key: chosen.key });
         let series = chosen.series(outbound, current);
         let record = match admitted.record {
             None => series.begin(started),
@@ -178,6 +179,7 @@ impl<'a> Attempts<'a> {
             SendError::Lost(error) if replay::caller_failed(&error) => return Err(Failure::BadBody),
             SendError::Lost(error) => {
                 if !replay::stream_refused(&error) {
+                    self.endpoint().upstream.load.observe_error(Duration::ZERO);
                     self.judge(Outcome::Local);
                 }
                 let ended = if replay::stream_refused(&error) { Ended::Refused } else { Ended::Reset };
@@ -214,6 +216,19 @@ impl<'a> Attempts<'a> {
             return Some(spare);
         }
         self.once_more(Ended::Unsent, spare, limit).await
+    }
+
+    /// What `response`, which came after `latency`, says about its endpoint.
+    pub fn observe(&self, response: &Response<Incoming>, latency: Duration, grpc: bool) {
+        let endpoint = self.endpoint();
+        let verdict = Verdict::of_head(response.status(), response.headers(), grpc);
+        endpoint.upstream.load.observe_verdict(verdict, latency);
+        if let Some(balanced) = &self.chosen.live.balanced[self.chosen.backend] {
+            balanced.answered(endpoint, latency);
+        }
+        if let Verdict::PushedBack(_) = verdict {
+            self.outbound.worker.metrics.pushed_back(&self.chosen.live.name);
+        }
     }
 
     /// The request for another attempt, if the route does not want this response.
@@ -304,7 +319,8 @@ impl<'a> Attempts<'a> {
         self.tries += 1;
         self.failed.retain(|failed| *failed != self.current);
         self.failed.push(self.current);
-        self.current = self.outbound.pick(&self.chosen.live, self.chosen.backend, &self.failed);
+        let asked = Asked { failed: &self.failed, key: self.chosen.key };
+        self.current = self.outbound.pick(&self.chosen.live, self.chosen.backend, asked);
         self.begin();
         self.record.moved_to(&self.chosen.series(self.outbound, self.current));
     }

@@ -1,76 +1,209 @@
-//! Which endpoint takes a request: the cheaper of two taken at random.
-//!
-//! Two choices are enough to keep the worst load within a constant of the best (Mitzenmacher, "The Power of Two Choices
-//! in Randomized Load Balancing", 2001) and, unlike always taking the best, do not make every proxy run to the
-//! same endpoint at once.
+//! Which endpoint takes a request. Without a policy: the cheaper of two taken at random ([`two_choices`]), and nothing
+//! is kept for it. What a policy asks for beside that, weights and ejections are a [`Balancer`].
 
-/// An index below `count`, the cheaper of two. `failed` is avoided where there is another.
-pub fn pick(
-    count: usize,
-    failed: &[usize],
-    cost: impl Fn(usize) -> f64,
-    rng: &mut fastrand::Rng,
-) -> Option<usize> {
-    // Where all have failed only the last is avoided; where there is one alone, none.
-    let failed =
-        if failed.len() < count { failed } else { failed.last_chunk::<1>().map_or(&[][..], |last| last) };
-    if failed.is_empty() || count < 2 {
-        return two_choices(count, cost, rng);
-    }
-    // Choose among the others: indexes from a failed one on stand for the next.
-    let mut sorted = failed.to_vec();
-    sorted.sort_unstable();
-    let shift =
-        |index: usize| sorted.iter().fold(index, |index, failed| index + usize::from(index >= *failed));
-    two_choices(count - sorted.len(), |index| cost(shift(index)), rng).map(shift)
+pub mod alias;
+pub mod group;
+pub mod hash;
+pub mod key;
+pub mod maglev;
+pub mod ring;
+pub mod stride;
+pub mod table;
+pub mod two_choices;
+pub mod warmup;
+pub mod zone;
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use group::{Asked, Endpoints, Group};
+use table::Member;
+use zone::{Seen, Spill};
+
+use crate::state::{Endpoint, LoadBalancer, ZonePolicy};
+
+/// Answers in a look at the zones below which their mean says nothing.
+const ENOUGH_ANSWERS: u64 = 10;
+
+/// How the endpoints of one backend share its requests, as one worker sees it.
+#[derive(Debug)]
+pub struct Balancer {
+    /// All endpoints, or those of this proxy's zone.
+    near: Group,
+    /// The others, where zones are told apart and may help each other.
+    far: Option<Box<Far>>,
 }
 
-fn two_choices(count: usize, cost: impl Fn(usize) -> f64, rng: &mut fastrand::Rng) -> Option<usize> {
-    match count {
-        0 => None,
-        1 => Some(0),
-        _ => {
-            let first = rng.usize(..count);
-            let second = (first + rng.usize(1..count)) % count;
-            Some(if cost(second) < cost(first) { second } else { first })
+/// Endpoints of other zones, and how much goes there.
+#[derive(Debug)]
+struct Far {
+    group: Group,
+    /// How many zones have endpoints, this one included.
+    zones: f64,
+    spill: RefCell<Spill>,
+    /// What `spill` says, at hand.
+    part: Cell<f64>,
+    /// Near and far since the last look.
+    answers: [Answers; 2],
+}
+
+#[derive(Debug, Default)]
+struct Answers {
+    count: Cell<u64>,
+    seconds: Cell<f64>,
+}
+
+// === impl Balancer ===
+
+impl Balancer {
+    /// None where the cheaper of two, taken alike, is all that is asked for. `zone` is this proxy's own, `previous` the
+    /// balancer of the same backend before a change.
+    pub fn new(
+        policy: &LoadBalancer,
+        endpoints: &[Arc<Endpoint>],
+        zone: Option<&str>,
+        previous: Option<&Self>,
+    ) -> Option<Self> {
+        let weighted = endpoints.windows(2).any(|pair| pair[0].weight != pair[1].weight);
+        if *policy == LoadBalancer::default() && !weighted {
+            return None;
         }
+        // Without a zone of its own the proxy cannot tell near from far.
+        let zone = zone.filter(|_| policy.zone != ZonePolicy::Any);
+        let is_near = |endpoint: &Endpoint| zone.is_none() || endpoint.zone.as_deref() == zone;
+        let max_load = policy.max_load_percent.map(|percent| f64::from(percent) / 100.0);
+        let group = |near: bool| {
+            let of_group = endpoints.iter().enumerate().filter(|(_, endpoint)| is_near(endpoint) == near);
+            let members = of_group.map(|(index, endpoint)| (index, member(endpoint))).collect();
+            Group::new(members, policy.algorithm, max_load, fastrand::u64(..))
+        };
+        let tells_apart = zone.is_some() && policy.zone == ZonePolicy::Prefer;
+        let far = tells_apart.then(|| Box::new(Far::new(group(false), zones(endpoints), previous)));
+        Some(Self { near: group(true), far })
+    }
+
+    /// Whether it may choose none, ever: all endpoints are of other zones and traffic must not leave its own.
+    pub fn is_empty(&self) -> bool {
+        self.near.members().is_empty() && self.far.as_ref().is_none_or(|far| far.group.members().is_empty())
+    }
+
+    /// The endpoint for a request, by its index; where each has failed it or is ejected, one all the same.
+    pub fn pick(
+        &self,
+        endpoints: &impl Endpoints,
+        asked: Asked<'_>,
+        rng: &mut fastrand::Rng,
+    ) -> Option<usize> {
+        let near = |rng: &mut _| self.near.pick(endpoints, asked, rng);
+        let choice = match self.far.as_deref() {
+            None => near(rng),
+            Some(far) => {
+                let beyond = |rng: &mut _| far.group.pick(endpoints, asked, rng);
+                if far.takes(asked.key, rng) {
+                    beyond(rng).or_else(|| near(rng))
+                } else {
+                    near(rng).or_else(|| beyond(rng))
+                }
+            }
+        };
+        choice.or_else(|| self.least_bad(asked, endpoints))
+    }
+
+    /// Better one that is ejected than one that has failed this request; better any than the last that did.
+    fn least_bad(&self, Asked { failed, .. }: Asked<'_>, endpoints: &impl Endpoints) -> Option<usize> {
+        let beyond = self.far.iter().flat_map(|far| far.group.members());
+        let all = || self.near.members().iter().chain(beyond.clone()).copied();
+        let rank = |endpoint: &usize| {
+            let age = failed.iter().rev().position(|one| one == endpoint);
+            let (untried, older) = (age.is_none(), age.unwrap_or_default());
+            (untried, older, std::cmp::Reverse(endpoints.pending(*endpoint)))
+        };
+        all().max_by_key(rank)
+    }
+
+    /// Whether [`Balancer::answered`] and [`Balancer::look`] are wanted.
+    pub fn tells_zones_apart(&self) -> bool {
+        self.far.is_some()
+    }
+
+    /// An answer came from `picked` after `latency`.
+    pub fn answered(&self, far: bool, latency: Duration) {
+        if let Some(state) = &self.far {
+            state.answers[usize::from(far)].add(latency);
+        }
+    }
+
+    /// Looks at the zones again; about once a second, and after a change.
+    pub fn look(&self, elapsed: Duration, endpoints: &impl Endpoints) {
+        let Some(far) = self.far.as_deref() else { return };
+        let (near, beyond) = (self.near.usable_weight(endpoints), far.group.usable_weight(endpoints));
+        let even = (near + beyond) / far.zones;
+        let [answers_near, answers_far] = &far.answers;
+        let seen = Seen {
+            capacity: if beyond == 0.0 { 1.0 } else { near / even },
+            near: answers_near.take(),
+            far: answers_far.take(),
+        };
+        let mut spill = far.spill.borrow_mut();
+        spill.look(elapsed, seen);
+        far.part.set(spill.part());
+    }
+
+    /// The part of the requests that leaves the zone, where zones are told apart.
+    #[cfg(test)]
+    pub fn spilled(&self) -> Option<f64> {
+        self.far.as_ref().map(|far| far.part.get())
+    }
+}
+
+fn member(endpoint: &Endpoint) -> Member {
+    Member { id: hash::hash(endpoint.addr.to_string().as_bytes()), weight: endpoint.weight.max(1) }
+}
+
+/// How many zones have endpoints.
+fn zones(endpoints: &[Arc<Endpoint>]) -> usize {
+    let mut zones: Vec<_> = endpoints.iter().filter_map(|endpoint| endpoint.zone.as_deref()).collect();
+    zones.sort_unstable();
+    zones.dedup();
+    zones.len()
+}
+
+// === impl Far, Answers ===
+
+impl Far {
+    fn new(group: Group, zones: usize, previous: Option<&Balancer>) -> Self {
+        let spill = previous.and_then(|previous| previous.far.as_ref()).map(|far| far.spill.borrow().clone());
+        Self {
+            group,
+            zones: zones.max(1) as f64,
+            part: Cell::default(),
+            spill: RefCell::new(spill.unwrap_or_default()),
+            answers: Default::default(),
+        }
+    }
+
+    /// Whether a request leaves the zone. Requests of one key stay together.
+    fn takes(&self, key: Option<u64>, rng: &mut fastrand::Rng) -> bool {
+        let part = self.part.get();
+        part > 0.0 && key.map_or_else(|| rng.f64(), hash::fraction) < part
+    }
+}
+
+impl Answers {
+    fn add(&self, latency: Duration) {
+        self.count.set(self.count.get() + 1);
+        self.seconds.set(self.seconds.get() + latency.as_secs_f64());
+    }
+
+    /// The mean so far, which begins anew; what is too little is kept for the next time.
+    fn take(&self) -> Option<f64> {
+        if self.count.get() < ENOUGH_ANSWERS {
+            return None;
+        }
+        Some(self.seconds.take() / self.count.take() as f64)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counts(costs: &[f64], failed: &[usize]) -> Vec<u32> {
-        let mut rng = fastrand::Rng::with_seed(1);
-        let mut counts = vec![0; costs.len()];
-        for _ in 0..9_000 {
-            counts[pick(costs.len(), failed, |index| costs[index], &mut rng).unwrap()] += 1;
-        }
-        counts
-    }
-
-    #[test]
-    fn equal_endpoints_share_equally() {
-        for count in counts(&[1.0, 1.0, 1.0], &[]) {
-            assert!(count.abs_diff(3_000) < 200, "{count}");
-        }
-    }
-
-    #[test]
-    fn the_dearest_of_three_gets_nothing_and_the_cheapest_two_thirds() {
-        let counts = counts(&[1.0, 2.0, 9.0], &[]);
-        assert!(counts[0].abs_diff(6_000) < 200, "{counts:?}");
-        assert_eq!(counts[2], 0);
-    }
-
-    #[test]
-    fn a_failed_endpoint_is_avoided_while_there_is_another() {
-        assert_eq!(counts(&[1.0, 9.0], &[0]), [0, 9_000]);
-        assert_eq!(counts(&[1.0, 1.0, 1.0], &[1])[1], 0);
-        assert_eq!(counts(&[1.0], &[0]), [9_000]);
-        assert_eq!(counts(&[9.0, 1.0, 1.0, 9.0], &[2, 1, 0]), [0, 0, 0, 9_000]);
-        assert_eq!(counts(&[9.0, 1.0], &[0, 1]), [9_000, 0]);
-        assert_eq!(pick(0, &[], |_| 0.0, &mut fastrand::Rng::new()), None);
-    }
-}
+pub mod tests;

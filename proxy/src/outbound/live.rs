@@ -2,19 +2,24 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::balance::Balancer;
+use super::balance::warmup::Warmup;
+use super::balanced::Balanced;
 use super::budget::Budget;
 use super::gate::Gate;
 use super::outliers::{Advice, Detector, Watched};
 use super::route::RouteIndex;
 use crate::http::{Upstream, UpstreamKey, Upstreams, Wire};
-use crate::state::{Destination, Endpoint, Limits, Route};
+use crate::state::{Backend, Destination, Endpoint, Limits, Route};
 use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};
+use crate::worker::Worker;
 
 /// A destination nobody used this long is taken apart; its next use builds it anew.
 const FORGET_AFTER: Duration = Duration::from_secs(30);
@@ -29,6 +34,10 @@ pub struct Live {
     pub routes: RouteIndex,
     /// In the order of [`Destination::backends`].
     pub backends: Vec<Vec<LiveEndpoint>>,
+    /// In the same order; none where the default is all that is asked for.
+    pub balanced: Vec<Option<Rc<Balanced>>>,
+    /// This proxy's own zone.
+    zone: Option<Arc<str>>,
     /// One for each route that has one; it outlives changes of the endpoints.
     budgets: Vec<Option<Rc<RefCell<Budget>>>>,
     /// What ejects endpoints; it outlives changes of them.
@@ -45,8 +54,21 @@ pub struct LiveEndpoint {
     pub upstream: Rc<Upstream>,
     /// What is known of its failures, where the destination ejects endpoints.
     pub watched: Option<Rc<Watched>>,
+    /// Where there is a slow start; kept from one version of the destination to the next.
+    pub warmup: Option<Rc<Warmup>>,
+    /// It is of another zone than this proxy.
+    pub far: bool,
     /// Handles by route; a backend belongs to few.
     series: RefCell<Vec<(usize, Rc<Series>)>>,
+}
+
+/// How far endpoints have warmed up when a destination changes.
+enum Warmups {
+    /// Nobody asks.
+    Unwanted,
+    /// The destination is new to this worker, and so are all its endpoints: none of them is to be spared.
+    First,
+    Known(HashMap<SocketAddr, Rc<Warmup>>),
 }
 
 /// What this worker's connections were dialled to, by [`Destination::key`].
@@ -59,7 +81,7 @@ pub struct Destinations {
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     pub upstreams: &'a Upstreams,
-    pub metrics: &'a Metrics,
+    pub worker: &'a Worker,
     /// What the time of budgets and ejections counts from.
     pub started: Instant,
 }
@@ -82,11 +104,12 @@ impl Destinations {
         live
     }
 
-    /// Forgets what nobody uses.
-    pub fn sweep(&self) {
-        self.known
-            .borrow_mut()
-            .retain(|_, live| Rc::strong_count(live) > 1 || live.used.get().elapsed() < FORGET_AFTER);
+    /// Forgets what nobody uses, and looks after the rest: `elapsed` after last time.
+    pub fn sweep(&self, elapsed: Duration) {
+        self.known.borrow_mut().retain(|_, live| {
+            live.look(elapsed);
+            Rc::strong_count(live) > 1 || live.used.get().elapsed() < FORGET_AFTER
+        });
     }
 }
 
@@ -97,20 +120,46 @@ impl Live {
         let target = &destination.target;
         let name = format!("{}/{}:{}", target.namespace, target.name, target.port);
         let outliers = Self::outliers_of(&destination, &name, place, previous);
-        let live = |endpoint: &Arc<Endpoint>| {
-            let upstream = place.upstreams.get(UpstreamKey {
-                addr: endpoint.addr,
-                peer: endpoint.peer.clone(),
-                tunnel: (endpoint.opaque && endpoint.peer.is_some()).then(|| destination.key.clone()),
-            });
-            let watched = outliers.as_ref().map(|outliers| outliers.watch(&upstream.key));
-            LiveEndpoint { upstream, watched, series: RefCell::default() }
+        let zone = place.worker.workload.borrow().zone.clone();
+        let before = |backend: &Backend| {
+            let live = previous?;
+            let same = |old: &Arc<Backend>| old.name == backend.name;
+            Some((live, live.destination.backends.iter().position(same)?))
         };
-        let backends: Vec<Vec<LiveEndpoint>> =
-            destination.backends.iter().map(|backend| backend.endpoints.iter().map(live).collect()).collect();
+        let endpoints_of = |backend: &Arc<Backend>| {
+            let warmups = Warmups::new(&destination, before(backend));
+            let live = |endpoint: &Arc<Endpoint>| {
+                let upstream = place.upstreams.get(UpstreamKey {
+                    addr: endpoint.addr,
+                    peer: endpoint.peer.clone(),
+                    tunnel: (endpoint.opaque && endpoint.peer.is_some()).then(|| destination.key.clone()),
+                });
+                let watched = outliers.as_ref().map(|outliers| outliers.watch(&upstream.key));
+                let (warmup, far) = (warmups.of(endpoint.addr), endpoint.zone != zone);
+                LiveEndpoint { upstream, watched, warmup, far, series: RefCell::default() }
+            };
+            backend.endpoints.iter().map(live).collect()
+        };
+        let backends: Vec<Vec<LiveEndpoint>> = destination.backends.iter().map(endpoints_of).collect();
         if let Some(outliers) = &outliers {
             outliers.keep(|key| backends.iter().flatten().any(|endpoint| endpoint.upstream.key == *key));
         }
+        let balanced_of = |backend: &Arc<Backend>| {
+            let policy = &destination.load_balancer;
+            let old = before(backend).and_then(|(live, index)| {
+                let same = live.destination.load_balancer == *policy
+                    && live.destination.backends[index].endpoints == backend.endpoints
+                    && live.zone == zone;
+                Some((live.balanced[index].as_ref()?, same))
+            });
+            if let Some((balanced, true)) = old {
+                return Some(balanced.clone());
+            }
+            let previous = old.map(|(balanced, _)| &balanced.balancer);
+            let balancer = Balancer::new(policy, &backend.endpoints, zone.as_deref(), previous)?;
+            Some(Rc::new(Balanced::new(balancer, policy, &name, &place.worker.metrics)))
+        };
+        let balanced = destination.backends.iter().map(balanced_of).collect();
         let budgets = destination.routes.iter().map(|route| Self::budget_of(route, previous)).collect();
         let routes = RouteIndex::new(&destination.routes);
         let gate = destination.limits.as_deref().map(|limits| {
@@ -127,7 +176,30 @@ impl Live {
         });
         let route_gates = route_gates.collect();
         let used = Cell::new(Instant::now());
-        Self { destination, name, routes, backends, budgets, outliers, gate, route_gates, used }
+        let live = Self {
+            destination,
+            name,
+            routes,
+            backends,
+            balanced,
+            zone,
+            budgets,
+            outliers,
+            gate,
+            route_gates,
+            used,
+        };
+        live.look(Duration::ZERO);
+        live
+    }
+
+    /// Looks after the balancers, `elapsed` after last time.
+    fn look(&self, elapsed: Duration) {
+        for (balanced, endpoints) in self.balanced.iter().zip(&self.backends) {
+            if let Some(balanced) = balanced {
+                balanced.look(elapsed, endpoints);
+            }
+        }
     }
 
     /// The budget of the route of this name so far, if its limits have not changed.
@@ -149,7 +221,7 @@ impl Live {
         place: &Place<'_>,
     ) -> Rc<Gate> {
         let same = old.filter(|old| old.limits() == limits).cloned();
-        same.unwrap_or_else(|| Gate::new(limits.clone(), name, route, place.metrics, place.started))
+        same.unwrap_or_else(|| Gate::new(limits.clone(), name, route, &place.worker.metrics, place.started))
     }
 
     /// What a request of `route` has to pass, the narrowest first.
@@ -168,7 +240,7 @@ impl Live {
         let same = previous.and_then(|live| live.outliers.as_ref()).filter(|old| old.limits() == limits);
         Some(match same {
             Some(same) => same.clone(),
-            None => Detector::new(limits.clone(), name, place.metrics, place.started),
+            None => Detector::new(limits.clone(), name, &place.worker.metrics, place.started),
         })
     }
 
@@ -182,6 +254,11 @@ impl Live {
     /// What bounds the retries of a route.
     pub fn budget(&self, route: usize) -> Option<&Rc<RefCell<Budget>>> {
         self.budgets.get(route)?.as_ref()
+    }
+
+    /// Whether `backend` has endpoints and traffic may go to none of them, since they are of other zones.
+    pub fn is_beyond_reach(&self, backend: usize) -> bool {
+        self.balanced[backend].as_ref().is_some_and(|balanced| balanced.balancer.is_empty())
     }
 
     /// Handles for requests of `route` that `endpoint` of `backend` answers.
@@ -234,6 +311,32 @@ impl Live {
             route: name_of_route.map(|route| route.name.to_string()).unwrap_or_default(),
             peer,
             tls,
+        }
+    }
+}
+
+// === impl Warmups ===
+
+impl Warmups {
+    fn new(destination: &Destination, before: Option<(&Live, usize)>) -> Self {
+        if destination.load_balancer.slow_start.is_none() {
+            return Self::Unwanted;
+        }
+        let Some((live, index)) = before else { return Self::First };
+        let known = live.backends[index]
+            .iter()
+            .map(|endpoint| (endpoint.upstream.key.addr, endpoint.warmup.clone().unwrap_or_default()));
+        Self::Known(known.collect())
+    }
+
+    /// That of an endpoint: what it was, or the beginning of one that has just come.
+    fn of(&self, addr: SocketAddr) -> Option<Rc<Warmup>> {
+        match self {
+            Self::Unwanted => None,
+            Self::First => Some(Rc::default()),
+            Self::Known(known) => {
+                Some(known.get(&addr).cloned().unwrap_or_else(|| Rc::new(Warmup::begin(Instant::now()))))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Outbound;
+use super::balance::group::Asked;
 use super::live::LiveEndpoint;
 use super::request::{Chosen, refusal};
 use crate::http::headers::{strip_hop_by_hop, take_elsewhere_mark};
@@ -71,7 +72,8 @@ pub(super) fn begin(
             Err(reason) => series.skipped(reason),
             Ok((place, told)) => {
                 let endpoints = &chosen.live.backends[mirror.backend];
-                let endpoint = &endpoints[outbound.pick(&chosen.live, mirror.backend, &[])];
+                let asked = Asked { failed: &[], key: chosen.key };
+                let endpoint = &endpoints[outbound.pick(&chosen.live, mirror.backend, asked)];
                 let mut copy = replay::with_head_of(request, Upload::default());
                 dress(&mut copy, endpoint);
                 copy.headers_mut().insert(MARK, HeaderValue::from_static("1"));

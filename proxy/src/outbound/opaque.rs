@@ -3,6 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 
+use super::balance::group::Asked;
+use super::balance::key;
 use super::ejection::Outcome;
 use super::gate::Pass;
 use super::live::{Live, LiveEndpoint};
@@ -65,12 +67,13 @@ pub(super) async fn open<'a>(outbound: &Outbound, live: &'a Live) -> Result<Open
     let passes = admit::connection(live, route, &outbound.worker.metrics).await?;
     let with_passes = |opened: Opened<'a>| Opened { _passes: passes, ..opened };
     let endpoints = &live.backends[backend];
-    let first = outbound.pick(live, backend, &[]);
+    let key = key::of_connection(&live.destination.load_balancer.hash, outbound.caller());
+    let first = outbound.pick(live, backend, Asked { failed: &[], key });
     match dial(outbound, &endpoints[first], live).await {
         Ok(opened) => return Ok(with_passes(opened)),
         Err(error) => outbound.worker.metrics.retry(Direction::Outbound, error.reason()),
     }
-    let second = outbound.pick(live, backend, &[first]);
+    let second = outbound.pick(live, backend, Asked { failed: &[first], key });
     dial(outbound, &endpoints[second], live)
         .await
         .map(with_passes)

@@ -155,6 +155,11 @@ impl Watched {
         Some(Trial(self.clone()))
     }
 
+    /// Whether it is passed over.
+    pub fn is_out(&self) -> bool {
+        self.shared.out.get() > 0 && self.health.borrow().standing(self.shared.now()) != Standing::In
+    }
+
     /// A request to this endpoint ended in `outcome`.
     pub fn ended(&self, outcome: Outcome, trial: Option<Trial>) {
         let shared = &self.shared;

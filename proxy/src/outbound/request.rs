@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::attempts::Attempts;
+use super::balance::key;
 use super::budget::Budget;
 use super::live::{Live, LiveEndpoint};
 use super::retry::Ended;
@@ -43,6 +44,8 @@ pub(super) struct Chosen {
     pub backend: usize,
     /// The origin of the page that asks, where the route minds.
     pub origin: Option<Box<HeaderValue>>,
+    /// What the request has in common with others that should go the same way.
+    pub key: Option<u64>,
 }
 
 /// What becomes of a request.
@@ -100,10 +103,7 @@ impl Connection {
         let destination = view.current();
         match live {
             Some(live) if std::sync::Arc::ptr_eq(&live.destination, destination) => live.clone(),
-            _ => {
-                let new = self.outbound.live(destination);
-                live.insert(new).clone()
-            }
+            _ => live.insert(self.outbound.live(destination)).clone(),
         }
     }
 
@@ -150,9 +150,18 @@ impl Connection {
             None => {
                 let asking = |_: &Cors| request.headers().get(ORIGIN).cloned().map(Box::new);
                 let origin = route.cors().and_then(asking);
-                Ok(Choice::Send(Chosen { live, taken, share, backend, origin }))
+                let key = self.key(&live, request);
+                Ok(Choice::Send(Chosen { live, taken, share, backend, origin, key }))
             }
         }
+    }
+
+    fn key(&self, live: &Live, request: &Request<Incoming>) -> Option<u64> {
+        let inputs = &live.destination.load_balancer.hash;
+        if inputs.is_empty() {
+            return None;
+        }
+        key::of_request(inputs, request.uri(), request.headers(), self.outbound.caller())
     }
 
     async fn carry(
@@ -214,7 +223,7 @@ impl Connection {
                     {
                         attempts.refused(spare, &limit).await
                     } else {
-                        endpoint.upstream.load.observe(sent.elapsed());
+                        attempts.observe(&response, sent.elapsed(), grpc);
                         attempts.answered(&response, spare, &limit).await
                     };
                     if let Some(again) = again {
@@ -269,7 +278,8 @@ pub(super) fn refusal(live: &Live, backend: usize) -> Option<Failure> {
             reason: reason.to_string(),
         });
     }
-    live.backends[backend].is_empty().then(|| Failure::NoEndpoints { backend: described.name.to_string() })
+    let none = live.backends[backend].is_empty() || live.is_beyond_reach(backend);
+    none.then(|| Failure::NoEndpoints { backend: described.name.to_string() })
 }
 
 /// The upstream's response as the application sees it.

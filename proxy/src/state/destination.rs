@@ -77,6 +77,8 @@ pub struct Endpoint {
     pub zone: Option<Arc<str>>,
     /// The receiving port takes bytes only: `weft1-tcp` even for HTTP.
     pub opaque: bool,
+    /// Beside others of its backend; at least 1, usually [`Endpoint::USUAL_WEIGHT`].
+    pub weight: u32,
 }
 
 /// A set of endpoints.
@@ -245,11 +247,70 @@ pub struct WeightedBackend {
 }
 
 /// How an endpoint is chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LoadBalancer {
+    /// By what.
+    pub algorithm: Algorithm,
+    /// What requests that belong together have in common; the first that a request has counts.
+    pub hash: Vec<HashInput>,
+    /// The most that an endpoint may carry before keys pass it over, in percent of the mean. At least 100.
+    pub max_load_percent: Option<u32>,
+    /// Whether endpoints of the caller's zone come first.
+    pub zone: ZonePolicy,
+    /// The time in which a new endpoint grows into its share.
+    pub slow_start: Option<Duration>,
+}
+
+/// By what an endpoint is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LoadBalancer {
-    /// Power of two choices by peak EWMA latency.
+pub enum Algorithm {
+    /// The better of two by peak EWMA latency and requests under way.
     #[default]
     PeakEwma,
+    /// The better of two by requests under way.
+    LeastRequest,
+    /// In turns.
+    RoundRobin,
+    /// At random.
+    Random,
+    /// By key, on a ring.
+    RingHash,
+    /// By key, in a table.
+    Maglev,
+}
+
+/// What requests that belong together have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashInput {
+    /// A header; its repeated values are joined with `,` first.
+    Header(HeaderName),
+    /// A cookie of this name.
+    Cookie(Box<str>),
+    /// The first parameter of this name in the query, decoded.
+    Query(Box<str>),
+    /// The path without its query.
+    Path,
+    /// The pod that calls.
+    SourceAddress,
+}
+
+/// Whether endpoints of the caller's zone come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ZonePolicy {
+    /// Zones do not matter.
+    #[default]
+    Any,
+    /// First, as long as the zone can take it.
+    Prefer,
+    /// No others.
+    Strict,
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// The weight of one that says nothing.
+    pub const USUAL_WEIGHT: u32 = 100;
 }
 
 // === impl Route ===

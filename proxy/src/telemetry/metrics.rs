@@ -82,6 +82,13 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+/// What balancers of one destination chose.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChoiceLabels {
+    destination: String,
+    choice: &'static str,
+}
+
 /// What concerns a destination as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DestinationLabels {
@@ -120,6 +127,8 @@ pub struct Metrics {
     pub(super) open_connections: Family<ConnectionLabels, Gauge>,
     pub(super) sent_bytes: Family<ConnectionLabels, Counter>,
     pub(super) received_bytes: Family<ConnectionLabels, Counter>,
+    balancer_choices: Family<ChoiceLabels, Counter>,
+    pushed_back: Family<DestinationLabels, Counter>,
     connect_failures: Reasons,
     retries: Reasons,
     withheld: Reasons,
@@ -147,6 +156,8 @@ impl Metrics {
             open_connections: Family::default(),
             sent_bytes: Family::default(),
             received_bytes: Family::default(),
+            balancer_choices: Family::default(),
+            pushed_back: Family::default(),
             connect_failures: Family::default(),
             retries: Family::default(),
             withheld: Family::default(),
@@ -164,6 +175,7 @@ impl Metrics {
         metrics.register_connections(registry);
         metrics.register_ejections(registry);
         metrics.register_limits(registry);
+        metrics.register_balancers(registry);
         metrics
     }
 
@@ -184,6 +196,19 @@ impl Metrics {
             "weft_retries_withheld",
             "Requests a route wanted sent again and that were not, by reason",
             self.withheld.clone(),
+        );
+    }
+
+    fn register_balancers(&self, registry: &mut Registry) {
+        registry.register(
+            "weft_balancer_choices",
+            "Requests and connections by zone, or by whether they had a key, where a policy looks at these",
+            self.balancer_choices.clone(),
+        );
+        registry.register(
+            "weft_balancer_pushed_back",
+            "Answers that asked for less load: 429, 503 with Retry-After, RESOURCE_EXHAUSTED without messages",
+            self.pushed_back.clone(),
         );
     }
 
@@ -303,6 +328,18 @@ impl Metrics {
     /// Counts a request that a route wanted sent again and that was not.
     pub fn retry_withheld(&self, direction: Direction, reason: &'static str) {
         self.withheld.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+    }
+
+    /// The counter of requests to `destination` that were balanced so.
+    pub fn balancer_choices(&self, destination: &str, choice: &'static str) -> Counter {
+        let destination = destination.to_owned();
+        self.balancer_choices.get_or_create_owned(&ChoiceLabels { destination, choice })
+    }
+
+    /// Counts an answer that asked for less load.
+    pub fn pushed_back(&self, destination: &str) {
+        let destination = destination.to_owned();
+        self.pushed_back.get_or_create_owned(&DestinationLabels { destination }).inc();
     }
 
     /// Counts a connection carried without the mesh.

@@ -2,6 +2,7 @@
 //! real sockets. Only the redirect is missing: [`OriginalDst::Fixed`] stands in for it.
 
 mod app;
+mod balance;
 mod bytes;
 mod cors;
 mod deadline;

@@ -16,17 +16,21 @@ use regex::{Regex, RegexBuilder};
 use crate::{
     identity::SpiffeId,
     state::{
-        Backend, BudgetLimits, Caller, Destination, Endpoint, HeaderMatch, InboundPort, LoadBalancer, Match,
-        MtlsMode, OutboundPolicy, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Target,
-        TargetKind, Timeouts, ValueCondition, WeightedBackend, Workload,
+        Backend, BudgetLimits, Caller, Destination, Endpoint, HeaderMatch, InboundPort, Match, MtlsMode,
+        OutboundPolicy, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Target, TargetKind,
+        Timeouts, ValueCondition, WeightedBackend, Workload,
     },
     wire::weft::v1 as wire,
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 17] = [
+pub const KNOWN_FEATURES: [&str; 21] = [
     "destination.limits",
     "destination.outliers",
+    "load-balancer.algorithm",
+    "load-balancer.hash",
+    "load-balancer.slow-start",
+    "load-balancer.zone",
     "route.answer",
     "route.cors",
     "route.headers",
@@ -58,6 +62,7 @@ macro_rules! reject {
 
 mod action;
 mod beside;
+mod load_balancer;
 mod resilience;
 
 /// Decodes a destination.
@@ -80,7 +85,7 @@ pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
         protocol: protocol(wire.protocol)?,
         routes,
         backends,
-        load_balancer: load_balancer(wire.load_balancer.unwrap_or_default())?,
+        load_balancer: load_balancer::load_balancer(&wire.load_balancer.unwrap_or_default())?,
         outliers: wire.outliers.map(|wire| resilience::outliers(&wire).map(Box::new)).transpose()?,
         limits: wire.limits.map(|wire| resilience::limits(&wire).map(Box::new)).transpose()?,
     })
@@ -157,6 +162,7 @@ impl Names<'_> {
             network: referred("network", self.networks, wire.network)?,
             zone: referred("zone", self.zones, wire.zone)?,
             opaque: wire.opaque,
+            weight: if wire.weight == 0 { Endpoint::USUAL_WEIGHT } else { wire.weight },
         })
     }
 }
@@ -358,13 +364,6 @@ fn protocol(number: i32) -> Result<Protocol, Reject> {
         Ok(wire::Protocol::Http2) => Ok(Protocol::Http2),
         Ok(wire::Protocol::Opaque) => Ok(Protocol::Opaque),
         Err(_) => Err(reject!("protocol {number} is unknown")),
-    }
-}
-
-fn load_balancer(wire: wire::LoadBalancer) -> Result<LoadBalancer, Reject> {
-    match wire::load_balancer::Algorithm::try_from(wire.algorithm) {
-        Ok(_) => Ok(LoadBalancer::PeakEwma),
-        Err(_) => Err(reject!("load balancer algorithm {} is unknown", wire.algorithm)),
     }
 }
 

@@ -6,10 +6,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::harness::{Proxy, World, connect, destination, nobody, plain, read_response};
 use super::script::{Act, BROKEN, OK, Script};
-use crate::state::{Destination, Endpoint, Outliers, Protocol, SuccessRate};
+use crate::state::{Algorithm, Destination, Endpoint, LoadBalancer, Outliers, Protocol, SuccessRate};
 
 const MS: Duration = Duration::from_millis(1);
-/// Dearer than what fails at once, so that balancing prefers the latter.
+/// Slower than what fails at once.
 const SLOW_OK: Act =
     Act::SayLate(Duration::from_millis(20), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
 const HALF: Act = Act::Say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n");
@@ -31,8 +31,11 @@ fn outliers() -> Outliers {
     }
 }
 
+/// In turns, since the default soon leaves alone what fails.
 fn watched(endpoints: Vec<Endpoint>, outliers: Outliers) -> Destination {
-    Destination { outliers: Some(Box::new(outliers)), ..destination(Protocol::Http1, endpoints) }
+    let load_balancer = LoadBalancer { algorithm: Algorithm::RoundRobin, ..LoadBalancer::default() };
+    let outliers = Some(Box::new(outliers));
+    Destination { outliers, load_balancer, ..destination(Protocol::Http1, endpoints) }
 }
 
 async fn get(proxy: &Proxy) -> String {

@@ -72,7 +72,7 @@ impl World {
         let workload = Workload {
             key: format!("cluster/net/shop/{}-1", start.account).into(),
             identity: self.id(start.account),
-            zone: None,
+            zone: Some("zone-a".into()),
             labels: HashMap::from([("version".to_owned(), "v1".to_owned())]),
             mtls_mode: start.inbound_mode,
             inbound_ports: vec![InboundPort {
@@ -176,7 +176,7 @@ impl Proxy {
 }
 
 pub fn plain(addr: SocketAddr) -> Endpoint {
-    Endpoint { addr, peer: None, network: None, zone: None, opaque: false }
+    Endpoint { addr, peer: None, network: None, zone: None, opaque: false, weight: Endpoint::USUAL_WEIGHT }
 }
 
 /// One route to one backend of `endpoints`.
@@ -193,7 +193,7 @@ pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination 
         protocol,
         routes: vec![Route { name: "all".into(), split, ..Route::default() }],
         backends: vec![Arc::new(backend("shop/reviews:8080", endpoints))],
-        load_balancer: LoadBalancer::PeakEwma,
+        load_balancer: LoadBalancer::default(),
         outliers: None,
         limits: None,
     }

@@ -142,18 +142,33 @@ fn header(name: &str, condition: Option<wire::header_match::Condition>) -> wire:
     wire::Match { headers: vec![header], ..Default::default() }
 }
 
+fn balancer(algorithm: i32) -> Option<wire::LoadBalancer> {
+    Some(wire::LoadBalancer { algorithm, ..Default::default() })
+}
+
 #[test]
 fn whatever_cannot_be_honoured_is_rejected_with_its_place_and_reason() {
     use wire::header_match::Condition;
 
     type Spoil = fn(&mut wire::Destination);
-    let cases: [(&str, Spoil); 27] = [
+    let cases: [(&str, Spoil); 31] = [
         ("there are no routes", |d| d.routes.clear()),
         ("target is not set", |d| d.target = None),
         ("target is of no kind", |d| d.target.as_mut().unwrap().kind = 9),
         ("0 is no port", |d| d.target.as_mut().unwrap().port = 0),
         ("protocol 9 is unknown", |d| d.protocol = 9),
-        ("algorithm 9 is unknown", |d| d.load_balancer = Some(wire::LoadBalancer { algorithm: 9 })),
+        ("algorithm 9 is unknown", |d| d.load_balancer = balancer(9)),
+        ("RingHash has nothing to hash", |d| d.load_balancer = balancer(5)),
+        ("zone policy 9 is unknown", |d| {
+            d.load_balancer = Some(wire::LoadBalancer { zone: 9, ..Default::default() });
+        }),
+        ("max_load_percent 99 is less than the mean", |d| {
+            d.load_balancer = Some(wire::LoadBalancer { max_load_percent: 99, ..Default::default() });
+        }),
+        ("hash[0]: nothing to hash that this proxy knows", |d| {
+            let hash = vec![wire::HashInput::default()];
+            d.load_balancer = Some(wire::LoadBalancer { hash, ..Default::default() });
+        }),
         ("endpoints[0]: an address has 4 or 16 bytes, not 3", |d| d.endpoints[0].address = vec![1, 2, 3]),
         ("endpoints[0]: 70000 is no port", |d| d.endpoints[0].port = 70_000),
         ("endpoints[0]: identity 1 is not among 0", |d| d.endpoints[0].identity = 1),

@@ -1,0 +1,101 @@
+//! A balancer at work: what it asks of live endpoints, and what is counted.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use tokio::time::Instant;
+
+use super::balance::Balancer;
+use super::balance::group::{Asked, Endpoints};
+use super::live::LiveEndpoint;
+use crate::state::LoadBalancer;
+use crate::telemetry::Metrics;
+
+/// The balancer of one backend with what it counts. Outlives changes of the destination that are not about the endpoints.
+#[derive(Debug)]
+pub struct Balanced {
+    pub balancer: Balancer,
+    slow_start: Option<Duration>,
+    zones: Option<[Counter; 2]>,
+    keys: Option<[Counter; 2]>,
+}
+
+/// Endpoints at one moment.
+struct Now<'a> {
+    endpoints: &'a [LiveEndpoint],
+    now: Instant,
+    slow_start: Option<Duration>,
+}
+
+// === impl Balanced ===
+
+impl Balanced {
+    /// `destination` names it in metrics.
+    pub fn new(balancer: Balancer, policy: &LoadBalancer, destination: &str, metrics: &Metrics) -> Self {
+        let counters =
+            |choices: [&'static str; 2]| choices.map(|choice| metrics.balancer_choices(destination, choice));
+        Self {
+            zones: balancer.tells_zones_apart().then(|| counters(["same-zone", "other-zone"])),
+            keys: (!policy.hash.is_empty()).then(|| counters(["key", "no-key"])),
+            slow_start: policy.slow_start,
+            balancer,
+        }
+    }
+
+    /// The endpoint for a request, by its index.
+    pub fn pick(
+        &self,
+        endpoints: &[LiveEndpoint],
+        asked: Asked<'_>,
+        rng: &mut fastrand::Rng,
+    ) -> Option<usize> {
+        let index = self.balancer.pick(&self.at(endpoints, Instant::now()), asked, rng)?;
+        if let Some(counters) = &self.zones {
+            counters[usize::from(endpoints[index].far)].inc();
+        }
+        if let Some(counters) = &self.keys {
+            counters[usize::from(asked.key.is_none())].inc();
+        }
+        Some(index)
+    }
+
+    /// `endpoint` has answered after `latency`.
+    pub fn answered(&self, endpoint: &LiveEndpoint, latency: Duration) {
+        self.balancer.answered(endpoint.far, latency);
+    }
+
+    /// Looks after the zones, `elapsed` after last time.
+    pub fn look(&self, elapsed: Duration, endpoints: &[LiveEndpoint]) {
+        self.balancer.look(elapsed, &self.at(endpoints, Instant::now()));
+    }
+
+    fn at<'a>(&self, endpoints: &'a [LiveEndpoint], now: Instant) -> Now<'a> {
+        Now { endpoints, now, slow_start: self.slow_start }
+    }
+}
+
+// === impl Now ===
+
+impl Endpoints for Now<'_> {
+    fn cost(&self, endpoint: usize, scale: f64) -> f64 {
+        self.endpoints[endpoint].upstream.load.scaled_cost(self.now, scale)
+    }
+
+    fn load(&self, endpoint: usize, scale: f64) -> f64 {
+        self.endpoints[endpoint].upstream.load.scaled_pending(self.now, scale)
+    }
+
+    fn pending(&self, endpoint: usize) -> u32 {
+        self.endpoints[endpoint].upstream.load.pending()
+    }
+
+    fn share(&self, endpoint: usize) -> f64 {
+        let LiveEndpoint { watched, warmup, .. } = &self.endpoints[endpoint];
+        let out = watched.as_ref().is_some_and(|watched| watched.is_out());
+        match (warmup, self.slow_start) {
+            (Some(warmup), Some(slow_start)) => warmup.share(self.now, slow_start, out),
+            _ if out => 0.0,
+            _ => 1.0,
+        }
+    }
+}
