@@ -307,3 +307,18 @@ fn copies_to_nowhere_and_origins_that_are_none_are_rejected() {
     });
     assert!(reason.contains("cors: allow_origins[0]: `shop.example` is no origin"), "{reason}");
 }
+
+#[test]
+fn a_destination_may_have_far_more_routes_than_one_object_holds() {
+    let mut wire = wire::Destination::decode(golden("canary").as_slice()).unwrap();
+    let route = |number: usize| {
+        let exact = wire::path_match::Condition::Exact(format!("/shop/item-{number}"));
+        let path = Some(wire::PathMatch { condition: Some(exact) });
+        let matches = vec![wire::Match { path, ..Default::default() }];
+        wire::Route { name: format!("route-{number}"), matches, ..wire.routes[1].clone() }
+    };
+    wire.routes = (0..2_000).map(route).collect();
+    let bytes = wire.encode_to_vec();
+    assert!(bytes.len() < 256 * 1024, "{} bytes", bytes.len());
+    assert_eq!(destination(&bytes).unwrap().routes.len(), 2_000);
+}
