@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::tls::hello::{self, Hello};
+
 /// How long an undeclared connection may stay silent before it counts as opaque.
 pub const DETECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -36,6 +38,22 @@ pub async fn sniff<R: AsyncRead + Unpin>(io: &mut R, seen: &mut BytesMut) -> std
         }
         if io.read_buf(seen).await? == 0 {
             return Ok(Sniffed::Opaque);
+        }
+    }
+}
+
+/// Reads until the bytes are a whole ClientHello, and gives the server name it asks for; `None` as soon as they can be none.
+///
+/// Cancel safe, as [`sniff`] is.
+pub async fn server_name<R: AsyncRead + Unpin>(io: &mut R, seen: &mut BytesMut) -> Option<String> {
+    loop {
+        match hello::sniff(seen) {
+            Hello::Tls(hello) => return hello.sni,
+            Hello::NotTls => return None,
+            Hello::NeedMore => {}
+        }
+        if io.read_buf(seen).await.ok()? == 0 {
+            return None;
         }
     }
 }

@@ -43,7 +43,7 @@ use self::balance::group::Asked;
 use self::balance::two_choices;
 use self::live::Live;
 use self::outliers::Advice;
-use crate::detect::{DETECT_TIMEOUT, QUIET, Sniffed, sniff};
+use crate::detect::{DETECT_TIMEOUT, QUIET, Sniffed, server_name, sniff};
 use crate::http::{Upstreams, Wire, server};
 use crate::state::{Destination, DestinationView, Protocol, Resolution, Subscription};
 use crate::tcp::{Prefixed, Stream};
@@ -153,8 +153,17 @@ impl Outbound {
 
     async fn known(self: Rc<Self>, mut tcp: TcpStream, original: SocketAddr, mut view: DestinationView) {
         let mut seen = BytesMut::new();
-        let sniffed = match view.current().protocol {
+        let destination = view.current();
+        let protocol = destination.protocol;
+        let server_name = match protocol {
+            Protocol::Opaque | Protocol::Unknown if destination.asks_for_server_names() => {
+                timeout(DETECT_TIMEOUT, server_name(&mut tcp, &mut seen)).await.unwrap_or_default()
+            }
+            _ => None,
+        };
+        let sniffed = match protocol {
             Protocol::Opaque => Sniffed::Opaque,
+            Protocol::Unknown if server_name.is_some() => Sniffed::Opaque,
             Protocol::Unknown => {
                 let Ok(sniffed) = timeout(QUIET, sniff(&mut tcp, &mut seen)).await else {
                     return self.silent(tcp, seen, original, view).await;
@@ -166,7 +175,7 @@ impl Outbound {
             Protocol::Http2 => http_or(Sniffed::Http2, sniff(&mut tcp, &mut seen).await),
         };
         let stream = Prefixed::new(seen.freeze(), tcp).into();
-        self.spoken(stream, sniffed, original, view).await;
+        self.spoken(stream, sniffed, server_name, original, view).await;
     }
 
     /// The caller says nothing: perhaps it waits for the server. Both are listened to, and who speaks first decides.
@@ -179,7 +188,7 @@ impl Outbound {
     ) {
         let live = self.live(view.current());
         // Where no upstream can be opened the caller may still turn out to speak HTTP, and be told why.
-        let opened = opaque::open(&self, &live).await.ok();
+        let opened = opaque::open(&self, &live, None).await.ok();
         let mut opened = opened;
         let mut greeting = BytesMut::new();
         let sniffed = tokio::select! {
@@ -192,7 +201,7 @@ impl Outbound {
             Some(opened) if sniffed == Sniffed::Opaque => {
                 opaque::join(&self, stream, opened.after(greeting.freeze()), &live).await;
             }
-            _ => self.spoken(stream, sniffed, original, view).await,
+            _ => self.spoken(stream, sniffed, None, original, view).await,
         }
     }
 
@@ -200,6 +209,7 @@ impl Outbound {
         self: Rc<Self>,
         stream: Stream,
         sniffed: Sniffed,
+        server_name: Option<String>,
         original: SocketAddr,
         mut view: DestinationView,
     ) {
@@ -208,7 +218,7 @@ impl Outbound {
             Sniffed::Http2 => Wire::H2,
             Sniffed::Opaque => {
                 let live = self.live(view.current());
-                return opaque::carry(&self, stream, &live).await;
+                return opaque::carry(&self, stream, &live, server_name.as_deref()).await;
             }
         };
         let ingress = self.ingress();

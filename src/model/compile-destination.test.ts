@@ -373,6 +373,7 @@ describe('critical features', () => {
       { headers: [], query: [{ name: 'a', condition: text('regex'), invert: false }] },
       ['route.match.query', 'route.match.regex'],
     ],
+    [{ headers: [], serverNames: ['*.example.org'] }, ['route.match.serverNames']],
     [{ headers: [], from: { namespaces: ['qa'], serviceAccounts: [], labels: {} } }, ['route.match.from']],
   ])('%j asks for %j', (match, want) => {
     const mesh = aShop();

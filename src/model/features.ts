@@ -23,6 +23,7 @@ export const FEATURES = [
   'route.match.path',
   'route.match.query',
   'route.match.regex',
+  'route.match.serverNames',
   'route.mirror',
   'route.retries',
   'route.rewrite',
@@ -71,7 +72,7 @@ function actionFeatures({ split, mirrors, actions }: Route): Feature[] {
   ];
 }
 
-function matchFeatures({ path, headers, query = [], method, from }: RouteMatch): Feature[] {
+function matchFeatures({ path, headers, query = [], method, from, serverNames }: RouteMatch): Feature[] {
   const conditions = [path, ...[...headers, ...query].map(({ condition }) => condition)];
   const used: Record<Extract<Feature, `route.match.${string}`>, boolean> = {
     'route.match.from': from !== undefined,
@@ -80,6 +81,7 @@ function matchFeatures({ path, headers, query = [], method, from }: RouteMatch):
     'route.match.path': path !== undefined,
     'route.match.query': query.length > 0,
     'route.match.regex': conditions.some((condition) => condition?.kind === 'regex'),
+    'route.match.serverNames': serverNames !== undefined,
   };
   return FEATURES.filter((feature) => Object.entries(used).some(([name, is]) => is && name === feature));
 }

@@ -106,6 +106,8 @@ export interface RouteMatch {
   /** The port of the Service that was asked for; it decides when a destination is compiled. */
   readonly port?: number;
   readonly from?: CallerMatch;
+  /** Server names that a caller's own TLS asks for; `*.` takes every name below. */
+  readonly serverNames?: readonly string[];
 }
 
 /** A condition on a header or on a parameter of the query. */

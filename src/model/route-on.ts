@@ -17,6 +17,7 @@ function withoutPort({ port: _, ...match }: RouteMatch): RouteMatch {
   return match;
 }
 
-function asksNothing({ headers, query = [], path, method, from }: RouteMatch): boolean {
-  return headers.length + query.length === 0 && [path, method, from].every((given) => given === undefined);
+function asksNothing({ headers, query = [], path, method, from, serverNames }: RouteMatch): boolean {
+  const asked = [path, method, from, serverNames];
+  return headers.length + query.length === 0 && asked.every((given) => given === undefined);
 }

@@ -304,6 +304,7 @@ const WORKING: Record<string, [object, object]> = {
   'spec.routes[].match[].query[].prefix': [query({ exact: 'a' }), query({ prefix: 'a' })],
   'spec.routes[].match[].query[].regex': [query({ exact: 'a' }), query({ regex: 'a' })],
   'spec.routes[].match[].query[].present': [query({ present: true }), query({ present: false })],
+  'spec.routes[].match[].serverNames': [matching({ serverNames: ['a'] }), matching({ serverNames: ['b'] })],
   'spec.routes[].match[].query[].invert': [query({ exact: 'a' }), query({ exact: 'a', invert: true })],
   'spec.routes[].match[].port': [matching({ port: 8080 }), matching({ port: 8081 })],
   'spec.routes[].match[].method': [matching({ method: 'GET' }), matching({ method: 'PUT' })],

@@ -204,7 +204,7 @@ function translateBackend(
 }
 
 function translateMatch(match: ApiMatch, namespace: string): RouteMatch {
-  const { headers, path, query, method, port, from } = match;
+  const { headers, path, query, method, port, from, serverNames } = match;
   return {
     headers: (headers ?? []).map((header) => ({
       ...translateNamed(header),
@@ -215,6 +215,7 @@ function translateMatch(match: ApiMatch, namespace: string): RouteMatch {
     ...(method === undefined ? {} : { method }),
     ...(port === undefined ? {} : { port }),
     ...(from === undefined ? {} : { from: translateCaller(from, namespace) }),
+    ...(serverNames === undefined ? {} : { serverNames }),
   };
 }
 

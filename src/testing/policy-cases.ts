@@ -106,6 +106,10 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
       from: { namespaces: ['qa'], serviceAccounts: [{ name: 'web' }], labels: { version: 'v2' } },
     }),
   ],
+  [
+    'server names of TLS that is not opened',
+    matching({ serverNames: ['a.example.org', '*.example.org'], port: 443 }),
+  ],
   ['timeouts', route({ timeouts: { request: '1m', perTry: '60s' } })],
   ['no timeout for the request but for each try', route({ timeouts: { request: '0s', perTry: '1s' } })],
   [
@@ -352,6 +356,12 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'an answer with status 204, 205 or 304 has no body',
   ],
   ['a caller without conditions', matching({ from: {} }), 'spec.routes[0].match[0].from', 'is empty'],
+  [
+    'a server name beside a condition that TLS hides',
+    matching({ serverNames: ['a.example.org'], path: { prefix: '/' } }),
+    'spec.routes[0].match[0]',
+    'serverNames is for TLS',
+  ],
   [
     'a query parameter without condition',
     matching({ query: [{ name: 'a' }] }),

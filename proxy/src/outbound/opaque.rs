@@ -25,9 +25,12 @@ pub(super) struct Opened<'a> {
     _passes: Vec<Pass>,
 }
 
-/// Carries one connection until both sides have ended.
-pub(super) async fn carry(outbound: &Outbound, caller: Stream, live: &Live) {
-    match open(outbound, live).await {
+/// Carries one connection until both sides have ended. `server_name` is what its TLS asks for, where routes want to know.
+pub(super) async fn carry(outbound: &Outbound, caller: Stream, live: &Live, server_name: Option<&str>) {
+    if let Some(server_name) = server_name {
+        tracing::debug!(server_name, destination = live.name, "TLS of the application's own");
+    }
+    match open(outbound, live, server_name).await {
         Ok(opened) => join(outbound, caller, opened, live).await,
         Err(failure) => {
             tracing::debug!(%failure, "closed an opaque connection");
@@ -54,10 +57,14 @@ pub(super) async fn spoke_first(opened: &mut Option<Opened<'_>>, greeting: &mut 
 }
 
 /// Opens a connection to an endpoint, or to another one if that fails.
-pub(super) async fn open<'a>(outbound: &Outbound, live: &'a Live) -> Result<Opened<'a>, Failure> {
+pub(super) async fn open<'a>(
+    outbound: &Outbound,
+    live: &'a Live,
+    server_name: Option<&str>,
+) -> Result<Opened<'a>, Failure> {
     let no_route = || Failure::NoRoute { destination: live.name.clone() };
-    let route =
-        route::first_for_bytes(&live.destination.routes, &outbound.worker.workload).ok_or_else(no_route)?;
+    let route = route::first_for_bytes(&live.destination.routes, &outbound.worker.workload, server_name)
+        .ok_or_else(no_route)?;
     let random = |below| outbound.rng.borrow_mut().u64(..below);
     let split = &live.destination.routes[route].split;
     let backend = split[split::choose(split, random).ok_or_else(no_route)?].backend;

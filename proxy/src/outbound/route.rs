@@ -31,22 +31,36 @@ pub struct Taken {
     pub matched: usize,
 }
 
-/// The index of the first of `routes` that takes bytes: one that asks at most for the caller, since bytes have neither
-/// path nor headers.
-pub fn first_for_bytes(routes: &[Route], caller: &watch::Receiver<Arc<Workload>>) -> Option<usize> {
+/// The index of the first of `routes` that takes bytes: one that asks at most for the caller and for the server name that
+/// TLS in them asks for, since bytes have neither path nor headers.
+pub fn first_for_bytes(
+    routes: &[Route],
+    caller: &watch::Receiver<Arc<Workload>>,
+    server_name: Option<&str>,
+) -> Option<usize> {
     let holds = |any: &Match| {
-        let Match { headers, path, query, method, from } = any;
+        let Match { headers, path, query, method, from, server_names } = any;
         headers.is_empty()
             && path.is_none()
             && query.is_empty()
             && method.is_none()
             && from.as_ref().is_none_or(|from| calls(from, &caller.borrow()))
+            && (server_names.is_empty() || server_name.is_some_and(|name| is_among(name, server_names)))
     };
     routes.iter().position(|route| route.matches.is_empty() || route.matches.iter().any(holds))
 }
 
+fn is_among(name: &str, names: &[Box<str>]) -> bool {
+    names.iter().any(|any| match any.strip_prefix('*') {
+        // Every name below, not the name itself.
+        Some(suffix) => name.len() > suffix.len() && name.ends_with(suffix),
+        None => name == &**any,
+    })
+}
+
 fn holds(condition: &Match, asked: Asked<'_>) -> bool {
-    condition.method.as_ref().is_none_or(|method| method == asked.method)
+    condition.server_names.is_empty()
+        && condition.method.as_ref().is_none_or(|method| method == asked.method)
         && condition.path.as_ref().is_none_or(|path| path_holds(path, asked.uri.path()))
         && condition.headers.iter().all(|header| header_holds(header, asked.uri, asked.headers))
         && condition.query.iter().all(|parameter| query_holds(parameter, asked.uri))

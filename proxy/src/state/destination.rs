@@ -42,6 +42,16 @@ pub struct Target {
     pub port: u16,
 }
 
+impl Destination {
+    /// Whether connections have to be looked at for the server name that their TLS asks for.
+    pub fn asks_for_server_names(&self) -> bool {
+        self.routes
+            .iter()
+            .flat_map(|route| &route.matches)
+            .any(|condition| !condition.server_names.is_empty())
+    }
+}
+
 /// What a dialled address belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetKind {
@@ -176,6 +186,8 @@ pub struct Match {
     pub method: Option<Method>,
     /// Who calls.
     pub from: Option<Caller>,
+    /// Server names of TLS that is carried as bytes, any of them; a match with names takes no HTTP request.
+    pub server_names: Vec<Box<str>>,
 }
 
 /// A condition on one parameter of the query, the first of its name, decoded.

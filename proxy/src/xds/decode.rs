@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 21] = [
+pub const KNOWN_FEATURES: [&str; 22] = [
     "destination.limits",
     "destination.outliers",
     "load-balancer.algorithm",
@@ -41,6 +41,7 @@ pub const KNOWN_FEATURES: [&str; 21] = [
     "route.match.path",
     "route.match.query",
     "route.match.regex",
+    "route.match.serverNames",
     "route.mirror",
     "route.retries",
     "route.rewrite",
@@ -277,6 +278,7 @@ fn match_(wire: &wire::Match) -> Result<Match, Reject> {
         query: each("query", &wire.query, query_match)?,
         method: method(&wire.method)?,
         from: wire.from.as_ref().map(caller),
+        server_names: wire.server_names.iter().map(|name| Box::from(name.as_str())).collect(),
     })
 }
 

@@ -92,6 +92,13 @@ const caller = withRules(
   },
 );
 
+/** A host, or `*.` and a suffix that takes every name below it, as in Gateway API. */
+const serverName = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
+
 /** Conditions on a request; all that are given must hold. */
 export const routeMatch = withRules(
   z.strictObject({
@@ -113,9 +120,20 @@ export const routeMatch = withRules(
       description: 'The port of the Service that was asked for, for policies on several ports.',
     }),
     from: caller.optional().meta({ description: 'Who calls; all that is given must hold.' }),
+    serverNames: z.array(serverName).min(1).max(16).optional().meta({
+      description:
+        "For connections that carry the application's own TLS, which is not opened: the caller asks for one of these names (SNI). *.example.org takes every name below example.org.",
+    }),
   }),
   {
-    cel: 'has(self.headers) || has(self.path) || has(self.query) || has(self.method) || has(self.port) || has(self.from)',
+    cel: '!has(self.serverNames) || !(has(self.headers) || has(self.path) || has(self.query) || has(self.method))',
+    message:
+      'serverNames is for TLS that is not opened, where headers, path, query and method cannot be seen',
+    holds: ({ serverNames, headers, path, query, method }) =>
+      serverNames === undefined || [headers, path, query, method].every((given) => given === undefined),
+  },
+  {
+    cel: 'has(self.headers) || has(self.path) || has(self.query) || has(self.method) || has(self.port) || has(self.from) || has(self.serverNames)',
     message: 'is empty; give a condition, or leave match out to match everything',
     holds: (match) => Object.values(match).some((given) => given !== undefined),
   },

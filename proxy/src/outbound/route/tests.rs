@@ -57,8 +57,8 @@ fn the_first_route_that_matches_wins() {
     request.headers_mut().insert("x-group", HeaderValue::from_static("beta"));
     assert_eq!(chosen(&routes, &request), Some(0));
     assert_eq!(chosen(&routes[..1], &get("/")), None);
-    assert_eq!(first_for_bytes(&routes, &caller()), Some(2));
-    assert_eq!(first_for_bytes(&routes[..2], &caller()), None);
+    assert_eq!(first_for_bytes(&routes, &caller(), None), Some(2));
+    assert_eq!(first_for_bytes(&routes[..2], &caller(), None), None);
 }
 
 #[test]
@@ -156,6 +156,37 @@ fn the_caller_is_this_pod() {
         (from(&[], &[], &[("version", "v1"), ("lane", "x")]), false),
     ] {
         assert_eq!(chosen(std::slice::from_ref(&route), &get("/")).is_some(), expected, "{route:?}");
-        assert_eq!(first_for_bytes(std::slice::from_ref(&route), &caller()).is_some(), expected, "{route:?}");
+        assert_eq!(
+            first_for_bytes(std::slice::from_ref(&route), &caller(), None).is_some(),
+            expected,
+            "{route:?}"
+        );
     }
+}
+
+#[test]
+fn a_server_name_takes_tls_and_no_request() {
+    let named = |names: &[&str]| Route {
+        matches: vec![Match {
+            server_names: names.iter().map(|name| Box::from(*name)).collect(),
+            ..Match::default()
+        }],
+        ..Route::default()
+    };
+    let routes = [named(&["a.example.org", "b.example.org"]), named(&["*.example.org"]), Route::default()];
+    for (name, expected) in [
+        (Some("a.example.org"), 0),
+        (Some("b.example.org"), 0),
+        (Some("c.example.org"), 1),
+        (Some("x.c.example.org"), 1),
+        (Some("example.org"), 2),
+        (Some("cexample.org"), 2),
+        (Some(".example.org"), 2),
+        (None, 2),
+    ] {
+        assert_eq!(first_for_bytes(&routes, &caller(), name), Some(expected), "{name:?}");
+    }
+    assert_eq!(first_for_bytes(&routes[..2], &caller(), None), None);
+    let request = Request::get("http://a.example.org/").body(()).unwrap();
+    assert!(!holds(&routes[0].matches[0], Asked::new(&request, &caller())), "HTTP has no server name");
 }

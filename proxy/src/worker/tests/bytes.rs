@@ -1,10 +1,12 @@
+use std::sync::Arc;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::app::App;
-use super::harness::{LIMIT, World, connect, destination, nobody, read_response};
+use super::harness::{LIMIT, World, backend, connect, destination, nobody, read_response};
 use crate::http::Wire;
-use crate::state::{Endpoint, Protocol};
+use crate::state::{Endpoint, Match, Protocol, Route, WeightedBackend};
 
 #[tokio::test]
 async fn the_end_of_one_side_passes_through_both_proxies_and_the_other_stays_open() {
@@ -122,4 +124,68 @@ async fn a_caller_that_thinks_before_it_speaks_http_is_served_http() {
     tokio::time::sleep(3 * crate::detect::QUIET).await;
     plain.write_all(request).await.unwrap();
     assert_eq!(read_response(&mut plain).await.1, b"app");
+}
+
+/// Three applications with TLS of their own behind one address: who is asked for gets the connection, unopened.
+#[tokio::test]
+async fn tls_that_is_not_opened_goes_by_the_server_name_it_asks_for() {
+    let world = World::new();
+    let mut receivers = Vec::new();
+    let mut backends = Vec::new();
+    for name in ["first", "second", "rest"] {
+        let app = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let receiver = world.receiver(app.local_addr().unwrap());
+        backends.push(Arc::new(backend(name, vec![world.meshed(&receiver)])));
+        receivers.push(receiver);
+        tokio::spawn(async move {
+            loop {
+                let (mut io, _) = app.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut hello = [0; 5];
+                    io.read_exact(&mut hello).await.unwrap();
+                    assert_eq!(hello[0], 22, "the ClientHello arrives whole");
+                    io.write_all(name.as_bytes()).await.unwrap();
+                });
+            }
+        });
+    }
+    for protocol in [Protocol::Opaque, Protocol::Unknown] {
+        let mut destination = destination(protocol, Vec::new());
+        destination.backends = backends.clone();
+        let route = |names: &[&str], backend| Route {
+            matches: vec![Match {
+                server_names: names.iter().map(|name| Box::from(*name)).collect(),
+                ..Match::default()
+            }],
+            split: vec![WeightedBackend { backend, weight: 1, ..Default::default() }],
+            ..Route::default()
+        };
+        let rest = Route { matches: Vec::new(), ..route(&[], 2) };
+        destination.routes = vec![route(&["a.example.org"], 0), route(&["*.example.org"], 1), rest];
+        let caller = world.caller(destination);
+        for (asked, expected) in [("a.example.org", "first"), ("B.example.org", "second"), ("other", "rest")]
+        {
+            let mut client = connect(caller.outbound).await;
+            for half in client_hello(asked).chunks(100) {
+                client.write_all(half).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let mut answer = vec![0; expected.len()];
+            tokio::time::timeout(LIMIT, client.read_exact(&mut answer)).await.unwrap().unwrap();
+            assert_eq!(answer, expected.as_bytes(), "{protocol:?} {asked}");
+        }
+    }
+}
+
+fn client_hello(name: &str) -> Vec<u8> {
+    let config = rustls::ClientConfig::builder_with_provider(crate::tls::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let name = name.to_owned().try_into().unwrap();
+    let mut client = rustls::ClientConnection::new(config.into(), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
 }

@@ -51,6 +51,7 @@ fn a_match(rng: &mut fastrand::Rng) -> Match {
             .into_iter()
             .collect(),
         from: (rng.u8(..6) == 0).then(|| a_caller(rng)),
+        server_names: Vec::new(),
     }
 }
 
