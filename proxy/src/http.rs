@@ -9,9 +9,11 @@ pub mod framing;
 mod h1_pool;
 mod h2_pool;
 pub mod headers;
+mod idle;
 mod load;
 pub mod replay;
 pub mod rescue;
+mod seen;
 pub mod server;
 mod tape;
 pub mod upgrade;
@@ -22,6 +24,7 @@ pub use body::{Body, End, Ending, Exchange, Upload};
 pub use compare::{Comparison, Side, Witness};
 pub use connect_error::ConnectError;
 pub use load::{Load, Pending};
+pub use seen::Seen;
 pub use tape::{REPLAY_LIMIT, Recorded, TooLong};
 pub use upstream::{Carry, Lease, SendError, Upstream, UpstreamKey, Upstreams, Wire};
 pub use verdict::Verdict;
@@ -45,6 +48,9 @@ const MAX_HEAD: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// What all streams of a connection may have under way together: many slow readers must not block a quick one.
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// The longest frame of a response that is taken. A body of an HTTP/1.1 server is read 64 KB at a time where it is large, and
+/// goes on in one piece: one write. Servers take the least there may be, 16 KB: h2spec counts on it.
+const MAX_FRAME: u32 = 64 * 1024;
 /// What one stream may hold back for a peer that does not take it.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Streams a caller may have open on one connection.

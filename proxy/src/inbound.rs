@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::detect::QUIET;
 use crate::http::{Upstreams, Wire, server};
 use crate::state::MtlsMode;
-use crate::tcp::{Prefixed, Stream};
+use crate::tcp::{Prefixed, ReadAhead, Stream};
 use crate::telemetry::Direction;
 use crate::tls::hello::{Hello, sniff};
 use crate::tls::{Alpn, Peer};
@@ -89,7 +89,8 @@ impl Inbound {
     }
 
     async fn mesh(self: Rc<Self>, stream: Prefixed<TcpStream>, original: SocketAddr) {
-        let accepted = timeout(HANDSHAKE_TIMEOUT, self.worker.tls_server.accept(stream)).await;
+        let accepted =
+            timeout(HANDSHAKE_TIMEOUT, self.worker.tls_server.accept(ReadAhead::new(stream))).await;
         let (stream, peer) = match accepted {
             Ok(Ok((stream, peer))) => (Stream::from(stream), peer),
             Ok(Err(error)) => {

@@ -2,12 +2,14 @@
 
 mod dial;
 mod prefixed;
+mod read_ahead;
 mod relay;
 mod stream;
 mod tunnel;
 
 pub use dial::{CONNECT_TIMEOUT, within_connect_timeout};
 pub use prefixed::Prefixed;
+pub use read_ahead::ReadAhead;
 pub use relay::{Relayed, relay};
 pub use stream::Stream;
 pub use tunnel::{TunnelError, encode_header, read_header};

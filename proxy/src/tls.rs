@@ -51,8 +51,9 @@ pub enum TlsError {
     Trust(String),
 }
 
-/// Plain text that may wait to be encrypted, a connection: one record.
-const BUFFER_LIMIT: usize = 16 * 1024;
+/// What may wait to be written, a connection: the largest frame of HTTP/2 with its head in one write, in five records.
+/// Taken only while there is so much, and given back as it is written.
+const BUFFER_LIMIT: usize = 80 * 1024;
 
 // === impl TlsError ===
 

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::deadline::Limit;
 use super::expect::Hold;
+use super::idle::Busy;
 use super::tape::{Playing, Recorded, TooLong};
 use super::{Lease, Pending, Witness};
 use crate::telemetry::Record;
@@ -39,6 +40,8 @@ enum Source {
 pub struct Body {
     kind: Kind,
     exchange: Option<Exchange>,
+    /// Says that the connection it is for is not idle.
+    busy: Option<Busy>,
 }
 
 #[derive(Debug)]
@@ -196,22 +199,31 @@ impl HttpBody for Upload {
 impl Body {
     /// Nothing.
     pub fn empty() -> Self {
-        Self { kind: Kind::Empty, exchange: None }
+        Self { kind: Kind::Empty, exchange: None, busy: None }
     }
 
     /// One chunk.
     pub fn text(text: impl Into<Bytes>) -> Self {
         let text = text.into();
-        Self { kind: if text.is_empty() { Kind::Empty } else { Kind::Text(text) }, exchange: None }
+        Self {
+            kind: if text.is_empty() { Kind::Empty } else { Kind::Text(text) },
+            exchange: None,
+            busy: None,
+        }
     }
 
     /// Keeps `exchange` until the body has ended or was given up.
     pub fn hold(incoming: Incoming, exchange: Exchange) -> Self {
-        let mut body = Self { kind: Kind::Incoming(incoming), exchange: Some(exchange) };
+        let mut body = Self { kind: Kind::Incoming(incoming), exchange: Some(exchange), busy: None };
         if body.is_end_stream() {
             body.end();
         }
         body
+    }
+
+    /// Keeps `busy` until all of the body has been taken or given up.
+    pub fn keep_busy(&mut self, busy: Busy) {
+        self.busy = Some(busy);
     }
 
     /// Whether the deadline has passed; then what is left is given up, and this is how the caller is told.

@@ -5,6 +5,8 @@ use http::header::{
 };
 use http::{Request, Version};
 
+use super::Seen;
+
 /// Says that a request that arrives over h2 was HTTP/1.1 where it began, and shall be again. Set and removed by proxies.
 pub const PROTO_HEADER: HeaderName = HeaderName::from_static("x-weft-proto");
 const HTTP1: HeaderValue = HeaderValue::from_static("http/1.1");
@@ -21,16 +23,26 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Removes what RFC 9110 7.6.1 says must not be forwarded. `TE: trailers` stays: gRPC wants it, and trailers do pass.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    strip_nominated(headers);
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
-    headers.remove(UPGRADE);
-    if headers.remove(TRANSFER_ENCODING).is_some() {
+/// `seen` is what the message has; it may name headers that have gone since.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap, seen: Seen) {
+    if !seen.any(Seen::HOP_BY_HOP) {
+        return;
+    }
+    if seen.any(Seen::CONNECTION) {
+        strip_nominated(headers);
+    }
+    for (header, name) in
+        [(Seen::KEEP_ALIVE, KEEP_ALIVE), (Seen::PROXY_CONNECTION, PROXY_CONNECTION), (Seen::UPGRADE, UPGRADE)]
+    {
+        if seen.any(header) {
+            headers.remove(name);
+        }
+    }
+    if seen.any(Seen::TRANSFER_ENCODING) && headers.remove(TRANSFER_ENCODING).is_some() {
         // Where both were sent the length is a lie (RFC 9112 6.3); forwarding it would let requests be smuggled.
         headers.remove(CONTENT_LENGTH);
     }
-    if headers.get(TE).is_some_and(|te| te != "trailers") {
+    if seen.any(Seen::TE) && headers.get(TE).is_some_and(|te| te != "trailers") {
         let trailers = headers.get_all(TE).iter().any(mentions_trailers);
         headers.remove(TE);
         if trailers {
@@ -41,15 +53,14 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Removes `Connection` and the headers it names, except those that frame or address the message.
 fn strip_nominated(headers: &mut HeaderMap) {
-    if !headers.contains_key(CONNECTION) {
-        return;
-    }
     let nominated: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .flat_map(|value| value.split(',').map(str::trim))
+        // Nearly always it is one of these, which say something of the connection and name no header.
+        .filter(|name| !name.eq_ignore_ascii_case("keep-alive") && !name.eq_ignore_ascii_case("close"))
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .filter(|name| *name != HOST && *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING && *name != TE)
         .collect();
     headers.remove(CONNECTION);
@@ -64,11 +75,13 @@ fn mentions_trailers(te: &HeaderValue) -> bool {
 
 /// Whether the caller asks to leave HTTP on this connection (WebSocket). An offer to go on in HTTP/2 is none:
 /// it may be left unanswered, and each hop chooses its version by itself.
-pub fn wants_upgrade<B>(request: &Request<B>) -> bool {
+/// `seen` are the headers of the request.
+pub fn wants_upgrade<B>(request: &Request<B>, seen: Seen) -> bool {
     if request.version() > Version::HTTP_11 {
         return false;
     }
-    request.headers().get(UPGRADE).is_some_and(|protocol| protocol != "h2c")
+    seen.any(Seen::UPGRADE)
+        && request.headers().get(UPGRADE).is_some_and(|protocol| protocol != "h2c")
         && request
             .headers()
             .get_all(CONNECTION)
@@ -88,9 +101,9 @@ pub fn mark_http1(headers: &mut HeaderMap) {
     headers.insert(PROTO_HEADER, HTTP1);
 }
 
-/// Removes the mark and says whether it was there.
-pub fn take_http1_mark(headers: &mut HeaderMap) -> bool {
-    headers.remove(PROTO_HEADER).is_some_and(|value| value == HTTP1)
+/// Removes the mark and says whether it was there. `seen` are the headers of the message.
+pub fn take_http1_mark(headers: &mut HeaderMap, seen: Seen) -> bool {
+    seen.any(Seen::PROTO) && headers.remove(PROTO_HEADER).is_some_and(|value| value == HTTP1)
 }
 
 /// Marks a response to a request that another endpoint may take.
@@ -99,8 +112,8 @@ pub fn mark_elsewhere(headers: &mut HeaderMap) {
 }
 
 /// Removes the mark and says whether it was there. Receivers do so to what applications send.
-pub fn take_elsewhere_mark(headers: &mut HeaderMap) -> bool {
-    headers.remove(ELSEWHERE_HEADER).is_some()
+pub fn take_elsewhere_mark(headers: &mut HeaderMap, seen: Seen) -> bool {
+    seen.any(Seen::WEFT) && headers.remove(ELSEWHERE_HEADER).is_some()
 }
 
 /// Whether the caller speaks gRPC, and an error must be told its way.
@@ -124,6 +137,11 @@ mod tests {
             .collect()
     }
 
+    fn strip(map: &mut HeaderMap) {
+        let seen = Seen::of(map);
+        strip_hop_by_hop(map, seen);
+    }
+
     #[test]
     fn hop_by_hop_headers_go_and_the_rest_stays() {
         let mut map = headers(&[
@@ -138,7 +156,7 @@ mod tests {
             ("te", "gzip, trailers"),
             ("trailer", "x-checksum"),
         ]);
-        strip_hop_by_hop(&mut map);
+        strip(&mut map);
         let expected =
             headers(&[("host", "reviews"), ("x-public", "2"), ("te", "trailers"), ("trailer", "x-checksum")]);
         assert_eq!(map, expected);
@@ -147,7 +165,7 @@ mod tests {
     #[test]
     fn a_length_beside_a_transfer_coding_is_not_forwarded() {
         let mut map = headers(&[("transfer-encoding", "chunked"), ("content-length", "4")]);
-        strip_hop_by_hop(&mut map);
+        strip(&mut map);
         assert!(map.is_empty());
     }
 
@@ -155,7 +173,7 @@ mod tests {
     fn connection_cannot_name_what_frames_or_addresses_the_message() {
         let mut map =
             headers(&[("connection", "host, content-length, te"), ("host", "a"), ("content-length", "3")]);
-        strip_hop_by_hop(&mut map);
+        strip(&mut map);
         assert_eq!(map, headers(&[("host", "a"), ("content-length", "3")]));
     }
 
@@ -165,7 +183,8 @@ mod tests {
             let mut request = Request::new(());
             *request.version_mut() = version;
             *request.headers_mut() = headers(list);
-            wants_upgrade(&request)
+            let seen = Seen::of(request.headers());
+            wants_upgrade(&request, seen)
         };
         let both = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
         assert!(ask(Version::HTTP_11, &both));

@@ -2,14 +2,16 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use super::idle::{Activity, Answering, Watched};
 use super::{Body, CONNECTION_WINDOW, LocalExec, MAX_HEAD, MAX_STREAMS, SEND_BUFFER, STREAM_WINDOW, Wire};
 use crate::drain::Drain;
 use crate::tcp::Stream;
@@ -28,27 +30,51 @@ where
 {
     match wire {
         Wire::H1 => serve_h1(stream, service, drain).await,
-        Wire::H2 => serve_h2(stream, service, drain).await,
+        // Boxed: connections of HTTP/2 are few, and would make those of HTTP/1.1 larger.
+        Wire::H2 => Box::pin(serve_h2(stream, service, drain)).await,
     }
 }
 
+/// While the connection is idle, only the socket and the service are kept, see [`super::idle`].
 async fn serve_h1<S>(stream: Stream, service: S, drain: Option<&Drain>) -> hyper::Result<()>
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + 'static,
 {
-    let connection = http1::Builder::new()
-        .max_buf_size(MAX_HEAD)
-        .auto_date_header(false)
-        // An application may keep a connection idle as long as it likes.
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    tokio::select! {
-        result = &mut connection => return result,
-        () = asked_to_end(drain) => connection.as_mut().graceful_shutdown(),
+    let activity = Arc::new(Activity::default());
+    let watched = activity.clone();
+    let mut service = service_fn(move |request: Request<Incoming>| {
+        let busy = watched.begin(!request.body().is_end_stream());
+        Answering::new(service.call(request), busy)
+    });
+    // TLS may hold bytes that no socket tells of.
+    let plain = matches!(stream, Stream::Plain(_));
+    let mut stream = stream;
+    loop {
+        let connection = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .auto_date_header(false)
+            // An application may keep a connection idle as long as it likes.
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(Watched { stream, activity: activity.clone() }), service)
+            .with_upgrades();
+        // Boxed, so that it can go while the connection is idle.
+        let mut connection = Box::new(connection);
+        tokio::select! {
+            result = Pin::new(&mut *connection) => return result,
+            () = asked_to_end(drain) => {
+                Pin::new(&mut *connection).graceful_shutdown();
+                return connection.await;
+            }
+            () = activity.ended(), if plain => {}
+        }
+        let Some(parts) = connection.into_parts() else { return Ok(()) };
+        service = parts.service;
+        stream = parts.io.into_inner().stream.again(parts.read_buf);
+        tokio::select! {
+            () = stream.readable() => {}
+            () = asked_to_end(drain) => return Ok(()),
+        }
     }
-    connection.await
 }
 
 async fn serve_h2<S>(stream: Stream, service: S, drain: Option<&Drain>) -> hyper::Result<()>

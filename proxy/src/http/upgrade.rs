@@ -7,7 +7,7 @@ use hyper::upgrade::{OnUpgrade, on};
 use hyper_util::rt::TokioIo;
 
 use super::headers::{put_upgrade, strip_hop_by_hop};
-use super::{Body, Upload};
+use super::{Body, Seen, Upload};
 use crate::drain::Drain;
 use crate::tcp::{Relayed, relay};
 
@@ -59,7 +59,7 @@ async fn tie(caller: OnUpgrade, upstream: OnUpgrade) -> Result<(), Box<dyn std::
 
 fn strip_but_upgrade(headers: &mut HeaderMap) {
     let protocol: Option<HeaderValue> = headers.remove(UPGRADE);
-    strip_hop_by_hop(headers);
+    strip_hop_by_hop(headers, Seen::of(headers));
     if let Some(protocol) = protocol {
         put_upgrade(headers, protocol);
     }

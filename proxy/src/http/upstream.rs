@@ -23,11 +23,12 @@ use super::h1_pool::H1Pool;
 use super::h2_pool::{Found, H2Pool, Opened, StreamPermit};
 use super::load::Load;
 use super::{
-    CONNECTION_WINDOW, ConnectError, LocalExec, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW, Upload, replay,
+    CONNECTION_WINDOW, ConnectError, LocalExec, MAX_FRAME, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW, Upload,
+    replay,
 };
 use crate::identity::SpiffeId;
 use crate::socket;
-use crate::tcp::{CONNECT_TIMEOUT, Prefixed, Stream, encode_header, within_connect_timeout};
+use crate::tcp::{CONNECT_TIMEOUT, ReadAhead, Stream, encode_header, within_connect_timeout};
 use crate::tls::{self, Alpn};
 
 /// A peer that does not answer a ping this long, while requests are under way, is gone.
@@ -242,6 +243,7 @@ impl Upstream {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(MAX_HEAD as u32)
             .max_send_buf_size(SEND_BUFFER)
+            .max_frame_size(MAX_FRAME)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .handshake(TokioIo::new(stream))
@@ -293,7 +295,7 @@ impl Upstream {
             let _ = socket::set_user_timeout(&tcp, UNACKNOWLEDGED_LIMIT);
         }
         let offer = [alpn];
-        let handshake = self.dialer.tls.connect(Prefixed::from(tcp), peer, &offer);
+        let handshake = self.dialer.tls.connect(ReadAhead::new(tcp.into()), peer, &offer);
         let (stream, _) = tokio::time::timeout(CONNECT_TIMEOUT, handshake)
             .await
             .map_err(|_| ConnectError::tls_timeout(addr))?

@@ -16,8 +16,8 @@ use crate::http::headers::{
 use crate::http::rescue::{Failure, rescue};
 use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::{
-    Body, Carry, ConnectError, Exchange, Lease, Pending, SendError, Upload, Upstream, UpstreamKey, Wire,
-    expect, replay,
+    Body, Carry, ConnectError, Exchange, Lease, Pending, Seen, SendError, Upload, Upstream, UpstreamKey,
+    Wire, expect, replay,
 };
 use crate::state::Workload;
 use crate::telemetry::{Direction, Record, RequestLabels, Series, Tls};
@@ -72,7 +72,8 @@ impl Connection {
     pub async fn respond(&self, mut request: Request<Incoming>) -> Response<Body> {
         let started = Instant::now();
         let record = self.series.begin(started);
-        let grpc = is_grpc(request.headers());
+        let seen = Seen::of(request.headers());
+        let grpc = seen.any(Seen::CONTENT_TYPE) && is_grpc(request.headers());
         // What comes over h2 was judged where it began; HTTP/1.1 between proxies is rare.
         let admitted = match self.wire {
             Wire::H1 => framing::admit(&mut request, self.application.key.addr),
@@ -80,8 +81,8 @@ impl Connection {
         };
         let result = match admitted {
             Err(refused) => Err((Failure::Refused(refused), record)),
-            Ok(()) if wants_upgrade(&request) => Box::pin(self.upgrade(request, record)).await,
-            Ok(()) => self.carry(request, record, started, grpc).await,
+            Ok(()) if wants_upgrade(&request, seen) => Box::pin(self.upgrade(request, record)).await,
+            Ok(()) => self.carry(request, seen, record, started, grpc).await,
         };
         result.unwrap_or_else(|(failure, mut record)| {
             let mut response = rescue(&failure, grpc);
@@ -98,15 +99,18 @@ impl Connection {
     async fn carry(
         &self,
         request: Request<Incoming>,
+        seen: Seen,
         record: Record,
         started: Instant,
         grpc: bool,
     ) -> Result<Response<Body>, (Failure, Record)> {
         let mut request = request.map(Upload::from);
-        strip_hop_by_hop(request.headers_mut());
+        strip_hop_by_hop(request.headers_mut(), seen);
         let overdue = || Failure::DeadlinePassed { destination: self.destination.clone() };
         let mut limit = None;
-        if let Some(deadline) = Deadline::read(request.headers(), started, None, grpc) {
+        if seen.any(Seen::DEADLINES)
+            && let Some(deadline) = Deadline::read(request.headers(), started, None, grpc)
+        {
             if deadline.left(started).is_zero() {
                 return Err((overdue(), record));
             }
@@ -114,7 +118,7 @@ impl Connection {
             let cut = self.worker.metrics.error_counter(Direction::Inbound, "deadline-exceeded");
             limit = Some(deadline.limit(cut));
         }
-        let http1 = take_http1_mark(request.headers_mut()) || self.wire == Wire::H1;
+        let http1 = take_http1_mark(request.headers_mut(), seen) || self.wire == Wire::H1;
         let wire = if http1 { Wire::H1 } else { Wire::H2 };
         if self.wire == Wire::H1 {
             expect::hold(&mut request);
@@ -198,8 +202,12 @@ impl Connection {
 fn answer(response: Response<Incoming>, mut exchange: Exchange) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
-    strip_hop_by_hop(&mut head.headers);
-    take_elsewhere_mark(&mut head.headers);
-    exchange.record.answered(head.status, &head.headers);
+    let seen = Seen::of(&head.headers);
+    strip_hop_by_hop(&mut head.headers, seen);
+    take_elsewhere_mark(&mut head.headers, seen);
+    exchange.record.coded(head.status);
+    if seen.any(Seen::GRPC_STATUS) {
+        exchange.record.read_grpc_status(&head.headers);
+    }
     Response::from_parts(head, Body::hold(body, exchange))
 }

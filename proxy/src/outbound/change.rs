@@ -14,6 +14,11 @@ pub(super) fn request<B>(request: &mut Request<B>, chosen: &Chosen) {
     by_share(request, chosen);
 }
 
+/// Whether the route or its share may change headers of a request.
+pub(super) fn changes_headers(chosen: &Chosen) -> bool {
+    chosen.route().actions.is_some() || chosen.share().headers.is_some()
+}
+
 /// Makes the changes of the route.
 pub(super) fn by_route<B>(request: &mut Request<B>, chosen: &Chosen) {
     if let Some(actions) = &chosen.route().actions {

@@ -18,8 +18,8 @@ use super::live::LiveEndpoint;
 use super::request::{Chosen, refusal};
 use crate::http::headers::{strip_hop_by_hop, take_elsewhere_mark};
 use crate::http::{
-    Comparison, Pending, REPLAY_LIMIT, Recorded, SendError, Side, TooLong, Upload, Upstream, Wire, Witness,
-    replay,
+    Comparison, Pending, REPLAY_LIMIT, Recorded, Seen, SendError, Side, TooLong, Upload, Upstream, Wire,
+    Witness, replay,
 };
 use crate::names::MIRROR_HEADER;
 use crate::state::Mirror;
@@ -171,8 +171,9 @@ impl Copy {
             })?;
         self.upstream.load.observe(sent.elapsed());
         let (mut head, mut body) = response.into_parts();
-        strip_hop_by_hop(&mut head.headers);
-        take_elsewhere_mark(&mut head.headers);
+        let seen = Seen::of(&head.headers);
+        strip_hop_by_hop(&mut head.headers, seen);
+        take_elsewhere_mark(&mut head.headers, seen);
         let mut witness = Witness::new(Side::Mirror, self.comparison.into_iter().collect());
         witness.head(&head);
         // Read to its end, so that the connection serves again; an answer of great length is given up instead.

@@ -21,7 +21,7 @@ use crate::http::headers::{
     ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
-use crate::http::{Body, Exchange, Pending, Upload, Wire, Witness, expect, framing};
+use crate::http::{Body, Exchange, Pending, Seen, Upload, Wire, Witness, expect, framing};
 use crate::state::{Cors, DestinationView, PathMatch, Route, WeightedBackend};
 use crate::telemetry::{Direction, Record, Series};
 
@@ -69,7 +69,8 @@ impl Connection {
     /// Answers one request, with the upstream's response or with why there is none.
     pub async fn respond(&self, mut request: Request<Incoming>) -> Response<Body> {
         let started = Instant::now();
-        let grpc = is_grpc(request.headers());
+        let seen = Seen::of(request.headers());
+        let grpc = seen.any(Seen::CONTENT_TYPE) && is_grpc(request.headers());
         let http10 = request.version() == Version::HTTP_10;
         let admitted = framing::admit(&mut request, self.original).map_err(|refused| {
             let record = self.live().series_without_endpoint(&self.outbound.worker.metrics, None, None);
@@ -77,10 +78,10 @@ impl Connection {
         });
         let result = match admitted.and_then(|()| self.choose(&request, started)) {
             Ok(Choice::Answer(response)) => Ok(*response),
-            Ok(Choice::Send(chosen)) if wants_upgrade(&request) => {
+            Ok(Choice::Send(chosen)) if wants_upgrade(&request, seen) => {
                 Box::pin(upgrade::carry(&self.outbound, &chosen, request, started)).await
             }
-            Ok(Choice::Send(chosen)) => self.carry(&chosen, request, started, grpc).await,
+            Ok(Choice::Send(chosen)) => self.carry(&chosen, request, seen, started, grpc).await,
             Err(failed) => Err(failed),
         };
         let mut response = result.unwrap_or_else(|(failure, mut record)| {
@@ -168,18 +169,25 @@ impl Connection {
         &self,
         chosen: &Chosen,
         request: Request<Incoming>,
+        mut seen: Seen,
         started: Instant,
         grpc: bool,
     ) -> Result<Response<Body>, Failed> {
         let mut request = request.map(Upload::from);
-        strip_hop_by_hop(request.headers_mut());
+        strip_hop_by_hop(request.headers_mut(), seen);
         let timeouts = chosen.route().timeouts;
         let metrics = &self.outbound.worker.metrics;
-        let mut limit = Deadline::read(request.headers(), started, timeouts.request, grpc)
+        let limited = timeouts.request.is_some() || seen.any(Seen::DEADLINES);
+        let mut limit = limited
+            .then(|| Deadline::read(request.headers(), started, timeouts.request, grpc))
+            .flatten()
             .map(|deadline| deadline.limit(metrics.error_counter(Direction::Outbound, "deadline-exceeded")));
         change::by_route(&mut request, chosen);
         let mut witness = self.mirror(chosen, &mut request);
         change::by_share(&mut request, chosen);
+        if change::changes_headers(chosen) {
+            seen = Seen::of(request.headers());
+        }
         let admitted = admit::request(&self.outbound, chosen, self.wire, started, &mut limit).await?;
         let mut attempts = Attempts::new(&self.outbound, chosen, admitted, started);
         attempts.prepare(&mut request, grpc);
@@ -187,7 +195,7 @@ impl Connection {
         loop {
             let endpoint = attempts.endpoint();
             let wire = if asks { Wire::H1 } else { endpoint.wire(self.wire) };
-            self.dress(&mut request, endpoint, attempts.tries);
+            self.dress(&mut request, seen, endpoint, attempts.tries);
             let pending = Pending::new(&endpoint.upstream);
             let sent = Instant::now();
             if let Some(limit) = &limit {
@@ -219,7 +227,9 @@ impl Connection {
             };
             match result {
                 Ok((mut response, lease)) => {
-                    let again = if take_elsewhere_mark(response.headers_mut()) && endpoint.carries_mesh_http()
+                    let seen = Seen::of(response.headers());
+                    let again = if take_elsewhere_mark(response.headers_mut(), seen)
+                        && endpoint.carries_mesh_http()
                     {
                         attempts.refused(spare, &limit).await
                     } else {
@@ -237,7 +247,7 @@ impl Connection {
                     let witness = witness.take();
                     let exchange =
                         Exchange { record: attempts.record, lease, pending, limit, ending, witness };
-                    return Ok(answer(response, chosen, exchange));
+                    return Ok(answer(response, seen, chosen, exchange));
                 }
                 Err(error) => match attempts.again(error, spare, &limit).await {
                     Ok(unsent) => request = unsent,
@@ -249,20 +259,24 @@ impl Connection {
 
     /// Sends the copies that the route wants.
     fn mirror(&self, chosen: &Chosen, request: &mut Request<Upload>) -> Option<Box<Witness>> {
-        let dress = |copy: &mut Request<Upload>, endpoint: &LiveEndpoint| self.dress(copy, endpoint, 1);
+        let dress = |copy: &mut Request<Upload>, endpoint: &LiveEndpoint| {
+            self.dress(copy, Seen::of(copy.headers()), endpoint, 1);
+        };
         mirror::begin(&self.outbound, chosen, self.wire, request, dress)
     }
 
-    /// Makes the request what `endpoint` expects.
-    fn dress(&self, request: &mut Request<Upload>, endpoint: &LiveEndpoint, tries: u32) {
+    /// Makes the request what `endpoint` expects. `seen` are the headers that its caller and the route gave it.
+    fn dress(&self, request: &mut Request<Upload>, seen: Seen, endpoint: &LiveEndpoint, tries: u32) {
         *request.version_mut() = Version::HTTP_11;
-        request.headers_mut().remove(ATTEMPT_HEADER);
+        if tries > 1 || seen.any(Seen::WEFT) {
+            request.headers_mut().remove(ATTEMPT_HEADER);
+        }
         if tries > 1 {
             request.headers_mut().insert(ATTEMPT_HEADER, HeaderValue::from(tries));
         }
         if self.wire == Wire::H1 && endpoint.carries_mesh_http() {
             mark_http1(request.headers_mut());
-        } else {
+        } else if tries > 1 || seen.any(Seen::PROTO) {
             request.headers_mut().remove(PROTO_HEADER);
         }
     }
@@ -282,16 +296,20 @@ pub(super) fn refusal(live: &Live, backend: usize) -> Option<Failure> {
     none.then(|| Failure::NoEndpoints { backend: described.name.to_string() })
 }
 
-/// The upstream's response as the application sees it.
+/// The upstream's response as the application sees it; `seen` are its headers.
 pub(super) fn answer(
     response: Response<Incoming>,
+    seen: Seen,
     chosen: &Chosen,
     mut exchange: Exchange,
 ) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
-    strip_hop_by_hop(&mut head.headers);
-    exchange.record.answered(head.status, &head.headers);
+    strip_hop_by_hop(&mut head.headers, seen);
+    exchange.record.coded(head.status);
+    if seen.any(Seen::GRPC_STATUS) {
+        exchange.record.read_grpc_status(&head.headers);
+    }
     if let Some(witness) = &exchange.witness {
         witness.head(&head);
     }

@@ -11,7 +11,7 @@ use super::{Outbound, admit, change};
 use crate::http::headers::PROTO_HEADER;
 use crate::http::rescue::Failure;
 use crate::http::upgrade::{Answer, agree, ask};
-use crate::http::{Body, Carry, Exchange, Lease, Pending, Wire};
+use crate::http::{Body, Carry, Exchange, Lease, Pending, Seen, Wire};
 
 /// Sends `request` over a fresh connection, and ties both connections together when the upstream agrees.
 pub(super) async fn carry(
@@ -58,7 +58,8 @@ pub(super) async fn carry(
             let ending = attempts.ending();
             let (record, lease) = (attempts.record, Lease::Once);
             let exchange = Exchange { record, lease, pending, limit: None, ending, witness: None };
-            answer(response, chosen, exchange)
+            let seen = Seen::of(response.headers());
+            answer(response, seen, chosen, exchange)
         }
     })
 }

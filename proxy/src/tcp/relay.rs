@@ -32,7 +32,8 @@ struct Half {
     /// Read but not taken yet by the writer.
     left: Vec<u8>,
     taken: usize,
-    ended: bool,
+    /// The reader has no more: it has ended, or failed.
+    ended: Option<io::Result<()>>,
     unflushed: bool,
     done: bool,
 }
@@ -70,20 +71,24 @@ impl Half {
         if self.done {
             return Poll::Ready(Ok(()));
         }
+        let mut more = true;
         loop {
             ready!(self.poll_drain(cx, w, count))?;
-            if self.ended {
+            if let Some(ended) = &mut self.ended {
+                std::mem::replace(ended, Ok(()))?;
                 ready!(Pin::new(&mut *w).poll_shutdown(cx))?;
                 self.done = true;
                 return Poll::Ready(Ok(()));
             }
-            if self.poll_fill(cx, r, w, count)?.is_pending() {
-                if self.unflushed {
-                    ready!(Pin::new(&mut *w).poll_flush(cx))?;
-                    self.unflushed = false;
-                }
-                return Poll::Pending;
+            if more && let Poll::Ready(filled) = self.poll_fill(cx, r, w, count)? {
+                more = filled;
+                continue;
             }
+            if self.unflushed {
+                ready!(Pin::new(&mut *w).poll_flush(cx))?;
+                self.unflushed = false;
+            }
+            return Poll::Pending;
         }
     }
 
@@ -106,25 +111,36 @@ impl Half {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads once and writes at once as much as the writer takes.
+    /// Reads as much as there is, up to the scratch buffer, and writes at once as much as the writer takes. A TLS stream gives
+    /// one record at a time, and several in one write are one system call. Answers whether there may be more at once; if
+    /// not, the reader will wake the task.
     fn poll_fill<R, W>(
         &mut self,
         cx: &mut Context<'_>,
         r: &mut R,
         w: &mut W,
         count: &Cell<u64>,
-    ) -> Poll<io::Result<()>>
+    ) -> Poll<io::Result<bool>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
         SCRATCH_BUF.with_borrow_mut(|scratch| {
             let mut buf = ReadBuf::new(scratch);
-            ready!(Pin::new(r).poll_read(cx, &mut buf))?;
+            let mut more = true;
+            while more && self.ended.is_none() && buf.remaining() > 0 {
+                let before = buf.filled().len();
+                match Pin::new(&mut *r).poll_read(cx, &mut buf) {
+                    Poll::Ready(Ok(())) if buf.filled().len() == before => self.ended = Some(Ok(())),
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => self.ended = Some(Err(error)),
+                    Poll::Pending if before == 0 => return Poll::Pending,
+                    Poll::Pending => more = false,
+                }
+            }
             let read = buf.filled();
             if read.is_empty() {
-                self.ended = true;
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(more));
             }
             self.unflushed = true;
             let taken = match Pin::new(w).poll_write(cx, read)? {
@@ -133,7 +149,7 @@ impl Half {
             };
             count.set(count.get() + taken as u64);
             self.left.extend_from_slice(&read[taken..]);
-            Poll::Ready(Ok(()))
+            Poll::Ready(Ok(more))
         })
     }
 }
@@ -167,6 +183,54 @@ mod tests {
         result.unwrap();
         assert_eq!(got, answer);
         assert_eq!((relayed.there.get(), relayed.back.get()), (31, 200_000));
+    }
+
+    /// Has all of it at once, in pieces as TLS gives its records, and then fails.
+    struct Records {
+        left: usize,
+        written: Vec<usize>,
+    }
+
+    impl AsyncRead for Records {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if self.left == 0 {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+            self.left -= 1;
+            buf.put_slice(&[7; 16 * 1024]);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Records {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            self.written.push(buf.len());
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn several_records_are_one_write_and_those_before_a_failure_are_not_lost() {
+        let mut from = Records { left: 6, written: Vec::new() };
+        let mut to = Records { left: 0, written: Vec::new() };
+        let relayed = Relayed::default();
+        let mut there = Half::default();
+        let result = poll_fn(|cx| there.poll(cx, &mut from, &mut to, &relayed.there)).await;
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(to.written, [64 * 1024, 32 * 1024]);
+        assert_eq!(relayed.there.get(), 96 * 1024);
     }
 
     #[tokio::test]

@@ -4,20 +4,44 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-use super::Prefixed;
+use super::{Prefixed, ReadAhead};
 
 /// A connection to the application or to a peer.
 #[derive(Debug)]
 pub enum Stream {
     Plain(Prefixed<TcpStream>),
-    Tls(Box<TlsStream<Prefixed<TcpStream>>>),
+    Tls(Box<TlsStream<ReadAhead<Prefixed<TcpStream>>>>),
 }
 
 // === impl Stream ===
+
+impl Stream {
+    /// The same stream, to be read from `unread` on.
+    pub fn again(self, unread: Bytes) -> Self {
+        match self {
+            Self::Plain(io) => Self::Plain(io.before(unread)),
+            tls @ Self::Tls(_) => {
+                debug_assert!(unread.is_empty(), "nobody takes TLS streams apart");
+                tls
+            }
+        }
+    }
+
+    /// Ends when there is something to read, or an end.
+    pub async fn readable(&self) {
+        if let Self::Plain(io) = self
+            && !io.has_prefix()
+        {
+            // What is wrong shows when it is read.
+            let _ = io.get_ref().readable().await;
+        }
+    }
+}
 
 macro_rules! each {
     ($self:ident, $io:ident => $body:expr) => {
@@ -40,14 +64,14 @@ impl From<Prefixed<TcpStream>> for Stream {
     }
 }
 
-impl From<tokio_rustls::client::TlsStream<Prefixed<TcpStream>>> for Stream {
-    fn from(tls: tokio_rustls::client::TlsStream<Prefixed<TcpStream>>) -> Self {
+impl From<tokio_rustls::client::TlsStream<ReadAhead<Prefixed<TcpStream>>>> for Stream {
+    fn from(tls: tokio_rustls::client::TlsStream<ReadAhead<Prefixed<TcpStream>>>) -> Self {
         Self::Tls(Box::new(tls.into()))
     }
 }
 
-impl From<tokio_rustls::server::TlsStream<Prefixed<TcpStream>>> for Stream {
-    fn from(tls: tokio_rustls::server::TlsStream<Prefixed<TcpStream>>) -> Self {
+impl From<tokio_rustls::server::TlsStream<ReadAhead<Prefixed<TcpStream>>>> for Stream {
+    fn from(tls: tokio_rustls::server::TlsStream<ReadAhead<Prefixed<TcpStream>>>) -> Self {
         Self::Tls(Box::new(tls.into()))
     }
 }

@@ -73,9 +73,14 @@ impl Record {
         self.series = series.clone();
     }
 
+    /// The head of the response is there. Where it may tell a gRPC result, see [`Self::read_grpc_status`] too.
+    pub fn coded(&mut self, code: http::StatusCode) {
+        self.code = code.as_u16();
+    }
+
     /// The head of the response is there.
     pub fn answered(&mut self, code: http::StatusCode, headers: &http::HeaderMap) {
-        self.code = code.as_u16();
+        self.coded(code);
         self.read_grpc_status(headers);
     }
 

@@ -14,6 +14,7 @@ mod h2spec;
 mod harness;
 mod http1;
 mod http2;
+mod idle;
 mod ingress;
 mod limits;
 mod mirror;

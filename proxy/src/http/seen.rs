@@ -1,0 +1,97 @@
+//! Which of the headers that proxies look for a message has, found in one pass.
+//!
+//! Nearly all of them are absent from nearly all messages. Asking a header map for each costs a hash apiece, a dozen for
+//! each head; one look at the few that are there costs less than two of them.
+
+use http::HeaderMap;
+
+use crate::names::DEADLINE_HEADER;
+
+/// A set of headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen(u16);
+
+// === impl Seen ===
+
+impl Seen {
+    pub const CONNECTION: Self = Self(1);
+    pub const KEEP_ALIVE: Self = Self(1 << 1);
+    pub const PROXY_CONNECTION: Self = Self(1 << 2);
+    pub const UPGRADE: Self = Self(1 << 3);
+    pub const TRANSFER_ENCODING: Self = Self(1 << 4);
+    pub const TE: Self = Self(1 << 5);
+    pub const CONTENT_TYPE: Self = Self(1 << 6);
+    pub const GRPC_TIMEOUT: Self = Self(1 << 7);
+    pub const GRPC_STATUS: Self = Self(1 << 8);
+    /// `x-weft-deadline`.
+    pub const DEADLINE: Self = Self(1 << 9);
+    /// `x-weft-proto`.
+    pub const PROTO: Self = Self(1 << 10);
+    /// Any other of the mesh's own: `x-weft-...`.
+    pub const WEFT: Self = Self(1 << 11);
+
+    /// What tells when the request must have ended.
+    pub const DEADLINES: Self = Self(Self::DEADLINE.0 | Self::GRPC_TIMEOUT.0);
+    /// What may not be forwarded.
+    pub const HOP_BY_HOP: Self = Self(0b11_1111);
+
+    /// Looks at each header once.
+    pub fn of(headers: &HeaderMap) -> Self {
+        headers.keys().fold(Self::default(), |seen, name| Self(seen.0 | Self::one(name.as_str()).0))
+    }
+
+    fn one(name: &str) -> Self {
+        match name {
+            "te" => Self::TE,
+            "upgrade" => Self::UPGRADE,
+            "connection" => Self::CONNECTION,
+            "keep-alive" => Self::KEEP_ALIVE,
+            "grpc-status" => Self::GRPC_STATUS,
+            "content-type" => Self::CONTENT_TYPE,
+            "grpc-timeout" => Self::GRPC_TIMEOUT,
+            "proxy-connection" => Self::PROXY_CONNECTION,
+            "transfer-encoding" => Self::TRANSFER_ENCODING,
+            "x-weft-proto" => Self::PROTO,
+            DEADLINE_HEADER => Self::DEADLINE,
+            name if name.starts_with("x-weft-") => Self::WEFT,
+            _ => Self::default(),
+        }
+    }
+
+    /// Whether one of `others` is there.
+    pub fn any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    #[test]
+    fn what_is_there_is_seen_and_nothing_else() {
+        for (name, expected) in [
+            ("connection", Seen::CONNECTION),
+            ("keep-alive", Seen::KEEP_ALIVE),
+            ("proxy-connection", Seen::PROXY_CONNECTION),
+            ("upgrade", Seen::UPGRADE),
+            ("transfer-encoding", Seen::TRANSFER_ENCODING),
+            ("te", Seen::TE),
+            ("content-type", Seen::CONTENT_TYPE),
+            ("grpc-timeout", Seen::GRPC_TIMEOUT),
+            ("grpc-status", Seen::GRPC_STATUS),
+            ("x-weft-proto", Seen::PROTO),
+            ("x-weft-deadline", Seen::DEADLINE),
+            ("x-weft-attempt", Seen::WEFT),
+            ("x-weft-elsewhere", Seen::WEFT),
+            ("host", Seen::default()),
+            ("x-weftless", Seen::default()),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static("host"), HeaderValue::from_static("a"));
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
+            assert_eq!(Seen::of(&headers), expected, "{name}");
+        }
+    }
+}
