@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # `make bench`: Weft beside Envoy, HAProxy and no proxy at all. run.sh [--smoke] [--rounds N] [--seconds N] [--only NAME,NAME]
 # run.sh --profile counts instructions and system calls of a request instead.
+# run.sh --guard compares instructions with the accepted figures, and fails where they rose over 5 %.
+# run.sh --order finds which functions run, for the linker.
 # WEFT_PROXY names a built proxy to measure; without it one is built.
 # Runs in namespaces of its own (network, mounts, processes), so that when it ends, however it ends, nothing is left.
 set -euo pipefail
@@ -8,6 +10,8 @@ cd "$(dirname "$0")/.."
 cache=$HOME/.cache/weft/bench
 entry=bench/main.ts
 [[ ${1:-} != --profile ]] || { entry=bench/profile.ts && shift; }
+[[ ${1:-} != --guard ]] || { entry=bench/profile.ts && shift && set -- --accepted bench/instructions.json "$@"; }
+[[ ${1:-} != --order ]] || { entry=bench/order.ts && shift; }
 mkdir -p "$cache"
 
 if [[ $EUID != 0 || $(uname) != Linux ]]; then

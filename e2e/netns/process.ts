@@ -64,7 +64,7 @@ export async function stop(processes: readonly Process[]): Promise<void> {
 }
 
 /** Tries until it works, and says at the end why it did not. */
-export async function until<T>(what: string, attempt: () => Promise<T>, seconds = 20): Promise<T> {
+export async function until<T>(what: string, attempt: () => Promise<T>, seconds = 60): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     try {

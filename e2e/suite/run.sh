@@ -65,6 +65,7 @@ stage_unit() {
 
 stage_e2e() {
   step 'image' e2e/image/build.sh
+  step 'instructions of a request' bench/run.sh --guard
   step 'cluster: up' e2e/cluster/up.sh
   step 'demo' e2e/demo/run.sh
   step 'demo: a second time' e2e/demo/run.sh

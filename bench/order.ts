@@ -1,0 +1,117 @@
+// `bench/run.sh --order`: which functions of the proxy run, for the linker to put side by side (proxy/link/order.ld).
+// A page of code that is touched makes sixteen resident, so scattered functions cost memory that no request needs.
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { makeNode } from '../e2e/netns/network.js';
+import { inPod } from '../e2e/netns/process.js';
+import { PORTS, SERVICE } from './pods.js';
+import { inFreshPods } from './round.js';
+import { HALVES } from './subject.js';
+import { weft } from './weft.js';
+import { firstAnswer } from './work.js';
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string' }, // run.sh gives these to every program
+    envoy: { type: 'string' },
+    load: { type: 'string', default: 'load' },
+    weft: { type: 'string', default: 'weft-proxy' },
+    write: { type: 'string', default: 'proxy/link/order.ld' },
+  },
+});
+/** Enough for large reads and writes, and little enough under valgrind. */
+const BODY_BYTES = 4_000_000;
+
+/** Own instructions by function, of both proxies together. */
+type Costs = Map<string, number>;
+
+/** Names are written once, with a number that stands for them afterwards. */
+function reader(): (id: string, name: string | undefined) => string {
+  const names = new Map<string, string>();
+  return (id, name) => {
+    if (name !== undefined) names.set(id, name.replace(/'\d+$/, '')); // '2: of a recursion
+    return names.get(id) ?? '';
+  };
+}
+
+/** Adds what a profile of callgrind says: lines of cost belong to the last `fn=`, but the one after `calls=` is the callee's. */
+function add(costs: Costs, profile: string): void {
+  const named = reader();
+  let [current, called] = ['', false];
+  for (const line of profile.split('\n')) {
+    const [, key, id = '', name] = /^(c?fn)=\((\d+)\)(?: (.*))?$/.exec(line) ?? [];
+    if (key !== undefined) {
+      const resolved = named(id, name);
+      if (key === 'fn') current = resolved;
+    } else if (line.startsWith('calls=')) called = true;
+    else if (/^[+\-*\d]/.test(line)) {
+      if (!called) costs.set(current, (costs.get(current) ?? 0) + Number(line.split(' ').at(-1)));
+      called = false;
+    }
+  }
+}
+
+async function busy(): Promise<void> {
+  const url = (port: number): string => `http://${SERVICE}:${port}/`;
+  await inPod('client', 'h2load', '--h1', '-c16', '-n800', url(PORTS.http1));
+  await inPod('client', 'h2load', '-c4', '-m8', '-n800', url(PORTS.http2));
+  await inPod('client', values.load, 'get', `${SERVICE}:${PORTS.http1}`, '/100MB', '1');
+  await inPod('client', values.load, 'ping', `${SERVICE}:${PORTS.opaque}`, '0.5');
+  await inPod('client', values.load, 'pour', `${SERVICE}:${PORTS.opaque}`, '4');
+}
+
+/** What runs from start to end of both proxies, with `loads` between. */
+async function run(loads: () => Promise<void>): Promise<Costs> {
+  const directory = await mkdtemp('/run/weft-order-');
+  await chmod(directory, 0o777);
+  await writeFile(join(directory, '100MB'), Buffer.alloc(BODY_BYTES, 'weft'));
+  const ending = new AbortController();
+  const file = (half: string): string => join(directory, `callgrind-${half}`);
+  const subject = await weft(
+    values.weft,
+    directory,
+    ending.signal,
+    (half) => `valgrind --quiet --tool=callgrind --demangle=no --callgrind-out-file=${file(half)}`,
+  );
+  await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
+    await firstAnswer({ address, proxies, figures: new Map(), seconds: 1, load: values.load });
+    await loads();
+    for (const { child } of proxies) {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      await ended;
+    }
+  });
+  ending.abort();
+  const costs: Costs = new Map();
+  for (const half of HALVES) add(costs, await readFile(file(half), 'utf8'));
+  return costs;
+}
+
+await makeNode();
+const starting = await run(() => Promise.resolve());
+const all = await run(busy);
+// First what requests need, the busiest first, then what only starts and ends the proxy or a connection.
+const grown = (name: string): number => (all.get(name) ?? 0) - 1.5 * (starting.get(name) ?? 0);
+const symbols = [...all.keys()].filter((name) => /^[A-Za-z_][\w$.]*$/.test(name));
+const hot = symbols.filter((name) => grown(name) > 0).sort((a, b) => grown(b) - grown(a));
+const cold = symbols.filter((name) => grown(name) <= 0);
+// The hash at the end of a Rust name changes with each dependency; what is before it seldom does.
+const sections = new Set(
+  [...hot, ...cold].map((name) => `.text.${name.replace(/17h[\da-f]{16}E$/, '17h*')}`),
+);
+await writeFile(
+  values.write,
+  `/* Written by bench/run.sh --order: functions that run, the busiest first. docs/memory.md says what for. */
+SECTIONS {
+  .text.ordered : {
+${[...sections].map((section) => `    *(${section})`).join('\n')}
+  }
+}
+INSERT BEFORE .text;
+`,
+);
+console.log(`${hot.length} functions of requests and ${cold.length} others, in ${values.write}`);
+process.exit(0); // the control plane's listeners hold the loop
