@@ -257,3 +257,73 @@ test('headers: the route changes requests and responses, a backend its own share
   expect(response.headers).toMatchObject({ 'x-version': 'hidden', 'x-back': 'b' });
   expect(seen(response).headers).toMatchObject({ 'x-route': 'own,r', 'x-share': 's' });
 });
+
+describe('CORS', () => {
+  const preflight = ['-method', 'OPTIONS'];
+  const asked = (origin: string): string[] => [
+    '-headers',
+    `origin=${origin};access-control-request-method=PUT`,
+  ];
+
+  beforeAll(() =>
+    routeTo(
+      [
+        {
+          filters: [
+            {
+              type: 'CORS',
+              cors: {
+                allowOrigins: ['https://shop.example', 'https://*.shop.example'],
+                allowMethods: ['GET', 'PUT'],
+                allowHeaders: ['x-token'],
+                exposeHeaders: ['x-version'],
+                allowCredentials: true,
+                maxAge: 600,
+              },
+            },
+          ],
+          backendRefs: [backend('one')],
+        },
+      ],
+      async () =>
+        (await ask('/', '-headers', 'origin=https://shop.example')).headers['access-control-allow-origin'] !==
+        undefined,
+    ),
+  );
+
+  test('the preflight of an allowed origin is answered without the backend', async () => {
+    const { status, headers } = await ask('/', ...preflight, ...asked('https://shop.example'));
+    expect([200, 204]).toContain(status);
+    expect(headers).toMatchObject({
+      'access-control-allow-origin': 'https://shop.example',
+      'access-control-allow-credentials': 'true',
+      'access-control-max-age': '600',
+    });
+    expect(headers['access-control-allow-methods']).toMatch(/PUT/);
+    expect(headers['access-control-allow-headers']).toMatch(/x-token/i);
+    expect(headers['x-version']).toBeUndefined();
+  });
+
+  test('a wildcard allows subdomains, and no other origin', async () => {
+    const good = await ask('/', ...preflight, ...asked('https://a.shop.example'));
+    expect(good.headers['access-control-allow-origin']).toBe('https://a.shop.example');
+    for (const origin of [
+      'https://evil.example',
+      'http://shop.example',
+      'https://shop.example.evil.example',
+    ]) {
+      const refused = await ask('/', ...preflight, ...asked(origin));
+      expect(refused.headers['access-control-allow-origin']).toBeUndefined();
+    }
+  });
+
+  test('a request of an allowed origin reaches the backend, and its answer may be read', async () => {
+    const response = await ask('/', '-headers', 'origin=https://shop.example');
+    expect(response.status).toBe(200);
+    expect(seen(response).service).toBe('one');
+    expect(response.headers).toMatchObject({
+      'access-control-allow-origin': 'https://shop.example',
+      'access-control-expose-headers': 'x-version',
+    });
+  });
+});

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deploy, load, namespace } from '../support/app.js';
 import { httpRoute, installGatewayApi, parent, request, routeCondition } from '../support/gateway.js';
+import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import { trafficPolicy } from '../support/policy.js';
 import { apply, eventually, get, kubectl } from '../support/run.js';
 
@@ -106,6 +107,38 @@ test('a backend that takes longer than its timeout is answered 504; none means f
     'no timeout acts',
     async () => (await request(NS, CLIENT, `${URL}delay/2s`)).status === 200,
   );
+});
+
+test('mirrors see their part of the requests, and nobody sees their answers', async () => {
+  const arrived = async (app: string): Promise<number> => {
+    const samples = await Promise.all((await podsOf(NS, `app=${app}`)).map((pod) => proxyMetrics(NS, pod)));
+    return sum(samples.flat(), 'weft_requests_total', { direction: 'inbound' });
+  };
+  const mirror = (name: string, rest: object): object => ({
+    type: 'RequestMirror',
+    requestMirror: { backendRef: { name, port: 8080 }, ...rest },
+  });
+  await apply(
+    route(
+      to('one', {
+        filters: [mirror('two', {}), mirror('front', { fraction: { numerator: 1, denominator: 4 } })],
+      }),
+    ),
+  );
+  await routeCondition({ namespace: NS, name: 'front' }, 'Accepted', 'True');
+  const before = await arrived('two');
+  await eventually('a mirror is seen to act', async () => {
+    await version();
+    return (await arrived('two')) > before;
+  });
+  const [two, front] = [await arrived('two'), await arrived('front')];
+  const report = await load(NS, CLIENT, '-url', URL, '-count', '400', '-rate', '200');
+  expect(report.versions).toEqual({ one: 400 });
+  await eventually('all of them were mirrored', async () => (await arrived('two')) - two === 400, 10);
+  // A quarter of 400, +- 3.89 standard deviations of 8.7.
+  const part = (await arrived('front')) - front;
+  expect(part).toBeGreaterThan(66);
+  expect(part).toBeLessThan(134);
 });
 
 test('Weft starts and works without the CRDs, and takes them up when they come, without a restart', async () => {
