@@ -56,14 +56,16 @@ function compileService(
   if (service === undefined || port === undefined) return undefined;
   const decided = decide(mesh, service, port, consumerNamespace);
   const table = new BackendTable(mesh, ref.service, ref.port, ref.family);
-  const routes = compileRoutes(table, decided.routes(), ref.port);
+  const protocol = protocolOf(mesh, ref, port, table);
+  const requests = compileRoutes(table, decided.routes(), ref.port);
+  const routes = decided.httpOnly && !isHttp(protocol) ? [bytesRoute(table), ...requests] : requests;
   const key = serviceDestinationKey(mesh, ref, decided);
   const choice = endpointChoice(service, decided.policy);
   const destination: Destination = {
     criticalFeatures: featuresOf(routes, choice),
     key,
     target: { kind: 'service', namespace: service.namespace, name: service.name, port: ref.port },
-    protocol: protocolOf(mesh, ref, port, table),
+    protocol,
     endpoints: table.endpoints,
     backends: table.backends,
     routes,
@@ -79,6 +81,15 @@ function serviceDestinationKey(mesh: Mesh, ref: ServiceRef, { consumer }: Decide
   const { cluster, network } = mesh.settings;
   const family = ref.family === undefined ? '' : `,${ref.family}`;
   return `${cluster}/${network}/${ref.service}:${ref.port}${family}/${consumer}`;
+}
+
+function isHttp(protocol: Protocol): boolean {
+  return protocol === 'http1' || protocol === 'http2';
+}
+
+/** What turns out to be no HTTP goes where it went before there were routes for HTTP. */
+function bytesRoute(table: BackendTable): Route {
+  return { name: 'bytes', matches: [], split: wholeService(table), bytesOnly: true };
 }
 
 const WHOLE_SERVICE: SplitEntry = { weight: 1, fallback: false, field: '' };

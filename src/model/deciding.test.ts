@@ -3,17 +3,20 @@ import { aRoute } from '../testing/gateway-routes.js';
 import { aPolicy, aPort, aService, aShop, anEntry } from '../testing/mesh.js';
 import { compileDestination, destinationKey } from './compile-destination.js';
 import { judge } from './judge.js';
+import type { Destination } from './destination.js';
 import type { MeshTables } from './mesh-tables.js';
 
 const ROUTES = { routes: [{ name: 'policy', matches: [], split: [anEntry({ labels: { version: 'v1' } })] }] };
 const rule = { backendRefs: [{ name: 'reviews', namespace: 'shop', port: 8080 }] };
+
+const requestRoutes = ({ routes }: Destination) => routes.filter(({ bytesOnly }) => bytesOnly !== true);
 
 function acting(mesh: MeshTables, consumer = 'shop', port = 8080) {
   const ref = { kind: 'service', service: 'shop/reviews', port } as const;
   const compiled = compileDestination(mesh, ref, consumer)!;
   expect(compiled.key).toBe(destinationKey(mesh, ref, consumer));
   return {
-    routes: compiled.destination.routes.map(({ name }) => name),
+    routes: requestRoutes(compiled.destination).map(({ name }) => name),
     sources: compiled.sources.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`),
     view: compiled.key.replace(/.*\//, ''),
   };
@@ -79,6 +82,23 @@ describe('whose routes win', () => {
     expect(acting(mesh, 'shop', 6379).routes).toEqual(['default']);
   });
 
+  test('what turns out to be bytes goes to the Service, whatever the routes for HTTP say', () => {
+    const mesh = aShop();
+    mesh.setService(aService({ ports: [aPort(), aPort({ name: 'web', port: 81, appProtocol: 'http' })] }));
+    mesh.setRoute(aRoute('r', [rule]));
+    const compile = (port: number) =>
+      compileDestination(mesh, { kind: 'service', service: 'shop/reviews', port }, 'shop')!.destination;
+    expect(compile(8080).routes.map(({ name, bytesOnly }) => [name, bytesOnly])).toEqual([
+      ['bytes', true],
+      ['r/rule-0', undefined],
+    ]);
+    expect(compile(8080).criticalFeatures).toContain('route.bytes');
+    expect(compile(81).routes.map(({ name }) => name)).toEqual(['r/rule-0']);
+    mesh.deleteRoute('shop/r');
+    mesh.setPolicy(aPolicy('p', ROUTES));
+    expect(compile(8080).routes.map(({ name }) => name)).toEqual(['policy']);
+  });
+
   test('a headless Service is no parent', () => {
     const mesh = aShop();
     mesh.setService(aService({ clusterIPs: [], headless: true }));
@@ -95,11 +115,9 @@ describe('a policy on a route', () => {
     routes: [{ name: 'route-0', matches: [], split: [], timeouts: { requestMs } }],
   });
   const timeouts = (mesh: MeshTables) =>
-    compileDestination(
-      mesh,
-      { kind: 'service', service: 'shop/reviews', port: 8080 },
-      'shop',
-    )!.destination.routes.map(({ name, timeouts }) => [name, timeouts?.requestMs]);
+    requestRoutes(
+      compileDestination(mesh, { kind: 'service', service: 'shop/reviews', port: 8080 }, 'shop')!.destination,
+    ).map(({ name, timeouts }) => [name, timeouts?.requestMs]);
   const rules = [
     { ...rule, name: 'one', timeouts: { request: '9s' }, matches: [{ path: { value: '/one' } }] },
     { ...rule, timeouts: { request: '9s' } },
@@ -156,7 +174,7 @@ test('a backend that is not there, or of a kind nobody knows, is invalid and kee
     { kind: 'service', service: 'shop/reviews', port: 8080 },
     'shop',
   )!;
-  expect(destination.routes[0]!.split.map(({ weight }) => weight)).toEqual([2, 1, 1]);
+  expect(requestRoutes(destination)[0]!.split.map(({ weight }) => weight)).toEqual([2, 1, 1]);
   expect(destination.backends.map(({ invalid }) => invalid)).toEqual([
     undefined,
     'Service shop/gone does not exist',

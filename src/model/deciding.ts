@@ -11,6 +11,8 @@ export interface Decided {
   readonly consumer: string;
   /** First match wins. Empty: one route that matches everything and goes to the Service itself. */
   readonly routes: () => readonly PolicyRoute[];
+  /** The routes are about HTTP only, as those of Gateway API are: bytes keep their own way. */
+  readonly httpOnly: boolean;
   /** Gives what no route says. */
   readonly policy: Policy | undefined;
   /** Everything whose words are in it. */
@@ -46,6 +48,7 @@ export function decide(mesh: Mesh, service: Service, port: ServicePort, consumer
       set.length > 0
         ? mergeRoutes(set, (route, rule) => actingAs(mesh, route, rule))
         : (policy?.routes ?? []),
+    httpOnly: set.length > 0,
     policy,
     sources: [...set, ...policies].map(({ ref }) => ref),
   };

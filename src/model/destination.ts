@@ -81,6 +81,8 @@ export interface Route {
   /** Empty only where the route answers by itself. */
   readonly split: readonly WeightedBackend[];
   readonly mirrors?: readonly Mirror[];
+  /** Takes bytes that are no HTTP, and no request; the first of the routes. */
+  readonly bytesOnly?: boolean;
   readonly timeouts?: Timeouts;
   readonly retries?: Retries;
   readonly limits?: Limits;

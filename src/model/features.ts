@@ -14,6 +14,7 @@ export const FEATURES = [
   'load-balancer.slow-start',
   'load-balancer.zone',
   'route.answer',
+  'route.bytes',
   'route.cors',
   'route.headers',
   'route.limits',
@@ -43,6 +44,7 @@ export function featuresOf(routes: readonly Route[], choice: EndpointChoice): re
 
 function routeFeatures(route: Route): Feature[] {
   return [
+    ...(route.bytesOnly === true ? (['route.bytes'] as const) : []),
     ...(route.timeouts === undefined ? [] : (['route.timeouts'] as const)),
     ...(route.retries === undefined ? [] : (['route.retries'] as const)),
     ...(route.limits === undefined ? [] : (['route.limits'] as const)),

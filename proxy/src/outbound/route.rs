@@ -47,7 +47,9 @@ pub fn first_for_bytes(
             && from.as_ref().is_none_or(|from| calls(from, &caller.borrow()))
             && (server_names.is_empty() || server_name.is_some_and(|name| is_among(name, server_names)))
     };
-    routes.iter().position(|route| route.matches.is_empty() || route.matches.iter().any(holds))
+    routes
+        .iter()
+        .position(|route| route.bytes_only || route.matches.is_empty() || route.matches.iter().any(holds))
 }
 
 fn is_among(name: &str, names: &[Box<str>]) -> bool {

@@ -111,6 +111,8 @@ pub struct Route {
     pub matches: Vec<Match>,
     /// Where its traffic goes; the weights are never all zero. Empty only where the route answers by itself.
     pub split: Vec<WeightedBackend>,
+    /// It takes bytes that are no HTTP, and no request.
+    pub bytes_only: bool,
     /// How long a request may take.
     pub timeouts: Timeouts,
     /// What else it does.

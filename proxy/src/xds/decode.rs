@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 22] = [
+pub const KNOWN_FEATURES: [&str; 23] = [
     "destination.limits",
     "destination.outliers",
     "load-balancer.algorithm",
@@ -32,6 +32,7 @@ pub const KNOWN_FEATURES: [&str; 22] = [
     "load-balancer.slow-start",
     "load-balancer.zone",
     "route.answer",
+    "route.bytes",
     "route.cors",
     "route.headers",
     "route.limits",
@@ -211,6 +212,7 @@ fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
         name: wire.name.as_str().into(),
         matches: each("matches", &wire.matches, match_)?,
         split,
+        bytes_only: wire.bytes_only,
         timeouts: wire.timeouts.map(timeouts).unwrap_or_default(),
         actions,
         retries: wire.retries.as_ref().map(|wire| retries(wire).map(Box::new)).transpose()?,

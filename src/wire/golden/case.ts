@@ -127,6 +127,7 @@ const destination: z.ZodType<Destination> = z.strictObject({
           budget: z.strictObject({ percent: z.int(), intervalMs: z.int(), minPerSecond: z.int() }),
         })
         .exactOptional(),
+      bytesOnly: z.boolean().exactOptional(),
       timeouts: z
         .strictObject({ requestMs: z.int().exactOptional(), perTryMs: z.int().exactOptional() })
         .exactOptional(),

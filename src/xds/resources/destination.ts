@@ -106,6 +106,7 @@ function toWireRoute(route: Route): WireRoute {
     ...(route.timeouts === undefined ? {} : { timeouts: toWireTimeouts(route.timeouts) }),
     ...toWireActions(route.actions ?? {}),
     ...(route.retries === undefined ? {} : { retries: toWireRetries(route.retries) }),
+    bytesOnly: route.bytesOnly ?? false,
     mirrors: (route.mirrors ?? []).map(toWireMirror),
     ...toWireLimits(route.limits),
   });

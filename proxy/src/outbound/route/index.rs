@@ -24,7 +24,7 @@ pub struct RouteIndex {
 impl RouteIndex {
     pub fn new(routes: &[Route]) -> Self {
         let mut index = Self::default();
-        for (route, described) in routes.iter().enumerate() {
+        for (route, described) in routes.iter().enumerate().filter(|(_, described)| !described.bytes_only) {
             if described.matches.is_empty() {
                 index.add(Taken { route, matched: 0 }, None);
                 // It takes everything: what follows is never reached.

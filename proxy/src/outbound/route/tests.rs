@@ -47,6 +47,18 @@ fn chosen(routes: &[Route], request: &Request<()>) -> Option<usize> {
 }
 
 #[test]
+fn a_route_for_bytes_takes_them_and_no_request() {
+    let bytes = || Route { bytes_only: true, ..route(Vec::new()) };
+    let api = || route(vec![on_path(PathMatch::Prefix("/api".into()))]);
+    let routes = [bytes(), api(), route(Vec::new())];
+    assert_eq!(first_for_bytes(&routes, &caller(), None), Some(0));
+    assert_eq!(chosen(&routes, &get("/api/x")), Some(1));
+    assert_eq!(chosen(&routes, &get("/x")), Some(2));
+    assert_eq!(chosen(&routes[..2], &get("/x")), None);
+    assert_eq!(chosen(&routes[..1], &get("/x")), None);
+}
+
+#[test]
 fn the_first_route_that_matches_wins() {
     let beta = on_headers(vec![header("x-group", ValueCondition::Exact("beta".into()), false)]);
     let api = on_path(PathMatch::Prefix("/api".into()));
