@@ -204,7 +204,7 @@ test("other controllers' entries in the status stay as they are", async () => {
   expect(after.status.parents).toContainEqual(theirs);
 });
 
-test('of two equal matches the older route has it, of equal age the first by name', async () => {
+test('of two equal matches the older route has it, and routes of one Service are merged', async () => {
   const rules = (value: string): object[] => [
     marks(value, { matches: [{ path: { type: 'PathPrefix', value: '/x' } }] }),
   ];
