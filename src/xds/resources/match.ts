@@ -12,7 +12,14 @@ import {
 import { sorted } from './sorted.js';
 
 /** The conditions of a route. */
-export function toWireMatch({ headers, path, query = [], method, from, serverNames = [] }: RouteMatch): WireMatch {
+export function toWireMatch({
+  headers,
+  path,
+  query = [],
+  method,
+  from,
+  serverNames = [],
+}: RouteMatch): WireMatch {
   return create(MatchSchema, {
     headers: headers.map((match) => create(HeaderMatchSchema, toWireNamedMatch(match))),
     ...(path === undefined ? {} : { path: toWirePathMatch(path) }),
