@@ -4,7 +4,7 @@ use super::*;
 use crate::outbound::route::tests::caller;
 use crate::state::{Caller, HeaderMatch, Match, QueryMatch, ValueCondition};
 
-const TABLES: usize = 4_000;
+const TABLES: usize = 2_000;
 const REQUESTS: usize = 50;
 const SEGMENTS: [&str; 4] = ["a", "b", "ab", ""];
 const VALUES: [&str; 3] = ["1", "2", "12"];
@@ -142,7 +142,7 @@ fn request(plain: &Plain) -> Request<()> {
 }
 
 #[test]
-fn two_hundred_thousand_requests_take_the_route_that_a_plain_oracle_says() {
+fn a_hundred_thousand_requests_take_the_route_that_a_plain_oracle_says() {
     let (mut rng, caller) = (fastrand::Rng::with_seed(20_261_123), caller());
     let mut taken = [0_usize; 2];
     for table in 0..TABLES {
