@@ -135,6 +135,9 @@ function rss(work: Work): number {
   return Math.max(...work.proxies.map(rssOf));
 }
 
+/** How long connections have been idle when their memory is looked at. */
+const IDLE_MILLIS = 3000;
+
 /** Of fresh proxies: before any request, and with 1,000 connections that asked once and idle. */
 export async function idleMemory(work: Work): Promise<void> {
   if (work.proxies.length === 0) return;
@@ -157,6 +160,7 @@ export async function idleMemory(work: Work): Promise<void> {
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
   await saysSomething(holder);
+  await sleep(IDLE_MILLIS);
   const added = work.proxies.map((proxy, index) => rssOf(proxy) - (before[index] ?? Number.NaN));
   work.figures.set('rss of 1,000 idle', (Math.max(...added) * 1000) / connections);
   holder.stdin.end();
