@@ -16,7 +16,7 @@ use weft_proxy::state::{
 };
 use weft_proxy::telemetry::Metrics;
 use weft_proxy::test_util::TestCa;
-use weft_proxy::worker::{OriginalDst, WorkerContext, run};
+use weft_proxy::worker::{OriginalDst, Views, WorkerContext, run};
 use weft_proxy::{drain, socket, tls};
 
 #[global_allocator]
@@ -82,6 +82,7 @@ fn context(
         tls_server: tls::Server::new(certs),
         drain,
         metrics: Metrics::register(&mut Registry::default()),
+        questions: Views::default().worker(),
     }
 }
 

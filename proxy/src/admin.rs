@@ -1,6 +1,7 @@
 //! What operators, the kubelet and Prometheus ask of the proxy.
 //!
-//! - 127.0.0.1:15190, for whoever is inside the pod: `POST /drain`, `GET /config`, `GET|PUT /loglevel`
+//! - 127.0.0.1:15190, for whoever is inside the pod: `POST /drain`, `GET /config`, `GET /balancers`,
+//!   `GET|PUT /loglevel`
 //! - port 15121 on all addresses: `GET /metrics`, `GET /ready`
 //!
 //! # How a pod ends
@@ -30,6 +31,7 @@ use prometheus_client::registry::Registry;
 use crate::drain::{Outcome, Trigger};
 use crate::log::LogLevel;
 use crate::readiness::Readiness;
+use crate::worker::Views;
 use server::{Answer, text};
 
 const OPEN_METRICS: HeaderValue =
@@ -54,6 +56,8 @@ pub struct Admin {
     pub linger: Duration,
     /// What the proxy knows, as JSON, without any key.
     pub config_dump: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What the workers see.
+    pub views: Views,
     /// What is logged.
     pub log_level: LogLevel,
 }
@@ -78,19 +82,20 @@ impl Admin {
     async fn answer(self, request: Request<Incoming>) -> Answer {
         match (request.method(), request.uri().path()) {
             (&Method::POST, "/drain") => self.drain().await,
-            (&Method::GET, "/config") => {
-                let mut answer = text(StatusCode::OK, (self.config_dump)());
-                answer
-                    .headers_mut()
-                    .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                answer
+            (&Method::GET, "/config") => json((self.config_dump)()),
+            (&Method::GET, "/balancers") => {
+                let workers = serde_json::Value::from(self.views.ask().await);
+                json(format!("{workers:#}"))
             }
             (&Method::GET, "/loglevel") => text(StatusCode::OK, self.log_level.current()),
             (&Method::PUT, "/loglevel") => self.set_log_level(request.into_body()).await,
             (_, "/drain") => wrong_method("POST"),
-            (_, "/config") => wrong_method("GET"),
+            (_, "/config" | "/balancers") => wrong_method("GET"),
             (_, "/loglevel") => wrong_method("GET, PUT"),
-            _ => text(StatusCode::NOT_FOUND, "here: POST /drain, GET /config, GET or PUT /loglevel"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "here: POST /drain, GET /config, GET /balancers, GET or PUT /loglevel",
+            ),
         }
     }
 
@@ -164,6 +169,12 @@ impl Metrics {
         }
         text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: waiting for {}", missing.join(", ")))
     }
+}
+
+fn json(body: String) -> Answer {
+    let mut answer = text(StatusCode::OK, body);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
 }
 
 fn wrong_method(allowed: &'static str) -> Answer {

@@ -34,7 +34,7 @@ use crate::{
     socket,
     telemetry::Metrics,
     tls,
-    worker::{self, OriginalDst, WorkerContext},
+    worker::{self, OriginalDst, Views, WorkerContext},
     xds,
 };
 use dump::Dump;
@@ -145,7 +145,8 @@ impl Proxy {
         let status = Status::register(&mut registry);
         let dump: Arc<OnceLock<Dump>> = Arc::default();
         let own = config.pod.ips.first().context("the pod has no address")?;
-        let admin = administration(&config, trigger, dump.clone(), log);
+        let views = Views::default();
+        let admin = administration(&config, trigger, dump.clone(), views.clone(), log);
         parts.spawn(
             "metrics",
             MetricsServer { registry: Arc::new(registry), readiness }.serve(listeners.metrics),
@@ -179,6 +180,7 @@ impl Proxy {
                 tls_server: tls::Server::new(certs.clone()),
                 drain: drain.clone(),
                 metrics: metrics.clone(),
+                questions: views.worker(),
             };
             parts.spawn("worker", start_worker(context)?);
         }
@@ -189,9 +191,15 @@ impl Proxy {
     }
 }
 
-fn administration(config: &Config, drain: Trigger, dump: Arc<OnceLock<Dump>>, log_level: LogLevel) -> Admin {
+fn administration(
+    config: &Config,
+    drain: Trigger,
+    dump: Arc<OnceLock<Dump>>,
+    views: Views,
+    log_level: LogLevel,
+) -> Admin {
     let config_dump = Arc::new(move || dump.get().map_or_else(|| "{}".to_owned(), Dump::json));
-    Admin { drain, drain_limit: config.drain, linger: LINGER, config_dump, log_level }
+    Admin { drain, drain_limit: config.drain, linger: LINGER, config_dump, views, log_level }
 }
 
 /// Starts the thread; the future tells how it ended, which it never should.

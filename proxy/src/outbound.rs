@@ -27,6 +27,7 @@ mod retry;
 mod route;
 mod split;
 mod upgrade;
+mod view;
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -104,6 +105,11 @@ impl Outbound {
     pub fn sweep(&self, elapsed: Duration) {
         self.destinations.sweep(elapsed);
         self.upstreams.sweep();
+    }
+
+    /// What the balancers weigh now, for a person.
+    pub fn view(&self) -> serde_json::Value {
+        self.destinations.view()
     }
 
     /// The endpoint of `backend` for the next request or connection; what `asked` has tried is avoided where there is

@@ -1,6 +1,8 @@
 //! A worker: one thread with its own runtime, listeners, pools and balancer state. Nothing on the path of a request
 //! is shared between workers but metric handles and immutable snapshots.
 
+mod view;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
@@ -20,6 +22,8 @@ use crate::socket;
 use crate::state::{Mesh, OutboundPolicy, Workload};
 use crate::telemetry::Metrics;
 use crate::tls;
+
+pub use view::{Questions, Views};
 
 /// How often idle connections and unused state are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -49,6 +53,8 @@ pub struct WorkerContext {
     pub drain: Drain,
     /// What is counted.
     pub metrics: Metrics,
+    /// Who wants to know what this worker sees.
+    pub questions: Questions,
 }
 
 /// How to learn where an accepted connection was going.
@@ -111,12 +117,20 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
         tokio::task::spawn_local(accept(listener, move |tcp| inbound.clone().connection(tcp)));
     }
     tracing::debug!(index, "worker started");
+    let mut questions = context.questions;
     let mut swept = Instant::now();
     loop {
-        tokio::time::sleep(SWEEP_INTERVAL).await;
-        outbound.sweep(swept.elapsed());
-        swept = Instant::now();
-        inbound.sweep();
+        tokio::select! {
+            () = tokio::time::sleep_until(swept + SWEEP_INTERVAL) => {
+                outbound.sweep(swept.elapsed());
+                inbound.sweep();
+                swept = Instant::now();
+            }
+            Some(reply) = questions.recv() => {
+                // Who asked may have left.
+                let _ = reply.send(outbound.view());
+            }
+        }
     }
 }
 

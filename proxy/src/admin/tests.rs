@@ -25,6 +25,7 @@ fn admin(limit: Duration) -> (u16, Drain) {
         drain_limit: limit,
         linger: Duration::ZERO,
         config_dump: Arc::new(|| r#"{"workload":null}"#.to_owned()),
+        views: Views::default(),
         log_level: LogLevel::detached(),
     };
     tokio::spawn(admin.serve(listener));
@@ -70,6 +71,7 @@ async fn looking_at_drain_does_not_start_it() {
 async fn the_configuration_is_shown() {
     let (port, _drain) = admin(Duration::from_secs(1));
     assert_eq!(ask(move || client::get(port, "/config")).await.body, "{\"workload\":null}\n");
+    assert_eq!(ask(move || client::get(port, "/balancers")).await.body, "[]\n");
     assert_eq!(ask(move || client::get(port, "/nothing")).await.status, 404);
 }
 

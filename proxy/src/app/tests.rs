@@ -155,6 +155,43 @@ async fn a_request_goes_from_proxy_to_proxy_over_mutual_tls_and_both_tell_it() {
 }
 
 #[tokio::test]
+async fn what_the_balancers_weigh_is_shown_for_each_worker() {
+    let plane = ControlPlane::start().await;
+    plane.set_workload("uid-1", "w1", &wire::Workload { zone: "zone-a".to_owned(), ..workload() });
+    let caller = start(&plane, SERVICE.parse().unwrap());
+    let mut destination = service(application().await);
+    (destination.identities, destination.endpoints[0].identity) = (Vec::new(), 0);
+    destination.endpoints[0].weight = 300;
+    (destination.zones, destination.endpoints[0].zone) = (vec!["zone-b".to_owned()], 1);
+    destination.load_balancer = Some(wire::LoadBalancer {
+        algorithm: wire::load_balancer::Algorithm::Maglev.into(),
+        hash: vec![wire::HashInput { input: Some(wire::hash_input::Input::Path(true)) }],
+        zone: wire::load_balancer::Zone::Prefer.into(),
+        slow_start_ms: 30_000,
+        ..Default::default()
+    });
+    plane.set_destination(&format!("ip/{SERVICE}"), "v1", &destination);
+    caller.ready().await;
+    get(caller.addresses.outbound, "/hello").await;
+
+    let answer = get(caller.addresses.admin, "/balancers").await;
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let workers: serde_json::Value = serde_json::from_str(body).unwrap();
+    let key = "default/default/shop/reviews:8080/-";
+    let seen = workers.as_array().unwrap().iter().find_map(|worker| worker.get(key)).unwrap();
+    assert_eq!(seen["algorithm"], "Maglev", "{seen:#}");
+    let backend = &seen["backends"][0];
+    assert_eq!(backend["leavesZone"], 1.0, "{seen:#}");
+    let endpoint = &backend["endpoints"][0];
+    assert_eq!(
+        (&endpoint["weight"], &endpoint["zone"], &endpoint["pending"], &endpoint["share"]),
+        (&300.into(), &"zone-b".into(), &0.into(), &1.0.into()),
+        "{seen:#}"
+    );
+    assert!(endpoint["latencyMs"].as_f64().unwrap() > 0.0, "{seen:#}");
+}
+
+#[tokio::test]
 async fn readiness_says_what_is_missing_until_there_is_a_certificate_and_a_workload() {
     let plane = ControlPlane::start().await;
     plane.refuse_certificates(Some(tonic::Status::unavailable("not yet")));

@@ -151,7 +151,6 @@ impl Balancer {
     }
 
     /// The part of the requests that leaves the zone, where zones are told apart.
-    #[cfg(test)]
     pub fn spilled(&self) -> Option<f64> {
         self.far.as_ref().map(|far| far.part.get())
     }

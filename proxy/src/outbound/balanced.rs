@@ -69,6 +69,11 @@ impl Balanced {
         self.balancer.look(elapsed, &self.at(endpoints, Instant::now()));
     }
 
+    /// The part of its share that an endpoint gets at `now`.
+    pub fn share(&self, endpoint: &LiveEndpoint, now: Instant) -> f64 {
+        share(endpoint, now, self.slow_start)
+    }
+
     fn at<'a>(&self, endpoints: &'a [LiveEndpoint], now: Instant) -> Now<'a> {
         Now { endpoints, now, slow_start: self.slow_start }
     }
@@ -90,12 +95,15 @@ impl Endpoints for Now<'_> {
     }
 
     fn share(&self, endpoint: usize) -> f64 {
-        let LiveEndpoint { watched, warmup, .. } = &self.endpoints[endpoint];
-        let out = watched.as_ref().is_some_and(|watched| watched.is_out());
-        match (warmup, self.slow_start) {
-            (Some(warmup), Some(slow_start)) => warmup.share(self.now, slow_start, out),
-            _ if out => 0.0,
-            _ => 1.0,
-        }
+        share(&self.endpoints[endpoint], self.now, self.slow_start)
+    }
+}
+
+fn share(endpoint: &LiveEndpoint, now: Instant, slow_start: Option<Duration>) -> f64 {
+    let out = endpoint.watched.as_ref().is_some_and(|watched| watched.is_out());
+    match (&endpoint.warmup, slow_start) {
+        (Some(warmup), Some(slow_start)) => warmup.share(now, slow_start, out),
+        _ if out => 0.0,
+        _ => 1.0,
     }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::balance::Balancer;
@@ -16,6 +17,7 @@ use super::budget::Budget;
 use super::gate::Gate;
 use super::outliers::{Advice, Detector, Watched};
 use super::route::RouteIndex;
+use super::view;
 use crate::http::{Upstream, UpstreamKey, Upstreams, Wire};
 use crate::state::{Backend, Destination, Endpoint, Limits, Route};
 use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};
@@ -102,6 +104,12 @@ impl Destinations {
         let live = Rc::new(Live::new(destination.clone(), place, previous.as_deref()));
         known.insert(destination.key.clone(), live.clone());
         live
+    }
+
+    /// All of them, for a person.
+    pub fn view(&self) -> Value {
+        let known = self.known.borrow();
+        known.iter().map(|(key, live)| (key.to_string(), view::destination(live))).collect()
     }
 
     /// Forgets what nobody uses, and looks after the rest: `elapsed` after last time.

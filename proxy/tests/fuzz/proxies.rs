@@ -13,7 +13,7 @@ use weft_proxy::test_util::TestCa;
 use weft_proxy::wire::weft::v1::{
     Backend, Destination, Endpoint, Protocol, Route, Target, WeightedBackend, Workload, target,
 };
-use weft_proxy::worker::{OriginalDst, WorkerContext, run};
+use weft_proxy::worker::{OriginalDst, Views, WorkerContext, run};
 use weft_proxy::{drain, socket, tls, xds};
 
 /// Panics of any proxy in this process; the runtime would hide those of a connection's task.
@@ -49,6 +49,7 @@ pub fn start(application: SocketAddr, protocol: Protocol) -> SocketAddr {
         tls_server: tls::Server::new(certs),
         drain,
         metrics: Metrics::register(&mut Registry::default()),
+        questions: Views::default().worker(),
     };
     std::thread::Builder::new().name(NAME.to_owned()).spawn(move || run(context).unwrap()).unwrap();
     address

@@ -22,7 +22,7 @@ use crate::state::{
 use crate::telemetry::Metrics;
 use crate::test_util::TestCa;
 use crate::tls;
-use crate::worker::{OriginalDst, WorkerContext, run};
+use crate::worker::{OriginalDst, Views, WorkerContext, run};
 
 /// What the application believes it dials.
 pub const SERVICE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 96, 0, 5)), 8080);
@@ -101,6 +101,7 @@ impl World {
             tls_server: tls::Server::new(certs),
             drain: draining,
             metrics: Metrics::register(&mut registry),
+            questions: Views::default().worker(),
         };
         std::thread::spawn(move || run(context).unwrap());
         Proxy { registry, ..proxy }

@@ -1,0 +1,50 @@
+//! What this worker's balancers weigh, as JSON for a person.
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::live::{Live, LiveEndpoint};
+
+/// One destination: each backend with its endpoints and what a choice between them would look at now.
+pub(super) fn destination(live: &Live) -> Value {
+    let now = Instant::now();
+    let backend = |index: usize| {
+        let balanced = live.balanced[index].as_deref();
+        let described = &live.destination.backends[index];
+        let endpoints = live.backends[index].iter().zip(&described.endpoints).map(|(endpoint, known)| {
+            let share = balanced.map_or(1.0, |balanced| balanced.share(endpoint, now));
+            endpoint_json(endpoint, known.weight, known.zone.as_deref(), share, now)
+        });
+        json!({
+            "name": &*described.name,
+            "leavesZone": balanced.and_then(|balanced| balanced.balancer.spilled()),
+            "endpoints": endpoints.collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "name": live.name,
+        "algorithm": format!("{:?}", live.destination.load_balancer.algorithm),
+        "backends": (0..live.backends.len()).map(backend).collect::<Vec<_>>(),
+    })
+}
+
+fn endpoint_json(
+    endpoint: &LiveEndpoint,
+    weight: u32,
+    zone: Option<&str>,
+    share: f64,
+    now: Instant,
+) -> Value {
+    let load = &endpoint.upstream.load;
+    json!({
+        "address": endpoint.upstream.key.addr.to_string(),
+        "zone": zone,
+        "weight": weight,
+        "pending": load.pending(),
+        "latencyMs": load.latency(now).as_secs_f64() * 1e3,
+        "score": load.cost(now),
+        "pushesBack": load.is_pushed_back(now),
+        "ejected": endpoint.watched.as_ref().is_some_and(|watched| watched.is_out()),
+        "share": share,
+    })
+}
