@@ -172,7 +172,10 @@ test('an unsupported field is refused in the status, and the good policy beside 
     apiVersion: 'weft.dev/v1alpha1',
     kind: 'TrafficPolicy',
     metadata: { name: 'bad', namespace: 'shop' },
-    spec: { targetRefs: [{ kind: 'Service', name: 'reviews', port: 80 }], circuitBreaker: {} },
+    spec: {
+      targetRefs: [{ kind: 'Service', name: 'reviews', port: 80 }],
+      rateLimit: [{ requests: 1, per: '1s' }],
+    },
   });
   await untilPasses(() => {
     expect(conditions('bad')).toMatchObject({ Accepted: 'False Invalid', Programmed: 'False NotAccepted' });
