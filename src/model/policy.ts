@@ -1,5 +1,5 @@
 import type { ServiceKey } from './keys.js';
-import type { Limits, Outliers } from './resilience.js';
+import type { Budget, Hedging, Limits, Outliers } from './resilience.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 
 /** The object a policy came from. */
@@ -69,6 +69,7 @@ export interface PolicyRoute {
   readonly timeouts?: Timeouts;
   readonly actions?: RouteActions;
   readonly retries?: Retries;
+  readonly hedging?: Hedging;
   readonly limits?: Limits;
 }
 
@@ -81,7 +82,7 @@ export interface Retries {
   readonly statuses: readonly number[];
   /** Methods that are tried again after they may have been acted on. */
   readonly methods: readonly string[];
-  readonly budget: { readonly percent: number; readonly intervalMs: number; readonly minPerSecond: number };
+  readonly budget: Budget;
 }
 
 /** Of retries, where nobody says otherwise: a fifth of the requests within 10 s, and 10 a second in any case. */

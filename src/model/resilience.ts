@@ -31,3 +31,23 @@ export interface Limits {
   /** Bounds of a limit that follows the latency. */
   readonly adaptive?: { readonly min: number; readonly max: number };
 }
+
+/** When a copy of a request is sent because it is slow. */
+export interface Hedging {
+  /** Without an answer, or as long as a percent of the recent requests took at most. */
+  readonly after: { readonly delayMs: number } | { readonly percentile: number };
+  /** Copies beside the first. */
+  readonly attempts: number;
+  readonly methods: readonly string[];
+  /** The route's retries count in the same one. */
+  readonly budget: Budget;
+}
+
+/** Bound of all that is sent again together. */
+export interface Budget {
+  /** Of the requests in the interval. */
+  readonly percent: number;
+  readonly intervalMs: number;
+  /** Allowed in any case. */
+  readonly minPerSecond: number;
+}

@@ -203,6 +203,7 @@ const query = (fields: object) => matching({ query: [{ name: 'a', ...fields }] }
 const account = (fields: object) => matching({ from: { serviceAccounts: [{ name: 'a', ...fields }] } });
 const path = (fields: object) => routed({ match: [{ path: fields }] });
 const retries = (fields: object) => routed({ retries: fields });
+const hedged = (fields: object) => routed({ hedging: { delay: '1s', ...fields } });
 const limited = (fields: object) => routed({ limits: { maxConnections: 1, ...fields } });
 const adaptive = (fields: object) => ({ adaptiveConcurrency: fields });
 const breaking = (fields: object) => ({ circuitBreaker: fields });
@@ -318,6 +319,13 @@ const WORKING: Record<string, [object, object]> = {
     matching({ from: { labels: { a: 'b' } } }),
     matching({ from: { labels: { a: 'c' } } }),
   ],
+  'spec.routes[].hedging.delay': [hedged({}), hedged({ delay: '2s' })],
+  'spec.routes[].hedging.percentile': [
+    routed({ hedging: { percentile: 95 } }),
+    routed({ hedging: { percentile: 99 } }),
+  ],
+  'spec.routes[].hedging.attempts': [hedged({}), hedged({ attempts: 2 })],
+  'spec.routes[].hedging.methods': [hedged({}), hedged({ methods: ['POST'] })],
   'spec.routes[].limits.maxConnections': [limited({}), limited({ maxConnections: 2 })],
   'spec.routes[].limits.maxRequests': [limited({}), limited({ maxRequests: 1 })],
   'spec.routes[].limits.maxPending': [limited({}), limited({ maxPending: 1 })],

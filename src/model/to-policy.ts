@@ -2,7 +2,6 @@ import { type TrafficPolicy, findUnsupported, trafficPolicy, violations } from '
 import { serviceKey } from './keys.js';
 import {
   type CallerMatch,
-  DEFAULT_BUDGET,
   type MirrorEntry,
   type NamedMatch,
   type PathMatch,
@@ -18,7 +17,14 @@ import {
 } from './policy.js';
 import type { Problem } from './problem.js';
 import { translateLoadBalancer } from './to-load-balancer.js';
-import { positiveMs, translateLimits, translateOutliers } from './to-resilience.js';
+import {
+  IDEMPOTENT,
+  positiveMs,
+  translateBudget,
+  translateHedging,
+  translateLimits,
+  translateOutliers,
+} from './to-resilience.js';
 import { translateActions, translateHeaders } from './to-route-actions.js';
 
 /**
@@ -121,6 +127,7 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
           ),
         }),
     ...translateTimeouts(route.timeouts),
+    ...translateHedging(route),
     ...translateLimits(route.limits),
     ...(actions === undefined ? {} : { actions }),
     ...(route.retries === undefined ? {} : { retries: translateRetries(route.retries) }),
@@ -139,21 +146,14 @@ function translateTimeouts(timeouts: ApiRoute['timeouts']): { readonly timeouts?
 }
 
 const RETRY_ON = ['connect-failure', 'reset', 'refused-stream', 'gateway-error', 'unavailable'];
-const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'];
 
-/** Budget and its defaults after GEP-3388. */
 function translateRetries(retries: NonNullable<ApiRoute['retries']>): Retries {
-  const { percent, interval, minPerSecond } = retries.budget ?? {};
   return {
     attempts: retries.attempts ?? 2,
     on: retries.on ?? RETRY_ON,
     statuses: retries.statuses ?? [],
     methods: retries.methods ?? IDEMPOTENT,
-    budget: {
-      percent: percent ?? DEFAULT_BUDGET.percent,
-      intervalMs: positiveMs(interval) ?? DEFAULT_BUDGET.intervalMs,
-      minPerSecond: minPerSecond ?? DEFAULT_BUDGET.minPerSecond,
-    },
+    budget: translateBudget(retries),
   };
 }
 

@@ -1,7 +1,9 @@
 import { type TrafficPolicy, durationMs } from '../api/index.js';
-import type { Limits, Outliers } from './resilience.js';
+import { DEFAULT_BUDGET } from './policy.js';
+import type { Budget, Hedging, Limits, Outliers } from './resilience.js';
 
 type ApiBreaker = NonNullable<TrafficPolicy['spec']['circuitBreaker']>;
+type ApiRoute = NonNullable<TrafficPolicy['spec']['routes']>[number];
 type ApiLimits = Pick<ApiBreaker, 'maxConnections' | 'maxRequests' | 'maxPending' | 'adaptiveConcurrency'>;
 
 /** When endpoints are ejected, if a condition says so; times and shares by default are Envoy's where it has them. */
@@ -57,6 +59,33 @@ export function translateLimits(given: ApiLimits | undefined): { readonly limits
 
 function translateAdaptive(adaptive: ApiLimits['adaptiveConcurrency']): Pick<Limits, 'adaptive'> {
   return adaptive === undefined ? {} : { adaptive: { min: adaptive.min ?? 3, max: adaptive.max ?? 1000 } };
+}
+
+/** Methods that may be repeated (RFC 9110 9.2.2). */
+export const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'];
+
+/** When a copy is sent of what is slow; it counts in the budget of the route's retries. */
+export function translateHedging({ hedging, retries }: ApiRoute): { readonly hedging?: Hedging } {
+  if (hedging === undefined) return {};
+  const { delay, percentile, attempts, methods } = hedging;
+  return {
+    hedging: {
+      after: percentile === undefined ? { delayMs: positiveMs(delay) ?? 1 } : { percentile },
+      attempts: attempts ?? 1,
+      methods: methods ?? IDEMPOTENT,
+      budget: translateBudget(retries),
+    },
+  };
+}
+
+/** Of retries and copies together. */
+export function translateBudget(retries: ApiRoute['retries']): Budget {
+  const { percent, interval, minPerSecond } = retries?.budget ?? {};
+  return {
+    percent: percent ?? DEFAULT_BUDGET.percent,
+    intervalMs: positiveMs(interval) ?? DEFAULT_BUDGET.intervalMs,
+    minPerSecond: minPerSecond ?? DEFAULT_BUDGET.minPerSecond,
+  };
 }
 
 /** A duration of zero stands for none. */

@@ -131,6 +131,15 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
     },
   ],
   [
+    'copies of what is slow',
+    {
+      routes: [
+        { hedging: { delay: '50ms', methods: ['POST'] } },
+        { hedging: { percentile: 95, attempts: 2 } },
+      ],
+    },
+  ],
+  [
     'limits of a destination and of a route',
     {
       circuitBreaker: { maxConnections: 1024, maxRequests: 2048, maxPending: 256 },
@@ -410,6 +419,18 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     route({ timeouts: { request: '1s', perTry: '1001ms' } }),
     'spec.routes[0].timeouts.perTry',
     'a try cannot take longer',
+  ],
+  [
+    'a copy for two reasons',
+    route({ hedging: { delay: '50ms', percentile: 95 } }),
+    'spec.routes[0].hedging',
+    'give exactly one of delay and percentile',
+  ],
+  [
+    'a copy of everything',
+    route({ hedging: { delay: '0s' } }),
+    'spec.routes[0].hedging.delay',
+    'would send every request twice',
   ],
   [
     'waiting for no limit',

@@ -129,6 +129,15 @@ impl Upload {
         }
     }
 
+    /// Whether all of it has arrived and is kept, so that several copies can be sent at a time.
+    pub fn is_complete(&self) -> bool {
+        match self.0.as_deref() {
+            None => true,
+            Some(Source::Again(playing)) => playing.is_complete(),
+            Some(_) => false,
+        }
+    }
+
     /// Whether all of it can be sent: what was kept has not become too long.
     pub fn is_whole(&self) -> bool {
         match self.0.as_deref() {

@@ -111,6 +111,11 @@ pub fn mark_elsewhere(headers: &mut HeaderMap) {
     headers.insert(ELSEWHERE_HEADER, HeaderValue::from_static("1"));
 }
 
+/// Whether the mark is there.
+pub fn is_elsewhere(headers: &HeaderMap) -> bool {
+    headers.contains_key(ELSEWHERE_HEADER)
+}
+
 /// Removes the mark and says whether it was there. Receivers do so to what applications send.
 pub fn take_elsewhere_mark(headers: &mut HeaderMap, seen: Seen) -> bool {
     seen.any(Seen::WEFT) && headers.remove(ELSEWHERE_HEADER).is_some()

@@ -27,6 +27,8 @@ struct Tape {
     seen: RefCell<Vec<Kept>>,
     bytes: Cell<usize>,
     too_long: Cell<bool>,
+    /// All of it was read.
+    ended: Cell<bool>,
     readings: Cell<u32>,
     /// Get the whole body when it has passed.
     waiting: RefCell<Vec<oneshot::Sender<Result<Recorded, TooLong>>>>,
@@ -57,6 +59,7 @@ impl Playing {
             seen: RefCell::default(),
             bytes: Cell::new(0),
             too_long: Cell::new(false),
+            ended: Cell::new(false),
             readings: Cell::new(0),
             waiting: RefCell::default(),
         };
@@ -78,6 +81,11 @@ impl Playing {
     /// Whether all that was read is still there.
     pub fn is_whole(&self) -> bool {
         !self.tape.too_long.get()
+    }
+
+    /// Whether all of it is there, so that several readings can go on at a time.
+    pub fn is_complete(&self) -> bool {
+        self.is_whole() && (self.tape.ended.get() || self.tape.source.borrow().is_end_stream())
     }
 
     pub fn size_hint(&self) -> SizeHint {
@@ -102,17 +110,24 @@ impl Playing {
             tape.readings.set(tape.readings.get() + 1);
             tape.readings.get()
         });
-        if reading != tape.readings.get() {
+        if reading != tape.readings.get() && !self.is_complete() {
             return Poll::Pending;
         }
         if let Some(kept) = tape.seen.borrow().get(self.position) {
             self.position += 1;
             return Poll::Ready(Some(Ok(kept.frame())));
         }
+        if tape.ended.get() {
+            return Poll::Ready(None);
+        }
         let frame = std::task::ready!(Pin::new(&mut *tape.source.borrow_mut()).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            tape.keep(frame);
-            self.position = tape.seen.borrow().len();
+        match &frame {
+            Some(Ok(frame)) => {
+                tape.keep(frame);
+                self.position = tape.seen.borrow().len();
+            }
+            Some(Err(_)) => {}
+            None => tape.ended.set(true),
         }
         match &frame {
             Some(Err(_)) => tape.waiting.borrow_mut().clear(),

@@ -22,7 +22,7 @@ use crate::http::deadline::{Limit, Passed};
 use crate::http::framing::Unusable;
 use crate::http::rescue::Failure;
 use crate::http::{ConnectError, Ending, SendError, Upload, Verdict, replay};
-use crate::state::Retries;
+use crate::state::{HedgeAfter, Hedging, Retries};
 use crate::telemetry::{Direction, Record};
 
 /// The attempts at one request: one, one more where nothing of the request was sent, and what the route allows.
@@ -89,17 +89,83 @@ impl<'a> Attempts<'a> {
 
     /// Follows the route's policy: counts the request, and keeps its body, since it may be sent again.
     pub fn prepare(&mut self, request: &mut Request<Upload>, grpc: bool) {
-        let Some(retries) = &self.chosen.route().retries else { return };
         let Some(budget) = self.chosen.budget() else { return };
         budget.borrow_mut().request(self.outbound.clock());
         let body = std::mem::take(request.body_mut());
         *request.body_mut() = body.keep();
+        let Some(retries) = &self.chosen.route().retries else { return };
         self.policy = Some(Policy { retries, budget, method: request.method().clone(), grpc });
     }
 
     /// Where the request goes now.
     pub fn endpoint(&self) -> &'a LiveEndpoint {
         &self.chosen.live.backends[self.chosen.backend][self.current]
+    }
+
+    /// Its index.
+    pub fn current(&self) -> usize {
+        self.current
+    }
+
+    /// An endpoint of the same backend.
+    pub fn endpoint_at(&self, index: usize) -> &'a LiveEndpoint {
+        &self.chosen.live.backends[self.chosen.backend][index]
+    }
+
+    /// How long to wait for an answer before a copy is sent; nothing while too little is known.
+    pub fn hedge_delay(&self, hedging: &Hedging) -> Option<Duration> {
+        match hedging.after {
+            HedgeAfter::Delay(delay) => Some(delay),
+            HedgeAfter::Percentile(percent) => self.chosen.latencies()?.borrow_mut().percentile(percent),
+        }
+    }
+
+    /// The copy to send, if body and budget allow one.
+    pub fn hedge(&mut self, spare: Option<Request<Upload>>) -> Option<Request<Upload>> {
+        let whole = spare.filter(|spare| spare.body().is_complete());
+        let budget = self.chosen.budget()?;
+        let sent = match &whole {
+            None => "body-under-way",
+            Some(_) if !budget.borrow_mut().try_retry(self.outbound.clock()) => "budget",
+            Some(_) => "sent",
+        };
+        self.count_hedge(sent);
+        self.tries += u32::from(sent == "sent");
+        whole.filter(|_| sent == "sent")
+    }
+
+    /// An endpoint for a copy, another than `used` and those that failed where there is one.
+    pub fn pick_beside(&self, used: &[usize]) -> usize {
+        let avoid: Vec<_> = self.failed.iter().chain(used).copied().collect();
+        let asked = Asked { failed: &avoid, key: self.chosen.key };
+        self.outbound.pick(&self.chosen.live, self.chosen.backend, asked)
+    }
+
+    /// A copy at the endpoint of `index` failed while others are under way.
+    pub fn copy_failed(&mut self, index: usize, outcome: Outcome) {
+        let trial = if index == self.current { self.trial.take() } else { None };
+        if let Some(watched) = &self.endpoint_at(index).watched {
+            watched.ended(outcome, trial);
+        }
+    }
+
+    /// The answer of the endpoint of `index` counts, for an attempt that began at `began`; `won`: it is a copy's.
+    pub fn decided(&mut self, index: usize, won: bool, began: Instant) {
+        if let Some(latencies) = self.chosen.latencies() {
+            latencies.borrow_mut().observe(self.outbound.clock(), began.elapsed());
+        }
+        if won {
+            self.count_hedge("won");
+        }
+        if index != self.current {
+            (self.current, self.trial) = (index, None);
+            self.record.moved_to(&self.chosen.series(self.outbound, index));
+        }
+    }
+
+    fn count_hedge(&self, result: &'static str) {
+        let route = &self.chosen.route().name;
+        self.outbound.worker.metrics.hedge(&self.chosen.live.name, route, result);
     }
 
     /// The current attempt begins.

@@ -15,11 +15,12 @@ use super::balance::warmup::Warmup;
 use super::balanced::Balanced;
 use super::budget::Budget;
 use super::gate::Gate;
+use super::latencies::Latencies;
 use super::outliers::{Advice, Detector, Watched};
 use super::route::RouteIndex;
 use super::view;
 use crate::http::{Upstream, UpstreamKey, Upstreams, Wire};
-use crate::state::{Backend, Destination, Endpoint, Limits, Route};
+use crate::state::{Backend, Destination, Endpoint, HedgeAfter, Limits, Route};
 use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};
 use crate::worker::Worker;
 
@@ -47,6 +48,8 @@ pub struct Live {
     /// What bounds all that is under way, and what of each route; they outlive changes of the endpoints.
     gate: Option<Rc<Gate>>,
     route_gates: Vec<Option<Rc<Gate>>>,
+    /// Of each route that sends copies after a percentile.
+    latencies: Vec<Option<Rc<RefCell<Latencies>>>>,
     used: Cell<Instant>,
 }
 
@@ -183,6 +186,7 @@ impl Live {
             Some(Self::gate_of(limits, old, &name, &route.name, place))
         });
         let route_gates = route_gates.collect();
+        let latencies = destination.routes.iter().map(|route| Self::latencies_of(route, previous)).collect();
         let used = Cell::new(Instant::now());
         let live = Self {
             destination,
@@ -195,6 +199,7 @@ impl Live {
             outliers,
             gate,
             route_gates,
+            latencies,
             used,
         };
         live.look(Duration::ZERO);
@@ -212,7 +217,8 @@ impl Live {
 
     /// The budget of the route of this name so far, if its limits have not changed.
     fn budget_of(route: &Route, previous: Option<&Self>) -> Option<Rc<RefCell<Budget>>> {
-        let limits = route.retries.as_ref()?.budget;
+        let retries = route.retries.as_ref().map(|retries| retries.budget);
+        let limits = retries.or_else(|| route.hedging.as_ref().map(|hedging| hedging.budget))?;
         let same = previous.and_then(|live| {
             let index = live.destination.routes.iter().position(|old| old.name == route.name)?;
             live.budget(index).filter(|budget| budget.borrow().limits() == limits)
@@ -257,6 +263,21 @@ impl Live {
         let outliers = self.outliers.as_deref().filter(|outliers| outliers.any_out())?;
         let watched = self.backends[backend].iter().map(|endpoint| endpoint.watched.as_ref());
         Some(outliers.advise(watched, failed))
+    }
+
+    /// What the route of this name has seen so far.
+    fn latencies_of(route: &Route, previous: Option<&Self>) -> Option<Rc<RefCell<Latencies>>> {
+        let HedgeAfter::Percentile(_) = route.hedging.as_ref()?.after else { return None };
+        let same = previous.and_then(|live| {
+            let index = live.destination.routes.iter().position(|old| old.name == route.name)?;
+            live.latencies(index)
+        });
+        Some(same.cloned().unwrap_or_default())
+    }
+
+    /// How long requests of a route take, where it wants to know.
+    pub fn latencies(&self, route: usize) -> Option<&Rc<RefCell<Latencies>>> {
+        self.latencies.get(route)?.as_ref()
     }
 
     /// What bounds the retries of a route.

@@ -12,10 +12,12 @@ use tokio::time::Instant;
 use super::attempts::Attempts;
 use super::balance::key;
 use super::budget::Budget;
+use super::hedge::First;
+use super::latencies::Latencies;
 use super::live::{Live, LiveEndpoint};
 use super::retry::Ended;
 use super::route::{Asked, Taken};
-use super::{Outbound, admit, change, cors, mirror, own_answer, split, upgrade};
+use super::{Outbound, admit, change, cors, hedge, mirror, own_answer, split, upgrade};
 use crate::http::deadline::{Deadline, Passed, within};
 use crate::http::headers::{
     ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
@@ -194,8 +196,8 @@ impl Connection {
         let asks = expect::hold(&mut request);
         loop {
             let endpoint = attempts.endpoint();
-            let wire = if asks { Wire::H1 } else { endpoint.wire(self.wire) };
-            self.dress(&mut request, seen, endpoint, attempts.tries);
+            let wire = self.dress(&mut request, seen, endpoint, attempts.tries);
+            let wire = if asks { Wire::H1 } else { wire };
             let pending = Pending::new(&endpoint.upstream);
             let sent = Instant::now();
             if let Some(limit) = &limit {
@@ -205,8 +207,18 @@ impl Connection {
                 limit.deadline.write(request.headers_mut(), sent);
             }
             let spare = attempts.spare(&request);
-            let result = within(&mut limit, timeouts.per_try, endpoint.upstream.send(request, wire)).await;
-            let result = match result {
+            let result = match &chosen.route().hedging {
+                None => within(&mut limit, timeouts.per_try, endpoint.upstream.send(request, wire))
+                    .await
+                    .map(|result| (result, pending, sent)),
+                Some(hedging) => {
+                    let deadline = limit.as_ref().map(|limit| limit.deadline);
+                    let first = First { request, wire, pending, sent };
+                    let race = Box::pin(hedge::race(self, &mut attempts, hedging, first, deadline));
+                    within(&mut limit, timeouts.per_try, race).await
+                }
+            };
+            let (result, pending, sent) = match result {
                 Ok(result) => result,
                 Err(passed) => {
                     attempts.too_slow(passed);
@@ -225,6 +237,7 @@ impl Connection {
                     });
                 }
             };
+            let endpoint = attempts.endpoint();
             match result {
                 Ok((mut response, lease)) => {
                     let seen = Seen::of(response.headers());
@@ -265,8 +278,15 @@ impl Connection {
         mirror::begin(&self.outbound, chosen, self.wire, request, dress)
     }
 
-    /// Makes the request what `endpoint` expects. `seen` are the headers that its caller and the route gave it.
-    fn dress(&self, request: &mut Request<Upload>, seen: Seen, endpoint: &LiveEndpoint, tries: u32) {
+    /// Makes the request what `endpoint` expects; gives how it travels. `seen` are the headers that its caller and the
+    /// route gave it.
+    pub(super) fn dress(
+        &self,
+        request: &mut Request<Upload>,
+        seen: Seen,
+        endpoint: &LiveEndpoint,
+        tries: u32,
+    ) -> Wire {
         *request.version_mut() = Version::HTTP_11;
         if tries > 1 || seen.any(Seen::WEFT) {
             request.headers_mut().remove(ATTEMPT_HEADER);
@@ -279,6 +299,7 @@ impl Connection {
         } else if tries > 1 || seen.any(Seen::PROTO) {
             request.headers_mut().remove(PROTO_HEADER);
         }
+        endpoint.wire(self.wire)
     }
 }
 
@@ -361,6 +382,11 @@ impl Chosen {
     /// What bounds the retries of the route.
     pub fn budget(&self) -> Option<&Rc<RefCell<Budget>>> {
         self.live.budget(self.taken.route)
+    }
+
+    /// What is known of how long its requests take, where that decides when a copy is sent.
+    pub fn latencies(&self) -> Option<&Rc<RefCell<Latencies>>> {
+        self.live.latencies(self.taken.route)
     }
 
     /// Handles for requests that this endpoint of the backend answers.

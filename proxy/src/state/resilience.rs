@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use http::Method;
+
+use super::BudgetLimits;
+
 /// When endpoints of a destination get a rest: outlier detection. At least one condition is set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outliers {
@@ -54,4 +58,26 @@ pub struct Adaptive {
     pub min: u32,
     /// ...nor higher.
     pub max: u32,
+}
+
+/// When a request is sent a second time because it is slow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hedging {
+    /// How slow it must be.
+    pub after: HedgeAfter,
+    /// Copies beside the first.
+    pub attempts: u32,
+    /// Methods that may be repeated.
+    pub methods: Vec<Method>,
+    /// Bound of all copies together, where the route has no retries, whose budget it shares.
+    pub budget: BudgetLimits,
+}
+
+/// How slow a request must be that is sent a second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HedgeAfter {
+    /// This long without the head of an answer.
+    Delay(Duration),
+    /// As long as this percent of the route's recent requests took at most.
+    Percentile(u32),
 }

@@ -110,6 +110,13 @@ struct ShedLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HedgeLabels {
+    destination: String,
+    route: String,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EjectionLabels {
     destination: String,
     reason: &'static str,
@@ -139,6 +146,7 @@ pub struct Metrics {
     ejected: Family<DestinationLabels, Gauge>,
     panics: Family<DestinationLabels, Counter>,
     sheds: Family<ShedLabels, Counter>,
+    hedges: Family<HedgeLabels, Counter>,
     concurrency_limits: Family<RouteLabels, Gauge>,
     /// Of copies of requests.
     pub mirrors: MirrorMetrics,
@@ -168,6 +176,7 @@ impl Metrics {
             ejected: Family::default(),
             panics: Family::default(),
             sheds: Family::default(),
+            hedges: Family::default(),
             concurrency_limits: Family::default(),
             mirrors: MirrorMetrics::register(registry),
         };
@@ -269,6 +278,17 @@ impl Metrics {
             "Adaptive limit of requests under way, summed over the workers",
             self.concurrency_limits.clone(),
         );
+        registry.register(
+            "weft_hedges",
+            "Copies of slow requests: sent, those that won, and why others were not sent",
+            self.hedges.clone(),
+        );
+    }
+
+    /// Counts a copy of a slow request: sent, won, or why it was not sent.
+    pub fn hedge(&self, destination: &str, route: &str, result: &'static str) {
+        let (destination, route) = (destination.to_owned(), route.to_owned());
+        self.hedges.get_or_create_owned(&HedgeLabels { destination, route, result }).inc();
     }
 
     /// Counts a request or connection that was refused at once.

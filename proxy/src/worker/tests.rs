@@ -12,6 +12,7 @@ mod forwarding;
 mod grpc;
 mod h2spec;
 mod harness;
+mod hedging;
 mod http1;
 mod http2;
 mod idle;

@@ -40,6 +40,8 @@ const RETRY_ON = [
   'unavailable',
 ] as const;
 
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH'] as const;
+
 export const retries = z.strictObject({
   attempts: z
     .int()
@@ -57,15 +59,10 @@ export const retries = z.strictObject({
     .max(16)
     .optional()
     .meta({ description: 'HTTP statuses that are tried again, beside what `on` says.' }),
-  methods: z
-    .array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH']))
-    .min(1)
-    .max(8)
-    .optional()
-    .meta({
-      description:
-        'Methods that are tried again after they may have been acted on. The idempotent ones by default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A gRPC code in `on` holds for gRPC whatever its method.',
-    }),
+  methods: z.array(z.enum(METHODS)).min(1).max(8).optional().meta({
+    description:
+      'Methods that are tried again after they may have been acted on. The idempotent ones by default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A gRPC code in `on` holds for gRPC whatever its method.',
+  }),
   budget: z
     .strictObject({
       percent: percent
@@ -83,10 +80,36 @@ export const retries = z.strictObject({
     .meta({ description: 'Bound of all retries together, so that they cannot add to an overload.' }),
 });
 
-export const hedging = z.strictObject({
-  delay: duration.meta({ description: 'Wait for an answer before the request is sent a second time.' }),
-  attempts: z.int().min(1).max(5).optional().meta({ description: 'Copies beside the first.' }),
-});
+export const hedging = withRules(
+  z.strictObject({
+    delay: duration.optional().meta({ description: 'Time without an answer after which a copy is sent.' }),
+    percentile: z.int().min(50).max(99).optional().meta({
+      description:
+        'Sends a copy of what takes longer than this percent of the recent requests of the route; none before 50 of them are known.',
+    }),
+    attempts: z
+      .int()
+      .min(1)
+      .max(5)
+      .optional()
+      .meta({ description: 'Copies beside the first. 1 by default.' }),
+    methods: z.array(z.enum(METHODS)).min(1).max(8).optional().meta({
+      description:
+        'Methods of which copies are sent. The idempotent ones by default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. gRPC needs POST.',
+    }),
+  }),
+  {
+    cel: 'has(self.delay) != has(self.percentile)',
+    message: 'give exactly one of delay and percentile',
+    holds: ({ delay, percentile }) => (delay === undefined) !== (percentile === undefined),
+  },
+  {
+    cel: "!has(self.delay) || duration(self.delay) > duration('0s')",
+    message: 'would send every request twice; give a time above 0s',
+    field: '.delay',
+    holds: ({ delay }) => delay === undefined || durationMs(delay) !== 0,
+  },
+);
 
 export const fault = z.strictObject({
   abort: withRules(

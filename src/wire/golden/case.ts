@@ -61,6 +61,15 @@ const mirror = z.strictObject({
   compare: z.strictObject({ headers: z.array(z.string()), body: z.boolean() }).exactOptional(),
 });
 
+const budget = z.strictObject({ percent: z.int(), intervalMs: z.int(), minPerSecond: z.int() });
+
+const hedging = z.strictObject({
+  after: z.union([z.strictObject({ delayMs: z.int() }), z.strictObject({ percentile: z.int() })]),
+  attempts: z.int(),
+  methods: z.array(z.string()),
+  budget,
+});
+
 const limits = z.strictObject({
   maxConnections: z.int().exactOptional(),
   maxRequests: z.int().exactOptional(),
@@ -124,7 +133,7 @@ const destination: z.ZodType<Destination> = z.strictObject({
           on: z.array(z.string()),
           statuses: z.array(z.int()),
           methods: z.array(z.string()),
-          budget: z.strictObject({ percent: z.int(), intervalMs: z.int(), minPerSecond: z.int() }),
+          budget,
         })
         .exactOptional(),
       bytesOnly: z.boolean().exactOptional(),
@@ -132,6 +141,7 @@ const destination: z.ZodType<Destination> = z.strictObject({
         .strictObject({ requestMs: z.int().exactOptional(), perTryMs: z.int().exactOptional() })
         .exactOptional(),
       actions: actions.exactOptional(),
+      hedging: hedging.exactOptional(),
       limits: limits.exactOptional(),
     }),
   ),

@@ -28,7 +28,7 @@ import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
 import { toWireLoadBalancer } from './load-balancer.js';
 import { toWireMatch } from './match.js';
-import { toWireLimits, toWireOutliers, toWireRetries, toWireTimeouts } from './resilience.js';
+import { toWireHedging, toWireLimits, toWireOutliers, toWireRetries, toWireTimeouts } from './resilience.js';
 
 /** Type URL of destinations. */
 export const DESTINATION_TYPE_URL = `type.weft.dev/${DestinationSchema.typeName}`;
@@ -108,6 +108,7 @@ function toWireRoute(route: Route): WireRoute {
     ...(route.retries === undefined ? {} : { retries: toWireRetries(route.retries) }),
     bytesOnly: route.bytesOnly ?? false,
     mirrors: (route.mirrors ?? []).map(toWireMirror),
+    ...toWireHedging(route.hedging),
     ...toWireLimits(route.limits),
   });
 }

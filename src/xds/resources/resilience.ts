@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf';
-import type { Limits, Outliers, Retries, Timeouts } from '../../model/index.js';
+import type { Budget, Hedging, Limits, Outliers, Retries, Timeouts } from '../../model/index.js';
 import {
+  type Hedging as WireHedging,
+  HedgingSchema,
   type Limits as WireLimits,
   LimitsSchema,
   type Outliers as WireOutliers,
@@ -23,10 +25,34 @@ export function toWireRetries({ attempts, on, statuses, methods, budget }: Retri
     on: [...on],
     statuses: [...statuses],
     methods: [...methods],
-    budgetPercent: budget.percent,
-    budgetIntervalMs: wireMs(budget.intervalMs),
-    budgetMinPerSecond: budget.minPerSecond,
+    ...toWireBudget(budget),
   });
+}
+
+function toWireBudget({ percent, intervalMs, minPerSecond }: Budget): {
+  budgetPercent: number;
+  budgetIntervalMs: number;
+  budgetMinPerSecond: number;
+} {
+  return {
+    budgetPercent: percent,
+    budgetIntervalMs: wireMs(intervalMs),
+    budgetMinPerSecond: minPerSecond,
+  };
+}
+
+/** The field of a route that says when a copy is sent of what is slow. */
+export function toWireHedging(hedging: Hedging | undefined): { hedging?: WireHedging } {
+  if (hedging === undefined) return {};
+  const { after, attempts, methods, budget } = hedging;
+  return {
+    hedging: create(HedgingSchema, {
+      ...('percentile' in after ? after : { delayMs: wireMs(after.delayMs) }),
+      attempts,
+      methods: [...methods],
+      ...toWireBudget(budget),
+    }),
+  };
 }
 
 /** When endpoints are ejected. */

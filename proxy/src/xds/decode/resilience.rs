@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::Reject;
-use crate::state::{Adaptive, Limits, Outliers, SuccessRate};
+use http::Method;
+
+use super::{Reject, each};
+use crate::state::{Adaptive, BudgetLimits, HedgeAfter, Hedging, Limits, Outliers, SuccessRate};
 use crate::wire::weft::v1 as wire;
 
 /// When endpoints are ejected.
@@ -49,6 +51,28 @@ pub(super) fn limits(wire: &wire::Limits) -> Result<Limits, Reject> {
         max_requests: limit(wire.max_requests),
         max_pending: wire.max_pending,
         adaptive,
+    })
+}
+
+/// When a copy is sent of what is slow.
+pub(super) fn hedging(wire: &wire::Hedging) -> Result<Hedging, Reject> {
+    let after = match (wire.delay_ms, wire.percentile) {
+        (delay @ 1.., 0) => HedgeAfter::Delay(ms(delay)),
+        (0, percent @ 1..=100) => HedgeAfter::Percentile(percent),
+        _ => return Err(reject!("hedging: either a delay or a percentile is needed")),
+    };
+    let method = |name: &String| {
+        Method::from_bytes(name.as_bytes()).map_err(|_| reject!("`{}` is no method", name.escape_default()))
+    };
+    Ok(Hedging {
+        after,
+        attempts: wire.attempts,
+        methods: each("methods", &wire.methods, method)?,
+        budget: BudgetLimits {
+            percent: wire.budget_percent,
+            interval: ms(wire.budget_interval_ms),
+            min_per_second: wire.budget_min_per_second,
+        },
     })
 }
 
