@@ -3,6 +3,7 @@
 //	testapp serve    an HTTP/1.1 + HTTP/2, gRPC and TCP service that says who it is and may call others
 //	testapp target   a service whose latency, failures and capacity a scenario sets while it runs
 //	testapp load     a client that offers a bounded rate of requests and reports what came back
+//	testapp sessions holds calls, streams and connections while their server changes
 //	testapp grpc     a client for the four kinds of gRPC call, trailers included
 //	testapp tcp      a client that half-closes and checks the bytes that return
 //	testapp post     one empty POST, for the switches an application has
@@ -16,19 +17,20 @@ import (
 )
 
 var commands = map[string]func(args []string) error{
-	"serve":   serve,
-	"target":  runTarget,
-	"load":    load,
-	"grpc":    grpcClient,
-	"tcp":     tcpClient,
-	"post":    post,
-	"request": request,
-	"call":    call,
+	"serve":    serve,
+	"target":   runTarget,
+	"load":     load,
+	"sessions": sessions,
+	"grpc":     grpcClient,
+	"tcp":      tcpClient,
+	"post":     post,
+	"request":  request,
+	"call":     call,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|grpc|tcp|post|request|call [flags]; testapp COMMAND -h explains one")
+		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|post|request|call [flags]; testapp COMMAND -h explains one")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

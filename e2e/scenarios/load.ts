@@ -45,3 +45,21 @@ export async function firstAnswer(from: Pod, to: string, app: string): Promise<v
 export function success({ requests, failed }: LoadReport): number {
   return requests === 0 ? Number.NaN : (requests - failed) / requests;
 }
+
+/** What `testapp sessions` prints: exchanges, and calls or sessions that broke by how. */
+export interface Tally {
+  readonly done: number;
+  readonly broken: Readonly<Record<string, number>>;
+}
+
+/** Unary calls at 100 a second, or ten gRPC streams or TCP connections that exchange something ten times a second. */
+export async function sessions(
+  from: Pod,
+  to: string,
+  { kind, seconds }: { kind: 'unary' | 'stream' | 'tcp'; seconds: number },
+  app: string,
+): Promise<Tally> {
+  const address = `${to}:${kind === 'tcp' ? PORTS.tcp : PORTS.grpc}`;
+  const flags = ['-kind', kind, '-address', address, '-duration', `${seconds}s`];
+  return JSON.parse(await from.run(app, 'sessions', ...flags)) as Tally;
+}

@@ -10,7 +10,7 @@ met=0
 missed=0
 failed_steps=()
 
-# tally LOG: prints "passed failed" as the runners in the log counted them (jest, cargo test, the Gateway API suite).
+# tally LOG: prints "passed failed" as the runners in the log counted them (jest, cargo test, the Gateway API suite, scenarios).
 tally() {
   sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
     /^test result:/ { passed += $4; failed += $6 }
@@ -18,6 +18,7 @@ tally() {
     /^Tests:/ {
       for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) passed += $(i-1); if ($i ~ /^failed/) failed += $(i-1) }
     }
+    /^scenarios: [0-9]+ of [0-9]+ met$/ { passed += $2; failed += $4 - $2 }
     END { print passed + 0, failed + 0 }'
 }
 
@@ -61,6 +62,8 @@ stage_check() {
 stage_unit() {
   step 'unit: control plane' npm run --silent test:unit
   step 'unit: proxy, namespaces' cargo test --quiet --workspace
+  # The tests have built this proxy.
+  WEFT_PROXY=${CARGO_TARGET_DIR:-target}/debug/weft-proxy step 'scenarios: a short run of each' e2e/scenarios/run.sh --short
 }
 
 stage_e2e() {

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+)
+
+// exchangeEvery is the pause between two exchanges of a session.
+const exchangeEvery = 100 * time.Millisecond
+
+// tally is what a run of sessions prints, as JSON.
+type tally struct {
+	mutex sync.Mutex
+	// Exchanges that succeeded.
+	Done int `json:"done"`
+	// Calls and sessions that broke, by how.
+	Broken map[string]int `json:"broken"`
+}
+
+// sessions holds what lasts longer than a request while its server changes: unary calls at a rate, streams, connections.
+// A session that breaks is counted by how, and begun anew.
+func sessions(args []string) error {
+	flags := flag.NewFlagSet("sessions", flag.ExitOnError)
+	kind := flags.String("kind", "stream", "unary: gRPC calls at -rate; stream: gRPC streams; tcp: connections")
+	address := flags.String("address", "", "host:port")
+	count := flags.Int("count", 10, "streams or connections at a time")
+	rate := flags.Float64("rate", 100, "unary calls a second")
+	duration := flags.Duration("duration", 10*time.Second, "how long")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	conn, err := grpc.NewClient(*address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDisableRetry())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	client := testpb.NewTestServiceClient(conn)
+	ctx, cancel := context.WithTimeout(context.Background(), *duration)
+	defer cancel()
+	out := &tally{Broken: map[string]int{}}
+	var running sync.WaitGroup
+	switch *kind {
+	case "unary":
+		due := make(chan time.Time)
+		go pace(ctx, due, *rate, 0)
+		for range due {
+			running.Go(func() { out.note(unary(client)) })
+		}
+	case "stream", "tcp":
+		session := func() error { return stream(ctx, client, out) }
+		if *kind == "tcp" {
+			session = func() error { return connection(ctx, *address, out) }
+		}
+		for range *count {
+			running.Go(func() {
+				for ctx.Err() == nil {
+					if err := session(); ctx.Err() == nil {
+						out.note(err)
+						time.Sleep(exchangeEvery)
+					}
+				}
+			})
+		}
+	default:
+		return fmt.Errorf("no kind %q", *kind)
+	}
+	running.Wait()
+	return json.NewEncoder(os.Stdout).Encode(out)
+}
+
+func unary(client testpb.TestServiceClient) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, err := client.EmptyCall(ctx, &testpb.Empty{})
+	return err
+}
+
+// stream exchanges messages until it breaks, which it never should by itself.
+func stream(ctx context.Context, client testpb.TestServiceClient, out *tally) error {
+	open, err := client.FullDuplexCall(ctx)
+	if err != nil {
+		return err
+	}
+	message := &testpb.StreamingOutputCallRequest{ResponseParameters: []*testpb.ResponseParameters{{Size: 1}}}
+	for ctx.Err() == nil {
+		// The reason is in what is received.
+		_ = open.Send(message)
+		if _, err := open.Recv(); err != nil {
+			return err
+		}
+		out.note(nil)
+		time.Sleep(exchangeEvery)
+	}
+	return nil
+}
+
+// connection exchanges bytes with an echo until it breaks.
+func connection(ctx context.Context, address string, out *tally) error {
+	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for buffer := []byte{'a'}; ctx.Err() == nil; time.Sleep(exchangeEvery) {
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := conn.Write(buffer); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(conn, buffer); err != nil {
+			return err
+		}
+		out.note(nil)
+	}
+	return nil
+}
+
+func (t *tally) note(err error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if err == nil {
+		t.Done++
+		return
+	}
+	t.Broken[nameOf(err)]++
+}
+
+// nameOf is one of few words for how something broke.
+func nameOf(err error) string {
+	switch known, isStatus := status.FromError(err); {
+	case isStatus && known.Code() != codes.Unknown:
+		return known.Code().String()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "closed"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "reset"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "timeout"
+	default:
+		return "other"
+	}
+}
