@@ -13,6 +13,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, OnceLock},
     thread,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -32,7 +33,7 @@ use crate::{
     probe::{Prober, Probes},
     readiness::Readiness,
     socket,
-    telemetry::Metrics,
+    telemetry::{AccessLog, Metrics},
     tls,
     worker::{self, OriginalDst, Views, WorkerContext},
     xds,
@@ -40,6 +41,9 @@ use crate::{
 use dump::Dump;
 use parts::Parts;
 use status::Status;
+
+/// How long the last lines of the access log may take, when nobody reads them.
+const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
 /// Runs the proxy until SIGTERM or SIGINT, then drains. Fails when a part of it ends before.
 pub async fn run(config: Config, log: LogLevel) -> anyhow::Result<()> {
@@ -112,8 +116,9 @@ impl Proxy {
         let (trigger, drain) = drain::channel();
         let (parts, mut ended) = parts::channel();
         let limit = self.config.drain;
+        let access_log = OnceLock::new();
         let work = async {
-            self.come_up(&parts, trigger.clone(), drain).await?;
+            self.come_up(&parts, trigger.clone(), drain, &access_log).await?;
             std::future::pending().await
         };
         tokio::select! {
@@ -129,11 +134,20 @@ impl Proxy {
                 Outcome::DeadlinePassed { open } => tracing::warn!(open, "connections are still open, ending all the same"),
             },
         }
+        if let Some(access_log) = access_log.get() {
+            access_log.flush(FLUSH_LIMIT).await;
+        }
         Ok(())
     }
 
     /// Starts every part in the order of what it needs.
-    async fn come_up(self, parts: &Parts, trigger: Trigger, drain: Drain) -> anyhow::Result<()> {
+    async fn come_up(
+        self,
+        parts: &Parts,
+        trigger: Trigger,
+        drain: Drain,
+        access_log: &OnceLock<AccessLog>,
+    ) -> anyhow::Result<()> {
         let Self { config, log, original_dst, listeners, probes, .. } = self;
         let readiness = Readiness::new();
         let certificate = readiness.block("identity certificate");
@@ -141,7 +155,11 @@ impl Proxy {
         let started = readiness.block("workers");
 
         let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
+        if config.access_log {
+            let log = AccessLog::to_stdout(&mut registry).context("cannot start the access log")?;
+            access_log.get_or_init(|| log);
+        }
+        let metrics = Metrics::register(&mut registry).with_access_log(access_log.get().cloned());
         let status = Status::register(&mut registry);
         let dump: Arc<OnceLock<Dump>> = Arc::default();
         let own = config.pod.ips.first().context("the pod has no address")?;

@@ -25,6 +25,8 @@ pub struct Config {
     pub workers: usize,
     /// Log filter, in `tracing`'s env-filter syntax.
     pub log: String,
+    /// Whether each request is written to stdout.
+    pub access_log: bool,
     /// How long a drain may last.
     pub drain: Duration,
     /// Ports the proxy listens on.
@@ -128,6 +130,7 @@ impl Config {
             probes: vars.or("WEFT_PROBES", "{}"),
             workers: vars.workers("WEFT_WORKERS")?,
             log: vars.or("WEFT_LOG", "info"),
+            access_log: vars.switched("WEFT_ACCESS_LOG")?,
             drain: Duration::from_secs(vars.parsed("WEFT_DRAIN_SECONDS", 25, "a whole number of seconds")?),
             ports: Ports::default(),
             files: Files::default(),
@@ -174,6 +177,19 @@ impl<F: Fn(&'static str) -> Option<String>> Vars<F> {
                 variable,
                 problem: format!("expected {expected}"),
                 value,
+            }),
+        }
+    }
+
+    /// `enabled` or `disabled`, the default.
+    fn switched(&self, variable: &'static str) -> Result<bool, ConfigError> {
+        match self.get(variable).as_deref().map(str::trim) {
+            None | Some("disabled") => Ok(false),
+            Some("enabled") => Ok(true),
+            Some(value) => Err(ConfigError::Invalid {
+                variable,
+                value: value.to_owned(),
+                problem: "expected `enabled` or `disabled`".to_owned(),
             }),
         }
     }
@@ -277,6 +293,7 @@ mod tests {
             ("WEFT_POD_IPS", "10.0.0.7,nonsense", "`nonsense` is no IP address"),
             ("WEFT_WORKERS", "0", "between 1 and 64"),
             ("WEFT_DRAIN_SECONDS", "1m", "whole number of seconds"),
+            ("WEFT_ACCESS_LOG", "yes", "`enabled` or `disabled`"),
         ] {
             let mut env = pod_env();
             env.insert(variable, value);

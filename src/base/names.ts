@@ -40,6 +40,7 @@ export const Annotation = {
   opaquePorts: 'weft.dev/opaque-ports',
   ingressMode: 'weft.dev/ingress-mode',
   weight: 'weft.dev/weight',
+  accessLog: 'weft.dev/access-log',
   cpuRequest: 'weft.dev/proxy-cpu-request',
   cpuLimit: 'weft.dev/proxy-cpu-limit',
   memoryRequest: 'weft.dev/proxy-memory-request',

@@ -292,6 +292,9 @@ impl HttpBody for Body {
                         exchange.record.read_grpc_status(trailers);
                         exchange.pending.read_trailers(trailers);
                     }
+                    if let Some(data) = frame.data_ref() {
+                        exchange.record.sent(data.len());
+                    }
                     if let Some(witness) = &mut exchange.witness {
                         witness.frame(frame);
                     }

@@ -56,6 +56,11 @@ impl Deadline {
         Some(Self { at: marked.map_or(at, |marked| marked.min(at)), grpc })
     }
 
+    /// The moment itself.
+    pub fn at(&self) -> Instant {
+        self.at
+    }
+
     /// What is left at `now`.
     pub fn left(&self, now: Instant) -> Duration {
         self.at.saturating_duration_since(now)

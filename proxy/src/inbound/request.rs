@@ -71,7 +71,9 @@ impl Connection {
     /// Answers one request, with the application's response or with why there is none.
     pub async fn respond(&self, mut request: Request<Incoming>) -> Response<Body> {
         let started = Instant::now();
-        let record = self.series.begin(started);
+        let mut record = self.series.begin(started);
+        record.about(&request);
+        record.upstream(self.application.key.addr);
         let seen = Seen::of(request.headers());
         let grpc = seen.any(Seen::CONTENT_TYPE) && is_grpc(request.headers());
         // What comes over h2 was judged where it began; HTTP/1.1 between proxies is rare.
@@ -90,6 +92,7 @@ impl Connection {
                 mark_elsewhere(response.headers_mut());
             }
             record.answered(response.status(), response.headers());
+            record.refused(failure.reason());
             self.worker.metrics.error(Direction::Inbound, failure.reason());
             tracing::debug!(%failure, "answered in the application's place");
             response
@@ -100,7 +103,7 @@ impl Connection {
         &self,
         request: Request<Incoming>,
         seen: Seen,
-        record: Record,
+        mut record: Record,
         started: Instant,
         grpc: bool,
     ) -> Result<Response<Body>, (Failure, Record)> {
@@ -111,6 +114,7 @@ impl Connection {
         if seen.any(Seen::DEADLINES)
             && let Some(deadline) = Deadline::read(request.headers(), started, None, grpc)
         {
+            record.deadline(Some(deadline.at()));
             if deadline.left(started).is_zero() {
                 return Err((overdue(), record));
             }

@@ -63,7 +63,7 @@ impl<'a> Attempts<'a> {
         let current = outbound.pick(&chosen.live, chosen.backend, Asked { failed: &[], key: chosen.key });
         let series = chosen.series(outbound, current);
         let record = match admitted.record {
-            None => series.begin(started),
+            None => chosen.noted(series.begin(started)),
             Some(mut record) => {
                 record.moved_to(&series);
                 record
@@ -84,6 +84,7 @@ impl<'a> Attempts<'a> {
             sent: started,
         };
         attempts.begin();
+        attempts.record.upstream(attempts.endpoint().upstream.key.addr);
         attempts
     }
 
@@ -389,6 +390,8 @@ impl<'a> Attempts<'a> {
         self.current = self.outbound.pick(&self.chosen.live, self.chosen.backend, asked);
         self.begin();
         self.record.moved_to(&self.chosen.series(self.outbound, self.current));
+        self.record.tried_again(reason);
+        self.record.upstream(self.endpoint().upstream.key.addr);
     }
 }
 

@@ -25,7 +25,7 @@ use crate::http::headers::{
 use crate::http::rescue::{Failure, rescue};
 use crate::http::{Body, Exchange, Pending, Seen, Upload, Wire, Witness, expect, framing};
 use crate::state::{Cors, DestinationView, PathMatch, Route, WeightedBackend};
-use crate::telemetry::{Direction, Record, Series};
+use crate::telemetry::{About, Direction, Record, Series};
 
 /// An HTTP connection of the application.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub(super) struct Chosen {
     pub origin: Option<Box<HeaderValue>>,
     /// What the request has in common with others that should go the same way.
     pub key: Option<u64>,
+    /// For the record that is begun, where there is an access log.
+    about: RefCell<Option<Box<About>>>,
 }
 
 /// What becomes of a request.
@@ -76,7 +78,9 @@ impl Connection {
         let http10 = request.version() == Version::HTTP_10;
         let admitted = framing::admit(&mut request, self.original).map_err(|refused| {
             let record = self.live().series_without_endpoint(&self.outbound.worker.metrics, None, None);
-            (Failure::Refused(refused), record.begin(started))
+            let mut record = record.begin(started);
+            record.about(&request);
+            (Failure::Refused(refused), record)
         });
         let result = match admitted.and_then(|()| self.choose(&request, started)) {
             Ok(Choice::Answer(response)) => Ok(*response),
@@ -89,6 +93,7 @@ impl Connection {
         let mut response = result.unwrap_or_else(|(failure, mut record)| {
             let response = rescue(&failure, grpc);
             record.answered(response.status(), response.headers());
+            record.refused(failure.reason());
             self.outbound.worker.metrics.error(Direction::Outbound, failure.reason());
             tracing::debug!(%failure, original = %self.original, "answered in the place of a destination");
             response
@@ -114,7 +119,10 @@ impl Connection {
         let live = self.live();
         let destination = &live.destination;
         let record = |route, backend| {
-            live.series_without_endpoint(&self.outbound.worker.metrics, route, backend).begin(started)
+            let series = live.series_without_endpoint(&self.outbound.worker.metrics, route, backend);
+            let mut record = series.begin(started);
+            record.about(request);
+            record
         };
         let no_route = || Failure::NoRoute { destination: live.name.clone() };
         let asked = Asked::new(request, &self.outbound.worker.workload);
@@ -154,7 +162,8 @@ impl Connection {
                 let asking = |_: &Cors| request.headers().get(ORIGIN).cloned().map(Box::new);
                 let origin = route.cors().and_then(asking);
                 let key = self.key(&live, request);
-                Ok(Choice::Send(Chosen { live, taken, share, backend, origin, key }))
+                let about = RefCell::new(self.outbound.worker.metrics.about(request));
+                Ok(Choice::Send(Chosen { live, taken, share, backend, origin, key, about }))
             }
         }
     }
@@ -192,6 +201,7 @@ impl Connection {
         }
         let admitted = admit::request(&self.outbound, chosen, self.wire, started, &mut limit).await?;
         let mut attempts = Attempts::new(&self.outbound, chosen, admitted, started);
+        attempts.record.deadline(limit.as_ref().map(|limit| limit.deadline.at()));
         attempts.prepare(&mut request, grpc);
         let asks = expect::hold(&mut request);
         loop {
@@ -366,7 +376,14 @@ impl Chosen {
     /// Of a request that reaches no endpoint.
     pub fn record(&self, outbound: &Outbound, started: Instant) -> Record {
         let (route, backend) = (Some(self.taken.route), Some(self.backend));
-        self.live.series_without_endpoint(&outbound.worker.metrics, route, backend).begin(started)
+        let series = self.live.series_without_endpoint(&outbound.worker.metrics, route, backend);
+        self.noted(series.begin(started))
+    }
+
+    /// The first record of the request, with what the access log says of it.
+    pub fn noted(&self, mut record: Record) -> Record {
+        record.noted(self.about.take());
+        record
     }
 
     /// Of the route's split.

@@ -8,6 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::mirror::MirrorMetrics;
+use super::{About, AccessLog};
 
 /// Seconds, from a loopback answer to a slow report.
 const BUCKETS: [f64; 14] =
@@ -141,6 +142,7 @@ pub struct Metrics {
     withheld: Reasons,
     errors: Reasons,
     passthrough: Reasons,
+    access_log: Option<AccessLog>,
     ejections: Family<EjectionLabels, Counter>,
     ejections_withheld: Family<EjectionLabels, Counter>,
     ejected: Family<DestinationLabels, Gauge>,
@@ -171,6 +173,7 @@ impl Metrics {
             withheld: Family::default(),
             errors: Family::default(),
             passthrough: Family::default(),
+            access_log: None,
             ejections: Family::default(),
             ejections_withheld: Family::default(),
             ejected: Family::default(),
@@ -186,6 +189,21 @@ impl Metrics {
         metrics.register_limits(registry);
         metrics.register_balancers(registry);
         metrics
+    }
+
+    /// The same, and each request is written to `log` too.
+    pub fn with_access_log(self, access_log: Option<AccessLog>) -> Self {
+        Self { access_log, ..self }
+    }
+
+    /// Where each request is written, if anywhere.
+    pub fn access_log(&self) -> Option<&AccessLog> {
+        self.access_log.as_ref()
+    }
+
+    /// What the access log says of a request; nothing without one.
+    pub fn about<B>(&self, request: &http::Request<B>) -> Option<Box<About>> {
+        self.access_log.as_ref().map(|_| Box::new(About::new(request)))
     }
 
     fn register_http(&self, registry: &mut Registry) {
@@ -370,13 +388,19 @@ impl Metrics {
 
 // === impl Direction, Tls ===
 
-impl EncodeLabelValue for Direction {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let name = match self {
+impl Direction {
+    /// As labels and lines have it.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Outbound => "outbound",
             Self::Inbound => "inbound",
-        };
-        EncodeLabelValue::encode(&name, encoder)
+        }
+    }
+}
+
+impl EncodeLabelValue for Direction {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.name(), encoder)
     }
 }
 

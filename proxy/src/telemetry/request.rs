@@ -1,12 +1,15 @@
 //! One value per request, recorded once when it is dropped, also when its future was cancelled.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
+use super::about::About;
+use super::access_log;
 use super::metrics::{DurationLabels, ResultLabels};
 use super::{Metrics, RequestLabels};
 
@@ -30,6 +33,8 @@ pub struct Record {
     started: Instant,
     code: u16,
     grpc_status: Option<u16>,
+    /// For the access log, where there is one.
+    about: Option<Box<About>>,
 }
 
 // === impl Series ===
@@ -46,7 +51,12 @@ impl Series {
 
     /// A request of this series began at `started`.
     pub fn begin(self: &Rc<Self>, started: Instant) -> Record {
-        Record { series: self.clone(), started, code: CALLER_LEFT, grpc_status: None }
+        Record { series: self.clone(), started, code: CALLER_LEFT, grpc_status: None, about: None }
+    }
+
+    #[cfg(test)]
+    pub fn labels(&self) -> &RequestLabels {
+        &self.labels
     }
 
     fn count(&self, code: u16, grpc_status: Option<u16>) {
@@ -71,6 +81,58 @@ impl Record {
     /// The request is sent again, and belongs to `series` from now on.
     pub fn moved_to(&mut self, series: &Rc<Series>) {
         self.series = series.clone();
+    }
+
+    /// What the access log says of the request; without one this does nothing.
+    pub fn about<B>(&mut self, request: &http::Request<B>) {
+        self.about = self.series.metrics.about(request);
+    }
+
+    /// The same, where the request itself has gone on.
+    pub fn noted(&mut self, about: Option<Box<About>>) {
+        self.about = about;
+    }
+
+    /// Whether it will be in the access log.
+    #[cfg(test)]
+    pub fn is_logged(&self) -> bool {
+        self.about.is_some()
+    }
+
+    /// Who has the request now.
+    pub fn upstream(&mut self, addr: SocketAddr) {
+        if let Some(about) = &mut self.about {
+            about.upstream = Some(addr);
+        }
+    }
+
+    /// The request is sent once more, because of `reason`.
+    pub fn tried_again(&mut self, reason: &'static str) {
+        if let Some(about) = &mut self.about {
+            about.attempts += 1;
+            about.retried.push(reason);
+        }
+    }
+
+    /// When the request must have ended, if it must.
+    pub fn deadline(&mut self, at: Option<Instant>) {
+        if let Some(about) = &mut self.about {
+            about.deadline = at;
+        }
+    }
+
+    /// The proxy answers itself, because of `reason`.
+    pub fn refused(&mut self, reason: &'static str) {
+        if let Some(about) = &mut self.about {
+            about.reason = Some(reason);
+        }
+    }
+
+    /// So many bytes of the response's body went on.
+    pub fn sent(&mut self, bytes: usize) {
+        if let Some(about) = &mut self.about {
+            about.bytes = about.bytes.saturating_add(bytes as u64);
+        }
     }
 
     /// The head of the response is there. Where it may tell a gRPC result, see [`Self::read_grpc_status`] too.
@@ -104,6 +166,12 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.series.duration.observe(self.started.elapsed().as_secs_f64());
         self.series.count(self.code, self.grpc_status);
+        if let Some(about) = &self.about
+            && let Some(log) = self.series.metrics.access_log()
+        {
+            let (started, code, grpc_status) = (self.started, self.code, self.grpc_status);
+            log.record(&self.series.labels, about, access_log::Result { started, code, grpc_status });
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The whole path in process: a caller's proxy, a receiver's proxy, mutual TLS with certificates made on the spot, and
 //! real sockets. Only the redirect is missing: [`OriginalDst::Fixed`] stands in for it.
 
+mod access_log;
 mod app;
 mod balance;
 mod bytes;

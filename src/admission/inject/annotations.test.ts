@@ -7,7 +7,12 @@ const read = (annotations: Record<string, string>) =>
   readAnnotations(parsePod({ metadata: { annotations }, spec: { containers: [] } }), defaults);
 
 test('a pod without annotations gets the defaults', () => {
-  expect(read({})).toEqual({ skipInboundPorts: [], skipOutboundPorts: [], resources: defaults });
+  expect(read({})).toEqual({
+    skipInboundPorts: [],
+    skipOutboundPorts: [],
+    accessLog: false,
+    resources: defaults,
+  });
 });
 
 test('ports are sorted, each once, and empty means none', () => {
@@ -26,6 +31,7 @@ test.each([
   ['weft.dev/skip-outbound-ports', '0', /"0" is no port/],
   ['weft.dev/skip-outbound-ports', '65536', /"65536" is no port/],
   ['weft.dev/opaque-ports', '3306/tcp', /"3306\/tcp" is no port/],
+  ['weft.dev/access-log', 'on', /"on" is neither "enabled" nor "disabled"/],
   ['weft.dev/ingress-mode', 'yes', /"yes" is neither "enabled" nor "disabled"/],
   ['weft.dev/weight', '0', /"0" is no weight; give a number from 1 to 1000/],
   ['weft.dev/weight', '2.5', /"2.5" is no weight/],

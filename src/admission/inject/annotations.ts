@@ -7,6 +7,8 @@ import type { ProxyResources } from './settings.js';
 export interface PodChoices {
   readonly skipInboundPorts: readonly number[];
   readonly skipOutboundPorts: readonly number[];
+  /** Whether the proxy writes each request to its stdout. Off by default: it costs CPU and disk for each request. */
+  readonly accessLog: boolean;
   /** The settings' resources where no annotation says otherwise. */
   readonly resources: ProxyResources;
 }
@@ -20,11 +22,12 @@ const { Annotation } = names;
 export function readAnnotations(pod: Pod, defaults: ProxyResources): PodChoices {
   const annotations = pod.metadata.annotations ?? {};
   portsOf(annotations, Annotation.opaquePorts);
-  checkIngressMode(annotations);
+  isEnabled(annotations, Annotation.ingressMode);
   checkWeight(annotations);
   return {
     skipInboundPorts: portsOf(annotations, Annotation.skipInboundPorts),
     skipOutboundPorts: portsOf(annotations, Annotation.skipOutboundPorts),
+    accessLog: isEnabled(annotations, Annotation.accessLog),
     resources: resourcesOf(annotations, defaults),
   };
 }
@@ -48,10 +51,11 @@ function portOf(text: string, annotation: string): number {
   );
 }
 
-function checkIngressMode(annotations: Annotations): void {
-  const value = annotations[Annotation.ingressMode];
-  if (value === undefined || value === 'enabled' || value === 'disabled') return;
-  throw invalid(Annotation.ingressMode, value, 'is neither "enabled" nor "disabled"');
+function isEnabled(annotations: Annotations, name: string): boolean {
+  const value = annotations[name];
+  if (value === undefined || value === 'disabled') return false;
+  if (value === 'enabled') return true;
+  throw invalid(name, value, 'is neither "enabled" nor "disabled"');
 }
 
 function checkWeight(annotations: Annotations): void {

@@ -73,7 +73,7 @@ export function renderProxy(
     command: [BINARY, 'run'],
     ...(settings.nativeSidecar ? { restartPolicy: 'Always' } : {}),
     ports: [{ name: 'weft-metrics', containerPort: names.ProxyPort.metrics, protocol: 'TCP' }],
-    env: renderEnv(pod, settings, originals),
+    env: [...renderEnv(pod, settings, originals), ...accessLog(choices)],
     resources: renderResources(choices.resources),
     startupProbe: { ...ready, periodSeconds: 1, failureThreshold: STARTUP_SECONDS },
     readinessProbe: { ...ready, periodSeconds: 5, failureThreshold: 3 },
@@ -108,6 +108,11 @@ export function originalsValue(originals: Originals): string {
 
 function skipOption(name: string, ports: readonly number[]): readonly (readonly [string, string])[] {
   return ports.length === 0 ? [] : [[name, ports.join(',')]];
+}
+
+/** Said only where it is on, so that other pods stay as they are. */
+function accessLog(choices: PodChoices): readonly Variable[] {
+  return choices.accessLog ? [{ name: 'WEFT_ACCESS_LOG', value: 'enabled' }] : [];
 }
 
 interface Variable {

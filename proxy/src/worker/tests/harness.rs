@@ -1,5 +1,6 @@
 //! Proxies, and clients to talk through them.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::state::{
     OutboundPolicy, Protocol, Route, Subscription, Target, TargetKind, ValueCondition, WeightedBackend,
     Workload,
 };
-use crate::telemetry::Metrics;
+use crate::telemetry::{AccessLog, Metrics};
 use crate::test_util::TestCa;
 use crate::tls;
 use crate::worker::{OriginalDst, Views, WorkerContext, run};
@@ -50,13 +51,15 @@ pub struct Start {
 /// A mesh with one authority.
 pub struct World {
     pub ca: TestCa,
+    /// Where the proxies that start from now on write requests.
+    pub access_log: RefCell<Option<AccessLog>>,
 }
 
 // === impl World ===
 
 impl World {
     pub fn new() -> Self {
-        Self { ca: TestCa::new("cluster.local") }
+        Self { ca: TestCa::new("cluster.local"), access_log: RefCell::default() }
     }
 
     pub fn id(&self, account: &str) -> Arc<SpiffeId> {
@@ -100,7 +103,7 @@ impl World {
             tls_client: tls::Client::new(certs.clone()),
             tls_server: tls::Server::new(certs),
             drain: draining,
-            metrics: Metrics::register(&mut registry),
+            metrics: Metrics::register(&mut registry).with_access_log(self.access_log.borrow().clone()),
             questions: Views::default().worker(),
         };
         std::thread::spawn(move || run(context).unwrap());

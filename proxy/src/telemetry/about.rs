@@ -1,0 +1,59 @@
+//! What the access log says of a request beside what every request is counted by.
+
+use std::net::SocketAddr;
+
+use http::{HeaderMap, Method, Request};
+use tokio::time::Instant;
+
+/// Longest path and authority that are written; a longer one is cut, so that lines stay bounded.
+const LONGEST: usize = 1024;
+
+/// Gathered while a request is under way, where there is an access log.
+#[derive(Debug)]
+pub struct About {
+    pub(super) method: Method,
+    pub(super) authority: String,
+    /// With its query, as the caller sent it.
+    pub(super) path: String,
+    pub(super) trace_id: Option<String>,
+    pub(super) upstream: Option<SocketAddr>,
+    pub(super) attempts: u32,
+    /// Why each attempt but the last was given up.
+    pub(super) retried: Vec<&'static str>,
+    pub(super) reason: Option<&'static str>,
+    pub(super) bytes: u64,
+    pub(super) deadline: Option<Instant>,
+}
+
+// === impl About ===
+
+impl About {
+    pub(super) fn new<B>(request: &Request<B>) -> Self {
+        let uri = request.uri();
+        let host = || request.headers().get(http::header::HOST)?.to_str().ok();
+        let authority = uri.authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or_default();
+        Self {
+            method: request.method().clone(),
+            authority: cut(authority),
+            path: cut(uri.path_and_query().map_or("", |path| path.as_str())),
+            trace_id: trace_id(request.headers()),
+            upstream: None,
+            attempts: 1,
+            retried: Vec::new(),
+            reason: None,
+            bytes: 0,
+            deadline: None,
+        }
+    }
+}
+
+fn cut(text: &str) -> String {
+    let end = (0..=text.len().min(LONGEST)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text[..end].to_owned()
+}
+
+/// The second field of W3C's `traceparent`, where it is one.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+}

@@ -1,0 +1,109 @@
+//! Requests through two proxies, and what both write about them.
+
+use std::io::{BufRead, BufReader, PipeReader, pipe};
+use std::time::Duration;
+
+use http::Method;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+
+use super::harness::{Proxy, World, connect, destination, read_response};
+use super::script::{Act, BROKEN, OK, Script};
+use crate::state::{BudgetLimits, Protocol, Retries, RetryOn, Timeouts};
+use crate::telemetry::AccessLog;
+
+/// A world whose proxies write where the test reads.
+fn world() -> (World, AccessLog, BufReader<PipeReader>) {
+    let (reader, writer) = pipe().unwrap();
+    let log = AccessLog::start(writer, &mut Registry::default()).unwrap();
+    let world = World::new();
+    *world.access_log.borrow_mut() = Some(log.clone());
+    (world, log, BufReader::new(reader))
+}
+
+async fn get(proxy: &Proxy, headers: &str) -> String {
+    let mut client = connect(proxy.outbound).await;
+    let head = format!("GET /a?b=c HTTP/1.1\r\nhost: reviews:8080\r\n{headers}\r\n");
+    client.write_all(head.as_bytes()).await.unwrap();
+    read_response(&mut client).await.0
+}
+
+/// The next lines. The request they are about may end a moment after its response has arrived.
+async fn lines(reader: &mut BufReader<PipeReader>, count: usize) -> Vec<Value> {
+    tokio::task::block_in_place(|| {
+        let mut line = || {
+            let mut text = String::new();
+            reader.read_line(&mut text).unwrap();
+            serde_json::from_str(&text).unwrap()
+        };
+        (0..count).map(|_| line()).collect()
+    })
+}
+
+fn of<'a>(lines: &'a [Value], direction: &str, status: u16) -> &'a Value {
+    let found = lines.iter().find(|line| line["direction"] == direction && line["status"] == status);
+    found.unwrap_or_else(|| panic!("no {direction} line with {status} in {lines:#?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ends_of_a_request_that_was_tried_twice_are_written() {
+    let (world, _log, mut written) = world();
+    let app = Script::start(|index| if index == 0 { BROKEN } else { OK }).await;
+    let receiver = world.receiver(app.addr);
+    let mut target = destination(Protocol::Http1, vec![world.meshed(&receiver)]);
+    let budget = BudgetLimits { percent: 100, interval: Duration::from_secs(10), min_per_second: 10 };
+    let (on, methods) = (vec![RetryOn::GatewayError], vec![Method::GET]);
+    let retries = Retries { attempts: 1, on, methods, budget, ..Retries::default() };
+    target.routes[0].retries = Some(Box::new(retries));
+    let caller = world.caller(target);
+    let head = get(&caller, "x-weft-deadline: 8000\r\n").await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    let lines = lines(&mut written, 3).await;
+    let outbound = of(&lines, "outbound", 200);
+    assert_eq!(
+        (&outbound["attempts"], &outbound["retried"]),
+        (&2.into(), &serde_json::json!(["status"])),
+        "{outbound}"
+    );
+    assert_eq!(
+        (&outbound["path"], &outbound["authority"]),
+        (&"/a?b=c".into(), &"reviews:8080".into()),
+        "{outbound}"
+    );
+    assert_eq!(outbound["upstream"], receiver.inbound.to_string(), "{outbound}");
+    assert!((1..8000).contains(&outbound["deadline_left_ms"].as_u64().unwrap()), "{outbound}");
+    assert_eq!(outbound["bytes"], 2, "{outbound}");
+    for (status, bytes) in [(503, 2), (200, 2)] {
+        let inbound = of(&lines, "inbound", status);
+        assert_eq!(
+            (&inbound["bytes"], &inbound["upstream"]),
+            (&bytes.into(), &app.addr.to_string().into()),
+            "{inbound}"
+        );
+        assert_eq!(
+            (&inbound["peer"], &inbound["tls"]),
+            (&world.id("web").to_string().into(), &"mutual".into()),
+            "{inbound}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_proxy_answers_itself_says_why() {
+    let (world, _log, mut written) = world();
+    let app = Script::start(|_| Act::Hang("")).await;
+    let receiver = world.receiver(app.addr);
+    let mut target = destination(Protocol::Http1, vec![world.meshed(&receiver)]);
+    target.routes[0].timeouts = Timeouts { request: Some(Duration::from_millis(80)), per_try: None };
+    let caller = world.caller(target);
+    assert!(get(&caller, "").await.starts_with("http/1.1 504"));
+    let lines = lines(&mut written, 2).await;
+    let outbound = of(&lines, "outbound", 504);
+    assert_eq!(
+        (&outbound["reason"], &outbound["deadline_left_ms"]),
+        (&"deadline-exceeded".into(), &0.into()),
+        "{outbound}"
+    );
+    assert!(outbound["duration_ms"].as_f64().unwrap() >= 80.0, "{outbound}");
+}
