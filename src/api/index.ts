@@ -12,6 +12,7 @@ export { UNSUPPORTED, type Unsupported } from './v1alpha1/unsupported.js';
 export { findUnsupported, type NotSupported } from './v1alpha1/not-supported.js';
 export {
   type BackendRef,
+  type BackendTrafficPolicy,
   type CorsFilter,
   type Filter,
   type GrpcMatch,
@@ -28,6 +29,7 @@ export {
   type PathModifier,
   type RequestRedirect,
   type RouteMetadata,
+  backendTrafficPolicy,
   grpcRoute,
   httpRoute,
 } from './gateway-api/index.js';

@@ -15,6 +15,7 @@ import { type Decided, decide } from './deciding.js';
 import { dirtyService } from './keys.js';
 import type { Mesh } from './mesh.js';
 import type { MirrorEntry, PolicyRoute, SplitEntry } from './policy.js';
+import { budgeted } from './route-budget.js';
 import { routeOn } from './route-on.js';
 import { declaredProtocol } from './protocol.js';
 import type { ServicePort } from './service.js';
@@ -57,7 +58,7 @@ function compileService(
   const decided = decide(mesh, service, port, consumerNamespace);
   const table = new BackendTable(mesh, ref.service, ref.port, ref.family);
   const protocol = protocolOf(mesh, ref, port, table);
-  const requests = compileRoutes(table, decided.routes(), ref.port);
+  const requests = compileRoutes(mesh, ref, table, decided.routes());
   const routes = decided.httpOnly && !isHttp(protocol) ? [bytesRoute(table), ...requests] : requests;
   const key = serviceDestinationKey(mesh, ref, decided);
   const choice = endpointChoice(service, decided.policy);
@@ -94,9 +95,14 @@ function bytesRoute(table: BackendTable): Route {
 
 const WHOLE_SERVICE: SplitEntry = { weight: 1, fallback: false, field: '' };
 
-function compileRoutes(table: BackendTable, routes: readonly PolicyRoute[], port: number): readonly Route[] {
+function compileRoutes(
+  mesh: Mesh,
+  { service, port }: ServiceRef,
+  table: BackendTable,
+  routes: readonly PolicyRoute[],
+): readonly Route[] {
   if (routes.length === 0) return [{ name: 'default', matches: [], split: wholeService(table) }];
-  const here = routes.flatMap((route) => routeOn(route, port));
+  const here = routes.flatMap((route) => routeOn(route, port)).map((route) => budgeted(mesh, service, route));
   if (here.length === 0) return [NO_ROUTE];
   return here.map(({ name, matches, split, mirrors, ...rest }) => ({
     ...rest,

@@ -109,7 +109,7 @@ export interface CompiledDestination {
   /** Same as `destination.key`: equal keys compiled from one mesh are equal destinations. */
   readonly key: string;
   readonly destination: Destination;
-  /** The policies whose words are in it. */
+  /** The policies and routes whose words are in it, but those that only bound what is sent again. */
   readonly sources: readonly PolicyRef[];
   /** Recompile when one of these gets dirty. */
   readonly depends: readonly DirtyKey[];

@@ -41,10 +41,14 @@ export type {
 } from './route-actions.js';
 
 export {
+  type BackendPolicy,
+  judgeBackendPolicy,
   judgeRoute,
   type MeshRoute,
   type ParentVerdict,
   type RouteKind,
+  type TargetVerdict,
+  toBackendPolicy,
   toMeshRoute,
 } from './gateway-api/index.js';
 export type { Mesh } from './mesh.js';

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { aBackendPolicy, serviceTarget } from '../testing/backend-policies.js';
 import {
   aMesh,
   aPolicy,
@@ -84,6 +85,7 @@ function change(mesh: MeshTables, roll: (sides: number) => number): Dirty {
                   anEntry({ labels: { version: `v${roll(2)}` }, fallback: roll(2) === 0 }),
                   anEntry({ service: { namespace: 'shop', name: `s${roll(3)}` } }),
                 ],
+                retries: { attempts: 1, on: ['reset'], statuses: [], methods: ['GET'] },
               },
             ],
           },
@@ -91,6 +93,15 @@ function change(mesh: MeshTables, roll: (sides: number) => number): Dirty {
         ),
       ),
     () => mesh.deletePolicy(`shop/p${roll(3)}`),
+    () =>
+      mesh.setBackendPolicy(
+        aBackendPolicy(
+          `b${roll(2)}`,
+          { retryConstraint: { budget: { percent: roll(100) } } },
+          { targets: [serviceTarget(service)] },
+        ),
+      ),
+    () => mesh.deleteBackendPolicy(`shop/b${roll(2)}`),
     () => mesh.setSettings({ ...DEFAULT_SETTINGS, mtls: roll(2) === 0 ? 'strict' : 'permissive' }),
   ];
   return changes[roll(changes.length)]!();

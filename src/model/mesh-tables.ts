@@ -1,4 +1,4 @@
-import { type MeshRoute, routeName } from './gateway-api/index.js';
+import { type BackendPolicy, type MeshRoute, routeName } from './gateway-api/index.js';
 import { canonicalIp } from './ip.js';
 import {
   type DirtyKey,
@@ -30,6 +30,7 @@ export class MeshTables implements Mesh {
   readonly workloads = new Map<string, Workload>();
   readonly policies = new Map<string, Policy>();
   readonly routes = new Map<string, MeshRoute>();
+  readonly backendPolicies = new Map<string, BackendPolicy>();
   settings: MeshSettings;
 
   private readonly sets = new Map<string, EndpointSet>();
@@ -40,6 +41,7 @@ export class MeshTables implements Mesh {
   private readonly policiesByService = new MultiMap<ServiceKey, Policy>();
   private readonly policiesByRoute = new MultiMap<string, Policy>();
   private readonly routesByService = new MultiMap<ServiceKey, MeshRoute>();
+  private readonly backendPoliciesByService = new MultiMap<ServiceKey, BackendPolicy>();
   private readonly policiesByNamespace = new MultiMap<string, Policy>();
   private readonly serviceByIp = new Map<string, ServiceKey>();
   private readonly workloadByIp = new Map<string, string>();
@@ -141,6 +143,22 @@ export class MeshTables implements Mesh {
     return new Set([...parentsOf(route)].map(dirtyService));
   }
 
+  /** An XBackendTrafficPolicy is known by the uid of its object. */
+  setBackendPolicy(policy: BackendPolicy): Dirty {
+    const before = this.deleteBackendPolicy(policy.ref.uid);
+    this.backendPolicies.set(policy.ref.uid, policy);
+    for (const service of backendsOf(policy)) this.backendPoliciesByService.add(service, policy);
+    return new Set([...before, ...backendsOf(policy).map(dirtyService)]);
+  }
+
+  deleteBackendPolicy(uid: string): Dirty {
+    const policy = this.backendPolicies.get(uid);
+    if (policy === undefined) return new Set();
+    this.backendPolicies.delete(uid);
+    for (const service of backendsOf(policy)) this.backendPoliciesByService.remove(service, policy);
+    return new Set(backendsOf(policy).map(dirtyService));
+  }
+
   serviceAt(clusterIP: string, port: number): { service: Service; port: ServicePort } | undefined {
     const key = this.serviceByIp.get(clusterIP);
     const service = key === undefined ? undefined : this.services.get(key);
@@ -173,6 +191,10 @@ export class MeshTables implements Mesh {
 
   routesOn(service: ServiceKey): readonly MeshRoute[] {
     return this.routesByService.get(service);
+  }
+
+  backendPoliciesOn(service: ServiceKey): readonly BackendPolicy[] {
+    return this.backendPoliciesByService.get(service);
   }
 
   policiesOnNamespace(namespace: string): readonly Policy[] {
@@ -245,6 +267,10 @@ function targetsOf({ targets }: Policy): {
 
 function parentsOf(route: MeshRoute): Set<ServiceKey> {
   return new Set(route.parents.map(({ service }) => service));
+}
+
+function backendsOf({ targets }: BackendPolicy): readonly ServiceKey[] {
+  return targets.map(({ namespace, name }) => serviceKey(namespace, name));
 }
 
 function dirtyAroundSet(set: EndpointSet): Dirty {

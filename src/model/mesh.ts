@@ -1,4 +1,4 @@
-import type { MeshRoute } from './gateway-api/index.js';
+import type { BackendPolicy, MeshRoute } from './gateway-api/index.js';
 import type { ServiceKey } from './keys.js';
 import type { Policy } from './policy.js';
 import type { EndpointSet, Service, ServicePort } from './service.js';
@@ -28,4 +28,8 @@ export interface Mesh {
   readonly routes: ReadonlyMap<string, MeshRoute>;
   /** Routes that name the Service as a parent, whether they act or not. */
   routesOn(service: ServiceKey): readonly MeshRoute[];
+  /** XBackendTrafficPolicies by the uids of their objects. */
+  readonly backendPolicies: ReadonlyMap<string, BackendPolicy>;
+  /** Those that name the Service, whether they act or not. */
+  backendPoliciesOn(service: ServiceKey): readonly BackendPolicy[];
 }

@@ -4,7 +4,7 @@ import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-
 
 /** The object a policy came from. */
 export interface PolicyRef {
-  readonly kind: 'TrafficPolicy' | 'HTTPRoute' | 'GRPCRoute';
+  readonly kind: 'TrafficPolicy' | 'HTTPRoute' | 'GRPCRoute' | 'XBackendTrafficPolicy';
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -68,8 +68,10 @@ export interface PolicyRoute {
   readonly mirrors?: readonly MirrorEntry[];
   readonly timeouts?: Timeouts;
   readonly actions?: RouteActions;
-  readonly retries?: Retries;
-  readonly hedging?: Hedging;
+  readonly retries?: Omit<Retries, 'budget'>;
+  readonly hedging?: Omit<Hedging, 'budget'>;
+  /** Of both together; absent: that of the Services its requests go to, else the usual one. */
+  readonly budget?: Budget;
   readonly limits?: Limits;
 }
 
@@ -86,7 +88,7 @@ export interface Retries {
 }
 
 /** Of retries, where nobody says otherwise: a fifth of the requests within 10 s, and 10 a second in any case. */
-export const DEFAULT_BUDGET: Retries['budget'] = { percent: 20, intervalMs: 10_000, minPerSecond: 10 };
+export const DEFAULT_BUDGET: Budget = { percent: 20, intervalMs: 10_000, minPerSecond: 10 };
 
 /** In milliseconds; absent: none. */
 export interface Timeouts {

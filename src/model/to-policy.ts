@@ -131,6 +131,7 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
     ...translateLimits(route.limits),
     ...(actions === undefined ? {} : { actions }),
     ...(route.retries === undefined ? {} : { retries: translateRetries(route.retries) }),
+    ...translateBudget(route.retries?.budget),
   };
 }
 
@@ -147,13 +148,12 @@ function translateTimeouts(timeouts: ApiRoute['timeouts']): { readonly timeouts?
 
 const RETRY_ON = ['connect-failure', 'reset', 'refused-stream', 'gateway-error', 'unavailable'];
 
-function translateRetries(retries: NonNullable<ApiRoute['retries']>): Retries {
+function translateRetries(retries: NonNullable<ApiRoute['retries']>): Omit<Retries, 'budget'> {
   return {
     attempts: retries.attempts ?? 2,
     on: retries.on ?? RETRY_ON,
     statuses: retries.statuses ?? [],
     methods: retries.methods ?? IDEMPOTENT,
-    budget: translateBudget(retries),
   };
 }
 

@@ -1,6 +1,6 @@
 import { type TrafficPolicy, durationMs } from '../api/index.js';
-import { DEFAULT_BUDGET } from './policy.js';
-import type { Budget, Hedging, Limits, Outliers } from './resilience.js';
+import { DEFAULT_BUDGET, type PolicyRoute } from './policy.js';
+import type { Limits, Outliers } from './resilience.js';
 
 type ApiBreaker = NonNullable<TrafficPolicy['spec']['circuitBreaker']>;
 type ApiRoute = NonNullable<TrafficPolicy['spec']['routes']>[number];
@@ -65,7 +65,7 @@ function translateAdaptive(adaptive: ApiLimits['adaptiveConcurrency']): Pick<Lim
 export const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'];
 
 /** When a copy is sent of what is slow; it counts in the budget of the route's retries. */
-export function translateHedging({ hedging, retries }: ApiRoute): { readonly hedging?: Hedging } {
+export function translateHedging({ hedging }: ApiRoute): Pick<PolicyRoute, 'hedging'> {
   if (hedging === undefined) return {};
   const { delay, percentile, attempts, methods } = hedging;
   return {
@@ -73,18 +73,22 @@ export function translateHedging({ hedging, retries }: ApiRoute): { readonly hed
       after: percentile === undefined ? { delayMs: positiveMs(delay) ?? 1 } : { percentile },
       attempts: attempts ?? 1,
       methods: methods ?? IDEMPOTENT,
-      budget: translateBudget(retries),
     },
   };
 }
 
-/** Of retries and copies together. */
-export function translateBudget(retries: ApiRoute['retries']): Budget {
-  const { percent, interval, minPerSecond } = retries?.budget ?? {};
+/** Of retries and copies together, where the user says something of it. */
+export function translateBudget(
+  budget: NonNullable<ApiRoute['retries']>['budget'],
+): Pick<PolicyRoute, 'budget'> {
+  if (budget === undefined) return {};
+  const { percent, interval, minPerSecond } = budget;
   return {
-    percent: percent ?? DEFAULT_BUDGET.percent,
-    intervalMs: positiveMs(interval) ?? DEFAULT_BUDGET.intervalMs,
-    minPerSecond: minPerSecond ?? DEFAULT_BUDGET.minPerSecond,
+    budget: {
+      percent: percent ?? DEFAULT_BUDGET.percent,
+      intervalMs: positiveMs(interval) ?? DEFAULT_BUDGET.intervalMs,
+      minPerSecond: minPerSecond ?? DEFAULT_BUDGET.minPerSecond,
+    },
   };
 }
 

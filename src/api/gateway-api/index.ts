@@ -12,5 +12,6 @@ export type {
   RequestRedirect,
   RouteMetadata,
 } from './parts.js';
+export { type BackendTrafficPolicy, backendTrafficPolicy } from './backend-traffic-policy.js';
 export { type GrpcMatch, type GrpcRoute, type GrpcRule, grpcRoute } from './grpc-route.js';
 export { type HttpMatch, type HttpRetry, type HttpRoute, type HttpRule, httpRoute } from './http-route.js';

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 import { toPolicy } from '../to-policy.js';
+import { toBackendPolicy } from './to-backend-policy.js';
 import { toMeshRoute } from './to-mesh-route.js';
 
 const page = readFileSync('docs/gateway-api.md', 'utf8');
@@ -14,6 +15,8 @@ test.each(objects.map((object) => [object.kind, object.metadata.name, object] as
   (kind, _name, object) => {
     if (kind === 'HTTPRoute' || kind === 'GRPCRoute') {
       expect(toMeshRoute(kind, object)!.problems).toEqual([]);
+    } else if (kind === 'XBackendTrafficPolicy') {
+      expect(toBackendPolicy(object)).toMatchObject({ budget: {}, problems: [] });
     } else {
       expect(toPolicy(object).problems).toEqual([]);
     }

@@ -1,5 +1,5 @@
 import { compare } from '../winner.js';
-import type { PolicyRoute, RouteMatch } from '../policy.js';
+import type { PolicyRef, PolicyRoute, RouteMatch } from '../policy.js';
 import type { MeshRoute, RankedMatch, RouteRule } from './mesh-route.js';
 
 interface Entry {
@@ -27,8 +27,8 @@ export function mergeRoutes(
   return runs(sorted).map(({ rule, matches }) => ({ ...(acting.get(rule) ?? rule.route), matches }));
 }
 
-/** Of two routes the one that decides where precedence does not. */
-export function olderFirst(a: MeshRoute, b: MeshRoute): number {
+/** Of two routes or policies the one that decides where nothing else does. */
+export function olderFirst(a: { readonly ref: PolicyRef }, b: { readonly ref: PolicyRef }): number {
   return (
     compare(a.ref.creationTimestamp, b.ref.creationTimestamp) ||
     compare(`${a.ref.namespace}/${a.ref.name}`, `${b.ref.namespace}/${b.ref.name}`)

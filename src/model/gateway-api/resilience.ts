@@ -1,5 +1,5 @@
 import { type HttpRetry, type HttpRule, durationMs } from '../../api/index.js';
-import { DEFAULT_BUDGET, type Retries, type Timeouts } from '../policy.js';
+import type { PolicyRoute, Timeouts } from '../policy.js';
 import type { Notes } from './notes.js';
 
 /** GEP-1742. A duration of zero is no limit. `backendRequest` is the time of one try until the head of its response. */
@@ -30,7 +30,7 @@ export function readRetries(
   given: HttpRetry | undefined,
   field: string,
   notes: Notes,
-): { readonly retries?: Retries } {
+): Pick<PolicyRoute, 'retries'> {
   const { codes = [], attempts = 1, backoff } = given ?? { attempts: 0 };
   if (backoff !== undefined) {
     notes.unsupported(`${field}.backoff`, 'is not supported; remove it, Weft waits with jitter of its own');
@@ -45,7 +45,6 @@ export function readRetries(
       on: ['connect-failure', 'reset', 'refused-stream'],
       statuses: codes,
       methods: METHODS,
-      budget: DEFAULT_BUDGET,
     },
   };
 }

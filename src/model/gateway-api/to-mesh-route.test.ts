@@ -188,7 +188,7 @@ describe('what a rule does', () => {
       retry: { codes: [503], attempts: 3 },
     });
     expect(route.timeouts).toEqual({ requestMs: 10_000, perTryMs: 500 });
-    expect(route.retries).toMatchObject({ attempts: 3, statuses: [503], budget: { percent: 20 } });
+    expect(route.retries).toMatchObject({ attempts: 3, statuses: [503] });
     expect(rule({ timeouts: { request: '0s' } }).route.timeouts).toBeUndefined();
   });
 

@@ -1,0 +1,120 @@
+import { describe, expect, test } from '@jest/globals';
+import { aBackendPolicy, backendPolicyObject, serviceTarget } from '../../testing/backend-policies.js';
+import { aService, aShop } from '../../testing/mesh.js';
+import type { Dirty, MeshTables } from '../mesh-tables.js';
+import { judgeBackendPolicy } from './judge-backend-policy.js';
+import { toBackendPolicy } from './to-backend-policy.js';
+
+const USUAL = { percent: 20, intervalMs: 10_000, minPerSecond: 10 };
+const constraint = (retryConstraint: object): object => ({ retryConstraint });
+
+describe('reading', () => {
+  test.each([
+    ['no constraint', {}, undefined],
+    ['an empty one', constraint({}), USUAL],
+    ['a percentage', constraint({ budget: { percent: 5 } }), { ...USUAL, percent: 5 }],
+    ['none at all', constraint({ budget: { percent: 0 } }), { ...USUAL, percent: 0 }],
+    ['an interval', constraint({ budget: { interval: '1m' } }), { ...USUAL, intervalMs: 60_000 }],
+    ['a count', constraint({ minRetryRate: { count: 3 } }), { ...USUAL, minPerSecond: 3 }],
+    [
+      'a rate of half a second',
+      constraint({ minRetryRate: { interval: '500ms' } }),
+      { ...USUAL, minPerSecond: 20 },
+    ],
+    [
+      'less than one a second',
+      constraint({ minRetryRate: { interval: '1m' } }),
+      { ...USUAL, minPerSecond: 1 },
+    ],
+    [
+      'more than anybody needs',
+      constraint({ minRetryRate: { count: 1_000_000, interval: '1ms' } }),
+      { ...USUAL, minPerSecond: 1_000_000 },
+    ],
+  ])('%s', (_what, spec, budget) => {
+    const policy = aBackendPolicy('p', spec);
+    expect(policy.budget).toEqual(budget);
+    expect(policy.problems).toEqual([]);
+  });
+
+  test.each([
+    ['spec.sessionPersistence', { ...constraint({}), sessionPersistence: { sessionName: 'a' } }],
+    ['spec.retryConstraint.budget.interval', constraint({ budget: { interval: 'soon' } })],
+    ['spec.retryConstraint.minRetryRate.interval', constraint({ minRetryRate: { interval: '0ms' } })],
+  ])('a policy with a bad %s does not act, and says where', (field, spec) => {
+    const policy = aBackendPolicy('p', spec);
+    expect(policy.budget).toBeUndefined();
+    expect(policy.problems).toMatchObject([{ reason: 'Invalid', field }]);
+  });
+
+  test('targets that are no Services are for others', () => {
+    const targets = [
+      { group: 'gateway.networking.x-k8s.io', kind: 'XBackend', name: 'b' },
+      serviceTarget('a'),
+    ];
+    expect(aBackendPolicy('p', {}, { targets }).targets).toEqual([
+      { namespace: 'shop', name: 'a', field: 'spec.targetRefs[1]' },
+    ]);
+  });
+
+  test('what has not the shape of the API is no policy', () => {
+    expect(
+      toBackendPolicy(backendPolicyObject('p', constraint({ budget: { percent: 'a' } }))),
+    ).toBeUndefined();
+  });
+});
+
+/** Reasons of `shop/<name>` in the order of its targets. */
+function reasons(mesh: MeshTables, name: string): readonly string[] {
+  const policy = mesh.backendPolicies.get(`shop/${name}`)!;
+  return judgeBackendPolicy(mesh, policy).map(({ accepted: { status, reason } }) => `${status} ${reason}`);
+}
+
+describe('status', () => {
+  const OLD = { createdAt: '2025-01-01T00:00:00Z' };
+
+  test.each([
+    ['one alone', constraint({}), [], 'True Accepted'],
+    ['one that says nothing', {}, [aBackendPolicy('a', constraint({}))], 'True Accepted'],
+    ['a younger one', constraint({}), [aBackendPolicy('z', constraint({}), OLD)], 'False Conflicted'],
+    ['the second by name', constraint({}), [aBackendPolicy('a', constraint({}))], 'False Conflicted'],
+    ['the first by name', constraint({}), [aBackendPolicy('z', constraint({}))], 'True Accepted'],
+    [
+      'one beside an older that says nothing',
+      constraint({}),
+      [aBackendPolicy('z', {}, OLD)],
+      'True Accepted',
+    ],
+    [
+      'one beside an older that cannot act',
+      constraint({}),
+      [aBackendPolicy('z', { ...constraint({}), sessionPersistence: {} }, OLD)],
+      'True Accepted',
+    ],
+    ['one that cannot act', { ...constraint({}), sessionPersistence: {} }, [], 'False Invalid'],
+  ])('%s', (_what, spec, others, expected) => {
+    const mesh = aShop();
+    for (const policy of [aBackendPolicy('m', spec), ...others]) mesh.setBackendPolicy(policy);
+    expect(reasons(mesh, 'm')).toEqual([expected]);
+  });
+
+  test('each target by itself', () => {
+    const mesh = aShop();
+    const targets = [serviceTarget('reviews'), serviceTarget('gone')];
+    mesh.setBackendPolicy(aBackendPolicy('m', constraint({}), { targets }));
+    expect(reasons(mesh, 'm')).toEqual(['True Accepted', 'False TargetNotFound']);
+    mesh.setService(aService({ name: 'gone', clusterIPs: [] }));
+    expect(reasons(mesh, 'm')).toEqual(['True Accepted', 'True Accepted']);
+  });
+});
+
+test('a policy dirties the Services that it names and those that it named', () => {
+  const mesh = aShop();
+  const on = (...names: string[]): Dirty =>
+    mesh.setBackendPolicy(aBackendPolicy('p', constraint({}), { targets: names.map(serviceTarget) }));
+  expect([...on('a')]).toEqual(['service/shop/a']);
+  expect([...on('b')]).toEqual(['service/shop/a', 'service/shop/b']);
+  expect(mesh.backendPoliciesOn('shop/a')).toEqual([]);
+  expect([...mesh.deleteBackendPolicy('shop/p')]).toEqual(['service/shop/b']);
+  expect(mesh.backendPolicies.size + mesh.backendPoliciesOn('shop/b').length).toBe(0);
+});
