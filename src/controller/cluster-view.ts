@@ -5,6 +5,7 @@ import {
   createInformerMetrics,
   superviseInformers,
   type AnyInformer,
+  type BackendPolicyObject,
   type CustomObject,
   type EndpointSlice,
   type InformerOptions,
@@ -48,6 +49,7 @@ export interface ClusterView {
   readonly grpcRoutes: Informer<RouteObject>;
   /** Of Gateway API's experimental channel, where it is installed. */
   readonly meshes: Informer<MeshObject>;
+  readonly backendPolicies: Informer<BackendPolicyObject>;
   readonly meshConfigs: Informer<CustomObject>;
   /** Secret `weft-issuer` only. */
   readonly issuer: Informer<Secret>;
@@ -86,6 +88,7 @@ export function createClusterView(options: ClusterViewOptions): ClusterView {
     httpRoutes: make({ resource: Resources.httpRoute, optional: true }),
     grpcRoutes: make({ resource: Resources.grpcRoute, optional: true }),
     meshes: make({ resource: Resources.mesh, optional: true }),
+    backendPolicies: make({ resource: Resources.backendPolicy, optional: true }),
     meshConfigs: make({ resource: Resources.meshConfig, optional: true }),
     issuer: make({
       resource: Resources.secret,
@@ -123,7 +126,7 @@ export async function viewSynced(view: ClusterView): Promise<void> {
 
 function informersOf(view: ClusterView): readonly AnyInformer[] {
   const { namespaces, nodes, pods, services, endpointSlices, issuer, acks } = view;
-  const { policies, httpRoutes, grpcRoutes, meshes, meshConfigs } = view;
+  const { policies, httpRoutes, grpcRoutes, meshes, backendPolicies, meshConfigs } = view;
   const ofCluster = [namespaces, nodes, pods, services, endpointSlices, issuer, acks];
-  return [...ofCluster, policies, httpRoutes, grpcRoutes, meshes, meshConfigs];
+  return [...ofCluster, policies, httpRoutes, grpcRoutes, meshes, backendPolicies, meshConfigs];
 }

@@ -1,5 +1,6 @@
 import type { Logger } from '../base/index.js';
 import type {
+  BackendPolicyObject,
   Change,
   CustomObject,
   EndpointSlice,
@@ -21,6 +22,7 @@ import {
 import type { ClusterView } from './cluster-view.js';
 import {
   hasEnded,
+  readBackendPolicy,
   readPolicy,
   readRoute,
   readSettings,
@@ -71,6 +73,7 @@ export class Collector {
     view.policies.store.onChange((change) => this.#policy(change));
     view.httpRoutes.store.onChange((change) => this.#route('HTTPRoute', change));
     view.grpcRoutes.store.onChange((change) => this.#route('GRPCRoute', change));
+    view.backendPolicies.store.onChange((change) => this.#backendPolicy(change));
     view.meshConfigs.store.onChange(() => this.#settings());
   }
 
@@ -145,6 +148,20 @@ export class Collector {
     const route = readRoute(kind, change.object);
     if (route !== undefined) this.#dirty(this.#tables.setRoute(route));
     else this.#options.log.warn({ route: change.key, kind }, 'a route is not as Gateway API v1 shapes it');
+  }
+
+  #backendPolicy(change: Change<BackendPolicyObject>): void {
+    const previous = change.previous?.metadata.uid;
+    const uid = change.type === 'set' ? change.object.metadata.uid : undefined;
+    if (previous !== undefined && previous !== uid) this.#dirty(this.#tables.deleteBackendPolicy(previous));
+    if (change.type === 'delete' || isSameSpec(change.previous, change.object)) return;
+    const policy = readBackendPolicy(change.object);
+    if (policy !== undefined) this.#dirty(this.#tables.setBackendPolicy(policy));
+    else
+      this.#options.log.warn(
+        { policy: change.key },
+        'an XBackendTrafficPolicy has not the shape of its version',
+      );
   }
 
   #settings(): void {

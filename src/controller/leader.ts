@@ -2,6 +2,7 @@ import { untilAborted, type Clock, type Logger, type Metrics, type Watched } fro
 import type { IssuerMaterial } from '../identity/index.js';
 import { createQueueMetrics, type KubeClient } from '../kube/index.js';
 import type { OwnAcks, OwnPod } from './acks.js';
+import { writeBackendPolicyStatuses } from './backend-policy-status-writer.js';
 import { viewSynced, type ClusterView } from './cluster-view.js';
 import type { Collector } from './collector.js';
 import { reportInjection } from './injection-events.js';
@@ -46,6 +47,7 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
       await Promise.all([
         writeStatuses(shared, either),
         writeRouteStatuses(shared, either),
+        writeBackendPolicyStatuses(shared, either),
         writeMeshStatuses(shared, either),
         publishTrust(shared, either),
         reportInjection(shared, either),

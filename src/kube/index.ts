@@ -18,6 +18,7 @@ export {
   type LeaseTiming,
 } from './lease.js';
 export type {
+  BackendPolicyObject,
   Condition,
   ConfigMap,
   ContainerPort,

@@ -13,6 +13,7 @@ import type {
 } from '@kubernetes/client-node';
 import { names } from '../base/index.js';
 import type {
+  BackendPolicyObject,
   Condition,
   ConfigMap,
   CustomObject,
@@ -238,6 +239,18 @@ export function keepRoute(raw: RawObject): RouteObject {
     metadata: keepMeta(raw.metadata),
     spec: raw.spec ?? {},
     parents: status?.parents ?? [],
+  };
+}
+
+/** Gateway API's XBackendTrafficPolicy, which other controllers write into, too. */
+export function keepBackendPolicy(raw: RawObject): BackendPolicyObject {
+  const status = raw.status as { ancestors?: unknown[] } | undefined;
+  return {
+    apiVersion: raw.apiVersion ?? '',
+    kind: raw.kind ?? '',
+    metadata: keepMeta(raw.metadata),
+    spec: raw.spec ?? {},
+    ancestors: status?.ancestors ?? [],
   };
 }
 

@@ -125,6 +125,15 @@ export interface RouteObject extends KubeObject {
   readonly parents: readonly unknown[];
 }
 
+/** Gateway API's XBackendTrafficPolicy: what the user wrote stays unparsed here. */
+export interface BackendPolicyObject extends KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly spec: unknown;
+  /** Entries of `status.ancestors`, ours and those of other controllers, as they are. */
+  readonly ancestors: readonly unknown[];
+}
+
 /** Gateway API's XMesh: who the mesh of a cluster is. */
 export interface MeshObject extends KubeObject {
   readonly controllerName: string;

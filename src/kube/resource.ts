@@ -1,5 +1,6 @@
 import { names } from '../base/index.js';
 import {
+  keepBackendPolicy,
   keepConfigMap,
   keepCustom,
   keepEndpointSlice,
@@ -29,6 +30,9 @@ const OUR_VERSION = `${names.API_GROUP}/${names.API_VERSION}`;
 
 const GATEWAY_API_VERSION = 'gateway.networking.k8s.io/v1';
 
+/** Of its experimental channel. */
+const GATEWAY_API_X_VERSION = 'gateway.networking.x-k8s.io/v1alpha1';
+
 /** Every kind that Weft reads or writes. */
 export const Resources = {
   namespace: { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', keep: keepNamespace },
@@ -52,10 +56,16 @@ export const Resources = {
   },
   replicaSet: { apiVersion: 'apps/v1', kind: 'ReplicaSet', plural: 'replicasets', keep: keepNothing },
   mesh: {
-    apiVersion: 'gateway.networking.x-k8s.io/v1alpha1',
+    apiVersion: GATEWAY_API_X_VERSION,
     kind: 'XMesh',
     plural: 'xmeshes',
     keep: keepMesh,
+  },
+  backendPolicy: {
+    apiVersion: GATEWAY_API_X_VERSION,
+    kind: 'XBackendTrafficPolicy',
+    plural: 'xbackendtrafficpolicies',
+    keep: keepBackendPolicy,
   },
   httpRoute: {
     apiVersion: GATEWAY_API_VERSION,
