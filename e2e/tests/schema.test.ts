@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { UNSUPPORTED } from '../../src/api/index.js';
-import { BAD_SPECS, GOOD_SPECS, policyWith, specWithField } from '../../src/testing/policy-cases.js';
+import { BAD_SPECS, GOOD_SPECS, policyWith } from '../../src/testing/policy-cases.js';
+import { specWithField } from '../../src/testing/spec-with-field.js';
 import { kubectlRefused, run, useCluster } from '../support/run.js';
 
 const list = (items: object[]): string => JSON.stringify({ apiVersion: 'v1', kind: 'List', items });

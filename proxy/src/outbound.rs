@@ -11,6 +11,7 @@ mod budget;
 mod change;
 mod cors;
 mod ejection;
+mod fault;
 mod gate;
 mod gradient;
 mod hedge;

@@ -22,7 +22,9 @@ pub use destination::{
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub use mirror::{Compared, Mirror};
-pub use resilience::{Adaptive, HedgeAfter, Hedging, Limits, Outliers, SuccessRate};
+pub use resilience::{
+    Abort, Adaptive, Delay, Fault, HedgeAfter, Hedging, Limits, Outliers, Share, SuccessRate,
+};
 pub use subscription::Subscription;
 pub(crate) use table::{Changes, SharedTable};
 pub use workload::{InboundPort, MtlsMode, OutboundPolicy, Workload};

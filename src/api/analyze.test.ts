@@ -65,10 +65,11 @@ test('a version that does not exist is reported', () => {
 test('several mistakes in one object are all reported', () => {
   const found = analyzed(
     policy(
-      '{targetRefs: [{kind: Service, name: A_}], routes: [{split: [{weight: -1}], timeouts: {request: soon}, fault: {}}]}',
+      '{targetRefs: [{kind: Service, name: A_}], routes: [{split: [{weight: -1}], timeouts: {request: soon}, fault: {}}], rateLimit: [{requests: 1, per: 1s}]}',
     ),
   );
   expect(found.map((text) => text.split(':')[0]).sort()).toEqual([
+    'spec.rateLimit',
     'spec.routes[0].fault',
     'spec.routes[0].split[0].weight',
     'spec.routes[0].timeouts.request',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { brokenRules } from '../testing/cel-rules.js';
-import { BAD_SPECS, GOOD_SPECS, policyWith, specWithField } from '../testing/policy-cases.js';
+import { BAD_SPECS, GOOD_SPECS, policyWith } from '../testing/policy-cases.js';
+import { specWithField } from '../testing/spec-with-field.js';
 import { analyze } from './analyze.js';
 import { specSchema } from './generate/kind-schema.js';
 import { trafficPolicy } from './v1alpha1/traffic-policy.js';

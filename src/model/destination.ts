@@ -1,6 +1,6 @@
 import type { DirtyKey, ServiceKey } from './keys.js';
 import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
-import type { Hedging, Limits, Outliers } from './resilience.js';
+import type { Fault, Hedging, Limits, Outliers } from './resilience.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 import type { MtlsMode, OutboundPolicy } from './settings.js';
 
@@ -86,6 +86,7 @@ export interface Route {
   readonly timeouts?: Timeouts;
   readonly retries?: Retries;
   readonly hedging?: Hedging;
+  readonly fault?: Fault;
   readonly limits?: Limits;
   readonly actions?: RouteActions;
 }

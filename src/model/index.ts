@@ -25,7 +25,7 @@ export type {
   Timeouts,
 } from './policy.js';
 
-export type { Budget, Hedging, Limits, Outliers } from './resilience.js';
+export type { Budget, Fault, Hedging, Limits, Outliers } from './resilience.js';
 
 export type {
   Answer,

@@ -1,5 +1,5 @@
 import type { ServiceKey } from './keys.js';
-import type { Budget, Hedging, Limits, Outliers } from './resilience.js';
+import type { Budget, Fault, Hedging, Limits, Outliers } from './resilience.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 
 /** The object a policy came from. */
@@ -72,6 +72,7 @@ export interface PolicyRoute {
   readonly hedging?: Omit<Hedging, 'budget'>;
   /** Of both together; absent: that of the Services its requests go to, else the usual one. */
   readonly budget?: Budget;
+  readonly fault?: Fault;
   readonly limits?: Limits;
 }
 

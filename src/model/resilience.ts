@@ -1,5 +1,7 @@
 /** What a destination and its routes do about failures and overload, with every default filled in. */
 
+import type { Portion } from './route-actions.js';
+
 /** When endpoints of a destination get a rest: outlier detection. At least one condition is set. */
 export interface Outliers {
   /** Failures of any kind in a row. */
@@ -50,4 +52,17 @@ export interface Budget {
   readonly intervalMs: number;
   /** Allowed in any case. */
   readonly minPerSecond: number;
+}
+
+/** Failures on purpose. At least one of both is set. */
+export interface Fault {
+  readonly abort?: {
+    readonly portion: Portion;
+    readonly status: number;
+    /** For gRPC callers. */
+    readonly grpcStatus: number;
+  };
+  readonly delay?: { readonly portion: Portion; readonly durationMs: number };
+  /** At once to the destination, in a worker of a caller; further requests are spared. */
+  readonly maxActive: number;
 }

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { UNSUPPORTED, trafficPolicy } from '../api/index.js';
 import { fieldsOf, toStructural } from '../api/schema/structural.js';
+import { faultCases } from '../testing/fault-cases.js';
 import { aRoute } from '../testing/gateway-routes.js';
 import { aPort, aService, aShop, aWorkload, anAddress, anEndpointSet } from '../testing/mesh.js';
-import { specWithField } from '../testing/policy-cases.js';
+import { specWithField } from '../testing/spec-with-field.js';
 import { encodeDestination } from '../xds/resources/index.js';
 import { compileDestination } from './compile-destination.js';
 import { toPolicy } from './to-policy.js';
@@ -389,6 +390,7 @@ const WORKING: Record<string, [object, object]> = {
     routed({ redirect: { port: 1, statusCode: 308 } }),
   ],
   ...corsCases(),
+  ...faultCases(routed),
   'spec.routes[].mirror[].service.name': [mirror({}), mirror({ service: { name: 'reviews' } })],
   'spec.routes[].mirror[].service.namespace': [
     mirror({}),

@@ -16,6 +16,7 @@ import {
   type Timeouts,
 } from './policy.js';
 import type { Problem } from './problem.js';
+import { translateFault } from './to-fault.js';
 import { translateLoadBalancer } from './to-load-balancer.js';
 import {
   IDEMPOTENT,
@@ -25,6 +26,7 @@ import {
   translateLimits,
   translateOutliers,
 } from './to-resilience.js';
+import { translatePortion } from './to-portion.js';
 import { translateActions, translateHeaders } from './to-route-actions.js';
 
 /**
@@ -128,6 +130,7 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
         }),
     ...translateTimeouts(route.timeouts),
     ...translateHedging(route),
+    ...translateFault(route.fault),
     ...translateLimits(route.limits),
     ...(actions === undefined ? {} : { actions }),
     ...(route.retries === undefined ? {} : { retries: translateRetries(route.retries) }),
@@ -170,14 +173,11 @@ function translateSplit(entry: ApiSplit, field: string, namespace: string): Spli
 }
 
 function translateMirror(entry: ApiMirror, field: string, namespace: string): MirrorEntry {
-  const { percent, fraction, compare } = entry;
+  const { compare } = entry;
   return {
     ...translateBackend(entry, namespace),
     fallback: false,
-    portion:
-      fraction === undefined
-        ? { numerator: percent ?? 0, denominator: 100 }
-        : { numerator: fraction.numerator, denominator: fraction.denominator ?? 100 },
+    portion: translatePortion(entry),
     ...(compare === undefined
       ? {}
       : {

@@ -1,5 +1,4 @@
-import { trafficPolicy } from '../api/index.js';
-import { type StructuralSchema, toStructural } from '../api/schema/structural.js';
+import { BAD_FAULTS, GOOD_FAULTS } from './fault-cases.js';
 
 /** TrafficPolicies that are good or bad by themselves, for every judge: weft analyze, CEL in process, the API server. */
 
@@ -14,35 +13,6 @@ export function policyWith(spec: object, name = 'reviews'): Record<string, unkno
     metadata: { name, namespace: 'default' },
     spec: { ...TARGETING, ...spec },
   };
-}
-
-/** The spec that sets the field of a row such as `spec.routes[].timeouts`, or to its value `spec.a=b`, and no more. */
-export function specWithField(row: string): object {
-  const [path = '', value] = row.split('=');
-  const steps = path.replaceAll('[]', '.[]').split('.').slice(1);
-  return Object(build(toStructural(trafficPolicy.spec), steps, value)) as object;
-}
-
-/** A value of the schema's types that leads to the field; what is required on the way is filled in. */
-function build(schema: StructuralSchema, steps: readonly string[], value: string | undefined): unknown {
-  const [step, ...rest] = steps;
-  if (step === undefined) return value ?? sample(schema);
-  if (step === '[]' && schema.items !== undefined) return [build(schema.items, rest, value)];
-  const child = schema.properties?.[step];
-  if (child === undefined) throw new Error(`the schema has no field ${step}`);
-  return { ...Object(sample(schema)), [step]: build(child, rest, value) };
-}
-
-function sample(schema: StructuralSchema): unknown {
-  const [choice] = [schema.keywords['enum']].flat();
-  if (choice !== undefined) return choice;
-  if (schema.type === 'string') return '1s';
-  if (schema.type === 'integer') return schema.keywords['minimum'];
-  if (schema.items !== undefined) return [sample(schema.items)];
-  const required = Object.entries(schema.properties ?? {}).filter(([name]) =>
-    schema.required?.includes(name),
-  );
-  return Object.fromEntries(required.map(([name, child]) => [name, sample(child)]));
 }
 
 const route = (fields: object): object => ({ routes: [fields] });
@@ -130,6 +100,7 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
       ],
     },
   ],
+  ...GOOD_FAULTS,
   [
     'copies of what is slow',
     {
@@ -420,6 +391,7 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'spec.routes[0].timeouts.perTry',
     'a try cannot take longer',
   ],
+  ...BAD_FAULTS,
   [
     'a copy for two reasons',
     route({ hedging: { delay: '50ms', percentile: 95 } }),
@@ -506,11 +478,5 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     { targetRefs: [{ kind: 'Namespace', name: 'shop', namespace: 'shop' }] },
     'spec.targetRefs[0].namespace',
     'a Namespace is in no namespace',
-  ],
-  [
-    'an abort of nothing',
-    route({ fault: { abort: { status: 503 } } }),
-    'spec.routes[0].fault.abort',
-    'give exactly one of percent and fraction',
   ],
 ];

@@ -39,6 +39,8 @@ pub enum Failure {
     DeadlinePassed { destination: String },
     #[error("{destination}: {addr} did not answer within the {limit:?} of a try")]
     TryTimeout { destination: String, addr: SocketAddr, limit: Duration },
+    #[error("{destination}: this request fails on purpose, as its route says")]
+    Fault { destination: String, status: StatusCode, grpc_status: u16 },
     #[error("{0}")]
     Refused(Refused),
     #[error("the body of the request ended before its end or is malformed")]
@@ -69,6 +71,7 @@ impl Failure {
             Self::Overloaded { reason, .. } => reason,
             Self::DeadlinePassed { .. } => "deadline-exceeded",
             Self::TryTimeout { .. } => "try-timeout",
+            Self::Fault { .. } => "fault-abort",
             Self::Refused(refused) => refused.reason(),
             Self::BadBody => "bad-body",
             Self::Unusable { .. } => "bad-response",
@@ -90,13 +93,15 @@ impl Failure {
                 StatusCode::BAD_GATEWAY
             }
             Self::DeadlinePassed { .. } | Self::TryTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Fault { status, .. } => *status,
             Self::Refused(refused) => refused.status(),
             Self::BadBody => StatusCode::BAD_REQUEST,
         }
     }
 
-    fn grpc_status(&self) -> &'static str {
-        match self {
+    fn grpc_status(&self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Fault { grpc_status, .. } => return HeaderValue::from(*grpc_status),
             Self::NoRoute { .. } => GRPC_UNIMPLEMENTED,
             Self::Rejected { .. } | Self::Refused(_) | Self::BadBody | Self::Unusable { .. } => GRPC_INTERNAL,
             Self::DeadlinePassed { .. } | Self::TryTimeout { .. } => GRPC_DEADLINE_EXCEEDED,
@@ -108,7 +113,7 @@ impl Failure {
             | Self::Overloaded { .. }
             | Self::UnknownDestination { .. }
             | Self::ControlPlaneUnreachable { .. } => GRPC_UNAVAILABLE,
-        }
+        })
     }
 }
 
@@ -133,7 +138,7 @@ fn grpc_response(failure: &Failure) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from_static(failure.grpc_status()));
+    headers.insert("grpc-status", failure.grpc_status());
     if let Ok(message) = HeaderValue::try_from(percent_encode(&format!("weft: {failure}"))) {
         headers.insert("grpc-message", message);
     }

@@ -1,11 +1,12 @@
-//! What a request or connection has to pass before it goes anywhere: the limits of its route and destination.
+//! What a request or connection has to pass before it goes anywhere: the faults of its route, and the limits of that and
+//! of its destination.
 
 use tokio::time::Instant;
 
-use super::Outbound;
 use super::gate::{Entry, Full, Pass};
 use super::live::Live;
 use super::request::{Chosen, Failed};
+use super::{Outbound, fault};
 use crate::http::Wire;
 use crate::http::deadline::{Limit, within};
 use crate::http::rescue::Failure;
@@ -19,7 +20,7 @@ pub(super) struct Admitted {
     pub record: Option<Record>,
 }
 
-/// Lets in a request that arrived as `wire`; at once where nothing is limited.
+/// Lets in a request that arrived as `wire`; at once where nothing is limited and nothing fails on purpose.
 pub(super) async fn request(
     outbound: &Outbound,
     chosen: &Chosen,
@@ -28,14 +29,20 @@ pub(super) async fn request(
     limit: &mut Option<Box<Limit>>,
 ) -> Result<Admitted, Failed> {
     let route = chosen.route_index();
-    if chosen.live.gates(route).next().is_none() {
+    let fault = chosen.route().fault.as_deref();
+    if fault.is_none() && chosen.live.gates(route).next().is_none() {
         return Ok(Admitted::default());
     }
     let record = chosen.record(outbound, started);
+    // Boxed, as below: the future of every request would be larger.
+    if let Some(fault) = fault
+        && let Err(failure) = Box::pin(fault::inject(outbound, chosen, fault, limit)).await
+    {
+        return Err((failure, record));
+    }
     let endpoints = &chosen.live.backends[chosen.backend];
     let connection = wire == Wire::H1 && endpoints.iter().any(|endpoint| !endpoint.carries_mesh_http());
     let entry = Entry { request: true, connection };
-    // Boxed: the future of every request would be larger.
     match within(limit, None, Box::pin(enter(&chosen.live, route, entry))).await {
         Ok(Ok(passes)) => Ok(Admitted { passes, record: Some(record) }),
         Ok(Err(full)) => Err((refused(&chosen.live, route, full, &outbound.worker.metrics), record)),

@@ -14,6 +14,7 @@ use super::balance::Balancer;
 use super::balance::warmup::Warmup;
 use super::balanced::Balanced;
 use super::budget::Budget;
+use super::fault::Active;
 use super::gate::Gate;
 use super::latencies::Latencies;
 use super::outliers::{Advice, Detector, Watched};
@@ -50,6 +51,8 @@ pub struct Live {
     route_gates: Vec<Option<Rc<Gate>>>,
     /// Of each route that sends copies after a percentile.
     latencies: Vec<Option<Rc<RefCell<Latencies>>>>,
+    /// Requests that fail on purpose, of all routes; it outlives changes of them.
+    pub faults: Active,
     used: Cell<Instant>,
 }
 
@@ -187,6 +190,7 @@ impl Live {
         });
         let route_gates = route_gates.collect();
         let latencies = destination.routes.iter().map(|route| Self::latencies_of(route, previous)).collect();
+        let faults = previous.map(|live| live.faults.clone()).unwrap_or_default();
         let used = Cell::new(Instant::now());
         let live = Self {
             destination,
@@ -200,6 +204,7 @@ impl Live {
             gate,
             route_gates,
             latencies,
+            faults,
             used,
         };
         live.look(Duration::ZERO);

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, Method};
 use regex::Regex;
 
-use super::{Actions, Cors, Hedging, Limits, MessageChanges, Outliers};
+use super::{Actions, Cors, Fault, Hedging, Limits, MessageChanges, Outliers};
 use crate::identity::SpiffeId;
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
@@ -119,6 +119,8 @@ pub struct Route {
     pub actions: Option<Box<Actions>>,
     /// What is tried again.
     pub retries: Option<Box<Retries>>,
+    /// Which requests fail on purpose.
+    pub fault: Option<Box<Fault>>,
     /// When a copy is sent of what is slow.
     pub hedging: Option<Box<Hedging>>,
     /// How many of its requests may be under way at once.

@@ -1,8 +1,9 @@
 //! What a destination and its routes do about failures and overload, compiled from the wire.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::BudgetLimits;
 
@@ -80,4 +81,44 @@ pub enum HedgeAfter {
     Delay(Duration),
     /// As long as this percent of the route's recent requests took at most.
     Percentile(u32),
+}
+
+/// Failures on purpose. At least one of both is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Requests that are answered and not sent on.
+    pub abort: Option<Abort>,
+    /// Requests that wait first.
+    pub delay: Option<Delay>,
+    /// So many at once to the destination, in one worker; further ones are spared.
+    pub max_active: u32,
+}
+
+/// Requests that are answered and not sent on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abort {
+    /// How many.
+    pub share: Share,
+    /// What callers get.
+    pub status: StatusCode,
+    /// What gRPC callers get, 1 to 16.
+    pub grpc_status: u16,
+}
+
+/// Requests that wait first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delay {
+    /// How many.
+    pub share: Share,
+    /// How long.
+    pub time: Duration,
+}
+
+/// So many of so many requests, at random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// So many...
+    pub hit: u32,
+    /// ...of so many.
+    pub of: NonZeroU32,
 }

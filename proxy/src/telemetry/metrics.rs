@@ -118,6 +118,13 @@ struct HedgeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FaultLabels {
+    destination: String,
+    route: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EjectionLabels {
     destination: String,
     reason: &'static str,
@@ -149,6 +156,7 @@ pub struct Metrics {
     panics: Family<DestinationLabels, Counter>,
     sheds: Family<ShedLabels, Counter>,
     hedges: Family<HedgeLabels, Counter>,
+    faults: Family<FaultLabels, Counter>,
     concurrency_limits: Family<RouteLabels, Gauge>,
     /// Of copies of requests.
     pub mirrors: MirrorMetrics,
@@ -180,6 +188,7 @@ impl Metrics {
             panics: Family::default(),
             sheds: Family::default(),
             hedges: Family::default(),
+            faults: Family::default(),
             concurrency_limits: Family::default(),
             mirrors: MirrorMetrics::register(registry),
         };
@@ -301,12 +310,23 @@ impl Metrics {
             "Copies of slow requests: sent, those that won, and why others were not sent",
             self.hedges.clone(),
         );
+        registry.register(
+            "weft_faults",
+            "Requests failed on purpose, by what was done, and those spared because enough were",
+            self.faults.clone(),
+        );
     }
 
     /// Counts a copy of a slow request: sent, won, or why it was not sent.
     pub fn hedge(&self, destination: &str, route: &str, result: &'static str) {
         let (destination, route) = (destination.to_owned(), route.to_owned());
         self.hedges.get_or_create_owned(&HedgeLabels { destination, route, result }).inc();
+    }
+
+    /// Counts a request that failed on purpose, or was spared.
+    pub fn fault(&self, destination: &str, route: &str, kind: &'static str) {
+        let (destination, route) = (destination.to_owned(), route.to_owned());
+        self.faults.get_or_create_owned(&FaultLabels { destination, route, kind }).inc();
     }
 
     /// Counts a request or connection that was refused at once.

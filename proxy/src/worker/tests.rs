@@ -9,6 +9,7 @@ mod cors;
 mod deadline;
 mod ejection;
 mod failure;
+mod fault;
 mod forwarding;
 mod grpc;
 mod h2spec;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 24] = [
+pub const KNOWN_FEATURES: [&str; 25] = [
     "destination.limits",
     "destination.outliers",
     "load-balancer.algorithm",
@@ -34,6 +34,7 @@ pub const KNOWN_FEATURES: [&str; 24] = [
     "route.answer",
     "route.bytes",
     "route.cors",
+    "route.fault",
     "route.headers",
     "route.hedging",
     "route.limits",
@@ -217,6 +218,7 @@ fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
         timeouts: wire.timeouts.map(timeouts).unwrap_or_default(),
         actions,
         retries: wire.retries.as_ref().map(|wire| retries(wire).map(Box::new)).transpose()?,
+        fault: wire.fault.map(|wire| resilience::fault(&wire).map(Box::new)).transpose()?,
         hedging: wire.hedging.as_ref().map(|wire| resilience::hedging(wire).map(Box::new)).transpose()?,
         limits: wire.limits.map(|wire| resilience::limits(&wire).map(Box::new)).transpose()?,
     })

@@ -111,20 +111,35 @@ export const hedging = withRules(
   },
 );
 
-export const fault = z.strictObject({
-  abort: withRules(
-    z.strictObject({
-      ...portion,
-      status: z.int().min(200).max(599).meta({ description: 'Status of the answer.' }),
+export const fault = withRules(
+  z.strictObject({
+    abort: withRules(
+      z.strictObject({
+        ...portion,
+        status: z.int().min(200).max(599).meta({ description: 'Status of the answer.' }),
+        grpcStatus: z.int().min(1).max(16).optional().meta({
+          description:
+            'gRPC status of the answer to gRPC callers. By default what their libraries make of the HTTP status: 14 (UNAVAILABLE) of 429 and 502 to 504.',
+        }),
+      }),
+      onePortion,
+    )
+      .optional()
+      .meta({ description: 'Answer instead of the destination.' }),
+    delay: withRules(
+      z.strictObject({ ...portion, duration: duration.meta({ description: 'How long requests wait.' }) }),
+      onePortion,
+    )
+      .optional()
+      .meta({ description: 'Hold requests back.' }),
+    maxActive: z.int().min(1).max(1_000_000).optional().meta({
+      description:
+        'Requests to the destination that one worker of a caller may hold back or fail at once; further ones are spared. 1000 by default.',
     }),
-    onePortion,
-  )
-    .optional()
-    .meta({ description: 'Answer instead of the destination.' }),
-  delay: withRules(
-    z.strictObject({ ...portion, duration: duration.meta({ description: 'How long requests wait.' }) }),
-    onePortion,
-  )
-    .optional()
-    .meta({ description: 'Hold requests back.' }),
-});
+  }),
+  {
+    cel: 'has(self.abort) || has(self.delay)',
+    message: 'does nothing; give abort or delay, or remove it',
+    holds: ({ abort, delay }) => abort !== undefined || delay !== undefined,
+  },
+);

@@ -77,6 +77,13 @@ export const route = withRules(
       (redirect === undefined && directResponse === undefined) ||
       [split, rewrite, mirror].every((given) => given === undefined),
   },
+  {
+    cel: '!(has(self.redirect) || has(self.directResponse)) || !has(self.fault)',
+    message: 'a route that answers by itself never fails; remove fault',
+    field: '.fault',
+    holds: ({ redirect, directResponse, fault }) =>
+      (redirect === undefined && directResponse === undefined) || fault === undefined,
+  },
   needsPrefix('rewrite'),
   needsPrefix('redirect'),
 );

@@ -6,7 +6,6 @@
 export const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'spec.targetRefs[].group=weft.dev', remedy: 'leave it out to target a Service' },
   { path: 'spec.targetRefs[].kind=ExternalService', remedy: 'target a Service instead' },
-  { path: 'spec.routes[].fault', remedy: 'remove it' },
   { path: 'spec.rateLimit', remedy: 'remove it' },
 ];
 

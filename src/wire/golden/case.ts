@@ -70,6 +70,14 @@ const hedging = z.strictObject({
   budget,
 });
 
+const portion = z.strictObject({ numerator: z.int(), denominator: z.int() });
+
+const fault = z.strictObject({
+  abort: z.strictObject({ portion, status: z.int(), grpcStatus: z.int() }).exactOptional(),
+  delay: z.strictObject({ portion, durationMs: z.int() }).exactOptional(),
+  maxActive: z.int(),
+});
+
 const limits = z.strictObject({
   maxConnections: z.int().exactOptional(),
   maxRequests: z.int().exactOptional(),
@@ -142,6 +150,7 @@ const destination: z.ZodType<Destination> = z.strictObject({
         .exactOptional(),
       actions: actions.exactOptional(),
       hedging: hedging.exactOptional(),
+      fault: fault.exactOptional(),
       limits: limits.exactOptional(),
     }),
   ),

@@ -28,7 +28,14 @@ import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
 import { toWireLoadBalancer } from './load-balancer.js';
 import { toWireMatch } from './match.js';
-import { toWireHedging, toWireLimits, toWireOutliers, toWireRetries, toWireTimeouts } from './resilience.js';
+import {
+  toWireFault,
+  toWireHedging,
+  toWireLimits,
+  toWireOutliers,
+  toWireRetries,
+  toWireTimeouts,
+} from './resilience.js';
 
 /** Type URL of destinations. */
 export const DESTINATION_TYPE_URL = `type.weft.dev/${DestinationSchema.typeName}`;
@@ -109,6 +116,7 @@ function toWireRoute(route: Route): WireRoute {
     bytesOnly: route.bytesOnly ?? false,
     mirrors: (route.mirrors ?? []).map(toWireMirror),
     ...toWireHedging(route.hedging),
+    ...toWireFault(route.fault),
     ...toWireLimits(route.limits),
   });
 }

@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf';
-import type { Budget, Hedging, Limits, Outliers, Retries, Timeouts } from '../../model/index.js';
+import type { Budget, Fault, Hedging, Limits, Outliers, Retries, Timeouts } from '../../model/index.js';
 import {
+  type Fault as WireFault,
+  FaultSchema,
   type Hedging as WireHedging,
   HedgingSchema,
   type Limits as WireLimits,
@@ -51,6 +53,21 @@ export function toWireHedging(hedging: Hedging | undefined): { hedging?: WireHed
       attempts,
       methods: [...methods],
       ...toWireBudget(budget),
+    }),
+  };
+}
+
+/** The field of a route that says which requests fail on purpose. */
+export function toWireFault(fault: Fault | undefined): { fault?: WireFault } {
+  if (fault === undefined) return {};
+  const { abort, delay, maxActive } = fault;
+  return {
+    fault: create(FaultSchema, {
+      ...(abort === undefined
+        ? {}
+        : { abort: { ...abort.portion, status: abort.status, grpcStatus: abort.grpcStatus } }),
+      ...(delay === undefined ? {} : { delay: { ...delay.portion, durationMs: wireMs(delay.durationMs) } }),
+      maxActive,
     }),
   };
 }

@@ -1,11 +1,14 @@
 //! What a destination does about failures and overload.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::{Reject, each};
-use crate::state::{Adaptive, BudgetLimits, HedgeAfter, Hedging, Limits, Outliers, SuccessRate};
+use crate::state::{
+    Abort, Adaptive, BudgetLimits, Delay, Fault, HedgeAfter, Hedging, Limits, Outliers, Share, SuccessRate,
+};
 use crate::wire::weft::v1 as wire;
 
 /// When endpoints are ejected.
@@ -74,6 +77,38 @@ pub(super) fn hedging(wire: &wire::Hedging) -> Result<Hedging, Reject> {
             min_per_second: wire.budget_min_per_second,
         },
     })
+}
+
+/// Which requests fail on purpose.
+pub(super) fn fault(wire: &wire::Fault) -> Result<Fault, Reject> {
+    let abort = |wire: wire::FaultAbort| {
+        let status = u16::try_from(wire.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+        let status = status.filter(|status| status.as_u16() >= 200);
+        let grpc_status = u16::try_from(wire.grpc_status).ok().filter(|status| (1..=16).contains(status));
+        Ok(Abort {
+            share: share(wire.numerator, wire.denominator)?,
+            status: status.ok_or_else(|| reject!("fault: {} is no status of an answer", wire.status))?,
+            grpc_status: grpc_status
+                .ok_or_else(|| reject!("fault: {} is no gRPC status of a failure", wire.grpc_status))?,
+        })
+    };
+    let delay = |wire: wire::FaultDelay| {
+        Ok(Delay { share: share(wire.numerator, wire.denominator)?, time: ms(wire.duration_ms) })
+    };
+    if wire.abort.is_none() && wire.delay.is_none() {
+        return Err(reject!("fault: nothing says what is done"));
+    }
+    Ok(Fault {
+        abort: wire.abort.map(abort).transpose()?,
+        delay: wire.delay.map(delay).transpose()?,
+        max_active: wire.max_active,
+    })
+}
+
+fn share(hit: u32, of: u32) -> Result<Share, Reject> {
+    let of = NonZeroU32::new(of).filter(|of| hit <= of.get());
+    let of = of.ok_or_else(|| reject!("fault: the denominator is 0 or less than the numerator, {hit}"))?;
+    Ok(Share { hit, of })
 }
 
 fn ms(number: u32) -> Duration {

@@ -322,3 +322,37 @@ fn a_destination_may_have_far_more_routes_than_one_object_holds() {
     assert!(bytes.len() < 256 * 1024, "{} bytes", bytes.len());
     assert_eq!(destination(&bytes).unwrap().routes.len(), 2_000);
 }
+
+#[test]
+fn a_fault_that_cannot_be_is_rejected() {
+    let rejected = |fault: wire::Fault| {
+        let mut wire = wire::Destination::decode(golden("canary").as_slice()).unwrap();
+        wire.routes[0].fault = Some(fault);
+        destination(&wire.encode_to_vec()).unwrap_err().to_string()
+    };
+    let abort = wire::FaultAbort { numerator: 1, denominator: 100, status: 503, grpc_status: 14 };
+    let aborting = |abort: wire::FaultAbort| wire::Fault { abort: Some(abort), delay: None, max_active: 1 };
+    let reason = rejected(wire::Fault::default());
+    assert!(reason.contains("routes[0]: fault: nothing says what is done"), "{reason}");
+    let reason = rejected(aborting(wire::FaultAbort { denominator: 0, ..abort }));
+    assert!(reason.contains("fault: the denominator is 0"), "{reason}");
+    let reason = rejected(aborting(wire::FaultAbort { numerator: 101, ..abort }));
+    assert!(reason.contains("less than the numerator, 101"), "{reason}");
+    for status in [0, 100, 1000, 65_536 + 503] {
+        let reason = rejected(aborting(wire::FaultAbort { status, ..abort }));
+        assert!(reason.contains(&format!("fault: {status} is no status of an answer")), "{reason}");
+    }
+    let reason = rejected(aborting(wire::FaultAbort { grpc_status: 0, ..abort }));
+    assert!(reason.contains("fault: 0 is no gRPC status of a failure"), "{reason}");
+}
+
+#[test]
+fn faults_are_read() {
+    let read = destination(&golden("resilience")).unwrap();
+    let fault = read.routes[0].fault.as_deref().unwrap();
+    let (abort, delay) = (fault.abort.unwrap(), fault.delay.unwrap());
+    assert_eq!((abort.share.hit, abort.share.of.get()), (1, 1000));
+    assert_eq!((abort.status.as_u16(), abort.grpc_status), (503, 14));
+    assert_eq!((delay.share.hit, delay.share.of.get(), delay.time.as_millis()), (5, 100, 200));
+    assert_eq!(fault.max_active, 10);
+}

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIo4DCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJ6CghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCBIOCgZ3ZWlnaHQYCiABKA0iOwoHQmFja2VuZBIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAMoDRIPCgdpbnZhbGlkGAMgASgJIpsECgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQSIwoIdGltZW91dHMYCiABKAsyES53ZWZ0LnYxLlRpbWVvdXRzEi8KD3JlcXVlc3RfaGVhZGVycxgLIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAwgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEiEKB3Jld3JpdGUYDSABKAsyEC53ZWZ0LnYxLlJld3JpdGUSIwoIcmVkaXJlY3QYDiABKAsyES53ZWZ0LnYxLlJlZGlyZWN0EjAKD2RpcmVjdF9yZXNwb25zZRgPIAEoCzIXLndlZnQudjEuRGlyZWN0UmVzcG9uc2USIQoHcmV0cmllcxgUIAEoCzIQLndlZnQudjEuUmV0cmllcxIgCgdtaXJyb3JzGB4gAygLMg8ud2VmdC52MS5NaXJyb3ISGwoEY29ycxgfIAEoCzINLndlZnQudjEuQ29ycxIfCgZsaW1pdHMYKCABKAsyDy53ZWZ0LnYxLkxpbWl0cxIhCgdoZWRnaW5nGCkgASgLMhAud2VmdC52MS5IZWRnaW5nEhIKCmJ5dGVzX29ubHkYMiABKAgiZwoGTWlycm9yEg8KB2JhY2tlbmQYASABKA0SEQoJbnVtZXJhdG9yGAIgASgNEhMKC2Rlbm9taW5hdG9yGAMgASgNEiQKB2NvbXBhcmUYBCABKAsyEy53ZWZ0LnYxLkNvbXBhcmlzb24iKwoKQ29tcGFyaXNvbhIPCgdoZWFkZXJzGAEgAygJEgwKBGJvZHkYAiABKAgikQEKBENvcnMSFQoNYWxsb3dfb3JpZ2lucxgBIAMoCRIVCg1hbGxvd19tZXRob2RzGAIgAygJEhUKDWFsbG93X2hlYWRlcnMYAyADKAkSFgoOZXhwb3NlX2hlYWRlcnMYBCADKAkSGQoRYWxsb3dfY3JlZGVudGlhbHMYBSABKAgSEQoJbWF4X2FnZV9zGAYgASgNIp0BCgdSZXRyaWVzEhAKCGF0dGVtcHRzGAEgASgNEgoKAm9uGAIgAygJEhAKCHN0YXR1c2VzGAMgAygNEg8KB21ldGhvZHMYBCADKAkSFgoOYnVkZ2V0X3BlcmNlbnQYBSABKA0SGgoSYnVkZ2V0X2ludGVydmFsX21zGAYgASgNEh0KFWJ1ZGdldF9taW5fcGVyX3NlY29uZBgHIAEoDSLnAQoIT3V0bGllcnMSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SIgoaY29uc2VjdXRpdmVfZ2F0ZXdheV9lcnJvcnMYAiABKA0SIAoYY29uc2VjdXRpdmVfbG9jYWxfZXJyb3JzGAMgASgNEioKDHN1Y2Nlc3NfcmF0ZRgEIAEoCzIULndlZnQudjEuU3VjY2Vzc1JhdGUSDwoHYmFzZV9tcxgFIAEoDRIOCgZtYXhfbXMYBiABKA0SEwoLbWF4X3BlcmNlbnQYByABKA0SFQoNcGFuaWNfcGVyY2VudBgIIAEoDSJ8CgZMaW1pdHMSFwoPbWF4X2Nvbm5lY3Rpb25zGAEgASgNEhQKDG1heF9yZXF1ZXN0cxgCIAEoDRITCgttYXhfcGVuZGluZxgDIAEoDRIuCghhZGFwdGl2ZRgEIAEoCzIcLndlZnQudjEuQWRhcHRpdmVDb25jdXJyZW5jeSKlAQoHSGVkZ2luZxIQCghkZWxheV9tcxgBIAEoDRISCgpwZXJjZW50aWxlGAIgASgNEhAKCGF0dGVtcHRzGAMgASgNEg8KB21ldGhvZHMYBCADKAkSFgoOYnVkZ2V0X3BlcmNlbnQYBSABKA0SGgoSYnVkZ2V0X2ludGVydmFsX21zGAYgASgNEh0KFWJ1ZGdldF9taW5fcGVyX3NlY29uZBgHIAEoDSIvChNBZGFwdGl2ZUNvbmN1cnJlbmN5EgsKA21pbhgBIAEoDRILCgNtYXgYAiABKA0iRQoLU3VjY2Vzc1JhdGUSDQoFYmVsb3cYASABKA0SEQoJd2luZG93X21zGAIgASgNEhQKDG1pbl9yZXF1ZXN0cxgDIAEoDSIyCghUaW1lb3V0cxISCgpyZXF1ZXN0X21zGAEgASgNEhIKCnBlcl90cnlfbXMYAiABKA0iYwoNSGVhZGVyQ2hhbmdlcxIgCgNzZXQYASADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSIAoDYWRkGAIgAygLMhMud2VmdC52MS5IZWFkZXJUZXh0Eg4KBnJlbW92ZRgDIAMoCSIpCgpIZWFkZXJUZXh0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiOAoKUGF0aENoYW5nZRIOCgRmdWxsGAEgASgJSAASEAoGcHJlZml4GAIgASgJSABCCAoGY2hhbmdlIjoKB1Jld3JpdGUSDAoEaG9zdBgBIAEoCRIhCgRwYXRoGAIgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlImkKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIMCgRob3N0GAIgASgJEgwKBHBvcnQYAyABKA0SIQoEcGF0aBgEIAEoCzITLndlZnQudjEuUGF0aENoYW5nZRIOCgZzdGF0dXMYBSABKA0iRAoORGlyZWN0UmVzcG9uc2USDgoGc3RhdHVzGAEgASgNEgwKBGJvZHkYAiABKAkSFAoMY29udGVudF90eXBlGAMgASgJIrkBCgVNYXRjaBIlCgdoZWFkZXJzGAEgAygLMhQud2VmdC52MS5IZWFkZXJNYXRjaBIgCgRwYXRoGAIgASgLMhIud2VmdC52MS5QYXRoTWF0Y2gSIgoFcXVlcnkYAyADKAsyEy53ZWZ0LnYxLlF1ZXJ5TWF0Y2gSDgoGbWV0aG9kGAQgASgJEh0KBGZyb20YBSABKAsyDy53ZWZ0LnYxLkNhbGxlchIUCgxzZXJ2ZXJfbmFtZXMYMiADKAkifwoLSGVhZGVyTWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24ifgoKUXVlcnlNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiKrAQoGQ2FsbGVyEhIKCm5hbWVzcGFjZXMYASADKAkSMQoQc2VydmljZV9hY2NvdW50cxgCIAMoCzIXLndlZnQudjEuU2VydmljZUFjY291bnQSKwoGbGFiZWxzGAMgAygLMhsud2VmdC52MS5DYWxsZXIuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIxCg5TZXJ2aWNlQWNjb3VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSJMCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgsKCWNvbmRpdGlvbiKVAQoPV2VpZ2h0ZWRCYWNrZW5kEg8KB2JhY2tlbmQYASABKA0SDgoGd2VpZ2h0GAIgASgNEi8KD3JlcXVlc3RfaGVhZGVycxgDIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAQgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzIvoCCgxMb2FkQmFsYW5jZXISMgoJYWxnb3JpdGhtGAEgASgOMh8ud2VmdC52MS5Mb2FkQmFsYW5jZXIuQWxnb3JpdGhtEiAKBGhhc2gYCiADKAsyEi53ZWZ0LnYxLkhhc2hJbnB1dBIYChBtYXhfbG9hZF9wZXJjZW50GAsgASgNEigKBHpvbmUYDCABKA4yGi53ZWZ0LnYxLkxvYWRCYWxhbmNlci5ab25lEhUKDXNsb3dfc3RhcnRfbXMYDSABKA0igAEKCUFsZ29yaXRobRIZChVBTEdPUklUSE1fVU5TUEVDSUZJRUQQABINCglQRUFLX0VXTUEQARIRCg1MRUFTVF9SRVFVRVNUEAISDwoLUk9VTkRfUk9CSU4QAxIKCgZSQU5ET00QBBINCglSSU5HX0hBU0gQBRIKCgZNQUdMRVYQBiI2CgRab25lEgwKCFpPTkVfQU5ZEAASDwoLWk9ORV9QUkVGRVIQARIPCgtaT05FX1NUUklDVBACInMKCUhhc2hJbnB1dBIQCgZoZWFkZXIYASABKAlIABIQCgZjb29raWUYAiABKAlIABIPCgVxdWVyeRgDIAEoCUgAEg4KBHBhdGgYBCABKAhIABIYCg5zb3VyY2VfYWRkcmVzcxgFIAEoCEgAQgcKBWlucHV0Kl0KCFByb3RvY29sEhQKEFBST1RPQ09MX1VOS05PV04QABISCg5QUk9UT0NPTF9IVFRQMRABEhIKDlBST1RPQ09MX0hUVFAyEAISEwoPUFJPVE9DT0xfT1BBUVVFEANiBnByb3RvMw");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIo4DCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJ6CghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCBIOCgZ3ZWlnaHQYCiABKA0iOwoHQmFja2VuZBIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAMoDRIPCgdpbnZhbGlkGAMgASgJIroECgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQSIwoIdGltZW91dHMYCiABKAsyES53ZWZ0LnYxLlRpbWVvdXRzEi8KD3JlcXVlc3RfaGVhZGVycxgLIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAwgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEiEKB3Jld3JpdGUYDSABKAsyEC53ZWZ0LnYxLlJld3JpdGUSIwoIcmVkaXJlY3QYDiABKAsyES53ZWZ0LnYxLlJlZGlyZWN0EjAKD2RpcmVjdF9yZXNwb25zZRgPIAEoCzIXLndlZnQudjEuRGlyZWN0UmVzcG9uc2USIQoHcmV0cmllcxgUIAEoCzIQLndlZnQudjEuUmV0cmllcxIgCgdtaXJyb3JzGB4gAygLMg8ud2VmdC52MS5NaXJyb3ISGwoEY29ycxgfIAEoCzINLndlZnQudjEuQ29ycxIfCgZsaW1pdHMYKCABKAsyDy53ZWZ0LnYxLkxpbWl0cxIhCgdoZWRnaW5nGCkgASgLMhAud2VmdC52MS5IZWRnaW5nEh0KBWZhdWx0GCogASgLMg4ud2VmdC52MS5GYXVsdBISCgpieXRlc19vbmx5GDIgASgIImcKBk1pcnJvchIPCgdiYWNrZW5kGAEgASgNEhEKCW51bWVyYXRvchgCIAEoDRITCgtkZW5vbWluYXRvchgDIAEoDRIkCgdjb21wYXJlGAQgASgLMhMud2VmdC52MS5Db21wYXJpc29uIisKCkNvbXBhcmlzb24SDwoHaGVhZGVycxgBIAMoCRIMCgRib2R5GAIgASgIIpEBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSFQoNYWxsb3dfbWV0aG9kcxgCIAMoCRIVCg1hbGxvd19oZWFkZXJzGAMgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAQgAygJEhkKEWFsbG93X2NyZWRlbnRpYWxzGAUgASgIEhEKCW1heF9hZ2VfcxgGIAEoDSKdAQoHUmV0cmllcxIQCghhdHRlbXB0cxgBIAEoDRIKCgJvbhgCIAMoCRIQCghzdGF0dXNlcxgDIAMoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0i5wEKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiAKGGNvbnNlY3V0aXZlX2xvY2FsX2Vycm9ycxgDIAEoDRIqCgxzdWNjZXNzX3JhdGUYBCABKAsyFC53ZWZ0LnYxLlN1Y2Nlc3NSYXRlEg8KB2Jhc2VfbXMYBSABKA0SDgoGbWF4X21zGAYgASgNEhMKC21heF9wZXJjZW50GAcgASgNEhUKDXBhbmljX3BlcmNlbnQYCCABKA0ifAoGTGltaXRzEhcKD21heF9jb25uZWN0aW9ucxgBIAEoDRIUCgxtYXhfcmVxdWVzdHMYAiABKA0SEwoLbWF4X3BlbmRpbmcYAyABKA0SLgoIYWRhcHRpdmUYBCABKAsyHC53ZWZ0LnYxLkFkYXB0aXZlQ29uY3VycmVuY3kipQEKB0hlZGdpbmcSEAoIZGVsYXlfbXMYASABKA0SEgoKcGVyY2VudGlsZRgCIAEoDRIQCghhdHRlbXB0cxgDIAEoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0iYwoFRmF1bHQSIgoFYWJvcnQYASABKAsyEy53ZWZ0LnYxLkZhdWx0QWJvcnQSIgoFZGVsYXkYAiABKAsyEy53ZWZ0LnYxLkZhdWx0RGVsYXkSEgoKbWF4X2FjdGl2ZRgDIAEoDSJZCgpGYXVsdEFib3J0EhEKCW51bWVyYXRvchgBIAEoDRITCgtkZW5vbWluYXRvchgCIAEoDRIOCgZzdGF0dXMYAyABKA0SEwoLZ3JwY19zdGF0dXMYBCABKA0iSQoKRmF1bHREZWxheRIRCgludW1lcmF0b3IYASABKA0SEwoLZGVub21pbmF0b3IYAiABKA0SEwoLZHVyYXRpb25fbXMYAyABKA0iLwoTQWRhcHRpdmVDb25jdXJyZW5jeRILCgNtaW4YASABKA0SCwoDbWF4GAIgASgNIkUKC1N1Y2Nlc3NSYXRlEg0KBWJlbG93GAEgASgNEhEKCXdpbmRvd19tcxgCIAEoDRIUCgxtaW5fcmVxdWVzdHMYAyABKA0iMgoIVGltZW91dHMSEgoKcmVxdWVzdF9tcxgBIAEoDRISCgpwZXJfdHJ5X21zGAIgASgNImMKDUhlYWRlckNoYW5nZXMSIAoDc2V0GAEgAygLMhMud2VmdC52MS5IZWFkZXJUZXh0EiAKA2FkZBgCIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIOCgZyZW1vdmUYAyADKAkiKQoKSGVhZGVyVGV4dBIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIjgKClBhdGhDaGFuZ2USDgoEZnVsbBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAQggKBmNoYW5nZSI6CgdSZXdyaXRlEgwKBGhvc3QYASABKAkSIQoEcGF0aBgCIAEoCzITLndlZnQudjEuUGF0aENoYW5nZSJpCghSZWRpcmVjdBIOCgZzY2hlbWUYASABKAkSDAoEaG9zdBgCIAEoCRIMCgRwb3J0GAMgASgNEiEKBHBhdGgYBCABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2USDgoGc3RhdHVzGAUgASgNIkQKDkRpcmVjdFJlc3BvbnNlEg4KBnN0YXR1cxgBIAEoDRIMCgRib2R5GAIgASgJEhQKDGNvbnRlbnRfdHlwZRgDIAEoCSK5AQoFTWF0Y2gSJQoHaGVhZGVycxgBIAMoCzIULndlZnQudjEuSGVhZGVyTWF0Y2gSIAoEcGF0aBgCIAEoCzISLndlZnQudjEuUGF0aE1hdGNoEiIKBXF1ZXJ5GAMgAygLMhMud2VmdC52MS5RdWVyeU1hdGNoEg4KBm1ldGhvZBgEIAEoCRIdCgRmcm9tGAUgASgLMg8ud2VmdC52MS5DYWxsZXISFAoMc2VydmVyX25hbWVzGDIgAygJIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIn4KClF1ZXJ5TWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24iqwEKBkNhbGxlchISCgpuYW1lc3BhY2VzGAEgAygJEjEKEHNlcnZpY2VfYWNjb3VudHMYAiADKAsyFy53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50EisKBmxhYmVscxgDIAMoCzIbLndlZnQudjEuQ2FsbGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOU2VydmljZUFjY291bnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiTAoJUGF0aE1hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEILCgljb25kaXRpb24ilQEKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDRIvCg9yZXF1ZXN0X2hlYWRlcnMYAyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgEIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcyL6AgoMTG9hZEJhbGFuY2VyEjIKCWFsZ29yaXRobRgBIAEoDjIfLndlZnQudjEuTG9hZEJhbGFuY2VyLkFsZ29yaXRobRIgCgRoYXNoGAogAygLMhIud2VmdC52MS5IYXNoSW5wdXQSGAoQbWF4X2xvYWRfcGVyY2VudBgLIAEoDRIoCgR6b25lGAwgASgOMhoud2VmdC52MS5Mb2FkQmFsYW5jZXIuWm9uZRIVCg1zbG93X3N0YXJ0X21zGA0gASgNIoABCglBbGdvcml0aG0SGQoVQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASDQoJUEVBS19FV01BEAESEQoNTEVBU1RfUkVRVUVTVBACEg8KC1JPVU5EX1JPQklOEAMSCgoGUkFORE9NEAQSDQoJUklOR19IQVNIEAUSCgoGTUFHTEVWEAYiNgoEWm9uZRIMCghaT05FX0FOWRAAEg8KC1pPTkVfUFJFRkVSEAESDwoLWk9ORV9TVFJJQ1QQAiJzCglIYXNoSW5wdXQSEAoGaGVhZGVyGAEgASgJSAASEAoGY29va2llGAIgASgJSAASDwoFcXVlcnkYAyABKAlIABIOCgRwYXRoGAQgASgISAASGAoOc291cmNlX2FkZHJlc3MYBSABKAhIAEIHCgVpbnB1dCpdCghQcm90b2NvbBIUChBQUk9UT0NPTF9VTktOT1dOEAASEgoOUFJPVE9DT0xfSFRUUDEQARISCg5QUk9UT0NPTF9IVFRQMhACEhMKD1BST1RPQ09MX09QQVFVRRADYgZwcm90bzM");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -362,6 +362,11 @@ export type Route = Message<"weft.v1.Route"> & {
    * @generated from field: weft.v1.Hedging hedging = 41;
    */
   hedging?: Hedging | undefined;
+
+  /**
+   * @generated from field: weft.v1.Fault fault = 42;
+   */
+  fault?: Fault | undefined;
 
   /**
    * It takes bytes that are no HTTP, and no request: routes of Gateway API are about requests only, so bytes on a port
@@ -717,6 +722,102 @@ export const HedgingSchema: GenMessage<Hedging> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 11);
 
 /**
+ * Failures on purpose; at least one of abort and delay is set.
+ *
+ * @generated from message weft.v1.Fault
+ */
+export type Fault = Message<"weft.v1.Fault"> & {
+  /**
+   * @generated from field: weft.v1.FaultAbort abort = 1;
+   */
+  abort?: FaultAbort | undefined;
+
+  /**
+   * @generated from field: weft.v1.FaultDelay delay = 2;
+   */
+  delay?: FaultDelay | undefined;
+
+  /**
+   * At once in a worker, to the destination. Further requests are spared.
+   *
+   * @generated from field: uint32 max_active = 3;
+   */
+  maxActive: number;
+};
+
+/**
+ * Describes the message weft.v1.Fault.
+ * Use `create(FaultSchema)` to create a new message.
+ */
+export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 12);
+
+/**
+ * numerator of denominator requests are answered and not sent on.
+ *
+ * @generated from message weft.v1.FaultAbort
+ */
+export type FaultAbort = Message<"weft.v1.FaultAbort"> & {
+  /**
+   * @generated from field: uint32 numerator = 1;
+   */
+  numerator: number;
+
+  /**
+   * @generated from field: uint32 denominator = 2;
+   */
+  denominator: number;
+
+  /**
+   * @generated from field: uint32 status = 3;
+   */
+  status: number;
+
+  /**
+   * For gRPC callers, 1 to 16.
+   *
+   * @generated from field: uint32 grpc_status = 4;
+   */
+  grpcStatus: number;
+};
+
+/**
+ * Describes the message weft.v1.FaultAbort.
+ * Use `create(FaultAbortSchema)` to create a new message.
+ */
+export const FaultAbortSchema: GenMessage<FaultAbort> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 13);
+
+/**
+ * numerator of denominator requests wait first.
+ *
+ * @generated from message weft.v1.FaultDelay
+ */
+export type FaultDelay = Message<"weft.v1.FaultDelay"> & {
+  /**
+   * @generated from field: uint32 numerator = 1;
+   */
+  numerator: number;
+
+  /**
+   * @generated from field: uint32 denominator = 2;
+   */
+  denominator: number;
+
+  /**
+   * @generated from field: uint32 duration_ms = 3;
+   */
+  durationMs: number;
+};
+
+/**
+ * Describes the message weft.v1.FaultDelay.
+ * Use `create(FaultDelaySchema)` to create a new message.
+ */
+export const FaultDelaySchema: GenMessage<FaultDelay> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 14);
+
+/**
  * @generated from message weft.v1.AdaptiveConcurrency
  */
 export type AdaptiveConcurrency = Message<"weft.v1.AdaptiveConcurrency"> & {
@@ -736,7 +837,7 @@ export type AdaptiveConcurrency = Message<"weft.v1.AdaptiveConcurrency"> & {
  * Use `create(AdaptiveConcurrencySchema)` to create a new message.
  */
 export const AdaptiveConcurrencySchema: GenMessage<AdaptiveConcurrency> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 12);
+  messageDesc(file_weft_v1_destination, 15);
 
 /**
  * @generated from message weft.v1.SuccessRate
@@ -767,7 +868,7 @@ export type SuccessRate = Message<"weft.v1.SuccessRate"> & {
  * Use `create(SuccessRateSchema)` to create a new message.
  */
 export const SuccessRateSchema: GenMessage<SuccessRate> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 13);
+  messageDesc(file_weft_v1_destination, 16);
 
 /**
  * In milliseconds; 0: none.
@@ -795,7 +896,7 @@ export type Timeouts = Message<"weft.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 14);
+  messageDesc(file_weft_v1_destination, 17);
 
 /**
  * Done in this order: remove, set, add. Names in lower case; never one that belongs to a hop or frames a message.
@@ -824,7 +925,7 @@ export type HeaderChanges = Message<"weft.v1.HeaderChanges"> & {
  * Use `create(HeaderChangesSchema)` to create a new message.
  */
 export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 15);
+  messageDesc(file_weft_v1_destination, 18);
 
 /**
  * @generated from message weft.v1.HeaderText
@@ -846,7 +947,7 @@ export type HeaderText = Message<"weft.v1.HeaderText"> & {
  * Use `create(HeaderTextSchema)` to create a new message.
  */
 export const HeaderTextSchema: GenMessage<HeaderText> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 16);
+  messageDesc(file_weft_v1_destination, 19);
 
 /**
  * A new path; the query stays.
@@ -879,7 +980,7 @@ export type PathChange = Message<"weft.v1.PathChange"> & {
  * Use `create(PathChangeSchema)` to create a new message.
  */
 export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 17);
+  messageDesc(file_weft_v1_destination, 20);
 
 /**
  * @generated from message weft.v1.Rewrite
@@ -903,7 +1004,7 @@ export type Rewrite = Message<"weft.v1.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 18);
+  messageDesc(file_weft_v1_destination, 21);
 
 /**
  * @generated from message weft.v1.Redirect
@@ -946,7 +1047,7 @@ export type Redirect = Message<"weft.v1.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 19);
+  messageDesc(file_weft_v1_destination, 22);
 
 /**
  * @generated from message weft.v1.DirectResponse
@@ -975,7 +1076,7 @@ export type DirectResponse = Message<"weft.v1.DirectResponse"> & {
  * Use `create(DirectResponseSchema)` to create a new message.
  */
 export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 20);
+  messageDesc(file_weft_v1_destination, 23);
 
 /**
  * All conditions that are set must hold.
@@ -1026,7 +1127,7 @@ export type Match = Message<"weft.v1.Match"> & {
  * Use `create(MatchSchema)` to create a new message.
  */
 export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 21);
+  messageDesc(file_weft_v1_destination, 24);
 
 /**
  * @generated from message weft.v1.HeaderMatch
@@ -1085,7 +1186,7 @@ export type HeaderMatch = Message<"weft.v1.HeaderMatch"> & {
  * Use `create(HeaderMatchSchema)` to create a new message.
  */
 export const HeaderMatchSchema: GenMessage<HeaderMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 22);
+  messageDesc(file_weft_v1_destination, 25);
 
 /**
  * Of a repeated parameter the first counts. Name and value are percent-decoded, and "+" is a space, before matching.
@@ -1140,7 +1241,7 @@ export type QueryMatch = Message<"weft.v1.QueryMatch"> & {
  * Use `create(QueryMatchSchema)` to create a new message.
  */
 export const QueryMatchSchema: GenMessage<QueryMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 23);
+  messageDesc(file_weft_v1_destination, 26);
 
 /**
  * One of each list that is not empty, and all labels.
@@ -1169,7 +1270,7 @@ export type Caller = Message<"weft.v1.Caller"> & {
  * Use `create(CallerSchema)` to create a new message.
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 24);
+  messageDesc(file_weft_v1_destination, 27);
 
 /**
  * @generated from message weft.v1.ServiceAccount
@@ -1191,7 +1292,7 @@ export type ServiceAccount = Message<"weft.v1.ServiceAccount"> & {
  * Use `create(ServiceAccountSchema)` to create a new message.
  */
 export const ServiceAccountSchema: GenMessage<ServiceAccount> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 25);
+  messageDesc(file_weft_v1_destination, 28);
 
 /**
  * @generated from message weft.v1.PathMatch
@@ -1228,7 +1329,7 @@ export type PathMatch = Message<"weft.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 26);
+  messageDesc(file_weft_v1_destination, 29);
 
 /**
  * @generated from message weft.v1.WeightedBackend
@@ -1266,7 +1367,7 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 27);
+  messageDesc(file_weft_v1_destination, 30);
 
 /**
  * @generated from message weft.v1.LoadBalancer
@@ -1310,7 +1411,7 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 28);
+  messageDesc(file_weft_v1_destination, 31);
 
 /**
  * @generated from enum weft.v1.LoadBalancer.Algorithm
@@ -1356,7 +1457,7 @@ export enum LoadBalancer_Algorithm {
  * Describes the enum weft.v1.LoadBalancer.Algorithm.
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 28, 0);
+  enumDesc(file_weft_v1_destination, 31, 0);
 
 /**
  * Whether endpoints of the proxy's own zone come first.
@@ -1388,7 +1489,7 @@ export enum LoadBalancer_Zone {
  * Describes the enum weft.v1.LoadBalancer.Zone.
  */
 export const LoadBalancer_ZoneSchema: GenEnum<LoadBalancer_Zone> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 28, 1);
+  enumDesc(file_weft_v1_destination, 31, 1);
 
 /**
  * @generated from message weft.v1.HashInput
@@ -1441,7 +1542,7 @@ export type HashInput = Message<"weft.v1.HashInput"> & {
  * Use `create(HashInputSchema)` to create a new message.
  */
 export const HashInputSchema: GenMessage<HashInput> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 29);
+  messageDesc(file_weft_v1_destination, 32);
 
 /**
  * @generated from enum weft.v1.Protocol
