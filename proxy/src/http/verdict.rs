@@ -50,8 +50,8 @@ impl Verdict {
     }
 }
 
-/// In seconds; a date is not read, since it would need clocks that agree.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// What `Retry-After` asks for, in seconds (RFC 9110 10.2.3); a date is not read, since it would need clocks that agree.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     number(headers.get(RETRY_AFTER)?).map(Duration::from_secs)
 }
 

@@ -21,7 +21,7 @@ use super::retry::{self, Ended};
 use crate::http::deadline::{Limit, Passed};
 use crate::http::framing::Unusable;
 use crate::http::rescue::Failure;
-use crate::http::{ConnectError, Ending, SendError, Upload, Verdict, replay};
+use crate::http::{ConnectError, Ending, SendError, Upload, Verdict, replay, retry_after};
 use crate::state::{HedgeAfter, Hedging, Retries};
 use crate::telemetry::{Direction, Record};
 
@@ -55,6 +55,9 @@ struct Policy<'a> {
     method: Method,
     grpc: bool,
 }
+
+/// A server that wants to be left alone for longer is: its caller would wait too long, and hold what it holds meanwhile.
+const LONGEST_ASKED_PAUSE: Duration = Duration::from_secs(5);
 
 // === impl Attempts ===
 
@@ -307,8 +310,12 @@ impl<'a> Attempts<'a> {
     ) -> Option<Request<Upload>> {
         self.judge_answer(response);
         self.policy.as_ref()?;
-        let ended =
-            Ended::Answered { status: response.status().as_u16(), grpc_status: grpc_status(response) };
+        let status = response.status();
+        let ended = Ended::Answered {
+            status: status.as_u16(),
+            grpc_status: grpc_status(response),
+            retry_after: if status.is_success() { None } else { retry_after(response.headers()) },
+        };
         self.once_more(ended, spare, limit).await
     }
 
@@ -324,10 +331,14 @@ impl<'a> Attempts<'a> {
             return None;
         }
         let metrics = &self.outbound.worker.metrics;
-        let pause = pause_before(self.tries, &mut self.outbound.rng.borrow_mut());
+        // Elsewhere nobody has asked for a pause.
+        let asked = if self.is_another_left() { Duration::ZERO } else { ended.retry_after() };
+        let pause = pause_before(self.tries, &mut self.outbound.rng.borrow_mut()).max(asked);
         let late = limit.as_ref().is_some_and(|limit| limit.deadline.left(Instant::now()) <= pause);
         let withheld = if self.tries > policy.retries.attempts {
             Some("attempts")
+        } else if asked > LONGEST_ASKED_PAUSE {
+            Some("retry-after")
         } else if late {
             Some("deadline")
         } else if !spare.as_ref().is_some_and(|spare| spare.body().is_whole()) {
@@ -345,6 +356,12 @@ impl<'a> Attempts<'a> {
         Box::pin(sleep(pause)).await;
         self.move_on(ended.reason());
         spare
+    }
+
+    /// Whether the backend has an endpoint that has not been tried.
+    fn is_another_left(&self) -> bool {
+        let endpoints = &self.chosen.live.backends[self.chosen.backend];
+        (0..endpoints.len()).any(|index| index != self.current && !self.failed.contains(&index))
     }
 
     fn could_not_connect(&mut self, error: &ConnectError) {

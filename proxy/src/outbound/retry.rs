@@ -1,5 +1,7 @@
 //! What is tried again: the decision, as a pure function of what happened.
 
+use std::time::Duration;
+
 use http::Method;
 
 use crate::state::{Retries, RetryOn};
@@ -15,8 +17,8 @@ pub enum Ended {
     Reset,
     /// No response came within the time of a try.
     TimedOut,
-    /// A response; with its gRPC status where that is known with the head.
-    Answered { status: u16, grpc_status: Option<u16> },
+    /// A response; with its gRPC status where that is known with the head, and how long it asks to wait.
+    Answered { status: u16, grpc_status: Option<u16>, retry_after: Option<Duration> },
 }
 
 /// Whether `retries` wants a request that ended so tried again.
@@ -56,6 +58,14 @@ impl Ended {
         }
     }
 
+    /// How long the server wants to be left alone.
+    pub fn retry_after(self) -> Duration {
+        match self {
+            Self::Answered { retry_after, .. } => retry_after.unwrap_or_default(),
+            Self::Unsent | Self::Refused | Self::Reset | Self::TimedOut => Duration::ZERO,
+        }
+    }
+
     /// For the metric.
     pub fn reason(self) -> &'static str {
         match self {
@@ -73,7 +83,7 @@ mod tests {
     use super::*;
 
     fn status(status: u16) -> Ended {
-        Ended::Answered { status, grpc_status: None }
+        Ended::Answered { status, grpc_status: None, retry_after: None }
     }
 
     #[test]
@@ -100,7 +110,7 @@ mod tests {
     #[test]
     fn a_grpc_code_and_a_listed_status_are_repeated() {
         let retries = Retries { on: vec![RetryOn::Grpc(14)], statuses: vec![429], ..Retries::default() };
-        let unavailable = Ended::Answered { status: 200, grpc_status: Some(14) };
+        let unavailable = Ended::Answered { status: 200, grpc_status: Some(14), retry_after: None };
         assert!(wanted(&retries, &Method::POST, true, unavailable));
         assert!(!wanted(&retries, &Method::POST, false, unavailable));
         assert!(!wanted(&retries, &Method::GET, false, status(429)));

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use http::Method;
 use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
 
 use super::harness::{Proxy, World, connect, destination, plain, read_response};
 use super::script::{Act, BROKEN, OK, Script};
@@ -108,4 +109,38 @@ async fn a_try_that_is_too_long_is_repeated_within_the_time_of_the_request() {
     assert!(send(&caller, "GET", "").await.starts_with("http/1.1 200"));
     app.given_up().await;
     caller.counted("weft_retries_total", &[r#"reason="try-timeout""#], 1.0).await;
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_be_left_alone_is_and_for_too_long_is_not_asked_again() {
+    const SOON: &str = "HTTP/1.1 503 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
+    const LATE: &str = "HTTP/1.1 503 No\r\nretry-after: 6\r\ncontent-length: 0\r\n\r\n";
+    let act = |index| match index {
+        0 => Act::Say(SOON),
+        1 => OK,
+        _ => Act::Say(LATE),
+    };
+    let (world, app) = (World::new(), Script::start(act).await);
+    let caller = world.caller(retried(vec![plain(app.addr)], RetryOn::GatewayError, PLENTY));
+    let began = Instant::now();
+    assert!(send(&caller, "GET", "").await.starts_with("http/1.1 200"));
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    let head = send(&caller, "GET", "").await;
+    assert!(head.starts_with("http/1.1 503") && head.contains("retry-after: 6"), "{head}");
+    assert_eq!(app.requests().len(), 3);
+    caller.counted("weft_retries_withheld_total", &[r#"reason="retry-after""#], 1.0).await;
+}
+
+#[tokio::test]
+async fn another_endpoint_is_tried_at_once_whatever_one_asks_for() {
+    const LATE: Act = Act::Say("HTTP/1.1 503 No\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n");
+    let (world, bad, good) = (World::new(), Script::start(|_| LATE).await, Script::start(|_| OK).await);
+    let endpoints = vec![plain(bad.addr), plain(good.addr)];
+    let caller = world.caller(retried(endpoints, RetryOn::GatewayError, PLENTY));
+    let began = Instant::now();
+    for _ in 0..20 {
+        assert!(send(&caller, "GET", "").await.starts_with("http/1.1 200"));
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(!bad.requests().is_empty());
 }
