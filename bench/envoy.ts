@@ -26,6 +26,9 @@ function listener(half: Half, port: Port, certificates: Certificates): Json {
     '@type': `${TYPES}.transport_sockets.tls.v3.DownstreamTlsContext`,
     common_tls_context: tlsContext(port, certificates),
     require_client_certificate: true,
+    // As Weft: a resumed session would skip what is measured.
+    disable_stateless_session_resumption: true,
+    disable_stateful_session_resumption: true,
   };
   const secured = { transport_socket: { name: 'tls', typed_config: tls } };
   return {
@@ -65,6 +68,7 @@ function cluster(half: Half, port: Port, certificates: Certificates): Json {
   const tls = {
     '@type': `${TYPES}.transport_sockets.tls.v3.UpstreamTlsContext`,
     common_tls_context: tlsContext(port, certificates),
+    max_session_keys: 0,
   };
   const address = { socket_address: { address: PODS.server, port_value: PORTS[port] } };
   const usesHttp2 = port === 'http2' || (port === 'http1' && half === 'outbound');

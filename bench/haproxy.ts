@@ -38,8 +38,9 @@ export function haproxyConfig(half: Half, { both, roots }: Certificates): string
     back('http2', 'proto h2', 'alpn h2'),
     'listen opaque',
     '  mode tcp',
-    front('opaque', '', ''),
-    back('opaque', '', ''),
+    // As Weft: a resumed session would skip what new connections measure.
+    front('opaque', '', 'no-tls-tickets'),
+    back('opaque', '', 'no-ssl-reuse'),
     '',
   ].join('\n');
 }

@@ -14,7 +14,8 @@ load rate ADDRESS PATH PER_SECOND CONNECTIONS SECONDS
 load idle ADDRESS PATH CONNECTIONS       (holds them until its input ends)
 load ping ADDRESS SECONDS                (1-byte round trips)
 load pour ADDRESS MEGABYTES
-load serve PORT                          (the other end of ping and pour)";
+load dial ADDRESS CONNECTIONS SECONDS    (a new connection for each byte that comes back)
+load serve PORT                          (the other end of ping, pour and dial)";
 
 const ECHO: u8 = b'e';
 const SINK: u8 = b's';
@@ -38,6 +39,7 @@ fn main() -> Result<()> {
         ["idle", address, path, connections] => idle(address, path, connections.parse()?),
         ["ping", address, seconds] => ping(address, seconds.parse()?),
         ["pour", address, megabytes] => pour(address, megabytes.parse()?),
+        ["dial", address, connections, seconds] => dial(address, connections.parse()?, seconds.parse()?),
         ["serve", port] => serve(port.parse()?),
         _ => Err(USAGE.into()),
     }
@@ -136,6 +138,34 @@ fn pour(address: &str, megabytes: usize) -> Result<()> {
         return Err(format!("{arrived} of {total} bytes arrived").into());
     }
     println!(r#"{{"bytes":{total},"seconds":{seconds}}}"#);
+    Ok(())
+}
+
+/// So many at a time connect, have one byte returned, and close.
+fn dial(address: &str, connections: u32, seconds: f64) -> Result<()> {
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs_f64(seconds);
+    let threads: Vec<_> = (0..connections)
+        .map(|_| {
+            let address = address.to_owned();
+            thread::spawn(move || -> Result<u64> {
+                let mut count = 0;
+                while Instant::now() < end {
+                    let mut stream = connect(&address)?;
+                    let mut byte = [ECHO];
+                    stream.write_all(&byte)?;
+                    stream.read_exact(&mut byte)?;
+                    count += 1;
+                }
+                Ok(count)
+            })
+        })
+        .collect();
+    let mut count = 0;
+    for thread in threads {
+        count += thread.join().map_err(|_| "a connection's thread panicked")??;
+    }
+    println!(r#"{{"count":{count},"seconds":{}}}"#, begin.elapsed().as_secs_f64());
     Ok(())
 }
 

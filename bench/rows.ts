@@ -27,10 +27,13 @@ export const ROWS: readonly (readonly [row: string, unit: string])[] = [
   ['100 MB cpu', 'us both proxies'],
   ['tcp round trip', 'us'],
   ['tcp MB/s', 'MB/s'],
+  ['new connections 1/s', '1/s'],
+  ['new connections cpu', 'us both proxies'],
   ['rss idle', 'MB the larger'],
   ['rss of 1,000 idle', 'MB added'],
   ['rss busy', 'MB the larger'],
   ['rss after', 'MB the larger'],
+  ['rss after 5,000', 'MB the larger'],
 ];
 
 const PERCENT_OF = (part: number, whole: number): string => `${((part / whole) * 100).toFixed(0)} %`;
@@ -118,6 +121,28 @@ export const LINES: readonly Line[] = [
     goal: {
       says: '>= 1.5x as quick',
       met: (of) => of('weft', 'tcp round trip') * 1.5 <= of('envoy', 'tcp round trip'),
+    },
+  },
+  {
+    name: 'new mTLS connections per CPU second',
+    reached: (of) =>
+      `${(of('envoy', 'new connections cpu') / of('weft', 'new connections cpu')).toFixed(2)}x Envoy's`,
+    floor: {
+      says: ">= Envoy's",
+      met: (of) => of('weft', 'new connections cpu') <= of('envoy', 'new connections cpu'),
+    },
+    goal: {
+      says: '>= 1.5x',
+      met: (of) => of('weft', 'new connections cpu') * 1.5 <= of('envoy', 'new connections cpu'),
+    },
+  },
+  {
+    name: 'VmRSS a minute after 5,000 connections',
+    reached: (of) => `${(of('weft', 'rss after 5,000') / of('weft', 'rss idle')).toFixed(2)}x idle`,
+    floor: { says: '<= 2x idle', met: (of) => of('weft', 'rss after 5,000') <= 2 * of('weft', 'rss idle') },
+    goal: {
+      says: '<= 1.3x idle',
+      met: (of) => of('weft', 'rss after 5,000') <= 1.3 * of('weft', 'rss idle'),
     },
   },
   size('stripped binary', 'binary', [20, 10]),

@@ -130,6 +130,15 @@ export async function opaque(work: Work): Promise<void> {
   work.figures.set('tcp MB/s', (pour['bytes'] ?? 0) / 1e6 / (pour['seconds'] ?? Number.NaN));
 }
 
+/** Connections of opaque bytes, 8 at a time, each new and so with a handshake of its own between the proxies. */
+export async function newConnections(work: Work): Promise<void> {
+  const target = `${work.address}:${PORTS.opaque}`;
+  const [seen, spent] = await costOf(work, () => json(work, 'dial', target, '8', String(work.seconds)));
+  const count = seen['count'] ?? Number.NaN;
+  work.figures.set('new connections 1/s', count / (seen['seconds'] ?? Number.NaN));
+  perRequest(work, 'new connections', count, spent);
+}
+
 /** The larger VmRSS of both proxies in MB. */
 function rss(work: Work): number {
   return Math.max(...work.proxies.map(rssOf));
@@ -145,6 +154,23 @@ export async function idleMemory(work: Work): Promise<void> {
   await firstAnswer(work);
   const before = work.proxies.map(rssOf);
   const connections = work.seconds < 2 ? 100 : 1000;
+  const release = await hold(work, connections);
+  await sleep(IDLE_MILLIS);
+  const added = work.proxies.map((proxy, index) => rssOf(proxy) - (before[index] ?? Number.NaN));
+  work.figures.set('rss of 1,000 idle', (Math.max(...added) * 1000) / connections);
+  await release();
+}
+
+/** A minute after 5,000 connections that asked once have closed; a smoke run has no minute. */
+export async function memoryAfterBurst(work: Work): Promise<void> {
+  const release = await hold(work, work.seconds < 2 ? 100 : 5000);
+  await release();
+  await sleep(work.seconds < 2 ? 1000 : 60_000);
+  work.figures.set('rss after 5,000', rss(work));
+}
+
+/** Opens connections that ask once and idle; the result closes them. */
+async function hold(work: Work, connections: number): Promise<() => Promise<void>> {
   const holder = spawn(
     'ip',
     [
@@ -160,11 +186,10 @@ export async function idleMemory(work: Work): Promise<void> {
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
   await saysSomething(holder);
-  await sleep(IDLE_MILLIS);
-  const added = work.proxies.map((proxy, index) => rssOf(proxy) - (before[index] ?? Number.NaN));
-  work.figures.set('rss of 1,000 idle', (Math.max(...added) * 1000) / connections);
-  holder.stdin.end();
-  await once(holder, 'exit');
+  return async () => {
+    holder.stdin.end();
+    await once(holder, 'exit');
+  };
 }
 
 async function saysSomething(child: ChildProcess): Promise<void> {
