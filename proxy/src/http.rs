@@ -1,5 +1,6 @@
 //! HTTP: serving and calling over hyper's connections, one pool per upstream, headers, and errors as responses.
 
+mod active;
 mod body;
 mod compare;
 mod connect_error;
@@ -15,11 +16,13 @@ pub mod replay;
 pub mod rescue;
 mod seen;
 pub mod server;
+mod slow;
 mod tape;
 pub mod upgrade;
 mod upstream;
 mod verdict;
 
+pub use active::{Active, Place};
 pub use body::{Body, End, Ending, Exchange, Upload};
 pub use compare::{Comparison, Side, Witness};
 pub use connect_error::ConnectError;

@@ -23,7 +23,7 @@ pub use destination::{
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub use mirror::{Compared, Mirror};
 pub use resilience::{
-    Abort, Adaptive, Delay, Fault, HedgeAfter, Hedging, Limits, Outliers, Share, SuccessRate,
+    Abort, Adaptive, Delay, Fault, HedgeAfter, Hedging, Limits, Outliers, Share, SlowBody, SuccessRate,
 };
 pub use subscription::Subscription;
 pub(crate) use table::{Changes, SharedTable};

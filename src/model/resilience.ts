@@ -54,7 +54,7 @@ export interface Budget {
   readonly minPerSecond: number;
 }
 
-/** Failures on purpose. At least one of both is set. */
+/** Failures on purpose. At least one of the three is set. */
 export interface Fault {
   readonly abort?: {
     readonly portion: Portion;
@@ -63,6 +63,7 @@ export interface Fault {
     readonly grpcStatus: number;
   };
   readonly delay?: { readonly portion: Portion; readonly durationMs: number };
+  readonly slowBody?: { readonly portion: Portion; readonly bytesPerSecond: number };
   /** At once to the destination, in a worker of a caller; further requests are spared. */
   readonly maxActive: number;
 }

@@ -11,13 +11,16 @@ const MAX_ACTIVE = 1000;
 /** Which requests fail on purpose. */
 export function translateFault(fault: ApiFault | undefined): { readonly fault?: Fault } {
   if (fault === undefined) return {};
-  const { abort, delay, maxActive } = fault;
+  const { abort, delay, slowBody, maxActive } = fault;
   return {
     fault: {
       ...(abort === undefined ? {} : { abort: translateAbort(abort) }),
       ...(delay === undefined
         ? {}
         : { delay: { portion: translatePortion(delay), durationMs: durationMs(delay.duration) ?? 0 } }),
+      ...(slowBody === undefined
+        ? {}
+        : { slowBody: { portion: translatePortion(slowBody), bytesPerSecond: slowBody.bytesPerSecond } }),
       maxActive: maxActive ?? MAX_ACTIVE,
     },
   };

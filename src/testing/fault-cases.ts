@@ -9,6 +9,7 @@ export const GOOD_FAULTS: readonly (readonly [what: string, spec: object])[] = [
       fault: {
         abort: { fraction: { numerator: 1, denominator: 1000 }, status: 503, grpcStatus: 8 },
         delay: { percent: 5, duration: '200ms' },
+        slowBody: { percent: 1, bytesPerSecond: 1000 },
         maxActive: 10,
       },
     }),
@@ -37,10 +38,16 @@ export const BAD_FAULTS: readonly (readonly [what: string, spec: object, field: 
 export function faultCases(routed: (route: object) => object): Record<string, [object, object]> {
   const abort = (fields: object) => routed({ fault: { abort: { status: 503, ...fields } } });
   const delay = (fields: object) => routed({ fault: { delay: { duration: '1s', ...fields } } });
+  const slow = (fields: object) => routed({ fault: { slowBody: { bytesPerSecond: 10, ...fields } } });
   const ceiling = (fields: object) => routed({ fault: { delay: { percent: 1, duration: '1s' }, ...fields } });
   return {
     ...portionCases('spec.routes[].fault.abort', abort),
     ...portionCases('spec.routes[].fault.delay', delay),
+    ...portionCases('spec.routes[].fault.slowBody', slow),
+    'spec.routes[].fault.slowBody.bytesPerSecond': [
+      slow({ percent: 1 }),
+      slow({ percent: 1, bytesPerSecond: 11 }),
+    ],
     'spec.routes[].fault.abort.status': [abort({ percent: 1 }), abort({ percent: 1, status: 502 })],
     'spec.routes[].fault.abort.grpcStatus': [abort({ percent: 1 }), abort({ percent: 1, grpcStatus: 8 })],
     'spec.routes[].fault.delay.duration': [delay({ percent: 1 }), delay({ percent: 1, duration: '2s' })],

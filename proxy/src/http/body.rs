@@ -1,6 +1,7 @@
 //! The bodies of the path: streamed, never gathered, with what must be known when they end.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,9 +12,11 @@ use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use super::active::Place;
 use super::deadline::Limit;
 use super::expect::Hold;
 use super::idle::Busy;
+use super::slow::Slow;
 use super::tape::{Playing, Recorded, TooLong};
 use super::{Lease, Pending, Witness};
 use crate::telemetry::Record;
@@ -47,6 +50,8 @@ pub struct Body {
 #[derive(Debug)]
 enum Kind {
     Incoming(Incoming),
+    /// Boxed: rare.
+    Slow(Box<Slow>),
     Text(Bytes),
     Empty,
 }
@@ -230,6 +235,16 @@ impl Body {
         body
     }
 
+    /// The same body, no faster than this; `place` is kept until it has ended or was given up.
+    pub fn slow(self, bytes_per_second: NonZeroU32, place: Place) -> Self {
+        let Self { kind, exchange, busy } = self;
+        let kind = match kind {
+            Kind::Incoming(incoming) => Kind::Slow(Box::new(Slow::new(incoming, bytes_per_second, place))),
+            Kind::Slow(_) | Kind::Text(_) | Kind::Empty => kind,
+        };
+        Self { kind, exchange, busy }
+    }
+
     /// Keeps `busy` until all of the body has been taken or given up.
     pub fn keep_busy(&mut self, busy: Busy) {
         self.busy = Some(busy);
@@ -275,8 +290,9 @@ impl HttpBody for Body {
         if let Poll::Ready(cut) = this.poll_cut(cx) {
             return Poll::Ready(cut);
         }
-        let incoming = match &mut this.kind {
-            Kind::Incoming(incoming) => incoming,
+        let frame = match &mut this.kind {
+            Kind::Incoming(incoming) => std::task::ready!(Pin::new(incoming).poll_frame(cx)),
+            Kind::Slow(slow) => std::task::ready!(Pin::new(&mut **slow).poll_frame(cx)),
             Kind::Text(text) => {
                 let text = std::mem::take(text);
                 this.kind = Kind::Empty;
@@ -284,7 +300,6 @@ impl HttpBody for Body {
             }
             Kind::Empty => return Poll::Ready(None),
         };
-        let frame = std::task::ready!(Pin::new(incoming).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(exchange) = &mut this.exchange {
@@ -317,6 +332,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Incoming(incoming) => incoming.is_end_stream(),
+            Kind::Slow(slow) => slow.is_end_stream(),
             Kind::Text(_) => false,
             Kind::Empty => true,
         }
@@ -325,6 +341,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Incoming(incoming) => incoming.size_hint(),
+            Kind::Slow(slow) => slow.size_hint(),
             Kind::Text(text) => SizeHint::with_exact(text.len() as u64),
             Kind::Empty => SizeHint::with_exact(0),
         }

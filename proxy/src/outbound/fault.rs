@@ -1,23 +1,15 @@
-//! Failures on purpose, to see what callers make of them: a request waits, or is answered as if it had failed.
+//! Failures on purpose, to see what callers make of them: a request waits, is answered as if it had failed, or gets its
+//! answer slowly.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
+use http_body::Body as _;
 use tokio::time::sleep;
 
 use super::Outbound;
 use super::request::Chosen;
 use crate::http::deadline::{Limit, within};
 use crate::http::rescue::Failure;
+use crate::http::{Body, Place};
 use crate::state::{Fault, Share};
-
-/// Requests of this worker to a destination that something is done to now.
-#[derive(Clone, Debug, Default)]
-pub struct Active(Rc<Cell<u32>>);
-
-/// One of them, until it is dropped.
-#[derive(Debug)]
-struct Place(Rc<Cell<u32>>);
 
 /// Does to a request what `fault` says, where chance wants it. Returns when the request may go on, late or not, or how it
 /// ends. Where as many as may be are under way, it goes on as if there were no fault.
@@ -27,48 +19,49 @@ pub(super) async fn inject(
     fault: &Fault,
     limit: &mut Option<Box<Limit>>,
 ) -> Result<(), Failure> {
-    let hit = |share: Share| outbound.rng.borrow_mut().u32(..share.of.get()) < share.hit;
-    let delay = fault.delay.filter(|delay| hit(delay.share));
-    let abort = fault.abort.filter(|abort| hit(abort.share));
+    let delay = fault.delay.filter(|delay| is_hit(outbound, delay.share));
+    let abort = fault.abort.filter(|abort| is_hit(outbound, abort.share));
     if delay.is_none() && abort.is_none() {
         return Ok(());
     }
-    let live = &chosen.live;
-    let count = |kind| outbound.worker.metrics.fault(&live.name, &chosen.route().name, kind);
-    let Some(_place) = live.faults.enter(fault.max_active) else {
-        count("spared");
-        return Ok(());
-    };
+    let Some(_place) = enter(outbound, chosen, fault) else { return Ok(()) };
+    let destination = || chosen.live.name.clone();
     if let Some(delay) = delay {
-        count("delay");
+        count(outbound, chosen, "delay");
         if within(limit, None, sleep(delay.time)).await.is_err() {
-            return Err(Failure::DeadlinePassed { destination: live.name.clone() });
+            return Err(Failure::DeadlinePassed { destination: destination() });
         }
     }
     let Some(abort) = abort else { return Ok(()) };
-    count("abort");
+    count(outbound, chosen, "abort");
     let (status, grpc_status) = (abort.status, abort.grpc_status);
-    Err(Failure::Fault { destination: live.name.clone(), status, grpc_status })
+    Err(Failure::Fault { destination: destination(), status, grpc_status })
 }
 
-// === impl Active ===
-
-impl Active {
-    /// A place among at most `most`, if one is left.
-    fn enter(&self, most: u32) -> Option<Place> {
-        let active = self.0.get();
-        if active >= most {
-            return None;
-        }
-        self.0.set(active + 1);
-        Some(Place(self.0.clone()))
-    }
+/// The answer that `body` is of, slowly where `fault` says so and chance wants it.
+pub(super) fn slow(outbound: &Outbound, chosen: &Chosen, fault: &Fault, body: Body) -> Body {
+    let Some(slow) = fault.slow_body.filter(|slow| !body.is_end_stream() && is_hit(outbound, slow.share))
+    else {
+        return body;
+    };
+    let Some(place) = enter(outbound, chosen, fault) else { return body };
+    count(outbound, chosen, "slow-body");
+    body.slow(slow.bytes_per_second, place)
 }
 
-// === impl Place ===
+fn is_hit(outbound: &Outbound, share: Share) -> bool {
+    outbound.rng.borrow_mut().u32(..share.of.get()) < share.hit
+}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.set(self.0.get().saturating_sub(1));
+/// A place among those that something may be done to at once; where none is left the request is spared.
+fn enter(outbound: &Outbound, chosen: &Chosen, fault: &Fault) -> Option<Place> {
+    let place = chosen.live.faults.enter(fault.max_active);
+    if place.is_none() {
+        count(outbound, chosen, "spared");
     }
+    place
+}
+
+fn count(outbound: &Outbound, chosen: &Chosen, kind: &'static str) {
+    outbound.worker.metrics.fault(&chosen.live.name, &chosen.route().name, kind);
 }

@@ -17,7 +17,7 @@ use super::latencies::Latencies;
 use super::live::{Live, LiveEndpoint};
 use super::retry::Ended;
 use super::route::{Asked, Taken};
-use super::{Outbound, admit, change, cors, hedge, mirror, own_answer, split, upgrade};
+use super::{Outbound, admit, change, cors, fault, hedge, mirror, own_answer, split, upgrade};
 use crate::http::deadline::{Deadline, Passed, within};
 use crate::http::headers::{
     ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
@@ -270,7 +270,7 @@ impl Connection {
                     let witness = witness.take();
                     let exchange =
                         Exchange { record: attempts.record, lease, pending, limit, ending, witness };
-                    return Ok(answer(response, seen, chosen, exchange));
+                    return Ok(answer(&self.outbound, chosen, response, seen, exchange));
                 }
                 Err(error) => match attempts.again(error, spare, &limit).await {
                     Ok(unsent) => request = unsent,
@@ -329,9 +329,10 @@ pub(super) fn refusal(live: &Live, backend: usize) -> Option<Failure> {
 
 /// The upstream's response as the application sees it; `seen` are its headers.
 pub(super) fn answer(
+    outbound: &Outbound,
+    chosen: &Chosen,
     response: Response<Incoming>,
     seen: Seen,
-    chosen: &Chosen,
     mut exchange: Exchange,
 ) -> Response<Body> {
     let (mut head, body) = response.into_parts();
@@ -345,7 +346,12 @@ pub(super) fn answer(
         witness.head(&head);
     }
     change::response(&mut head.headers, chosen);
-    Response::from_parts(head, Body::hold(body, exchange))
+    let body = Body::hold(body, exchange);
+    let body = match &chosen.route().fault {
+        None => body,
+        Some(fault) => fault::slow(outbound, chosen, fault, body),
+    };
+    Response::from_parts(head, body)
 }
 
 /// The prefix of the path by which `route` was taken, where it was by one.

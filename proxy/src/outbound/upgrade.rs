@@ -59,7 +59,7 @@ pub(super) async fn carry(
             let (record, lease) = (attempts.record, Lease::Once);
             let exchange = Exchange { record, lease, pending, limit: None, ending, witness: None };
             let seen = Seen::of(response.headers());
-            answer(response, seen, chosen, exchange)
+            answer(outbound, chosen, response, seen, exchange)
         }
     })
 }

@@ -83,13 +83,15 @@ pub enum HedgeAfter {
     Percentile(u32),
 }
 
-/// Failures on purpose. At least one of both is set.
+/// Failures on purpose. At least one of the three is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Requests that are answered and not sent on.
     pub abort: Option<Abort>,
     /// Requests that wait first.
     pub delay: Option<Delay>,
+    /// Answers whose body comes slowly.
+    pub slow_body: Option<SlowBody>,
     /// So many at once to the destination, in one worker; further ones are spared.
     pub max_active: u32,
 }
@@ -112,6 +114,15 @@ pub struct Delay {
     pub share: Share,
     /// How long.
     pub time: Duration,
+}
+
+/// Answers whose body comes slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlowBody {
+    /// How many.
+    pub share: Share,
+    /// How slowly.
+    pub bytes_per_second: NonZeroU32,
 }
 
 /// So many of so many requests, at random.

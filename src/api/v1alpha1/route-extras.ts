@@ -132,14 +132,23 @@ export const fault = withRules(
     )
       .optional()
       .meta({ description: 'Hold requests back.' }),
+    slowBody: withRules(
+      z.strictObject({
+        ...portion,
+        bytesPerSecond: z.int().min(1).max(1_000_000_000).meta({ description: 'How fast they come.' }),
+      }),
+      onePortion,
+    )
+      .optional()
+      .meta({ description: 'Let the bodies of answers come slowly.' }),
     maxActive: z.int().min(1).max(1_000_000).optional().meta({
       description:
-        'Requests to the destination that one worker of a caller may hold back or fail at once; further ones are spared. 1000 by default.',
+        'Requests to the destination that one worker of a caller may fail, hold back or answer slowly at once; further ones are spared. 1000 by default.',
     }),
   }),
   {
-    cel: 'has(self.abort) || has(self.delay)',
-    message: 'does nothing; give abort or delay, or remove it',
-    holds: ({ abort, delay }) => abort !== undefined || delay !== undefined,
+    cel: 'has(self.abort) || has(self.delay) || has(self.slowBody)',
+    message: 'does nothing; give abort, delay or slowBody, or remove it',
+    holds: ({ abort, delay, slowBody }) => [abort, delay, slowBody].some((given) => given !== undefined),
   },
 );

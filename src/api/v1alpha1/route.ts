@@ -30,7 +30,7 @@ const routeFields = z.strictObject({
   mirror: mirror
     .optional()
     .meta({ description: 'Sends copies of requests elsewhere; nobody waits for their answers.' }),
-  fault: fault.optional().meta({ description: 'Fails or delays requests on purpose.' }),
+  fault: fault.optional().meta({ description: 'Fails, delays or slows down requests on purpose.' }),
   headers: headers.optional().meta({ description: 'Changes of headers.' }),
   rewrite: rewrite
     .optional()

@@ -75,6 +75,7 @@ const portion = z.strictObject({ numerator: z.int(), denominator: z.int() });
 const fault = z.strictObject({
   abort: z.strictObject({ portion, status: z.int(), grpcStatus: z.int() }).exactOptional(),
   delay: z.strictObject({ portion, durationMs: z.int() }).exactOptional(),
+  slowBody: z.strictObject({ portion, bytesPerSecond: z.int() }).exactOptional(),
   maxActive: z.int(),
 });
 

@@ -60,13 +60,16 @@ export function toWireHedging(hedging: Hedging | undefined): { hedging?: WireHed
 /** The field of a route that says which requests fail on purpose. */
 export function toWireFault(fault: Fault | undefined): { fault?: WireFault } {
   if (fault === undefined) return {};
-  const { abort, delay, maxActive } = fault;
+  const { abort, delay, slowBody, maxActive } = fault;
   return {
     fault: create(FaultSchema, {
       ...(abort === undefined
         ? {}
         : { abort: { ...abort.portion, status: abort.status, grpcStatus: abort.grpcStatus } }),
       ...(delay === undefined ? {} : { delay: { ...delay.portion, durationMs: wireMs(delay.durationMs) } }),
+      ...(slowBody === undefined
+        ? {}
+        : { slowBody: { ...slowBody.portion, bytesPerSecond: slowBody.bytesPerSecond } }),
       maxActive,
     }),
   };

@@ -7,7 +7,8 @@ use http::{Method, StatusCode};
 
 use super::{Reject, each};
 use crate::state::{
-    Abort, Adaptive, BudgetLimits, Delay, Fault, HedgeAfter, Hedging, Limits, Outliers, Share, SuccessRate,
+    Abort, Adaptive, BudgetLimits, Delay, Fault, HedgeAfter, Hedging, Limits, Outliers, Share, SlowBody,
+    SuccessRate,
 };
 use crate::wire::weft::v1 as wire;
 
@@ -95,12 +96,20 @@ pub(super) fn fault(wire: &wire::Fault) -> Result<Fault, Reject> {
     let delay = |wire: wire::FaultDelay| {
         Ok(Delay { share: share(wire.numerator, wire.denominator)?, time: ms(wire.duration_ms) })
     };
-    if wire.abort.is_none() && wire.delay.is_none() {
+    let slow_body = |wire: wire::FaultSlowBody| {
+        let rate = NonZeroU32::new(wire.bytes_per_second);
+        Ok(SlowBody {
+            share: share(wire.numerator, wire.denominator)?,
+            bytes_per_second: rate.ok_or_else(|| reject!("fault: a body of 0 bytes a second never ends"))?,
+        })
+    };
+    if wire.abort.is_none() && wire.delay.is_none() && wire.slow_body.is_none() {
         return Err(reject!("fault: nothing says what is done"));
     }
     Ok(Fault {
         abort: wire.abort.map(abort).transpose()?,
         delay: wire.delay.map(delay).transpose()?,
+        slow_body: wire.slow_body.map(slow_body).transpose()?,
         max_active: wire.max_active,
     })
 }

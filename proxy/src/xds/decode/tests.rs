@@ -331,7 +331,8 @@ fn a_fault_that_cannot_be_is_rejected() {
         destination(&wire.encode_to_vec()).unwrap_err().to_string()
     };
     let abort = wire::FaultAbort { numerator: 1, denominator: 100, status: 503, grpc_status: 14 };
-    let aborting = |abort: wire::FaultAbort| wire::Fault { abort: Some(abort), delay: None, max_active: 1 };
+    let aborting =
+        |abort: wire::FaultAbort| wire::Fault { abort: Some(abort), max_active: 1, ..Default::default() };
     let reason = rejected(wire::Fault::default());
     assert!(reason.contains("routes[0]: fault: nothing says what is done"), "{reason}");
     let reason = rejected(aborting(wire::FaultAbort { denominator: 0, ..abort }));
@@ -344,6 +345,9 @@ fn a_fault_that_cannot_be_is_rejected() {
     }
     let reason = rejected(aborting(wire::FaultAbort { grpc_status: 0, ..abort }));
     assert!(reason.contains("fault: 0 is no gRPC status of a failure"), "{reason}");
+    let slow_body = Some(wire::FaultSlowBody { numerator: 1, denominator: 1, bytes_per_second: 0 });
+    let reason = rejected(wire::Fault { slow_body, ..Default::default() });
+    assert!(reason.contains("0 bytes a second never ends"), "{reason}");
 }
 
 #[test]
@@ -354,5 +358,7 @@ fn faults_are_read() {
     assert_eq!((abort.share.hit, abort.share.of.get()), (1, 1000));
     assert_eq!((abort.status.as_u16(), abort.grpc_status), (503, 14));
     assert_eq!((delay.share.hit, delay.share.of.get(), delay.time.as_millis()), (5, 100, 200));
+    let slow = fault.slow_body.unwrap();
+    assert_eq!((slow.share.hit, slow.bytes_per_second.get()), (2, 1000));
     assert_eq!(fault.max_active, 10);
 }

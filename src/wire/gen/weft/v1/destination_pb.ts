@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIo4DCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJ6CghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCBIOCgZ3ZWlnaHQYCiABKA0iOwoHQmFja2VuZBIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAMoDRIPCgdpbnZhbGlkGAMgASgJIroECgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQSIwoIdGltZW91dHMYCiABKAsyES53ZWZ0LnYxLlRpbWVvdXRzEi8KD3JlcXVlc3RfaGVhZGVycxgLIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAwgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEiEKB3Jld3JpdGUYDSABKAsyEC53ZWZ0LnYxLlJld3JpdGUSIwoIcmVkaXJlY3QYDiABKAsyES53ZWZ0LnYxLlJlZGlyZWN0EjAKD2RpcmVjdF9yZXNwb25zZRgPIAEoCzIXLndlZnQudjEuRGlyZWN0UmVzcG9uc2USIQoHcmV0cmllcxgUIAEoCzIQLndlZnQudjEuUmV0cmllcxIgCgdtaXJyb3JzGB4gAygLMg8ud2VmdC52MS5NaXJyb3ISGwoEY29ycxgfIAEoCzINLndlZnQudjEuQ29ycxIfCgZsaW1pdHMYKCABKAsyDy53ZWZ0LnYxLkxpbWl0cxIhCgdoZWRnaW5nGCkgASgLMhAud2VmdC52MS5IZWRnaW5nEh0KBWZhdWx0GCogASgLMg4ud2VmdC52MS5GYXVsdBISCgpieXRlc19vbmx5GDIgASgIImcKBk1pcnJvchIPCgdiYWNrZW5kGAEgASgNEhEKCW51bWVyYXRvchgCIAEoDRITCgtkZW5vbWluYXRvchgDIAEoDRIkCgdjb21wYXJlGAQgASgLMhMud2VmdC52MS5Db21wYXJpc29uIisKCkNvbXBhcmlzb24SDwoHaGVhZGVycxgBIAMoCRIMCgRib2R5GAIgASgIIpEBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSFQoNYWxsb3dfbWV0aG9kcxgCIAMoCRIVCg1hbGxvd19oZWFkZXJzGAMgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAQgAygJEhkKEWFsbG93X2NyZWRlbnRpYWxzGAUgASgIEhEKCW1heF9hZ2VfcxgGIAEoDSKdAQoHUmV0cmllcxIQCghhdHRlbXB0cxgBIAEoDRIKCgJvbhgCIAMoCRIQCghzdGF0dXNlcxgDIAMoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0i5wEKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiAKGGNvbnNlY3V0aXZlX2xvY2FsX2Vycm9ycxgDIAEoDRIqCgxzdWNjZXNzX3JhdGUYBCABKAsyFC53ZWZ0LnYxLlN1Y2Nlc3NSYXRlEg8KB2Jhc2VfbXMYBSABKA0SDgoGbWF4X21zGAYgASgNEhMKC21heF9wZXJjZW50GAcgASgNEhUKDXBhbmljX3BlcmNlbnQYCCABKA0ifAoGTGltaXRzEhcKD21heF9jb25uZWN0aW9ucxgBIAEoDRIUCgxtYXhfcmVxdWVzdHMYAiABKA0SEwoLbWF4X3BlbmRpbmcYAyABKA0SLgoIYWRhcHRpdmUYBCABKAsyHC53ZWZ0LnYxLkFkYXB0aXZlQ29uY3VycmVuY3kipQEKB0hlZGdpbmcSEAoIZGVsYXlfbXMYASABKA0SEgoKcGVyY2VudGlsZRgCIAEoDRIQCghhdHRlbXB0cxgDIAEoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0iYwoFRmF1bHQSIgoFYWJvcnQYASABKAsyEy53ZWZ0LnYxLkZhdWx0QWJvcnQSIgoFZGVsYXkYAiABKAsyEy53ZWZ0LnYxLkZhdWx0RGVsYXkSEgoKbWF4X2FjdGl2ZRgDIAEoDSJZCgpGYXVsdEFib3J0EhEKCW51bWVyYXRvchgBIAEoDRITCgtkZW5vbWluYXRvchgCIAEoDRIOCgZzdGF0dXMYAyABKA0SEwoLZ3JwY19zdGF0dXMYBCABKA0iSQoKRmF1bHREZWxheRIRCgludW1lcmF0b3IYASABKA0SEwoLZGVub21pbmF0b3IYAiABKA0SEwoLZHVyYXRpb25fbXMYAyABKA0iLwoTQWRhcHRpdmVDb25jdXJyZW5jeRILCgNtaW4YASABKA0SCwoDbWF4GAIgASgNIkUKC1N1Y2Nlc3NSYXRlEg0KBWJlbG93GAEgASgNEhEKCXdpbmRvd19tcxgCIAEoDRIUCgxtaW5fcmVxdWVzdHMYAyABKA0iMgoIVGltZW91dHMSEgoKcmVxdWVzdF9tcxgBIAEoDRISCgpwZXJfdHJ5X21zGAIgASgNImMKDUhlYWRlckNoYW5nZXMSIAoDc2V0GAEgAygLMhMud2VmdC52MS5IZWFkZXJUZXh0EiAKA2FkZBgCIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIOCgZyZW1vdmUYAyADKAkiKQoKSGVhZGVyVGV4dBIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIjgKClBhdGhDaGFuZ2USDgoEZnVsbBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAQggKBmNoYW5nZSI6CgdSZXdyaXRlEgwKBGhvc3QYASABKAkSIQoEcGF0aBgCIAEoCzITLndlZnQudjEuUGF0aENoYW5nZSJpCghSZWRpcmVjdBIOCgZzY2hlbWUYASABKAkSDAoEaG9zdBgCIAEoCRIMCgRwb3J0GAMgASgNEiEKBHBhdGgYBCABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2USDgoGc3RhdHVzGAUgASgNIkQKDkRpcmVjdFJlc3BvbnNlEg4KBnN0YXR1cxgBIAEoDRIMCgRib2R5GAIgASgJEhQKDGNvbnRlbnRfdHlwZRgDIAEoCSK5AQoFTWF0Y2gSJQoHaGVhZGVycxgBIAMoCzIULndlZnQudjEuSGVhZGVyTWF0Y2gSIAoEcGF0aBgCIAEoCzISLndlZnQudjEuUGF0aE1hdGNoEiIKBXF1ZXJ5GAMgAygLMhMud2VmdC52MS5RdWVyeU1hdGNoEg4KBm1ldGhvZBgEIAEoCRIdCgRmcm9tGAUgASgLMg8ud2VmdC52MS5DYWxsZXISFAoMc2VydmVyX25hbWVzGDIgAygJIn8KC0hlYWRlck1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIn4KClF1ZXJ5TWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24iqwEKBkNhbGxlchISCgpuYW1lc3BhY2VzGAEgAygJEjEKEHNlcnZpY2VfYWNjb3VudHMYAiADKAsyFy53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50EisKBmxhYmVscxgDIAMoCzIbLndlZnQudjEuQ2FsbGVyLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoOU2VydmljZUFjY291bnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiTAoJUGF0aE1hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEILCgljb25kaXRpb24ilQEKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDRIvCg9yZXF1ZXN0X2hlYWRlcnMYAyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgEIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcyL6AgoMTG9hZEJhbGFuY2VyEjIKCWFsZ29yaXRobRgBIAEoDjIfLndlZnQudjEuTG9hZEJhbGFuY2VyLkFsZ29yaXRobRIgCgRoYXNoGAogAygLMhIud2VmdC52MS5IYXNoSW5wdXQSGAoQbWF4X2xvYWRfcGVyY2VudBgLIAEoDRIoCgR6b25lGAwgASgOMhoud2VmdC52MS5Mb2FkQmFsYW5jZXIuWm9uZRIVCg1zbG93X3N0YXJ0X21zGA0gASgNIoABCglBbGdvcml0aG0SGQoVQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASDQoJUEVBS19FV01BEAESEQoNTEVBU1RfUkVRVUVTVBACEg8KC1JPVU5EX1JPQklOEAMSCgoGUkFORE9NEAQSDQoJUklOR19IQVNIEAUSCgoGTUFHTEVWEAYiNgoEWm9uZRIMCghaT05FX0FOWRAAEg8KC1pPTkVfUFJFRkVSEAESDwoLWk9ORV9TVFJJQ1QQAiJzCglIYXNoSW5wdXQSEAoGaGVhZGVyGAEgASgJSAASEAoGY29va2llGAIgASgJSAASDwoFcXVlcnkYAyABKAlIABIOCgRwYXRoGAQgASgISAASGAoOc291cmNlX2FkZHJlc3MYBSABKAhIAEIHCgVpbnB1dCpdCghQcm90b2NvbBIUChBQUk9UT0NPTF9VTktOT1dOEAASEgoOUFJPVE9DT0xfSFRUUDEQARISCg5QUk9UT0NPTF9IVFRQMhACEhMKD1BST1RPQ09MX09QQVFVRRADYgZwcm90bzM");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIo4DCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJ6CghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCBIOCgZ3ZWlnaHQYCiABKA0iOwoHQmFja2VuZBIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAMoDRIPCgdpbnZhbGlkGAMgASgJIroECgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQSIwoIdGltZW91dHMYCiABKAsyES53ZWZ0LnYxLlRpbWVvdXRzEi8KD3JlcXVlc3RfaGVhZGVycxgLIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAwgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEiEKB3Jld3JpdGUYDSABKAsyEC53ZWZ0LnYxLlJld3JpdGUSIwoIcmVkaXJlY3QYDiABKAsyES53ZWZ0LnYxLlJlZGlyZWN0EjAKD2RpcmVjdF9yZXNwb25zZRgPIAEoCzIXLndlZnQudjEuRGlyZWN0UmVzcG9uc2USIQoHcmV0cmllcxgUIAEoCzIQLndlZnQudjEuUmV0cmllcxIgCgdtaXJyb3JzGB4gAygLMg8ud2VmdC52MS5NaXJyb3ISGwoEY29ycxgfIAEoCzINLndlZnQudjEuQ29ycxIfCgZsaW1pdHMYKCABKAsyDy53ZWZ0LnYxLkxpbWl0cxIhCgdoZWRnaW5nGCkgASgLMhAud2VmdC52MS5IZWRnaW5nEh0KBWZhdWx0GCogASgLMg4ud2VmdC52MS5GYXVsdBISCgpieXRlc19vbmx5GDIgASgIImcKBk1pcnJvchIPCgdiYWNrZW5kGAEgASgNEhEKCW51bWVyYXRvchgCIAEoDRITCgtkZW5vbWluYXRvchgDIAEoDRIkCgdjb21wYXJlGAQgASgLMhMud2VmdC52MS5Db21wYXJpc29uIisKCkNvbXBhcmlzb24SDwoHaGVhZGVycxgBIAMoCRIMCgRib2R5GAIgASgIIpEBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSFQoNYWxsb3dfbWV0aG9kcxgCIAMoCRIVCg1hbGxvd19oZWFkZXJzGAMgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAQgAygJEhkKEWFsbG93X2NyZWRlbnRpYWxzGAUgASgIEhEKCW1heF9hZ2VfcxgGIAEoDSKdAQoHUmV0cmllcxIQCghhdHRlbXB0cxgBIAEoDRIKCgJvbhgCIAMoCRIQCghzdGF0dXNlcxgDIAMoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0i5wEKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiAKGGNvbnNlY3V0aXZlX2xvY2FsX2Vycm9ycxgDIAEoDRIqCgxzdWNjZXNzX3JhdGUYBCABKAsyFC53ZWZ0LnYxLlN1Y2Nlc3NSYXRlEg8KB2Jhc2VfbXMYBSABKA0SDgoGbWF4X21zGAYgASgNEhMKC21heF9wZXJjZW50GAcgASgNEhUKDXBhbmljX3BlcmNlbnQYCCABKA0ifAoGTGltaXRzEhcKD21heF9jb25uZWN0aW9ucxgBIAEoDRIUCgxtYXhfcmVxdWVzdHMYAiABKA0SEwoLbWF4X3BlbmRpbmcYAyABKA0SLgoIYWRhcHRpdmUYBCABKAsyHC53ZWZ0LnYxLkFkYXB0aXZlQ29uY3VycmVuY3kipQEKB0hlZGdpbmcSEAoIZGVsYXlfbXMYASABKA0SEgoKcGVyY2VudGlsZRgCIAEoDRIQCghhdHRlbXB0cxgDIAEoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0ijgEKBUZhdWx0EiIKBWFib3J0GAEgASgLMhMud2VmdC52MS5GYXVsdEFib3J0EiIKBWRlbGF5GAIgASgLMhMud2VmdC52MS5GYXVsdERlbGF5EhIKCm1heF9hY3RpdmUYAyABKA0SKQoJc2xvd19ib2R5GAQgASgLMhYud2VmdC52MS5GYXVsdFNsb3dCb2R5IlkKCkZhdWx0QWJvcnQSEQoJbnVtZXJhdG9yGAEgASgNEhMKC2Rlbm9taW5hdG9yGAIgASgNEg4KBnN0YXR1cxgDIAEoDRITCgtncnBjX3N0YXR1cxgEIAEoDSJJCgpGYXVsdERlbGF5EhEKCW51bWVyYXRvchgBIAEoDRITCgtkZW5vbWluYXRvchgCIAEoDRITCgtkdXJhdGlvbl9tcxgDIAEoDSJRCg1GYXVsdFNsb3dCb2R5EhEKCW51bWVyYXRvchgBIAEoDRITCgtkZW5vbWluYXRvchgCIAEoDRIYChBieXRlc19wZXJfc2Vjb25kGAMgASgNIi8KE0FkYXB0aXZlQ29uY3VycmVuY3kSCwoDbWluGAEgASgNEgsKA21heBgCIAEoDSJFCgtTdWNjZXNzUmF0ZRINCgViZWxvdxgBIAEoDRIRCgl3aW5kb3dfbXMYAiABKA0SFAoMbWluX3JlcXVlc3RzGAMgASgNIjIKCFRpbWVvdXRzEhIKCnJlcXVlc3RfbXMYASABKA0SEgoKcGVyX3RyeV9tcxgCIAEoDSJjCg1IZWFkZXJDaGFuZ2VzEiAKA3NldBgBIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIgCgNhZGQYAiADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSDgoGcmVtb3ZlGAMgAygJIikKCkhlYWRlclRleHQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSI4CgpQYXRoQ2hhbmdlEg4KBGZ1bGwYASABKAlIABIQCgZwcmVmaXgYAiABKAlIAEIICgZjaGFuZ2UiOgoHUmV3cml0ZRIMCgRob3N0GAEgASgJEiEKBHBhdGgYAiABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2UiaQoIUmVkaXJlY3QSDgoGc2NoZW1lGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRIhCgRwYXRoGAQgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSJECg5EaXJlY3RSZXNwb25zZRIOCgZzdGF0dXMYASABKA0SDAoEYm9keRgCIAEoCRIUCgxjb250ZW50X3R5cGUYAyABKAkiuQEKBU1hdGNoEiUKB2hlYWRlcnMYASADKAsyFC53ZWZ0LnYxLkhlYWRlck1hdGNoEiAKBHBhdGgYAiABKAsyEi53ZWZ0LnYxLlBhdGhNYXRjaBIiCgVxdWVyeRgDIAMoCzITLndlZnQudjEuUXVlcnlNYXRjaBIOCgZtZXRob2QYBCABKAkSHQoEZnJvbRgFIAEoCzIPLndlZnQudjEuQ2FsbGVyEhQKDHNlcnZlcl9uYW1lcxgyIAMoCSJ/CgtIZWFkZXJNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiJ+CgpRdWVyeU1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIqsBCgZDYWxsZXISEgoKbmFtZXNwYWNlcxgBIAMoCRIxChBzZXJ2aWNlX2FjY291bnRzGAIgAygLMhcud2VmdC52MS5TZXJ2aWNlQWNjb3VudBIrCgZsYWJlbHMYAyADKAsyGy53ZWZ0LnYxLkNhbGxlci5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjEKDlNlcnZpY2VBY2NvdW50EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIkwKCVBhdGhNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEg8KBXJlZ2V4GAMgASgJSABCCwoJY29uZGl0aW9uIpUBCg9XZWlnaHRlZEJhY2tlbmQSDwoHYmFja2VuZBgBIAEoDRIOCgZ3ZWlnaHQYAiABKA0SLwoPcmVxdWVzdF9oZWFkZXJzGAMgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYBCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMi+gIKDExvYWRCYWxhbmNlchIyCglhbGdvcml0aG0YASABKA4yHy53ZWZ0LnYxLkxvYWRCYWxhbmNlci5BbGdvcml0aG0SIAoEaGFzaBgKIAMoCzISLndlZnQudjEuSGFzaElucHV0EhgKEG1heF9sb2FkX3BlcmNlbnQYCyABKA0SKAoEem9uZRgMIAEoDjIaLndlZnQudjEuTG9hZEJhbGFuY2VyLlpvbmUSFQoNc2xvd19zdGFydF9tcxgNIAEoDSKAAQoJQWxnb3JpdGhtEhkKFUFMR09SSVRITV9VTlNQRUNJRklFRBAAEg0KCVBFQUtfRVdNQRABEhEKDUxFQVNUX1JFUVVFU1QQAhIPCgtST1VORF9ST0JJThADEgoKBlJBTkRPTRAEEg0KCVJJTkdfSEFTSBAFEgoKBk1BR0xFVhAGIjYKBFpvbmUSDAoIWk9ORV9BTlkQABIPCgtaT05FX1BSRUZFUhABEg8KC1pPTkVfU1RSSUNUEAIicwoJSGFzaElucHV0EhAKBmhlYWRlchgBIAEoCUgAEhAKBmNvb2tpZRgCIAEoCUgAEg8KBXF1ZXJ5GAMgASgJSAASDgoEcGF0aBgEIAEoCEgAEhgKDnNvdXJjZV9hZGRyZXNzGAUgASgISABCBwoFaW5wdXQqXQoIUHJvdG9jb2wSFAoQUFJPVE9DT0xfVU5LTk9XThAAEhIKDlBST1RPQ09MX0hUVFAxEAESEgoOUFJPVE9DT0xfSFRUUDIQAhITCg9QUk9UT0NPTF9PUEFRVUUQA2IGcHJvdG8z");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -722,7 +722,7 @@ export const HedgingSchema: GenMessage<Hedging> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 11);
 
 /**
- * Failures on purpose; at least one of abort and delay is set.
+ * Failures on purpose; at least one of abort, delay and slow_body is set.
  *
  * @generated from message weft.v1.Fault
  */
@@ -743,6 +743,11 @@ export type Fault = Message<"weft.v1.Fault"> & {
    * @generated from field: uint32 max_active = 3;
    */
   maxActive: number;
+
+  /**
+   * @generated from field: weft.v1.FaultSlowBody slow_body = 4;
+   */
+  slowBody?: FaultSlowBody | undefined;
 };
 
 /**
@@ -818,6 +823,37 @@ export const FaultDelaySchema: GenMessage<FaultDelay> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 14);
 
 /**
+ * numerator of denominator answers have a body that comes slowly.
+ *
+ * @generated from message weft.v1.FaultSlowBody
+ */
+export type FaultSlowBody = Message<"weft.v1.FaultSlowBody"> & {
+  /**
+   * @generated from field: uint32 numerator = 1;
+   */
+  numerator: number;
+
+  /**
+   * @generated from field: uint32 denominator = 2;
+   */
+  denominator: number;
+
+  /**
+   * Never 0.
+   *
+   * @generated from field: uint32 bytes_per_second = 3;
+   */
+  bytesPerSecond: number;
+};
+
+/**
+ * Describes the message weft.v1.FaultSlowBody.
+ * Use `create(FaultSlowBodySchema)` to create a new message.
+ */
+export const FaultSlowBodySchema: GenMessage<FaultSlowBody> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 15);
+
+/**
  * @generated from message weft.v1.AdaptiveConcurrency
  */
 export type AdaptiveConcurrency = Message<"weft.v1.AdaptiveConcurrency"> & {
@@ -837,7 +873,7 @@ export type AdaptiveConcurrency = Message<"weft.v1.AdaptiveConcurrency"> & {
  * Use `create(AdaptiveConcurrencySchema)` to create a new message.
  */
 export const AdaptiveConcurrencySchema: GenMessage<AdaptiveConcurrency> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 15);
+  messageDesc(file_weft_v1_destination, 16);
 
 /**
  * @generated from message weft.v1.SuccessRate
@@ -868,7 +904,7 @@ export type SuccessRate = Message<"weft.v1.SuccessRate"> & {
  * Use `create(SuccessRateSchema)` to create a new message.
  */
 export const SuccessRateSchema: GenMessage<SuccessRate> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 16);
+  messageDesc(file_weft_v1_destination, 17);
 
 /**
  * In milliseconds; 0: none.
@@ -896,7 +932,7 @@ export type Timeouts = Message<"weft.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 17);
+  messageDesc(file_weft_v1_destination, 18);
 
 /**
  * Done in this order: remove, set, add. Names in lower case; never one that belongs to a hop or frames a message.
@@ -925,7 +961,7 @@ export type HeaderChanges = Message<"weft.v1.HeaderChanges"> & {
  * Use `create(HeaderChangesSchema)` to create a new message.
  */
 export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 18);
+  messageDesc(file_weft_v1_destination, 19);
 
 /**
  * @generated from message weft.v1.HeaderText
@@ -947,7 +983,7 @@ export type HeaderText = Message<"weft.v1.HeaderText"> & {
  * Use `create(HeaderTextSchema)` to create a new message.
  */
 export const HeaderTextSchema: GenMessage<HeaderText> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 19);
+  messageDesc(file_weft_v1_destination, 20);
 
 /**
  * A new path; the query stays.
@@ -980,7 +1016,7 @@ export type PathChange = Message<"weft.v1.PathChange"> & {
  * Use `create(PathChangeSchema)` to create a new message.
  */
 export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 20);
+  messageDesc(file_weft_v1_destination, 21);
 
 /**
  * @generated from message weft.v1.Rewrite
@@ -1004,7 +1040,7 @@ export type Rewrite = Message<"weft.v1.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 21);
+  messageDesc(file_weft_v1_destination, 22);
 
 /**
  * @generated from message weft.v1.Redirect
@@ -1047,7 +1083,7 @@ export type Redirect = Message<"weft.v1.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 22);
+  messageDesc(file_weft_v1_destination, 23);
 
 /**
  * @generated from message weft.v1.DirectResponse
@@ -1076,7 +1112,7 @@ export type DirectResponse = Message<"weft.v1.DirectResponse"> & {
  * Use `create(DirectResponseSchema)` to create a new message.
  */
 export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 23);
+  messageDesc(file_weft_v1_destination, 24);
 
 /**
  * All conditions that are set must hold.
@@ -1127,7 +1163,7 @@ export type Match = Message<"weft.v1.Match"> & {
  * Use `create(MatchSchema)` to create a new message.
  */
 export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 24);
+  messageDesc(file_weft_v1_destination, 25);
 
 /**
  * @generated from message weft.v1.HeaderMatch
@@ -1186,7 +1222,7 @@ export type HeaderMatch = Message<"weft.v1.HeaderMatch"> & {
  * Use `create(HeaderMatchSchema)` to create a new message.
  */
 export const HeaderMatchSchema: GenMessage<HeaderMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 25);
+  messageDesc(file_weft_v1_destination, 26);
 
 /**
  * Of a repeated parameter the first counts. Name and value are percent-decoded, and "+" is a space, before matching.
@@ -1241,7 +1277,7 @@ export type QueryMatch = Message<"weft.v1.QueryMatch"> & {
  * Use `create(QueryMatchSchema)` to create a new message.
  */
 export const QueryMatchSchema: GenMessage<QueryMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 26);
+  messageDesc(file_weft_v1_destination, 27);
 
 /**
  * One of each list that is not empty, and all labels.
@@ -1270,7 +1306,7 @@ export type Caller = Message<"weft.v1.Caller"> & {
  * Use `create(CallerSchema)` to create a new message.
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 27);
+  messageDesc(file_weft_v1_destination, 28);
 
 /**
  * @generated from message weft.v1.ServiceAccount
@@ -1292,7 +1328,7 @@ export type ServiceAccount = Message<"weft.v1.ServiceAccount"> & {
  * Use `create(ServiceAccountSchema)` to create a new message.
  */
 export const ServiceAccountSchema: GenMessage<ServiceAccount> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 28);
+  messageDesc(file_weft_v1_destination, 29);
 
 /**
  * @generated from message weft.v1.PathMatch
@@ -1329,7 +1365,7 @@ export type PathMatch = Message<"weft.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 29);
+  messageDesc(file_weft_v1_destination, 30);
 
 /**
  * @generated from message weft.v1.WeightedBackend
@@ -1367,7 +1403,7 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 30);
+  messageDesc(file_weft_v1_destination, 31);
 
 /**
  * @generated from message weft.v1.LoadBalancer
@@ -1411,7 +1447,7 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 31);
+  messageDesc(file_weft_v1_destination, 32);
 
 /**
  * @generated from enum weft.v1.LoadBalancer.Algorithm
@@ -1457,7 +1493,7 @@ export enum LoadBalancer_Algorithm {
  * Describes the enum weft.v1.LoadBalancer.Algorithm.
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 31, 0);
+  enumDesc(file_weft_v1_destination, 32, 0);
 
 /**
  * Whether endpoints of the proxy's own zone come first.
@@ -1489,7 +1525,7 @@ export enum LoadBalancer_Zone {
  * Describes the enum weft.v1.LoadBalancer.Zone.
  */
 export const LoadBalancer_ZoneSchema: GenEnum<LoadBalancer_Zone> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 31, 1);
+  enumDesc(file_weft_v1_destination, 32, 1);
 
 /**
  * @generated from message weft.v1.HashInput
@@ -1542,7 +1578,7 @@ export type HashInput = Message<"weft.v1.HashInput"> & {
  * Use `create(HashInputSchema)` to create a new message.
  */
 export const HashInputSchema: GenMessage<HashInput> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 32);
+  messageDesc(file_weft_v1_destination, 33);
 
 /**
  * @generated from enum weft.v1.Protocol
