@@ -144,12 +144,13 @@ function rss(work: Work): number {
   return Math.max(...work.proxies.map(rssOf));
 }
 
-/** How long connections have been idle when their memory is looked at. */
+/** How long proxies and connections have been idle when their memory is looked at. */
 const IDLE_MILLIS = 3000;
 
 /** Of fresh proxies: before any request, and with 1,000 connections that asked once and idle. */
 export async function idleMemory(work: Work): Promise<void> {
   if (work.proxies.length === 0) return;
+  await sleep(IDLE_MILLIS);
   work.figures.set('rss idle', rss(work));
   await firstAnswer(work);
   const before = work.proxies.map(rssOf);
