@@ -29,7 +29,7 @@ pub use connect_error::ConnectError;
 pub use load::{Load, Pending};
 pub use seen::Seen;
 pub use tape::{REPLAY_LIMIT, Recorded, TooLong};
-pub use upstream::{Carry, Lease, SendError, Upstream, UpstreamKey, Upstreams, Wire};
+pub use upstream::{Carry, Lease, Patience, SendError, Upstream, UpstreamKey, Upstreams, Wire};
 pub use verdict::{Verdict, retry_after};
 
 /// Runs futures on the worker's own thread.

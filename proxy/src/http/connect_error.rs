@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::tls::TlsError;
 
@@ -33,6 +34,15 @@ impl ConnectError {
 
     pub fn tls_timeout(addr: SocketAddr) -> Self {
         Self::new(addr, "tls-failed", "the peer did not finish the TLS handshake within a second".to_owned())
+    }
+
+    /// Not opened yet after `limit`, a few times what it took before.
+    pub fn slow(addr: SocketAddr, limit: Duration) -> Self {
+        Self::new(
+            addr,
+            "connect-timeout",
+            format!("none after {} ms, where it took less before", limit.as_millis()),
+        )
     }
 
     pub fn http(addr: SocketAddr, error: &hyper::Error) -> Self {

@@ -36,6 +36,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// Bytes a pooled connection sent and nobody acknowledged for this long: the peer is gone.
 const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(15);
+/// The short patience, in times of what opening a connection took last; processors that are throttled stall this long.
+const SHORT_TIMES: u32 = 4;
+const SHORT_LEAST: Duration = Duration::from_millis(100);
 /// An upstream nobody asked for this long is forgotten with its connections.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
@@ -76,6 +79,18 @@ pub struct Upstream {
     h1: H1Pool,
     h2: H2Pool,
     used: Cell<Instant>,
+    /// What it took to open the last HTTP/2 connection.
+    opened_in: Cell<Option<Duration>>,
+}
+
+/// How long a request waits for a connection that is being opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as opening one may take: nobody else can have the request.
+    Full,
+    /// A few times what it took here last: another endpoint can have it. One that was never reached gets the full time,
+    /// since it may just be far away.
+    Short,
 }
 
 /// Upstreams of one worker. An upstream outlives the destination that named it for a while, so that callers who
@@ -134,6 +149,7 @@ impl Upstreams {
                 h1: H1Pool::default(),
                 h2: H2Pool::default(),
                 used: Cell::new(Instant::now()),
+                opened_in: Cell::default(),
             })
         });
         upstream.clone()
@@ -152,16 +168,17 @@ impl Upstreams {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Sends one request over a pooled or new connection.
+    /// Sends one request over a pooled or new connection; `patience` is about HTTP/2.
     pub async fn send(
         self: &Rc<Self>,
         request: Request<Upload>,
         wire: Wire,
+        patience: Patience,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         self.used.set(Instant::now());
         match wire {
             Wire::H1 => self.send_h1(request).await,
-            Wire::H2 => self.send_h2(request).await,
+            Wire::H2 => self.send_h2(request, patience).await,
         }
     }
 
@@ -202,11 +219,12 @@ impl Upstream {
     async fn send_h2(
         self: &Rc<Self>,
         mut request: Request<Upload>,
+        patience: Patience,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         // The HTTP/2 client refuses a request without authority, unless it is forwarded HTTP/1.1.
         *request.version_mut() =
             if request.uri().authority().is_some() { Version::HTTP_2 } else { Version::HTTP_11 };
-        let permit = match self.stream().await {
+        let permit = match self.stream(patience).await {
             Ok(permit) => permit,
             Err(error) => return Err(SendError::Connect(error, Box::new(request))),
         };
@@ -217,7 +235,7 @@ impl Upstream {
     }
 
     /// A place for one stream, on a new connection if need be.
-    async fn stream(self: &Rc<Self>) -> Result<StreamPermit, ConnectError> {
+    async fn stream(self: &Rc<Self>, patience: Patience) -> Result<StreamPermit, ConnectError> {
         loop {
             match self.h2.find() {
                 Found::Stream(permit) => return Ok(permit),
@@ -225,14 +243,32 @@ impl Upstream {
                     // A task of its own: others wait for this dial, so it must not end with the request that began it.
                     let upstream = self.clone();
                     tokio::task::spawn_local(async move {
+                        let began = Instant::now();
                         let result = upstream.open_h2().await;
+                        if result.is_ok() {
+                            upstream.opened_in.set(Some(began.elapsed()));
+                        }
                         upstream.h2.dial_ended(result);
                     });
                 }
                 Found::Dialing => {}
             }
-            self.h2.dialed().await?;
+            let opened = self.h2.dialed();
+            match self.limit(patience) {
+                None => opened.await?,
+                // Boxed: rare, and would make the future of every request larger.
+                Some(limit) => match Box::pin(tokio::time::timeout(limit, opened)).await {
+                    Ok(opened) => opened?,
+                    Err(_) => return Err(ConnectError::slow(self.key.addr, limit)),
+                },
+            }
         }
+    }
+
+    /// The wait of a request, where it is shorter than what opening a connection may take anyway.
+    fn limit(&self, patience: Patience) -> Option<Duration> {
+        let last = self.opened_in.get().filter(|_| patience == Patience::Short)?;
+        Some(last.saturating_mul(SHORT_TIMES).max(SHORT_LEAST)).filter(|limit| *limit < CONNECT_TIMEOUT)
     }
 
     async fn open_h2(&self) -> Result<Opened, ConnectError> {

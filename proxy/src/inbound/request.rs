@@ -16,8 +16,8 @@ use crate::http::headers::{
 use crate::http::rescue::{Failure, rescue};
 use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::{
-    Body, Carry, ConnectError, Exchange, Lease, Pending, Seen, SendError, Upload, Upstream, UpstreamKey,
-    Wire, expect, replay,
+    Body, Carry, ConnectError, Exchange, Lease, Patience, Pending, Seen, SendError, Upload, Upstream,
+    UpstreamKey, Wire, expect, replay,
 };
 use crate::state::Workload;
 use crate::telemetry::{Direction, Record, RequestLabels, Series, Tls};
@@ -130,7 +130,7 @@ impl Connection {
         *request.version_mut() = Version::HTTP_11;
         let pending = Pending::new(&self.application);
         let harmless = replay::is_safe(&request);
-        match within(&mut limit, None, self.application.send(request, wire)).await {
+        match within(&mut limit, None, self.application.send(request, wire, Patience::Full)).await {
             Ok(Ok((response, lease))) => match framing::usable(&response) {
                 Ok(()) => Ok(answer(
                     response,

@@ -21,7 +21,7 @@ use super::retry::{self, Ended};
 use crate::http::deadline::{Limit, Passed};
 use crate::http::framing::Unusable;
 use crate::http::rescue::Failure;
-use crate::http::{ConnectError, Ending, SendError, Upload, Verdict, replay, retry_after};
+use crate::http::{ConnectError, Ending, Patience, SendError, Upload, Verdict, replay, retry_after};
 use crate::state::{HedgeAfter, Hedging, Retries};
 use crate::telemetry::{Direction, Record};
 
@@ -269,6 +269,12 @@ impl<'a> Attempts<'a> {
         let unsent = self.tries == 1 && others && self.endpoint().carries_mesh_http();
         let wanted = self.policy.as_ref().is_some_and(|policy| self.tries <= policy.retries.attempts);
         if unsent || wanted { replay::copy(request) } else { None }
+    }
+
+    /// How long to wait for a connection: what nothing was sent of may go elsewhere once.
+    pub fn patience(&self) -> Patience {
+        let others = self.chosen.live.backends[self.chosen.backend].len() > 1;
+        if self.tries == 1 && others { Patience::Short } else { Patience::Full }
     }
 
     /// The request for another attempt, after a proxy said that its application never saw it.

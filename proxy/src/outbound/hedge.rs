@@ -13,7 +13,7 @@ use super::ejection::Outcome;
 use super::request::Connection;
 use crate::http::deadline::Deadline;
 use crate::http::headers::is_elsewhere;
-use crate::http::{Lease, Pending, Seen, SendError, Upload, Wire, replay};
+use crate::http::{Lease, Patience, Pending, Seen, SendError, Upload, Wire, replay};
 use crate::state::Hedging;
 
 type Answered = Result<(Response<Incoming>, Lease), SendError>;
@@ -107,7 +107,8 @@ fn dressed(
 
 fn start<'a>(attempts: &Attempts<'a>, endpoint: usize, copy: bool, first: First) -> Running<'a> {
     let First { request, wire, pending, sent } = first;
-    let answered = Box::pin(attempts.endpoint_at(endpoint).upstream.send(request, wire));
+    // Who waits long for a connection is hedged as well.
+    let answered = Box::pin(attempts.endpoint_at(endpoint).upstream.send(request, wire, Patience::Full));
     Running { endpoint, copy, answered, pending, sent }
 }
 

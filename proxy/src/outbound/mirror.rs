@@ -18,8 +18,8 @@ use super::live::LiveEndpoint;
 use super::request::{Chosen, refusal};
 use crate::http::headers::{strip_hop_by_hop, take_elsewhere_mark};
 use crate::http::{
-    Comparison, Pending, REPLAY_LIMIT, Recorded, Seen, SendError, Side, TooLong, Upload, Upstream, Wire,
-    Witness, replay,
+    Comparison, Patience, Pending, REPLAY_LIMIT, Recorded, Seen, SendError, Side, TooLong, Upload, Upstream,
+    Wire, Witness, replay,
 };
 use crate::names::MIRROR_HEADER;
 use crate::state::Mirror;
@@ -161,14 +161,15 @@ impl Copy {
     async fn exchange(self) -> Result<http::StatusCode, &'static str> {
         let _pending = Pending::new(&self.upstream);
         let sent = Instant::now();
-        let (response, lease) =
-            self.upstream.send(self.request, self.wire).await.map_err(|error| match error {
+        let (response, lease) = self.upstream.send(self.request, self.wire, Patience::Full).await.map_err(
+            |error| match error {
                 SendError::Connect(error, _) => {
                     self.upstream.load.observe_failure();
                     error.reason()
                 }
                 SendError::Unsent(..) | SendError::Lost(_) => "connection-lost",
-            })?;
+            },
+        )?;
         self.upstream.load.observe(sent.elapsed());
         let (mut head, mut body) = response.into_parts();
         let seen = Seen::of(&head.headers);

@@ -218,9 +218,10 @@ impl Connection {
             }
             let spare = attempts.spare(&request);
             let result = match &chosen.route().hedging {
-                None => within(&mut limit, timeouts.per_try, endpoint.upstream.send(request, wire))
-                    .await
-                    .map(|result| (result, pending, sent)),
+                None => {
+                    let answer = endpoint.upstream.send(request, wire, attempts.patience());
+                    within(&mut limit, timeouts.per_try, answer).await.map(|result| (result, pending, sent))
+                }
                 Some(hedging) => {
                     let deadline = limit.as_ref().map(|limit| limit.deadline);
                     let first = First { request, wire, pending, sent };

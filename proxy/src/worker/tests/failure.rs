@@ -1,18 +1,65 @@
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::app::App;
 use super::harness::{
     LIMIT, Start, World, backend, connect, destination, nobody, on_header, plain, read_response,
 };
 use crate::http::Wire;
-use crate::state::{Endpoint, MtlsMode, OutboundPolicy, Protocol};
+use crate::state::{Algorithm, Destination, Endpoint, LoadBalancer, MtlsMode, OutboundPolicy, Protocol};
 use crate::tls::{Alpn, Client};
 
 const GET: &[u8] = b"GET /name HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// What lies between a caller and `to`: carries bytes until it is cut, and then takes connections and says nothing.
+struct Line {
+    addr: SocketAddr,
+    cut: watch::Sender<bool>,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Line {
+    async fn start(to: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (cut, is_cut) = watch::channel(false);
+        let line = Self { addr: listener.local_addr().unwrap(), cut, taken: Arc::default() };
+        let taken = line.taken.clone();
+        tokio::spawn(async move {
+            loop {
+                let (mut near, _) = listener.accept().await.unwrap();
+                taken.fetch_add(1, Ordering::SeqCst);
+                let mut is_cut = is_cut.clone();
+                tokio::spawn(async move {
+                    if *is_cut.borrow_and_update() {
+                        return std::future::pending::<()>().await;
+                    }
+                    let mut far = TcpStream::connect(to).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        _ = is_cut.changed() => {}
+                    }
+                });
+            }
+        });
+        line
+    }
+
+    /// Connections so far.
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
+
+    fn cut(&self) {
+        self.cut.send_replace(true);
+    }
+}
 
 #[tokio::test]
 async fn a_dead_endpoint_costs_a_retry_and_no_request() {
@@ -29,6 +76,36 @@ async fn a_dead_endpoint_costs_a_retry_and_no_request() {
     caller.counted("weft_requests_total", &[r#"code="200""#], 20.0).await;
     let retries = caller.count("weft_retries_total", &[r#"reason="connect-failed""#]);
     assert!((1.0..10.0).contains(&retries), "the dead endpoint is found once and then avoided: {retries}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_falls_silent_holds_up_no_request_for_long() {
+    let (world, app) = (World::new(), App::start(Wire::H1).await);
+    let (receiver, other) = (world.receiver(app.addr), world.receiver(app.addr));
+    let line = Line::start(receiver.inbound).await;
+    let silent = Endpoint { addr: line.addr, ..world.meshed(&receiver) };
+    let turns = LoadBalancer { algorithm: Algorithm::RoundRobin, ..LoadBalancer::default() };
+    let endpoints = vec![silent, world.meshed(&other)];
+    let caller =
+        world.caller(Destination { load_balancer: turns, ..destination(Protocol::Http1, endpoints) });
+    let ask = async || {
+        let began = Instant::now();
+        let mut client = connect(caller.outbound).await;
+        client.write_all(GET).await.unwrap();
+        assert_eq!(read_response(&mut client).await.1, b"app");
+        began.elapsed()
+    };
+    while line.taken() == 0 {
+        ask().await;
+    }
+    line.cut();
+    let mut slowest = Duration::ZERO;
+    for _ in 0..10 {
+        slowest = slowest.max(ask().await);
+    }
+    assert!(line.taken() > 1, "it was dialled again");
+    let retries = caller.count("weft_retries_total", &[r#"reason="connect-timeout""#]);
+    assert!(retries >= 1.0 && slowest < Duration::from_millis(700), "{retries} {slowest:?}");
 }
 
 #[tokio::test]
@@ -195,7 +272,7 @@ async fn a_response_that_breaks_off_is_not_asked_for_again() {
         let mut seen = [0; 10];
         io.read_exact(&mut seen).await.unwrap();
         drop(io);
-        tokio::time::timeout(std::time::Duration::from_millis(300), app.accept()).await.is_err()
+        tokio::time::timeout(Duration::from_millis(300), app.accept()).await.is_err()
     });
     let mut client = connect(caller.outbound).await;
     client.write_all(b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
