@@ -75,6 +75,11 @@ impl H2Pool {
         if self.dial.running.replace(true) { Found::Dialing } else { Found::MustDial }
     }
 
+    /// Whether there is no connection.
+    pub fn is_empty(&self) -> bool {
+        self.connections.borrow().is_empty()
+    }
+
     /// Waits for the dial under way.
     pub async fn dialed(&self) -> Result<(), ConnectError> {
         let seen = self.dial.count.get();

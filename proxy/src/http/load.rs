@@ -35,6 +35,8 @@ pub struct Load {
     estimate: Cell<f64>,
     updated: Cell<Instant>,
     pending: Cell<u32>,
+    /// Whether what is known may be of a peer that is gone.
+    doubted: Cell<bool>,
     /// It has asked to be left alone until then.
     pushed_back: Cell<Option<Instant>>,
 }
@@ -53,6 +55,7 @@ impl Default for Load {
             estimate: Cell::new(0.0),
             updated: Cell::new(Instant::now()),
             pending: Cell::new(0),
+            doubted: Cell::new(false),
             pushed_back: Cell::new(None),
         }
     }
@@ -67,7 +70,7 @@ impl Load {
     /// The same for an upstream that is to carry `scale` times as much as the mean.
     pub fn scaled_cost(&self, now: Instant, scale: f64) -> f64 {
         let (estimate, pending) = (self.estimate.get(), f64::from(self.pending.get()) / scale);
-        let cost = if estimate == 0.0 && pending > 0.0 {
+        let cost = if (estimate == 0.0 || self.doubted.get()) && pending > 0.0 {
             UNPROVED + pending
         } else {
             estimate * weight(now - self.updated.get()) * (pending + 1.0)
@@ -121,6 +124,11 @@ impl Load {
         self.observe_at(Instant::now(), worst.min(Duration::from_secs_f64(doubled)));
     }
 
+    /// It has no connection any more and may be gone: one request finds out, the others are for those that are there.
+    pub fn doubt(&self) {
+        self.doubted.set(true);
+    }
+
     fn push_back(&self, time: Duration) {
         let until = Instant::now() + time;
         let later = self.pushed_back.get().is_none_or(|known| known < until);
@@ -140,6 +148,7 @@ impl Load {
         let keep = weight(now - self.updated.get());
         self.estimate.set(if latency > old { latency } else { old * keep + latency * (1.0 - keep) });
         self.updated.set(now);
+        self.doubted.set(false);
     }
 }
 
@@ -202,6 +211,20 @@ mod tests {
             load.observe(MS);
         }
         assert!(load.cost(Instant::now()) < 0.0011, "{}", load.cost(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_lost_its_connections_is_tried_by_one_and_keeps_its_past() {
+        let (lost, known) = (Load::default(), Load::default());
+        lost.observe(10 * MS);
+        known.observe(500 * MS);
+        lost.doubt();
+        let now = Instant::now();
+        assert!(lost.cost(now) < known.cost(now));
+        lost.pending.set(1);
+        assert!(lost.cost(now) > known.cost(now));
+        lost.observe_error(Duration::ZERO);
+        assert_eq!(lost.cost(now), 0.04, "errors go on doubling what it took");
     }
 
     #[tokio::test(start_paused = true)]

@@ -240,6 +240,9 @@ impl Upstream {
             match self.h2.find() {
                 Found::Stream(permit) => return Ok(permit),
                 Found::MustDial => {
+                    if self.h2.is_empty() {
+                        self.load.doubt();
+                    }
                     // A task of its own: others wait for this dial, so it must not end with the request that began it.
                     let upstream = self.clone();
                     tokio::task::spawn_local(async move {
