@@ -19,17 +19,8 @@ if [[ $EUID != 0 || $(uname) != Linux ]]; then
   exit 1
 fi
 
-declare -A packages=([wrk]=wrk [h2load]=nghttp2-client [haproxy]=haproxy [nginx]=nginx-light [ip]=iproute2
-  [iptables]=iptables [setpriv]=util-linux [valgrind]=valgrind [strace]=strace)
-missing=()
-for program in "${!packages[@]}"; do
-  command -v "$program" >/dev/null || missing+=("${packages[$program]}")
-done
-if ((${#missing[@]})); then
-  echo "installing ${missing[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends "${missing[@]}" >/dev/null
-fi
+e2e/suite/debian.sh wrk=wrk h2load=nghttp2-client haproxy=haproxy nginx=nginx-light ip=iproute2 iptables=iptables \
+  setpriv=util-linux valgrind=valgrind strace=strace
 
 envoy=$cache/envoy-$(sha256sum bench/envoy.txt | cut -c1-12)
 if [[ ! -x $envoy ]]; then

@@ -3,8 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-if [[ ! -x /usr/sbin/nginx ]]; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends nginx-light >/dev/null
-fi
+../suite/debian.sh nginx=nginx-light
 ../image/scratch.sh nginx /usr/sbin/nginx

@@ -12,16 +12,7 @@ if [[ $EUID != 0 || $(uname) != Linux ]]; then
   exit 1
 fi
 
-declare -A packages=([ip]=iproute2 [iptables]=iptables [setpriv]=util-linux)
-missing=()
-for program in "${!packages[@]}"; do
-  command -v "$program" >/dev/null || missing+=("${packages[$program]}")
-done
-if ((${#missing[@]})); then
-  echo "installing ${missing[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends "${missing[@]}" >/dev/null
-fi
+e2e/suite/debian.sh ip=iproute2 iptables=iptables setpriv=util-linux
 
 (cd e2e/apps && CGO_ENABLED=0 ../cluster/go.sh build -trimpath -o "$cache/testapp" .)
 if [[ -z ${WEFT_PROXY:-} ]]; then
