@@ -231,6 +231,7 @@ impl<'a> Attempts<'a> {
     ) -> Result<Request<Upload>, Failure> {
         let destination = || self.chosen.live.name.clone();
         let addr = self.endpoint().upstream.key.addr;
+        let mut harmless = true;
         let (ended, request, reason, failure) = match error {
             SendError::Connect(error, request) => {
                 self.could_not_connect(&error);
@@ -248,19 +249,28 @@ impl<'a> Attempts<'a> {
             }
             SendError::Lost(error) if replay::caller_failed(&error) => return Err(Failure::BadBody),
             SendError::Lost(error) => {
-                if !replay::stream_refused(&error) {
+                let ended = if replay::stream_refused(&error) { Ended::Refused } else { Ended::Reset };
+                if ended == Ended::Reset {
                     self.endpoint().upstream.load.observe_error(Duration::ZERO);
                     self.judge(Outcome::Local);
                 }
-                let ended = if replay::stream_refused(&error) { Ended::Refused } else { Ended::Reset };
+                harmless = self.is_harmless(ended, &error, spare.as_ref());
                 (ended, spare, ended.reason(), Failure::Lost { destination: destination(), addr, error })
             }
         };
-        if ended == Ended::Unsent && self.tries == 1 {
+        if harmless && self.tries == 1 {
             self.move_on(reason);
             return request.ok_or(failure);
         }
         self.once_more(ended, request, limit).await.ok_or(failure)
+    }
+
+    /// Whether a request that was lost goes elsewhere though nobody asked: its server did not look at it; or it changes
+    /// nothing, and the route leaves it to the proxy what is tried again (ADR 5).
+    fn is_harmless(&self, ended: Ended, error: &hyper::Error, spare: Option<&Request<Upload>>) -> bool {
+        let Some(spare) = spare.filter(|spare| spare.body().is_whole()) else { return false };
+        let unasked = self.policy.is_none() && replay::connection_ended(error) && replay::is_safe(spare);
+        ended == Ended::Refused || unasked
     }
 
     /// A copy of the request, where it may have to be sent again.

@@ -109,6 +109,37 @@ async fn an_endpoint_that_falls_silent_holds_up_no_request_for_long() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_ends_while_it_is_asked_costs_no_request_that_may_be_sent_twice() {
+    for (request, expected) in [
+        (GET, "http/1.1 200 "),
+        (&b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"[..], "http/1.1 502 "),
+    ] {
+        let (world, app) = (World::new(), App::start(Wire::H1).await);
+        let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (alive, leaving) = (world.receiver(app.addr), world.receiver(slow.local_addr().unwrap()));
+        let line = Line::start(leaving.inbound).await;
+        let ending = Endpoint { addr: line.addr, ..world.meshed(&leaving) };
+        let caller = world.caller(destination(Protocol::Http1, vec![ending, world.meshed(&alive)]));
+        let cut = tokio::spawn(async move {
+            let (mut io, _) = slow.accept().await.unwrap();
+            io.read_u8().await.unwrap();
+            line.cut();
+        });
+        loop {
+            let mut client = connect(caller.outbound).await;
+            client.write_all(request).await.unwrap();
+            let (head, _) = read_response(&mut client).await;
+            if cut.is_finished() {
+                assert!(head.starts_with(expected), "{head}");
+                break;
+            }
+        }
+        let again = if expected.contains("200") { 1.0 } else { 0.0 };
+        caller.counted("weft_retries_total", &[r#"reason="reset""#], again).await;
+    }
+}
+
+#[tokio::test]
 async fn an_application_that_has_stopped_costs_no_request_while_another_runs() {
     let (world, app) = (World::new(), App::start(Wire::H1).await);
     let (alive, stopped) = (world.receiver(app.addr), world.receiver(nobody()));
