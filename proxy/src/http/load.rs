@@ -153,7 +153,7 @@ impl Load {
 }
 
 fn weight(age: Duration) -> f64 {
-    (-age.as_secs_f64() / DECAY.as_secs_f64()).exp()
+    libm::exp(-age.as_secs_f64() / DECAY.as_secs_f64())
 }
 
 // === impl Pending ===

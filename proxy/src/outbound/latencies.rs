@@ -65,7 +65,7 @@ impl Latencies {
             below += count * 100;
             below >= wanted
         })?;
-        Some(Duration::from_secs_f64(SHORTEST * f64::exp2((bucket as f64 + 1.0) / f64::from(STEPS))))
+        Some(Duration::from_secs_f64(SHORTEST * libm::exp2((bucket as f64 + 1.0) / f64::from(STEPS))))
     }
 }
 
@@ -84,7 +84,7 @@ impl Counts {
     }
 
     fn add(&mut self, latency: Duration) {
-        let place = (latency.as_secs_f64() / SHORTEST).max(1.0).log2() * f64::from(STEPS);
+        let place = libm::log2((latency.as_secs_f64() / SHORTEST).max(1.0)) * f64::from(STEPS);
         let count = &mut self.buckets[(place as usize).min(BUCKETS - 1)];
         *count = count.saturating_add(1);
         self.total = self.total.saturating_add(1);

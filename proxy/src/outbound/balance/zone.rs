@@ -70,7 +70,7 @@ impl Spill {
     /// How fast the part that leaves for load grows.
     fn judge(&mut self, elapsed: f64, near: f64, far: Option<f64>) -> f64 {
         let usual = self.usual.unwrap_or(near);
-        let crept = usual + (near - usual) * (1.0 - (-elapsed / USUAL_AFTER).exp());
+        let crept = usual + (near - usual) * (1.0 - libm::exp(-elapsed / USUAL_AFTER));
         self.usual = Some(near.min(crept));
         let worth_it = far.is_none_or(|far| near > far * BETTER);
         if near > usual * TOO_SLOW && near > usual + SLACK && worth_it {
