@@ -19,8 +19,7 @@ if [[ $EUID != 0 || $(uname) != Linux ]]; then
   exit 1
 fi
 
-e2e/suite/debian.sh wrk=wrk h2load=nghttp2-client haproxy=haproxy nginx=nginx-light ip=iproute2 iptables=iptables \
-  setpriv=util-linux valgrind=valgrind strace=strace
+e2e/suite/debian.sh wrk=wrk h2load=nghttp2-client haproxy=haproxy nginx=nginx-light valgrind=valgrind strace=strace
 
 envoy=$cache/envoy-$(sha256sum bench/envoy.txt | cut -c1-12)
 if [[ ! -x $envoy ]]; then

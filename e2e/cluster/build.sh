@@ -3,7 +3,8 @@
 # CACHE_DIR/<hash>/{bin,images}; CACHE_DIR/current links there. Does nothing where they are built.
 # The first build takes minutes, nearly all of them for Kubernetes.
 #
-# usage: build.sh [all|clients]; "clients" is kubectl and helm only, for a cluster that kind makes.
+# usage: build.sh [all|clients]; "clients" is kubectl and helm only, for a cluster that kind makes and for rendering
+# charts. Where all is built, that serves as clients too, so that a running cluster keeps its link.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=lib/settings.sh
@@ -53,7 +54,8 @@ set=${1:-all}
 mkdir -p "$CACHE_DIR"
 exec 8>"$CACHE_DIR/build.lock"
 flock 8
-target=$(set_folder "$set")
+target=$(set_folder all)
+[[ -d $target ]] || target=$(set_folder "$set")
 if [[ ! -d $target ]]; then
   ensure_go
   build_set "$set" "$target"

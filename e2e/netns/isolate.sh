@@ -11,6 +11,7 @@ while [[ $1 != -- ]]; do
   shift
 done
 shift
+e2e/netns/packages.sh
 
 # shellcheck disable=SC2016 # the inner shell expands it
 unshare --net --mount --pid --fork --kill-child --mount-proc bash -euc '

@@ -12,8 +12,6 @@ if [[ $EUID != 0 || $(uname) != Linux ]]; then
   exit 1
 fi
 
-e2e/suite/debian.sh ip=iproute2 iptables=iptables setpriv=util-linux
-
 (cd e2e/apps && CGO_ENABLED=0 ../cluster/go.sh build -trimpath -o "$cache/testapp" .)
 if [[ -z ${WEFT_PROXY:-} ]]; then
   cargo build --quiet --release -p weft-proxy

@@ -9,8 +9,7 @@ state() { git ls-files -z --cached --others --exclude-standard -- src/wire chart
 before=$(state)
 (cd src/wire/proto && buf lint && buf generate)
 npm run --silent generate
-e2e/cluster/packages.sh
-e2e/cluster/build.sh >/dev/null # helm, pinned
+e2e/cluster/build.sh clients >/dev/null # helm, pinned
 deploy/render.sh
 
 if [[ "${1:-}" == --check ]]; then

@@ -265,12 +265,12 @@ impl<'a> Attempts<'a> {
         self.once_more(ended, request, limit).await.ok_or(failure)
     }
 
-    /// Whether a request that was lost goes elsewhere though nobody asked: its server did not look at it; or it changes
-    /// nothing, and the route leaves it to the proxy what is tried again (ADR 5).
+    /// Whether a request that was lost goes elsewhere though nobody asked: its server did not look at it, or it changes
+    /// nothing. A route that has retries says itself what it wants, within its budget (ADR 5).
     fn is_harmless(&self, ended: Ended, error: &hyper::Error, spare: Option<&Request<Upload>>) -> bool {
         let Some(spare) = spare.filter(|spare| spare.body().is_whole()) else { return false };
-        let unasked = self.policy.is_none() && replay::connection_ended(error) && replay::is_safe(spare);
-        ended == Ended::Refused || unasked
+        let unacted = ended == Ended::Refused || (replay::connection_ended(error) && replay::is_safe(spare));
+        self.policy.is_none() && unacted
     }
 
     /// A copy of the request, where it may have to be sent again.

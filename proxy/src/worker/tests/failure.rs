@@ -7,16 +7,22 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::app::App;
 use super::harness::{
-    LIMIT, Start, World, backend, connect, destination, nobody, on_header, plain, read_response,
+    LIMIT, Proxy, Start, World, backend, connect, destination, nobody, on_header, plain, read_response,
 };
 use crate::http::Wire;
 use crate::state::{Algorithm, Destination, Endpoint, LoadBalancer, MtlsMode, OutboundPolicy, Protocol};
 use crate::tls::{Alpn, Client};
 
 const GET: &[u8] = b"GET /name HTTP/1.1\r\nhost: a\r\n\r\n";
+/// Requests that are lost under way, and what their callers hear: what changes nothing is sent again.
+const LOST: [(&[u8], &str); 2] = [
+    (GET, "http/1.1 200 "),
+    (b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n", "http/1.1 502 "),
+];
 
 /// What lies between a caller and `to`: carries bytes until it is cut, and then takes connections and says nothing.
 struct Line {
@@ -58,6 +64,18 @@ impl Line {
 
     fn cut(&self) {
         self.cut.send_replace(true);
+    }
+}
+
+/// Asks, one request after the other, until one meets what `ended` waits for; gives the head of its response.
+async fn ask_until(ended: &JoinHandle<()>, caller: &Proxy, request: &[u8]) -> String {
+    loop {
+        let mut client = connect(caller.outbound).await;
+        client.write_all(request).await.unwrap();
+        let (head, _) = read_response(&mut client).await;
+        if ended.is_finished() {
+            return head;
+        }
     }
 }
 
@@ -110,10 +128,7 @@ async fn an_endpoint_that_falls_silent_holds_up_no_request_for_long() {
 
 #[tokio::test]
 async fn a_proxy_that_ends_while_it_is_asked_costs_no_request_that_may_be_sent_twice() {
-    for (request, expected) in [
-        (GET, "http/1.1 200 "),
-        (&b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"[..], "http/1.1 502 "),
-    ] {
+    for (request, expected) in LOST {
         let (world, app) = (World::new(), App::start(Wire::H1).await);
         let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (alive, leaving) = (world.receiver(app.addr), world.receiver(slow.local_addr().unwrap()));
@@ -125,16 +140,9 @@ async fn a_proxy_that_ends_while_it_is_asked_costs_no_request_that_may_be_sent_t
             io.read_u8().await.unwrap();
             line.cut();
         });
-        loop {
-            let mut client = connect(caller.outbound).await;
-            client.write_all(request).await.unwrap();
-            let (head, _) = read_response(&mut client).await;
-            if cut.is_finished() {
-                assert!(head.starts_with(expected), "{head}");
-                break;
-            }
-        }
-        let again = if expected.contains("200") { 1.0 } else { 0.0 };
+        let head = ask_until(&cut, &caller, request).await;
+        assert!(head.starts_with(expected), "{head}");
+        let again = if request == GET { 1.0 } else { 0.0 };
         caller.counted("weft_retries_total", &[r#"reason="reset""#], again).await;
     }
 }
@@ -157,10 +165,7 @@ async fn an_application_that_has_stopped_costs_no_request_while_another_runs() {
 
 #[tokio::test]
 async fn an_application_that_ends_while_it_is_asked_costs_no_request_that_may_be_sent_twice() {
-    for (request, expected) in [
-        (GET, "http/1.1 200 "),
-        (&b"POST /pay HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"[..], "http/1.1 502 "),
-    ] {
+    for (request, expected) in LOST {
         let (world, app) = (World::new(), App::start(Wire::H1).await);
         let ending = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (alive, leaving) = (world.receiver(app.addr), world.receiver(ending.local_addr().unwrap()));
@@ -172,15 +177,8 @@ async fn an_application_that_ends_while_it_is_asked_costs_no_request_that_may_be
             io.read_u8().await.unwrap();
             drop(ending);
         });
-        loop {
-            let mut client = connect(caller.outbound).await;
-            client.write_all(request).await.unwrap();
-            let (head, _) = read_response(&mut client).await;
-            if ended.is_finished() {
-                assert!(head.starts_with(expected), "{head}");
-                break;
-            }
-        }
+        let head = ask_until(&ended, &caller, request).await;
+        assert!(head.starts_with(expected), "{head}");
     }
 }
 
