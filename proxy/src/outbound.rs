@@ -28,6 +28,7 @@ mod request;
 mod rest;
 mod retry;
 mod route;
+mod session;
 mod split;
 mod upgrade;
 mod view;

@@ -17,8 +17,8 @@ pub use action::{
 pub use cors::{Cors, Listed, Origins};
 pub use destination::{
     Algorithm, Backend, BudgetLimits, Caller, Destination, Endpoint, HashInput, HeaderMatch, LoadBalancer,
-    Match, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Target, TargetKind, Timeouts,
-    ValueCondition, WeightedBackend, ZonePolicy,
+    Match, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Session, SessionCarrier, Target,
+    TargetKind, Timeouts, ValueCondition, WeightedBackend, ZonePolicy,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub use mirror::{Compared, Mirror};

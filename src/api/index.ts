@@ -29,6 +29,7 @@ export {
   type PathModifier,
   type RequestRedirect,
   type RouteMetadata,
+  type SessionPersistence,
   backendTrafficPolicy,
   grpcRoute,
   httpRoute,

@@ -94,7 +94,10 @@ test('follows edits, the policies beside it and its own end, and then is quiet',
       ours('reviews', { reason: 'Conflicted', observedGeneration: 1 }),
     ]),
   );
-  put(backendPolicyObject('p', { ...spec, sessionPersistence: {} }, { generation: 2 }), statusOf('p'));
+  put(
+    backendPolicyObject('p', { ...spec, sessionPersistence: { type: 'Soon' } }, { generation: 2 }),
+    statusOf('p'),
+  );
   await untilPasses(() =>
     expect(statusOf('p')?.ancestors).toEqual([ours('reviews', { reason: 'Invalid', observedGeneration: 2 })]),
   );

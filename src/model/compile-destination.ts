@@ -15,7 +15,7 @@ import { type Decided, decide } from './deciding.js';
 import { dirtyService } from './keys.js';
 import type { Mesh } from './mesh.js';
 import type { MirrorEntry, PolicyRoute, SplitEntry } from './policy.js';
-import { budgeted } from './route-budget.js';
+import { completed } from './backend-policies.js';
 import { routeOn } from './route-on.js';
 import { declaredProtocol } from './protocol.js';
 import type { ServicePort } from './service.js';
@@ -101,8 +101,8 @@ function compileRoutes(
   table: BackendTable,
   routes: readonly PolicyRoute[],
 ): readonly Route[] {
-  if (routes.length === 0) return [{ name: 'default', matches: [], split: wholeService(table) }];
-  const here = routes.flatMap((route) => routeOn(route, port)).map((route) => budgeted(mesh, service, route));
+  const given = routes.length === 0 ? [DEFAULT_ROUTE] : routes;
+  const here = given.flatMap((route) => routeOn(route, port)).map((route) => completed(mesh, service, route));
   if (here.length === 0) return [NO_ROUTE];
   return here.map(({ name, matches, split, mirrors, ...rest }) => ({
     ...rest,
@@ -112,6 +112,9 @@ function compileRoutes(
     ...(mirrors === undefined ? {} : { mirrors: mirrors.map((entry) => compileMirror(table, entry)) }),
   }));
 }
+
+/** Where nobody says anything: every request goes to the Service itself. */
+const DEFAULT_ROUTE: PolicyRoute = { name: 'default', matches: [], split: [] };
 
 /** Stands for routes that all ask for other ports: a request meets none, as where none matches. */
 const NO_ROUTE: Route = {

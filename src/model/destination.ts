@@ -2,6 +2,7 @@ import type { DirtyKey, ServiceKey } from './keys.js';
 import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
 import type { Fault, Hedging, Limits, Outliers } from './resilience.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
+import type { Session } from './session.js';
 import type { MtlsMode, OutboundPolicy } from './settings.js';
 
 /** What a subscription names: a port of a Service, or a port of one pod. */
@@ -88,6 +89,7 @@ export interface Route {
   readonly hedging?: Hedging;
   readonly fault?: Fault;
   readonly limits?: Limits;
+  readonly session?: Session;
   readonly actions?: RouteActions;
 }
 

@@ -30,6 +30,7 @@ export const FEATURES = [
   'route.mirror',
   'route.retries',
   'route.rewrite',
+  'route.session',
   'route.split.weights',
   'route.timeouts',
 ] as const;
@@ -52,6 +53,7 @@ function routeFeatures(route: Route): Feature[] {
     ...(route.fault === undefined ? [] : (['route.fault'] as const)),
     ...(route.hedging === undefined ? [] : (['route.hedging'] as const)),
     ...(route.limits === undefined ? [] : (['route.limits'] as const)),
+    ...(route.session === undefined ? [] : (['route.session'] as const)),
     ...actionFeatures(route),
     ...route.matches.flatMap(matchFeatures),
   ];

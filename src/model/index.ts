@@ -25,6 +25,7 @@ export type {
   Timeouts,
 } from './policy.js';
 
+export type { Session } from './session.js';
 export type { Budget, Fault, Hedging, Limits, Outliers } from './resilience.js';
 
 export type {

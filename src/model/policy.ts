@@ -1,5 +1,6 @@
 import type { ServiceKey } from './keys.js';
 import type { Budget, Fault, Hedging, Limits, Outliers } from './resilience.js';
+import type { Session } from './session.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 
 /** The object a policy came from. */
@@ -74,6 +75,8 @@ export interface PolicyRoute {
   readonly budget?: Budget;
   readonly fault?: Fault;
   readonly limits?: Limits;
+  /** Absent: that of the Services its requests go to, else none. */
+  readonly session?: Session;
 }
 
 /** What is tried again, with every default filled in. */
@@ -85,6 +88,8 @@ export interface Retries {
   readonly statuses: readonly number[];
   /** Methods that are tried again after they may have been acted on. */
   readonly methods: readonly string[];
+  /** Least pause before the first retry; absent: a short one at random. */
+  readonly backoffMs?: number;
   readonly budget: Budget;
 }
 

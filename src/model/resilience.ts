@@ -52,6 +52,8 @@ export interface Budget {
   readonly intervalMs: number;
   /** Allowed in any case. */
   readonly minPerSecond: number;
+  /** Whoever asks once it is used up is answered 503, instead of what the last try gave (GEP-3388). */
+  readonly refuses?: true;
 }
 
 /** Failures on purpose. At least one of the three is set. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { UNSUPPORTED, trafficPolicy } from '../api/index.js';
 import { fieldsOf, toStructural } from '../api/schema/structural.js';
 import { faultCases } from '../testing/fault-cases.js';
+import { sessionCases } from '../testing/session-cases.js';
 import { aRoute } from '../testing/gateway-routes.js';
 import { aPort, aService, aShop, aWorkload, anAddress, anEndpointSet } from '../testing/mesh.js';
 import { specWithField } from '../testing/spec-with-field.js';
@@ -363,6 +364,7 @@ const WORKING: Record<string, [object, object]> = {
   'spec.routes[].retries.on': [retries({}), retries({ on: ['5xx'] })],
   'spec.routes[].retries.statuses': [retries({}), retries({ statuses: [429] })],
   'spec.routes[].retries.methods': [retries({}), retries({ methods: ['POST'] })],
+  'spec.routes[].retries.backoff': [retries({}), retries({ backoff: '1s' })],
   'spec.routes[].retries.budget.percent': [retries({}), retries({ budget: { percent: 5 } })],
   'spec.routes[].retries.budget.interval': [retries({}), retries({ budget: { interval: '1s' } })],
   'spec.routes[].retries.budget.minPerSecond': [retries({}), retries({ budget: { minPerSecond: 1 } })],
@@ -391,6 +393,7 @@ const WORKING: Record<string, [object, object]> = {
   ],
   ...corsCases(),
   ...faultCases(routed),
+  ...sessionCases(routed),
   'spec.routes[].mirror[].service.name': [mirror({}), mirror({ service: { name: 'reviews' } })],
   'spec.routes[].mirror[].service.namespace': [
     mirror({}),

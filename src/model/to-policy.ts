@@ -27,6 +27,7 @@ import {
   translateOutliers,
 } from './to-resilience.js';
 import { translatePortion } from './to-portion.js';
+import { translateSession } from './to-session.js';
 import { translateActions, translateHeaders } from './to-route-actions.js';
 
 /**
@@ -68,7 +69,9 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
       creationTimestamp: metadata.creationTimestamp ?? '',
     },
     ...translateTargets(spec.targetRefs, namespace),
-    routes: (spec.routes ?? []).map((route, index) => translateRoute(route, index, namespace)),
+    routes: (spec.routes ?? []).map((route, index) =>
+      translateRoute(route, index, { namespace, name: metadata.name }),
+    ),
     ...translateOutliers(spec.circuitBreaker),
     ...translateLimits(spec.circuitBreaker),
     loadBalancer: translateLoadBalancer(spec.loadBalancer ?? {}),
@@ -112,11 +115,16 @@ function foreignRoutes({ metadata, spec }: TrafficPolicy): readonly Problem[] {
   );
 }
 
-function translateRoute(route: ApiRoute, index: number, namespace: string): PolicyRoute {
+function translateRoute(
+  route: ApiRoute,
+  index: number,
+  { namespace, name: policy }: { readonly namespace: string; readonly name: string },
+): PolicyRoute {
   const field = `spec.routes[${index}]`;
+  const name = route.name ?? `route-${index}`;
   const actions = translateActions(route);
   return {
-    name: route.name ?? `route-${index}`,
+    name,
     matches: (route.match ?? []).map((match) => translateMatch(match, namespace)),
     split: (route.split ?? []).map((entry, place) =>
       translateSplit(entry, `${field}.split[${place}]`, namespace),
@@ -132,6 +140,7 @@ function translateRoute(route: ApiRoute, index: number, namespace: string): Poli
     ...translateHedging(route),
     ...translateFault(route.fault),
     ...translateLimits(route.limits),
+    ...translateSession(route, `TrafficPolicy/${namespace}/${policy}/${name}`),
     ...(actions === undefined ? {} : { actions }),
     ...(route.retries === undefined ? {} : { retries: translateRetries(route.retries) }),
     ...translateBudget(route.retries?.budget),
@@ -152,11 +161,13 @@ function translateTimeouts(timeouts: ApiRoute['timeouts']): { readonly timeouts?
 const RETRY_ON = ['connect-failure', 'reset', 'refused-stream', 'gateway-error', 'unavailable'];
 
 function translateRetries(retries: NonNullable<ApiRoute['retries']>): Omit<Retries, 'budget'> {
+  const backoffMs = positiveMs(retries.backoff);
   return {
     attempts: retries.attempts ?? 2,
     on: retries.on ?? RETRY_ON,
     statuses: retries.statuses ?? [],
     methods: retries.methods ?? IDEMPOTENT,
+    ...(backoffMs === undefined ? {} : { backoffMs }),
   };
 }
 

@@ -35,6 +35,10 @@ pub enum Failure {
     Lost { destination: String, addr: SocketAddr, error: hyper::Error },
     #[error("{destination}: too much is under way by route {route} ({reason})")]
     Overloaded { destination: String, route: String, reason: &'static str },
+    #[error(
+        "{destination}: a try failed, and route {route} has sent as much again as its retry budget allows"
+    )]
+    BudgetSpent { destination: String, route: String },
     #[error("{destination}: the deadline of the request has passed")]
     DeadlinePassed { destination: String },
     #[error("{destination}: {addr} did not answer within the {limit:?} of a try")]
@@ -69,6 +73,7 @@ impl Failure {
             Self::Connect { error, .. } => error.reason(),
             Self::Lost { .. } => "connection-lost",
             Self::Overloaded { reason, .. } => reason,
+            Self::BudgetSpent { .. } => "retry-budget",
             Self::DeadlinePassed { .. } => "deadline-exceeded",
             Self::TryTimeout { .. } => "try-timeout",
             Self::Fault { .. } => "fault-abort",
@@ -88,6 +93,7 @@ impl Failure {
             Self::NoEndpoints { .. }
             | Self::Connect { .. }
             | Self::Overloaded { .. }
+            | Self::BudgetSpent { .. }
             | Self::ControlPlaneUnreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Lost { .. } | Self::Unusable { .. } | Self::UnknownDestination { .. } => {
                 StatusCode::BAD_GATEWAY
@@ -111,6 +117,7 @@ impl Failure {
             | Self::Connect { .. }
             | Self::Lost { .. }
             | Self::Overloaded { .. }
+            | Self::BudgetSpent { .. }
             | Self::UnknownDestination { .. }
             | Self::ControlPlaneUnreachable { .. } => GRPC_UNAVAILABLE,
         })

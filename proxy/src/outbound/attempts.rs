@@ -37,6 +37,8 @@ pub(super) struct Attempts<'a> {
     /// With the current one.
     pub tries: u32,
     policy: Option<Policy<'a>>,
+    /// Another try was wanted and the budget is used up, for which the caller is to be refused.
+    spent: bool,
     started: Instant,
     /// The current attempt decides whether its endpoint comes back.
     trial: Option<Trial>,
@@ -63,7 +65,9 @@ const LONGEST_ASKED_PAUSE: Duration = Duration::from_secs(5);
 
 impl<'a> Attempts<'a> {
     pub fn new(outbound: &'a Outbound, chosen: &'a Chosen, admitted: Admitted, started: Instant) -> Self {
-        let current = outbound.pick(&chosen.live, chosen.backend, Asked { failed: &[], key: chosen.key });
+        let asked = Asked { failed: &[], key: chosen.key };
+        let balanced = || outbound.pick(&chosen.live, chosen.backend, asked);
+        let current = chosen.home.unwrap_or_else(balanced);
         let series = chosen.series(outbound, current);
         let record = match admitted.record {
             None => chosen.noted(series.begin(started)),
@@ -80,6 +84,7 @@ impl<'a> Attempts<'a> {
             failed: Vec::new(),
             tries: 1,
             policy: None,
+            spent: false,
             started,
             trial: None,
             good: false,
@@ -262,7 +267,8 @@ impl<'a> Attempts<'a> {
             self.move_on(reason);
             return request.ok_or(failure);
         }
-        self.once_more(ended, request, limit).await.ok_or(failure)
+        let again = self.once_more(ended, request, limit).await;
+        again.ok_or_else(|| if self.spent { self.budget_spent() } else { failure })
     }
 
     /// Whether a request that was lost goes elsewhere though nobody asked: its server did not look at it, or it changes
@@ -349,7 +355,8 @@ impl<'a> Attempts<'a> {
         let metrics = &self.outbound.worker.metrics;
         // Elsewhere nobody has asked for a pause.
         let asked = if self.is_another_left() { Duration::ZERO } else { ended.retry_after() };
-        let pause = pause_before(self.tries, &mut self.outbound.rng.borrow_mut()).max(asked);
+        let jitter = self.outbound.rng.borrow_mut().f64();
+        let pause = retry::pause_before(self.tries, policy.retries.backoff, jitter).max(asked);
         let late = limit.as_ref().is_some_and(|limit| limit.deadline.left(Instant::now()) <= pause);
         let withheld = if self.tries > policy.retries.attempts {
             Some("attempts")
@@ -366,6 +373,7 @@ impl<'a> Attempts<'a> {
         };
         if let Some(reason) = withheld {
             metrics.retry_withheld(Direction::Outbound, reason);
+            self.spent = reason == "budget" && policy.retries.budget_refuses;
             return None;
         }
         // Boxed: rare, and would make the future of every request larger.
@@ -401,6 +409,21 @@ impl<'a> Attempts<'a> {
         (Failure::DeadlinePassed { destination: self.chosen.live.name.clone() }, self.record)
     }
 
+    /// Whether the request is to be refused since its route may send nothing again any more.
+    pub fn is_spent(&self) -> bool {
+        self.spent
+    }
+
+    /// The request ends here: nothing may be sent again.
+    pub fn refused_by_budget(self) -> Failed {
+        (self.budget_spent(), self.record)
+    }
+
+    fn budget_spent(&self) -> Failure {
+        let route = self.chosen.route().name.to_string();
+        Failure::BudgetSpent { destination: self.chosen.live.name.clone(), route }
+    }
+
     /// The request ends here: what came back cannot be passed on.
     pub fn unusable(mut self, reason: Unusable) -> Failed {
         self.judge(Outcome::Local);
@@ -431,11 +454,4 @@ impl<'a> Attempts<'a> {
 /// What a response says in gRPC's terms, where its head does.
 fn grpc_status(response: &Response<Incoming>) -> Option<u16> {
     response.headers().get("grpc-status")?.to_str().ok()?.parse().ok()
-}
-
-/// Between nothing and 25 ms before the second try, twice as much before the next, up to 250 ms (Envoy's values): full
-/// jitter spreads the callers of a server that failed them all at once.
-fn pause_before(tries: u32, rng: &mut fastrand::Rng) -> Duration {
-    let most = Duration::from_millis(25).saturating_mul(1 << tries.saturating_sub(1).min(4));
-    most.min(Duration::from_millis(250)).mul_f64(rng.f64())
 }

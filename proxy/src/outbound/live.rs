@@ -18,9 +18,10 @@ use super::gate::Gate;
 use super::latencies::Latencies;
 use super::outliers::{Advice, Detector, Watched};
 use super::route::RouteIndex;
+use super::session::Sessions;
 use super::view;
 use crate::http::{Active, Upstream, UpstreamKey, Upstreams, Wire};
-use crate::state::{Backend, Destination, Endpoint, HedgeAfter, Limits, Route};
+use crate::state::{Backend, Destination, Endpoint, HedgeAfter, Limits, Route, ZonePolicy};
 use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};
 use crate::worker::Worker;
 
@@ -50,6 +51,8 @@ pub struct Live {
     route_gates: Vec<Option<Rc<Gate>>>,
     /// Of each route that sends copies after a percentile.
     latencies: Vec<Option<Rc<RefCell<Latencies>>>>,
+    /// Of each route whose sessions are kept.
+    sessions: Vec<Option<Sessions>>,
     /// Requests that fail on purpose, of all routes; it outlives changes of them.
     pub faults: Active,
     used: Cell<Instant>,
@@ -189,6 +192,8 @@ impl Live {
         });
         let route_gates = route_gates.collect();
         let latencies = destination.routes.iter().map(|route| Self::latencies_of(route, previous)).collect();
+        let sessions =
+            destination.routes.iter().map(|route| Sessions::new(route, &destination.backends)).collect();
         let faults = previous.map(|live| live.faults.clone()).unwrap_or_default();
         let used = Cell::new(Instant::now());
         let live = Self {
@@ -203,6 +208,7 @@ impl Live {
             gate,
             route_gates,
             latencies,
+            sessions,
             faults,
             used,
         };
@@ -277,6 +283,18 @@ impl Live {
             live.latencies(index)
         });
         Some(same.cloned().unwrap_or_default())
+    }
+
+    /// The endpoints of a route by the tokens of its sessions, where they are kept.
+    pub fn sessions(&self, route: usize) -> Option<&Sessions> {
+        self.sessions.get(route)?.as_ref()
+    }
+
+    /// Whether an endpoint may get a request that asks for it: it is not ejected, nor where traffic must not go.
+    pub fn is_in(&self, backend: usize, endpoint: usize) -> bool {
+        let endpoint = &self.backends[backend][endpoint];
+        let beyond_reach = endpoint.far && self.destination.load_balancer.zone == ZonePolicy::Strict;
+        !beyond_reach && endpoint.watched.as_ref().is_none_or(|watched| watched.is_in())
     }
 
     /// How long requests of a route take, where it wants to know.

@@ -142,6 +142,11 @@ pub enum Advice {
 // === impl Watched ===
 
 impl Watched {
+    /// Whether a request that asks for this endpoint may have it: it is not ejected, or is being tried.
+    pub fn is_in(&self) -> bool {
+        self.health.borrow().standing(self.shared.now()) != Standing::Out
+    }
+
     /// A request goes to this endpoint. Gives what proves it, where that is needed.
     pub fn begin(self: &Rc<Self>) -> Option<Trial> {
         if self.shared.out.get() == 0 {

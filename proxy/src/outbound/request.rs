@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use http::header::ORIGIN;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -17,7 +17,8 @@ use super::latencies::Latencies;
 use super::live::{Live, LiveEndpoint};
 use super::retry::Ended;
 use super::route::{Asked, Taken};
-use super::{Outbound, admit, change, cors, fault, hedge, mirror, own_answer, split, upgrade};
+use super::session::Home;
+use super::{Outbound, admit, change, cors, fault, hedge, mirror, own_answer, session, split, upgrade};
 use crate::http::deadline::{Deadline, Passed, within};
 use crate::http::headers::{
     ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
@@ -44,6 +45,8 @@ pub(super) struct Chosen {
     /// Index into the split of the route.
     share: usize,
     pub backend: usize,
+    /// The endpoint to which its session keeps.
+    pub home: Option<usize>,
     /// The origin of the page that asks, where the route minds.
     pub origin: Option<Box<HeaderValue>>,
     /// What the request has in common with others that should go the same way.
@@ -151,8 +154,10 @@ impl Connection {
             record(Some(taken.route), None).answered(response.status(), response.headers());
             return Ok(Choice::Answer(Box::new(response)));
         }
+        let home = home(&live, taken, request.headers());
         let random = |below| self.outbound.rng.borrow_mut().u64(..below);
-        let Some(share) = split::choose(&route.split, random) else {
+        let share = home.map(|home| home.share).or_else(|| split::choose(&route.split, random));
+        let Some(share) = share else {
             return Err((no_route(), record(Some(taken.route), None)));
         };
         let backend = route.split[share].backend;
@@ -163,7 +168,8 @@ impl Connection {
                 let origin = route.cors().and_then(asking);
                 let key = self.key(&live, request);
                 let about = RefCell::new(self.outbound.worker.metrics.about(request));
-                Ok(Choice::Send(Chosen { live, taken, share, backend, origin, key, about }))
+                let home = home.map(|home| home.endpoint);
+                Ok(Choice::Send(Chosen { live, taken, share, backend, home, origin, key, about }))
             }
         }
     }
@@ -242,6 +248,9 @@ impl Connection {
                     }
                     // As slow as this at the least: what never answers must not look quick.
                     endpoint.upstream.load.observe(sent.elapsed());
+                    if attempts.is_spent() {
+                        return Err(attempts.refused_by_budget());
+                    }
                     return Err(match (passed, timeouts.per_try) {
                         (Passed::Try, Some(limit)) => attempts.try_overdue(limit),
                         _ => attempts.overdue(),
@@ -264,14 +273,20 @@ impl Connection {
                         request = again;
                         continue;
                     }
+                    if attempts.is_spent() {
+                        return Err(attempts.refused_by_budget());
+                    }
                     if let Err(reason) = framing::usable(&response) {
                         return Err(attempts.unusable(reason));
                     }
                     let ending = attempts.ending();
+                    let served_by = attempts.current();
                     let witness = witness.take();
                     let exchange =
                         Exchange { record: attempts.record, lease, pending, limit, ending, witness };
-                    return Ok(answer(&self.outbound, chosen, response, seen, exchange));
+                    let mut response = answer(&self.outbound, chosen, response, seen, exchange);
+                    chosen.tell_session(served_by, response.headers_mut());
+                    return Ok(response);
                 }
                 Err(error) => match attempts.again(error, spare, &limit).await {
                     Ok(unsent) => request = unsent,
@@ -355,12 +370,24 @@ pub(super) fn answer(
     Response::from_parts(head, body)
 }
 
+/// The path by which `route` was taken, where it was by one.
+fn taken_by(route: &Route, taken: Taken) -> Option<&PathMatch> {
+    route.matches.get(taken.matched)?.path.as_ref()
+}
+
 /// The prefix of the path by which `route` was taken, where it was by one.
 fn prefix(route: &Route, taken: Taken) -> &str {
-    match route.matches.get(taken.matched).and_then(|matched| matched.path.as_ref()) {
+    match taken_by(route, taken) {
         Some(PathMatch::Prefix(prefix)) => prefix,
         _ => "",
     }
+}
+
+/// Where the session of a request keeps it, if the endpoint is there to take it.
+fn home(live: &Live, taken: Taken, headers: &HeaderMap) -> Option<Home> {
+    let route = &live.destination.routes[taken.route];
+    let home = live.sessions(taken.route)?.home(route.session.as_ref()?, headers)?;
+    live.is_in(route.split[home.share].backend, home.endpoint).then_some(home)
 }
 
 // === impl Chosen ===
@@ -396,6 +423,18 @@ impl Chosen {
     /// Of the route's split.
     pub fn share(&self) -> &WeightedBackend {
         &self.route().split[self.share]
+    }
+
+    /// Tells a caller whose request `endpoint` answered how to come back there, where its session should and it cannot
+    /// know yet.
+    pub fn tell_session(&self, endpoint: usize, headers: &mut HeaderMap) {
+        if let Some(session) = &self.route().session
+            && self.home != Some(endpoint)
+        {
+            let backend = &self.live.destination.backends[self.backend];
+            let taken_by = taken_by(self.route(), self.taken);
+            session::tell(session, backend, backend.endpoints[endpoint].addr, taken_by, headers);
+        }
     }
 
     /// See [`prefix`].

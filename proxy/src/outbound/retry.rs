@@ -37,6 +37,20 @@ pub fn wanted(retries: &Retries, method: &Method, grpc: bool, ended: Ended) -> b
     }) || (repeatable && retries.statuses.contains(&ended.status()))
 }
 
+/// Before the second try, twice as much before the next. `backoff` is the least, up to ten times (GEP-1731 allows a
+/// cap), and a quarter more at most. Without one it is anything up to 25 ms, growing to 250 ms (Envoy's values). `jitter`
+/// is a random part of one: it spreads the callers of a server that failed them all at once.
+pub fn pause_before(tries: u32, backoff: Option<Duration>, jitter: f64) -> Duration {
+    let times = (1 << tries.saturating_sub(1).min(4)).min(10);
+    match backoff {
+        None => Duration::from_millis(25).saturating_mul(times).mul_f64(jitter),
+        Some(least) => {
+            let pause = least.saturating_mul(times);
+            pause.saturating_add((pause / 4).mul_f64(jitter))
+        }
+    }
+}
+
 // === impl Ended ===
 
 impl Ended {
@@ -105,6 +119,20 @@ mod tests {
             assert_eq!(wanted(&with(on), &Method::GET, false, ended), get, "GET {on:?} {ended:?}");
             assert_eq!(wanted(&with(on), &Method::POST, false, ended), post, "POST {on:?} {ended:?}");
         }
+    }
+
+    #[test]
+    fn pauses_grow_to_ten_times_and_are_never_shorter_than_asked() {
+        let ms = Duration::from_millis;
+        let own = |tries| (pause_before(tries, None, 0.0), pause_before(tries, None, 1.0));
+        assert_eq!([own(1), own(2), own(9)], [(ms(0), ms(25)), (ms(0), ms(50)), (ms(0), ms(250))]);
+        let asked = |tries| {
+            let backoff = Some(ms(100));
+            (pause_before(tries, backoff, 0.0), pause_before(tries, backoff, 1.0))
+        };
+        let expected = [(ms(100), ms(125)), (ms(200), ms(250)), (ms(1000), ms(1250))];
+        assert_eq!([asked(1), asked(2), asked(9)], expected);
+        pause_before(u32::MAX, Some(Duration::MAX), 1.0);
     }
 
     #[test]

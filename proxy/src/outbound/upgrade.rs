@@ -48,7 +48,8 @@ pub(super) async fn carry(
         }
     };
     attempts.judge_answer(&response);
-    Ok(match agree(caller, response, &outbound.worker.drain) {
+    let served_by = attempts.current();
+    let mut response = match agree(caller, response, &outbound.worker.drain) {
         Answer::Agreed(mut agreed) => {
             attempts.record.answered(agreed.status(), agreed.headers());
             change::response(agreed.headers_mut(), chosen);
@@ -61,5 +62,7 @@ pub(super) async fn carry(
             let seen = Seen::of(response.headers());
             answer(outbound, chosen, response, seen, exchange)
         }
-    })
+    };
+    chosen.tell_session(served_by, response.headers_mut());
+    Ok(response)
 }

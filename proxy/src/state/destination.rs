@@ -125,6 +125,30 @@ pub struct Route {
     pub hedging: Option<Box<Hedging>>,
     /// How many of its requests may be under way at once.
     pub limits: Option<Box<Limits>>,
+    /// How requests of one session keep to one endpoint.
+    pub session: Option<Box<Session>>,
+}
+
+/// How requests of one session keep to one endpoint of a route (GEP-1619).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Where its token travels.
+    pub carrier: SessionCarrier,
+    /// After its first answer, in whole seconds; `None`: it never ends.
+    pub lifetime: Option<Duration>,
+    /// A browser keeps the cookie when it is closed, as long as the session lasts.
+    pub permanent: bool,
+    /// The cookie is for the path by which the route was taken; else the browser chooses.
+    pub by_path: bool,
+}
+
+/// Where the token of a session travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionCarrier {
+    /// In a cookie of this name.
+    Cookie(Box<str>),
+    /// In this header, both ways.
+    Header(HeaderName),
 }
 
 /// What is tried again.
@@ -140,6 +164,10 @@ pub struct Retries {
     pub methods: Vec<Method>,
     /// Bound of all retries of the route together.
     pub budget: BudgetLimits,
+    /// Once it is used up a caller is answered 503 (GEP-3388); else with what the last try gave.
+    pub budget_refuses: bool,
+    /// The least pause before the first retry; `None`: a short one at random.
+    pub backoff: Option<Duration>,
 }
 
 /// A reason to try again.

@@ -25,4 +25,5 @@ mod recorder;
 mod retry;
 mod routing;
 mod script;
+mod session;
 mod smuggling;

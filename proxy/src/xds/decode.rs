@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 25] = [
+pub const KNOWN_FEATURES: [&str; 26] = [
     "destination.limits",
     "destination.outliers",
     "load-balancer.algorithm",
@@ -48,6 +48,7 @@ pub const KNOWN_FEATURES: [&str; 25] = [
     "route.mirror",
     "route.retries",
     "route.rewrite",
+    "route.session",
     "route.split.weights",
     "route.timeouts",
 ];
@@ -68,6 +69,7 @@ mod action;
 mod beside;
 mod load_balancer;
 mod resilience;
+mod session;
 
 /// Decodes a destination.
 pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
@@ -221,6 +223,7 @@ fn route(wire: &wire::Route, backends: usize) -> Result<Route, Reject> {
         fault: wire.fault.map(|wire| resilience::fault(&wire).map(Box::new)).transpose()?,
         hedging: wire.hedging.as_ref().map(|wire| resilience::hedging(wire).map(Box::new)).transpose()?,
         limits: wire.limits.map(|wire| resilience::limits(&wire).map(Box::new)).transpose()?,
+        session: wire.session.as_ref().map(|wire| session::session(wire).map(Box::new)).transpose()?,
     })
 }
 
@@ -239,6 +242,8 @@ fn retries(wire: &wire::Retries) -> Result<Retries, Reject> {
             interval: Duration::from_millis(wire.budget_interval_ms.into()),
             min_per_second: wire.budget_min_per_second,
         },
+        budget_refuses: wire.budget_refuses,
+        backoff: some_time(wire.backoff_ms),
     })
 }
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { metadata } from './parts.js';
+import { metadata, sessionPersistence } from './parts.js';
 
 const targetRef = z.object({ group: z.string(), kind: z.string(), name: z.string() });
 
@@ -17,7 +17,7 @@ export const backendTrafficPolicy = z.object({
   spec: z.object({
     targetRefs: z.array(targetRef).default([]),
     retryConstraint: retryConstraint.optional(),
-    sessionPersistence: z.unknown().optional(),
+    sessionPersistence: sessionPersistence.optional(),
   }),
 });
 

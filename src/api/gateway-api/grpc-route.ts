@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { backendRef, filter, metadata, namedMatch, parentRef } from './parts.js';
+import { backendRef, filter, metadata, namedMatch, parentRef, sessionPersistence } from './parts.js';
 
 const match = z.object({
   method: z
@@ -17,7 +17,7 @@ const rule = z.object({
   matches: z.array(match).default([]),
   filters: z.array(filter).default([]),
   backendRefs: z.array(backendRef).default([]),
-  sessionPersistence: z.unknown().optional(),
+  sessionPersistence: sessionPersistence.optional(),
 });
 
 /** A GRPCRoute of `gateway.networking.k8s.io/v1`. Its hostnames say nothing in a mesh (GEP-1426). */

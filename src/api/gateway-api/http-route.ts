@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { backendRef, filter, metadata, namedMatch, parentRef } from './parts.js';
+import { backendRef, filter, metadata, namedMatch, parentRef, sessionPersistence } from './parts.js';
 
 const match = z.object({
   path: z.object({ type: z.string().default('PathPrefix'), value: z.string().default('/') }).optional(),
@@ -22,7 +22,7 @@ const rule = z.object({
   backendRefs: z.array(backendRef).default([]),
   timeouts: z.object({ request: z.string().optional(), backendRequest: z.string().optional() }).optional(),
   retry: retry.optional(),
-  sessionPersistence: z.unknown().optional(),
+  sessionPersistence: sessionPersistence.optional(),
 });
 
 /** An HTTPRoute of `gateway.networking.k8s.io/v1`. Its hostnames say nothing in a mesh (GEP-1426). */

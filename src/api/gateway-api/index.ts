@@ -11,6 +11,7 @@ export type {
   PathModifier,
   RequestRedirect,
   RouteMetadata,
+  SessionPersistence,
 } from './parts.js';
 export { type BackendTrafficPolicy, backendTrafficPolicy } from './backend-traffic-policy.js';
 export { type GrpcMatch, type GrpcRoute, type GrpcRule, grpcRoute } from './grpc-route.js';

@@ -89,6 +89,16 @@ export const namedMatch = z.object({
   value: z.string(),
 });
 
+/** GEP-1619; in the experimental channel only. */
+export const sessionPersistence = z.object({
+  sessionName: z.string().optional(),
+  absoluteTimeout: z.string().optional(),
+  /** Of Gateway API before v1.6. */
+  idleTimeout: z.string().optional(),
+  type: z.string().default('Cookie'),
+  cookieConfig: z.object({ lifetimeType: z.string().default('Session') }).optional(),
+});
+
 export const metadata = z.object({
   name: z.string(),
   namespace: z.string().default('default'),
@@ -106,4 +116,5 @@ export type HeaderModifier = z.infer<typeof headerModifier>;
 export type PathModifier = z.infer<typeof pathModifier>;
 export type RequestRedirect = z.infer<typeof redirect>;
 export type NamedCondition = z.infer<typeof namedMatch>;
+export type SessionPersistence = z.infer<typeof sessionPersistence>;
 export type RouteMetadata = z.infer<typeof metadata>;

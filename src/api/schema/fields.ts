@@ -56,6 +56,9 @@ export const headerName = z
   .max(256)
   .regex(/^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/);
 
+/** Name of a cookie: a token of RFC 9110, as RFC 6265 wants it. */
+export const cookieName = headerName;
+
 /** The API server compiles the expression as RE2, and refuses one that does not compile. */
 export const regex = z
   .string()

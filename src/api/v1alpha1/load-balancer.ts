@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { durationMs } from '../schema/duration.js';
-import { duration, headerName } from '../schema/fields.js';
+import { cookieName, duration, headerName } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 
 /** How an endpoint is chosen. */
@@ -22,11 +22,7 @@ const yes = withRules(z.boolean(), {
 const hashInput = withRules(
   z.strictObject({
     header: headerName.optional().meta({ description: 'Name of a header.' }),
-    cookie: z
-      .string()
-      .min(1)
-      .max(256)
-      .regex(/^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/)
+    cookie: cookieName
       .optional()
       .meta({ description: 'Name of a cookie. The application sets it; the mesh only reads it.' }),
     query: z

@@ -63,6 +63,10 @@ export const retries = z.strictObject({
     description:
       'Methods that are tried again after they may have been acted on. The idempotent ones by default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A gRPC code in `on` holds for gRPC whatever its method.',
   }),
+  backoff: duration.optional().meta({
+    description:
+      'Least pause before the first retry; twice as much before the next, up to ten times, and up to a quarter more so that callers spread. By default up to 25ms at random, growing to 250ms.',
+  }),
   budget: z
     .strictObject({
       percent: percent

@@ -8,6 +8,7 @@ import { headers } from './header-changes.js';
 import { routeMatch } from './match.js';
 import { mirror } from './mirror.js';
 import { fault, hedging, retries, timeouts } from './route-extras.js';
+import { session } from './session.js';
 import { split } from './split.js';
 
 const routeFields = z.strictObject({
@@ -27,6 +28,7 @@ const routeFields = z.strictObject({
     .meta({ description: 'How much may be under way by this route, beside the limits of circuitBreaker.' }),
   retries: retries.optional().meta({ description: 'What is tried again.' }),
   hedging: hedging.optional().meta({ description: 'Sends slow requests a second time.' }),
+  session: session.optional().meta({ description: 'Keeps the requests of one session at one endpoint.' }),
   mirror: mirror
     .optional()
     .meta({ description: 'Sends copies of requests elsewhere; nobody waits for their answers.' }),
@@ -71,11 +73,11 @@ export const route = withRules(
     holds: ({ redirect, directResponse }) => redirect === undefined || directResponse === undefined,
   },
   {
-    cel: '!(has(self.redirect) || has(self.directResponse)) || !(has(self.split) || has(self.rewrite) || has(self.mirror))',
-    message: 'a route that answers by itself sends nothing on; remove split, rewrite and mirror',
-    holds: ({ redirect, directResponse, split, rewrite, mirror }) =>
+    cel: '!(has(self.redirect) || has(self.directResponse)) || !(has(self.split) || has(self.rewrite) || has(self.mirror) || has(self.session))',
+    message: 'a route that answers by itself sends nothing on; remove split, rewrite, mirror and session',
+    holds: ({ redirect, directResponse, split, rewrite, mirror, session }) =>
       (redirect === undefined && directResponse === undefined) ||
-      [split, rewrite, mirror].every((given) => given === undefined),
+      [split, rewrite, mirror, session].every((given) => given === undefined),
   },
   {
     cel: '!(has(self.redirect) || has(self.directResponse)) || !has(self.fault)',

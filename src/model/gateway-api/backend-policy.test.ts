@@ -5,8 +5,9 @@ import type { Dirty, MeshTables } from '../mesh-tables.js';
 import { judgeBackendPolicy } from './judge-backend-policy.js';
 import { toBackendPolicy } from './to-backend-policy.js';
 
-const USUAL = { percent: 20, intervalMs: 10_000, minPerSecond: 10 };
+const USUAL = { percent: 20, intervalMs: 10_000, minPerSecond: 10, refuses: true };
 const constraint = (retryConstraint: object): object => ({ retryConstraint });
+const sessions = (sessionPersistence: object): object => ({ sessionPersistence });
 
 describe('reading', () => {
   test.each([
@@ -38,13 +39,47 @@ describe('reading', () => {
   });
 
   test.each([
-    ['spec.sessionPersistence', { ...constraint({}), sessionPersistence: { sessionName: 'a' } }],
+    [
+      'spec.sessionPersistence.sessionName',
+      { ...constraint({}), sessionPersistence: { sessionName: 'a b' } },
+    ],
     ['spec.retryConstraint.budget.interval', constraint({ budget: { interval: 'soon' } })],
     ['spec.retryConstraint.minRetryRate.interval', constraint({ minRetryRate: { interval: '0ms' } })],
   ])('a policy with a bad %s does not act, and says where', (field, spec) => {
     const policy = aBackendPolicy('p', spec);
     expect(policy.budget).toBeUndefined();
     expect(policy.problems).toMatchObject([{ reason: 'Invalid', field }]);
+  });
+
+  test.each([
+    ['nothing', {}, { carrier: 'cookie', name: expect.stringMatching(/^weft-session-[0-9a-f]{8}$/) }],
+    ['a cookie', { sessionName: 'Sid' }, { carrier: 'cookie', name: 'Sid' }],
+    ['a header', { type: 'Header', sessionName: 'X-Sid' }, { carrier: 'header', name: 'x-sid' }],
+    [
+      'an end',
+      { sessionName: 'a', absoluteTimeout: '1h' },
+      { carrier: 'cookie', name: 'a', lifetimeMs: 3_600_000 },
+    ],
+    [
+      'a cookie that stays',
+      { sessionName: 'a', absoluteTimeout: '1m', cookieConfig: { lifetimeType: 'Permanent' } },
+      { carrier: 'cookie', name: 'a', lifetimeMs: 60_000, permanent: true },
+    ],
+  ])('a session of %s', (_what, given, session) => {
+    expect(aBackendPolicy('p', sessions(given)).session).toEqual(session);
+  });
+
+  test.each([
+    ['type', { type: 'Url' }],
+    ['sessionName', { sessionName: 'a=b' }],
+    ['idleTimeout', { idleTimeout: '1h' }],
+    ['absoluteTimeout', { absoluteTimeout: 'soon' }],
+    ['absoluteTimeout', { cookieConfig: { lifetimeType: 'Permanent' } }],
+    ['cookieConfig.lifetimeType', { cookieConfig: { lifetimeType: 'Ever' } }],
+  ])('a session of a bad %s', (field, given) => {
+    const policy = aBackendPolicy('p', sessions(given));
+    expect(policy.session).toBeUndefined();
+    expect(policy.problems).toMatchObject([{ reason: 'Invalid', field: `spec.sessionPersistence.${field}` }]);
   });
 
   test('targets that are no Services are for others', () => {
@@ -88,10 +123,16 @@ describe('status', () => {
     [
       'one beside an older that cannot act',
       constraint({}),
-      [aBackendPolicy('z', { ...constraint({}), sessionPersistence: {} }, OLD)],
+      [aBackendPolicy('z', { ...constraint({}), ...sessions({ type: 'Soon' }) }, OLD)],
       'True Accepted',
     ],
-    ['one that cannot act', { ...constraint({}), sessionPersistence: {} }, [], 'False Invalid'],
+    ['one that cannot act', { ...constraint({}), ...sessions({ type: 'Soon' }) }, [], 'False Invalid'],
+    [
+      'one beside an older about something else',
+      constraint({}),
+      [aBackendPolicy('z', sessions({}), OLD)],
+      'False Conflicted',
+    ],
   ])('%s', (_what, spec, others, expected) => {
     const mesh = aShop();
     for (const policy of [aBackendPolicy('m', spec), ...others]) mesh.setBackendPolicy(policy);

@@ -1,5 +1,6 @@
 import type { PolicyRef } from '../policy.js';
 import type { Problem } from '../problem.js';
+import type { Session } from '../session.js';
 import type { Budget } from '../resilience.js';
 
 /** An XBackendTrafficPolicy on Services, read from its object. */
@@ -8,6 +9,8 @@ export interface BackendPolicy {
   readonly targets: readonly BackendTarget[];
   /** Of what is sent again to each target; absent: it says nothing of that, or cannot act. */
   readonly budget?: Budget;
+  /** How sessions with each target are kept; absent as above. */
+  readonly session?: Session;
   /** What the object shows by itself; with any it does not act. */
   readonly problems: readonly Problem[];
 }

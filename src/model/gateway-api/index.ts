@@ -2,7 +2,7 @@
 
 export { actingAs, attachedTo } from './attached.js';
 export type { BackendPolicy, BackendTarget } from './backend-policy.js';
-export { constraintOn, judgeBackendPolicy, type TargetVerdict } from './judge-backend-policy.js';
+export { actingOn, judgeBackendPolicy, type TargetVerdict } from './judge-backend-policy.js';
 export { judgeRoute, type ParentVerdict } from './judge-route.js';
 export { mergeRoutes, olderFirst } from './merge.js';
 export { routeName } from './mesh-route.js';

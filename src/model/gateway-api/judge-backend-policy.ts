@@ -10,12 +10,13 @@ export interface TargetVerdict {
   readonly accepted: Verdict;
 }
 
-/** The policy that bounds the retries to a Service: the oldest that says something of them, then the first by name. */
-export function constraintOn(mesh: Mesh, service: ServiceKey): BackendPolicy | undefined {
-  return mesh
-    .backendPoliciesOn(service)
-    .filter(({ budget }) => budget !== undefined)
-    .sort(olderFirst)[0];
+/** The policy on a Service that acts: whole, the oldest that says something, then the first by name. */
+export function actingOn(mesh: Mesh, service: ServiceKey): BackendPolicy | undefined {
+  return mesh.backendPoliciesOn(service).filter(saysSomething).sort(olderFirst)[0];
+}
+
+function saysSomething({ budget, session }: BackendPolicy): boolean {
+  return budget !== undefined || session !== undefined;
 }
 
 /** Whether a policy acts, for each Service that it names. */
@@ -41,13 +42,12 @@ function refusalOn(mesh: Mesh, policy: BackendPolicy, target: BackendTarget): Ve
     const message = `${field}: Service ${service} does not exist; create it or correct the name`;
     return refusal('TargetNotFound', message);
   }
-  const winner = constraintOn(mesh, service);
-  if (policy.budget === undefined || winner === undefined || winner.ref.uid === policy.ref.uid)
-    return undefined;
+  const winner = actingOn(mesh, service);
+  if (!saysSomething(policy) || winner === undefined || winner.ref.uid === policy.ref.uid) return undefined;
   const { namespace, name } = winner.ref;
   return refusal(
     'Conflicted',
-    `${field}: XBackendTrafficPolicy ${namespace}/${name} came first and bounds the retries to Service ${service}; merge the two or delete one`,
+    `${field}: XBackendTrafficPolicy ${namespace}/${name} came first for Service ${service}; merge the two or delete one`,
   );
 }
 

@@ -32,9 +32,7 @@ export function readRetries(
   notes: Notes,
 ): Pick<PolicyRoute, 'retries'> {
   const { codes = [], attempts = 1, backoff } = given ?? { attempts: 0 };
-  if (backoff !== undefined) {
-    notes.unsupported(`${field}.backoff`, 'is not supported; remove it, Weft waits with jitter of its own');
-  }
+  const backoffMs = positiveMs(backoff, `${field}.backoff`, notes);
   if (attempts > MAX_ATTEMPTS) {
     notes.unsupported(`${field}.attempts`, `${attempts} is more than the ${MAX_ATTEMPTS} allowed`);
   }
@@ -45,6 +43,7 @@ export function readRetries(
       on: ['connect-failure', 'reset', 'refused-stream'],
       statuses: codes,
       methods: METHODS,
+      ...(backoffMs === undefined ? {} : { backoffMs }),
     },
   };
 }

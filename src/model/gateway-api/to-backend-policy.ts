@@ -3,6 +3,7 @@ import { DEFAULT_BUDGET } from '../policy.js';
 import type { Problem } from '../problem.js';
 import type { Budget } from '../resilience.js';
 import type { BackendPolicy, BackendTarget } from './backend-policy.js';
+import { readSession } from './session.js';
 
 type Constraint = NonNullable<BackendTrafficPolicy['spec']['retryConstraint']>;
 
@@ -15,15 +16,21 @@ export function toBackendPolicy(object: unknown): BackendPolicy | undefined {
   if (!success) return undefined;
   const { metadata, spec } = data;
   const problems: Problem[] = [];
-  if (spec.sessionPersistence !== undefined) {
-    problems.push(invalid('spec.sessionPersistence', 'is not supported; remove it'));
-  }
   const budget = readConstraint(spec.retryConstraint, problems);
+  const session =
+    spec.sessionPersistence === undefined
+      ? undefined
+      : readSession(spec.sessionPersistence, {
+          field: 'spec.sessionPersistence',
+          owner: `XBackendTrafficPolicy/${metadata.namespace}/${metadata.name}`,
+          refuse: (field, message) => problems.push(invalid(field, message)),
+        });
   return {
     ref: { kind: 'XBackendTrafficPolicy', ...metadata },
     targets: spec.targetRefs.flatMap((ref, index) => readTarget(ref, metadata.namespace, index)),
     // Half of a policy would be another policy.
     ...(budget === undefined || problems.length > 0 ? {} : { budget }),
+    ...(session === undefined || problems.length > 0 ? {} : { session }),
     problems,
   };
 }
@@ -49,7 +56,7 @@ function readConstraint(given: Constraint | undefined, problems: Problem[]): Bud
   const perMs = readMs(per, 'spec.retryConstraint.minRetryRate.interval', problems);
   if (intervalMs === undefined || perMs === undefined) return undefined;
   const minPerSecond = Math.min(Math.ceil((count * 1000) / perMs), MAX_PER_SECOND);
-  return { percent, intervalMs, minPerSecond };
+  return { percent, intervalMs, minPerSecond, refuses: true };
 }
 
 /** Above zero. */

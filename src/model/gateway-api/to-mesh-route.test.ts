@@ -185,12 +185,24 @@ describe('what a rule does', () => {
   test('timeouts and retries', () => {
     const { route } = rule({
       timeouts: { request: '10s', backendRequest: '500ms' },
-      retry: { codes: [503], attempts: 3 },
+      retry: { codes: [503], attempts: 3, backoff: '100ms' },
     });
     expect(route.timeouts).toEqual({ requestMs: 10_000, perTryMs: 500 });
-    expect(route.retries).toMatchObject({ attempts: 3, statuses: [503] });
+    expect(route.retries).toMatchObject({ attempts: 3, statuses: [503], backoffMs: 100 });
     expect(rule({ timeouts: { request: '0s' } }).route.timeouts).toBeUndefined();
   });
+
+  test.each(['HTTPRoute', 'GRPCRoute'] as const)(
+    'sessions of an %s, each rule by a name of its own',
+    (kind) => {
+      const named = { sessionPersistence: { sessionName: 'sid', absoluteTimeout: '1h' } };
+      const session = { carrier: 'cookie', name: 'sid', lifetimeMs: 3_600_000, byPath: true };
+      expect(rule(named, kind).route.session).toEqual(session);
+      const { rules } = aRoute('r', [{ sessionPersistence: {} }, { sessionPersistence: {} }], { kind });
+      const names = rules.map(({ route }) => route.session?.name);
+      expect(new Set(names).size).toBe(2);
+    },
+  );
 
   test('its name is that of the route and its own', () => {
     const named = rule({ name: 'canary' });
@@ -237,8 +249,8 @@ describe('what cannot act', () => {
       'IncompatibleFilters',
       'filters',
     ],
-    [{ retry: { codes: [503], backoff: '1s' } }, 'UnsupportedValue', 'retry.backoff'],
-    [{ sessionPersistence: {} }, 'UnsupportedValue', 'sessionPersistence'],
+    [{ retry: { codes: [503], backoff: 'soon' } }, 'UnsupportedValue', 'retry.backoff'],
+    [{ sessionPersistence: { type: 'Url' } }, 'UnsupportedValue', 'sessionPersistence.type'],
   ])('%j answers 500 and says so', (fields, reason, field) => {
     const route = aRoute('r', [{ backendRefs: [BACKEND], ...fields }]);
     expect(route.problems[0]).toMatchObject({

@@ -23,6 +23,7 @@ import type {
 } from './mesh-route.js';
 import { Notes } from './notes.js';
 import { readRetries, readTimeouts } from './resilience.js';
+import { readSession } from './session.js';
 
 /**
  * An HTTPRoute or GRPCRoute as the API server stores it, in terms of the mesh. Undefined when it has not the shape
@@ -148,9 +149,7 @@ interface Parts {
 function finish(rule: HttpRule | GrpcRule, { place, notes, matches, read, extras }: Parts): Read {
   const { namespace, route, index } = place;
   const field = `spec.rules[${index}]`;
-  if (rule.sessionPersistence !== undefined) {
-    notes.unsupported(`${field}.sessionPersistence`, 'is not supported yet; remove it');
-  }
+  const session = readRuleSession(rule, place, notes);
   const refs = `${field}.backendRefs`;
   const split =
     read.actions?.answer === undefined
@@ -158,7 +157,7 @@ function finish(rule: HttpRule | GrpcRule, { place, notes, matches, read, extras
       : [];
   const { refusal } = notes;
   const name = `${route}/${rule.name ?? `rule-${index}`}`;
-  const acting = { name, split, ...extras, ...read };
+  const acting = { name, split, ...extras, ...session, ...read };
   return {
     rule: {
       index,
@@ -168,6 +167,21 @@ function finish(rule: HttpRule | GrpcRule, { place, notes, matches, read, extras
     },
     problems: notes.problems,
   };
+}
+
+/** The cookie of a rule is for the path by which the rule was taken. */
+function readRuleSession(
+  { sessionPersistence, name }: HttpRule | GrpcRule,
+  { namespace, route, index }: Place,
+  notes: Notes,
+): Pick<PolicyRoute, 'session'> {
+  if (sessionPersistence === undefined) return {};
+  const session = readSession(sessionPersistence, {
+    field: `spec.rules[${index}].sessionPersistence`,
+    owner: `route/${namespace}/${route}/${name ?? index}`,
+    refuse: (field, message) => notes.unsupported(field, message),
+  });
+  return session === undefined ? {} : { session: { ...session, byPath: true } };
 }
 
 /** A prefix is replaced where a prefix matched. */

@@ -61,7 +61,12 @@ const mirror = z.strictObject({
   compare: z.strictObject({ headers: z.array(z.string()), body: z.boolean() }).exactOptional(),
 });
 
-const budget = z.strictObject({ percent: z.int(), intervalMs: z.int(), minPerSecond: z.int() });
+const budget = z.strictObject({
+  percent: z.int(),
+  intervalMs: z.int(),
+  minPerSecond: z.int(),
+  refuses: z.literal(true).exactOptional(),
+});
 
 const hedging = z.strictObject({
   after: z.union([z.strictObject({ delayMs: z.int() }), z.strictObject({ percentile: z.int() })]),
@@ -142,7 +147,17 @@ const destination: z.ZodType<Destination> = z.strictObject({
           on: z.array(z.string()),
           statuses: z.array(z.int()),
           methods: z.array(z.string()),
+          backoffMs: z.int().exactOptional(),
           budget,
+        })
+        .exactOptional(),
+      session: z
+        .strictObject({
+          carrier: z.enum(['cookie', 'header']),
+          name: z.string(),
+          lifetimeMs: z.int().exactOptional(),
+          permanent: z.literal(true).exactOptional(),
+          byPath: z.literal(true).exactOptional(),
         })
         .exactOptional(),
       bytesOnly: z.boolean().exactOptional(),

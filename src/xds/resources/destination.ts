@@ -36,6 +36,7 @@ import {
   toWireRetries,
   toWireTimeouts,
 } from './resilience.js';
+import { toWireSession } from './session.js';
 
 /** Type URL of destinations. */
 export const DESTINATION_TYPE_URL = `type.weft.dev/${DestinationSchema.typeName}`;
@@ -118,6 +119,7 @@ function toWireRoute(route: Route): WireRoute {
     ...toWireHedging(route.hedging),
     ...toWireFault(route.fault),
     ...toWireLimits(route.limits),
+    ...toWireSession(route.session),
   });
 }
 

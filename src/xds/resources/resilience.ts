@@ -21,13 +21,16 @@ export function toWireTimeouts({ requestMs, perTryMs }: Timeouts): WireTimeouts 
 }
 
 /** What is tried again. */
-export function toWireRetries({ attempts, on, statuses, methods, budget }: Retries): WireRetries {
+export function toWireRetries(retries: Retries): WireRetries {
+  const { attempts, on, statuses, methods, backoffMs, budget } = retries;
   return create(RetriesSchema, {
     attempts,
     on: [...on],
     statuses: [...statuses],
     methods: [...methods],
+    backoffMs: wireMs(backoffMs),
     ...toWireBudget(budget),
+    budgetRefuses: budget.refuses ?? false,
   });
 }
 

@@ -55,7 +55,7 @@ fn whole(bytes: &[u8]) -> Option<u64> {
 }
 
 /// The first cookie of this name (RFC 6265 5.4), without the quotes that may stand around it.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, [u8]>> {
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, [u8]>> {
     headers.get_all(COOKIE).iter().find_map(|header| {
         header.as_bytes().split(|byte| *byte == b';').find_map(|pair| {
             let pair = pair.trim_ascii();

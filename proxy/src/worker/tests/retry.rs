@@ -77,6 +77,35 @@ async fn when_every_replica_fails_the_budget_bounds_the_load() {
 }
 
 #[tokio::test]
+async fn a_budget_that_refuses_answers_503_in_the_place_of_the_last_try() {
+    const FAILED: Act = Act::Say("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
+    let (world, app) = (World::new(), Script::start(|_| FAILED).await);
+    for (refuses, status) in [(false, "500"), (true, "503")] {
+        let budget = BudgetLimits { percent: 0, min_per_second: 0, ..PLENTY };
+        let mut destination = retried(vec![plain(app.addr)], RetryOn::ServerError, budget);
+        destination.routes[0].retries.as_mut().unwrap().budget_refuses = refuses;
+        let caller = world.caller(destination);
+        let head = send(&caller, "GET", "").await;
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
+        assert_eq!(head.contains("x-weft-reason: retry-budget"), refuses, "{head}");
+        let head = send(&caller, "POST", "pay").await;
+        assert!(head.starts_with("http/1.1 500 "), "nobody wanted this again: {head}");
+    }
+    assert_eq!(app.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn no_retry_is_sent_before_the_pause_that_its_route_asks_for() {
+    let (world, app) = (World::new(), Script::start(|index| if index < 2 { BROKEN } else { OK }).await);
+    let mut destination = retried(vec![plain(app.addr)], RetryOn::GatewayError, PLENTY);
+    destination.routes[0].retries.as_mut().unwrap().backoff = Some(Duration::from_millis(200));
+    let caller = world.caller(destination);
+    let began = Instant::now();
+    assert!(send(&caller, "GET", "").await.starts_with("http/1.1 200"));
+    assert!(began.elapsed() >= Duration::from_millis(200 + 400), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_connection_that_ends_before_the_response_is_repeated_with_the_whole_body() {
     let app = Script::start(|index| if index == 0 { Act::Close } else { OK }).await;
     let world = World::new();

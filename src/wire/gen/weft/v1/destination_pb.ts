@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIo4DCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJ6CghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCBIOCgZ3ZWlnaHQYCiABKA0iOwoHQmFja2VuZBIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAMoDRIPCgdpbnZhbGlkGAMgASgJIroECgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQSIwoIdGltZW91dHMYCiABKAsyES53ZWZ0LnYxLlRpbWVvdXRzEi8KD3JlcXVlc3RfaGVhZGVycxgLIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAwgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEiEKB3Jld3JpdGUYDSABKAsyEC53ZWZ0LnYxLlJld3JpdGUSIwoIcmVkaXJlY3QYDiABKAsyES53ZWZ0LnYxLlJlZGlyZWN0EjAKD2RpcmVjdF9yZXNwb25zZRgPIAEoCzIXLndlZnQudjEuRGlyZWN0UmVzcG9uc2USIQoHcmV0cmllcxgUIAEoCzIQLndlZnQudjEuUmV0cmllcxIgCgdtaXJyb3JzGB4gAygLMg8ud2VmdC52MS5NaXJyb3ISGwoEY29ycxgfIAEoCzINLndlZnQudjEuQ29ycxIfCgZsaW1pdHMYKCABKAsyDy53ZWZ0LnYxLkxpbWl0cxIhCgdoZWRnaW5nGCkgASgLMhAud2VmdC52MS5IZWRnaW5nEh0KBWZhdWx0GCogASgLMg4ud2VmdC52MS5GYXVsdBISCgpieXRlc19vbmx5GDIgASgIImcKBk1pcnJvchIPCgdiYWNrZW5kGAEgASgNEhEKCW51bWVyYXRvchgCIAEoDRITCgtkZW5vbWluYXRvchgDIAEoDRIkCgdjb21wYXJlGAQgASgLMhMud2VmdC52MS5Db21wYXJpc29uIisKCkNvbXBhcmlzb24SDwoHaGVhZGVycxgBIAMoCRIMCgRib2R5GAIgASgIIpEBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSFQoNYWxsb3dfbWV0aG9kcxgCIAMoCRIVCg1hbGxvd19oZWFkZXJzGAMgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAQgAygJEhkKEWFsbG93X2NyZWRlbnRpYWxzGAUgASgIEhEKCW1heF9hZ2VfcxgGIAEoDSKdAQoHUmV0cmllcxIQCghhdHRlbXB0cxgBIAEoDRIKCgJvbhgCIAMoCRIQCghzdGF0dXNlcxgDIAMoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0i5wEKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiAKGGNvbnNlY3V0aXZlX2xvY2FsX2Vycm9ycxgDIAEoDRIqCgxzdWNjZXNzX3JhdGUYBCABKAsyFC53ZWZ0LnYxLlN1Y2Nlc3NSYXRlEg8KB2Jhc2VfbXMYBSABKA0SDgoGbWF4X21zGAYgASgNEhMKC21heF9wZXJjZW50GAcgASgNEhUKDXBhbmljX3BlcmNlbnQYCCABKA0ifAoGTGltaXRzEhcKD21heF9jb25uZWN0aW9ucxgBIAEoDRIUCgxtYXhfcmVxdWVzdHMYAiABKA0SEwoLbWF4X3BlbmRpbmcYAyABKA0SLgoIYWRhcHRpdmUYBCABKAsyHC53ZWZ0LnYxLkFkYXB0aXZlQ29uY3VycmVuY3kipQEKB0hlZGdpbmcSEAoIZGVsYXlfbXMYASABKA0SEgoKcGVyY2VudGlsZRgCIAEoDRIQCghhdHRlbXB0cxgDIAEoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0ijgEKBUZhdWx0EiIKBWFib3J0GAEgASgLMhMud2VmdC52MS5GYXVsdEFib3J0EiIKBWRlbGF5GAIgASgLMhMud2VmdC52MS5GYXVsdERlbGF5EhIKCm1heF9hY3RpdmUYAyABKA0SKQoJc2xvd19ib2R5GAQgASgLMhYud2VmdC52MS5GYXVsdFNsb3dCb2R5IlkKCkZhdWx0QWJvcnQSEQoJbnVtZXJhdG9yGAEgASgNEhMKC2Rlbm9taW5hdG9yGAIgASgNEg4KBnN0YXR1cxgDIAEoDRITCgtncnBjX3N0YXR1cxgEIAEoDSJJCgpGYXVsdERlbGF5EhEKCW51bWVyYXRvchgBIAEoDRITCgtkZW5vbWluYXRvchgCIAEoDRITCgtkdXJhdGlvbl9tcxgDIAEoDSJRCg1GYXVsdFNsb3dCb2R5EhEKCW51bWVyYXRvchgBIAEoDRITCgtkZW5vbWluYXRvchgCIAEoDRIYChBieXRlc19wZXJfc2Vjb25kGAMgASgNIi8KE0FkYXB0aXZlQ29uY3VycmVuY3kSCwoDbWluGAEgASgNEgsKA21heBgCIAEoDSJFCgtTdWNjZXNzUmF0ZRINCgViZWxvdxgBIAEoDRIRCgl3aW5kb3dfbXMYAiABKA0SFAoMbWluX3JlcXVlc3RzGAMgASgNIjIKCFRpbWVvdXRzEhIKCnJlcXVlc3RfbXMYASABKA0SEgoKcGVyX3RyeV9tcxgCIAEoDSJjCg1IZWFkZXJDaGFuZ2VzEiAKA3NldBgBIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIgCgNhZGQYAiADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSDgoGcmVtb3ZlGAMgAygJIikKCkhlYWRlclRleHQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSI4CgpQYXRoQ2hhbmdlEg4KBGZ1bGwYASABKAlIABIQCgZwcmVmaXgYAiABKAlIAEIICgZjaGFuZ2UiOgoHUmV3cml0ZRIMCgRob3N0GAEgASgJEiEKBHBhdGgYAiABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2UiaQoIUmVkaXJlY3QSDgoGc2NoZW1lGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRIhCgRwYXRoGAQgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSJECg5EaXJlY3RSZXNwb25zZRIOCgZzdGF0dXMYASABKA0SDAoEYm9keRgCIAEoCRIUCgxjb250ZW50X3R5cGUYAyABKAkiuQEKBU1hdGNoEiUKB2hlYWRlcnMYASADKAsyFC53ZWZ0LnYxLkhlYWRlck1hdGNoEiAKBHBhdGgYAiABKAsyEi53ZWZ0LnYxLlBhdGhNYXRjaBIiCgVxdWVyeRgDIAMoCzITLndlZnQudjEuUXVlcnlNYXRjaBIOCgZtZXRob2QYBCABKAkSHQoEZnJvbRgFIAEoCzIPLndlZnQudjEuQ2FsbGVyEhQKDHNlcnZlcl9uYW1lcxgyIAMoCSJ/CgtIZWFkZXJNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiJ+CgpRdWVyeU1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIqsBCgZDYWxsZXISEgoKbmFtZXNwYWNlcxgBIAMoCRIxChBzZXJ2aWNlX2FjY291bnRzGAIgAygLMhcud2VmdC52MS5TZXJ2aWNlQWNjb3VudBIrCgZsYWJlbHMYAyADKAsyGy53ZWZ0LnYxLkNhbGxlci5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjEKDlNlcnZpY2VBY2NvdW50EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIkwKCVBhdGhNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEg8KBXJlZ2V4GAMgASgJSABCCwoJY29uZGl0aW9uIpUBCg9XZWlnaHRlZEJhY2tlbmQSDwoHYmFja2VuZBgBIAEoDRIOCgZ3ZWlnaHQYAiABKA0SLwoPcmVxdWVzdF9oZWFkZXJzGAMgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYBCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMi+gIKDExvYWRCYWxhbmNlchIyCglhbGdvcml0aG0YASABKA4yHy53ZWZ0LnYxLkxvYWRCYWxhbmNlci5BbGdvcml0aG0SIAoEaGFzaBgKIAMoCzISLndlZnQudjEuSGFzaElucHV0EhgKEG1heF9sb2FkX3BlcmNlbnQYCyABKA0SKAoEem9uZRgMIAEoDjIaLndlZnQudjEuTG9hZEJhbGFuY2VyLlpvbmUSFQoNc2xvd19zdGFydF9tcxgNIAEoDSKAAQoJQWxnb3JpdGhtEhkKFUFMR09SSVRITV9VTlNQRUNJRklFRBAAEg0KCVBFQUtfRVdNQRABEhEKDUxFQVNUX1JFUVVFU1QQAhIPCgtST1VORF9ST0JJThADEgoKBlJBTkRPTRAEEg0KCVJJTkdfSEFTSBAFEgoKBk1BR0xFVhAGIjYKBFpvbmUSDAoIWk9ORV9BTlkQABIPCgtaT05FX1BSRUZFUhABEg8KC1pPTkVfU1RSSUNUEAIicwoJSGFzaElucHV0EhAKBmhlYWRlchgBIAEoCUgAEhAKBmNvb2tpZRgCIAEoCUgAEg8KBXF1ZXJ5GAMgASgJSAASDgoEcGF0aBgEIAEoCEgAEhgKDnNvdXJjZV9hZGRyZXNzGAUgASgISABCBwoFaW5wdXQqXQoIUHJvdG9jb2wSFAoQUFJPVE9DT0xfVU5LTk9XThAAEhIKDlBST1RPQ09MX0hUVFAxEAESEgoOUFJPVE9DT0xfSFRUUDIQAhITCg9QUk9UT0NPTF9PUEFRVUUQA2IGcHJvdG8z");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIo4DCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiJ6CghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCBIOCgZ3ZWlnaHQYCiABKA0iOwoHQmFja2VuZBIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAMoDRIPCgdpbnZhbGlkGAMgASgJIt0ECgVSb3V0ZRIMCgRuYW1lGAEgASgJEh8KB21hdGNoZXMYAiADKAsyDi53ZWZ0LnYxLk1hdGNoEicKBXNwbGl0GAMgAygLMhgud2VmdC52MS5XZWlnaHRlZEJhY2tlbmQSIwoIdGltZW91dHMYCiABKAsyES53ZWZ0LnYxLlRpbWVvdXRzEi8KD3JlcXVlc3RfaGVhZGVycxgLIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAwgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEiEKB3Jld3JpdGUYDSABKAsyEC53ZWZ0LnYxLlJld3JpdGUSIwoIcmVkaXJlY3QYDiABKAsyES53ZWZ0LnYxLlJlZGlyZWN0EjAKD2RpcmVjdF9yZXNwb25zZRgPIAEoCzIXLndlZnQudjEuRGlyZWN0UmVzcG9uc2USIQoHcmV0cmllcxgUIAEoCzIQLndlZnQudjEuUmV0cmllcxIgCgdtaXJyb3JzGB4gAygLMg8ud2VmdC52MS5NaXJyb3ISGwoEY29ycxgfIAEoCzINLndlZnQudjEuQ29ycxIfCgZsaW1pdHMYKCABKAsyDy53ZWZ0LnYxLkxpbWl0cxIhCgdoZWRnaW5nGCkgASgLMhAud2VmdC52MS5IZWRnaW5nEh0KBWZhdWx0GCogASgLMg4ud2VmdC52MS5GYXVsdBIhCgdzZXNzaW9uGCsgASgLMhAud2VmdC52MS5TZXNzaW9uEhIKCmJ5dGVzX29ubHkYMiABKAgicAoHU2Vzc2lvbhIQCgZjb29raWUYASABKAlIABIQCgZoZWFkZXIYAiABKAlIABISCgpsaWZldGltZV9zGAMgASgNEhEKCXBlcm1hbmVudBgEIAEoCBIPCgdieV9wYXRoGAUgASgIQgkKB2NhcnJpZXIiZwoGTWlycm9yEg8KB2JhY2tlbmQYASABKA0SEQoJbnVtZXJhdG9yGAIgASgNEhMKC2Rlbm9taW5hdG9yGAMgASgNEiQKB2NvbXBhcmUYBCABKAsyEy53ZWZ0LnYxLkNvbXBhcmlzb24iKwoKQ29tcGFyaXNvbhIPCgdoZWFkZXJzGAEgAygJEgwKBGJvZHkYAiABKAgikQEKBENvcnMSFQoNYWxsb3dfb3JpZ2lucxgBIAMoCRIVCg1hbGxvd19tZXRob2RzGAIgAygJEhUKDWFsbG93X2hlYWRlcnMYAyADKAkSFgoOZXhwb3NlX2hlYWRlcnMYBCADKAkSGQoRYWxsb3dfY3JlZGVudGlhbHMYBSABKAgSEQoJbWF4X2FnZV9zGAYgASgNIskBCgdSZXRyaWVzEhAKCGF0dGVtcHRzGAEgASgNEgoKAm9uGAIgAygJEhAKCHN0YXR1c2VzGAMgAygNEg8KB21ldGhvZHMYBCADKAkSFgoOYnVkZ2V0X3BlcmNlbnQYBSABKA0SGgoSYnVkZ2V0X2ludGVydmFsX21zGAYgASgNEh0KFWJ1ZGdldF9taW5fcGVyX3NlY29uZBgHIAEoDRIWCg5idWRnZXRfcmVmdXNlcxgIIAEoCBISCgpiYWNrb2ZmX21zGAkgASgNIucBCghPdXRsaWVycxIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgBIAEoDRIiChpjb25zZWN1dGl2ZV9nYXRld2F5X2Vycm9ycxgCIAEoDRIgChhjb25zZWN1dGl2ZV9sb2NhbF9lcnJvcnMYAyABKA0SKgoMc3VjY2Vzc19yYXRlGAQgASgLMhQud2VmdC52MS5TdWNjZXNzUmF0ZRIPCgdiYXNlX21zGAUgASgNEg4KBm1heF9tcxgGIAEoDRITCgttYXhfcGVyY2VudBgHIAEoDRIVCg1wYW5pY19wZXJjZW50GAggASgNInwKBkxpbWl0cxIXCg9tYXhfY29ubmVjdGlvbnMYASABKA0SFAoMbWF4X3JlcXVlc3RzGAIgASgNEhMKC21heF9wZW5kaW5nGAMgASgNEi4KCGFkYXB0aXZlGAQgASgLMhwud2VmdC52MS5BZGFwdGl2ZUNvbmN1cnJlbmN5IqUBCgdIZWRnaW5nEhAKCGRlbGF5X21zGAEgASgNEhIKCnBlcmNlbnRpbGUYAiABKA0SEAoIYXR0ZW1wdHMYAyABKA0SDwoHbWV0aG9kcxgEIAMoCRIWCg5idWRnZXRfcGVyY2VudBgFIAEoDRIaChJidWRnZXRfaW50ZXJ2YWxfbXMYBiABKA0SHQoVYnVkZ2V0X21pbl9wZXJfc2Vjb25kGAcgASgNIo4BCgVGYXVsdBIiCgVhYm9ydBgBIAEoCzITLndlZnQudjEuRmF1bHRBYm9ydBIiCgVkZWxheRgCIAEoCzITLndlZnQudjEuRmF1bHREZWxheRISCgptYXhfYWN0aXZlGAMgASgNEikKCXNsb3dfYm9keRgEIAEoCzIWLndlZnQudjEuRmF1bHRTbG93Qm9keSJZCgpGYXVsdEFib3J0EhEKCW51bWVyYXRvchgBIAEoDRITCgtkZW5vbWluYXRvchgCIAEoDRIOCgZzdGF0dXMYAyABKA0SEwoLZ3JwY19zdGF0dXMYBCABKA0iSQoKRmF1bHREZWxheRIRCgludW1lcmF0b3IYASABKA0SEwoLZGVub21pbmF0b3IYAiABKA0SEwoLZHVyYXRpb25fbXMYAyABKA0iUQoNRmF1bHRTbG93Qm9keRIRCgludW1lcmF0b3IYASABKA0SEwoLZGVub21pbmF0b3IYAiABKA0SGAoQYnl0ZXNfcGVyX3NlY29uZBgDIAEoDSIvChNBZGFwdGl2ZUNvbmN1cnJlbmN5EgsKA21pbhgBIAEoDRILCgNtYXgYAiABKA0iRQoLU3VjY2Vzc1JhdGUSDQoFYmVsb3cYASABKA0SEQoJd2luZG93X21zGAIgASgNEhQKDG1pbl9yZXF1ZXN0cxgDIAEoDSIyCghUaW1lb3V0cxISCgpyZXF1ZXN0X21zGAEgASgNEhIKCnBlcl90cnlfbXMYAiABKA0iYwoNSGVhZGVyQ2hhbmdlcxIgCgNzZXQYASADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSIAoDYWRkGAIgAygLMhMud2VmdC52MS5IZWFkZXJUZXh0Eg4KBnJlbW92ZRgDIAMoCSIpCgpIZWFkZXJUZXh0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiOAoKUGF0aENoYW5nZRIOCgRmdWxsGAEgASgJSAASEAoGcHJlZml4GAIgASgJSABCCAoGY2hhbmdlIjoKB1Jld3JpdGUSDAoEaG9zdBgBIAEoCRIhCgRwYXRoGAIgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlImkKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIMCgRob3N0GAIgASgJEgwKBHBvcnQYAyABKA0SIQoEcGF0aBgEIAEoCzITLndlZnQudjEuUGF0aENoYW5nZRIOCgZzdGF0dXMYBSABKA0iRAoORGlyZWN0UmVzcG9uc2USDgoGc3RhdHVzGAEgASgNEgwKBGJvZHkYAiABKAkSFAoMY29udGVudF90eXBlGAMgASgJIrkBCgVNYXRjaBIlCgdoZWFkZXJzGAEgAygLMhQud2VmdC52MS5IZWFkZXJNYXRjaBIgCgRwYXRoGAIgASgLMhIud2VmdC52MS5QYXRoTWF0Y2gSIgoFcXVlcnkYAyADKAsyEy53ZWZ0LnYxLlF1ZXJ5TWF0Y2gSDgoGbWV0aG9kGAQgASgJEh0KBGZyb20YBSABKAsyDy53ZWZ0LnYxLkNhbGxlchIUCgxzZXJ2ZXJfbmFtZXMYMiADKAkifwoLSGVhZGVyTWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24ifgoKUXVlcnlNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiKrAQoGQ2FsbGVyEhIKCm5hbWVzcGFjZXMYASADKAkSMQoQc2VydmljZV9hY2NvdW50cxgCIAMoCzIXLndlZnQudjEuU2VydmljZUFjY291bnQSKwoGbGFiZWxzGAMgAygLMhsud2VmdC52MS5DYWxsZXIuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIxCg5TZXJ2aWNlQWNjb3VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSJMCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgsKCWNvbmRpdGlvbiKVAQoPV2VpZ2h0ZWRCYWNrZW5kEg8KB2JhY2tlbmQYASABKA0SDgoGd2VpZ2h0GAIgASgNEi8KD3JlcXVlc3RfaGVhZGVycxgDIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAQgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzIvoCCgxMb2FkQmFsYW5jZXISMgoJYWxnb3JpdGhtGAEgASgOMh8ud2VmdC52MS5Mb2FkQmFsYW5jZXIuQWxnb3JpdGhtEiAKBGhhc2gYCiADKAsyEi53ZWZ0LnYxLkhhc2hJbnB1dBIYChBtYXhfbG9hZF9wZXJjZW50GAsgASgNEigKBHpvbmUYDCABKA4yGi53ZWZ0LnYxLkxvYWRCYWxhbmNlci5ab25lEhUKDXNsb3dfc3RhcnRfbXMYDSABKA0igAEKCUFsZ29yaXRobRIZChVBTEdPUklUSE1fVU5TUEVDSUZJRUQQABINCglQRUFLX0VXTUEQARIRCg1MRUFTVF9SRVFVRVNUEAISDwoLUk9VTkRfUk9CSU4QAxIKCgZSQU5ET00QBBINCglSSU5HX0hBU0gQBRIKCgZNQUdMRVYQBiI2CgRab25lEgwKCFpPTkVfQU5ZEAASDwoLWk9ORV9QUkVGRVIQARIPCgtaT05FX1NUUklDVBACInMKCUhhc2hJbnB1dBIQCgZoZWFkZXIYASABKAlIABIQCgZjb29raWUYAiABKAlIABIPCgVxdWVyeRgDIAEoCUgAEg4KBHBhdGgYBCABKAhIABIYCg5zb3VyY2VfYWRkcmVzcxgFIAEoCEgAQgcKBWlucHV0Kl0KCFByb3RvY29sEhQKEFBST1RPQ09MX1VOS05PV04QABISCg5QUk9UT0NPTF9IVFRQMRABEhIKDlBST1RPQ09MX0hUVFAyEAISEwoPUFJPVE9DT0xfT1BBUVVFEANiBnByb3RvMw");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -369,6 +369,11 @@ export type Route = Message<"weft.v1.Route"> & {
   fault?: Fault | undefined;
 
   /**
+   * @generated from field: weft.v1.Session session = 43;
+   */
+  session?: Session | undefined;
+
+  /**
    * It takes bytes that are no HTTP, and no request: routes of Gateway API are about requests only, so bytes on a port
    * whose protocol is detected keep their own way. The first in the list.
    *
@@ -383,6 +388,61 @@ export type Route = Message<"weft.v1.Route"> & {
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 4);
+
+/**
+ * Requests of one session keep to one endpoint of the split, also one of weight 0 (GEP-1619): a token that the proxy
+ * gives with a response and meets again in requests names it.
+ *
+ * @generated from message weft.v1.Session
+ */
+export type Session = Message<"weft.v1.Session"> & {
+  /**
+   * @generated from oneof weft.v1.Session.carrier
+   */
+  carrier: {
+    /**
+     * @generated from field: string cookie = 1;
+     */
+    value: string;
+    case: "cookie";
+  } | {
+    /**
+     * In lower case.
+     *
+     * @generated from field: string header = 2;
+     */
+    value: string;
+    case: "header";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * After the first answer; 0: the session never ends.
+   *
+   * @generated from field: uint32 lifetime_s = 3;
+   */
+  lifetimeS: number;
+
+  /**
+   * A browser keeps the cookie when it is closed, as long as the session lasts.
+   *
+   * @generated from field: bool permanent = 4;
+   */
+  permanent: boolean;
+
+  /**
+   * The cookie is for the path of the match that held; else it has none and the browser chooses.
+   *
+   * @generated from field: bool by_path = 5;
+   */
+  byPath: boolean;
+};
+
+/**
+ * Describes the message weft.v1.Session.
+ * Use `create(SessionSchema)` to create a new message.
+ */
+export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 5);
 
 /**
  * A copy of some requests. Nobody waits for its answer; it carries the header x-weft-mirror.
@@ -422,7 +482,7 @@ export type Mirror = Message<"weft.v1.Mirror"> & {
  * Use `create(MirrorSchema)` to create a new message.
  */
 export const MirrorSchema: GenMessage<Mirror> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 5);
+  messageDesc(file_weft_v1_destination, 6);
 
 /**
  * What is compared of two answers beside their status.
@@ -448,7 +508,7 @@ export type Comparison = Message<"weft.v1.Comparison"> & {
  * Use `create(ComparisonSchema)` to create a new message.
  */
 export const ComparisonSchema: GenMessage<Comparison> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 6);
+  messageDesc(file_weft_v1_destination, 7);
 
 /**
  * Which pages of other origins browsers let read the answers (Fetch standard, CORS protocol). A list that is "*" alone
@@ -495,7 +555,7 @@ export type Cors = Message<"weft.v1.Cors"> & {
  * Use `create(CorsSchema)` to create a new message.
  */
 export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 7);
+  messageDesc(file_weft_v1_destination, 8);
 
 /**
  * @generated from message weft.v1.Retries
@@ -548,6 +608,20 @@ export type Retries = Message<"weft.v1.Retries"> & {
    * @generated from field: uint32 budget_min_per_second = 7;
    */
   budgetMinPerSecond: number;
+
+  /**
+   * Once the budget is used up a caller is answered 503 (GEP-3388); else with what the last try gave.
+   *
+   * @generated from field: bool budget_refuses = 8;
+   */
+  budgetRefuses: boolean;
+
+  /**
+   * The least pause before the first retry, twice as much before the next, up to ten times. 0: the proxy's own.
+   *
+   * @generated from field: uint32 backoff_ms = 9;
+   */
+  backoffMs: number;
 };
 
 /**
@@ -555,7 +629,7 @@ export type Retries = Message<"weft.v1.Retries"> & {
  * Use `create(RetriesSchema)` to create a new message.
  */
 export const RetriesSchema: GenMessage<Retries> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 8);
+  messageDesc(file_weft_v1_destination, 9);
 
 /**
  * When an endpoint gets a rest. 0: that condition does not eject.
@@ -620,7 +694,7 @@ export type Outliers = Message<"weft.v1.Outliers"> & {
  * Use `create(OutliersSchema)` to create a new message.
  */
 export const OutliersSchema: GenMessage<Outliers> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 9);
+  messageDesc(file_weft_v1_destination, 10);
 
 /**
  * How much may be under way at once in a worker; 0: no limit.
@@ -662,7 +736,7 @@ export type Limits = Message<"weft.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 10);
+  messageDesc(file_weft_v1_destination, 11);
 
 /**
  * A copy of what is slow, elsewhere; the first good answer counts.
@@ -719,7 +793,7 @@ export type Hedging = Message<"weft.v1.Hedging"> & {
  * Use `create(HedgingSchema)` to create a new message.
  */
 export const HedgingSchema: GenMessage<Hedging> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 11);
+  messageDesc(file_weft_v1_destination, 12);
 
 /**
  * Failures on purpose; at least one of abort, delay and slow_body is set.
@@ -755,7 +829,7 @@ export type Fault = Message<"weft.v1.Fault"> & {
  * Use `create(FaultSchema)` to create a new message.
  */
 export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 12);
+  messageDesc(file_weft_v1_destination, 13);
 
 /**
  * numerator of denominator requests are answered and not sent on.
@@ -791,7 +865,7 @@ export type FaultAbort = Message<"weft.v1.FaultAbort"> & {
  * Use `create(FaultAbortSchema)` to create a new message.
  */
 export const FaultAbortSchema: GenMessage<FaultAbort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 13);
+  messageDesc(file_weft_v1_destination, 14);
 
 /**
  * numerator of denominator requests wait first.
@@ -820,7 +894,7 @@ export type FaultDelay = Message<"weft.v1.FaultDelay"> & {
  * Use `create(FaultDelaySchema)` to create a new message.
  */
 export const FaultDelaySchema: GenMessage<FaultDelay> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 14);
+  messageDesc(file_weft_v1_destination, 15);
 
 /**
  * numerator of denominator answers have a body that comes slowly.
@@ -851,7 +925,7 @@ export type FaultSlowBody = Message<"weft.v1.FaultSlowBody"> & {
  * Use `create(FaultSlowBodySchema)` to create a new message.
  */
 export const FaultSlowBodySchema: GenMessage<FaultSlowBody> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 15);
+  messageDesc(file_weft_v1_destination, 16);
 
 /**
  * @generated from message weft.v1.AdaptiveConcurrency
@@ -873,7 +947,7 @@ export type AdaptiveConcurrency = Message<"weft.v1.AdaptiveConcurrency"> & {
  * Use `create(AdaptiveConcurrencySchema)` to create a new message.
  */
 export const AdaptiveConcurrencySchema: GenMessage<AdaptiveConcurrency> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 16);
+  messageDesc(file_weft_v1_destination, 17);
 
 /**
  * @generated from message weft.v1.SuccessRate
@@ -904,7 +978,7 @@ export type SuccessRate = Message<"weft.v1.SuccessRate"> & {
  * Use `create(SuccessRateSchema)` to create a new message.
  */
 export const SuccessRateSchema: GenMessage<SuccessRate> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 17);
+  messageDesc(file_weft_v1_destination, 18);
 
 /**
  * In milliseconds; 0: none.
@@ -932,7 +1006,7 @@ export type Timeouts = Message<"weft.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 18);
+  messageDesc(file_weft_v1_destination, 19);
 
 /**
  * Done in this order: remove, set, add. Names in lower case; never one that belongs to a hop or frames a message.
@@ -961,7 +1035,7 @@ export type HeaderChanges = Message<"weft.v1.HeaderChanges"> & {
  * Use `create(HeaderChangesSchema)` to create a new message.
  */
 export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 19);
+  messageDesc(file_weft_v1_destination, 20);
 
 /**
  * @generated from message weft.v1.HeaderText
@@ -983,7 +1057,7 @@ export type HeaderText = Message<"weft.v1.HeaderText"> & {
  * Use `create(HeaderTextSchema)` to create a new message.
  */
 export const HeaderTextSchema: GenMessage<HeaderText> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 20);
+  messageDesc(file_weft_v1_destination, 21);
 
 /**
  * A new path; the query stays.
@@ -1016,7 +1090,7 @@ export type PathChange = Message<"weft.v1.PathChange"> & {
  * Use `create(PathChangeSchema)` to create a new message.
  */
 export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 21);
+  messageDesc(file_weft_v1_destination, 22);
 
 /**
  * @generated from message weft.v1.Rewrite
@@ -1040,7 +1114,7 @@ export type Rewrite = Message<"weft.v1.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 22);
+  messageDesc(file_weft_v1_destination, 23);
 
 /**
  * @generated from message weft.v1.Redirect
@@ -1083,7 +1157,7 @@ export type Redirect = Message<"weft.v1.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 23);
+  messageDesc(file_weft_v1_destination, 24);
 
 /**
  * @generated from message weft.v1.DirectResponse
@@ -1112,7 +1186,7 @@ export type DirectResponse = Message<"weft.v1.DirectResponse"> & {
  * Use `create(DirectResponseSchema)` to create a new message.
  */
 export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 24);
+  messageDesc(file_weft_v1_destination, 25);
 
 /**
  * All conditions that are set must hold.
@@ -1163,7 +1237,7 @@ export type Match = Message<"weft.v1.Match"> & {
  * Use `create(MatchSchema)` to create a new message.
  */
 export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 25);
+  messageDesc(file_weft_v1_destination, 26);
 
 /**
  * @generated from message weft.v1.HeaderMatch
@@ -1222,7 +1296,7 @@ export type HeaderMatch = Message<"weft.v1.HeaderMatch"> & {
  * Use `create(HeaderMatchSchema)` to create a new message.
  */
 export const HeaderMatchSchema: GenMessage<HeaderMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 26);
+  messageDesc(file_weft_v1_destination, 27);
 
 /**
  * Of a repeated parameter the first counts. Name and value are percent-decoded, and "+" is a space, before matching.
@@ -1277,7 +1351,7 @@ export type QueryMatch = Message<"weft.v1.QueryMatch"> & {
  * Use `create(QueryMatchSchema)` to create a new message.
  */
 export const QueryMatchSchema: GenMessage<QueryMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 27);
+  messageDesc(file_weft_v1_destination, 28);
 
 /**
  * One of each list that is not empty, and all labels.
@@ -1306,7 +1380,7 @@ export type Caller = Message<"weft.v1.Caller"> & {
  * Use `create(CallerSchema)` to create a new message.
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 28);
+  messageDesc(file_weft_v1_destination, 29);
 
 /**
  * @generated from message weft.v1.ServiceAccount
@@ -1328,7 +1402,7 @@ export type ServiceAccount = Message<"weft.v1.ServiceAccount"> & {
  * Use `create(ServiceAccountSchema)` to create a new message.
  */
 export const ServiceAccountSchema: GenMessage<ServiceAccount> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 29);
+  messageDesc(file_weft_v1_destination, 30);
 
 /**
  * @generated from message weft.v1.PathMatch
@@ -1365,7 +1439,7 @@ export type PathMatch = Message<"weft.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 30);
+  messageDesc(file_weft_v1_destination, 31);
 
 /**
  * @generated from message weft.v1.WeightedBackend
@@ -1403,7 +1477,7 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 31);
+  messageDesc(file_weft_v1_destination, 32);
 
 /**
  * @generated from message weft.v1.LoadBalancer
@@ -1447,7 +1521,7 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 32);
+  messageDesc(file_weft_v1_destination, 33);
 
 /**
  * @generated from enum weft.v1.LoadBalancer.Algorithm
@@ -1493,7 +1567,7 @@ export enum LoadBalancer_Algorithm {
  * Describes the enum weft.v1.LoadBalancer.Algorithm.
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 32, 0);
+  enumDesc(file_weft_v1_destination, 33, 0);
 
 /**
  * Whether endpoints of the proxy's own zone come first.
@@ -1525,7 +1599,7 @@ export enum LoadBalancer_Zone {
  * Describes the enum weft.v1.LoadBalancer.Zone.
  */
 export const LoadBalancer_ZoneSchema: GenEnum<LoadBalancer_Zone> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 32, 1);
+  enumDesc(file_weft_v1_destination, 33, 1);
 
 /**
  * @generated from message weft.v1.HashInput
@@ -1578,7 +1652,7 @@ export type HashInput = Message<"weft.v1.HashInput"> & {
  * Use `create(HashInputSchema)` to create a new message.
  */
 export const HashInputSchema: GenMessage<HashInput> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 33);
+  messageDesc(file_weft_v1_destination, 34);
 
 /**
  * @generated from enum weft.v1.Protocol

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { aBackendPolicy, serviceTarget } from '../testing/backend-policies.js';
 import { aRoute } from '../testing/gateway-routes.js';
 import { aService, aShop } from '../testing/mesh.js';
@@ -136,6 +136,45 @@ const cases: readonly [what: string, percent: number | undefined, change: Change
     },
   ],
 ];
+
+describe('how sessions are kept', () => {
+  const keep = (mesh: MeshTables, service: string, sessionName: string): void => {
+    const targets = [serviceTarget(service)];
+    mesh.setBackendPolicy(aBackendPolicy(service, { sessionPersistence: { sessionName } }, { targets }));
+  };
+  const byRule = { sessionPersistence: { sessionName: 'rule' } };
+
+  test.each<[string, string | undefined, Change]>([
+    ['nobody says anything', undefined, (mesh) => mesh.setRoute(routed([to('v1')], {}))],
+    ['the rule does', 'rule', (mesh) => mesh.setRoute(routed([to('v1')], byRule))],
+    ['only its Service does, without routes', 'service', (mesh) => keep(mesh, 'reviews', 'service')],
+    [
+      'one of two backends does',
+      'v2',
+      (mesh) => {
+        mesh.setRoute(routed([to('v1'), to('v2')], {}));
+        keep(mesh, 'v2', 'v2');
+      },
+    ],
+    [
+      'both rule and backend do',
+      'rule',
+      (mesh) => {
+        mesh.setRoute(routed([to('v1')], byRule));
+        keep(mesh, 'v1', 'v1');
+      },
+    ],
+    [
+      'a TrafficPolicy on the Service does',
+      'tp',
+      (mesh) => attach(mesh, 'Service', 'reviews', { session: { cookie: { name: 'tp' } } }),
+    ],
+  ])('where %s: %s', (_what, name, change) => {
+    const mesh = shop();
+    change(mesh);
+    expect(compiled(mesh).session?.name).toBe(name);
+  });
+});
 
 test.each(cases)('where %s, retries are bounded to %s %%', (_what, percent, change) => {
   const mesh = shop();

@@ -1,24 +1,27 @@
 import type { Route } from './destination.js';
-import { constraintOn } from './gateway-api/index.js';
+import { type BackendPolicy, actingOn } from './gateway-api/index.js';
 import { type ServiceKey, serviceKey } from './keys.js';
 import type { Mesh } from './mesh.js';
 import { DEFAULT_BUDGET, type PolicyRoute } from './policy.js';
 import type { Budget } from './resilience.js';
 
 /** A route of a policy as proxies hold to it: what it sends again has a bound. */
-export type BudgetedRoute = Omit<PolicyRoute, 'retries' | 'hedging' | 'budget'> &
+export type CompletedRoute = Omit<PolicyRoute, 'retries' | 'hedging' | 'budget'> &
   Pick<Route, 'retries' | 'hedging'>;
 
 /**
- * Bounds what a route of the target sends again: by the route's own words, else by those on the Services that its
- * requests go to (GEP-3388), else as usual. A route that sends nothing again has nothing to bound.
+ * Adds to a route of the target what the policies on the Services say that its requests go to, where it says nothing
+ * itself: how sessions are kept (GEP-1619), and what bounds that which is sent again (GEP-3388), else as usual. A
+ * route that sends nothing again has nothing to bound.
  */
-export function budgeted(mesh: Mesh, target: ServiceKey, route: PolicyRoute): BudgetedRoute {
+export function completed(mesh: Mesh, target: ServiceKey, route: PolicyRoute): CompletedRoute {
   const { retries, hedging, budget: own, ...rest } = route;
-  if (retries === undefined && hedging === undefined) return rest;
-  const budget = own ?? strictestOf(mesh, servicesOf(target, route.split)) ?? DEFAULT_BUDGET;
+  const policies = servicesOf(target, route.split).flatMap((service) => actingOn(mesh, service) ?? []);
+  const session = route.session ?? policies.find((policy) => policy.session !== undefined)?.session;
+  const budget = own ?? strictestOf(policies) ?? DEFAULT_BUDGET;
   return {
     ...rest,
+    ...(session === undefined || route.actions?.answer !== undefined ? {} : { session }),
     ...(retries === undefined ? {} : { retries: { ...retries, budget } }),
     ...(hedging === undefined ? {} : { hedging: { ...hedging, budget } }),
   };
@@ -32,9 +35,9 @@ function servicesOf(target: ServiceKey, split: PolicyRoute['split']): readonly S
 }
 
 /** A route has one budget, so of several Services the one that allows the smallest share speaks for all. */
-function strictestOf(mesh: Mesh, services: readonly ServiceKey[]): Budget | undefined {
-  return services
-    .flatMap((service) => constraintOn(mesh, service)?.budget ?? [])
+function strictestOf(policies: readonly BackendPolicy[]): Budget | undefined {
+  return policies
+    .flatMap(({ budget }) => budget ?? [])
     .sort(
       (a, b) => a.percent - b.percent || a.minPerSecond - b.minPerSecond || a.intervalMs - b.intervalMs,
     )[0];
