@@ -119,6 +119,20 @@ func (s *service) routes() http.Handler {
 		w.Header().Set("x-version", s.version)
 		w.WriteHeader(code)
 	})
+	// Answers with a status until the proxy of the caller says that this is a later try, so that retries are seen at work.
+	mux.HandleFunc("/until/{try}/{code}", func(w http.ResponseWriter, r *http.Request) {
+		wanted, _ := strconv.Atoi(r.PathValue("try"))
+		code, _ := strconv.Atoi(r.PathValue("code"))
+		try, err := strconv.Atoi(r.Header.Get("x-weft-attempt"))
+		if err != nil {
+			try = 1
+		}
+		if try < wanted && code >= 200 && code <= 599 {
+			w.WriteHeader(code)
+			return
+		}
+		s.describe(w, r)
+	})
 	mux.HandleFunc("/delay/{duration}", func(w http.ResponseWriter, r *http.Request) {
 		wait, err := time.ParseDuration(r.PathValue("duration"))
 		if err != nil {

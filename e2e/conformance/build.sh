@@ -14,15 +14,15 @@ REFERENCE=registry.k8s.io/gateway-api/echo-advanced:v1.5.1
 folder=${XDG_CACHE_HOME:-$HOME/.cache}/weft/conformance
 export CGO_ENABLED=0 GOFLAGS='-buildvcs=false -mod=readonly'
 
-# The standard channel, in one file.
-make_crds() { # FILE
+# One channel in one file.
+make_crds() { # CHANNEL FILE
   local module file
   ../cluster/go.sh mod download sigs.k8s.io/gateway-api
   module=$(../cluster/go.sh list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)
-  for file in "$module"/config/crd/standard/*.yaml; do
+  for file in "$module"/config/crd/"$1"/*.yaml; do
     echo ---
     cat "$file"
-  done >"$1"
+  done >"$2"
 }
 
 make_suite() { # FOLDER
@@ -68,7 +68,9 @@ flock 8
 work=$(mktemp -d "$folder/.build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-cached crds.yaml 'Gateway API CRDs' go.mod -- make_crds "$folder/crds.yaml"
+for channel in standard experimental; do
+  cached "$channel.yaml" "Gateway API CRDs, $channel" go.mod -- make_crds "$channel" "$folder/$channel.yaml"
+done
 if [[ $what == all ]]; then
   cached suite 'build the conformance suite' go.mod go.sum suite_test.go -- make_suite "$folder"
   cached echo.tar 'build the echo image' echo -- make_echo_image "$folder/echo.tar"

@@ -22,9 +22,9 @@ export interface ParentStatus {
   readonly conditions: readonly Condition[];
 }
 
-/** Installs the CRDs of the version that the conformance suite pins. */
-export async function installGatewayApi(): Promise<void> {
-  await run('e2e/conformance/install-crds.sh', [], { timeout: 180_000 });
+/** Installs the CRDs of the version that the conformance suite pins, in the place of those of another channel. */
+export async function installGatewayApi(channel: 'standard' | 'experimental' = 'standard'): Promise<void> {
+  await run('e2e/conformance/install-crds.sh', [channel], { timeout: 180_000 });
 }
 
 export function httpRoute(namespace: string, name: string, spec: RouteSpec): object {
@@ -97,6 +97,7 @@ export interface Response {
 export interface Seen {
   readonly service: string;
   readonly version: string;
+  readonly pod: string;
   readonly method: string;
   readonly path: string;
   readonly host: string;
