@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
 import { deploy, namespace } from '../support/app.js';
 import {
   type Response,
@@ -149,6 +151,39 @@ describe('sessions (GEP-1619)', () => {
       expect([seen(again).pod, again.headers['set-cookie']]).toEqual([seen(first).pod, undefined]);
     }
   });
+});
+
+test('an XMesh that names Weft is accepted and told what the conformance suite tests', async () => {
+  const mesh = (spec: object): object => ({
+    apiVersion: 'gateway.networking.x-k8s.io/v1alpha1',
+    kind: 'XMesh',
+    metadata: { name: 'weft' },
+    spec: { controllerName: 'weft.dev/mesh-controller', ...spec },
+  });
+  interface Mesh {
+    readonly status?: {
+      readonly conditions: readonly { readonly type: string; readonly status: string }[];
+      readonly supportedFeatures?: readonly { readonly name: string }[];
+    };
+  }
+  const verdict = async (): Promise<[accepted: string | undefined, features: readonly string[]]> => {
+    const { status } = await get<Mesh>('xmesh', 'weft');
+    const accepted = status?.conditions.find(({ type }) => type === 'Accepted')?.status;
+    return [accepted, (status?.supportedFeatures ?? []).map(({ name }) => name)];
+  };
+  const asked = parse(await readFile('e2e/conformance/options.yaml', 'utf8')) as {
+    supportedFeatures: string[];
+  };
+  await apply(mesh({}));
+  const features = await eventually('it is accepted', async () => {
+    const [accepted, told] = await verdict();
+    return accepted === 'True' ? told : undefined;
+  });
+  expect(features).toEqual(expect.arrayContaining(asked.supportedFeatures));
+  await apply(mesh({ parametersRef: { group: '', kind: 'ConfigMap', name: 'a', namespace: NS } }));
+  await eventually('parameters are refused', async () => (await verdict())[0] === 'False');
+  expect((await verdict())[1]).toEqual([]);
+  await kubectl('delete', 'xmesh', 'weft');
 });
 
 test('of two equal matches of routes of one age the first by name has it', async () => {
