@@ -19,7 +19,7 @@ make_crds() { # CHANNEL FILE
   local module file
   ../cluster/go.sh mod download sigs.k8s.io/gateway-api
   module=$(../cluster/go.sh list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)
-  for file in "$module"/config/crd/"$1"/*.yaml; do
+  for file in "$module"/config/crd/"$1"/gateway*.yaml; do
     echo ---
     cat "$file"
   done >"$2"

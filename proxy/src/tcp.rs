@@ -1,5 +1,6 @@
 //! Bytes: streams of every kind the path carries, dialling, relaying with half-close, the tunnel header.
 
+mod bounds;
 mod dial;
 mod prefixed;
 mod read_ahead;
@@ -7,6 +8,7 @@ mod relay;
 mod stream;
 mod tunnel;
 
+pub use bounds::{Bounds, RelayError};
 pub use dial::{CONNECT_TIMEOUT, within_connect_timeout};
 pub use prefixed::Prefixed;
 pub use read_ahead::ReadAhead;

@@ -102,6 +102,12 @@ export interface Timeouts {
   readonly requestMs?: number;
   /** For each try, until the head of its response. */
   readonly perTryMs?: number;
+  /** Until a connection is open; absent: the usual time of a proxy. */
+  readonly connectMs?: number;
+  /** Without a byte either way. */
+  readonly idleMs?: number;
+  /** Of an upgraded connection, and of one that carries bytes. */
+  readonly streamMs?: number;
 }
 
 /** All that is set must hold. */

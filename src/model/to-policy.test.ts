@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { UNSUPPORTED, trafficPolicy } from '../api/index.js';
 import { fieldsOf, toStructural } from '../api/schema/structural.js';
 import { faultCases } from '../testing/fault-cases.js';
-import { sessionCases } from '../testing/session-cases.js';
+import { sessionCases, timeoutCases } from '../testing/route-cases.js';
 import { aRoute } from '../testing/gateway-routes.js';
 import { aPort, aService, aShop, aWorkload, anAddress, anEndpointSet } from '../testing/mesh.js';
 import { specWithField } from '../testing/spec-with-field.js';
@@ -368,8 +368,7 @@ const WORKING: Record<string, [object, object]> = {
   'spec.routes[].retries.budget.percent': [retries({}), retries({ budget: { percent: 5 } })],
   'spec.routes[].retries.budget.interval': [retries({}), retries({ budget: { interval: '1s' } })],
   'spec.routes[].retries.budget.minPerSecond': [retries({}), retries({ budget: { minPerSecond: 1 } })],
-  'spec.routes[].timeouts.request': [routed({}), routed({ timeouts: { request: '2s' } })],
-  'spec.routes[].timeouts.perTry': [routed({}), routed({ timeouts: { perTry: '500ms' } })],
+  ...timeoutCases(routed),
   ...headerCases('spec.routes[].headers', (headers) => routed({ headers })),
   ...headerCases('spec.routes[].split[].headers', (headers) => split({ headers })),
   'spec.routes[].rewrite.hostname': [

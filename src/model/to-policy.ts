@@ -148,14 +148,15 @@ function translateRoute(
 }
 
 function translateTimeouts(timeouts: ApiRoute['timeouts']): { readonly timeouts?: Timeouts } {
-  const [requestMs, perTryMs] = [positiveMs(timeouts?.request), positiveMs(timeouts?.perTry)];
-  if (requestMs === undefined && perTryMs === undefined) return {};
-  return {
-    timeouts: {
-      ...(requestMs === undefined ? {} : { requestMs }),
-      ...(perTryMs === undefined ? {} : { perTryMs }),
-    },
+  const given = {
+    requestMs: positiveMs(timeouts?.request),
+    perTryMs: positiveMs(timeouts?.perTry),
+    connectMs: positiveMs(timeouts?.connect),
+    idleMs: positiveMs(timeouts?.idle),
+    streamMs: positiveMs(timeouts?.stream),
   };
+  const bounds: Timeouts = Object.fromEntries(Object.entries(given).filter(([, ms]) => ms !== undefined));
+  return Object.keys(bounds).length === 0 ? {} : { timeouts: bounds };
 }
 
 const RETRY_ON = ['connect-failure', 'reset', 'refused-stream', 'gateway-error', 'unavailable'];

@@ -1,5 +1,5 @@
 import { BAD_FAULTS, GOOD_FAULTS } from './fault-cases.js';
-import { BAD_SESSIONS, GOOD_SESSIONS } from './session-cases.js';
+import { BAD_ROUTES, GOOD_ROUTES } from './route-cases.js';
 
 /** TrafficPolicies that are good or bad by themselves, for every judge: weft analyze, CEL in process, the API server. */
 
@@ -102,7 +102,7 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
     },
   ],
   ...GOOD_FAULTS,
-  ...GOOD_SESSIONS,
+  ...GOOD_ROUTES,
   [
     'copies of what is slow',
     {
@@ -394,7 +394,7 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'a try cannot take longer',
   ],
   ...BAD_FAULTS,
-  ...BAD_SESSIONS,
+  ...BAD_ROUTES,
   [
     'a copy for two reasons',
     route({ hedging: { delay: '50ms', percentile: 95 } }),

@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::active::Place;
-use super::deadline::Limit;
+use super::deadline::{Activity, Limit, Passed};
 use super::expect::Hold;
 use super::idle::Busy;
 use super::slow::Slow;
@@ -36,6 +36,8 @@ enum Source {
     /// Not to be read before its hold ends.
     Held(Hold, Upload),
     Recorded(Recorded),
+    /// Each frame is told of.
+    Watched(Activity, Upload),
 }
 
 /// A response's body on its way to the caller.
@@ -92,6 +94,8 @@ pub enum BodyError {
     Upstream(#[from] hyper::Error),
     #[error("the deadline of the request has passed")]
     DeadlinePassed,
+    #[error("nothing passed for as long as a request may be silent")]
+    Silent,
 }
 
 // === impl Upload ===
@@ -106,13 +110,18 @@ impl Upload {
     pub fn keep(self) -> Self {
         Self(self.0.map(|source| match *source {
             Source::Once(incoming) => Box::new(Source::Again(Playing::record(incoming))),
-            Source::Again(_) | Source::Held(..) | Source::Recorded(_) => source,
+            Source::Again(_) | Source::Held(..) | Source::Recorded(_) | Source::Watched(..) => source,
         }))
     }
 
     /// The same body, not to be read before `hold` ends.
     pub fn hold(self, hold: Hold) -> Self {
         Self(Some(Box::new(Source::Held(hold, self))))
+    }
+
+    /// The same body, of whose frames `activity` is told.
+    pub fn watch(self, activity: &Activity) -> Self {
+        if self.is_none() { self } else { Self(Some(Box::new(Source::Watched(activity.clone(), self)))) }
     }
 
     /// The same body from its beginning, if there is none or it is kept.
@@ -123,6 +132,7 @@ impl Upload {
             Some(Source::Again(playing)) => Some(Self(Some(Box::new(Source::Again(playing.again()))))),
             // Whoever is asked next need not be: the body is there when the first has agreed.
             Some(Source::Held(_, body)) => body.again(),
+            Some(Source::Watched(activity, body)) => Some(body.again()?.watch(activity)),
         }
     }
 
@@ -130,6 +140,7 @@ impl Upload {
     pub fn recorded(&self) -> Option<oneshot::Receiver<Result<Recorded, TooLong>>> {
         match self.0.as_deref() {
             Some(Source::Again(playing)) => Some(playing.recorded()),
+            Some(Source::Watched(_, body)) => body.recorded(),
             _ => None,
         }
     }
@@ -139,6 +150,7 @@ impl Upload {
         match self.0.as_deref() {
             None => true,
             Some(Source::Again(playing)) => playing.is_complete(),
+            Some(Source::Watched(_, body)) => body.is_complete(),
             Some(_) => false,
         }
     }
@@ -147,7 +159,7 @@ impl Upload {
     pub fn is_whole(&self) -> bool {
         match self.0.as_deref() {
             Some(Source::Again(playing)) => playing.is_whole(),
-            Some(Source::Held(_, body)) => body.is_whole(),
+            Some(Source::Held(_, body) | Source::Watched(_, body)) => body.is_whole(),
             Some(Source::Once(_) | Source::Recorded(_)) | None => true,
         }
     }
@@ -182,6 +194,11 @@ impl HttpBody for Upload {
                 self.poll_frame(cx)
             }
             Some(Source::Recorded(recorded)) => Poll::Ready(recorded.next_frame().map(Ok)),
+            Some(Source::Watched(activity, body)) => {
+                let frame = std::task::ready!(Pin::new(body).poll_frame(cx));
+                activity.seen();
+                Poll::Ready(frame)
+            }
             None => Poll::Ready(None),
         }
     }
@@ -190,7 +207,7 @@ impl HttpBody for Upload {
         match self.0.as_deref() {
             Some(Source::Once(incoming)) => incoming.is_end_stream(),
             Some(Source::Again(playing)) => playing.is_end_stream(),
-            Some(Source::Held(_, body)) => body.is_end_stream(),
+            Some(Source::Held(_, body) | Source::Watched(_, body)) => body.is_end_stream(),
             Some(Source::Recorded(recorded)) => recorded.is_empty(),
             None => true,
         }
@@ -200,7 +217,7 @@ impl HttpBody for Upload {
         match self.0.as_deref() {
             Some(Source::Once(incoming)) => incoming.size_hint(),
             Some(Source::Again(playing)) => playing.size_hint(),
-            Some(Source::Held(_, body)) => body.size_hint(),
+            Some(Source::Held(_, body) | Source::Watched(_, body)) => body.size_hint(),
             Some(Source::Recorded(recorded)) => recorded.size_hint(),
             // Not zero: hyper would tell an upstream of HTTP/2 a length that the caller did not.
             None => SizeHint::default(),
@@ -228,6 +245,9 @@ impl Body {
 
     /// Keeps `exchange` until the body has ended or was given up.
     pub fn hold(incoming: Incoming, exchange: Exchange) -> Self {
+        if let Some(activity) = exchange.limit.as_ref().and_then(|limit| limit.activity()) {
+            activity.seen();
+        }
         let mut body = Self { kind: Kind::Incoming(incoming), exchange: Some(exchange), busy: None };
         if body.is_end_stream() {
             body.end();
@@ -250,19 +270,22 @@ impl Body {
         self.busy = Some(busy);
     }
 
-    /// Whether the deadline has passed; then what is left is given up, and this is how the caller is told.
+    /// Whether a bound has passed; then what is left is given up, and this is how the caller is told.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(exchange) = &mut self.exchange else { return Poll::Pending };
         let Some(limit) = &mut exchange.limit else { return Poll::Pending };
-        std::task::ready!(limit.poll_passed(cx));
+        let passed = std::task::ready!(limit.poll_passed(cx));
         self.kind = Kind::Empty;
-        let grpc = limit.cut();
-        let told = grpc.then(deadline_trailers);
+        let error = match passed {
+            Passed::Idle => BodyError::Silent,
+            Passed::Deadline | Passed::Try => BodyError::DeadlinePassed,
+        };
+        let told = limit.cut(passed).then(|| overdue_trailers(&error));
         if let Some(trailers) = &told {
             exchange.record.read_grpc_status(trailers);
         }
         self.exchange = None;
-        Poll::Ready(Some(told.map(Frame::trailers).ok_or(BodyError::DeadlinePassed)))
+        Poll::Ready(Some(told.map(Frame::trailers).ok_or(error)))
     }
 
     fn end(&mut self) {
@@ -303,6 +326,9 @@ impl HttpBody for Body {
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(exchange) = &mut this.exchange {
+                    if let Some(activity) = exchange.limit.as_ref().and_then(|limit| limit.activity()) {
+                        activity.seen();
+                    }
                     if let Some(trailers) = frame.trailers_ref() {
                         exchange.record.read_grpc_status(trailers);
                         exchange.pending.read_trailers(trailers);
@@ -348,10 +374,12 @@ impl HttpBody for Body {
     }
 }
 
-/// How a gRPC response ends whose deadline has passed.
-fn deadline_trailers() -> HeaderMap {
+/// How a gRPC response ends that took too long.
+fn overdue_trailers(error: &BodyError) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(2);
     trailers.insert("grpc-status", HeaderValue::from_static(GRPC_DEADLINE_EXCEEDED));
-    trailers.insert("grpc-message", HeaderValue::from_static("weft: the deadline of the request has passed"));
+    if let Ok(message) = HeaderValue::try_from(format!("weft: {error}")) {
+        trailers.insert("grpc-message", message);
+    }
     trailers
 }

@@ -32,16 +32,20 @@ impl ConnectError {
         Self::new(addr, "tls-failed", error.to_string())
     }
 
-    pub fn tls_timeout(addr: SocketAddr) -> Self {
-        Self::new(addr, "tls-failed", "the peer did not finish the TLS handshake within a second".to_owned())
+    pub fn tls_timeout(addr: SocketAddr, limit: Duration) -> Self {
+        let message = format!("the peer did not finish the TLS handshake within {} ms", limit.as_millis());
+        Self::new(addr, "tls-failed", message)
     }
 
-    /// Not opened yet after `limit`, a few times what it took before.
+    /// Not opened yet after `limit`: what the route says, or a few times what it took before.
     pub fn slow(addr: SocketAddr, limit: Duration) -> Self {
         Self::new(
             addr,
             "connect-timeout",
-            format!("none after {} ms, where it took less before", limit.as_millis()),
+            format!(
+                "none after {} ms, which is too long for this route or takes less usually",
+                limit.as_millis()
+            ),
         )
     }
 

@@ -3,7 +3,10 @@
 //! Callers say it in `x-weft-deadline`, in milliseconds, and gRPC callers in `grpc-timeout`; both count from the moment
 //! the request arrives, so that no clocks need to agree. What is forwarded is what is left. The smaller one holds.
 
+mod idle;
 mod mark;
+
+pub use idle::{Activity, Idle};
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -27,11 +30,19 @@ pub struct Deadline {
     grpc: bool,
 }
 
-/// A deadline with its timer, which goes with a request from its first try to the end of its response.
+/// What bounds a request, with its timers; goes with it from its first try to the end of its response.
 #[derive(Debug)]
 pub struct Limit {
-    pub deadline: Deadline,
+    deadline: Option<Timed>,
+    idle: Option<Idle>,
+    grpc: bool,
+}
+
+#[derive(Debug)]
+struct Timed {
+    deadline: Deadline,
     timer: Pin<Box<Sleep>>,
+    /// Responses that it ended half-way.
     cut: Counter,
 }
 
@@ -42,6 +53,8 @@ pub enum Passed {
     Deadline,
     /// The time of one try.
     Try,
+    /// The time for which it may be silent.
+    Idle,
 }
 
 // === impl Deadline ===
@@ -88,29 +101,66 @@ impl Deadline {
             headers.insert(GRPC, grpc_value(left));
         }
     }
-
-    /// Starts the timer; `cut` counts responses that it ends half-way.
-    pub fn limit(self, cut: Counter) -> Box<Limit> {
-        Box::new(Limit { deadline: self, timer: Box::pin(sleep_until(self.at)), cut })
-    }
 }
 
 // === impl Limit ===
 
 impl Limit {
-    /// Ready when the deadline has passed.
-    pub fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.timer.as_mut().poll(cx)
+    /// Starts the timers, where there is something to bound; `cut` counts responses that the deadline ends half-way.
+    pub fn new(
+        deadline: Option<Deadline>,
+        idle: Option<Idle>,
+        grpc: bool,
+        cut: impl FnOnce() -> Counter,
+    ) -> Option<Box<Self>> {
+        if deadline.is_none() && idle.is_none() {
+            return None;
+        }
+        let timed = |deadline: Deadline| {
+            let timer = Box::pin(sleep_until(deadline.at));
+            Timed { deadline, timer, cut: cut() }
+        };
+        Some(Box::new(Self { deadline: deadline.map(timed), idle, grpc }))
     }
 
-    /// Counts a response that is ended half-way, and says whether to end it in gRPC's terms.
-    pub fn cut(&self) -> bool {
-        self.cut.inc();
-        self.deadline.grpc
+    /// When the request must have ended, where that is bounded.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.deadline.as_ref().map(|timed| timed.deadline)
+    }
+
+    /// To be told of each byte, where silence is bounded.
+    pub fn activity(&self) -> Option<&Activity> {
+        self.idle.as_ref().map(Idle::activity)
+    }
+
+    /// Ready when a bound has passed.
+    pub fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<Passed> {
+        if let Some(timed) = &mut self.deadline
+            && timed.timer.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Passed::Deadline);
+        }
+        match &mut self.idle {
+            Some(idle) => idle.poll_passed(cx).map(|()| Passed::Idle),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Counts a response that is ended half-way since `passed`, and says whether to end it in gRPC's terms.
+    pub fn cut(&self, passed: Passed) -> bool {
+        let deadline = self.deadline.as_ref().map(|timed| &timed.cut);
+        let counter = match passed {
+            Passed::Idle => self.idle.as_ref().map(Idle::cut),
+            Passed::Deadline | Passed::Try => deadline,
+        };
+        if let Some(counter) = counter {
+            counter.inc();
+        }
+        self.grpc
     }
 }
 
-/// Runs `work` until `limit` or the time of this try passes, where there are such. What is cut off is dropped, and
+/// Runs `work` until a bound of `limit` or the time of this try passes, where there are such. What is cut off is dropped, and
 /// thereby cancelled upstream.
 pub async fn within<T>(
     limit: &mut Option<Box<Limit>>,
@@ -121,9 +171,9 @@ pub async fn within<T>(
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(|cx| {
         if let Some(limit) = limit
-            && limit.poll_passed(cx).is_ready()
+            && let Poll::Ready(passed) = limit.poll_passed(cx)
         {
-            return Poll::Ready(Err(Passed::Deadline));
+            return Poll::Ready(Err(passed));
         }
         if let Some(timer) = &mut try_timer
             && timer.as_mut().poll(cx).is_ready()

@@ -43,6 +43,8 @@ pub enum Failure {
     DeadlinePassed { destination: String },
     #[error("{destination}: {addr} did not answer within the {limit:?} of a try")]
     TryTimeout { destination: String, addr: SocketAddr, limit: Duration },
+    #[error("{destination}: nothing passed for {limit:?}, as long as a request of its route may be silent")]
+    Silent { destination: String, limit: Duration },
     #[error("{destination}: this request fails on purpose, as its route says")]
     Fault { destination: String, status: StatusCode, grpc_status: u16 },
     #[error("{0}")]
@@ -76,6 +78,7 @@ impl Failure {
             Self::BudgetSpent { .. } => "retry-budget",
             Self::DeadlinePassed { .. } => "deadline-exceeded",
             Self::TryTimeout { .. } => "try-timeout",
+            Self::Silent { .. } => "idle-timeout",
             Self::Fault { .. } => "fault-abort",
             Self::Refused(refused) => refused.reason(),
             Self::BadBody => "bad-body",
@@ -98,7 +101,9 @@ impl Failure {
             Self::Lost { .. } | Self::Unusable { .. } | Self::UnknownDestination { .. } => {
                 StatusCode::BAD_GATEWAY
             }
-            Self::DeadlinePassed { .. } | Self::TryTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::DeadlinePassed { .. } | Self::TryTimeout { .. } | Self::Silent { .. } => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::Fault { status, .. } => *status,
             Self::Refused(refused) => refused.status(),
             Self::BadBody => StatusCode::BAD_REQUEST,
@@ -110,7 +115,9 @@ impl Failure {
             Self::Fault { grpc_status, .. } => return HeaderValue::from(*grpc_status),
             Self::NoRoute { .. } => GRPC_UNIMPLEMENTED,
             Self::Rejected { .. } | Self::Refused(_) | Self::BadBody | Self::Unusable { .. } => GRPC_INTERNAL,
-            Self::DeadlinePassed { .. } | Self::TryTimeout { .. } => GRPC_DEADLINE_EXCEEDED,
+            Self::DeadlinePassed { .. } | Self::TryTimeout { .. } | Self::Silent { .. } => {
+                GRPC_DEADLINE_EXCEEDED
+            }
             // A GRPCRoute of Gateway API wants this for a backend that does not resolve.
             Self::InvalidBackend { .. }
             | Self::NoEndpoints { .. }

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use super::headers::{put_upgrade, strip_hop_by_hop};
 use super::{Body, Seen, Upload};
 use crate::drain::Drain;
-use crate::tcp::{Relayed, relay};
+use crate::tcp::{Bounds, RelayError, Relayed, relay};
 
 /// The caller's side of an upgrade that was asked for.
 #[derive(Debug)]
@@ -34,8 +34,15 @@ pub enum Answer {
     Declined(Response<Incoming>),
 }
 
-/// Ties the caller to the upstream if that agreed; `drain` waits for the end of their connection.
-pub fn agree(caller: Caller, response: Response<Incoming>, drain: &Drain) -> Answer {
+/// Ties the caller to the upstream if that agreed; `drain` waits for the end of their connection, and `cut` is told of the
+/// one of its `bounds` that ends it.
+pub fn agree(
+    caller: Caller,
+    response: Response<Incoming>,
+    drain: &Drain,
+    bounds: Bounds,
+    cut: impl FnOnce(&'static str) + 'static,
+) -> Answer {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Answer::Declined(response);
     }
@@ -44,17 +51,27 @@ pub fn agree(caller: Caller, response: Response<Incoming>, drain: &Drain) -> Ans
     let in_flight = drain.guard();
     tokio::task::spawn_local(async move {
         let _in_flight = in_flight;
-        if let Err(error) = tie(caller.io, upstream).await {
-            tracing::debug!(%error, "an upgraded connection failed");
+        match tie(caller.io, upstream, bounds).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "an upgraded connection ended");
+                error.bound().map(cut);
+            }
+            Err(error) => tracing::debug!(%error, "an upgraded connection failed"),
         }
     });
     strip_but_upgrade(response.headers_mut());
     Answer::Agreed(response.map(|_| Body::empty()))
 }
 
-async fn tie(caller: OnUpgrade, upstream: OnUpgrade) -> Result<(), Box<dyn std::error::Error>> {
+async fn tie(
+    caller: OnUpgrade,
+    upstream: OnUpgrade,
+    bounds: Bounds,
+) -> hyper::Result<Result<(), RelayError>> {
     let (mut caller, mut upstream) = (TokioIo::new(caller.await?), TokioIo::new(upstream.await?));
-    Ok(relay(&mut caller, &mut upstream, &Relayed::default()).await?)
+    let relayed = Relayed::default();
+    Ok(bounds.keep(&relayed, relay(&mut caller, &mut upstream, &relayed)).await)
 }
 
 fn strip_but_upgrade(headers: &mut HeaderMap) {

@@ -85,12 +85,12 @@ pub struct Upstream {
 
 /// How long a request waits for a connection that is being opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// As long as opening one may take: nobody else can have the request.
-    Full,
-    /// A few times what it took here last: another endpoint can have it. One that was never reached gets the full time,
-    /// since it may just be far away.
-    Short,
+pub struct Patience {
+    /// No longer than this; `None`: as long as opening one usually may take.
+    pub connect: Option<Duration>,
+    /// A few times what it took here last: another endpoint can have the request. One that was never reached gets the
+    /// full time, since it may just be far away.
+    pub short: bool,
 }
 
 /// Upstreams of one worker. An upstream outlives the destination that named it for a while, so that callers who
@@ -168,7 +168,7 @@ impl Upstreams {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Sends one request over a pooled or new connection; `patience` is about HTTP/2.
+    /// Sends one request over a pooled or new connection; a short `patience` is about HTTP/2.
     pub async fn send(
         self: &Rc<Self>,
         request: Request<Upload>,
@@ -177,7 +177,7 @@ impl Upstream {
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         self.used.set(Instant::now());
         match wire {
-            Wire::H1 => self.send_h1(request).await,
+            Wire::H1 => self.send_h1(request, patience.connect).await,
             Wire::H2 => self.send_h2(request, patience).await,
         }
     }
@@ -185,6 +185,7 @@ impl Upstream {
     async fn send_h1(
         self: &Rc<Self>,
         request: Request<Upload>,
+        connect: Option<Duration>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         let mut request = request;
         if let Some(sender) = self.h1.take() {
@@ -198,7 +199,7 @@ impl Upstream {
             self.h1.clear();
         }
         // Boxed: dialling is rare, and would make the future of every request larger.
-        match Box::pin(self.open_h1(Carry::H1)).await {
+        match Box::pin(self.open_h1(Carry::H1, connect)).await {
             Ok(sender) => self.exchange_h1(sender, request).await,
             Err(error) => Err(SendError::Connect(error, Box::new(request))),
         }
@@ -247,7 +248,7 @@ impl Upstream {
                     let upstream = self.clone();
                     tokio::task::spawn_local(async move {
                         let began = Instant::now();
-                        let result = upstream.open_h2().await;
+                        let result = upstream.open_h2(patience.connect).await;
                         if result.is_ok() {
                             upstream.opened_in.set(Some(began.elapsed()));
                         }
@@ -270,12 +271,14 @@ impl Upstream {
 
     /// The wait of a request, where it is shorter than what opening a connection may take anyway.
     fn limit(&self, patience: Patience) -> Option<Duration> {
-        let last = self.opened_in.get().filter(|_| patience == Patience::Short)?;
-        Some(last.saturating_mul(SHORT_TIMES).max(SHORT_LEAST)).filter(|limit| *limit < CONNECT_TIMEOUT)
+        let last = self.opened_in.get().filter(|_| patience.short);
+        let short = last.map(|last| last.saturating_mul(SHORT_TIMES).max(SHORT_LEAST));
+        let limit = short.into_iter().chain(patience.connect).min()?;
+        (patience.connect.is_some() || limit < CONNECT_TIMEOUT).then_some(limit)
     }
 
-    async fn open_h2(&self) -> Result<Opened, ConnectError> {
-        let stream = self.open(Carry::H2).await?;
+    async fn open_h2(&self, connect: Option<Duration>) -> Result<Opened, ConnectError> {
+        let stream = self.open(Carry::H2, connect).await?;
         let (sender, connection) = http2::Builder::new(LocalExec)
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -301,8 +304,12 @@ impl Upstream {
     }
 
     /// A connection of its own for a request that will leave HTTP; it goes back to no pool.
-    pub async fn open_h1(&self, carry: Carry<'_>) -> Result<http1::SendRequest<Upload>, ConnectError> {
-        let stream = self.open(carry).await?;
+    pub async fn open_h1(
+        &self,
+        carry: Carry<'_>,
+        connect: Option<Duration>,
+    ) -> Result<http1::SendRequest<Upload>, ConnectError> {
+        let stream = self.open(carry, connect).await?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .handshake(TokioIo::new(stream))
@@ -312,15 +319,18 @@ impl Upstream {
         Ok(sender)
     }
 
-    /// Dials, and proves and checks identities where the upstream has one.
-    pub async fn open(&self, carry: Carry<'_>) -> Result<Stream, ConnectError> {
-        self.used.set(Instant::now());
+    /// Dials, and proves and checks identities where the upstream has one, all within `connect`; without it within the
+    /// usual time for each of both.
+    pub async fn open(&self, carry: Carry<'_>, connect: Option<Duration>) -> Result<Stream, ConnectError> {
+        let began = Instant::now();
+        self.used.set(began);
+        let limit = connect.unwrap_or(CONNECT_TIMEOUT);
         let addr = self.key.addr;
         let Some(peer) = &self.key.peer else {
-            let tcp = within_connect_timeout(socket::connect_application(addr)).await;
+            let tcp = within_connect_timeout(limit, socket::connect_application(addr)).await;
             return tcp.map(Stream::from).map_err(|error| ConnectError::tcp(addr, &error));
         };
-        let tcp = within_connect_timeout(socket::connect_peer(addr, &self.dialer.own_ips))
+        let tcp = within_connect_timeout(limit, socket::connect_peer(addr, &self.dialer.own_ips))
             .await
             .map_err(|error| ConnectError::tcp(addr, &error))?;
         let (alpn, header) = match (&self.key.tunnel, carry) {
@@ -335,9 +345,10 @@ impl Upstream {
         }
         let offer = [alpn];
         let handshake = self.dialer.tls.connect(ReadAhead::new(tcp.into()), peer, &offer);
-        let (stream, _) = tokio::time::timeout(CONNECT_TIMEOUT, handshake)
+        let left = connect.map_or(CONNECT_TIMEOUT, |connect| connect.saturating_sub(began.elapsed()));
+        let (stream, _) = tokio::time::timeout(left, handshake)
             .await
-            .map_err(|_| ConnectError::tls_timeout(addr))?
+            .map_err(|_| ConnectError::tls_timeout(addr, limit))?
             .map_err(|error| ConnectError::tls(addr, &error))?;
         let mut stream = Stream::from(stream);
         if let Some(destination) = header {
@@ -365,6 +376,13 @@ where
             tracing::debug!(%error, "an upstream connection failed");
         }
     });
+}
+
+// === impl Patience ===
+
+impl Patience {
+    /// As long as opening a connection usually may take: nobody else can have the request.
+    pub const FULL: Self = Self { connect: None, short: false };
 }
 
 // === impl Lease ===

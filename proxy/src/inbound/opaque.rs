@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::request::destination_name;
 use crate::socket;
-use crate::tcp::{Stream, read_header, relay, within_connect_timeout};
+use crate::tcp::{CONNECT_TIMEOUT, Stream, read_header, relay, within_connect_timeout};
 use crate::telemetry::{ConnectionLabels, Direction, OpenConnection, Tls};
 use crate::tls::Peer;
 use crate::worker::Worker;
@@ -23,7 +23,9 @@ pub(super) async fn carry(worker: &Worker, mut caller: Stream, original: SocketA
         }
         Err(_) => return worker.metrics.error(Direction::Inbound, "bad-tunnel-header"),
     };
-    let mut application = match within_connect_timeout(socket::connect_application(original)).await {
+    let mut application = match within_connect_timeout(CONNECT_TIMEOUT, socket::connect_application(original))
+        .await
+    {
         Ok(application) => application,
         Err(error) => {
             tracing::debug!(%error, %original, destination = header.destination, "no connection to the application");

@@ -7,13 +7,13 @@ use tokio::net::TcpStream;
 
 use super::request::destination_name;
 use crate::socket;
-use crate::tcp::{Prefixed, relay, within_connect_timeout};
+use crate::tcp::{CONNECT_TIMEOUT, Prefixed, relay, within_connect_timeout};
 use crate::telemetry::{ConnectionLabels, Direction, OpenConnection, Tls};
 use crate::worker::Worker;
 
 /// Dials the application.
 pub(super) async fn dial(original: SocketAddr) -> io::Result<TcpStream> {
-    within_connect_timeout(socket::connect_application(original)).await
+    within_connect_timeout(CONNECT_TIMEOUT, socket::connect_application(original)).await
 }
 
 /// Carries bytes nobody vouches for; the application's own TLS too. `application` is its connection, if it was dialled

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::Inbound;
-use crate::http::deadline::{Deadline, within};
+use crate::http::deadline::{Deadline, Limit, within};
 use crate::http::framing::{self, Unusable};
 use crate::http::headers::{
     is_grpc, mark_elsewhere, strip_hop_by_hop, take_elsewhere_mark, take_http1_mark, wants_upgrade,
@@ -20,6 +20,7 @@ use crate::http::{
     UpstreamKey, Wire, expect, replay,
 };
 use crate::state::Workload;
+use crate::tcp::Bounds;
 use crate::telemetry::{Direction, Record, RequestLabels, Series, Tls};
 use crate::tls::Peer;
 use crate::worker::Worker;
@@ -120,7 +121,7 @@ impl Connection {
             }
             deadline.write_marked(request.headers_mut(), Instant::now());
             let cut = self.worker.metrics.error_counter(Direction::Inbound, "deadline-exceeded");
-            limit = Some(deadline.limit(cut));
+            limit = Limit::new(Some(deadline), None, grpc, || cut);
         }
         let http1 = take_http1_mark(request.headers_mut(), seen) || self.wire == Wire::H1;
         let wire = if http1 { Wire::H1 } else { Wire::H2 };
@@ -130,7 +131,7 @@ impl Connection {
         *request.version_mut() = Version::HTTP_11;
         let pending = Pending::new(&self.application);
         let harmless = replay::is_safe(&request);
-        match within(&mut limit, None, self.application.send(request, wire, Patience::Full)).await {
+        match within(&mut limit, None, self.application.send(request, wire, Patience::FULL)).await {
             Ok(Ok((response, lease))) => match framing::usable(&response) {
                 Ok(()) => Ok(answer(
                     response,
@@ -151,7 +152,7 @@ impl Connection {
     ) -> Result<Response<Body>, (Failure, Record)> {
         let (caller, request) = ask(request);
         let pending = Pending::new(&self.application);
-        let mut sender = match self.application.open_h1(Carry::H1).await {
+        let mut sender = match self.application.open_h1(Carry::H1, None).await {
             Ok(sender) => sender,
             Err(error) => return Err((self.failure_to_connect(error), record)),
         };
@@ -159,7 +160,7 @@ impl Connection {
             Ok(response) => response,
             Err(error) => return Err((self.lost(error), record)),
         };
-        Ok(match agree(caller, response, &self.worker.drain) {
+        Ok(match agree(caller, response, &self.worker.drain, Bounds::default(), |_| {}) {
             Answer::Agreed(agreed) => {
                 record.answered(agreed.status(), agreed.headers());
                 agreed
@@ -183,7 +184,7 @@ impl Connection {
             SendError::Lost(error) if replay::caller_failed(&error) => return Failure::BadBody,
             SendError::Lost(error) => (error, harmless),
         };
-        if may_dial && let Err(gone) = self.application.open_h1(Carry::H1).await {
+        if may_dial && let Err(gone) = self.application.open_h1(Carry::H1, None).await {
             return self.failure_to_connect(gone);
         }
         self.lost(error)

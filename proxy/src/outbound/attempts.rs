@@ -290,7 +290,7 @@ impl<'a> Attempts<'a> {
     /// How long to wait for a connection: what nothing was sent of may go elsewhere once.
     pub fn patience(&self) -> Patience {
         let others = self.chosen.live.backends[self.chosen.backend].len() > 1;
-        if self.tries == 1 && others { Patience::Short } else { Patience::Full }
+        Patience { connect: self.chosen.route().timeouts.connect, short: self.tries == 1 && others }
     }
 
     /// The request for another attempt, after a proxy said that its application never saw it.
@@ -357,7 +357,8 @@ impl<'a> Attempts<'a> {
         let asked = if self.is_another_left() { Duration::ZERO } else { ended.retry_after() };
         let jitter = self.outbound.rng.borrow_mut().f64();
         let pause = retry::pause_before(self.tries, policy.retries.backoff, jitter).max(asked);
-        let late = limit.as_ref().is_some_and(|limit| limit.deadline.left(Instant::now()) <= pause);
+        let deadline = limit.as_ref().and_then(|limit| limit.deadline());
+        let late = deadline.is_some_and(|deadline| deadline.left(Instant::now()) <= pause);
         let withheld = if self.tries > policy.retries.attempts {
             Some("attempts")
         } else if asked > LONGEST_ASKED_PAUSE {
@@ -429,6 +430,11 @@ impl<'a> Attempts<'a> {
         self.judge(Outcome::Local);
         let addr = self.endpoint().upstream.key.addr;
         (Failure::Unusable { destination: self.chosen.live.name.clone(), addr, reason }, self.record)
+    }
+
+    /// The request ends here: it was silent for longer than `limit`.
+    pub fn silent(self, limit: Duration) -> Failed {
+        (Failure::Silent { destination: self.chosen.live.name.clone(), limit }, self.record)
     }
 
     /// The request ends here: this try took longer than `limit`.

@@ -108,7 +108,8 @@ fn dressed(
 fn start<'a>(attempts: &Attempts<'a>, endpoint: usize, copy: bool, first: First) -> Running<'a> {
     let First { request, wire, pending, sent } = first;
     // Who waits long for a connection is hedged as well.
-    let answered = Box::pin(attempts.endpoint_at(endpoint).upstream.send(request, wire, Patience::Full));
+    let patience = Patience { short: false, ..attempts.patience() };
+    let answered = Box::pin(attempts.endpoint_at(endpoint).upstream.send(request, wire, patience));
     Running { endpoint, copy, answered, pending, sent }
 }
 

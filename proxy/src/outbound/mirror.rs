@@ -161,7 +161,7 @@ impl Copy {
     async fn exchange(self) -> Result<http::StatusCode, &'static str> {
         let _pending = Pending::new(&self.upstream);
         let sent = Instant::now();
-        let (response, lease) = self.upstream.send(self.request, self.wire, Patience::Full).await.map_err(
+        let (response, lease) = self.upstream.send(self.request, self.wire, Patience::FULL).await.map_err(
             |error| match error {
                 SendError::Connect(error, _) => {
                     self.upstream.load.observe_failure();

@@ -14,7 +14,7 @@ use crate::http::rescue::{Failure, rescue};
 use crate::http::{Wire, server};
 use crate::socket;
 use crate::state::OutboundPolicy;
-use crate::tcp::{Prefixed, Stream, relay, within_connect_timeout};
+use crate::tcp::{CONNECT_TIMEOUT, Prefixed, Stream, relay, within_connect_timeout};
 use crate::telemetry::{ConnectionLabels, Direction, OpenConnection, Tls};
 use crate::worker::Worker;
 
@@ -42,13 +42,14 @@ pub(super) async fn rejected(worker: &Worker, tcp: TcpStream, original: SocketAd
 /// Carries the bytes to where they were going, as if there were no mesh.
 async fn pass(worker: &Worker, mut tcp: TcpStream, original: SocketAddr, reason: &'static str) {
     worker.metrics.passthrough(Direction::Outbound, reason);
-    let mut upstream = match within_connect_timeout(socket::connect_application(original)).await {
-        Ok(upstream) => upstream,
-        Err(error) => {
-            tracing::debug!(%error, %original, "no connection to a destination outside the mesh");
-            return worker.metrics.connect_failure(Direction::Outbound, "connect-failed");
-        }
-    };
+    let mut upstream =
+        match within_connect_timeout(CONNECT_TIMEOUT, socket::connect_application(original)).await {
+            Ok(upstream) => upstream,
+            Err(error) => {
+                tracing::debug!(%error, %original, "no connection to a destination outside the mesh");
+                return worker.metrics.connect_failure(Direction::Outbound, "connect-failed");
+            }
+        };
     let labels = ConnectionLabels {
         direction: Direction::Outbound,
         destination: "passthrough".to_owned(),

@@ -19,7 +19,7 @@ use super::retry::Ended;
 use super::route::{Asked, Taken};
 use super::session::Home;
 use super::{Outbound, admit, change, cors, fault, hedge, mirror, own_answer, session, split, upgrade};
-use crate::http::deadline::{Deadline, Passed, within};
+use crate::http::deadline::{Deadline, Idle, Limit, Passed, within};
 use crate::http::headers::{
     ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
 };
@@ -195,10 +195,11 @@ impl Connection {
         let timeouts = chosen.route().timeouts;
         let metrics = &self.outbound.worker.metrics;
         let limited = timeouts.request.is_some() || seen.any(Seen::DEADLINES);
-        let mut limit = limited
-            .then(|| Deadline::read(request.headers(), started, timeouts.request, grpc))
-            .flatten()
-            .map(|deadline| deadline.limit(metrics.error_counter(Direction::Outbound, "deadline-exceeded")));
+        let cut = |reason| metrics.error_counter(Direction::Outbound, reason);
+        let deadline =
+            limited.then(|| Deadline::read(request.headers(), started, timeouts.request, grpc)).flatten();
+        let idle = timeouts.idle.map(|limit| Idle::new(limit, cut("idle-timeout")));
+        let mut limit = Limit::new(deadline, idle, grpc, || cut("deadline-exceeded"));
         change::by_route(&mut request, chosen);
         let mut witness = self.mirror(chosen, &mut request);
         change::by_share(&mut request, chosen);
@@ -207,20 +208,24 @@ impl Connection {
         }
         let admitted = admit::request(&self.outbound, chosen, self.wire, started, &mut limit).await?;
         let mut attempts = Attempts::new(&self.outbound, chosen, admitted, started);
-        attempts.record.deadline(limit.as_ref().map(|limit| limit.deadline.at()));
+        attempts.record.deadline(deadline.map(|deadline| deadline.at()));
         attempts.prepare(&mut request, grpc);
         let asks = expect::hold(&mut request);
+        if let Some(activity) = limit.as_ref().and_then(|limit| limit.activity()) {
+            let body = std::mem::take(request.body_mut());
+            *request.body_mut() = body.watch(activity);
+        }
         loop {
             let endpoint = attempts.endpoint();
             let wire = self.dress(&mut request, seen, endpoint, attempts.tries);
             let wire = if asks { Wire::H1 } else { wire };
             let pending = Pending::new(&endpoint.upstream);
             let sent = Instant::now();
-            if let Some(limit) = &limit {
-                if limit.deadline.left(sent).is_zero() {
+            if let Some(deadline) = deadline {
+                if deadline.left(sent).is_zero() {
                     return Err(attempts.overdue());
                 }
-                limit.deadline.write(request.headers_mut(), sent);
+                deadline.write(request.headers_mut(), sent);
             }
             let spare = attempts.spare(&request);
             let result = match &chosen.route().hedging {
@@ -229,7 +234,6 @@ impl Connection {
                     within(&mut limit, timeouts.per_try, answer).await.map(|result| (result, pending, sent))
                 }
                 Some(hedging) => {
-                    let deadline = limit.as_ref().map(|limit| limit.deadline);
                     let first = First { request, wire, pending, sent };
                     let race = Box::pin(hedge::race(self, &mut attempts, hedging, first, deadline));
                     within(&mut limit, timeouts.per_try, race).await
@@ -251,8 +255,9 @@ impl Connection {
                     if attempts.is_spent() {
                         return Err(attempts.refused_by_budget());
                     }
-                    return Err(match (passed, timeouts.per_try) {
-                        (Passed::Try, Some(limit)) => attempts.try_overdue(limit),
+                    return Err(match (passed, timeouts.per_try, timeouts.idle) {
+                        (Passed::Try, Some(limit), _) => attempts.try_overdue(limit),
+                        (Passed::Idle, _, Some(limit)) => attempts.silent(limit),
                         _ => attempts.overdue(),
                     });
                 }

@@ -12,6 +12,7 @@ use crate::http::headers::PROTO_HEADER;
 use crate::http::rescue::Failure;
 use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::{Body, Carry, Exchange, Lease, Pending, Seen, Wire};
+use crate::telemetry::Direction;
 
 /// Sends `request` over a fresh connection, and ties both connections together when the upstream agrees.
 pub(super) async fn carry(
@@ -20,6 +21,7 @@ pub(super) async fn carry(
     request: Request<Incoming>,
     started: Instant,
 ) -> Result<Response<Body>, Failed> {
+    let timeouts = chosen.route().timeouts;
     let (caller, mut request) = ask(request);
     request.headers_mut().remove(PROTO_HEADER);
     *request.version_mut() = Version::HTTP_11;
@@ -29,7 +31,7 @@ pub(super) async fn carry(
     let (mut sender, pending) = loop {
         let upstream = &attempts.endpoint().upstream;
         let pending = Pending::new(upstream);
-        match upstream.open_h1(Carry::H1).await {
+        match upstream.open_h1(Carry::H1, timeouts.connect).await {
             Ok(sender) => break (sender, pending),
             Err(error) => {
                 if let Err(failure) = attempts.connect_again(error) {
@@ -49,7 +51,9 @@ pub(super) async fn carry(
     };
     attempts.judge_answer(&response);
     let served_by = attempts.current();
-    let mut response = match agree(caller, response, &outbound.worker.drain) {
+    let metrics = outbound.worker.metrics.clone();
+    let cut = move |reason| metrics.error(Direction::Outbound, reason);
+    let mut response = match agree(caller, response, &outbound.worker.drain, timeouts.of_bytes(), cut) {
         Answer::Agreed(mut agreed) => {
             attempts.record.answered(agreed.status(), agreed.headers());
             change::response(agreed.headers_mut(), chosen);

@@ -6,7 +6,7 @@ use http::{HeaderName, Method};
 use regex::Regex;
 
 use super::{Actions, Cors, Fault, Hedging, Limits, MessageChanges, Outliers};
-use crate::identity::SpiffeId;
+use crate::{identity::SpiffeId, tcp::Bounds};
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
 #[derive(Debug)]
@@ -205,6 +205,12 @@ pub struct Timeouts {
     pub request: Option<Duration>,
     /// Each try, until the head of its response.
     pub per_try: Option<Duration>,
+    /// A connection, until it is open; `None`: the usual time.
+    pub connect: Option<Duration>,
+    /// Without a byte either way.
+    pub idle: Option<Duration>,
+    /// A connection that carries bytes or was upgraded, from its beginning.
+    pub stream: Option<Duration>,
 }
 
 /// Conditions that must all hold.
@@ -359,8 +365,16 @@ impl Endpoint {
     pub const USUAL_WEIGHT: u32 = 100;
 }
 
-// === impl Route ===
+// === impl Timeouts ===
 
+impl Timeouts {
+    /// Those of a connection that carries bytes.
+    pub fn of_bytes(&self) -> Bounds {
+        Bounds { idle: self.idle, total: self.stream }
+    }
+}
+
+// === impl Route ===
 impl Route {
     /// What browsers are told.
     pub fn cors(&self) -> Option<&Cors> {

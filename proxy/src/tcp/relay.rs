@@ -26,6 +26,15 @@ pub struct Relayed {
     pub back: Cell<u64>,
 }
 
+// === impl Relayed ===
+
+impl Relayed {
+    /// Both ways together.
+    pub fn total(&self) -> u64 {
+        self.there.get().wrapping_add(self.back.get())
+    }
+}
+
 /// One direction.
 #[derive(Debug, Default)]
 struct Half {

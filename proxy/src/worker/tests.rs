@@ -27,3 +27,4 @@ mod routing;
 mod script;
 mod session;
 mod smuggling;
+mod timeouts;

@@ -264,7 +264,13 @@ fn retry_on(name: &str) -> Result<RetryOn, Reject> {
 }
 
 fn timeouts(wire: wire::Timeouts) -> Timeouts {
-    Timeouts { request: some_time(wire.request_ms), per_try: some_time(wire.per_try_ms) }
+    Timeouts {
+        request: some_time(wire.request_ms),
+        per_try: some_time(wire.per_try_ms),
+        connect: some_time(wire.connect_ms),
+        idle: some_time(wire.idle_ms),
+        stream: some_time(wire.stream_ms),
+    }
 }
 
 /// 0 is no limit.

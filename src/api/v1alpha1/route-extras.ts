@@ -15,6 +15,18 @@ export const timeouts = withRules(
     perTry: duration.optional().meta({
       description: 'For each try, until the head of its response. None by default; 0s is none.',
     }),
+    connect: duration.optional().meta({
+      description:
+        'Until a connection to an endpoint is open, with its TLS handshake; then another is tried. By default, and with 0s, 1s for each of both.',
+    }),
+    idle: duration.optional().meta({
+      description:
+        'Silence: no byte of a request or its response passes, none on an upgraded connection (WebSocket), none on one that carries bytes. None by default; 0s is none.',
+    }),
+    stream: duration.optional().meta({
+      description:
+        'How long an upgraded connection, or one that carries bytes, may last; `request` does not bound these. None by default; 0s is none.',
+    }),
   }),
   {
     cel: "!has(self.request) || !has(self.perTry) || duration(self.request) == duration('0s') || duration(self.perTry) <= duration(self.request)",
@@ -24,6 +36,12 @@ export const timeouts = withRules(
       const [whole, one] = [durationMs(request ?? ''), durationMs(perTry ?? '')];
       return whole === undefined || one === undefined || whole === 0 || one <= whole;
     },
+  },
+  {
+    cel: "!has(self.connect) || duration(self.connect) <= duration('1m')",
+    message: 'is longer than a minute; lower it',
+    field: '.connect',
+    holds: ({ connect }) => (durationMs(connect ?? '') ?? 0) <= 60_000,
   },
 );
 

@@ -19,11 +19,12 @@ export function actingAs(mesh: Mesh, { ref }: MeshRoute, { section, route }: Rou
     (section === undefined ? undefined : attachedTo(mesh, { ...whole, section })) ?? attachedTo(mesh, whole);
   const [added] = policy?.routes ?? [];
   if (added === undefined) return route;
-  const { name: _name, matches: _matches, split: _split, actions, ...rest } = added;
+  const { name: _name, matches: _matches, split: _split, actions, timeouts, ...rest } = added;
   // Of what a route does the policy can add this only; the rest is the route's own to say.
   const cors = actions?.cors;
   const more = cors === undefined ? {} : { actions: { ...route.actions, cors } };
-  return { ...route, ...rest, ...more };
+  const bounds = timeouts === undefined ? {} : { timeouts: { ...route.timeouts, ...timeouts } };
+  return { ...route, ...rest, ...more, ...bounds };
 }
 
 /** The policy that wins a section over all others: the oldest, then the first by name. */

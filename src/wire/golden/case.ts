@@ -162,7 +162,13 @@ const destination: z.ZodType<Destination> = z.strictObject({
         .exactOptional(),
       bytesOnly: z.boolean().exactOptional(),
       timeouts: z
-        .strictObject({ requestMs: z.int().exactOptional(), perTryMs: z.int().exactOptional() })
+        .strictObject({
+          requestMs: z.int().exactOptional(),
+          perTryMs: z.int().exactOptional(),
+          connectMs: z.int().exactOptional(),
+          idleMs: z.int().exactOptional(),
+          streamMs: z.int().exactOptional(),
+        })
         .exactOptional(),
       actions: actions.exactOptional(),
       hedging: hedging.exactOptional(),

@@ -16,8 +16,15 @@ import {
 } from '../../wire/gen/weft/v1/destination_pb.js';
 
 /** How long requests of a route may take. */
-export function toWireTimeouts({ requestMs, perTryMs }: Timeouts): WireTimeouts {
-  return create(TimeoutsSchema, { requestMs: wireMs(requestMs), perTryMs: wireMs(perTryMs) });
+export function toWireTimeouts(timeouts: Timeouts): WireTimeouts {
+  const { requestMs, perTryMs, connectMs, idleMs, streamMs } = timeouts;
+  return create(TimeoutsSchema, {
+    requestMs: wireMs(requestMs),
+    perTryMs: wireMs(perTryMs),
+    connectMs: wireMs(connectMs),
+    idleMs: wireMs(idleMs),
+    streamMs: wireMs(streamMs),
+  });
 }
 
 /** What is tried again. */

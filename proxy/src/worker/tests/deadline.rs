@@ -43,7 +43,7 @@ fn value(request: &str) -> &str {
 async fn a_request_ends_with_504_when_its_time_is_up_and_the_application_is_told() {
     let (world, mut app) = (World::new(), Script::start(|_| Act::Hang("")).await);
     let receiver = world.receiver(app.addr);
-    let timeouts = Timeouts { request: Some(150 * MS), per_try: None };
+    let timeouts = Timeouts { request: Some(150 * MS), ..Timeouts::default() };
     let caller = world.caller(limited(Protocol::Http1, vec![world.meshed(&receiver)], timeouts));
     let (head, body) = get(&caller, "").await;
     assert!(head.starts_with("http/1.1 504"), "{head}");
@@ -87,7 +87,7 @@ async fn the_time_an_application_takes_before_it_calls_another_is_not_left_to_th
 #[tokio::test]
 async fn a_route_bounds_a_caller_that_asks_for_more_and_nonsense_is_ignored() {
     let (world, app) = (World::new(), Script::start(|_| OK).await);
-    let timeouts = Timeouts { request: Some(3000 * MS), per_try: None };
+    let timeouts = Timeouts { request: Some(3000 * MS), ..Timeouts::default() };
     let caller = world.caller(limited(Protocol::Http1, vec![plain(app.addr)], timeouts));
     for value in ["99999999999999999999999", "-5", "soon", "1e3"] {
         let (head, _) = get(&caller, &format!("x-weft-deadline: {value}\r\n")).await;
@@ -108,7 +108,7 @@ async fn without_a_deadline_none_is_made_up() {
 async fn a_response_that_is_half_there_is_cut_and_its_rest_given_up() {
     let (world, mut app) = (World::new(), Script::start(|_| Act::Hang(HALF)).await);
     let receiver = world.receiver(app.addr);
-    let timeouts = Timeouts { request: Some(200 * MS), per_try: None };
+    let timeouts = Timeouts { request: Some(200 * MS), ..Timeouts::default() };
     let caller = world.caller(limited(Protocol::Http1, vec![world.meshed(&receiver)], timeouts));
     let mut client = connect(caller.outbound).await;
     client.write_all(b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
@@ -123,7 +123,7 @@ async fn a_response_that_is_half_there_is_cut_and_its_rest_given_up() {
 #[tokio::test]
 async fn a_try_that_is_too_long_ends_with_504_and_its_own_reason() {
     let (world, mut app) = (World::new(), Script::start(|_| Act::Hang("")).await);
-    let timeouts = Timeouts { request: Some(8000 * MS), per_try: Some(80 * MS) };
+    let timeouts = Timeouts { request: Some(8000 * MS), per_try: Some(80 * MS), ..Timeouts::default() };
     let caller = world.caller(limited(Protocol::Http1, vec![plain(app.addr)], timeouts));
     let (head, body) = get(&caller, "").await;
     assert!(head.starts_with("http/1.1 504") && head.contains("x-weft-reason: try-timeout"), "{head}");

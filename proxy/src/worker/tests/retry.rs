@@ -133,7 +133,8 @@ async fn a_try_that_is_too_long_is_repeated_within_the_time_of_the_request() {
     let world = World::new();
     let mut destination = retried(vec![plain(app.addr)], RetryOn::GatewayError, PLENTY);
     let ms = Duration::from_millis;
-    destination.routes[0].timeouts = Timeouts { request: Some(ms(8000)), per_try: Some(ms(100)) };
+    destination.routes[0].timeouts =
+        Timeouts { request: Some(ms(8000)), per_try: Some(ms(100)), ..Timeouts::default() };
     let caller = world.caller(destination);
     assert!(send(&caller, "GET", "").await.starts_with("http/1.1 200"));
     app.given_up().await;
