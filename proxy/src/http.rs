@@ -30,7 +30,7 @@ pub use load::{Load, Pending};
 pub use seen::Seen;
 pub use tape::{REPLAY_LIMIT, Recorded, TooLong};
 pub use upstream::{Carry, Lease, Patience, SendError, Upstream, UpstreamKey, Upstreams, Wire};
-pub use verdict::{Verdict, retry_after};
+pub use verdict::{Pushback, Verdict, pushback, retry_after};
 
 /// Runs futures on the worker's own thread.
 #[derive(Clone, Copy, Debug)]

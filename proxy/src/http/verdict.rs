@@ -42,7 +42,10 @@ impl Verdict {
     pub fn of_trailers(trailers: &HeaderMap) -> Self {
         match trailers.get("grpc-status").map(HeaderValue::as_bytes) {
             // RESOURCE_EXHAUSTED
-            Some(b"8") => Self::PushedBack(pushback(trailers).unwrap_or(SPARED).min(MOST)),
+            Some(b"8") => Self::PushedBack(match pushback(trailers) {
+                Some(Pushback::After(time)) => time.min(MOST),
+                Some(Pushback::Never) | None => SPARED,
+            }),
             // DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS: not what the caller did wrong.
             Some(b"4" | b"13" | b"14" | b"15") => Self::Failed,
             _ => Self::Served,
@@ -55,8 +58,19 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     number(headers.get(RETRY_AFTER)?).map(Duration::from_secs)
 }
 
-fn pushback(headers: &HeaderMap) -> Option<Duration> {
-    number(headers.get(PUSHBACK)?).map(Duration::from_millis)
+/// What a server wants of retries (gRFC A6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushback {
+    /// The next try no sooner than this.
+    After(Duration),
+    /// None: it said something negative, or what nobody can read.
+    Never,
+}
+
+/// What `grpc-retry-pushback-ms` asks for, where it is there.
+pub fn pushback(headers: &HeaderMap) -> Option<Pushback> {
+    let time = number(headers.get(PUSHBACK)?).map(Duration::from_millis);
+    Some(time.map_or(Pushback::Never, Pushback::After))
 }
 
 fn number(value: &HeaderValue) -> Option<u64> {

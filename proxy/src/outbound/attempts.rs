@@ -21,7 +21,9 @@ use super::retry::{self, Ended};
 use crate::http::deadline::{Limit, Passed};
 use crate::http::framing::Unusable;
 use crate::http::rescue::Failure;
-use crate::http::{ConnectError, Ending, Patience, SendError, Upload, Verdict, replay, retry_after};
+use crate::http::{
+    ConnectError, Ending, Patience, Pushback, SendError, Upload, Verdict, pushback, replay, retry_after,
+};
 use crate::state::{HedgeAfter, Hedging, Retries};
 use crate::telemetry::{Direction, Record};
 
@@ -336,7 +338,7 @@ impl<'a> Attempts<'a> {
         let ended = Ended::Answered {
             status: status.as_u16(),
             grpc_status: grpc_status(response),
-            retry_after: if status.is_success() { None } else { retry_after(response.headers()) },
+            pushback: asked_of_retries(response),
         };
         self.once_more(ended, spare, limit).await
     }
@@ -354,13 +356,18 @@ impl<'a> Attempts<'a> {
         }
         let metrics = &self.outbound.worker.metrics;
         // Elsewhere nobody has asked for a pause.
-        let asked = if self.is_another_left() { Duration::ZERO } else { ended.retry_after() };
+        let asked = match ended.pushback() {
+            Some(Pushback::After(pause)) if !self.is_another_left() => pause,
+            _ => Duration::ZERO,
+        };
         let jitter = self.outbound.rng.borrow_mut().f64();
         let pause = retry::pause_before(self.tries, policy.retries.backoff, jitter).max(asked);
         let deadline = limit.as_ref().and_then(|limit| limit.deadline());
         let late = deadline.is_some_and(|deadline| deadline.left(Instant::now()) <= pause);
         let withheld = if self.tries > policy.retries.attempts {
             Some("attempts")
+        } else if ended.pushback() == Some(Pushback::Never) {
+            Some("pushback")
         } else if asked > LONGEST_ASKED_PAUSE {
             Some("retry-after")
         } else if late {
@@ -455,6 +462,13 @@ impl<'a> Attempts<'a> {
         self.record.tried_again(reason);
         self.record.upstream(self.endpoint().upstream.key.addr);
     }
+}
+
+/// What a response that says no asks of the next try, in the terms of gRPC or of HTTP.
+fn asked_of_retries(response: &Response<Incoming>) -> Option<Pushback> {
+    let headers = response.headers();
+    let http = || retry_after(headers).filter(|_| !response.status().is_success()).map(Pushback::After);
+    pushback(headers).or_else(http)
 }
 
 /// What a response says in gRPC's terms, where its head does.

@@ -201,12 +201,12 @@ impl Connection {
         let idle = timeouts.idle.map(|limit| Idle::new(limit, cut("idle-timeout")));
         let mut limit = Limit::new(deadline, idle, grpc, || cut("deadline-exceeded"));
         change::by_route(&mut request, chosen);
+        let admitted = admit::request(&self.outbound, chosen, self.wire, started, &mut limit).await?;
         let mut witness = self.mirror(chosen, &mut request);
         change::by_share(&mut request, chosen);
         if change::changes_headers(chosen) {
             seen = Seen::of(request.headers());
         }
-        let admitted = admit::request(&self.outbound, chosen, self.wire, started, &mut limit).await?;
         let mut attempts = Attempts::new(&self.outbound, chosen, admitted, started);
         attempts.record.deadline(deadline.map(|deadline| deadline.at()));
         attempts.prepare(&mut request, grpc);

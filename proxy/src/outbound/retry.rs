@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::http::Pushback;
 use crate::state::{Retries, RetryOn};
 
 /// How a try ended.
@@ -17,8 +18,8 @@ pub enum Ended {
     Reset,
     /// No response came within the time of a try.
     TimedOut,
-    /// A response; with its gRPC status where that is known with the head, and how long it asks to wait.
-    Answered { status: u16, grpc_status: Option<u16>, retry_after: Option<Duration> },
+    /// A response; with its gRPC status where that is known with the head, and what it asks of the next try.
+    Answered { status: u16, grpc_status: Option<u16>, pushback: Option<Pushback> },
 }
 
 /// Whether `retries` wants a request that ended so tried again.
@@ -72,11 +73,11 @@ impl Ended {
         }
     }
 
-    /// How long the server wants to be left alone.
-    pub fn retry_after(self) -> Duration {
+    /// What the server asks of the next try.
+    pub fn pushback(self) -> Option<Pushback> {
         match self {
-            Self::Answered { retry_after, .. } => retry_after.unwrap_or_default(),
-            Self::Unsent | Self::Refused | Self::Reset | Self::TimedOut => Duration::ZERO,
+            Self::Answered { pushback, .. } => pushback,
+            Self::Unsent | Self::Refused | Self::Reset | Self::TimedOut => None,
         }
     }
 
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     fn status(status: u16) -> Ended {
-        Ended::Answered { status, grpc_status: None, retry_after: None }
+        Ended::Answered { status, grpc_status: None, pushback: None }
     }
 
     #[test]
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn a_grpc_code_and_a_listed_status_are_repeated() {
         let retries = Retries { on: vec![RetryOn::Grpc(14)], statuses: vec![429], ..Retries::default() };
-        let unavailable = Ended::Answered { status: 200, grpc_status: Some(14), retry_after: None };
+        let unavailable = Ended::Answered { status: 200, grpc_status: Some(14), pushback: None };
         assert!(wanted(&retries, &Method::POST, true, unavailable));
         assert!(!wanted(&retries, &Method::POST, false, unavailable));
         assert!(!wanted(&retries, &Method::GET, false, status(429)));

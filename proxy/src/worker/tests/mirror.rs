@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::io::AsyncWriteExt;
 
 use super::app::App;
@@ -10,7 +10,8 @@ use super::harness::{Proxy, World, backend, connect, destination, plain, read_re
 use super::script::{Act, OK, Script};
 use crate::http::Wire;
 use crate::state::{
-    Actions, Backend, Compared, Destination, Endpoint, HeaderChanges, MessageChanges, Mirror, Protocol,
+    Abort, Actions, Backend, Compared, Destination, Endpoint, Fault, HeaderChanges, MessageChanges, Mirror,
+    Protocol, Share,
 };
 
 const SENT: &str = "weft_mirrored_requests_total";
@@ -74,6 +75,22 @@ async fn a_copy_is_marked_has_the_body_and_what_the_route_changes_but_not_what_t
     let labels = [r#"result="200""#, r#"destination="shop/reviews:8080""#, r#"backend="shop/next:8080""#];
     caller.counted(SENT, &labels, 2.0).await;
     caller.counted("weft_requests_total", &[r#"code="200""#], 2.0).await;
+}
+
+#[tokio::test]
+async fn what_is_not_let_in_is_not_copied() {
+    let (world, server, next) = (World::new(), Script::start(|_| OK).await, Script::start(|_| OK).await);
+    let mut destination = mirrored(plain(server.addr), vec![plain(next.addr)]);
+    let every = Share { hit: 1, of: NonZeroU32::new(1).unwrap() };
+    let abort = Some(Abort { share: every, status: StatusCode::SERVICE_UNAVAILABLE, grpc_status: 14 });
+    let fault = Fault { abort, delay: None, slow_body: None, max_active: 1 };
+    destination.routes[0].fault = Some(Box::new(fault));
+    let caller = world.caller(destination);
+    for _ in 0..10 {
+        assert!(post(&caller, "the body").await.0.starts_with("http/1.1 503"));
+    }
+    assert_eq!((server.requests(), next.requests()), (vec![], vec![]));
+    assert_eq!(caller.count(SENT, &[]), 0.0);
 }
 
 #[tokio::test]

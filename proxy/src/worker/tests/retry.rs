@@ -162,6 +162,36 @@ async fn a_server_that_asks_to_be_left_alone_is_and_for_too_long_is_not_asked_ag
 }
 
 #[tokio::test]
+async fn a_grpc_server_says_how_long_the_next_try_waits_or_that_there_is_none() {
+    macro_rules! exhausted {
+        ($pushback:literal) => {
+            concat!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: 14\r\n",
+                "grpc-retry-pushback-ms: ",
+                $pushback,
+                "\r\ncontent-length: 0\r\n\r\n"
+            )
+        };
+    }
+    for (pushback, tries, least) in
+        [(exhausted!("300"), 3, 600), (exhausted!("-1"), 1, 0), (exhausted!("soon"), 1, 0)]
+    {
+        let (world, app) = (World::new(), Script::start(move |_| Act::Say(pushback)).await);
+        let caller = world.caller(retried(vec![plain(app.addr)], RetryOn::Grpc(14), PLENTY));
+        let (began, mut client) = (Instant::now(), connect(caller.outbound).await);
+        let call =
+            "POST /a/B HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
+        client.write_all(call.as_bytes()).await.unwrap();
+        let (head, _) = read_response(&mut client).await;
+        assert!(head.contains("grpc-status: 14"), "{head}");
+        assert_eq!(app.requests().len(), tries, "{pushback}");
+        assert!(began.elapsed() >= Duration::from_millis(least), "{:?}", began.elapsed());
+        let withheld = if tries == 1 { "pushback" } else { "attempts" };
+        caller.counted("weft_retries_withheld_total", &[&format!("reason=\"{withheld}\"")], 1.0).await;
+    }
+}
+
+#[tokio::test]
 async fn another_endpoint_is_tried_at_once_whatever_one_asks_for() {
     const LATE: Act = Act::Say("HTTP/1.1 503 No\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n");
     let (world, bad, good) = (World::new(), Script::start(|_| LATE).await, Script::start(|_| OK).await);
