@@ -170,6 +170,21 @@ async fn what_the_balancers_weigh_is_shown_for_each_worker() {
         slow_start_ms: 30_000,
         ..Default::default()
     });
+    destination.limits = Some(wire::Limits { max_requests: 7, max_pending: 2, ..Default::default() });
+    destination.outliers = Some(wire::Outliers {
+        consecutive_failures: 1,
+        base_ms: 60_000,
+        max_percent: 100,
+        ..Default::default()
+    });
+    destination.routes[0].retries = Some(wire::Retries {
+        attempts: 1,
+        on: vec!["reset".to_owned()],
+        budget_percent: 20,
+        budget_interval_ms: 10_000,
+        budget_min_per_second: 3,
+        ..Default::default()
+    });
     plane.set_destination(&format!("ip/{SERVICE}"), "v1", &destination);
     caller.ready().await;
     get(caller.addresses.outbound, "/hello").await;
@@ -189,6 +204,14 @@ async fn what_the_balancers_weigh_is_shown_for_each_worker() {
         "{seen:#}"
     );
     assert!(endpoint["latencyMs"].as_f64().unwrap() > 0.0, "{seen:#}");
+    let limits = &seen["limits"];
+    assert_eq!(
+        (&limits["requests"], &limits["maxRequests"], &limits["pending"], &limits["maxPending"]),
+        (&0.into(), &7.into(), &0.into(), &2.into()),
+        "{seen:#}"
+    );
+    assert_eq!(seen["routes"][0]["retriesLeft"], 3, "{seen:#}");
+    assert_eq!(endpoint["ejection"], serde_json::Value::Null, "{seen:#}");
 }
 
 #[tokio::test]

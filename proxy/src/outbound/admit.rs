@@ -33,7 +33,7 @@ pub(super) async fn request(
     if fault.is_none() && chosen.live.gates(route).next().is_none() {
         return Ok(Admitted::default());
     }
-    let record = chosen.record(outbound, started);
+    let mut record = chosen.record(outbound, started);
     // Boxed, as below: the future of every request would be larger.
     if let Some(fault) = fault
         && let Err(failure) = Box::pin(fault::inject(outbound, chosen, fault, limit)).await
@@ -44,7 +44,10 @@ pub(super) async fn request(
     let connection = wire == Wire::H1 && endpoints.iter().any(|endpoint| !endpoint.carries_mesh_http());
     let entry = Entry { request: true, connection };
     match within(limit, None, Box::pin(enter(&chosen.live, route, entry))).await {
-        Ok(Ok(passes)) => Ok(Admitted { passes, record: Some(record) }),
+        Ok(Ok(passes)) => {
+            chosen.live.gates(route).take(1).for_each(|gate| record.under_way(gate.under_way()));
+            Ok(Admitted { passes, record: Some(record) })
+        }
         Ok(Err(full)) => Err((refused(&chosen.live, route, full, &outbound.worker.metrics), record)),
         Err(_) => Err((Failure::DeadlinePassed { destination: chosen.live.name.clone() }, record)),
     }

@@ -11,7 +11,7 @@ use super::Outbound;
 use super::admit::Admitted;
 use super::balance::group::Asked;
 use super::budget::Budget;
-use super::ejection::Outcome;
+use super::ejection::{Outcome, Reason};
 use super::gate::Pass;
 use super::live::LiveEndpoint;
 use super::outliers::{Trial, Watched};
@@ -102,6 +102,7 @@ impl<'a> Attempts<'a> {
     pub fn prepare(&mut self, request: &mut Request<Upload>, grpc: bool) {
         let Some(budget) = self.chosen.budget() else { return };
         budget.borrow_mut().request(self.outbound.clock());
+        self.record.budget_left(|| budget.borrow_mut().left(self.outbound.clock()));
         let body = std::mem::take(request.body_mut());
         *request.body_mut() = body.keep();
         let Some(retries) = &self.chosen.route().retries else { return };
@@ -156,7 +157,7 @@ impl<'a> Attempts<'a> {
     pub fn copy_failed(&mut self, index: usize, outcome: Outcome) {
         let trial = if index == self.current { self.trial.take() } else { None };
         if let Some(watched) = &self.endpoint_at(index).watched {
-            watched.ended(outcome, trial);
+            self.record.ejected(watched.ended(outcome, trial).map(Reason::as_str));
         }
     }
 
@@ -191,7 +192,7 @@ impl<'a> Attempts<'a> {
     /// The current attempt ended in `outcome`, by which its endpoint is judged.
     pub fn judge(&mut self, outcome: Outcome) {
         if let Some(watched) = &self.endpoint().watched {
-            watched.ended(outcome, self.trial.take());
+            self.record.ejected(watched.ended(outcome, self.trial.take()).map(Reason::as_str));
         }
     }
 
@@ -382,8 +383,10 @@ impl<'a> Attempts<'a> {
         if let Some(reason) = withheld {
             metrics.retry_withheld(Direction::Outbound, reason);
             self.spent = reason == "budget" && policy.retries.budget_refuses;
+            self.record.withheld(reason);
             return None;
         }
+        self.record.budget_left(|| policy.budget.borrow_mut().left(self.outbound.clock()));
         // Boxed: rare, and would make the future of every request larger.
         Box::pin(sleep(pause)).await;
         self.move_on(ended.reason());

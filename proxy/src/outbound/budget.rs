@@ -49,10 +49,7 @@ impl Budget {
             (self.second, self.in_second) = (now.as_secs(), 0);
         }
         self.part(now);
-        let (requests, retries) = self
-            .parts
-            .iter()
-            .fold((0, 0), |(requests, retries), part| (requests + part.requests, retries + part.retries));
+        let (requests, retries) = self.sums();
         let share = (retries + 1) * 100 <= requests * u64::from(self.limits.percent);
         if !share && self.in_second >= self.limits.min_per_second {
             return false;
@@ -60,6 +57,22 @@ impl Budget {
         self.in_second = self.in_second.saturating_add(1);
         self.part(now).retries += 1;
         true
+    }
+
+    /// Retries that it would allow now.
+    pub fn left(&mut self, now: Duration) -> u64 {
+        self.part(now);
+        let (requests, retries) = self.sums();
+        let share = (requests * u64::from(self.limits.percent) / 100).saturating_sub(retries);
+        let taken = if self.second == now.as_secs() { self.in_second } else { 0 };
+        share.max(self.limits.min_per_second.saturating_sub(taken).into())
+    }
+
+    /// Requests and retries of the interval.
+    fn sums(&self) -> (u64, u64) {
+        self.parts
+            .iter()
+            .fold((0, 0), |(requests, retries), part| (requests + part.requests, retries + part.retries))
     }
 
     /// The current part, after forgetting those that have left the interval.
@@ -94,7 +107,9 @@ mod tests {
         let now = Duration::from_secs(100);
         assert!(!budget.try_retry(now));
         (0..100).for_each(|_| budget.request(now));
+        assert_eq!(budget.left(now), 20);
         assert_eq!((0..100).filter(|_| budget.try_retry(now)).count(), 20);
+        assert_eq!(budget.left(now), 0);
         assert!(!budget.try_retry(now + Duration::from_secs(8)));
         assert!(!budget.try_retry(now + Duration::from_secs(11)), "what was long ago earns nothing");
     }
@@ -104,7 +119,9 @@ mod tests {
         let mut budget = Budget::new(LIMITS);
         for second in 0..5 {
             let now = Duration::from_secs(second);
+            assert_eq!(budget.left(now), 10);
             assert_eq!((0..50).filter(|_| budget.try_retry(now)).count(), 10);
+            assert_eq!(budget.left(now), 0);
         }
     }
 

@@ -69,6 +69,7 @@ enum State {
     },
     Out {
         until: Duration,
+        reason: Reason,
     },
     /// A request that should prove it is under way.
     Probed,
@@ -122,16 +123,15 @@ impl Health {
     pub fn standing(&self, now: Duration) -> Standing {
         match self.state {
             State::In { .. } => Standing::In,
-            State::Out { until } if now >= until => Standing::OnTrial,
+            State::Out { until, .. } if now >= until => Standing::OnTrial,
             State::Out { .. } | State::Probed => Standing::Out,
         }
     }
 
-    /// When an ejection ends, if it is ejected.
-    #[cfg(test)]
-    fn out_until(&self) -> Option<Duration> {
+    /// When an ejection ends and why it began, if it is ejected.
+    pub fn out_until(&self) -> Option<(Duration, Reason)> {
         match self.state {
-            State::Out { until } => Some(until),
+            State::Out { until, reason } => Some((until, reason)),
             State::In { .. } | State::Probed => None,
         }
     }
@@ -152,7 +152,7 @@ impl Health {
             self.state = State::In { since: now };
             (self.failures, self.gateway, self.local, self.window) = (0, 0, 0, None);
         } else {
-            self.eject(limits, now);
+            self.eject(limits, now, Reason::Probe);
         }
         good
     }
@@ -160,7 +160,7 @@ impl Health {
     /// The request that should prove it was given up by its caller: the next one will.
     pub fn unproved(&mut self, now: Duration) {
         if self.state == State::Probed {
-            self.state = State::Out { until: now };
+            self.state = State::Out { until: now, reason: Reason::Probe };
         }
     }
 
@@ -191,14 +191,14 @@ impl Health {
     }
 
     /// Ejects it, longer than the last time unless that is long ago.
-    pub fn eject(&mut self, limits: &Outliers, now: Duration) {
+    pub fn eject(&mut self, limits: &Outliers, now: Duration, reason: Reason) {
         if let State::In { since } = self.state {
             let well = now.saturating_sub(since).as_nanos() / limits.base.as_nanos().max(1);
             self.times = self.times.saturating_sub(u32::try_from(well).unwrap_or(u32::MAX));
         }
         self.times = self.times.saturating_add(1);
         let length = limits.base.saturating_mul(self.times).min(limits.max.max(limits.base));
-        self.state = State::Out { until: now.saturating_add(length) };
+        self.state = State::Out { until: now.saturating_add(length), reason };
         (self.failures, self.gateway, self.local, self.window) = (0, 0, 0, None);
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -89,6 +90,25 @@ impl Gate {
 
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Requests under way.
+    pub fn under_way(&self) -> u32 {
+        self.requests.get()
+    }
+
+    /// What is under way and what may be, for a person.
+    pub fn view(&self) -> Value {
+        json!({
+            "requests": self.requests.get(),
+            "maxRequests": self.limits.max_requests,
+            "connections": self.connections.get(),
+            "maxConnections": self.limits.max_connections,
+            "unanswered": self.unanswered.get(),
+            "concurrencyLimit": self.gradient.as_ref().map(|gradient| gradient.borrow().limit()),
+            "pending": self.waiting.get(),
+            "maxPending": self.limits.max_pending,
+        })
     }
 
     /// Lets something in, perhaps after it has waited. Dropping the future gives up its place.

@@ -55,6 +55,8 @@ pub struct Live {
     sessions: Vec<Option<Sessions>>,
     /// Requests that fail on purpose, of all routes; it outlives changes of them.
     pub faults: Active,
+    /// What the time of budgets counts from.
+    started: Instant,
     used: Cell<Instant>,
 }
 
@@ -210,6 +212,7 @@ impl Live {
             latencies,
             sessions,
             faults,
+            started: place.started,
             used,
         };
         live.look(Duration::ZERO);
@@ -246,6 +249,21 @@ impl Live {
     ) -> Rc<Gate> {
         let same = old.filter(|old| old.limits() == limits).cloned();
         same.unwrap_or_else(|| Gate::new(limits.clone(), name, route, &place.worker.metrics, place.started))
+    }
+
+    /// What bounds all that is under way, where it is bounded.
+    pub fn gate(&self) -> Option<&Rc<Gate>> {
+        self.gate.as_ref()
+    }
+
+    /// What bounds what is under way by a route, beside that.
+    pub fn route_gate(&self, route: usize) -> Option<&Rc<Gate>> {
+        self.route_gates.get(route)?.as_ref()
+    }
+
+    /// Time since the worker began, as budgets count it.
+    pub fn clock(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// What a request of `route` has to pass, the narrowest first.

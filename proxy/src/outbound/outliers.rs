@@ -165,23 +165,30 @@ impl Watched {
         self.shared.out.get() > 0 && self.health.borrow().standing(self.shared.now()) != Standing::In
     }
 
-    /// A request to this endpoint ended in `outcome`.
-    pub fn ended(&self, outcome: Outcome, trial: Option<Trial>) {
+    /// Why it is ejected and for how much longer, if it is.
+    pub fn ejection(&self) -> Option<(Reason, Duration)> {
+        let (until, reason) = self.health.borrow().out_until()?;
+        Some((reason, until.saturating_sub(self.shared.now())))
+    }
+
+    /// A request to this endpoint ended in `outcome`. Gives why the endpoint was ejected for it, if it was.
+    pub fn ended(&self, outcome: Outcome, trial: Option<Trial>) -> Option<Reason> {
         let shared = &self.shared;
         let now = shared.now();
         let mut health = self.health.borrow_mut();
         if trial.is_some() {
-            if health.proved(&shared.limits, now, outcome) {
-                shared.one_less();
-            } else {
-                shared.metrics.ejection(&shared.destination, Reason::Probe.as_str());
-            }
+            let proved = health.proved(&shared.limits, now, outcome);
             drop(health);
-            return;
+            if proved {
+                shared.one_less();
+                return None;
+            }
+            shared.metrics.ejection(&shared.destination, Reason::Probe.as_str());
+            return Some(Reason::Probe);
         }
-        let Some(reason) = health.observe(&shared.limits, now, outcome) else { return };
+        let reason = health.observe(&shared.limits, now, outcome)?;
         if shared.may_eject() {
-            health.eject(&shared.limits, now);
+            health.eject(&shared.limits, now, reason);
             shared.one_more();
             shared.metrics.ejection(&shared.destination, reason.as_str());
             tracing::debug!(
@@ -189,8 +196,10 @@ impl Watched {
                 reason = reason.as_str(),
                 "ejected an endpoint"
             );
+            Some(reason)
         } else {
             shared.metrics.ejection_withheld(&shared.destination, reason.as_str());
+            None
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What this worker's balancers weigh, as JSON for a person.
+//! What this worker's balancers weigh and what its limits and budgets hold, as JSON for a person.
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -25,7 +25,22 @@ pub(super) fn destination(live: &Live) -> Value {
         "name": live.name,
         "algorithm": format!("{:?}", live.destination.load_balancer.algorithm),
         "backends": (0..live.backends.len()).map(backend).collect::<Vec<_>>(),
+        "limits": live.gate().map(|gate| gate.view()),
+        "routes": (0..live.destination.routes.len()).filter_map(|index| route(live, index)).collect::<Vec<_>>(),
     })
+}
+
+/// A route that has limits or a budget of its own.
+fn route(live: &Live, index: usize) -> Option<Value> {
+    let (gate, budget) = (live.route_gate(index), live.budget(index));
+    if gate.is_none() && budget.is_none() {
+        return None;
+    }
+    Some(json!({
+        "name": &*live.destination.routes[index].name,
+        "retriesLeft": budget.map(|budget| budget.borrow_mut().left(live.clock())),
+        "limits": gate.map(|gate| gate.view()),
+    }))
 }
 
 fn endpoint_json(
@@ -45,6 +60,9 @@ fn endpoint_json(
         "score": load.cost(now),
         "pushesBack": load.is_pushed_back(now),
         "ejected": endpoint.watched.as_ref().is_some_and(|watched| watched.is_out()),
+        "ejection": endpoint.watched.as_ref().and_then(|watched| watched.ejection()).map(|(reason, left)| {
+            json!({ "reason": reason.as_str(), "secondsLeft": left.as_secs_f64() })
+        }),
         "share": share,
     })
 }

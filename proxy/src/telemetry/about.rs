@@ -20,6 +20,14 @@ pub struct About {
     pub(super) attempts: u32,
     /// Why each attempt but the last was given up.
     pub(super) retried: Vec<&'static str>,
+    /// Why a wanted attempt was not made.
+    pub(super) withheld: Option<&'static str>,
+    /// Why endpoints were ejected because of this request.
+    pub(super) ejected: Vec<&'static str>,
+    /// Retries left in the budget of the route after it.
+    pub(super) budget_left: Option<u64>,
+    /// Requests under way when it was let in, by the narrowest limit.
+    pub(super) under_way: Option<u32>,
     pub(super) reason: Option<&'static str>,
     pub(super) bytes: u64,
     pub(super) deadline: Option<Instant>,
@@ -40,6 +48,10 @@ impl About {
             upstream: None,
             attempts: 1,
             retried: Vec::new(),
+            withheld: None,
+            ejected: Vec::new(),
+            budget_left: None,
+            under_way: None,
             reason: None,
             bytes: 0,
             deadline: None,

@@ -75,6 +75,14 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     retried: &'a [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
+    withheld: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ejected: &'a [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget_left: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    under_way: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     deadline_left_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
@@ -126,6 +134,10 @@ impl AccessLog {
             },
             attempts: about.attempts,
             retried: &about.retried,
+            withheld: about.withheld,
+            ejected: &about.ejected,
+            budget_left: about.budget_left,
+            under_way: about.under_way,
             deadline_left_ms: about.deadline.map(|at| {
                 let left = at.saturating_duration_since(Instant::now());
                 u64::try_from(left.as_millis()).unwrap_or(u64::MAX)

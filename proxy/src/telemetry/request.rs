@@ -114,6 +114,34 @@ impl Record {
         }
     }
 
+    /// Another try was wanted and not made, because of `reason`.
+    pub fn withheld(&mut self, reason: &'static str) {
+        if let Some(about) = &mut self.about {
+            about.withheld = Some(reason);
+        }
+    }
+
+    /// How the request ended, or a try, made its endpoint be ejected, because of `reason`.
+    pub fn ejected(&mut self, reason: Option<&'static str>) {
+        if let Some(about) = &mut self.about {
+            about.ejected.extend(reason);
+        }
+    }
+
+    /// What the budget of the route still allows; asked only where there is an access log.
+    pub fn budget_left(&mut self, left: impl FnOnce() -> u64) {
+        if let Some(about) = &mut self.about {
+            about.budget_left = Some(left());
+        }
+    }
+
+    /// So many requests are under way where it was let in by a limit.
+    pub fn under_way(&mut self, count: u32) {
+        if let Some(about) = &mut self.about {
+            about.under_way = Some(count);
+        }
+    }
+
     /// When the request must have ended, if it must.
     pub fn deadline(&mut self, at: Option<Instant>) {
         if let Some(about) = &mut self.about {

@@ -4,6 +4,10 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+fn out_until(health: &Health) -> Option<Duration> {
+    health.out_until().map(|(until, _)| until)
+}
+
 fn limits() -> Outliers {
     Outliers {
         consecutive_failures: Some(5),
@@ -92,8 +96,8 @@ fn ejections_grow_are_capped_and_forgotten_after_good_service() {
     let (limits, mut health) = (limits(), Health::default());
     let mut now = SECOND;
     for expected in [30, 60, 90, 100, 100] {
-        health.eject(&limits, now);
-        assert_eq!(health.out_until(), Some(now + expected * SECOND));
+        health.eject(&limits, now, Reason::Probe);
+        assert_eq!(out_until(&health), Some(now + expected * SECOND));
         now += expected * SECOND;
         assert_eq!(health.standing(now - SECOND), Standing::Out);
         assert_eq!(health.standing(now), Standing::OnTrial);
@@ -102,17 +106,17 @@ fn ejections_grow_are_capped_and_forgotten_after_good_service() {
         assert!(health.proved(&limits, now, Outcome::Success));
     }
     now += 200 * SECOND;
-    health.eject(&limits, now);
-    assert_eq!(health.out_until(), Some(now + 30 * SECOND));
+    health.eject(&limits, now, Reason::Probe);
+    assert_eq!(out_until(&health), Some(now + 30 * SECOND));
 }
 
 #[test]
 fn a_probe_that_fails_ejects_again_and_one_that_is_given_up_is_repeated() {
     let (limits, mut health) = (limits(), Health::default());
-    health.eject(&limits, SECOND);
+    health.eject(&limits, SECOND, Reason::Probe);
     health.probe();
     assert!(!health.proved(&limits, 31 * SECOND, Outcome::Local));
-    assert_eq!(health.out_until(), Some(91 * SECOND));
+    assert_eq!(out_until(&health), Some(91 * SECOND));
     health.probe();
     health.unproved(92 * SECOND);
     assert_eq!(health.standing(92 * SECOND), Standing::OnTrial);
@@ -151,11 +155,11 @@ proptest! {
                 Standing::In | Standing::Out => {
                     if let Some(_reason) = health.observe(&limits, now, outcome) {
                         prop_assert_ne!(outcome, Outcome::Success);
-                        health.eject(&limits, now);
+                        health.eject(&limits, now, Reason::Probe);
                     }
                 }
             }
-            if let Some(until) = health.out_until() {
+            if let Some(until) = out_until(&health) {
                 prop_assert!(until <= now + ms(max.max(base)));
                 prop_assert_ne!(health.standing(until), Standing::Out);
             }
@@ -168,7 +172,7 @@ proptest! {
         let mut health = Health { times: u32::MAX, ..Health::default() };
         for outcome in outcomes {
             health.observe(&limits, Duration::MAX, outcome);
-            health.eject(&limits, Duration::MAX);
+            health.eject(&limits, Duration::MAX, Reason::Probe);
             health.probe();
             health.proved(&limits, Duration::MAX, outcome);
         }

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::harness::{Proxy, World, connect, destination, read_response};
 use super::script::{Act, BROKEN, OK, Script};
-use crate::state::{BudgetLimits, Protocol, Retries, RetryOn, Timeouts};
+use crate::state::{BudgetLimits, Limits, Outliers, Protocol, Retries, RetryOn, Timeouts};
 use crate::telemetry::AccessLog;
 
 /// A world whose proxies write where the test reads.
@@ -86,6 +86,41 @@ async fn both_ends_of_a_request_that_was_tried_twice_are_written() {
             (&world.id("web").to_string().into(), &"mutual".into()),
             "{inbound}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_about_a_request_are_written_with_it() {
+    let (world, _log, mut written) = world();
+    let app = Script::start(|_| BROKEN).await;
+    let receiver = world.receiver(app.addr);
+    let mut target = destination(Protocol::Http1, vec![world.meshed(&receiver)]);
+    let budget = BudgetLimits { percent: 0, interval: Duration::from_secs(10), min_per_second: 1 };
+    let (on, methods) = (vec![RetryOn::GatewayError], vec![Method::GET]);
+    let retries = Retries { attempts: 5, on, methods, budget, ..Retries::default() };
+    target.routes[0].retries = Some(Box::new(retries));
+    target.limits = Some(Box::new(Limits { max_requests: Some(9), ..Limits::default() }));
+    let base = Duration::from_secs(60);
+    let consecutive_failures = Some(2);
+    target.outliers = Some(Box::new(Outliers {
+        consecutive_failures,
+        base,
+        max: base,
+        max_percent: 100,
+        ..Outliers::default()
+    }));
+    let caller = world.caller(target);
+    let head = get(&caller, "").await;
+    assert!(head.starts_with("http/1.1 503"), "{head}");
+    let lines = lines(&mut written, 3).await;
+    let outbound = lines.iter().find(|line| line["direction"] == "outbound").unwrap();
+    assert_eq!(outbound["withheld"], "budget", "{outbound}");
+    assert_eq!(outbound["ejected"], serde_json::json!(["consecutive-failures"]), "{outbound}");
+    assert_eq!((&outbound["budget_left"], &outbound["under_way"]), (&0.into(), &1.into()), "{outbound}");
+    assert_eq!(outbound["attempts"], 2, "{outbound}");
+    let inbound = lines.iter().find(|line| line["direction"] == "inbound").unwrap();
+    for field in ["withheld", "ejected", "budget_left", "under_way"] {
+        assert_eq!(inbound.get(field), None, "{inbound}");
     }
 }
 
