@@ -68,6 +68,8 @@ fn context(
         inbound_ports: Vec::new(),
         outbound_policy: OutboundPolicy::AllowAny,
         ingress_mode: false,
+        via: false,
+        forwarded: false,
     };
     let (trigger, drain) = drain::channel();
     std::mem::forget(trigger);

@@ -21,6 +21,7 @@ mod tape;
 pub mod upgrade;
 mod upstream;
 mod verdict;
+pub mod via;
 
 pub use active::{Active, Place};
 pub use body::{Body, End, Ending, Exchange, Upload};

@@ -64,6 +64,7 @@ impl Inbound {
                 return self.worker.metrics.error(Direction::Inbound, "not-captured");
             }
         };
+        let caller = tcp.peer_addr().ok();
         let mode = self.worker.workload.borrow().mtls_mode(original.port());
         let first = match mode {
             MtlsMode::Permissive => first_of_both(tcp, original).await,
@@ -71,7 +72,7 @@ impl Inbound {
             MtlsMode::Strict => timeout(HANDSHAKE_TIMEOUT, first(tcp)).await.unwrap_or(Ok(First::Nothing)),
         };
         match (first, mode) {
-            (Ok(First::Mesh(stream)), _) => self.mesh(stream, original).await,
+            (Ok(First::Mesh(stream)), _) => self.mesh(stream, original, caller).await,
             (Ok(First::Application(stream, application)), MtlsMode::Permissive) => {
                 pass::carry(&self.worker, stream, application, original).await;
             }
@@ -88,7 +89,12 @@ impl Inbound {
         self.applications.sweep();
     }
 
-    async fn mesh(self: Rc<Self>, stream: Prefixed<TcpStream>, original: SocketAddr) {
+    async fn mesh(
+        self: Rc<Self>,
+        stream: Prefixed<TcpStream>,
+        original: SocketAddr,
+        caller: Option<SocketAddr>,
+    ) {
         let accepted =
             timeout(HANDSHAKE_TIMEOUT, self.worker.tls_server.accept(ReadAhead::new(stream))).await;
         let (stream, peer) = match accepted {
@@ -101,14 +107,21 @@ impl Inbound {
         };
         match peer.alpn {
             Alpn::Tcp => opaque::carry(&self.worker, stream, original, &peer).await,
-            Alpn::H2 => self.http(stream, Wire::H2, original, &peer).await,
-            Alpn::H1 => self.http(stream, Wire::H1, original, &peer).await,
+            Alpn::H2 => self.http(stream, Wire::H2, original, caller, &peer).await,
+            Alpn::H1 => self.http(stream, Wire::H1, original, caller, &peer).await,
         }
     }
 
-    async fn http(self: Rc<Self>, stream: Stream, wire: Wire, original: SocketAddr, peer: &Peer) {
+    async fn http(
+        self: Rc<Self>,
+        stream: Stream,
+        wire: Wire,
+        original: SocketAddr,
+        caller: Option<SocketAddr>,
+        peer: &Peer,
+    ) {
         let worker = self.worker.clone();
-        let connection = Rc::new(request::Connection::new(&self, original, peer, wire));
+        let connection = Rc::new(request::Connection::new(&self, original, caller, peer, wire));
         let service = service_fn(move |request| {
             let connection = connection.clone();
             async move { Ok(connection.respond(request).await) }

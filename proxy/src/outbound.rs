@@ -151,6 +151,11 @@ impl Outbound {
         self.worker.workload.borrow().ingress_mode
     }
 
+    /// Whether this proxy names itself in what it forwards.
+    fn names_itself(&self) -> bool {
+        self.worker.workload.borrow().via
+    }
+
     /// The address of the pod that calls: this proxy's own.
     fn caller(&self) -> Option<IpAddr> {
         self.worker.own_ips().first().copied()

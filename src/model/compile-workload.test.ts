@@ -27,6 +27,8 @@ test('a pod learns who it is, what its ports speak and how strict to be', () => 
       inboundPorts: [{ port: 9080, protocol: 'http1', mtls: 'strict', services: ['shop/reviews'] }],
       outbound: 'registryOnly',
       ingressMode: true,
+      via: false,
+      forwarded: false,
     },
     depends: ['mesh', 'workload/a'],
   });

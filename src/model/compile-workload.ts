@@ -8,7 +8,7 @@ import { spiffeId } from './spiffe.js';
 export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | undefined {
   const workload = mesh.workloads.get(uid);
   if (workload === undefined) return undefined;
-  const { trustDomain, mtls, outbound } = mesh.settings;
+  const { trustDomain, mtls, outbound, via, forwarded } = mesh.settings;
   const inboundPorts = [...podPorts(mesh, workload)].map(([port, { protocol, services }]) => ({
     port,
     protocol,
@@ -27,6 +27,8 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       inboundPorts,
       outbound,
       ingressMode: workload.ingressMode,
+      via,
+      forwarded,
     },
     depends: ['mesh', dirtyWorkload(uid)],
   };

@@ -132,6 +132,10 @@ export interface WorkloadConfig {
   readonly inboundPorts: readonly InboundPort[];
   readonly outbound: OutboundPolicy;
   readonly ingressMode: boolean;
+  /** It names itself in Via. */
+  readonly via: boolean;
+  /** It tells the application in Forwarded who called. */
+  readonly forwarded: boolean;
 }
 
 export interface InboundPort {

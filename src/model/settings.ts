@@ -13,6 +13,10 @@ export interface MeshSettings {
   readonly trustDomain: string;
   readonly mtls: MtlsMode;
   readonly outbound: OutboundPolicy;
+  /** Proxies name themselves in Via. */
+  readonly via: boolean;
+  /** Proxies tell applications in Forwarded who called. */
+  readonly forwarded: boolean;
 }
 
 /** The settings of a mesh whose owner said nothing. */
@@ -23,4 +27,6 @@ export const DEFAULT_SETTINGS: MeshSettings = {
   trustDomain: 'cluster.local',
   mtls: 'permissive',
   outbound: 'allowAny',
+  via: false,
+  forwarded: false,
 };

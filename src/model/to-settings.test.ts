@@ -22,6 +22,8 @@ test('without a MeshConfig the installation decides', () => {
 const WORKING: Record<string, [object, object]> = {
   'spec.mtls.mode': [{ mtls: { mode: 'Strict' } }, { mtls: 'strict' }],
   'spec.outbound.policy': [{ outbound: { policy: 'RegistryOnly' } }, { outbound: 'registryOnly' }],
+  'spec.forwarding.via': [{ forwarding: { via: true } }, { via: true }],
+  'spec.forwarding.forwarded': [{ forwarding: { forwarded: true } }, { forwarded: true }],
 };
 
 const leaves = fieldsOf(toStructural(meshConfig.spec), 'spec').filter(
@@ -34,7 +36,12 @@ test.each(leaves.map(([field]) => field))('%s works', (field) => {
 });
 
 test('a MeshConfig can say the defaults aloud', () => {
-  const spec = { mtls: { mode: 'Permissive' }, outbound: { policy: 'AllowAny' } };
-  const installed = { ...DEFAULT_SETTINGS, mtls: 'strict' as const, outbound: 'registryOnly' as const };
+  const spec = {
+    mtls: { mode: 'Permissive' },
+    outbound: { policy: 'AllowAny' },
+    forwarding: { via: false, forwarded: false },
+  };
+  const others = { mtls: 'strict', outbound: 'registryOnly', via: true, forwarded: true } as const;
+  const installed = { ...DEFAULT_SETTINGS, ...others };
   expect(toSettings(installed, config(spec))).toEqual(DEFAULT_SETTINGS);
 });

@@ -1,4 +1,4 @@
-import { meshConfig } from '../api/index.js';
+import { type MeshConfig, meshConfig } from '../api/index.js';
 import type { MeshSettings } from './settings.js';
 
 /**
@@ -8,12 +8,24 @@ import type { MeshSettings } from './settings.js';
 export function toSettings(installed: MeshSettings, object: unknown): MeshSettings {
   const parsed = meshConfig.schema.safeParse(object);
   if (!parsed.success) return installed;
-  const { mtls, outbound } = parsed.data.spec;
+  return { ...installed, ...definedOf(translate(parsed.data.spec)) };
+}
+
+/** What a MeshConfig says, in the words of the model; what it leaves out is undefined. */
+function translate({ mtls, outbound, forwarding }: MeshConfig['spec']): {
+  readonly [Name in keyof MeshSettings]?: MeshSettings[Name] | undefined;
+} {
   return {
-    ...installed,
-    ...(mtls?.mode === undefined ? {} : { mtls: mtls.mode === 'Strict' ? 'strict' : 'permissive' }),
-    ...(outbound?.policy === undefined
-      ? {}
-      : { outbound: outbound.policy === 'RegistryOnly' ? 'registryOnly' : 'allowAny' }),
+    mtls: mtls?.mode === undefined ? undefined : MTLS[mtls.mode],
+    outbound: outbound?.policy === undefined ? undefined : OUTBOUND[outbound.policy],
+    via: forwarding?.via,
+    forwarded: forwarding?.forwarded,
   };
+}
+
+const MTLS = { Permissive: 'permissive', Strict: 'strict' } as const;
+const OUTBOUND = { AllowAny: 'allowAny', RegistryOnly: 'registryOnly' } as const;
+
+function definedOf(settings: object): Partial<MeshSettings> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }

@@ -34,6 +34,7 @@ pub(super) async fn carry(worker: &Worker, mut caller: Stream, original: SocketA
         }
     };
     let labels = ConnectionLabels {
+        route: String::new(),
         direction: Direction::Inbound,
         destination: destination_name(&worker.workload.borrow(), original.port()),
         peer: peer.identity.to_string(),

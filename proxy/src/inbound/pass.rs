@@ -26,6 +26,7 @@ pub(super) async fn carry(
 ) {
     worker.metrics.passthrough(Direction::Inbound, "no-mutual-tls");
     let labels = ConnectionLabels {
+        route: String::new(),
         direction: Direction::Inbound,
         destination: destination_name(&worker.workload.borrow(), original.port()),
         peer: String::new(),

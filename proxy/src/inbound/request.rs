@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use http::header::HOST;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use crate::http::headers::{
 };
 use crate::http::rescue::{Failure, rescue};
 use crate::http::upgrade::{Answer, agree, ask};
+use crate::http::via::{add_forwarded, add_via};
 use crate::http::{
     Body, Carry, ConnectError, Exchange, Lease, Patience, Pending, Seen, SendError, Upload, Upstream,
     UpstreamKey, Wire, expect, replay,
@@ -32,6 +34,8 @@ pub struct Connection {
     application: Rc<Upstream>,
     series: Rc<Series>,
     destination: String,
+    /// The pod at its other end.
+    caller: Option<SocketAddr>,
     wire: Wire,
 }
 
@@ -51,7 +55,13 @@ pub(super) fn destination_name(workload: &Workload, port: u16) -> String {
 // === impl Connection ===
 
 impl Connection {
-    pub fn new(inbound: &Inbound, original: SocketAddr, peer: &Peer, wire: Wire) -> Self {
+    pub fn new(
+        inbound: &Inbound,
+        original: SocketAddr,
+        caller: Option<SocketAddr>,
+        peer: &Peer,
+        wire: Wire,
+    ) -> Self {
         let worker = inbound.worker.clone();
         let destination = destination_name(&worker.workload.borrow(), original.port());
         let series = Series::new(
@@ -66,7 +76,7 @@ impl Connection {
             },
         );
         let key = UpstreamKey { addr: original, peer: None, tunnel: None };
-        Self { worker, application: inbound.applications.get(key), series, destination, wire }
+        Self { worker, application: inbound.applications.get(key), series, destination, caller, wire }
     }
 
     /// Answers one request, with the application's response or with why there is none.
@@ -82,6 +92,7 @@ impl Connection {
             Wire::H1 => framing::admit(&mut request, self.application.key.addr),
             Wire::H2 => Ok(()),
         };
+        self.tell(&mut request);
         let result = match admitted {
             Err(refused) => Err((Failure::Refused(refused), record)),
             Ok(()) if wants_upgrade(&request, seen) => Box::pin(self.upgrade(request, record)).await,
@@ -133,7 +144,7 @@ impl Connection {
         let harmless = replay::is_safe(&request);
         match within(&mut limit, None, self.application.send(request, wire, Patience::FULL)).await {
             Ok(Ok((response, lease))) => match framing::usable(&response) {
-                Ok(()) => Ok(answer(
+                Ok(()) => Ok(self.answer(
                     response,
                     Exchange { record, lease, pending, limit, ending: None, witness: None },
                 )),
@@ -163,11 +174,15 @@ impl Connection {
         Ok(match agree(caller, response, &self.worker.drain, Bounds::default(), |_| {}) {
             Answer::Agreed(agreed) => {
                 record.answered(agreed.status(), agreed.headers());
+                let mut agreed = agreed;
+                if self.worker.workload.borrow().via {
+                    add_via(agreed.headers_mut(), Version::HTTP_11);
+                }
                 agreed
             }
             Answer::Declined(response) => {
                 let lease = Lease::Once;
-                answer(
+                self.answer(
                     response,
                     Exchange { record, lease, pending, limit: None, ending: None, witness: None },
                 )
@@ -199,20 +214,42 @@ impl Connection {
         Failure::Unusable { destination: self.destination.clone(), addr: self.application.key.addr, reason }
     }
 
+    /// The application's response as the caller's proxy sees it.
+    fn answer(&self, response: Response<Incoming>, mut exchange: Exchange) -> Response<Body> {
+        let (mut head, body) = response.into_parts();
+        let seen = Seen::of(&head.headers);
+        strip_hop_by_hop(&mut head.headers, seen);
+        take_elsewhere_mark(&mut head.headers, seen);
+        if self.worker.workload.borrow().via {
+            add_via(&mut head.headers, head.version);
+        }
+        head.version = Version::HTTP_11;
+        exchange.record.coded(head.status);
+        if seen.any(Seen::GRPC_STATUS) {
+            exchange.record.read_grpc_status(&head.headers);
+        }
+        Response::from_parts(head, Body::hold(body, exchange))
+    }
+
+    /// Tells the application by whom the request came, where the mesh wants that.
+    fn tell(&self, request: &mut Request<Incoming>) {
+        let (via, forwarded) = {
+            let workload = self.worker.workload.borrow();
+            (workload.via, workload.forwarded)
+        };
+        let version = request.version();
+        if via {
+            add_via(request.headers_mut(), version);
+        }
+        if forwarded && let Some(caller) = self.caller {
+            let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+            let host =
+                request.uri().authority().map(|authority| authority.as_str()).or(host).map(str::to_owned);
+            add_forwarded(request.headers_mut(), caller.ip(), host.as_deref());
+        }
+    }
+
     fn lost(&self, error: hyper::Error) -> Failure {
         Failure::Lost { destination: self.destination.clone(), addr: self.application.key.addr, error }
     }
-}
-
-fn answer(response: Response<Incoming>, mut exchange: Exchange) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    head.version = Version::HTTP_11;
-    let seen = Seen::of(&head.headers);
-    strip_hop_by_hop(&mut head.headers, seen);
-    take_elsewhere_mark(&mut head.headers, seen);
-    exchange.record.coded(head.status);
-    if seen.any(Seen::GRPC_STATUS) {
-        exchange.record.read_grpc_status(&head.headers);
-    }
-    Response::from_parts(head, Body::hold(body, exchange))
 }

@@ -358,10 +358,12 @@ impl Live {
         Series::new(metrics, self.labels(route, backend, None))
     }
 
-    /// Labels for an opaque connection to `endpoint`.
-    pub fn connection_labels(&self, endpoint: &LiveEndpoint) -> ConnectionLabels {
+    /// Labels for an opaque connection to `endpoint` by `route`.
+    pub fn connection_labels(&self, route: usize, endpoint: &LiveEndpoint) -> ConnectionLabels {
         let (peer, tls) = endpoint.identity();
-        ConnectionLabels { direction: Direction::Outbound, destination: self.name.clone(), peer, tls }
+        let route =
+            self.destination.routes.get(route).map(|route| route.name.to_string()).unwrap_or_default();
+        ConnectionLabels { direction: Direction::Outbound, destination: self.name.clone(), route, peer, tls }
     }
 
     fn labels(

@@ -13,7 +13,6 @@ use super::request::refusal;
 use super::{Outbound, admit, route, split};
 use crate::http::rescue::Failure;
 use crate::http::{Carry, ConnectError, Pending};
-use crate::state::{Route, Timeouts};
 use crate::tcp::{Prefixed, Stream, relay};
 use crate::telemetry::{Direction, OpenConnection};
 
@@ -22,7 +21,8 @@ use crate::telemetry::{Direction, OpenConnection};
 pub(super) struct Opened<'a> {
     endpoint: &'a LiveEndpoint,
     upstream: Prefixed<Stream>,
-    timeouts: Timeouts,
+    /// Index into the destination's.
+    route: usize,
     _pending: Pending,
     _passes: Vec<Pass>,
 }
@@ -43,9 +43,13 @@ pub(super) async fn carry(outbound: &Outbound, caller: Stream, live: &Live, serv
 
 /// Carries bytes between both until both have ended.
 pub(super) async fn join(outbound: &Outbound, mut caller: Stream, mut opened: Opened<'_>, live: &Live) {
-    let open = OpenConnection::begin(&outbound.worker.metrics, &live.connection_labels(opened.endpoint));
+    let open = OpenConnection::begin(
+        &outbound.worker.metrics,
+        &live.connection_labels(opened.route, opened.endpoint),
+    );
     let bytes = relay(&mut caller, &mut opened.upstream, &open.relayed);
-    if let Err(error) = opened.timeouts.of_bytes().keep(&open.relayed, bytes).await {
+    let bounds = live.destination.routes[opened.route].timeouts.of_bytes();
+    if let Err(error) = bounds.keep(&open.relayed, bytes).await {
         tracing::debug!(%error, destination = live.name, "an opaque connection ended");
         if let Some(reason) = error.bound() {
             outbound.worker.metrics.error(Direction::Outbound, reason);
@@ -72,7 +76,7 @@ pub(super) async fn open<'a>(
     let route = route::first_for_bytes(&live.destination.routes, &outbound.worker.workload, server_name)
         .ok_or_else(no_route)?;
     let random = |below| outbound.rng.borrow_mut().u64(..below);
-    let Route { split, timeouts, .. } = &live.destination.routes[route];
+    let split = &live.destination.routes[route].split;
     let backend = split[split::choose(split, random).ok_or_else(no_route)?].backend;
     if let Some(failure) = refusal(live, backend) {
         return Err(failure);
@@ -82,12 +86,12 @@ pub(super) async fn open<'a>(
     let endpoints = &live.backends[backend];
     let key = key::of_connection(&live.destination.load_balancer.hash, outbound.caller());
     let first = outbound.pick(live, backend, Asked { failed: &[], key });
-    match dial(outbound, &endpoints[first], live, *timeouts).await {
+    match dial(outbound, &endpoints[first], live, route).await {
         Ok(opened) => return Ok(with_passes(opened)),
         Err(error) => outbound.worker.metrics.retry(Direction::Outbound, error.reason()),
     }
     let second = outbound.pick(live, backend, Asked { failed: &[first], key });
-    dial(outbound, &endpoints[second], live, *timeouts)
+    dial(outbound, &endpoints[second], live, route)
         .await
         .map(with_passes)
         .map_err(|error| Failure::Connect { destination: live.name.clone(), error })
@@ -97,22 +101,19 @@ async fn dial<'a>(
     outbound: &Outbound,
     endpoint: &'a LiveEndpoint,
     live: &Live,
-    timeouts: Timeouts,
+    route: usize,
 ) -> Result<Opened<'a>, ConnectError> {
     let pending = Pending::new(&endpoint.upstream);
     let trial = endpoint.watched.as_ref().and_then(Watched::begin);
-    let opened = endpoint.upstream.open(Carry::Bytes(&live.destination.key), timeouts.connect).await;
+    let connect = live.destination.routes[route].timeouts.connect;
+    let opened = endpoint.upstream.open(Carry::Bytes(&live.destination.key), connect).await;
     if let Some(watched) = &endpoint.watched {
         watched.ended(if opened.is_ok() { Outcome::Success } else { Outcome::Local }, trial);
     }
     match opened {
-        Ok(upstream) => Ok(Opened {
-            endpoint,
-            upstream: upstream.into(),
-            timeouts,
-            _pending: pending,
-            _passes: Vec::new(),
-        }),
+        Ok(upstream) => {
+            Ok(Opened { endpoint, upstream: upstream.into(), route, _pending: pending, _passes: Vec::new() })
+        }
         Err(error) => {
             endpoint.upstream.load.observe_failure();
             outbound.worker.metrics.connect_failure(Direction::Outbound, error.reason());

@@ -51,6 +51,7 @@ async fn pass(worker: &Worker, mut tcp: TcpStream, original: SocketAddr, reason:
             }
         };
     let labels = ConnectionLabels {
+        route: String::new(),
         direction: Direction::Outbound,
         destination: "passthrough".to_owned(),
         peer: String::new(),

@@ -24,6 +24,7 @@ use crate::http::headers::{
     ATTEMPT_HEADER, PROTO_HEADER, is_grpc, mark_http1, strip_hop_by_hop, take_elsewhere_mark, wants_upgrade,
 };
 use crate::http::rescue::{Failure, rescue};
+use crate::http::via::add_via;
 use crate::http::{Body, Exchange, Pending, Seen, Upload, Wire, Witness, expect, framing};
 use crate::state::{Cors, DestinationView, PathMatch, Route, WeightedBackend};
 use crate::telemetry::{About, Direction, Record, Series};
@@ -85,25 +86,44 @@ impl Connection {
             record.about(&request);
             (Failure::Refused(refused), record)
         });
-        let result = match admitted.and_then(|()| self.choose(&request, started)) {
-            Ok(Choice::Answer(response)) => Ok(*response),
-            Ok(Choice::Send(chosen)) if wants_upgrade(&request, seen) => {
-                Box::pin(upgrade::carry(&self.outbound, &chosen, request, started)).await
+        if admitted.is_ok() && self.outbound.names_itself() {
+            let version = request.version();
+            add_via(request.headers_mut(), version);
+        }
+        let mut response = match admitted.and_then(|()| self.choose(&request, started)) {
+            Ok(Choice::Answer(response)) => *response,
+            Ok(Choice::Send(chosen)) => {
+                let result = match refusal(&chosen.live, chosen.backend) {
+                    Some(failure) => Err((failure, chosen.record(&self.outbound, started))),
+                    None if wants_upgrade(&request, seen) => {
+                        Box::pin(upgrade::carry(&self.outbound, &chosen, request, started)).await
+                    }
+                    None => self.carry(&chosen, request, seen, started, grpc).await,
+                };
+                result.unwrap_or_else(|failed| {
+                    let mut response = self.rescued(failed, grpc);
+                    // A page could not read what is wrong.
+                    if let Some(cors) = chosen.cors() {
+                        cors::tell(cors, chosen.origin.as_deref(), response.headers_mut());
+                    }
+                    response
+                })
             }
-            Ok(Choice::Send(chosen)) => self.carry(&chosen, request, seen, started, grpc).await,
-            Err(failed) => Err(failed),
+            Err(failed) => self.rescued(failed, grpc),
         };
-        let mut response = result.unwrap_or_else(|(failure, mut record)| {
-            let response = rescue(&failure, grpc);
-            record.answered(response.status(), response.headers());
-            record.refused(failure.reason());
-            self.outbound.worker.metrics.error(Direction::Outbound, failure.reason());
-            tracing::debug!(%failure, original = %self.original, "answered in the place of a destination");
-            response
-        });
         if http10 {
             framing::answer_http10(&mut response);
         }
+        response
+    }
+
+    /// The answer to a request that failed.
+    fn rescued(&self, (failure, mut record): Failed, grpc: bool) -> Response<Body> {
+        let response = rescue(&failure, grpc);
+        record.answered(response.status(), response.headers());
+        record.refused(failure.reason());
+        self.outbound.worker.metrics.error(Direction::Outbound, failure.reason());
+        tracing::debug!(%failure, original = %self.original, "answered in the place of a destination");
         response
     }
 
@@ -161,17 +181,12 @@ impl Connection {
             return Err((no_route(), record(Some(taken.route), None)));
         };
         let backend = route.split[share].backend;
-        match refusal(&live, backend) {
-            Some(failure) => Err((failure, record(Some(taken.route), Some(backend)))),
-            None => {
-                let asking = |_: &Cors| request.headers().get(ORIGIN).cloned().map(Box::new);
-                let origin = route.cors().and_then(asking);
-                let key = self.key(&live, request);
-                let about = RefCell::new(self.outbound.worker.metrics.about(request));
-                let home = home.map(|home| home.endpoint);
-                Ok(Choice::Send(Chosen { live, taken, share, backend, home, origin, key, about }))
-            }
-        }
+        let asking = |_: &Cors| request.headers().get(ORIGIN).cloned().map(Box::new);
+        let origin = route.cors().and_then(asking);
+        let key = self.key(&live, request);
+        let about = RefCell::new(self.outbound.worker.metrics.about(request));
+        let home = home.map(|home| home.endpoint);
+        Ok(Choice::Send(Chosen { live, taken, share, backend, home, origin, key, about }))
     }
 
     fn key(&self, live: &Live, request: &Request<Incoming>) -> Option<u64> {
@@ -357,8 +372,11 @@ pub(super) fn answer(
     mut exchange: Exchange,
 ) -> Response<Body> {
     let (mut head, body) = response.into_parts();
-    head.version = Version::HTTP_11;
     strip_hop_by_hop(&mut head.headers, seen);
+    if outbound.names_itself() {
+        add_via(&mut head.headers, head.version);
+    }
+    head.version = Version::HTTP_11;
     exchange.record.coded(head.status);
     if seen.any(Seen::GRPC_STATUS) {
         exchange.record.read_grpc_status(&head.headers);

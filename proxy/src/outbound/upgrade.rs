@@ -11,6 +11,7 @@ use super::{Outbound, admit, change};
 use crate::http::headers::PROTO_HEADER;
 use crate::http::rescue::Failure;
 use crate::http::upgrade::{Answer, agree, ask};
+use crate::http::via::add_via;
 use crate::http::{Body, Carry, Exchange, Lease, Pending, Seen, Wire};
 use crate::telemetry::Direction;
 
@@ -56,6 +57,9 @@ pub(super) async fn carry(
     let mut response = match agree(caller, response, &outbound.worker.drain, timeouts.of_bytes(), cut) {
         Answer::Agreed(mut agreed) => {
             attempts.record.answered(agreed.status(), agreed.headers());
+            if outbound.names_itself() {
+                add_via(agreed.headers_mut(), Version::HTTP_11);
+            }
             change::response(agreed.headers_mut(), chosen);
             agreed
         }

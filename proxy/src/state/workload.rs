@@ -25,6 +25,10 @@ pub struct Workload {
     pub outbound_policy: OutboundPolicy,
     /// Route by host rather than by dialled address.
     pub ingress_mode: bool,
+    /// Name this proxy in `Via` of what it forwards.
+    pub via: bool,
+    /// Tell the application in `Forwarded` who called.
+    pub forwarded: bool,
 }
 
 /// How a port treats callers without mutual TLS.
@@ -72,6 +76,8 @@ impl Workload {
             inbound_ports: Vec::new(),
             outbound_policy: OutboundPolicy::AllowAny,
             ingress_mode: false,
+            via: false,
+            forwarded: false,
         }
     }
 

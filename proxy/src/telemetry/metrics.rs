@@ -72,6 +72,8 @@ pub struct ConnectionLabels {
     pub direction: Direction,
     /// As in [`RequestLabels`].
     pub destination: String,
+    /// The route that took it, such as by the server name that its TLS asked for; empty inbound and outside the mesh.
+    pub route: String,
     /// SPIFFE identity of the other side; empty without mutual TLS.
     pub peer: String,
     pub tls: Tls,

@@ -113,6 +113,8 @@ pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
         inbound_ports,
         outbound_policy: outbound_policy(wire.outbound_policy)?,
         ingress_mode: wire.ingress_mode,
+        via: wire.via,
+        forwarded: wire.forwarded,
     })
 }
 

@@ -20,6 +20,19 @@ const spec = z.strictObject({
     })
     .optional()
     .meta({ description: 'Traffic that leaves the mesh.' }),
+  forwarding: z
+    .strictObject({
+      via: z.boolean().optional().meta({
+        description:
+          'Whether each proxy names itself, as `weft`, in Via of the requests and responses that it forwards (RFC 9110 7.6.3). Not by default.',
+      }),
+      forwarded: z.boolean().optional().meta({
+        description:
+          "Whether a pod's proxy tells its application in Forwarded which pod called, and by which host (RFC 7239): the last element is the proxy's. Not by default.",
+      }),
+    })
+    .optional()
+    .meta({ description: 'Headers that proxies add to what they forward.' }),
 });
 
 const schema = objectSchema('MeshConfig', spec);

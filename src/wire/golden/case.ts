@@ -214,6 +214,8 @@ const workload: z.ZodType<WorkloadConfig> = z.strictObject({
   inboundPorts: z.array(z.strictObject({ port: z.int(), protocol, mtls, services: z.array(z.string()) })),
   outbound: z.enum(['allowAny', 'registryOnly']),
   ingressMode: z.boolean(),
+  via: z.boolean(),
+  forwarded: z.boolean(),
 });
 
 /** One resource in terms of the model, as a golden file writes it down. */

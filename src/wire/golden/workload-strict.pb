@@ -1,1 +1,1 @@
-default/default/edge/gateway-0'spiffe://example.org/ns/edge/sa/gateway(2ûA"edge/gateway8@
+default/default/edge/gateway-0'spiffe://example.org/ns/edge/sa/gateway(2ûA"edge/gateway8@PX

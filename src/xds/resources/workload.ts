@@ -37,6 +37,8 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     ),
     outboundPolicy: toWireOutbound(workload.outbound),
     ingressMode: workload.ingressMode,
+    via: workload.via,
+    forwarded: workload.forwarded,
     labels: sorted(workload.labels),
   });
 }

@@ -2,7 +2,7 @@ use http::HeaderValue;
 use tokio::io::AsyncWriteExt;
 
 use super::app::App;
-use super::harness::{World, connect, destination, plain, read_response};
+use super::harness::{World, connect, destination, nobody, plain, read_response};
 use crate::http::Wire;
 use crate::state::{
     Actions, Cors, HeaderChanges, Listed, Match, MessageChanges, Origins, PathMatch, Protocol, Route,
@@ -41,6 +41,26 @@ fn routes() -> Vec<Route> {
         },
         Route { name: "rest".into(), split: split(), ..Route::default() },
     ]
+}
+
+#[tokio::test]
+async fn a_page_may_read_what_the_proxy_itself_answers() {
+    let world = World::new();
+    for (endpoints, reason) in [(vec![], "no-endpoints"), (vec![plain(nobody())], "connect-")] {
+        let mut destination = destination(Protocol::Http1, endpoints);
+        destination.routes = routes();
+        let caller = world.caller(destination);
+        for (origin, allowed) in [("https://www.shop.example", true), ("https://evil.example", false)] {
+            let mut client = connect(caller.outbound).await;
+            let request =
+                format!("PUT /name HTTP/1.1\r\nhost: a\r\norigin: {origin}\r\ncontent-length: 0\r\n\r\n");
+            client.write_all(request.as_bytes()).await.unwrap();
+            let (head, _) = read_response(&mut client).await;
+            assert!(head.starts_with("http/1.1 503 ") && head.contains(reason), "{head}");
+            let told = head.contains("access-control-allow-origin: https://www.shop.example\r\n");
+            assert_eq!(told, allowed, "{head}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::harness::{LIMIT, connect, destination, plain};
+use super::harness::{LIMIT, World, connect, destination, plain};
 use super::recorder::{Path, Recorder, exchange, read_all, sorted};
 use crate::state::Protocol;
 
@@ -421,4 +421,24 @@ async fn connect_is_refused_where_http_is_spoken_and_tunnelled_where_bytes_are()
     let opaque = world.caller(destination(Protocol::Opaque, vec![plain(app.addr)]));
     let got = exchange(&opaque, ASK.as_bytes(), |_| false).await;
     assert_eq!((got.as_str(), app.seen()), ("HTTP/1.1 200 Connected\r\n\r\n", vec![ASK.to_owned()]));
+}
+
+#[tokio::test]
+async fn proxies_name_themselves_and_the_caller_where_the_mesh_wants_it() {
+    const GET: &str = "GET / HTTP/1.1\r\nhost: shop:8080\r\nvia: 1.0 front\r\nforwarded: for=6.6.6.6\r\n\r\n";
+    let app = Recorder::start(OK.as_bytes(), false).await;
+    let world = World::new();
+    world.tells.set(true);
+    let receiver = world.receiver(app.addr);
+    let caller = world.caller(destination(Protocol::Http1, vec![world.meshed(&receiver)]));
+    let answer = exchange(&caller, GET.as_bytes(), |seen| seen.ends_with("ok")).await;
+    assert_eq!(
+        sorted(&answer),
+        sorted("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nvia: 1.1 weft\r\nvia: 2 weft\r\n\r\nok")
+    );
+    let seen = app.seen().concat();
+    let lines = |name: &str| seen.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>();
+    assert_eq!(lines("via"), ["via: 1.0 front", "via: 1.1 weft", "via: 2 weft"], "{seen}");
+    let forwarded = "forwarded: for=127.0.0.1;host=\"shop:8080\";proto=http";
+    assert_eq!(lines("forwarded"), ["forwarded: for=6.6.6.6", forwarded], "{seen}");
 }

@@ -1,6 +1,6 @@
 //! Proxies, and clients to talk through them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub struct Start {
 
 /// A mesh with one authority.
 pub struct World {
+    /// Proxies from now on use `Via` and `Forwarded`.
+    pub tells: Cell<bool>,
     pub ca: TestCa,
     /// Where the proxies that start from now on write requests.
     pub access_log: RefCell<Option<AccessLog>>,
@@ -59,7 +61,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self { ca: TestCa::new("cluster.local"), access_log: RefCell::default() }
+        Self { tells: Cell::default(), ca: TestCa::new("cluster.local"), access_log: RefCell::default() }
     }
 
     pub fn id(&self, account: &str) -> Arc<SpiffeId> {
@@ -86,6 +88,8 @@ impl World {
             }],
             outbound_policy: start.policy,
             ingress_mode: start.ingress_mode,
+            via: self.tells.get(),
+            forwarded: self.tells.get(),
         };
         let proxy = Proxy {
             outbound: outbound.local_addr().unwrap(),

@@ -181,3 +181,29 @@ async fn more_requests_than_one_connection_takes_go_over_another() {
         assert_eq!(status, StatusCode::OK);
     }
 }
+
+/// RFC 8441: a client may ask for it only where the server has said that it can.
+#[tokio::test]
+async fn extended_connect_is_not_offered_and_who_asks_all_the_same_loses_that_stream_alone() {
+    let (world, app) = (World::new(), App::start(Wire::H2).await);
+    let (caller, _receiver) = world.pair(app.addr, Protocol::Http2);
+    let io = connect(caller.outbound).await;
+    let (h2, connection) = h2::client::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let mut h2 = h2.ready().await.unwrap();
+    let request = |method: http::Method| {
+        Request::builder().method(method).uri("http://reviews:8080/name").body(()).unwrap()
+    };
+    let (response, _) = h2.send_request(request(http::Method::GET), true).unwrap();
+    assert_eq!(response.await.unwrap().status(), StatusCode::OK);
+    assert!(!h2.is_extended_connect_protocol_enabled());
+    let mut asking = request(http::Method::CONNECT);
+    asking.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    if let Ok((response, _)) = h2.send_request(asking, false) {
+        let ended = tokio::time::timeout(LIMIT, response).await.expect("an answer");
+        assert!(ended.is_err() || ended.unwrap().status() == StatusCode::NOT_IMPLEMENTED);
+    }
+    let mut h2 = h2.ready().await.unwrap();
+    let (response, _) = h2.send_request(request(http::Method::GET), true).unwrap();
+    assert_eq!(response.await.unwrap().status(), StatusCode::OK);
+}
