@@ -61,7 +61,7 @@ stage_check() {
 
 stage_unit() {
   step 'unit: control plane' npm run --silent test:unit
-  step 'unit: proxy, namespaces' bash -c 'e2e/netns/packages.sh && cargo test --quiet --workspace'
+  step 'unit: proxy, namespaces' bash -c 'e2e/netns/packages.sh && WEFT_FUZZ_SECONDS=30 cargo test --quiet --workspace'
   # The tests have built this proxy. What is left out takes a quiet machine to be judged.
   WEFT_PROXY=${CARGO_TARGET_DIR:-target}/debug/weft-proxy step 'scenarios: a short run of each' e2e/scenarios/run.sh --short --only failing-replica,storm,deadline
 }

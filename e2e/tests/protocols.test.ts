@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, inPod, load, namespace } from '../support/app.js';
-import { apply, get, kubectl } from '../support/run.js';
+import { apply, eventually, get, kubectl } from '../support/run.js';
 
 const NS = 'e2e-protocols';
 
@@ -71,4 +71,27 @@ test('a pod reaches itself through its own Service', async () => {
     '100',
   );
   expect(report.failures).toEqual({});
+});
+
+test('a port whose appProtocol nobody knows carries its bytes, and an event says so', async () => {
+  await apply({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'odd', namespace: NS },
+    spec: {
+      selector: { app: 'server' },
+      ports: [{ name: 'odd', port: 7000, appProtocol: 'example.com/odd' }],
+    },
+  });
+  interface Events {
+    readonly items: { readonly reason: string; readonly message: string }[];
+  }
+  const event = await eventually('the event is there', async () => {
+    const about = ['--field-selector', 'involvedObject.name=odd'];
+    const { items } = await get<Events>('events', '-n', NS, ...about);
+    return items.find(({ reason }) => reason === 'UnknownAppProtocol');
+  });
+  expect(event.message).toMatch(/port 7000: .*"example.com\/odd"/);
+  const said = await inPod(NS, 'deploy/client', 'tcp', '-address', 'odd:7000', '-size', '1000');
+  expect(said).toContain('1000 bytes returned after the half-close');
 });

@@ -56,6 +56,7 @@ function or<T>(value: T | undefined, absent: T): T {
 
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+const TOPOLOGY_MODE_ANNOTATION = 'service.kubernetes.io/topology-mode';
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 function keepMeta(
@@ -162,6 +163,7 @@ export function keepService(raw: RawObject): Service {
     })),
     publishNotReady: or(spec.publishNotReadyAddresses, false),
     trafficDistribution: or(spec.trafficDistribution, ''),
+    topologyMode: or(metadata?.annotations?.[TOPOLOGY_MODE_ANNOTATION], ''),
   };
 }
 
@@ -181,7 +183,8 @@ export function keepEndpointSlice(raw: RawObject): EndpointSlice {
 }
 
 /** Absent conditions mean unknown, which the API says to read as ready and not terminating. */
-function keepEndpoint({ addresses, conditions, zone, targetRef }: Plain<V1Endpoint>): SliceEndpoint {
+function keepEndpoint(raw: Plain<V1Endpoint>): SliceEndpoint {
+  const { addresses, conditions, zone, hints, targetRef } = raw;
   const ready = or(conditions?.ready, true);
   return {
     addresses,
@@ -189,6 +192,7 @@ function keepEndpoint({ addresses, conditions, zone, targetRef }: Plain<V1Endpoi
     serving: or(conditions?.serving, ready),
     terminating: or(conditions?.terminating, false),
     zone: or(zone, ''),
+    forZone: or(hints?.forZones?.[0]?.name, ''),
     podUid: targetRef?.kind === 'Pod' ? or(targetRef.uid, '') : '',
   };
 }

@@ -73,6 +73,8 @@ export interface Service extends KubeObject {
   readonly publishNotReady: boolean;
   /** Such as `PreferClose`; empty by default. */
   readonly trafficDistribution: string;
+  /** Value of the annotation `service.kubernetes.io/topology-mode`; empty without it. */
+  readonly topologyMode: string;
 }
 
 export interface SliceEndpoint {
@@ -81,6 +83,8 @@ export interface SliceEndpoint {
   readonly serving: boolean;
   readonly terminating: boolean;
   readonly zone: string;
+  /** The zone that its hints say it should serve; empty without hints. */
+  readonly forZone: string;
   /** Uid of the pod behind it; empty when it is no pod. */
   readonly podUid: string;
 }

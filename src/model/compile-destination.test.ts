@@ -108,7 +108,7 @@ describe('endpoints', () => {
 
   test('an address without a pod is dialled in plain text', () => {
     const mesh = aShop();
-    mesh.setEndpoints(anEndpointSet([anAddress('192.0.2.1', undefined, { zone: 'far' })]));
+    mesh.setEndpoints(anEndpointSet([anAddress('192.0.2.1', undefined, { zone: 'other', forZone: 'far' })]));
     expect(compiled(mesh).destination.endpoints).toEqual([
       { address: '192.0.2.1', port: 9080, zone: 'far', opaque: false },
     ]);

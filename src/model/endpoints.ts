@@ -82,11 +82,14 @@ function listedAddresses(mesh: Mesh, service: ServiceKey, port: ServicePort): re
 function toCandidate(mesh: Mesh, listed: EndpointAddress, port: number): Candidate | undefined {
   const address = canonicalIp(listed.address);
   if (address === undefined) return undefined;
+  const hinted = listed.forZone === undefined ? {} : { zone: listed.forZone };
   const workload = listed.pod === undefined ? mesh.workloadAt(address) : mesh.workloads.get(listed.pod);
   if (workload === undefined) {
-    return listed.pod === undefined ? foreignCandidate(address, port, listed.zone) : undefined;
+    return listed.pod === undefined
+      ? foreignCandidate(address, port, listed.forZone ?? listed.zone)
+      : undefined;
   }
-  const endpoint = podEndpoint(mesh, workload, address, port);
+  const endpoint = { ...podEndpoint(mesh, workload, address, port), ...hinted };
   return { endpoint, labels: workload.labels, bytesOnly: workload.opaquePorts.includes(port) };
 }
 

@@ -51,4 +51,6 @@ export interface EndpointAddress {
   /** Uid of the pod behind the address, when its targetRef names one. */
   readonly pod?: string;
   readonly zone?: string;
+  /** The zone that it should serve, where a topology hint says so; it comes before its own. */
+  readonly forZone?: string;
 }

@@ -84,6 +84,25 @@ test.each([
   expect(toService(Resources.service.keep({ metadata, spec })).prefersClose).toBe(expected);
 });
 
+test.each(['Auto', 'auto', 'Disabled'])('the topology mode %s of a Service is heeded', (mode) => {
+  const annotations = { 'service.kubernetes.io/topology-mode': mode };
+  const metadata = { name: 'reviews', namespace: 'shop', annotations };
+  const { prefersClose } = toService(Resources.service.keep({ metadata, spec: {} }));
+  expect(prefersClose).toBe(mode === 'Disabled' ? undefined : true);
+});
+
+test('a topology hint is told', () => {
+  const endpoint = { addresses: ['10.0.0.1'], zone: 'a', hints: { forZones: [{ name: 'b' }] } };
+  const labels = { 'kubernetes.io/service-name': 'reviews' };
+  const slice = {
+    metadata: { name: 's', namespace: 'shop', labels },
+    addressType: 'IPv4',
+    endpoints: [endpoint],
+  };
+  const set = toEndpointSet(Resources.endpointSlice.keep(slice));
+  expect(set?.addresses[0]).toMatchObject({ zone: 'a', forZone: 'b' });
+});
+
 test.each([
   ['a native sidecar', { initContainers: [{ name: 'weft-proxy' }] }, true],
   ['an ordinary container', { containers: [{ name: 'weft-proxy' }] }, true],

@@ -15,7 +15,7 @@ export function toEndpointSet(slice: EndpointSlice): EndpointSet | undefined {
     addresses: slice.endpoints.flatMap((endpoint) => {
       const address = endpoint.addresses[0];
       if (address === undefined) return [];
-      const { ready, serving, terminating, podUid, zone } = endpoint;
+      const { ready, serving, terminating, podUid, zone, forZone } = endpoint;
       return [
         {
           address,
@@ -24,6 +24,7 @@ export function toEndpointSet(slice: EndpointSlice): EndpointSet | undefined {
           terminating,
           ...(podUid === '' ? {} : { pod: podUid }),
           ...(zone === '' ? {} : { zone }),
+          ...(forZone === '' ? {} : { forZone }),
         },
       ];
     }),

@@ -28,9 +28,14 @@ export function toService(service: Service): MeshService {
       protocol: transport(protocol),
       ...(appProtocol === '' ? {} : { appProtocol }),
     })),
-    ...(CLOSE.has(service.trafficDistribution) ? { prefersClose: true } : {}),
+    ...(isClose(service) ? { prefersClose: true } : {}),
     ...(Object.keys(service.selector).length === 0 ? {} : { selector: service.selector }),
   };
+}
+
+/** Topology-aware routing, the older way to say it, writes its mode either way. */
+function isClose({ trafficDistribution, topologyMode }: Service): boolean {
+  return CLOSE.has(trafficDistribution) || topologyMode.toLowerCase() === 'auto';
 }
 
 function isType(text: string): text is MeshService['type'] {
