@@ -6,6 +6,7 @@
 //	testapp sessions holds calls, streams and connections while their server changes
 //	testapp grpc     a client for the four kinds of gRPC call, trailers included
 //	testapp tcp      a client that half-closes and checks the bytes that return
+//	testapp tls      asks a TLS server for a name and prints what it says
 //	testapp post     one empty POST, for the switches an application has
 //	testapp request  one HTTP request, and all that came back, as JSON
 //	testapp call     unary gRPC calls, and all that came back, as JSON
@@ -23,6 +24,7 @@ var commands = map[string]func(args []string) error{
 	"sessions": sessions,
 	"grpc":     grpcClient,
 	"tcp":      tcpClient,
+	"tls":      tlsClient,
 	"post":     post,
 	"request":  request,
 	"call":     call,
@@ -30,7 +32,7 @@ var commands = map[string]func(args []string) error{
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|post|request|call [flags]; testapp COMMAND -h explains one")
+		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|tls|post|request|call [flags]; testapp COMMAND -h explains one")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

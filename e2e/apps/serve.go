@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -43,6 +44,7 @@ func serve(args []string) error {
 	grpcAddr := flags.String("grpc", "", "gRPC address (interop test service and health); empty: none")
 	tcpAddr := flags.String("tcp", "", "TCP address: answers all bytes once the client half-closes; empty: none")
 	greetAddr := flags.String("greet", "", "TCP address that speaks first, as databases do; empty: none")
+	tlsAddr := flags.String("tls", "", "TLS address: says which version answers for which name; empty: none")
 	upstreams := flags.String("upstreams", "", "comma-separated URLs to call for every request to /")
 	drain := flags.Duration("drain", 5*time.Second, "longest wait for requests in flight at the end")
 	if err := flags.Parse(args); err != nil {
@@ -86,6 +88,17 @@ func serve(args []string) error {
 			return err
 		}
 		go func() { failed <- acceptAll(listener, handle) }()
+	}
+	if *tlsAddr != "" {
+		config, err := tlsConfig()
+		if err != nil {
+			return err
+		}
+		listener, err := tls.Listen("tcp", *tlsAddr, config)
+		if err != nil {
+			return err
+		}
+		go func() { failed <- acceptAll(listener, app.tell) }()
 	}
 	log.Printf("%s %s serves http=%s grpc=%s tcp=%s greet=%s", *name, *version, *httpAddr, *grpcAddr, *tcpAddr, *greetAddr)
 

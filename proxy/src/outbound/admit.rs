@@ -49,7 +49,7 @@ pub(super) async fn request(
             Ok(Admitted { passes, record: Some(record) })
         }
         Ok(Err(full)) => Err((refused(&chosen.live, route, full, &outbound.worker.metrics), record)),
-        Err(_) => Err((Failure::DeadlinePassed { destination: chosen.live.name.clone() }, record)),
+        Err(passed) => Err((chosen.overdue(passed), record)),
     }
 }
 

@@ -415,9 +415,9 @@ impl<'a> Attempts<'a> {
         Err(Failure::Connect { destination: self.chosen.live.name.clone(), error })
     }
 
-    /// The request ends here: its deadline has passed.
-    pub fn overdue(self) -> Failed {
-        (Failure::DeadlinePassed { destination: self.chosen.live.name.clone() }, self.record)
+    /// The request ends here: its time has passed.
+    pub fn overdue(self, passed: Passed) -> Failed {
+        (self.chosen.overdue(passed), self.record)
     }
 
     /// Whether the request is to be refused since its route may send nothing again any more.
@@ -440,11 +440,6 @@ impl<'a> Attempts<'a> {
         self.judge(Outcome::Local);
         let addr = self.endpoint().upstream.key.addr;
         (Failure::Unusable { destination: self.chosen.live.name.clone(), addr, reason }, self.record)
-    }
-
-    /// The request ends here: it was silent for longer than `limit`.
-    pub fn silent(self, limit: Duration) -> Failed {
-        (Failure::Silent { destination: self.chosen.live.name.clone(), limit }, self.record)
     }
 
     /// The request ends here: this try took longer than `limit`.

@@ -25,17 +25,14 @@ pub(super) async fn inject(
         return Ok(());
     }
     let Some(_place) = enter(outbound, chosen, fault) else { return Ok(()) };
-    let destination = || chosen.live.name.clone();
     if let Some(delay) = delay {
         count(outbound, chosen, "delay");
-        if within(limit, None, sleep(delay.time)).await.is_err() {
-            return Err(Failure::DeadlinePassed { destination: destination() });
-        }
+        within(limit, None, sleep(delay.time)).await.map_err(|passed| chosen.overdue(passed))?;
     }
     let Some(abort) = abort else { return Ok(()) };
     count(outbound, chosen, "abort");
     let (status, grpc_status) = (abort.status, abort.grpc_status);
-    Err(Failure::Fault { destination: destination(), status, grpc_status })
+    Err(Failure::Fault { destination: chosen.live.name.clone(), status, grpc_status })
 }
 
 /// The answer that `body` is of, slowly where `fault` says so and chance wants it.

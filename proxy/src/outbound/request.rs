@@ -238,7 +238,7 @@ impl Connection {
             let sent = Instant::now();
             if let Some(deadline) = deadline {
                 if deadline.left(sent).is_zero() {
-                    return Err(attempts.overdue());
+                    return Err(attempts.overdue(Passed::Deadline));
                 }
                 deadline.write(request.headers_mut(), sent);
             }
@@ -270,10 +270,9 @@ impl Connection {
                     if attempts.is_spent() {
                         return Err(attempts.refused_by_budget());
                     }
-                    return Err(match (passed, timeouts.per_try, timeouts.idle) {
-                        (Passed::Try, Some(limit), _) => attempts.try_overdue(limit),
-                        (Passed::Idle, _, Some(limit)) => attempts.silent(limit),
-                        _ => attempts.overdue(),
+                    return Err(match (passed, timeouts.per_try) {
+                        (Passed::Try, Some(limit)) => attempts.try_overdue(limit),
+                        _ => attempts.overdue(passed),
                     });
                 }
             };
@@ -441,6 +440,15 @@ impl Chosen {
     pub fn noted(&self, mut record: Record) -> Record {
         record.noted(self.about.take());
         record
+    }
+
+    /// Why a request ends whose time, or the time for which it may be silent, has passed.
+    pub fn overdue(&self, passed: Passed) -> Failure {
+        let destination = self.live.name.clone();
+        match (passed, self.route().timeouts.idle) {
+            (Passed::Idle, Some(limit)) => Failure::Silent { destination, limit },
+            _ => Failure::DeadlinePassed { destination },
+        }
     }
 
     /// Of the route's split.
