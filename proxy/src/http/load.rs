@@ -28,6 +28,10 @@ const QUICKEST_FAILURE: f64 = 0.001;
 /// What a connection that could not be opened counts as: the connect timeout.
 const FAILURE_LATENCY: Duration = Duration::from_secs(1);
 
+/// How long an upstream that could not be connected to is passed over; twice as long each time, up to the longest.
+const UNREACHABLE: Duration = Duration::from_secs(1);
+const UNREACHABLE_LONGEST: Duration = Duration::from_secs(8);
+
 /// The estimate for one upstream.
 #[derive(Debug)]
 pub struct Load {
@@ -37,8 +41,12 @@ pub struct Load {
     pending: Cell<u32>,
     /// Whether what is known may be of a peer that is gone.
     doubted: Cell<bool>,
+    /// Nobody knows yet whether a connection can be opened again.
+    finding_out: Cell<bool>,
     /// It has asked to be left alone until then.
     pushed_back: Cell<Option<Instant>>,
+    /// Connections that could not be opened in a row, and until when it is passed over for that.
+    unreachable: Cell<Option<(u32, Instant)>>,
 }
 
 /// A request or connection under way; dropping it takes it off the count.
@@ -56,7 +64,9 @@ impl Default for Load {
             updated: Cell::new(Instant::now()),
             pending: Cell::new(0),
             doubted: Cell::new(false),
+            finding_out: Cell::new(false),
             pushed_back: Cell::new(None),
+            unreachable: Cell::new(None),
         }
     }
 }
@@ -98,12 +108,26 @@ impl Load {
         self.pushed_back.get().is_some_and(|until| now < until)
     }
 
+    /// Whether a request would wait for a connection that may never come: opening one failed a moment ago, or another
+    /// request is finding out whether it still can.
+    pub fn is_unreachable(&self, now: Instant) -> bool {
+        let failed = self.unreachable.get().is_some_and(|(_, until)| now < until);
+        failed || (self.finding_out.get() && self.pending.get() > 0)
+    }
+
+    /// A connection came about.
+    pub fn reached(&self) {
+        self.finding_out.set(false);
+        self.unreachable.set(None);
+    }
+
     fn penalty(&self, now: Instant) -> f64 {
         if self.is_pushed_back(now) { PUSHED_BACK } else { 0.0 }
     }
 
     /// The head of a response came after `latency`.
     pub fn observe(&self, latency: Duration) {
+        self.reached();
         self.observe_at(Instant::now(), latency);
     }
 
@@ -127,6 +151,7 @@ impl Load {
     /// It has no connection any more and may be gone: one request finds out, the others are for those that are there.
     pub fn doubt(&self) {
         self.doubted.set(true);
+        self.finding_out.set(true);
     }
 
     fn push_back(&self, time: Duration) {
@@ -137,9 +162,18 @@ impl Load {
         }
     }
 
-    /// No connection came about. Counts as the worst latency, lest a dead upstream that refuses at once look quick.
+    /// No connection came about. Counts as the worst latency, lest a dead upstream that refuses at once look quick; and
+    /// for a while nobody is sent there, since each would wait as the last one did.
     pub fn observe_failure(&self) {
-        self.observe_at(Instant::now(), FAILURE_LATENCY);
+        let now = Instant::now();
+        let (times, until) = self.unreachable.get().unwrap_or((0, now));
+        // Those that failed together count once.
+        if now >= until {
+            let pause = UNREACHABLE.saturating_mul(1 << times.min(3)).min(UNREACHABLE_LONGEST);
+            self.unreachable.set(Some((times.saturating_add(1), now + pause)));
+        }
+        self.finding_out.set(false);
+        self.observe_at(now, FAILURE_LATENCY);
     }
 
     fn observe_at(&self, now: Instant, latency: Duration) {
@@ -200,6 +234,24 @@ mod tests {
             "1/e of the peak, not {}",
             load.cost(Instant::now())
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_cannot_be_reached_is_passed_over_for_longer_each_time_until_it_is() {
+        let load = Load::default();
+        for seconds in [1, 2, 4, 8, 8] {
+            load.observe_failure();
+            tokio::time::advance(Duration::from_secs(seconds) - MS).await;
+            assert!(load.is_unreachable(Instant::now()), "{seconds}");
+            tokio::time::advance(MS).await;
+            assert!(!load.is_unreachable(Instant::now()), "{seconds}: the next request tries");
+        }
+        load.observe_failure();
+        load.reached();
+        assert!(!load.is_unreachable(Instant::now()));
+        load.observe_failure();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!load.is_unreachable(Instant::now()), "it begins anew");
     }
 
     #[tokio::test(start_paused = true)]

@@ -328,7 +328,9 @@ impl Upstream {
         let addr = self.key.addr;
         let Some(peer) = &self.key.peer else {
             let tcp = within_connect_timeout(limit, socket::connect_application(addr)).await;
-            return tcp.map(Stream::from).map_err(|error| ConnectError::tcp(addr, &error));
+            let tcp = tcp.map_err(|error| ConnectError::tcp(addr, &error))?;
+            self.load.reached();
+            return Ok(tcp.into());
         };
         let tcp = within_connect_timeout(limit, socket::connect_peer(addr, &self.dialer.own_ips))
             .await
@@ -355,6 +357,7 @@ impl Upstream {
             let header = encode_header(destination);
             stream.write_all(&header).await.map_err(|error| ConnectError::tcp(addr, &error))?;
         }
+        self.load.reached();
         Ok(stream)
     }
 }

@@ -402,6 +402,7 @@ impl<'a> Attempts<'a> {
     fn could_not_connect(&mut self, error: &ConnectError) {
         self.judge(Outcome::Local);
         self.endpoint().upstream.load.observe_failure();
+        self.chosen.live.lost_one(self.chosen.backend);
         self.outbound.worker.metrics.connect_failure(Direction::Outbound, error.reason());
     }
 

@@ -100,7 +100,8 @@ impl Endpoints for Now<'_> {
 }
 
 fn share(endpoint: &LiveEndpoint, now: Instant, slow_start: Option<Duration>) -> f64 {
-    let out = endpoint.watched.as_ref().is_some_and(|watched| watched.is_out());
+    let ejected = endpoint.watched.as_ref().is_some_and(|watched| watched.is_out());
+    let out = ejected || endpoint.upstream.load.is_unreachable(now);
     match (&endpoint.warmup, slow_start) {
         (Some(warmup), Some(slow_start)) => warmup.share(now, slow_start, out),
         _ if out => 0.0,

@@ -228,6 +228,13 @@ impl Live {
         }
     }
 
+    /// An endpoint of `backend` cannot be reached: its zone may have too few now, and a second is long.
+    pub fn lost_one(&self, backend: usize) {
+        if let Some(balanced) = &self.balanced[backend] {
+            balanced.look(Duration::ZERO, &self.backends[backend]);
+        }
+    }
+
     /// The budget of the route of this name so far, if its limits have not changed.
     fn budget_of(route: &Route, previous: Option<&Self>) -> Option<Rc<RefCell<Budget>>> {
         let retries = route.retries.as_ref().map(|retries| retries.budget);

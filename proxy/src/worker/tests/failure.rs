@@ -126,6 +126,36 @@ async fn an_endpoint_that_falls_silent_holds_up_no_request_for_long() {
     assert!(retries >= 1.0 && slowest < Duration::from_millis(700), "{retries} {slowest:?}");
 }
 
+/// Two choices among four are often both of the two that are gone: without a memory each such request would wait.
+#[tokio::test]
+async fn half_of_the_endpoints_can_fall_silent_and_few_requests_wait() {
+    let (world, app) = (World::new(), App::start(Wire::H1).await);
+    let receivers = [(); 4].map(|()| world.receiver(app.addr));
+    let lines = [Line::start(receivers[0].inbound).await, Line::start(receivers[1].inbound).await];
+    let endpoints = receivers.iter().enumerate().map(|(index, receiver)| {
+        let addr = lines.get(index).map_or(receiver.inbound, |line| line.addr);
+        Endpoint { addr, ..world.meshed(receiver) }
+    });
+    let caller = world.caller(destination(Protocol::Http1, endpoints.collect()));
+    let ask = async || {
+        let mut client = connect(caller.outbound).await;
+        client.write_all(GET).await.unwrap();
+        assert_eq!(read_response(&mut client).await.1, b"app");
+    };
+    while lines.iter().any(|line| line.taken() == 0) {
+        ask().await;
+    }
+    lines.iter().for_each(Line::cut);
+    let began = Instant::now();
+    let mut asked = 0;
+    while began.elapsed() < Duration::from_millis(900) {
+        ask().await;
+        asked += 1;
+    }
+    let waited = caller.count("weft_retries_total", &[r#"reason="connect-timeout""#]);
+    assert!(asked > 40 && waited <= 2.0, "{waited} of {asked} waited, where each line is found out once");
+}
+
 #[tokio::test]
 async fn a_proxy_that_ends_while_it_is_asked_costs_no_request_that_may_be_sent_twice() {
     for (request, expected) in LOST {
