@@ -47,7 +47,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await kubectl('delete', 'namespace', NS, '--wait=false');
+  await kubectl('delete', 'namespace', NS, '--wait=false', '--ignore-not-found');
   await installGatewayApi();
 });
 
