@@ -1,13 +1,14 @@
-//! HTTP: serving and calling over hyper's connections, one pool per upstream, headers, and errors as responses.
+//! HTTP: serving over hyper's connections, calling over those of one pool per upstream, headers, and errors as responses.
 
 mod active;
 mod body;
 mod compare;
 mod connect_error;
 pub mod deadline;
+mod download;
 pub mod expect;
 pub mod framing;
-mod h1_pool;
+mod h1;
 mod h2_pool;
 pub mod headers;
 mod idle;
@@ -20,6 +21,7 @@ mod slow;
 mod tape;
 pub mod upgrade;
 mod upstream;
+mod upstream_error;
 mod verdict;
 pub mod via;
 
@@ -27,10 +29,12 @@ pub use active::{Active, Place};
 pub use body::{Body, End, Ending, Exchange, Upload};
 pub use compare::{Comparison, Side, Witness};
 pub use connect_error::ConnectError;
+pub use download::Download;
 pub use load::{Load, Pending};
 pub use seen::Seen;
 pub use tape::{REPLAY_LIMIT, Recorded, TooLong};
 pub use upstream::{Carry, Lease, Patience, SendError, Upstream, UpstreamKey, Upstreams, Wire};
+pub use upstream_error::UpstreamError;
 pub use verdict::{Pushback, Verdict, pushback, retry_after};
 
 /// Runs futures on the worker's own thread.

@@ -5,6 +5,7 @@ mod dial;
 mod prefixed;
 mod read_ahead;
 mod relay;
+mod scratch;
 mod stream;
 mod tunnel;
 
@@ -13,5 +14,6 @@ pub use dial::{CONNECT_TIMEOUT, within_connect_timeout};
 pub use prefixed::Prefixed;
 pub use read_ahead::ReadAhead;
 pub use relay::{Relayed, relay};
+pub use scratch::with_scratch;
 pub use stream::Stream;
 pub use tunnel::{TunnelError, encode_header, read_header};

@@ -18,7 +18,7 @@ use super::expect::Hold;
 use super::idle::Busy;
 use super::slow::Slow;
 use super::tape::{Playing, Recorded, TooLong};
-use super::{Lease, Pending, Witness};
+use super::{Download, Lease, Pending, UpstreamError, Witness};
 use crate::telemetry::Record;
 
 /// gRPC's DEADLINE_EXCEEDED.
@@ -51,7 +51,7 @@ pub struct Body {
 
 #[derive(Debug)]
 enum Kind {
-    Incoming(Incoming),
+    Download(Download),
     /// Boxed: rare.
     Slow(Box<Slow>),
     Text(Bytes),
@@ -91,7 +91,7 @@ pub enum End {
 #[derive(Debug, Error)]
 pub enum BodyError {
     #[error(transparent)]
-    Upstream(#[from] hyper::Error),
+    Upstream(#[from] UpstreamError),
     #[error("the deadline of the request has passed")]
     DeadlinePassed,
     #[error("nothing passed for as long as a request may be silent")]
@@ -244,11 +244,11 @@ impl Body {
     }
 
     /// Keeps `exchange` until the body has ended or was given up.
-    pub fn hold(incoming: Incoming, exchange: Exchange) -> Self {
+    pub fn hold(download: Download, exchange: Exchange) -> Self {
         if let Some(activity) = exchange.limit.as_ref().and_then(|limit| limit.activity()) {
             activity.seen();
         }
-        let mut body = Self { kind: Kind::Incoming(incoming), exchange: Some(exchange), busy: None };
+        let mut body = Self { kind: Kind::Download(download), exchange: Some(exchange), busy: None };
         if body.is_end_stream() {
             body.end();
         }
@@ -259,7 +259,7 @@ impl Body {
     pub fn slow(self, bytes_per_second: NonZeroU32, place: Place) -> Self {
         let Self { kind, exchange, busy } = self;
         let kind = match kind {
-            Kind::Incoming(incoming) => Kind::Slow(Box::new(Slow::new(incoming, bytes_per_second, place))),
+            Kind::Download(download) => Kind::Slow(Box::new(Slow::new(download, bytes_per_second, place))),
             Kind::Slow(_) | Kind::Text(_) | Kind::Empty => kind,
         };
         Self { kind, exchange, busy }
@@ -314,7 +314,7 @@ impl HttpBody for Body {
             return Poll::Ready(cut);
         }
         let frame = match &mut this.kind {
-            Kind::Incoming(incoming) => std::task::ready!(Pin::new(incoming).poll_frame(cx)),
+            Kind::Download(download) => std::task::ready!(Pin::new(download).poll_frame(cx)),
             Kind::Slow(slow) => std::task::ready!(Pin::new(&mut **slow).poll_frame(cx)),
             Kind::Text(text) => {
                 let text = std::mem::take(text);
@@ -357,7 +357,7 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Incoming(incoming) => incoming.is_end_stream(),
+            Kind::Download(download) => download.is_end_stream(),
             Kind::Slow(slow) => slow.is_end_stream(),
             Kind::Text(_) => false,
             Kind::Empty => true,
@@ -366,7 +366,7 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Incoming(incoming) => incoming.size_hint(),
+            Kind::Download(download) => download.size_hint(),
             Kind::Slow(slow) => slow.size_hint(),
             Kind::Text(text) => SizeHint::with_exact(text.len() as u64),
             Kind::Empty => SizeHint::with_exact(0),

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::EXPECT;
-use http::{Request, StatusCode, Version};
+use http::{Request, Version};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -16,6 +16,10 @@ use super::Upload;
 /// An upstream that says nothing this long may not know of expectations: the body is sent as if it had agreed. Callers
 /// do the same after as long (curl: 1 s).
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// With a request whose body is held: the upstream says through this that it wants it.
+#[derive(Clone, Debug, Default)]
+pub struct Agreement(Arc<Notify>);
 
 /// Ends when the body may be sent.
 pub struct Hold(Pin<Box<dyn Future<Output = ()>>>);
@@ -26,13 +30,9 @@ pub fn hold(request: &mut Request<Upload>) -> bool {
     if request.body().is_none() || request.version() != Version::HTTP_11 || !asks(request) {
         return false;
     }
-    let agreed = Arc::new(Notify::new());
-    let told = agreed.clone();
-    hyper::ext::on_informational(request, move |response| {
-        if response.status() == StatusCode::CONTINUE {
-            told.notify_one();
-        }
-    });
+    let agreement = Agreement::default();
+    let agreed = agreement.0.clone();
+    request.extensions_mut().insert(agreement);
     let hold = Hold(Box::pin(async move {
         let _ = timeout(PATIENCE, agreed.notified()).await;
     }));
@@ -43,6 +43,14 @@ pub fn hold(request: &mut Request<Upload>) -> bool {
 
 fn asks(request: &Request<Upload>) -> bool {
     request.headers().get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+// === impl Agreement ===
+
+impl Agreement {
+    pub fn give(&self) {
+        self.0.notify_one();
+    }
 }
 
 // === impl Hold ===

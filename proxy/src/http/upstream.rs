@@ -10,21 +10,17 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use http::header::TRANSFER_ENCODING;
-use http::{HeaderValue, Request, Response, Version};
-use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use http::{Request, Response, Version};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use super::h1_pool::H1Pool;
 use super::h2_pool::{Found, H2Pool, Opened, StreamPermit};
 use super::load::Load;
 use super::{
-    CONNECTION_WINDOW, ConnectError, LocalExec, MAX_FRAME, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW, Upload,
-    replay,
+    CONNECTION_WINDOW, ConnectError, Download, LocalExec, MAX_FRAME, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW,
+    Upload, UpstreamError, h1, replay,
 };
 use crate::identity::SpiffeId;
 use crate::socket;
@@ -76,7 +72,7 @@ pub struct Upstream {
     pub key: UpstreamKey,
     pub load: Load,
     dialer: Rc<Dialer>,
-    h1: H1Pool,
+    h1: h1::Pool,
     h2: H2Pool,
     used: Cell<Instant>,
     /// What it took to open the last HTTP/2 connection.
@@ -112,7 +108,7 @@ struct Dialer {
 pub enum Lease {
     H1 {
         upstream: Rc<Upstream>,
-        sender: http1::SendRequest<Upload>,
+        connection: Rc<h1::Connection>,
     },
     H2 {
         _permit: StreamPermit,
@@ -127,9 +123,9 @@ pub enum SendError {
     /// No connection; the request is untouched.
     Connect(ConnectError, Box<Request<Upload>>),
     /// The connection ended before a byte of the request was sent.
-    Unsent(hyper::Error, Box<Request<Upload>>),
+    Unsent(UpstreamError, Box<Request<Upload>>),
     /// The connection ended after, so the request may have been processed.
-    Lost(hyper::Error),
+    Lost(UpstreamError),
 }
 
 // === impl Upstreams ===
@@ -146,7 +142,7 @@ impl Upstreams {
                 key: key.clone(),
                 load: Load::default(),
                 dialer: self.dialer.clone(),
-                h1: H1Pool::default(),
+                h1: h1::Pool::default(),
                 h2: H2Pool::default(),
                 used: Cell::new(Instant::now()),
                 opened_in: Cell::default(),
@@ -174,7 +170,7 @@ impl Upstream {
         request: Request<Upload>,
         wire: Wire,
         patience: Patience,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Download>, Lease), SendError> {
         self.used.set(Instant::now());
         match wire {
             Wire::H1 => self.send_h1(request, patience.connect).await,
@@ -186,42 +182,46 @@ impl Upstream {
         self: &Rc<Self>,
         request: Request<Upload>,
         connect: Option<Duration>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Download>, Lease), SendError> {
         let mut request = request;
-        if let Some(sender) = self.h1.take() {
-            let copy = replay::copy_if_safe(&request);
-            // Closed while it was kept: the others of its age may be too, and a fresh connection costs no retry.
-            request = match (self.exchange_h1(sender, request).await, copy) {
-                (Err(SendError::Unsent(_, unsent)), _) => *unsent,
-                (Err(SendError::Lost(error)), Some(copy)) if replay::connection_ended(&error) => copy,
-                (result, _) => return result,
-            };
-            self.h1.clear();
+        if let Some(kept) = self.h1.take() {
+            let safe = replay::is_safe(&request);
+            match self.exchange_h1(kept, &mut request).await {
+                Ok(answered) => return Ok(answered),
+                // Closed while it was kept: the others of its age may be too, and a fresh connection costs no retry.
+                Err(failed) if failed.untouched || (safe && failed.error.connection_ended()) => {
+                    self.h1.clear()
+                }
+                Err(failed) => return Err(SendError::Lost(failed.error.into())),
+            }
         }
         // Boxed: dialling is rare, and would make the future of every request larger.
         match Box::pin(self.open_h1(Carry::H1, connect)).await {
-            Ok(sender) => self.exchange_h1(sender, request).await,
+            Ok(connection) => match self.exchange_h1(connection, &mut request).await {
+                Ok(answered) => Ok(answered),
+                Err(failed) if failed.untouched => {
+                    Err(SendError::Unsent(failed.error.into(), Box::new(request)))
+                }
+                Err(failed) => Err(SendError::Lost(failed.error.into())),
+            },
             Err(error) => Err(SendError::Connect(error, Box::new(request))),
         }
     }
 
     async fn exchange_h1(
         self: &Rc<Self>,
-        mut sender: http1::SendRequest<Upload>,
-        mut request: Request<Upload>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
-        frame_h1(&mut request);
-        match sender.try_send_request(request).await {
-            Ok(response) => Ok((response, Lease::H1 { upstream: self.clone(), sender })),
-            Err(error) => Err(error.into()),
-        }
+        connection: Rc<h1::Connection>,
+        request: &mut Request<Upload>,
+    ) -> Result<(Response<Download>, Lease), h1::Failed> {
+        let response = connection.exchange(request).await?;
+        Ok((response.map(Download::H1), Lease::H1 { upstream: self.clone(), connection }))
     }
 
     async fn send_h2(
         self: &Rc<Self>,
         mut request: Request<Upload>,
         patience: Patience,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Download>, Lease), SendError> {
         // The HTTP/2 client refuses a request without authority, unless it is forwarded HTTP/1.1.
         *request.version_mut() =
             if request.uri().authority().is_some() { Version::HTTP_2 } else { Version::HTTP_11 };
@@ -230,7 +230,7 @@ impl Upstream {
             Err(error) => return Err(SendError::Connect(error, Box::new(request))),
         };
         match permit.sender().try_send_request(request).await {
-            Ok(response) => Ok((response, Lease::H2 { _permit: permit })),
+            Ok(response) => Ok((response.map(Download::H2), Lease::H2 { _permit: permit })),
             Err(error) => Err(error.into()),
         }
     }
@@ -308,15 +308,8 @@ impl Upstream {
         &self,
         carry: Carry<'_>,
         connect: Option<Duration>,
-    ) -> Result<http1::SendRequest<Upload>, ConnectError> {
-        let stream = self.open(carry, connect).await?;
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| ConnectError::http(self.key.addr, &error))?;
-        drive(connection.with_upgrades());
-        Ok(sender)
+    ) -> Result<Rc<h1::Connection>, ConnectError> {
+        Ok(h1::Connection::new(self.open(carry, connect).await?))
     }
 
     /// Dials, and proves and checks identities where the upstream has one, all within `connect`; without it within the
@@ -362,13 +355,6 @@ impl Upstream {
     }
 }
 
-/// hyper would send a GET or HEAD without the body whose length it does not know.
-fn frame_h1(request: &mut Request<Upload>) {
-    if !request.body().is_none() && request.body().size_hint().exact().is_none() {
-        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-}
-
 /// Runs a connection until it ends. What goes wrong is told to the requests on it.
 fn drive<C, T>(connection: C)
 where
@@ -393,8 +379,8 @@ impl Patience {
 impl Lease {
     /// The response has ended as it should: the connection may be used again.
     pub fn release(self) {
-        if let Self::H1 { upstream, sender } = self {
-            upstream.h1.give_back(sender);
+        if let Self::H1 { upstream, connection } = self {
+            upstream.h1.give_back(connection);
         }
     }
 }
@@ -404,8 +390,8 @@ impl Lease {
 impl From<hyper::client::conn::TrySendError<Request<Upload>>> for SendError {
     fn from(mut error: hyper::client::conn::TrySendError<Request<Upload>>) -> Self {
         match error.take_message() {
-            Some(request) => Self::Unsent(error.into_error(), Box::new(request)),
-            None => Self::Lost(error.into_error()),
+            Some(request) => Self::Unsent(error.into_error().into(), Box::new(request)),
+            None => Self::Lost(error.into_error().into()),
         }
     }
 }

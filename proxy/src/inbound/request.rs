@@ -18,8 +18,8 @@ use crate::http::rescue::{Failure, rescue};
 use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::via::{add_forwarded, add_via};
 use crate::http::{
-    Body, Carry, ConnectError, Exchange, Lease, Patience, Pending, Seen, SendError, Upload, Upstream,
-    UpstreamKey, Wire, expect, replay,
+    Body, Carry, ConnectError, Download, Exchange, Lease, Patience, Pending, Seen, SendError, Upload,
+    Upstream, UpstreamError, UpstreamKey, Wire, expect, replay,
 };
 use crate::state::Workload;
 use crate::tcp::Bounds;
@@ -161,17 +161,17 @@ impl Connection {
         request: Request<Incoming>,
         mut record: Record,
     ) -> Result<Response<Body>, (Failure, Record)> {
-        let (caller, request) = ask(request);
+        let (caller, mut request) = ask(request);
         let pending = Pending::new(&self.application);
-        let mut sender = match self.application.open_h1(Carry::H1, None).await {
-            Ok(sender) => sender,
+        let connection = match self.application.open_h1(Carry::H1, None).await {
+            Ok(connection) => connection,
             Err(error) => return Err((self.failure_to_connect(error), record)),
         };
-        let response = match sender.send_request(request).await {
-            Ok(response) => response,
-            Err(error) => return Err((self.lost(error), record)),
+        let response = match connection.exchange(&mut request).await {
+            Ok(response) => response.map(Download::H1),
+            Err(failed) => return Err((self.lost(failed.error), record)),
         };
-        Ok(match agree(caller, response, &self.worker.drain, Bounds::default(), |_| {}) {
+        Ok(match agree(caller, response, connection, &self.worker.drain, Bounds::default(), |_| {}) {
             Answer::Agreed(agreed) => {
                 record.answered(agreed.status(), agreed.headers());
                 let mut agreed = agreed;
@@ -196,7 +196,7 @@ impl Connection {
         let (error, may_dial) = match error {
             SendError::Connect(error, _) => return self.failure_to_connect(error),
             SendError::Unsent(error, _) => (error, true),
-            SendError::Lost(error) if replay::caller_failed(&error) => return Failure::BadBody,
+            SendError::Lost(error) if error.caller_failed() => return Failure::BadBody,
             SendError::Lost(error) => (error, harmless),
         };
         if may_dial && let Err(gone) = self.application.open_h1(Carry::H1, None).await {
@@ -215,7 +215,7 @@ impl Connection {
     }
 
     /// The application's response as the caller's proxy sees it.
-    fn answer(&self, response: Response<Incoming>, mut exchange: Exchange) -> Response<Body> {
+    fn answer(&self, response: Response<Download>, mut exchange: Exchange) -> Response<Body> {
         let (mut head, body) = response.into_parts();
         let seen = Seen::of(&head.headers);
         strip_hop_by_hop(&mut head.headers, seen);
@@ -249,7 +249,8 @@ impl Connection {
         }
     }
 
-    fn lost(&self, error: hyper::Error) -> Failure {
-        Failure::Lost { destination: self.destination.clone(), addr: self.application.key.addr, error }
+    fn lost(&self, error: impl Into<UpstreamError>) -> Failure {
+        let addr = self.application.key.addr;
+        Failure::Lost { destination: self.destination.clone(), addr, error: error.into() }
     }
 }

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::attempts::Attempts;
@@ -13,10 +12,10 @@ use super::ejection::Outcome;
 use super::request::Connection;
 use crate::http::deadline::Deadline;
 use crate::http::headers::is_elsewhere;
-use crate::http::{Lease, Patience, Pending, Seen, SendError, Upload, Wire, replay};
+use crate::http::{Download, Lease, Patience, Pending, Seen, SendError, Upload, Wire, replay};
 use crate::state::Hedging;
 
-type Answered = Result<(Response<Incoming>, Lease), SendError>;
+type Answered = Result<(Response<Download>, Lease), SendError>;
 
 /// A request to be sent to the endpoint of the current attempt.
 pub(super) struct First {

@@ -25,7 +25,7 @@ use crate::http::headers::{
 };
 use crate::http::rescue::{Failure, rescue};
 use crate::http::via::add_via;
-use crate::http::{Body, Exchange, Pending, Seen, Upload, Wire, Witness, expect, framing};
+use crate::http::{Body, Download, Exchange, Pending, Seen, Upload, Wire, Witness, expect, framing};
 use crate::state::{Cors, DestinationView, PathMatch, Route, WeightedBackend};
 use crate::telemetry::{About, Direction, Record, Series};
 
@@ -366,7 +366,7 @@ pub(super) fn refusal(live: &Live, backend: usize) -> Option<Failure> {
 pub(super) fn answer(
     outbound: &Outbound,
     chosen: &Chosen,
-    response: Response<Incoming>,
+    response: Response<Download>,
     seen: Seen,
     mut exchange: Exchange,
 ) -> Response<Body> {

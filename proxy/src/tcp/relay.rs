@@ -3,7 +3,7 @@
 //! An idle connection holds no buffer: reads go into one scratch buffer per worker thread, and only what the other
 //! side did not take at once is kept with the connection.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -11,11 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-const SCRATCH: usize = 64 * 1024;
-
-thread_local! {
-    static SCRATCH_BUF: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
-}
+use super::with_scratch;
 
 /// Bytes carried so far, readable while the relay runs and after it failed.
 #[derive(Debug, Default)]
@@ -134,7 +130,7 @@ impl Half {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        SCRATCH_BUF.with_borrow_mut(|scratch| {
+        with_scratch(|scratch| {
             let mut buf = ReadBuf::new(scratch);
             let mut more = true;
             while more && self.ended.is_none() && buf.remaining() > 0 {

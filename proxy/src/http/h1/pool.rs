@@ -1,12 +1,12 @@
-//! Idle HTTP/1.1 connections to one upstream, the latest used first.
+//! Idle connections to one upstream, the latest used first.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::Upload;
+use super::Connection;
 
 /// Shorter than the keep-alive of common servers (Node.js: 5 s), so that we close first and no request meets a
 /// connection that its server is just closing.
@@ -15,40 +15,37 @@ const IDLE_LIMIT: Duration = Duration::from_secs(3);
 const MAX_IDLE: usize = 1024;
 
 #[derive(Debug, Default)]
-pub(super) struct H1Pool {
-    idle: RefCell<Vec<(SendRequest<Upload>, Instant)>>,
+pub struct Pool {
+    idle: RefCell<Vec<(Rc<Connection>, Instant)>>,
 }
 
-// === impl H1Pool ===
+// === impl Pool ===
 
-impl H1Pool {
+impl Pool {
     /// A connection that can take a request now. Looks no further than the first that can: with many idle connections,
     /// judging each of them would cost every request more than routing it.
-    pub fn take(&self) -> Option<SendRequest<Upload>> {
+    pub fn take(&self) -> Option<Rc<Connection>> {
         let mut idle = self.idle.borrow_mut();
         let now = Instant::now();
-        for at in (0..idle.len()).rev() {
-            let (sender, since) = &idle[at];
-            if sender.is_closed() || now.duration_since(*since) >= IDLE_LIMIT {
-                idle.remove(at);
-            } else if sender.is_ready() {
-                return Some(idle.remove(at).0);
-            } // Else it was given back a moment ago and is still finishing its last exchange.
+        while let Some((connection, since)) = idle.pop() {
+            if now.duration_since(since) < IDLE_LIMIT && connection.is_open() {
+                return Some(connection);
+            }
         }
         None
     }
 
-    pub fn give_back(&self, sender: SendRequest<Upload>) {
+    pub fn give_back(&self, connection: Rc<Connection>) {
         let mut idle = self.idle.borrow_mut();
-        if !sender.is_closed() && idle.len() < MAX_IDLE {
-            idle.push((sender, Instant::now()));
+        if connection.is_reusable() && idle.len() < MAX_IDLE {
+            idle.push((connection, Instant::now()));
         }
     }
 
     /// Closes what nobody took in time.
     pub fn sweep(&self) {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE_LIMIT);
+        idle.retain(|(connection, since)| since.elapsed() < IDLE_LIMIT && connection.is_open());
         if idle.is_empty() {
             idle.shrink_to_fit();
         }

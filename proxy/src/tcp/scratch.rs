@@ -1,0 +1,15 @@
+//! One buffer for each worker thread, for reads whose bytes are used or copied at once: so no connection needs one of its own.
+
+use std::cell::RefCell;
+
+/// Four TLS records.
+const SIZE: usize = 64 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SIZE].into_boxed_slice());
+}
+
+/// Lends the buffer to `use_it`, which must not ask for it again.
+pub fn with_scratch<R>(use_it: impl FnOnce(&mut [u8]) -> R) -> R {
+    BUFFER.with_borrow_mut(|buffer| use_it(buffer))
+}
