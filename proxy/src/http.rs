@@ -5,13 +5,12 @@ mod body;
 mod compare;
 mod connect_error;
 pub mod deadline;
-mod download;
 pub mod expect;
 pub mod framing;
 mod h1;
 mod h2_pool;
 pub mod headers;
-mod idle;
+mod incoming;
 mod load;
 pub mod replay;
 pub mod rescue;
@@ -21,21 +20,21 @@ mod slow;
 mod tape;
 pub mod upgrade;
 mod upstream;
-mod upstream_error;
 mod verdict;
 pub mod via;
+mod wire_error;
 
 pub use active::{Active, Place};
 pub use body::{Body, End, Ending, Exchange, Upload};
 pub use compare::{Comparison, Side, Witness};
 pub use connect_error::ConnectError;
-pub use download::Download;
+pub use incoming::Incoming;
 pub use load::{Load, Pending};
 pub use seen::Seen;
 pub use tape::{REPLAY_LIMIT, Recorded, TooLong};
 pub use upstream::{Carry, Lease, Patience, SendError, Upstream, UpstreamKey, Upstreams, Wire};
-pub use upstream_error::UpstreamError;
 pub use verdict::{Pushback, Verdict, pushback, retry_after};
+pub use wire_error::WireError;
 
 /// Runs futures on the worker's own thread.
 #[derive(Clone, Copy, Debug)]

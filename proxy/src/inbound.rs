@@ -13,7 +13,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use hyper::service::service_fn;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -122,11 +121,11 @@ impl Inbound {
     ) {
         let worker = self.worker.clone();
         let connection = Rc::new(request::Connection::new(&self, original, caller, peer, wire));
-        let service = service_fn(move |request| {
+        let respond = move |request| {
             let connection = connection.clone();
-            async move { Ok(connection.respond(request).await) }
-        });
-        if let Err(error) = server::serve(stream, wire, service, Some(&worker.drain)).await {
+            async move { connection.respond(request).await }
+        };
+        if let Err(error) = server::serve(stream, wire, respond, Some(&worker.drain)).await {
             tracing::debug!(%error, %original, peer = %peer.identity, "an inbound HTTP connection failed");
         }
     }

@@ -40,7 +40,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use hyper::service::service_fn;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -257,18 +256,18 @@ impl Outbound {
         let connection = Rc::new(request::Connection::new(self.clone(), original, view, wire));
         let ingress =
             ingress.then(|| Rc::new(ingress::Connection::new(self, original, connection.clone(), wire)));
-        let service = service_fn(move |request| {
+        let respond = move |request| {
             let (connection, ingress) = (connection.clone(), ingress.clone());
             async move {
-                Ok(match ingress {
+                match ingress {
                     None => connection.respond(request).await,
                     // Boxed: rare, and would make the future of every request larger.
                     Some(ingress) => Box::pin(async move { ingress.respond(request).await }).await,
-                })
+                }
             }
-        });
+        };
         // The application ends its own connections when it ends; a drain concerns callers of this pod.
-        if let Err(error) = server::serve(stream, wire, service, None).await {
+        if let Err(error) = server::serve(stream, wire, respond, None).await {
             tracing::debug!(%error, %original, "an outbound HTTP connection failed");
         }
     }

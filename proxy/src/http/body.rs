@@ -8,17 +8,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::active::Place;
 use super::deadline::{Activity, Limit, Passed};
 use super::expect::Hold;
-use super::idle::Busy;
 use super::slow::Slow;
 use super::tape::{Playing, Recorded, TooLong};
-use super::{Download, Lease, Pending, UpstreamError, Witness};
+use super::{Incoming, Lease, Pending, WireError, Witness};
 use crate::telemetry::Record;
 
 /// gRPC's DEADLINE_EXCEEDED.
@@ -45,13 +43,11 @@ enum Source {
 pub struct Body {
     kind: Kind,
     exchange: Option<Exchange>,
-    /// Says that the connection it is for is not idle.
-    busy: Option<Busy>,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Download(Download),
+    Incoming(Incoming),
     /// Boxed: rare.
     Slow(Box<Slow>),
     Text(Bytes),
@@ -91,7 +87,7 @@ pub enum End {
 #[derive(Debug, Error)]
 pub enum BodyError {
     #[error(transparent)]
-    Upstream(#[from] UpstreamError),
+    Upstream(#[from] WireError),
     #[error("the deadline of the request has passed")]
     DeadlinePassed,
     #[error("nothing passed for as long as a request may be silent")]
@@ -179,12 +175,12 @@ impl From<Recorded> for Upload {
 
 impl HttpBody for Upload {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = WireError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
         match self.0.as_deref_mut() {
             Some(Source::Once(incoming)) => Pin::new(incoming).poll_frame(cx),
             Some(Source::Again(playing)) => playing.poll_frame(cx),
@@ -230,25 +226,21 @@ impl HttpBody for Upload {
 impl Body {
     /// Nothing.
     pub fn empty() -> Self {
-        Self { kind: Kind::Empty, exchange: None, busy: None }
+        Self { kind: Kind::Empty, exchange: None }
     }
 
     /// One chunk.
     pub fn text(text: impl Into<Bytes>) -> Self {
         let text = text.into();
-        Self {
-            kind: if text.is_empty() { Kind::Empty } else { Kind::Text(text) },
-            exchange: None,
-            busy: None,
-        }
+        Self { kind: if text.is_empty() { Kind::Empty } else { Kind::Text(text) }, exchange: None }
     }
 
     /// Keeps `exchange` until the body has ended or was given up.
-    pub fn hold(download: Download, exchange: Exchange) -> Self {
+    pub fn hold(incoming: Incoming, exchange: Exchange) -> Self {
         if let Some(activity) = exchange.limit.as_ref().and_then(|limit| limit.activity()) {
             activity.seen();
         }
-        let mut body = Self { kind: Kind::Download(download), exchange: Some(exchange), busy: None };
+        let mut body = Self { kind: Kind::Incoming(incoming), exchange: Some(exchange) };
         if body.is_end_stream() {
             body.end();
         }
@@ -257,17 +249,12 @@ impl Body {
 
     /// The same body, no faster than this; `place` is kept until it has ended or was given up.
     pub fn slow(self, bytes_per_second: NonZeroU32, place: Place) -> Self {
-        let Self { kind, exchange, busy } = self;
+        let Self { kind, exchange } = self;
         let kind = match kind {
-            Kind::Download(download) => Kind::Slow(Box::new(Slow::new(download, bytes_per_second, place))),
+            Kind::Incoming(incoming) => Kind::Slow(Box::new(Slow::new(incoming, bytes_per_second, place))),
             Kind::Slow(_) | Kind::Text(_) | Kind::Empty => kind,
         };
-        Self { kind, exchange, busy }
-    }
-
-    /// Keeps `busy` until all of the body has been taken or given up.
-    pub fn keep_busy(&mut self, busy: Busy) {
-        self.busy = Some(busy);
+        Self { kind, exchange }
     }
 
     /// Whether a bound has passed; then what is left is given up, and this is how the caller is told.
@@ -314,7 +301,7 @@ impl HttpBody for Body {
             return Poll::Ready(cut);
         }
         let frame = match &mut this.kind {
-            Kind::Download(download) => std::task::ready!(Pin::new(download).poll_frame(cx)),
+            Kind::Incoming(incoming) => std::task::ready!(Pin::new(incoming).poll_frame(cx)),
             Kind::Slow(slow) => std::task::ready!(Pin::new(&mut **slow).poll_frame(cx)),
             Kind::Text(text) => {
                 let text = std::mem::take(text);
@@ -357,7 +344,7 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Download(download) => download.is_end_stream(),
+            Kind::Incoming(incoming) => incoming.is_end_stream(),
             Kind::Slow(slow) => slow.is_end_stream(),
             Kind::Text(_) => false,
             Kind::Empty => true,
@@ -366,7 +353,7 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Download(download) => download.size_hint(),
+            Kind::Incoming(incoming) => incoming.size_hint(),
             Kind::Slow(slow) => slow.size_hint(),
             Kind::Text(text) => SizeHint::with_exact(text.len() as u64),
             Kind::Empty => SizeHint::with_exact(0),

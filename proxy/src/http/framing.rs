@@ -1,6 +1,6 @@
 //! What a message must be before it is forwarded: framed and addressed in one way only.
 //!
-//! Two parties that read one message differently are how requests are smuggled. hyper refuses what is malformed; this
+//! Two parties that read one message differently are how requests are smuggled. Who reads it refuses what is malformed; this
 //! refuses what is well formed and would not be the same message behind the proxy (RFC 9112 3.2, 6.1 and 7; RFC 9113 8.3.1).
 
 use std::net::SocketAddr;
@@ -94,14 +94,7 @@ pub fn usable<B: Body>(response: &Response<B>) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// HTTP/1.0 knows no chunks: what has no length ends with its connection, also where the caller asked to keep that.
-pub fn answer_http10<B: Body>(response: &mut Response<B>) {
-    if response.body().size_hint().exact().is_none() {
-        *response.version_mut() = Version::HTTP_10;
-    }
-}
-
-/// hyper undoes `chunked`; another coding would stay in the body with nothing to tell of it.
+/// `chunked` is undone where the message is read; another coding would stay in the body with nothing to tell of it.
 fn only_chunked(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let first = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));

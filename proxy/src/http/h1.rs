@@ -1,21 +1,27 @@
-//! HTTP/1.1 (RFC 9112) towards an upstream: one request at a time on each connection, without a task of its own.
+//! HTTP/1.1 (RFC 9112), both sides of it: one exchange at a time on each connection.
 //!
-//! hyper's client drives each connection by a task and hands requests to it through a channel: two wake-ups for each request, and
-//! some 40 KB for each connection in buffers and channel (docs/memory.md). Here whoever waits for the answer reads it, through a
-//! buffer that all connections of the worker share, so that an idle connection is little more than its socket.
+//! hyper drives each connection to an upstream by a task and hands requests to it through a channel, and keeps two buffers for each
+//! connection of either side: two wake-ups for each request, 20 KB for each caller and 40 KB for each connection to an
+//! application (docs/memory.md). Here whoever waits for a message reads it, through a buffer that all connections of the
+//! worker share, and a connection between two exchanges is little more than its socket.
 
 mod chunks;
-mod connection;
+mod client;
 mod encode;
 mod error;
-mod head;
+mod framing;
 mod incoming;
+mod io;
 mod pool;
+mod request_head;
+mod response_head;
 mod sending;
+mod server;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Connection, Failed};
+pub use client::{Connection, Failed};
 pub use error::Error;
 pub use incoming::Incoming;
 pub(super) use pool::Pool;
+pub use server::serve;

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::body::GRPC_DEADLINE_EXCEEDED;
 use super::framing::{Refused, Unusable};
-use super::{Body, ConnectError, UpstreamError};
+use super::{Body, ConnectError, WireError};
 use crate::names::REASON_HEADER;
 
 /// gRPC's UNAVAILABLE: the caller may try again.
@@ -32,7 +32,7 @@ pub enum Failure {
     #[error("{destination}: {error}")]
     Connect { destination: String, error: ConnectError },
     #[error("{destination}: the connection to {addr} ended before the response: {error}")]
-    Lost { destination: String, addr: SocketAddr, error: UpstreamError },
+    Lost { destination: String, addr: SocketAddr, error: WireError },
     #[error("{destination}: too much is under way by route {route} ({reason})")]
     Overloaded { destination: String, route: String, reason: &'static str },
     #[error(

@@ -2,17 +2,17 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::{http1, http2};
-use hyper::service::{Service, service_fn};
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::idle::{Activity, Answering, Watched};
-use super::{Body, CONNECTION_WINDOW, LocalExec, MAX_HEAD, MAX_STREAMS, SEND_BUFFER, STREAM_WINDOW, Wire};
+use super::{
+    Body, CONNECTION_WINDOW, Incoming, LocalExec, MAX_HEAD, MAX_STREAMS, SEND_BUFFER, STREAM_WINDOW, Upload,
+    Wire, WireError, h1,
+};
 use crate::drain::Drain;
 use crate::tcp::Stream;
 
@@ -22,65 +22,34 @@ const LATE_GRACE: Duration = Duration::from_secs(1);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves requests with `service`. With `drain`, the connection is asked to end when draining starts: GOAWAY, or
+/// Answers requests with `respond`. With `drain`, the connection is asked to end when draining starts: GOAWAY, or
 /// `Connection: close` with the next response.
-pub async fn serve<S>(stream: Stream, wire: Wire, service: S, drain: Option<&Drain>) -> hyper::Result<()>
+pub async fn serve<S, F>(
+    stream: Stream,
+    wire: Wire,
+    respond: S,
+    drain: Option<&Drain>,
+) -> Result<(), WireError>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + 'static,
+    S: Fn(Request<Upload>) -> F + 'static,
+    F: Future<Output = Response<Body>> + 'static,
 {
     match wire {
-        Wire::H1 => serve_h1(stream, service, drain).await,
+        Wire::H1 => Ok(h1::serve(stream, respond, asked_to_end(drain)).await?),
         // Boxed: connections of HTTP/2 are few, and would make those of HTTP/1.1 larger.
-        Wire::H2 => Box::pin(serve_h2(stream, service, drain)).await,
+        Wire::H2 => Ok(Box::pin(serve_h2(stream, respond, drain)).await?),
     }
 }
 
-/// While the connection is idle, only the socket and the service are kept, see [`super::idle`].
-async fn serve_h1<S>(stream: Stream, service: S, drain: Option<&Drain>) -> hyper::Result<()>
+async fn serve_h2<S, F>(stream: Stream, respond: S, drain: Option<&Drain>) -> hyper::Result<()>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + 'static,
+    S: Fn(Request<Upload>) -> F + 'static,
+    F: Future<Output = Response<Body>> + 'static,
 {
-    let activity = Arc::new(Activity::default());
-    let watched = activity.clone();
-    let mut service = service_fn(move |request: Request<Incoming>| {
-        let busy = watched.begin(!request.body().is_end_stream());
-        Answering::new(service.call(request), busy)
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let answer = respond(request.map(|body| Incoming::H2(body).into()));
+        async move { Ok::<_, Infallible>(answer.await) }
     });
-    // TLS may hold bytes that no socket tells of.
-    let plain = matches!(stream, Stream::Plain(_));
-    let mut stream = stream;
-    loop {
-        let connection = http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .auto_date_header(false)
-            // An application may keep a connection idle as long as it likes.
-            .header_read_timeout(None)
-            .serve_connection(TokioIo::new(Watched { stream, activity: activity.clone() }), service)
-            .with_upgrades();
-        // Boxed, so that it can go while the connection is idle.
-        let mut connection = Box::new(connection);
-        tokio::select! {
-            result = Pin::new(&mut *connection) => return result,
-            () = asked_to_end(drain) => {
-                Pin::new(&mut *connection).graceful_shutdown();
-                return connection.await;
-            }
-            () = activity.ended(), if plain => {}
-        }
-        let Some(parts) = connection.into_parts() else { return Ok(()) };
-        service = parts.service;
-        stream = parts.io.into_inner().stream.again(parts.read_buf);
-        tokio::select! {
-            () = stream.readable() => {}
-            () = asked_to_end(drain) => return Ok(()),
-        }
-    }
-}
-
-async fn serve_h2<S>(stream: Stream, service: S, drain: Option<&Drain>) -> hyper::Result<()>
-where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + 'static,
-{
     let connection = http2::Builder::new(LocalExec)
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::Download;
+use super::Incoming;
 use super::active::Place;
 
 /// Pieces a second; smaller ones would cost more timers than a person could tell.
@@ -17,7 +17,7 @@ const PIECES: u32 = 10;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Slow<B = Download> {
+pub struct Slow<B = Incoming> {
     body: B,
     bytes_per_second: NonZeroU32,
     /// What has come and may not go on yet. Nothing is read while there is some, so that the sender is slowed down too.

@@ -6,9 +6,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::{Bytes, Incoming};
 use tokio::sync::oneshot;
+
+use super::{Incoming, WireError};
 
 /// What is kept of a body at most; a longer one is sent once.
 pub const REPLAY_LIMIT: usize = 64 * 1024;
@@ -104,7 +106,7 @@ impl Playing {
     }
 
     /// The next frame. A reading that another has overtaken gets no more: its stream was given up.
-    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
         let tape = &self.tape;
         let reading = *self.reading.get_or_insert_with(|| {
             tape.readings.set(tape.readings.get() + 1);

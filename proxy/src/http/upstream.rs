@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use super::h2_pool::{Found, H2Pool, Opened, StreamPermit};
 use super::load::Load;
 use super::{
-    CONNECTION_WINDOW, ConnectError, Download, LocalExec, MAX_FRAME, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW,
-    Upload, UpstreamError, h1, replay,
+    CONNECTION_WINDOW, ConnectError, Incoming, LocalExec, MAX_FRAME, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW,
+    Upload, WireError, h1, replay,
 };
 use crate::identity::SpiffeId;
 use crate::socket;
@@ -123,9 +123,9 @@ pub enum SendError {
     /// No connection; the request is untouched.
     Connect(ConnectError, Box<Request<Upload>>),
     /// The connection ended before a byte of the request was sent.
-    Unsent(UpstreamError, Box<Request<Upload>>),
+    Unsent(WireError, Box<Request<Upload>>),
     /// The connection ended after, so the request may have been processed.
-    Lost(UpstreamError),
+    Lost(WireError),
 }
 
 // === impl Upstreams ===
@@ -170,7 +170,7 @@ impl Upstream {
         request: Request<Upload>,
         wire: Wire,
         patience: Patience,
-    ) -> Result<(Response<Download>, Lease), SendError> {
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
         self.used.set(Instant::now());
         match wire {
             Wire::H1 => self.send_h1(request, patience.connect).await,
@@ -182,7 +182,7 @@ impl Upstream {
         self: &Rc<Self>,
         request: Request<Upload>,
         connect: Option<Duration>,
-    ) -> Result<(Response<Download>, Lease), SendError> {
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
         let mut request = request;
         if let Some(kept) = self.h1.take() {
             let safe = replay::is_safe(&request);
@@ -212,16 +212,16 @@ impl Upstream {
         self: &Rc<Self>,
         connection: Rc<h1::Connection>,
         request: &mut Request<Upload>,
-    ) -> Result<(Response<Download>, Lease), h1::Failed> {
+    ) -> Result<(Response<Incoming>, Lease), h1::Failed> {
         let response = connection.exchange(request).await?;
-        Ok((response.map(Download::H1), Lease::H1 { upstream: self.clone(), connection }))
+        Ok((response.map(Incoming::H1), Lease::H1 { upstream: self.clone(), connection }))
     }
 
     async fn send_h2(
         self: &Rc<Self>,
         mut request: Request<Upload>,
         patience: Patience,
-    ) -> Result<(Response<Download>, Lease), SendError> {
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
         // The HTTP/2 client refuses a request without authority, unless it is forwarded HTTP/1.1.
         *request.version_mut() =
             if request.uri().authority().is_some() { Version::HTTP_2 } else { Version::HTTP_11 };
@@ -230,7 +230,7 @@ impl Upstream {
             Err(error) => return Err(SendError::Connect(error, Box::new(request))),
         };
         match permit.sender().try_send_request(request).await {
-            Ok(response) => Ok((response.map(Download::H2), Lease::H2 { _permit: permit })),
+            Ok(response) => Ok((response.map(Incoming::H2), Lease::H2 { _permit: permit })),
             Err(error) => Err(error.into()),
         }
     }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use http::header::HOST;
 use http::{Request, Response, Version};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::Inbound;
@@ -18,8 +17,8 @@ use crate::http::rescue::{Failure, rescue};
 use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::via::{add_forwarded, add_via};
 use crate::http::{
-    Body, Carry, ConnectError, Download, Exchange, Lease, Patience, Pending, Seen, SendError, Upload,
-    Upstream, UpstreamError, UpstreamKey, Wire, expect, replay,
+    Body, Carry, ConnectError, Exchange, Incoming, Lease, Patience, Pending, Seen, SendError, Upload,
+    Upstream, UpstreamKey, Wire, WireError, expect, replay,
 };
 use crate::state::Workload;
 use crate::tcp::Bounds;
@@ -80,7 +79,7 @@ impl Connection {
     }
 
     /// Answers one request, with the application's response or with why there is none.
-    pub async fn respond(&self, mut request: Request<Incoming>) -> Response<Body> {
+    pub async fn respond(&self, mut request: Request<Upload>) -> Response<Body> {
         let started = Instant::now();
         let mut record = self.series.begin(started);
         record.about(&request);
@@ -113,13 +112,13 @@ impl Connection {
 
     async fn carry(
         &self,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         seen: Seen,
         mut record: Record,
         started: Instant,
         grpc: bool,
     ) -> Result<Response<Body>, (Failure, Record)> {
-        let mut request = request.map(Upload::from);
+        let mut request = request;
         strip_hop_by_hop(request.headers_mut(), seen);
         let overdue = || Failure::DeadlinePassed { destination: self.destination.clone() };
         let mut limit = None;
@@ -158,7 +157,7 @@ impl Connection {
 
     async fn upgrade(
         &self,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         mut record: Record,
     ) -> Result<Response<Body>, (Failure, Record)> {
         let (caller, mut request) = ask(request);
@@ -168,7 +167,7 @@ impl Connection {
             Err(error) => return Err((self.failure_to_connect(error), record)),
         };
         let response = match connection.exchange(&mut request).await {
-            Ok(response) => response.map(Download::H1),
+            Ok(response) => response.map(Incoming::H1),
             Err(failed) => return Err((self.lost(failed.error), record)),
         };
         Ok(match agree(caller, response, connection, &self.worker.drain, Bounds::default(), |_| {}) {
@@ -215,7 +214,7 @@ impl Connection {
     }
 
     /// The application's response as the caller's proxy sees it.
-    fn answer(&self, response: Response<Download>, mut exchange: Exchange) -> Response<Body> {
+    fn answer(&self, response: Response<Incoming>, mut exchange: Exchange) -> Response<Body> {
         let (mut head, body) = response.into_parts();
         let seen = Seen::of(&head.headers);
         strip_hop_by_hop(&mut head.headers, seen);
@@ -232,7 +231,7 @@ impl Connection {
     }
 
     /// Tells the application by whom the request came, where the mesh wants that.
-    fn tell(&self, request: &mut Request<Incoming>) {
+    fn tell(&self, request: &mut Request<Upload>) {
         let (via, forwarded) = {
             let workload = self.worker.workload.borrow();
             (workload.via, workload.forwarded)
@@ -249,7 +248,7 @@ impl Connection {
         }
     }
 
-    fn lost(&self, error: impl Into<UpstreamError>) -> Failure {
+    fn lost(&self, error: impl Into<WireError>) -> Failure {
         let addr = self.application.key.addr;
         Failure::Lost { destination: self.destination.clone(), addr, error: error.into() }
     }

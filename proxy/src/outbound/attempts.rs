@@ -21,7 +21,7 @@ use crate::http::deadline::{Limit, Passed};
 use crate::http::framing::Unusable;
 use crate::http::rescue::Failure;
 use crate::http::{
-    ConnectError, Download, Ending, Patience, Pushback, SendError, Upload, UpstreamError, Verdict, pushback,
+    ConnectError, Ending, Incoming, Patience, Pushback, SendError, Upload, Verdict, WireError, pushback,
     replay, retry_after,
 };
 use crate::state::{HedgeAfter, Hedging, Retries};
@@ -197,7 +197,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// The current attempt was answered. What is good so far may still end badly: see [`Self::ending`].
-    pub fn judge_answer(&mut self, response: &Response<Download>) {
+    pub fn judge_answer(&mut self, response: &Response<Incoming>) {
         if self.endpoint().watched.is_none() && self.passes.is_empty() {
             return;
         }
@@ -276,7 +276,7 @@ impl<'a> Attempts<'a> {
 
     /// Whether a request that was lost goes elsewhere though nobody asked: its server did not look at it, or it changes
     /// nothing. A route that has retries says itself what it wants, within its budget (ADR 5).
-    fn is_harmless(&self, ended: Ended, error: &UpstreamError, spare: Option<&Request<Upload>>) -> bool {
+    fn is_harmless(&self, ended: Ended, error: &WireError, spare: Option<&Request<Upload>>) -> bool {
         let Some(spare) = spare.filter(|spare| spare.body().is_whole()) else { return false };
         let unacted = ended == Ended::Refused || (error.connection_ended() && replay::is_safe(spare));
         self.policy.is_none() && unacted
@@ -314,7 +314,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// What `response`, which came after `latency`, says about its endpoint.
-    pub fn observe(&self, response: &Response<Download>, latency: Duration, grpc: bool) {
+    pub fn observe(&self, response: &Response<Incoming>, latency: Duration, grpc: bool) {
         let endpoint = self.endpoint();
         let verdict = Verdict::of_head(response.status(), response.headers(), grpc);
         endpoint.upstream.load.observe_verdict(verdict, latency);
@@ -329,7 +329,7 @@ impl<'a> Attempts<'a> {
     /// The request for another attempt, if the route does not want this response.
     pub async fn answered(
         &mut self,
-        response: &Response<Download>,
+        response: &Response<Incoming>,
         spare: Option<Request<Upload>>,
         limit: &Option<Box<Limit>>,
     ) -> Option<Request<Upload>> {
@@ -464,13 +464,13 @@ impl<'a> Attempts<'a> {
 }
 
 /// What a response that says no asks of the next try, in the terms of gRPC or of HTTP.
-fn asked_of_retries(response: &Response<Download>) -> Option<Pushback> {
+fn asked_of_retries(response: &Response<Incoming>) -> Option<Pushback> {
     let headers = response.headers();
     let http = || retry_after(headers).filter(|_| !response.status().is_success()).map(Pushback::After);
     pushback(headers).or_else(http)
 }
 
 /// What a response says in gRPC's terms, where its head does.
-fn grpc_status(response: &Response<Download>) -> Option<u16> {
+fn grpc_status(response: &Response<Incoming>) -> Option<u16> {
     response.headers().get("grpc-status")?.to_str().ok()?.parse().ok()
 }

@@ -12,10 +12,10 @@ use super::ejection::Outcome;
 use super::request::Connection;
 use crate::http::deadline::Deadline;
 use crate::http::headers::is_elsewhere;
-use crate::http::{Download, Lease, Patience, Pending, Seen, SendError, Upload, Wire, replay};
+use crate::http::{Incoming, Lease, Patience, Pending, Seen, SendError, Upload, Wire, replay};
 use crate::state::Hedging;
 
-type Answered = Result<(Response<Download>, Lease), SendError>;
+type Answered = Result<(Response<Incoming>, Lease), SendError>;
 
 /// A request to be sent to the endpoint of the current attempt.
 pub(super) struct First {

@@ -11,12 +11,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Request, Response, header};
-use hyper::body::Incoming;
 
 use super::{Outbound, request};
 use crate::http::headers::is_grpc;
 use crate::http::rescue::{Failure, rescue};
-use crate::http::{Body, Wire};
+use crate::http::{Body, Upload, Wire};
 use crate::state::{Resolution, Subscription};
 use crate::telemetry::Direction;
 
@@ -58,7 +57,7 @@ impl Connection {
     }
 
     /// Answers one request as a connection to the Service it means would.
-    pub async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+    pub async fn respond(&self, request: Request<Upload>) -> Response<Body> {
         let Some(host) = service_host(&request) else { return self.by_address.respond(request).await };
         let known = self.by_host.borrow().get(&*host).cloned();
         let connection = match known {

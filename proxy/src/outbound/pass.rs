@@ -1,17 +1,15 @@
 //! Connections to what the mesh does not know, or could not be asked about.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use hyper::service::service_fn;
 use tokio::net::TcpStream;
 
 use crate::detect::{DETECT_TIMEOUT, Sniffed, sniff};
 use crate::http::headers::is_grpc;
 use crate::http::rescue::{Failure, rescue};
-use crate::http::{Wire, server};
+use crate::http::{Upload, Wire, server};
 use crate::socket;
 use crate::state::OutboundPolicy;
 use crate::tcp::{CONNECT_TIMEOUT, Prefixed, Stream, relay, within_connect_timeout};
@@ -74,12 +72,11 @@ async fn refuse(worker: &Worker, mut tcp: TcpStream, failure: Failure) {
         _ => return,
     };
     let failure = std::rc::Rc::new(failure);
-    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        let response = rescue(&failure, is_grpc(request.headers()));
-        async move { Ok::<_, Infallible>(response) }
-    });
+    let respond = move |request: http::Request<Upload>| {
+        std::future::ready(rescue(&failure, is_grpc(request.headers())))
+    };
     let stream = Stream::from(Prefixed::new(seen.freeze(), tcp));
-    if let Err(error) = server::serve(stream, wire, service, None).await {
+    if let Err(error) = server::serve(stream, wire, respond, None).await {
         tracing::debug!(%error, "a refused connection failed");
     }
 }

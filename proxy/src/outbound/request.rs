@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue, Request, Response, Version};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::attempts::Attempts;
@@ -25,7 +24,7 @@ use crate::http::headers::{
 };
 use crate::http::rescue::{Failure, rescue};
 use crate::http::via::add_via;
-use crate::http::{Body, Download, Exchange, Pending, Seen, Upload, Wire, Witness, expect, framing};
+use crate::http::{Body, Exchange, Incoming, Pending, Seen, Upload, Wire, Witness, expect, framing};
 use crate::state::{Cors, DestinationView, PathMatch, Route, WeightedBackend};
 use crate::telemetry::{About, Direction, Record, Series};
 
@@ -75,11 +74,10 @@ impl Connection {
     }
 
     /// Answers one request, with the upstream's response or with why there is none.
-    pub async fn respond(&self, mut request: Request<Incoming>) -> Response<Body> {
+    pub async fn respond(&self, mut request: Request<Upload>) -> Response<Body> {
         let started = Instant::now();
         let seen = Seen::of(request.headers());
         let grpc = seen.any(Seen::CONTENT_TYPE) && is_grpc(request.headers());
-        let http10 = request.version() == Version::HTTP_10;
         let admitted = framing::admit(&mut request, self.original).map_err(|refused| {
             let record = self.live().series_without_endpoint(&self.outbound.worker.metrics, None, None);
             let mut record = record.begin(started);
@@ -90,7 +88,7 @@ impl Connection {
             let version = request.version();
             add_via(request.headers_mut(), version);
         }
-        let mut response = match admitted.and_then(|()| self.choose(&request, started)) {
+        match admitted.and_then(|()| self.choose(&request, started)) {
             Ok(Choice::Answer(response)) => *response,
             Ok(Choice::Send(chosen)) => {
                 let result = match refusal(&chosen.live, chosen.backend) {
@@ -110,11 +108,7 @@ impl Connection {
                 })
             }
             Err(failed) => self.rescued(failed, grpc),
-        };
-        if http10 {
-            framing::answer_http10(&mut response);
         }
-        response
     }
 
     /// The answer to a request that failed.
@@ -138,7 +132,7 @@ impl Connection {
         }
     }
 
-    fn choose(&self, request: &Request<Incoming>, started: Instant) -> Result<Choice, Failed> {
+    fn choose(&self, request: &Request<Upload>, started: Instant) -> Result<Choice, Failed> {
         let live = self.live();
         let destination = &live.destination;
         let record = |route, backend| {
@@ -189,7 +183,7 @@ impl Connection {
         Ok(Choice::Send(Chosen { live, taken, share, backend, home, origin, key, about }))
     }
 
-    fn key(&self, live: &Live, request: &Request<Incoming>) -> Option<u64> {
+    fn key(&self, live: &Live, request: &Request<Upload>) -> Option<u64> {
         let inputs = &live.destination.load_balancer.hash;
         if inputs.is_empty() {
             return None;
@@ -200,12 +194,12 @@ impl Connection {
     async fn carry(
         &self,
         chosen: &Chosen,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         mut seen: Seen,
         started: Instant,
         grpc: bool,
     ) -> Result<Response<Body>, Failed> {
-        let mut request = request.map(Upload::from);
+        let mut request = request;
         strip_hop_by_hop(request.headers_mut(), seen);
         let timeouts = chosen.route().timeouts;
         let metrics = &self.outbound.worker.metrics;
@@ -366,7 +360,7 @@ pub(super) fn refusal(live: &Live, backend: usize) -> Option<Failure> {
 pub(super) fn answer(
     outbound: &Outbound,
     chosen: &Chosen,
-    response: Response<Download>,
+    response: Response<Incoming>,
     seen: Seen,
     mut exchange: Exchange,
 ) -> Response<Body> {

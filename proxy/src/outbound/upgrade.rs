@@ -1,7 +1,6 @@
 //! Requests that leave HTTP get a connection of their own.
 
 use http::{Request, Response, Version};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::attempts::Attempts;
@@ -12,14 +11,14 @@ use crate::http::headers::PROTO_HEADER;
 use crate::http::rescue::Failure;
 use crate::http::upgrade::{Answer, agree, ask};
 use crate::http::via::add_via;
-use crate::http::{Body, Carry, Download, Exchange, Lease, Pending, Seen, Wire};
+use crate::http::{Body, Carry, Exchange, Incoming, Lease, Pending, Seen, Upload, Wire};
 use crate::telemetry::Direction;
 
 /// Sends `request` over a fresh connection, and ties both connections together when the upstream agrees.
 pub(super) async fn carry(
     outbound: &Outbound,
     chosen: &Chosen,
-    request: Request<Incoming>,
+    request: Request<Upload>,
     started: Instant,
 ) -> Result<Response<Body>, Failed> {
     let timeouts = chosen.route().timeouts;
@@ -42,7 +41,7 @@ pub(super) async fn carry(
         }
     };
     let response = match connection.exchange(&mut request).await {
-        Ok(response) => response.map(Download::H1),
+        Ok(response) => response.map(Incoming::H1),
         Err(failed) => {
             attempts.judge(Outcome::Local);
             let addr = attempts.endpoint().upstream.key.addr;

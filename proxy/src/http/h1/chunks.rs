@@ -5,7 +5,7 @@ use http::HeaderMap;
 use httparse::Status;
 
 use super::Error;
-use super::head;
+use super::framing;
 
 /// A chunk's size with its extensions, which nobody uses.
 const MAX_SIZE_LINE: usize = 4 * 1024;
@@ -40,17 +40,15 @@ impl Chunks {
             match *self {
                 Self::Size => match httparse::parse_chunk_size(unread) {
                     Err(_) => return Err(Error::Malformed("a chunk without a valid size")),
-                    Ok(Status::Partial) if unread.len() > MAX_SIZE_LINE => {
-                        return Err(Error::Malformed("a chunk with too long an extension"));
-                    }
-                    Ok(Status::Partial) => return Ok(Part::Missing),
+                    Ok(Status::Partial) if unread.len() <= MAX_SIZE_LINE => return Ok(Part::Missing),
                     Ok(Status::Complete((line, _))) if has_bare_line_feed(&unread[..line]) => {
                         return Err(Error::Malformed("a chunk's extension with LF alone"));
                     }
-                    Ok(Status::Complete((line, size))) => {
+                    Ok(Status::Complete((line, size))) if line <= MAX_SIZE_LINE => {
                         unread.advance(line);
                         *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
                     }
+                    Ok(_) => return Err(Error::Malformed("a chunk with too long an extension")),
                 },
                 Self::Data(left) => {
                     if unread.is_empty() {
@@ -74,7 +72,7 @@ impl Chunks {
                     Some(_) => return Err(Error::Malformed("a chunk longer than its size")),
                 },
                 Self::Trailers => {
-                    let mut fields = [httparse::EMPTY_HEADER; head::MAX_FIELDS];
+                    let mut fields = [httparse::EMPTY_HEADER; framing::MAX_FIELDS];
                     return match httparse::parse_headers(unread, &mut fields)? {
                         Status::Partial if unread.len() > MAX_TRAILERS => {
                             Err(Error::Malformed("trailers that are too long"))
@@ -84,7 +82,7 @@ impl Chunks {
                             Err(Error::Malformed("a trailer with LF alone"))
                         }
                         Status::Complete((length, fields)) => {
-                            let trailers = head::fields(unread, fields)?;
+                            let trailers = framing::fields(unread, fields)?;
                             unread.advance(length);
                             *self = Self::Ended;
                             Ok(if trailers.is_empty() { Part::End } else { Part::Trailers(trailers) })

@@ -1,23 +1,20 @@
-//! The bytes of a request's head, chunks and trailers.
+//! The bytes of heads, chunks and trailers.
 
 use std::io::Write;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Version, response};
+use hyper::ext::ReasonPhrase;
 
-/// How the body of a request is told apart from what follows it (RFC 9112 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
-    /// There is none.
-    None,
-    Length(u64),
-    Chunked,
-}
+use super::sending::Coding;
 
+/// What stands behind the data of a chunk.
+pub const DATA_END: &[u8] = b"\r\n";
 /// The last chunk and the end of its trailers.
 pub const END: &[u8] = b"0\r\n\r\n";
+pub const DATA_END_AND_END: &[u8] = b"\r\n0\r\n\r\n";
 
 /// Most heads are shorter, so that writing one allocates once.
 const USUAL_HEAD: usize = 768;
@@ -26,8 +23,16 @@ const USUAL_HEAD: usize = 768;
 const NO_TRAILERS: [HeaderName; 8] =
     [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
+/// What a response says of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// Of the request.
+    pub version: Version,
+    pub keeps: bool,
+}
+
 /// The head of `request`. What its headers say of the framing is replaced by what `coding` says.
-pub fn head<B>(request: &Request<B>, coding: Coding) -> Vec<u8> {
+pub fn request_head<B>(request: &Request<B>, coding: Coding) -> Vec<u8> {
     let mut out = Vec::with_capacity(USUAL_HEAD);
     out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
@@ -38,25 +43,46 @@ pub fn head<B>(request: &Request<B>, coding: Coding) -> Vec<u8> {
         _ => put(&mut out, format_args!("{uri}")),
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    let (mut length, headers) = (false, request.headers());
-    for (name, value) in headers {
-        match *name {
-            TRANSFER_ENCODING => {}
-            CONTENT_LENGTH => length = true,
-            _ => field(&mut out, name, value.as_bytes()),
-        }
+    let length = fields(&mut out, request.headers());
+    // An empty body may have been told, and must be where the method would have one.
+    let coding = if coding == Coding::None && length { Coding::Length(0) } else { coding };
+    frame(&mut out, coding);
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// The head of a response. One without body may tell the length of what another request would be answered with.
+pub fn response_head(head: &response::Parts, coding: Coding, keeping: Keeping) -> Vec<u8> {
+    let mut out = Vec::with_capacity(USUAL_HEAD);
+    out.extend_from_slice(match keeping.version {
+        Version::HTTP_10 => b"HTTP/1.0 ",
+        _ => b"HTTP/1.1 ",
+    });
+    out.extend_from_slice(head.status.as_str().as_bytes());
+    out.push(b' ');
+    match head.extensions.get::<ReasonPhrase>() {
+        Some(reason) => out.extend_from_slice(reason.as_bytes()),
+        None => out.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes()),
     }
-    match coding {
-        Coding::None if length => out.extend_from_slice(b"content-length: 0\r\n"),
-        Coding::None => {}
-        Coding::Length(length) => put(&mut out, format_args!("content-length: {length}\r\n")),
-        Coding::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+    out.extend_from_slice(b"\r\n");
+    let length = fields(&mut out, &head.headers);
+    let told = length && coding == Coding::None && !head.status.is_informational() && head.status != 204;
+    if let Some(length) = head.headers.get(CONTENT_LENGTH).filter(|_| told) {
+        field(&mut out, &CONTENT_LENGTH, length.as_bytes());
+    }
+    frame(&mut out, coding);
+    if !head.headers.contains_key(CONNECTION) {
+        match (keeping.version, keeping.keeps) {
+            (Version::HTTP_10, true) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+            (Version::HTTP_10, false) | (_, true) => {}
+            (_, false) => out.extend_from_slice(b"connection: close\r\n"),
+        }
     }
     out.extend_from_slice(b"\r\n");
     out
 }
 
-/// What stands in front of a chunk of so many bytes; behind it stands CR LF.
+/// What stands in front of a chunk of so many bytes; behind it stands [`DATA_END`].
 pub fn chunk(out: &mut Vec<u8>, length: usize) {
     put(out, format_args!("{length:x}\r\n"));
 }
@@ -70,6 +96,27 @@ pub fn trailers(out: &mut Vec<u8>, trailers: &HeaderMap) {
         }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// All but those that frame; says whether a length was among these.
+fn fields(out: &mut Vec<u8>, headers: &HeaderMap) -> bool {
+    let mut length = false;
+    for (name, value) in headers {
+        match *name {
+            TRANSFER_ENCODING => {}
+            CONTENT_LENGTH => length = true,
+            _ => field(out, name, value.as_bytes()),
+        }
+    }
+    length
+}
+
+fn frame(out: &mut Vec<u8>, coding: Coding) {
+    match coding {
+        Coding::None | Coding::UntilClose => {}
+        Coding::Length(length) => put(out, format_args!("content-length: {length}\r\n")),
+        Coding::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+    }
 }
 
 fn field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
@@ -86,14 +133,16 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+
     use super::*;
 
     fn written(request: http::request::Builder, coding: Coding) -> String {
-        String::from_utf8(head(&request.body(()).unwrap(), coding)).unwrap()
+        String::from_utf8(request_head(&request.body(()).unwrap(), coding)).unwrap()
     }
 
     #[test]
-    fn a_head_says_one_thing_of_its_body() {
+    fn a_request_says_one_thing_of_its_body() {
         let post = || Request::post("/a?b=c").header("host", "x").header("content-length", "7");
         let first = "POST /a?b=c HTTP/1.1\r\nhost: x\r\n";
         assert_eq!(written(post(), Coding::Length(5)), format!("{first}content-length: 5\r\n\r\n"));
@@ -105,6 +154,39 @@ mod tests {
             "GET http://x:80/a HTTP/1.1\r\n\r\n"
         );
         assert_eq!(written(Request::options("*"), Coding::None), "OPTIONS * HTTP/1.1\r\n\r\n");
+    }
+
+    #[test]
+    fn a_response_says_what_becomes_of_its_connection() {
+        let told = |status: u16, coding, version, keeps| {
+            let response = Response::builder().status(status).header("content-length", "7").body(()).unwrap();
+            let head = response.into_parts().0;
+            String::from_utf8(response_head(&head, coding, Keeping { version, keeps })).unwrap()
+        };
+        let (old, new) = (Version::HTTP_10, Version::HTTP_11);
+        for (status, coding, version, keeps, says) in [
+            (200, Coding::Length(5), new, true, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"),
+            (200, Coding::None, new, true, "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n"),
+            (204, Coding::None, new, true, "HTTP/1.1 204 No Content\r\n\r\n"),
+            (
+                200,
+                Coding::Chunked,
+                new,
+                false,
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n",
+            ),
+            (200, Coding::UntilClose, old, false, "HTTP/1.0 200 OK\r\n\r\n"),
+            (
+                200,
+                Coding::Length(5),
+                old,
+                true,
+                "HTTP/1.0 200 OK\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\n",
+            ),
+            (799, Coding::Length(0), new, true, "HTTP/1.1 799 \r\ncontent-length: 0\r\n\r\n"),
+        ] {
+            assert_eq!(told(status, coding, version, keeps), says);
+        }
     }
 
     #[test]

@@ -1,23 +1,30 @@
-//! What can go wrong between a request and the end of its response.
+//! What can go wrong between the head of a request and the end of its response.
 
 use std::io;
 
+use http::StatusCode;
 use thiserror::Error;
 
-/// The connection serves no other request after any of these.
+use crate::http::WireError;
+
+/// The connection carries no other message after any of these.
 #[derive(Debug, Error)]
 pub enum Error {
-    #[error("the connection was closed before the response was complete")]
+    #[error("the connection was closed in the middle of an exchange")]
     Closed,
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("the response is malformed: {0}")]
+    #[error("not HTTP/1.1: {0}")]
     Malformed(&'static str),
-    #[error("the response is not HTTP/1.1: {0}")]
+    #[error("not HTTP/1.1: {0}")]
     Head(#[from] httparse::Error),
+    #[error("the head is too long")]
+    HeadTooLong,
+    #[error("the target of the request is too long")]
+    TargetTooLong,
     #[error("the body of the request failed: {0}")]
-    Body(#[source] hyper::Error),
-    #[error("the body of the request has not the length that its head says")]
+    Body(#[source] Box<WireError>),
+    #[error("a body has not the length that its head says")]
     Length,
 }
 
@@ -39,5 +46,18 @@ impl Error {
     /// Whether the fault is with who sent the request.
     pub fn caller_failed(&self) -> bool {
         matches!(self, Self::Body(_) | Self::Length)
+    }
+
+    /// How the caller of a request is told that this is wrong with its head; `None`: it is not there to be told.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Malformed(_) => Some(StatusCode::BAD_REQUEST),
+            Self::Head(httparse::Error::TooManyHeaders) | Self::HeadTooLong => {
+                Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+            }
+            Self::Head(_) => Some(StatusCode::BAD_REQUEST),
+            Self::TargetTooLong => Some(StatusCode::URI_TOO_LONG),
+            Self::Closed | Self::Io(_) | Self::Body(_) | Self::Length => None,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The body of a response.
+//! The body of a message, read as its taker asks for it, so that a slow one holds the sender back.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -7,63 +7,65 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::chunks::{self, Chunks, Part};
-use super::connection::Uploading;
-use super::head::Framing;
-use super::{Connection, Error};
+use super::Error;
+use super::chunks::{self, Part};
+use super::client::Uploading;
+use super::framing::Framing;
+use super::io::{Io, Reading};
 
-/// Read as its taker asks for it, so that a slow one holds the server back.
+/// See the module.
 #[derive(Debug)]
 pub struct Incoming {
     /// Until the end.
-    connection: Option<Rc<Connection>>,
+    io: Option<Rc<Io>>,
     framing: Framing,
+    broken: bool,
+    /// The request that a response's body answers, where it is not sent yet.
     uploading: Option<Uploading>,
 }
 
 // === impl Incoming ===
 
 impl Incoming {
-    pub(super) fn new(
-        connection: Option<Rc<Connection>>,
-        framing: Framing,
-        uploading: Option<Uploading>,
-    ) -> Self {
-        let mut body = Self { connection, framing, uploading };
+    pub(super) fn new(io: &Rc<Io>, framing: Framing, uploading: Option<Uploading>) -> Self {
+        io.read(Reading::UnderWay);
+        let mut body = Self { io: Some(io.clone()), framing, broken: false, uploading };
         body.end_if_over();
         body
     }
 
     fn end_if_over(&mut self) {
-        if matches!(self.framing, Framing::Length(0) | Framing::Chunked(Chunks::Ended)) {
+        if self.framing.is_over() {
             self.end();
         }
     }
 
     fn end(&mut self) {
-        self.connection = None;
+        if let Some(io) = self.io.take() {
+            io.read(Reading::Ended);
+        }
         if let Some(uploading) = self.uploading.take() {
             uploading.detach();
         }
     }
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Part, Error>> {
-        let Some(connection) = &self.connection else { return Poll::Ready(Ok(Part::End)) };
-        let mut io = connection.io();
+        let Some(io) = &self.io else { return Poll::Ready(Ok(Part::End)) };
+        if self.broken {
+            return Poll::Ready(Err(Error::Closed));
+        }
+        ready!(io.poll_interim(cx))?;
         loop {
-            let part = match &mut self.framing {
-                Framing::Chunked(chunks) => chunks.next(&mut io.unread)?,
-                _ if io.unread.is_empty() => Part::Missing,
+            let part = io.with_unread(|unread| match &mut self.framing {
+                Framing::Chunked(chunks) => chunks.next(unread),
+                _ if unread.is_empty() => Ok(Part::Missing),
                 Framing::Length(left) => {
-                    let data = chunks::take(&mut io.unread, *left);
+                    let data = chunks::take(unread, *left);
                     *left -= data.len() as u64;
-                    Part::Data(data)
+                    Ok(Part::Data(data))
                 }
-                Framing::UntilClose => Part::Data(std::mem::take(&mut io.unread)),
-            };
-            if io.unread.is_empty() {
-                io.unread = Bytes::new(); // gives the buffer behind it back
-            }
+                Framing::UntilClose => Ok(Part::Data(std::mem::take(unread))),
+            })?;
             if !matches!(part, Part::Missing) {
                 return Poll::Ready(Ok(part));
             }
@@ -71,6 +73,16 @@ impl Incoming {
                 let whole = matches!(self.framing, Framing::UntilClose);
                 return Poll::Ready(if whole { Ok(Part::End) } else { Err(Error::Closed) });
             }
+        }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(io) = self.io.take()
+            && !self.broken
+        {
+            io.read(Reading::Left(self.framing));
         }
     }
 }
@@ -90,18 +102,24 @@ impl Body for Incoming {
                 self.end();
                 return Poll::Ready(None);
             }
-            Err(error) => return Poll::Ready(Some(Err(error))),
+            Err(error) => {
+                self.broken = true;
+                if let Some(io) = &self.io {
+                    io.read(Reading::Broken);
+                }
+                return Poll::Ready(Some(Err(error)));
+            }
         };
         self.end_if_over();
         Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.connection.is_none()
+        self.io.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.connection, self.framing) {
+        match (&self.io, self.framing) {
             (None, _) => SizeHint::with_exact(0),
             (Some(_), Framing::Length(left)) => SizeHint::with_exact(left),
             (Some(_), _) => SizeHint::default(),

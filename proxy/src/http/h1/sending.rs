@@ -1,23 +1,29 @@
-//! A request on its way out.
+//! A message on its way out.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::Request;
-use http_body::{Body as _, Frame};
-use tokio::io::AsyncWrite;
+use http_body::{Body, Frame};
 
-use super::Error;
-use super::encode::{self, Coding};
-use crate::http::Upload;
-use crate::tcp::Stream;
+use super::encode;
+use super::io::Io;
 
-/// What is left to send of a request. At most one frame of its body is held: an upstream that does not read holds its
-/// caller back.
+/// How a body is told apart from what follows it (RFC 9112 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// There is none, whatever the message has.
+    None,
+    Length(u64),
+    Chunked,
+    /// By the end of the connection.
+    UntilClose,
+}
+
+/// What is left to send of a message. At most one frame of its body is held: a peer that does not read holds who sends back.
 #[derive(Debug)]
-pub struct Sending {
+pub struct Sending<B> {
     /// The head, or what stands in front of `data`.
     text: Vec<u8>,
     /// How much of it has left.
@@ -25,8 +31,10 @@ pub struct Sending {
     data: Bytes,
     /// What stands behind `data`.
     tail: &'static [u8],
-    body: Upload,
+    body: B,
     coding: Coding,
+    /// Whether the peer reads trailers.
+    trailers: bool,
     /// The body has no more.
     ended: bool,
     unflushed: bool,
@@ -34,37 +42,42 @@ pub struct Sending {
     untouched: bool,
 }
 
+/// Why a message did not leave whole.
+#[derive(Debug)]
+pub enum Unsent<E> {
+    Io(io::Error),
+    Body(E),
+    /// The body has not the length that the head says.
+    Length,
+}
+
 // === impl Sending ===
 
-impl Sending {
-    /// Takes the body from `request`.
-    pub fn new(request: &mut Request<Upload>) -> Self {
-        let body = std::mem::take(request.body_mut());
-        let coding = match (body.is_none(), body.size_hint().exact()) {
-            (true, _) => Coding::None,
-            (false, Some(length)) => Coding::Length(length),
-            (false, None) => Coding::Chunked,
-        };
+impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
+    /// `head` says of the framing of `body` what `coding` is.
+    pub fn new(head: Vec<u8>, coding: Coding, body: B, trailers: bool) -> Self {
         Self {
-            text: encode::head(request, coding),
+            text: head,
             sent: 0,
             data: Bytes::new(),
             tail: b"",
-            ended: coding == Coding::None,
+            ended: matches!(coding, Coding::None | Coding::Length(0)) && body.is_end_stream()
+                || coding == Coding::None,
             body,
             coding,
+            trailers,
             unflushed: false,
             untouched: true,
         }
     }
 
-    /// The body, if the request can be sent elsewhere as if it had never been here.
-    pub fn untouched(self) -> Option<Upload> {
+    /// The body, if the message can be sent elsewhere as if it had never been here.
+    pub fn untouched(self) -> Option<B> {
         self.untouched.then_some(self.body)
     }
 
-    /// Sends until all is sent, or the stream takes no more, or the body has no more now.
-    pub fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<Result<(), Error>> {
+    /// Sends until all is sent, or the peer takes no more, or the body has no more now.
+    pub fn poll(&mut self, cx: &mut Context<'_>, io: &Io) -> Poll<Result<(), Unsent<B::Error>>> {
         loop {
             let mut waits = false;
             // What the body has already leaves together with the head: one write.
@@ -72,15 +85,15 @@ impl Sending {
                 match Pin::new(&mut self.body).poll_frame(cx) {
                     Poll::Ready(frame) => {
                         self.untouched = false;
-                        self.put(frame.transpose().map_err(Error::Body)?)?;
+                        self.put(frame.transpose().map_err(Unsent::Body)?)?;
                     }
                     Poll::Pending => waits = true,
                 }
             }
             if self.left() > 0 {
-                ready!(self.poll_write(cx, stream))?;
+                ready!(self.poll_write(cx, io)).map_err(Unsent::Io)?;
             } else if self.unflushed {
-                ready!(Pin::new(&mut *stream).poll_flush(cx))?;
+                ready!(io.poll_flush(cx)).map_err(Unsent::Io)?;
                 self.unflushed = false;
             } else if self.ended {
                 return Poll::Ready(Ok(()));
@@ -91,34 +104,27 @@ impl Sending {
     }
 
     /// Makes ready for sending what the body gave; `None`: it has ended.
-    fn put(&mut self, frame: Option<Frame<Bytes>>) -> Result<(), Error> {
+    fn put(&mut self, frame: Option<Frame<Bytes>>) -> Result<(), Unsent<B::Error>> {
         let Some(frame) = frame else {
             self.ended = true;
             match self.coding {
-                Coding::Length(1..) => return Err(Error::Length),
+                Coding::Length(1..) => return Err(Unsent::Length),
                 Coding::Chunked => self.tail = encode::END,
-                Coding::Length(0) | Coding::None => {}
+                Coding::Length(0) | Coding::None | Coding::UntilClose => {}
             }
             return Ok(());
         };
-        let chunked = self.coding == Coding::Chunked;
         match frame.into_data() {
             // A chunk without data would be the last.
             Ok(data) if data.is_empty() => {}
-            Ok(data) if chunked => {
-                encode::chunk(&mut self.text, data.len());
-                (self.data, self.tail) = (data, b"\r\n");
-            }
-            Ok(data) => {
-                let Coding::Length(left) = &mut self.coding else { return Err(Error::Length) };
-                *left = left.checked_sub(data.len() as u64).ok_or(Error::Length)?;
-                self.data = data;
-                // The end of a body of known length is known without asking for more.
-                self.ended = *left == 0 && self.body.is_end_stream();
-            }
+            Ok(data) => self.put_data(data)?,
             Err(frame) => {
-                if let (true, Ok(trailers)) = (chunked, frame.into_trailers()) {
-                    encode::trailers(&mut self.text, &trailers);
+                if let (Coding::Chunked, Ok(trailers)) = (self.coding, frame.into_trailers()) {
+                    if self.trailers {
+                        encode::trailers(&mut self.text, &trailers);
+                    } else {
+                        self.tail = encode::END;
+                    }
                     self.ended = true;
                 }
             }
@@ -126,16 +132,32 @@ impl Sending {
         Ok(())
     }
 
+    fn put_data(&mut self, data: Bytes) -> Result<(), Unsent<B::Error>> {
+        match &mut self.coding {
+            Coding::None => return Err(Unsent::Length),
+            Coding::Length(left) => {
+                *left = left.checked_sub(data.len() as u64).ok_or(Unsent::Length)?;
+                self.ended = *left == 0 && self.body.is_end_stream();
+            }
+            Coding::Chunked => {
+                encode::chunk(&mut self.text, data.len());
+                // The last data, its end and that of the body are one write.
+                self.ended = self.body.is_end_stream();
+                self.tail = if self.ended { encode::DATA_END_AND_END } else { encode::DATA_END };
+            }
+            Coding::UntilClose => {}
+        }
+        self.data = data;
+        Ok(())
+    }
+
     fn left(&self) -> usize {
         self.text.len() - self.sent + self.data.len() + self.tail.len()
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<Result<(), Error>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, io: &Io) -> Poll<io::Result<()>> {
         let parts = [&self.text[self.sent..], &self.data, self.tail].map(IoSlice::new);
-        let mut written = ready!(Pin::new(stream).poll_write_vectored(cx, &parts))?;
-        if written == 0 {
-            return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
-        }
+        let mut written = ready!(io.poll_write(cx, &parts))?;
         (self.untouched, self.unflushed) = (false, true);
         let of_text = written.min(self.text.len() - self.sent);
         self.sent += of_text;

@@ -16,7 +16,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use super::Connection;
-use crate::http::Upload;
+use crate::http::{Incoming, Upload};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -149,6 +149,9 @@ proptest! {
             timeout(LIMIT, async { tokio::join!(ours, theirs) }).await
         });
         let (ours, theirs) = both.expect("neither hangs");
+        // hyper takes some trailers with a line that ends in LF alone, and refuses others; here all are refused.
+        let lax = ours.is_none() && theirs.as_ref().is_some_and(|read| read.trailers.is_some());
+        prop_assume!(!(lax && answer.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')));
         prop_assert_eq!(ours, theirs, "{} {:?}", method, String::from_utf8_lossy(&answer));
     }
 }
@@ -215,12 +218,11 @@ async fn a_connection_that_its_server_closed_or_spoke_on_is_not_open() {
 /// A body of `length` that comes as it is written to the stream.
 async fn body_of(length: usize) -> (Upload, TcpStream) {
     let (near, mut far) = pair().await;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(near)).await.unwrap();
-    spawn_local(connection);
-    let request = Request::get("/").body(Empty::<Bytes>::new()).unwrap();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
-    let (response, ()) = tokio::join!(sender.send_request(request), answer_with(&mut far, head.as_bytes()));
-    (response.unwrap().into_body().into(), far)
+    let (connection, mut request) = (Connection::new(near.into()), get());
+    let (response, ()) =
+        tokio::join!(connection.exchange(&mut request), answer_with(&mut far, head.as_bytes()));
+    (Incoming::H1(response.unwrap().into_body()).into(), far)
 }
 
 /// Reads a request whose body has this length.

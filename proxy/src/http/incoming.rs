@@ -1,4 +1,4 @@
-//! A response's body as it comes from an upstream, in either HTTP.
+//! A body as it comes in, in either HTTP.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,25 +6,25 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{UpstreamError, h1};
+use super::{WireError, h1};
 
 /// See the module.
 #[derive(Debug)]
-pub enum Download {
+pub enum Incoming {
     H1(h1::Incoming),
     H2(hyper::body::Incoming),
 }
 
-// === impl Download ===
+// === impl Incoming ===
 
-impl Body for Download {
+impl Body for Incoming {
     type Data = Bytes;
-    type Error = UpstreamError;
+    type Error = WireError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
         match &mut *self {
             Self::H1(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Self::H2(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),

@@ -1,4 +1,4 @@
-//! What went wrong on a connection to an upstream, in either HTTP.
+//! What went wrong on a connection, in either HTTP.
 
 use thiserror::Error;
 
@@ -6,16 +6,16 @@ use super::h1;
 
 /// See the module.
 #[derive(Debug, Error)]
-pub enum UpstreamError {
+pub enum WireError {
     #[error(transparent)]
     H1(#[from] h1::Error),
     #[error(transparent)]
     H2(#[from] hyper::Error),
 }
 
-// === impl UpstreamError ===
+// === impl WireError ===
 
-impl UpstreamError {
+impl WireError {
     /// Whether the connection ended rather than that something was wrong on it.
     pub fn connection_ended(&self) -> bool {
         use std::error::Error as _;
@@ -73,7 +73,7 @@ mod tests {
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
     /// What becomes of a first request whose server answers its head with `frame`.
-    async fn ended_by(frame: &[u8]) -> UpstreamError {
+    async fn ended_by(frame: &[u8]) -> WireError {
         let (near, mut far) = tokio::io::duplex(16 * 1024);
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near)).await.unwrap();

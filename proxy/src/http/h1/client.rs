@@ -1,40 +1,32 @@
 //! A connection to an upstream, and an exchange on it.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use hyper::ext::ReasonPhrase;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::{JoinHandle, spawn_local};
 
-use super::head::{self, Head};
-use super::sending::Sending;
-use super::{Error, Incoming};
+use super::io::{Io, Reading};
+use super::response_head::ResponseHead;
+use super::sending::{Coding, Sending, Unsent};
+use super::{Error, Incoming, encode};
 use crate::http::Upload;
 use crate::http::expect::Agreement;
-use crate::tcp::{Prefixed, Stream, with_scratch};
+use crate::tcp::{Prefixed, Stream};
+
+use http_body::Body as _;
 
 /// A connection that carries one exchange at a time. Its holder waits for the response; see [`Incoming`] for the body.
 #[derive(Debug)]
 pub struct Connection {
-    io: RefCell<Io>,
+    io: Rc<Io>,
     /// Whether the last request has left whole.
     sent: Cell<bool>,
     /// Whether the server keeps the connection open after its last response.
     keeps: Cell<bool>,
-}
-
-#[derive(Debug)]
-pub(super) struct Io {
-    pub stream: Stream,
-    /// Read, and not used yet.
-    pub unread: Bytes,
 }
 
 /// An exchange without a response.
@@ -53,11 +45,7 @@ pub(super) struct Uploading(Option<JoinHandle<()>>);
 
 impl Connection {
     pub fn new(stream: Stream) -> Rc<Self> {
-        Rc::new(Self {
-            io: RefCell::new(Io { stream, unread: Bytes::new() }),
-            sent: Cell::new(true),
-            keeps: Cell::new(true),
-        })
+        Rc::new(Self { io: Io::new(stream), sent: Cell::new(true), keeps: Cell::new(true) })
     }
 
     /// Sends `request`, whose body is taken from it, and gives the response once its head is there. Informational
@@ -67,20 +55,19 @@ impl Connection {
         request: &mut Request<Upload>,
     ) -> Result<Response<Incoming>, Failed> {
         self.sent.set(false);
-        let mut sending = Sending::new(request);
+        let mut sending = sending(request);
         let mut broken = None;
         let answered = poll_fn(|cx| {
-            let io = &mut *self.io.borrow_mut();
             if !self.sent.get() && broken.is_none() {
-                match sending.poll(cx, &mut io.stream) {
+                match sending.poll(cx, &self.io) {
                     Poll::Ready(Ok(())) => self.sent.set(true),
                     // Who stops reading may have said why: what it said is read first.
-                    Poll::Ready(Err(Error::Io(error))) => broken = Some(error),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Err(Unsent::Io(error))) => broken = Some(error),
+                    Poll::Ready(Err(unsent)) => return Poll::Ready(Err(unsent.into())),
                     Poll::Pending => {}
                 }
             }
-            io.poll_head(cx, request.method(), request.extensions().get())
+            self.poll_head(cx, request.method(), request.extensions().get())
         });
         match answered.await {
             Ok(head) => {
@@ -103,32 +90,51 @@ impl Connection {
 
     /// Whether another request may follow a response that has ended.
     pub fn is_reusable(&self) -> bool {
-        self.sent.get() && self.keeps.get() && self.io.borrow().unread.is_empty()
+        self.sent.get() && self.keeps.get() && self.io.reading() == Reading::Ended && !self.io.has_unread()
     }
 
     /// Whether the server has neither closed the connection nor said anything without being asked.
     pub fn is_open(&self) -> bool {
-        let mut byte = [0];
-        let mut byte = ReadBuf::new(&mut byte);
-        // Costs no system call while nothing has come.
-        let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.io.borrow_mut().stream).poll_read(&mut cx, &mut byte).is_pending()
+        self.io.is_silent()
     }
 
-    /// The bytes behind a response 101, both ways.
-    pub fn into_stream(self) -> Prefixed<Stream> {
-        let Io { stream, unread } = self.io.into_inner();
-        Prefixed::new(unread, stream)
+    /// The bytes behind a response 101, both ways; `None` while its request is still being sent.
+    pub fn into_stream(self: Rc<Self>) -> Option<Prefixed<Stream>> {
+        let io = Rc::into_inner(self)?.io;
+        Some(Rc::into_inner(io)?.into_stream())
     }
 
-    pub(super) fn io(&self) -> RefMut<'_, Io> {
-        self.io.borrow_mut()
+    /// The next head that is not merely informational.
+    fn poll_head(
+        &self,
+        cx: &mut Context<'_>,
+        method: &Method,
+        agreement: Option<&Agreement>,
+    ) -> Poll<Result<ResponseHead, Error>> {
+        loop {
+            let head = if self.io.has_unread() {
+                self.io.with_unread(|unread| ResponseHead::take(unread, method))?
+            } else {
+                None
+            };
+            match head {
+                Some(head) if head.status == StatusCode::CONTINUE => {
+                    if let Some(agreement) = agreement {
+                        agreement.give();
+                    }
+                }
+                Some(head)
+                    if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {}
+                Some(head) => return Poll::Ready(Ok(head)),
+                None if ready!(self.io.poll_fill(cx))? == 0 => return Poll::Ready(Err(Error::Closed)),
+                None => {}
+            }
+        }
     }
 
-    fn response(self: &Rc<Self>, head: Head, uploading: Option<Uploading>) -> Response<Incoming> {
-        let Head { status, version, headers, reason, framing, .. } = head;
-        let connection = (status != StatusCode::SWITCHING_PROTOCOLS).then(|| self.clone());
-        let mut response = Response::new(Incoming::new(connection, framing, uploading));
+    fn response(&self, head: ResponseHead, uploading: Option<Uploading>) -> Response<Incoming> {
+        let ResponseHead { status, version, headers, reason, framing, .. } = head;
+        let mut response = Response::new(Incoming::new(&self.io, framing, uploading));
         *response.status_mut() = status;
         *response.version_mut() = version;
         *response.headers_mut() = headers;
@@ -139,62 +145,30 @@ impl Connection {
     }
 
     /// Goes on sending while the response is read by somebody who may wait for the one who sends.
-    fn upload(self: Rc<Self>, mut sending: Sending) -> Uploading {
+    fn upload(self: Rc<Self>, mut sending: Sending<Upload>) -> Uploading {
         Uploading(Some(spawn_local(async move {
-            let sent = poll_fn(|cx| sending.poll(cx, &mut self.io.borrow_mut().stream)).await;
-            match sent {
+            match poll_fn(|cx| sending.poll(cx, &self.io)).await {
                 Ok(()) => self.sent.set(true),
-                Err(error) => {
+                Err(unsent) => {
+                    let error = Error::from(unsent);
                     tracing::debug!(%error, "a request ended early, after its response had begun");
                     // So that the server does not wait for the rest. Failing to say so means that it is gone.
-                    let _ = poll_fn(|cx| Pin::new(&mut self.io.borrow_mut().stream).poll_shutdown(cx)).await;
+                    let _ = poll_fn(|cx| self.io.poll_shutdown(cx)).await;
                 }
             }
         })))
     }
 }
 
-// === impl Io ===
-
-impl Io {
-    /// Reads more behind what is unread. Gives how much; nothing is the end.
-    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        with_scratch(|scratch| {
-            let mut buf = ReadBuf::new(scratch);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
-            let read = buf.filled();
-            self.unread = if self.unread.is_empty() {
-                Bytes::copy_from_slice(read)
-            } else {
-                [&self.unread, read].concat().into()
-            };
-            Poll::Ready(Ok(read.len()))
-        })
-    }
-
-    /// The next head that is not merely informational.
-    fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-        method: &Method,
-        agreement: Option<&Agreement>,
-    ) -> Poll<Result<Head, Error>> {
-        loop {
-            let head = if self.unread.is_empty() { None } else { head::take(&mut self.unread, method)? };
-            match head {
-                Some(head) if head.status == StatusCode::CONTINUE => {
-                    if let Some(agreement) = agreement {
-                        agreement.give();
-                    }
-                }
-                Some(head)
-                    if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {}
-                Some(head) => return Poll::Ready(Ok(head)),
-                None if ready!(self.poll_fill(cx))? == 0 => return Poll::Ready(Err(Error::Closed)),
-                None => {}
-            }
-        }
-    }
+/// Takes the body from `request`.
+fn sending(request: &mut Request<Upload>) -> Sending<Upload> {
+    let body = std::mem::take(request.body_mut());
+    let coding = match (body.is_none(), body.size_hint().exact()) {
+        (true, _) => Coding::None,
+        (false, Some(length)) => Coding::Length(length),
+        (false, None) => Coding::Chunked,
+    };
+    Sending::new(encode::request_head(request, coding), coding, body, true)
 }
 
 // === impl Uploading ===
@@ -210,6 +184,18 @@ impl Drop for Uploading {
     fn drop(&mut self) {
         if let Some(task) = self.0.take() {
             task.abort();
+        }
+    }
+}
+
+// === impl Error ===
+
+impl From<Unsent<crate::http::WireError>> for Error {
+    fn from(unsent: Unsent<crate::http::WireError>) -> Self {
+        match unsent {
+            Unsent::Io(error) => Self::Io(error),
+            Unsent::Body(error) => Self::Body(Box::new(error)),
+            Unsent::Length => Self::Length,
         }
     }
 }

@@ -1,0 +1,116 @@
+//! The head of a response, as it comes from an upstream.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, Method, StatusCode, Version};
+use httparse::{ParserConfig, Status};
+
+use super::Error;
+use super::framing::{self, Framing, MAX_FIELDS};
+use crate::http::MAX_HEAD;
+
+/// See the module.
+#[derive(Debug)]
+pub struct ResponseHead {
+    pub status: StatusCode,
+    pub version: Version,
+    pub headers: HeaderMap,
+    /// Where it is not the usual one of the status.
+    pub reason: Option<Bytes>,
+    pub framing: Framing,
+    /// Whether the connection stays open for another request.
+    pub keeps: bool,
+}
+
+// === impl ResponseHead ===
+
+impl ResponseHead {
+    /// Takes a head from the front of `unread`, the answer to a request with `method`; `None`: it is not all there yet.
+    pub fn take(unread: &mut Bytes, method: &Method) -> Result<Option<Self>, Error> {
+        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed =
+            ParserConfig::default().parse_response_with_uninit_headers(&mut response, unread, &mut fields)?;
+        let length = match parsed {
+            Status::Complete(length) if length <= MAX_HEAD => length,
+            Status::Partial if unread.len() < MAX_HEAD => return Ok(None),
+            Status::Complete(_) | Status::Partial => return Err(Error::HeadTooLong),
+        };
+        let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.ok_or(Error::Malformed("a status that is no number between 100 and 999"))?;
+        let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+        let told =
+            response.reason.filter(|told| !told.is_empty() && Some(*told) != status.canonical_reason());
+        let reason = told.map(|told| unread.slice_ref(told.as_bytes()));
+        let mut headers = framing::fields(unread, response.headers)?;
+        unread.advance(length);
+        let (framing, clear) = Framing::of_response(&mut headers, version, status, method)?;
+        let keeps = clear && framing != Framing::UntilClose && framing::keeps(&headers, version);
+        Ok(Some(Self { status, version, headers, reason, framing, keeps }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chunks::Chunks;
+    use super::*;
+
+    fn of(fields: &str, method: &Method) -> Result<ResponseHead, Error> {
+        let mut unread = Bytes::from(format!("HTTP/1.1 200 OK\r\n{fields}\r\n"));
+        Ok(ResponseHead::take(&mut unread, method)?.expect("all of it is there"))
+    }
+
+    #[test]
+    fn a_body_ends_where_its_head_says() {
+        let chunked = Framing::Chunked(Chunks::Size);
+        for (fields, framing, keeps) in [
+            ("content-length: 5\r\n", Framing::Length(5), true),
+            ("content-length: 5\r\nContent-Length: 5\r\n", Framing::Length(5), true),
+            ("content-length: 5, 5\r\n", Framing::Length(5), true),
+            ("content-length: 0\r\nconnection: x, Close\r\n", Framing::Length(0), false),
+            ("transfer-encoding: Chunked\r\n", chunked, true),
+            ("transfer-encoding: gzip, chunked\r\n", chunked, true),
+            ("transfer-encoding: chunked\r\ncontent-length: 5\r\n", chunked, false),
+            ("transfer-encoding: chunked, gzip\r\n", Framing::UntilClose, false),
+            ("", Framing::UntilClose, false),
+        ] {
+            let head = of(fields, &Method::GET).unwrap();
+            assert_eq!((head.framing, head.keeps), (framing, keeps), "{fields:?}");
+            assert_eq!(of(fields, &Method::HEAD).unwrap().framing, Framing::Length(0), "{fields:?}");
+        }
+        for bad in
+            ["content-length: 5\r\ncontent-length: 6\r\n", "content-length: +5\r\n", "content-length: \r\n"]
+        {
+            assert!(of(bad, &Method::GET).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn old_servers_close_unless_they_say_otherwise() {
+        let keeps = |head: &'static str| {
+            let mut unread = Bytes::from_static(head.as_bytes());
+            ResponseHead::take(&mut unread, &Method::GET).unwrap().unwrap().keeps
+        };
+        assert!(!keeps("HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n"));
+        assert!(keeps("HTTP/1.0 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n"));
+        assert!(keeps("HTTP/1.1 204 No Content\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_head_is_taken_once_it_is_whole_and_what_follows_stays() {
+        let text = b"HTTP/1.1 404 Gone Fishing\r\nA: b\r\nA: c\r\nContent-Length: 2\r\n\r\nhi";
+        for end in 0..text.len() - 2 {
+            let mut part = Bytes::copy_from_slice(&text[..end]);
+            assert!(ResponseHead::take(&mut part, &Method::GET).unwrap().is_none(), "{end}");
+            assert_eq!(part.len(), end);
+        }
+        let mut all = Bytes::from_static(text);
+        let head = ResponseHead::take(&mut all, &Method::GET).unwrap().unwrap();
+        assert_eq!((head.status, &all[..]), (StatusCode::NOT_FOUND, &b"hi"[..]));
+        assert_eq!(head.reason.unwrap(), "Gone Fishing");
+        assert_eq!(head.headers.get_all("a").iter().collect::<Vec<_>>(), ["b", "c"]);
+        let endless = [b"HTTP/1.1 200 OK\r\na: ".to_vec(), vec![b'x'; MAX_HEAD]].concat();
+        assert!(ResponseHead::take(&mut endless.into(), &Method::GET).is_err());
+    }
+}
