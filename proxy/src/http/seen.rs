@@ -29,6 +29,8 @@ impl Seen {
     pub const PROTO: Self = Self(1 << 10);
     /// Any other of the mesh's own: `x-weft-...`.
     pub const WEFT: Self = Self(1 << 11);
+    pub const CONTENT_LENGTH: Self = Self(1 << 12);
+    pub const EXPECT: Self = Self(1 << 13);
 
     /// What tells when the request must have ended.
     pub const DEADLINES: Self = Self(Self::DEADLINE.0 | Self::GRPC_TIMEOUT.0);
@@ -43,11 +45,13 @@ impl Seen {
     fn one(name: &str) -> Self {
         match name {
             "te" => Self::TE,
+            "expect" => Self::EXPECT,
             "upgrade" => Self::UPGRADE,
             "connection" => Self::CONNECTION,
             "keep-alive" => Self::KEEP_ALIVE,
             "grpc-status" => Self::GRPC_STATUS,
             "content-type" => Self::CONTENT_TYPE,
+            "content-length" => Self::CONTENT_LENGTH,
             "grpc-timeout" => Self::GRPC_TIMEOUT,
             "proxy-connection" => Self::PROXY_CONNECTION,
             "transfer-encoding" => Self::TRANSFER_ENCODING,
@@ -78,6 +82,8 @@ mod tests {
             ("upgrade", Seen::UPGRADE),
             ("transfer-encoding", Seen::TRANSFER_ENCODING),
             ("te", Seen::TE),
+            ("expect", Seen::EXPECT),
+            ("content-length", Seen::CONTENT_LENGTH),
             ("content-type", Seen::CONTENT_TYPE),
             ("grpc-timeout", Seen::GRPC_TIMEOUT),
             ("grpc-status", Seen::GRPC_STATUS),

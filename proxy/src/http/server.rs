@@ -1,13 +1,15 @@
 //! Serving HTTP on one accepted connection until it ends, or until a drain has ended it gently.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
 
 use super::{
     Body, CONNECTION_WINDOW, Incoming, LocalExec, MAX_HEAD, MAX_STREAMS, SEND_BUFFER, STREAM_WINDOW, Upload,
@@ -46,9 +48,8 @@ where
     S: Fn(Request<Upload>) -> F + 'static,
     F: Future<Output = Response<Body>> + 'static,
 {
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let answer = respond(request.map(|body| Incoming::H2(body).into()));
-        async move { Ok::<_, Infallible>(answer.await) }
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| Answering {
+        answer: respond(request.map(|body| Incoming::H2(body).into())),
     });
     let connection = http2::Builder::new(LocalExec)
         .timer(TokioTimer::new())
@@ -70,6 +71,22 @@ where
         () = asked_to_end(drain) => connection.as_mut().graceful_shutdown(),
     }
     connection.await
+}
+
+pin_project! {
+    /// An answer as hyper wants it. No async block: it would hold `answer`, which is kilobytes, twice.
+    struct Answering<F> {
+        #[pin]
+        answer: F,
+    }
+}
+
+impl<F: Future<Output = Response<Body>>> Future for Answering<F> {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().answer.poll(cx).map(Ok)
+    }
 }
 
 async fn asked_to_end(drain: Option<&Drain>) {

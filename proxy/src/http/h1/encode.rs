@@ -43,7 +43,7 @@ pub fn request_head<B>(request: &Request<B>, coding: Coding) -> Vec<u8> {
         _ => put(&mut out, format_args!("{uri}")),
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    let length = fields(&mut out, request.headers());
+    let length = fields(&mut out, request.headers()).length;
     // An empty body may have been told, and must be where the method would have one.
     let coding = if coding == Coding::None && length { Coding::Length(0) } else { coding };
     frame(&mut out, coding);
@@ -65,13 +65,14 @@ pub fn response_head(head: &response::Parts, coding: Coding, keeping: Keeping) -
         None => out.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes()),
     }
     out.extend_from_slice(b"\r\n");
-    let length = fields(&mut out, &head.headers);
-    let told = length && coding == Coding::None && !head.status.is_informational() && head.status != 204;
-    if let Some(length) = head.headers.get(CONTENT_LENGTH).filter(|_| told) {
+    let told = fields(&mut out, &head.headers);
+    let length =
+        told.length && coding == Coding::None && !head.status.is_informational() && head.status != 204;
+    if let Some(length) = head.headers.get(CONTENT_LENGTH).filter(|_| length) {
         field(&mut out, &CONTENT_LENGTH, length.as_bytes());
     }
     frame(&mut out, coding);
-    if !head.headers.contains_key(CONNECTION) {
+    if !told.connection {
         match (keeping.version, keeping.keeps) {
             (Version::HTTP_10, true) => out.extend_from_slice(b"connection: keep-alive\r\n"),
             (Version::HTTP_10, false) | (_, true) => {}
@@ -98,17 +99,29 @@ pub fn trailers(out: &mut Vec<u8>, trailers: &HeaderMap) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// All but those that frame; says whether a length was among these.
-fn fields(out: &mut Vec<u8>, headers: &HeaderMap) -> bool {
-    let mut length = false;
+/// What was among the fields of a head.
+#[derive(Default)]
+struct Told {
+    length: bool,
+    connection: bool,
+}
+
+/// All but those that frame.
+fn fields(out: &mut Vec<u8>, headers: &HeaderMap) -> Told {
+    let mut told = Told::default();
     for (name, value) in headers {
         match *name {
-            TRANSFER_ENCODING => {}
-            CONTENT_LENGTH => length = true,
-            _ => field(out, name, value.as_bytes()),
+            TRANSFER_ENCODING => continue,
+            CONTENT_LENGTH => {
+                told.length = true;
+                continue;
+            }
+            CONNECTION => told.connection = true,
+            _ => {}
         }
+        field(out, name, value.as_bytes());
     }
-    length
+    told
 }
 
 fn frame(out: &mut Vec<u8>, coding: Coding) {

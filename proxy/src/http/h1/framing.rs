@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, StatusCode, Version};
 
 use super::Error;
 use super::chunks::Chunks;
+use crate::http::Seen;
 
 /// Header fields of a head, or of trailers; more are refused.
 pub const MAX_FIELDS: usize = 100;
@@ -30,9 +31,9 @@ impl Framing {
         matches!(self, Self::Length(0) | Self::Chunked(Chunks::Ended))
     }
 
-    /// Of a request with these headers, of which those that contradict it are taken away.
-    pub fn of_request(headers: &mut HeaderMap, version: Version) -> Result<Framed, Error> {
-        if let Some((chunked, clear)) = transfer_coding(headers, version)? {
+    /// Of a request with these headers, in which these are `seen`, and of which those that contradict it are taken away.
+    pub fn of_request(headers: &mut HeaderMap, seen: Seen, version: Version) -> Result<Framed, Error> {
+        if let Some((chunked, clear)) = transfer_coding(headers, seen, version)? {
             // Nobody can tell where it ends (rule 4).
             let framing = chunked.then_some(Self::Chunked(Chunks::Size));
             return Ok((
@@ -40,13 +41,14 @@ impl Framing {
                 clear,
             ));
         }
-        let length = length(headers, |value| std::iter::once(value.as_bytes()))?;
+        let length = length(headers, seen, |value| std::iter::once(value.as_bytes()))?;
         Ok((Self::Length(length.unwrap_or(0)), true))
     }
 
     /// Of a response with these headers to a request with `method`.
     pub fn of_response(
         headers: &mut HeaderMap,
+        seen: Seen,
         version: Version,
         status: StatusCode,
         method: &Method,
@@ -54,7 +56,7 @@ impl Framing {
         if is_bodiless(status, method) {
             return Ok((Self::Length(0), true));
         }
-        if let Some((chunked, clear)) = transfer_coding(headers, version)? {
+        if let Some((chunked, clear)) = transfer_coding(headers, seen, version)? {
             return Ok(if chunked {
                 (Self::Chunked(Chunks::Size), clear)
             } else {
@@ -62,7 +64,7 @@ impl Framing {
             });
         }
         // Some servers say it twice in one line; a recipient may take that for once (rule 5).
-        let length = length(headers, |value| value.as_bytes().split(is_comma))?;
+        let length = length(headers, seen, |value| value.as_bytes().split(is_comma))?;
         Ok((length.map_or(Self::UntilClose, Self::Length), true))
     }
 }
@@ -89,8 +91,8 @@ pub fn fields(source: &Bytes, fields: &[httparse::Header<'_>]) -> Result<HeaderM
 }
 
 /// Whether the sender keeps the connection open after this message.
-pub fn keeps(headers: &HeaderMap, version: Version) -> bool {
-    let says = |option| lists(headers, &CONNECTION, option);
+pub fn keeps(headers: &HeaderMap, seen: Seen, version: Version) -> bool {
+    let says = |option| seen.any(Seen::CONNECTION) && lists(headers, &CONNECTION, option);
     if version == Version::HTTP_10 { says(b"keep-alive") } else { !says(b"close") }
 }
 
@@ -101,7 +103,14 @@ pub fn lists(headers: &HeaderMap, name: &HeaderName, option: &[u8]) -> bool {
 }
 
 /// Whether the last transfer coding is `chunked`, if there is any, and whether that is clear.
-fn transfer_coding(headers: &mut HeaderMap, version: Version) -> Result<Option<(bool, bool)>, Error> {
+fn transfer_coding(
+    headers: &mut HeaderMap,
+    seen: Seen,
+    version: Version,
+) -> Result<Option<(bool, bool)>, Error> {
+    if !seen.any(Seen::TRANSFER_ENCODING) {
+        return Ok(None);
+    }
     let Some(last) = headers.get_all(TRANSFER_ENCODING).iter().next_back() else { return Ok(None) };
     if version == Version::HTTP_10 {
         return Err(Error::Malformed("HTTP/1.0 has no transfer codings"));
@@ -113,10 +122,17 @@ fn transfer_coding(headers: &mut HeaderMap, version: Version) -> Result<Option<(
 }
 
 /// The length that all values say, each of which is one or more by `split`.
-fn length<'a, I>(headers: &'a HeaderMap, split: impl Fn(&'a HeaderValue) -> I) -> Result<Option<u64>, Error>
+fn length<'a, I>(
+    headers: &'a HeaderMap,
+    seen: Seen,
+    split: impl Fn(&'a HeaderValue) -> I,
+) -> Result<Option<u64>, Error>
 where
     I: Iterator<Item = &'a [u8]>,
 {
+    if !seen.any(Seen::CONTENT_LENGTH) {
+        return Ok(None);
+    }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter().flat_map(split);
     let Some(first) = lengths.next() else { return Ok(None) };
     let length = digits(first)?;

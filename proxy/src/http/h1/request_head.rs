@@ -3,14 +3,14 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes};
-use http::header::{EXPECT, TE, UPGRADE};
+use http::header::{EXPECT, TE};
 use http::uri::InvalidUri;
 use http::{HeaderMap, Method, Uri, Version};
 use httparse::{ParserConfig, Status};
 
 use super::Error;
 use super::framing::{self, Framing, MAX_FIELDS};
-use crate::http::MAX_HEAD;
+use crate::http::{MAX_HEAD, Seen};
 
 /// See the module.
 #[derive(Debug)]
@@ -51,13 +51,12 @@ impl RequestHead {
         let version = if request.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
         let mut headers = framing::fields(unread, request.headers)?;
         unread.advance(length);
-        let (framing, clear) = Framing::of_request(&mut headers, version)?;
-        let keeps = clear && framing::keeps(&headers, version);
-        let expects = headers
-            .get(EXPECT)
-            .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        let trailers = framing::lists(&headers, &TE, b"trailers");
-        let upgrades = headers.contains_key(UPGRADE);
+        let seen = Seen::of(&headers);
+        let (framing, clear) = Framing::of_request(&mut headers, seen, version)?;
+        let keeps = clear && framing::keeps(&headers, seen, version);
+        let expects = seen.any(Seen::EXPECT) && framing::lists(&headers, &EXPECT, b"100-continue");
+        let trailers = seen.any(Seen::TE) && framing::lists(&headers, &TE, b"trailers");
+        let upgrades = seen.any(Seen::UPGRADE);
         Ok(Some(Self { method, uri, version, headers, framing, keeps, expects, trailers, upgrades }))
     }
 }

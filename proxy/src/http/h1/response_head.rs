@@ -8,7 +8,7 @@ use httparse::{ParserConfig, Status};
 
 use super::Error;
 use super::framing::{self, Framing, MAX_FIELDS};
-use crate::http::MAX_HEAD;
+use crate::http::{MAX_HEAD, Seen};
 
 /// See the module.
 #[derive(Debug)]
@@ -45,8 +45,9 @@ impl ResponseHead {
         let reason = told.map(|told| unread.slice_ref(told.as_bytes()));
         let mut headers = framing::fields(unread, response.headers)?;
         unread.advance(length);
-        let (framing, clear) = Framing::of_response(&mut headers, version, status, method)?;
-        let keeps = clear && framing != Framing::UntilClose && framing::keeps(&headers, version);
+        let seen = Seen::of(&headers);
+        let (framing, clear) = Framing::of_response(&mut headers, seen, version, status, method)?;
+        let keeps = clear && framing != Framing::UntilClose && framing::keeps(&headers, seen, version);
         Ok(Some(Self { status, version, headers, reason, framing, keeps }))
     }
 }

@@ -1,7 +1,7 @@
 //! Serving a caller's connection: requests one after the other, each answered before the next is looked at.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -36,12 +36,6 @@ struct Asked {
     switch: Option<Switch>,
 }
 
-enum Stage<F> {
-    /// Boxed, so that a connection without a request is small.
-    Answering(Pin<Box<F>>),
-    Sending(Sending<Body>),
-}
-
 /// Answers requests with `respond` until either side ends the connection. Once `ending` ends, the connection does, with the
 /// answer that is under way.
 pub async fn serve<S, F>(stream: Stream, respond: S, ending: impl Future<Output = ()>) -> Result<(), Error>
@@ -70,18 +64,19 @@ where
             }
         };
         let (request, mut asked) = request(&io, head);
-        let mut stage = Stage::Answering(Box::pin(respond(request)));
+        // Boxed, so that a connection without a request is small.
+        let mut answer = Some(Box::pin(respond(request)));
+        let mut sending = None;
         let mut switches = false;
         poll_fn(|cx| {
-            if let Stage::Answering(answer) = &mut stage {
-                if let Poll::Ready(response) = answer.as_mut().poll(cx) {
-                    ends = ends || ending.as_mut().poll(cx).is_ready();
-                    asked.keeping.keeps &= !ends;
-                    switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-                    stage = Stage::Sending(asked.answer(&io, response));
-                }
+            if let Some(Poll::Ready(response)) = answer.as_mut().map(|answer| answer.as_mut().poll(cx)) {
+                answer = None;
+                ends = ends || ending.as_mut().poll(cx).is_ready();
+                asked.keeping.keeps &= !ends;
+                switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                sending = Some(asked.answer(&io, response));
             }
-            if let Stage::Sending(sending) = &mut stage
+            if let Some(sending) = &mut sending
                 && let Poll::Ready(sent) = sending.poll(cx, &io)
             {
                 return Poll::Ready(sent.map_err(unsent));
@@ -89,7 +84,7 @@ where
             poll_gone(&io, cx).map(Err)
         })
         .await?;
-        drop(stage);
+        drop(sending);
         if switches {
             if let (Some(switch), Some(io)) = (asked.switch, Rc::into_inner(io)) {
                 switch.give(io.into_stream());
