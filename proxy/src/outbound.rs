@@ -98,9 +98,12 @@ impl Outbound {
         };
         match self.worker.mesh.destination(wanted).await {
             Resolution::Known(view) => self.known(tcp, original, view).await,
-            Resolution::Unknown => pass::unknown(&self.worker, tcp, original).await,
-            Resolution::Unreachable => pass::unreachable(&self.worker, tcp, original).await,
-            Resolution::Rejected(reason) => pass::rejected(&self.worker, tcp, original, reason).await,
+            // Boxed here and below: what a connection may turn out to be must not make each one larger.
+            Resolution::Unknown => Box::pin(pass::unknown(&self.worker, tcp, original)).await,
+            Resolution::Unreachable => Box::pin(pass::unreachable(&self.worker, tcp, original)).await,
+            Resolution::Rejected(reason) => {
+                Box::pin(pass::rejected(&self.worker, tcp, original, reason)).await;
+            }
         }
     }
 
@@ -197,7 +200,7 @@ impl Outbound {
             Protocol::Unknown if server_name.is_some() => Sniffed::Opaque,
             Protocol::Unknown => {
                 let Ok(sniffed) = timeout(QUIET, sniff(&mut tcp, &mut seen)).await else {
-                    return self.silent(tcp, seen, original, view).await;
+                    return Box::pin(self.silent(tcp, seen, original, view)).await;
                 };
                 sniffed.unwrap_or(Sniffed::Opaque)
             }
@@ -249,7 +252,7 @@ impl Outbound {
             Sniffed::Http2 => Wire::H2,
             Sniffed::Opaque => {
                 let live = self.live(view.current());
-                return opaque::carry(&self, stream, &live, server_name.as_deref()).await;
+                return Box::pin(opaque::carry(&self, stream, &live, server_name.as_deref())).await;
             }
         };
         let ingress = self.ingress();

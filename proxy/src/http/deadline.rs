@@ -161,14 +161,13 @@ impl Limit {
 }
 
 /// Runs `work` until a bound of `limit` or the time of this try passes, where there are such. What is cut off is dropped, and
-/// thereby cancelled upstream.
+/// thereby cancelled upstream by who pinned it: by value it would be held twice, and the work is most of what a request holds.
 pub async fn within<T>(
     limit: &mut Option<Box<Limit>>,
     per_try: Option<Duration>,
-    work: impl Future<Output = T>,
+    mut work: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, Passed> {
     let mut try_timer = per_try.map(|time| Box::pin(sleep(time)));
-    let mut work = std::pin::pin!(work);
     std::future::poll_fn(|cx| {
         if let Some(limit) = limit
             && let Poll::Ready(passed) = limit.poll_passed(cx)

@@ -1,6 +1,7 @@
 //! One HTTP request of a proved peer, on its way to the application.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 
 use http::header::HOST;
@@ -141,7 +142,8 @@ impl Connection {
         *request.version_mut() = Version::HTTP_11;
         let pending = Pending::new(&self.application);
         let harmless = replay::is_safe(&request);
-        match within(&mut limit, None, self.application.send(request, wire, Patience::FULL)).await {
+        let answer = pin!(self.application.send(request, wire, Patience::FULL));
+        match within(&mut limit, None, answer).await {
             Ok(Ok((response, lease))) => match framing::usable(&response) {
                 Ok(()) => Ok(self.answer(
                     response,

@@ -43,7 +43,7 @@ pub(super) async fn request(
     let endpoints = &chosen.live.backends[chosen.backend];
     let connection = wire == Wire::H1 && endpoints.iter().any(|endpoint| !endpoint.carries_mesh_http());
     let entry = Entry { request: true, connection };
-    match within(limit, None, Box::pin(enter(&chosen.live, route, entry))).await {
+    match within(limit, None, Box::pin(enter(&chosen.live, route, entry)).as_mut()).await {
         Ok(Ok(passes)) => {
             chosen.live.gates(route).take(1).for_each(|gate| record.under_way(gate.under_way()));
             Ok(Admitted { passes, record: Some(record) })

@@ -1,6 +1,8 @@
 //! Failures on purpose, to see what callers make of them: a request waits, is answered as if it had failed, or gets its
 //! answer slowly.
 
+use std::pin::pin;
+
 use http_body::Body as _;
 use tokio::time::sleep;
 
@@ -27,7 +29,7 @@ pub(super) async fn inject(
     let Some(_place) = enter(outbound, chosen, fault) else { return Ok(()) };
     if let Some(delay) = delay {
         count(outbound, chosen, "delay");
-        within(limit, None, sleep(delay.time)).await.map_err(|passed| chosen.overdue(passed))?;
+        within(limit, None, pin!(sleep(delay.time))).await.map_err(|passed| chosen.overdue(passed))?;
     }
     let Some(abort) = abort else { return Ok(()) };
     count(outbound, chosen, "abort");

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 
 use http::header::ORIGIN;
@@ -239,13 +240,13 @@ impl Connection {
             let spare = attempts.spare(&request);
             let result = match &chosen.route().hedging {
                 None => {
-                    let answer = endpoint.upstream.send(request, wire, attempts.patience());
+                    let answer = pin!(endpoint.upstream.send(request, wire, attempts.patience()));
                     within(&mut limit, timeouts.per_try, answer).await.map(|result| (result, pending, sent))
                 }
                 Some(hedging) => {
                     let first = First { request, wire, pending, sent };
-                    let race = Box::pin(hedge::race(self, &mut attempts, hedging, first, deadline));
-                    within(&mut limit, timeouts.per_try, race).await
+                    let mut race = Box::pin(hedge::race(self, &mut attempts, hedging, first, deadline));
+                    within(&mut limit, timeouts.per_try, race.as_mut()).await
                 }
             };
             let (result, pending, sent) = match result {

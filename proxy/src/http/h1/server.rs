@@ -59,7 +59,7 @@ where
             Ok(Some(head)) => head,
             Ok(None) => return Ok(()),
             Err(error) => {
-                refuse(&io, &error).await;
+                Box::pin(refuse(&io, &error)).await;
                 return Err(error);
             }
         };
@@ -157,9 +157,10 @@ async fn refuse(io: &Io, error: &Error) {
 
 /// After an answer: whether another request can follow. If not, the connection is ended.
 async fn finish(io: &Rc<Io>, keeps: bool) -> bool {
+    // Boxed below: rare, and would make every connection larger.
     let clear = match poll_fn(|cx| io.poll_read(cx)).await {
         Reading::Ended => true,
-        Reading::Left(framing) if keeps => skip(io, framing).await,
+        Reading::Left(framing) if keeps => Box::pin(skip(io, framing)).await,
         Reading::Left(_) | Reading::Broken | Reading::UnderWay => false,
     };
     if keeps && clear {
@@ -169,7 +170,7 @@ async fn finish(io: &Rc<Io>, keeps: bool) -> bool {
         // Failing to end it means that the caller has.
         let _ = poll_fn(|cx| io.poll_shutdown(cx)).await;
     } else {
-        linger(io).await;
+        Box::pin(linger(io)).await;
     }
     false
 }
