@@ -9,9 +9,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$HOME/.cache/weft/bench
 entry=bench/main.ts
-[[ ${1:-} != --profile ]] || { entry=bench/profile.ts && shift; }
+strip=symbols
+[[ ${1:-} != --profile ]] || { entry=bench/profile.ts strip=none && shift; }
 [[ ${1:-} != --guard ]] || { entry=bench/profile.ts && shift && set -- --accepted bench/instructions.json "$@"; }
-[[ ${1:-} != --order ]] || { entry=bench/order.ts && shift; }
+[[ ${1:-} != --order ]] || { entry=bench/order.ts strip=none && shift; }
 mkdir -p "$cache"
 
 if [[ $EUID != 0 || $(uname) != Linux ]]; then
@@ -33,7 +34,7 @@ fi
 
 [[ $cache/load -nt bench/load.rs ]] || rustc -O --edition 2024 bench/load.rs -o "$cache/load"
 if [[ -z ${WEFT_PROXY:-} ]]; then
-  cargo build --quiet --release -p weft-proxy
+  CARGO_PROFILE_RELEASE_STRIP=$strip cargo build --quiet --release -p weft-proxy
   WEFT_PROXY=${CARGO_TARGET_DIR:-target}/release/weft-proxy
 fi
 

@@ -9,18 +9,22 @@
 
 use std::{fs, io, ops::Range, time::Duration};
 
-/// Between two looks. What is in use comes back in about a hundred small page faults.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// Between the first two looks; then twice as long each time. Code that only starts the proxy, and only makes its first
+/// connections, is not needed soon after.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Between two looks at the most. What is in use comes back in about a hundred small page faults.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Drops what is not in use, at once and every minute.
+/// Drops what is not in use, at once, often in the first minute, and every minute from then on.
 pub async fn keep_small() {
-    let mut ticks = tokio::time::interval(INTERVAL);
+    let mut pause = FIRST_PAUSE;
     loop {
-        ticks.tick().await;
         match release_program_pages() {
             Ok(bytes) => tracing::debug!(bytes, "dropped the pages of the program; what is used comes back"),
             Err(error) => tracing::debug!(%error, "cannot drop the pages of the program"),
         }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
