@@ -11,12 +11,12 @@ const HCM = `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionM
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** One worker, h2 between the proxies for HTTP, only the router, no access log, no request id; its own defaults else. */
-export function envoyConfig(half: Half, certificates: Certificates): string {
+export function envoyConfig(half: Half, certificates: Certificates, plain: boolean): string {
   const ports = Object.keys(PORTS) as Port[];
   return JSON.stringify({
     static_resources: {
       listeners: ports.map((port) => listener(half, port, certificates)),
-      clusters: ports.map((port) => cluster(half, port, certificates)),
+      clusters: ports.map((port) => cluster(half, port, plain ? undefined : certificates)),
     },
   });
 }
@@ -50,6 +50,7 @@ function filter(port: Port): Json {
       '@type': HCM,
       stat_prefix: port,
       generate_request_id: false,
+      ...(port === 'webSocket' ? { upgrade_configs: [{ upgrade_type: 'websocket' }] } : {}),
       route_config: {
         virtual_hosts: [
           {
@@ -64,14 +65,15 @@ function filter(port: Port): Json {
   };
 }
 
-function cluster(half: Half, port: Port, certificates: Certificates): Json {
-  const tls = {
+function cluster(half: Half, port: Port, certificates: Certificates | undefined): Json {
+  const secured = certificates !== undefined && half === 'outbound';
+  const tls = secured && {
     '@type': `${TYPES}.transport_sockets.tls.v3.UpstreamTlsContext`,
     common_tls_context: tlsContext(port, certificates),
     max_session_keys: 0,
   };
   const address = { socket_address: { address: PODS.server, port_value: PORTS[port] } };
-  const usesHttp2 = port === 'http2' || (port === 'http1' && half === 'outbound');
+  const usesHttp2 = port === 'http2' || port === 'grpc' || (port === 'http1' && secured);
   const explicit = usesHttp2 ? { http2_protocol_options: {} } : { http_protocol_options: {} };
   const options = { '@type': `type.googleapis.com/${HTTP_OPTIONS}`, explicit_http_config: explicit };
   return {
@@ -83,7 +85,7 @@ function cluster(half: Half, port: Port, certificates: Certificates): Json {
       endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
     },
     ...(port === 'opaque' ? {} : { typed_extension_protocol_options: { [HTTP_OPTIONS]: options } }),
-    ...(half === 'outbound' ? { transport_socket: { name: 'tls', typed_config: tls } } : {}),
+    ...(tls ? { transport_socket: { name: 'tls', typed_config: tls } } : {}),
   };
 }
 
@@ -96,6 +98,6 @@ function tlsContext(port: Port, { chain, key, roots }: Certificates): Json {
     },
     tls_certificates: [{ certificate_chain: { filename: chain }, private_key: { filename: key } }],
     validation_context: { trusted_ca: { filename: roots } },
-    ...(port === 'opaque' ? {} : { alpn_protocols: ['h2'] }),
+    ...(port === 'opaque' ? {} : { alpn_protocols: [port === 'webSocket' ? 'http/1.1' : 'h2'] }),
   };
 }

@@ -20,14 +20,14 @@ defaults
 `;
 
 /** One thread, h2 between the proxies for HTTP, its own limits and buffer sizes. */
-export function haproxyConfig(half: Half, { both, roots }: Certificates): string {
+export function haproxyConfig(half: Half, { both, roots }: Certificates, onePlain: boolean): string {
   const tls = `ssl crt ${both} ca-file ${roots} verify required`;
   const ports = LISTENING[half];
   const outbound = half === 'outbound';
   const front = (protocol: keyof typeof PORTS, plain: string, secured: string): string =>
     `  bind :${ports[protocol]} ${outbound ? plain : `${tls} ${secured}`}`;
   const back = (protocol: keyof typeof PORTS, plain: string, secured: string): string =>
-    `  server app ${PODS.server}:${PORTS[protocol]} ${outbound ? `${tls} ${secured}` : plain}`;
+    `  server app ${PODS.server}:${PORTS[protocol]} ${outbound && !onePlain ? `${tls} ${secured}` : plain}`;
   return [
     SETTINGS,
     'listen http1',
@@ -36,6 +36,12 @@ export function haproxyConfig(half: Half, { both, roots }: Certificates): string
     'listen http2',
     front('http2', 'proto h2', 'alpn h2'),
     back('http2', 'proto h2', 'alpn h2'),
+    'listen websocket',
+    front('webSocket', '', 'alpn http/1.1'),
+    back('webSocket', '', 'alpn http/1.1'),
+    'listen grpc',
+    front('grpc', 'proto h2', 'alpn h2'),
+    back('grpc', 'proto h2', 'alpn h2'),
     'listen opaque',
     '  mode tcp',
     // As Weft: a resumed session would skip what new connections measure.

@@ -15,7 +15,8 @@ load idle ADDRESS PATH CONNECTIONS       (holds them until its input ends)
 load ping ADDRESS SECONDS                (1-byte round trips)
 load pour ADDRESS MEGABYTES
 load dial ADDRESS CONNECTIONS SECONDS    (a new connection for each byte that comes back)
-load serve PORT                          (the other end of ping, pour and dial)";
+load ws ADDRESS SECONDS                  (round trips of a frame on a WebSocket)
+load serve PORT                          (the other end of ping, pour, dial and ws)";
 
 const ECHO: u8 = b'e';
 const SINK: u8 = b's';
@@ -38,6 +39,7 @@ fn main() -> Result<()> {
         }
         ["idle", address, path, connections] => idle(address, path, connections.parse()?),
         ["ping", address, seconds] => ping(address, seconds.parse()?),
+        ["ws", address, seconds] => web_socket(address, seconds.parse()?),
         ["pour", address, megabytes] => pour(address, megabytes.parse()?),
         ["dial", address, connections, seconds] => dial(address, connections.parse()?, seconds.parse()?),
         ["serve", port] => serve(port.parse()?),
@@ -102,16 +104,38 @@ fn idle(address: &str, path: &str, connections: u32) -> Result<()> {
 }
 
 fn ping(address: &str, seconds: f64) -> Result<()> {
+    round_trips(connect(address)?, &[ECHO], seconds)
+}
+
+/// The example of RFC 6455 1.3, and a masked text frame of one byte.
+fn web_socket(address: &str, seconds: f64) -> Result<()> {
     let mut stream = connect(address)?;
-    let mut byte = [ECHO];
-    stream.write_all(&byte)?;
-    stream.read_exact(&mut byte)?;
+    stream.write_all(
+        b"GET /ws HTTP/1.1\r\nhost: server\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+          sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    )?;
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    if !head.starts_with(b"HTTP/1.1 101") {
+        return Err(format!("answered {:?}", String::from_utf8_lossy(&head)).into());
+    }
+    round_trips(stream, &[0x81, 0x81, 0, 0, 0, 0, b'a'], seconds)
+}
+
+fn round_trips(mut stream: TcpStream, message: &[u8], seconds: f64) -> Result<()> {
+    let mut answer = vec![0; message.len()];
+    stream.write_all(message)?;
+    stream.read_exact(&mut answer)?;
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let mut latencies = Vec::new();
     while Instant::now() < end {
         let begin = Instant::now();
-        stream.write_all(&byte)?;
-        stream.read_exact(&mut byte)?;
+        stream.write_all(message)?;
+        stream.read_exact(&mut answer)?;
         latencies.push(micros(begin.elapsed()));
     }
     print_latencies(latencies);
@@ -183,13 +207,23 @@ fn serve(port: u16) -> Result<()> {
 fn answer(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 18];
     let mut total = 0_u64;
+    let mut upgraded = false;
     loop {
         let length = stream.read(&mut buffer)?;
         if length == 0 {
             return stream.write_all(&total.to_be_bytes());
         }
+        if total == 0 && buffer.starts_with(b"GET ") {
+            stream.write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+                  sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+            )?;
+            upgraded = true;
+            total = 1;
+            continue;
+        }
         total += length as u64;
-        if buffer[0] == ECHO {
+        if upgraded || buffer[0] == ECHO {
             stream.write_all(&buffer[..length])?;
         }
     }

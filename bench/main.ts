@@ -6,14 +6,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { envoy, haproxy } from './peers.js';
-import { round } from './round.js';
+import { layOutBodies, round } from './round.js';
 import { type Results, summaries, table, verdict } from './report.js';
 import { ROWS } from './rows.js';
-import type { Subject } from './subject.js';
-import { weft } from './weft.js';
+import type { Entrant } from './subject.js';
+import { type Choices, weft } from './weft.js';
 import type { Figures } from './work.js';
-
-const BODY_BYTES = 100_000_000;
 
 const { values } = parseArgs({
   options: {
@@ -24,6 +22,7 @@ const { values } = parseArgs({
     load: { type: 'string', default: 'load' },
     weft: { type: 'string', default: 'weft-proxy' },
     envoy: { type: 'string', default: 'envoy' },
+    testapp: { type: 'string', default: 'testapp' },
     only: { type: 'string', default: 'direct,weft,envoy,haproxy' },
   },
 });
@@ -50,24 +49,32 @@ async function main(): Promise<void> {
   const directory = await mkdtemp('/run/weft-bench-');
   try {
     await chmod(directory, 0o755);
-    await writeFile(join(directory, '100MB'), Buffer.alloc(BODY_BYTES, 'weft'));
+    await layOutBodies(directory);
     await makeNode();
-    await mkdir(join(directory, 'peers'));
+    await mkdir(join(directory, 'peers', 'plain'), { recursive: true });
     const peers = join(directory, 'peers');
-    const all: Readonly<Record<string, () => Promise<Subject | 'direct'>>> = {
-      direct: () => Promise.resolve('direct'),
-      weft: () => weft(values.weft, directory, ending.signal),
-      envoy: () => envoy(values.envoy, peers),
-      haproxy: () => haproxy(peers),
+    const all: Readonly<Record<string, () => Promise<Entrant>>> = {
+      direct: () => Promise.resolve({ usual: 'direct', variants: new Map() }),
+      weft: () => ourselves(directory, ending.signal),
+      envoy: async () => ({
+        usual: await envoy(values.envoy, peers),
+        plain: await envoy(values.envoy, join(peers, 'plain'), true),
+        variants: new Map(),
+      }),
+      haproxy: async () => ({
+        usual: await haproxy(peers),
+        plain: await haproxy(join(peers, 'plain'), true),
+        variants: new Map(),
+      }),
     };
     const names = values.only.split(',');
-    const subjects = new Map<string, Subject | 'direct'>();
+    const entrants = new Map<string, Entrant>();
     for (const name of names) {
       const make = all[name];
       if (make === undefined) throw new Error(`no subject ${name}; there are ${Object.keys(all).join(', ')}`);
-      subjects.set(name, await make());
+      entrants.set(name, await make());
     }
-    const results = await measure(subjects, directory);
+    const results = await measure(entrants, directory);
     if (values.smoke) checkComplete(results);
     await report(results, (Date.now() - begin) / 1000);
   } finally {
@@ -76,18 +83,32 @@ async function main(): Promise<void> {
   }
 }
 
+/** Weft as it ships, with one proxy only, and with features switched on one by one and together. */
+async function ourselves(directory: string, signal: AbortSignal): Promise<Entrant> {
+  const make = (name: string, choices: Choices = {}) =>
+    weft(values.weft, join(directory, name), signal, choices);
+  const accessLog = { settings: { WEFT_ACCESS_LOG: 'enabled' } };
+  const variants = new Map([
+    ['10 routes', await make('routes', { routes: 10 })],
+    ['retries', await make('retries', { retries: true })],
+    ['access log', await make('log', accessLog)],
+    ['all three', await make('all', { routes: 10, retries: true, ...accessLog })],
+    ['two workers', await make('workers', { settings: { WEFT_WORKERS: '2' } })],
+  ]);
+  return { usual: await make('usual'), plain: await make('plain', { plain: true }), variants };
+}
+
 /** Rounds with a rotated order, so that neither a place in it nor a slow minute favours anyone. */
-async function measure(
-  subjects: ReadonlyMap<string, Subject | 'direct'>,
-  directory: string,
-): Promise<Results> {
-  const names = [...subjects.keys()];
+async function measure(entrants: ReadonlyMap<string, Entrant>, directory: string): Promise<Results> {
+  const names = [...entrants.keys()];
   const results = new Map(names.map((name): [string, Figures[]] => [name, []]));
-  const effort = { directory, seconds, load: values.load };
+  const effort = { directory, seconds, load: values.load, grpcServer: values.testapp };
   for (let index = 0; index < rounds; index++) {
     const rotation = index % names.length;
     for (const name of [...names.slice(rotation), ...names.slice(0, rotation)]) {
-      const figures = await round(subjects.get(name) ?? 'direct', effort);
+      const entrant = entrants.get(name);
+      if (entrant === undefined) continue;
+      const figures = await round(entrant, effort);
       if (name === 'weft') figures.set('binary', (await stat(values.weft)).size / 1e6);
       results.get(name)?.push(figures);
       console.error(`round ${index + 1} of ${rounds}: ${name} done, load ${loadavg()[0]?.toFixed(1)}`);
@@ -116,11 +137,12 @@ async function report(results: Results, took: number): Promise<void> {
 function checkComplete(results: Results): void {
   for (const [subject, [figures]] of results) {
     const missing = ROWS.map(([row]) => row).filter((row) => !Number.isFinite(figures?.get(row)));
+    const own = /^(10 routes|retries|access log|all three|two workers|rss after)/;
     const asked: Readonly<Record<string, (row: string) => boolean>> = {
-      direct: (row) => !/cpu|rss/.test(row),
+      direct: (row) => !/cpu|rss|private|start|plain/.test(row) && !own.test(row),
       weft: () => true,
     };
-    const expected = missing.filter(asked[subject] ?? ((row) => row !== 'rss after 5,000'));
+    const expected = missing.filter(asked[subject] ?? ((row) => !own.test(row)));
     if (expected.length > 0) throw new Error(`${subject} was not measured: ${expected.join(', ')}`);
   }
 }

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { inPod } from '../e2e/netns/process.js';
 import { PORTS, SERVICE } from './pods.js';
-import { inFreshPods } from './round.js';
+import { inFreshPods, layOutBodies } from './round.js';
 import { HALVES } from './subject.js';
 import { weft } from './weft.js';
 import { firstAnswer } from './work.js';
@@ -16,6 +16,7 @@ const { values } = parseArgs({
   options: {
     out: { type: 'string' }, // run.sh gives these to every program
     envoy: { type: 'string' },
+    testapp: { type: 'string' },
     load: { type: 'string', default: 'load' },
     weft: { type: 'string', default: 'weft-proxy' },
     write: { type: 'string', default: 'proxy/link/order.ld' },
@@ -66,15 +67,12 @@ async function busy(): Promise<void> {
 async function run(loads: () => Promise<void>): Promise<Costs> {
   const directory = await mkdtemp('/run/weft-order-');
   await chmod(directory, 0o777);
-  await writeFile(join(directory, '100MB'), Buffer.alloc(BODY_BYTES, 'weft'));
+  await layOutBodies(directory, BODY_BYTES);
   const ending = new AbortController();
   const file = (half: string): string => join(directory, `callgrind-${half}`);
-  const subject = await weft(
-    values.weft,
-    directory,
-    ending.signal,
-    (half) => `valgrind --quiet --tool=callgrind --demangle=no --callgrind-out-file=${file(half)}`,
-  );
+  const subject = await weft(values.weft, directory, ending.signal, {
+    under: (half) => `valgrind --quiet --tool=callgrind --demangle=no --callgrind-out-file=${file(half)}`,
+  });
   await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
     await firstAnswer({ address, proxies, figures: new Map(), seconds: 1, load: values.load });
     await loads();

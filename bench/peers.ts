@@ -1,17 +1,17 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PROXY_UID, type Process, asProxy, inPod, start, until } from '../e2e/netns/process.js';
+import { PROXY_UID, type Process, asProxy, inPod, start } from '../e2e/netns/process.js';
 import { testCa } from '../src/testing/test-ca.js';
 import { envoyConfig } from './envoy.js';
 import { haproxyConfig } from './haproxy.js';
-import { PORTS, type PodName, SERVICE } from './pods.js';
-import { HALVES, type Half, POD_OF, type Subject } from './subject.js';
+import { PORTS, SERVICE } from './pods.js';
+import { HALVES, type Half, POD_OF, type Subject, millisUntil } from './subject.js';
 
 /** Where each half of a peer listens for what was captured on its way to a port of the application. */
 export type Listening = Readonly<Record<keyof typeof PORTS, number>>;
 export const LISTENING: Readonly<Record<Half, Listening>> = {
-  outbound: { http1: 15101, http2: 15102, opaque: 15103 },
-  inbound: { http1: 15106, http2: 15107, opaque: 15108 },
+  outbound: { http1: 15101, http2: 15102, opaque: 15103, webSocket: 15104, grpc: 15105 },
+  inbound: { http1: 15131, http2: 15132, opaque: 15133, webSocket: 15134, grpc: 15135 },
 };
 
 /** Files of one half: key and chain, together and apart, and the roots. */
@@ -24,7 +24,7 @@ export interface Certificates {
 
 const CHAINS: Readonly<Record<Half, string>> = { outbound: 'OUTPUT', inbound: 'PREROUTING' };
 
-export async function envoy(program: string, directory: string): Promise<Subject> {
+export async function envoy(program: string, directory: string, plain = false): Promise<Subject> {
   const commands = (config: string): string[] => [
     program,
     '-c',
@@ -35,43 +35,44 @@ export async function envoy(program: string, directory: string): Promise<Subject
     '--log-level',
     'error',
   ];
-  return peer('envoy', directory, { config: envoyConfig, extension: 'json', commands });
+  return peer('envoy', directory, { config: envoyConfig, extension: 'json', commands, plain });
 }
 
-export async function haproxy(directory: string): Promise<Subject> {
+export async function haproxy(directory: string, plain = false): Promise<Subject> {
   const commands = (config: string): string[] => ['haproxy', '-db', '-f', config];
-  return peer('haproxy', directory, { config: haproxyConfig, extension: 'cfg', commands });
+  return peer('haproxy', directory, { config: haproxyConfig, extension: 'cfg', commands, plain });
 }
 
 interface Kind {
-  readonly config: (half: Half, certificates: Certificates) => string;
+  readonly config: (half: Half, certificates: Certificates, plain: boolean) => string;
   readonly extension: string;
   readonly commands: (config: string) => string[];
+  /** One proxy only, and plain text behind it. */
+  readonly plain: boolean;
 }
 
 async function peer(name: 'envoy' | 'haproxy', directory: string, kind: Kind): Promise<Subject> {
   const configs: Record<Half, string> = { outbound: '', inbound: '' };
   const ca = await testCa();
-  for (const half of HALVES) {
+  const halves = kind.plain ? (['outbound'] as const) : HALVES;
+  for (const half of halves) {
     const certificates = await writeCertificates(ca, join(directory, `${name}-${half}`), half);
     configs[half] = join(directory, `${name}-${half}.${kind.extension}`);
-    await writeFile(configs[half], kind.config(half, certificates));
+    await writeFile(configs[half], kind.config(half, certificates, kind.plain));
   }
   return {
     name,
     address: SERVICE,
     start: async (place) => {
       const proxies: Process[] = [];
-      for (const half of HALVES) {
+      const waits: Promise<number>[] = [];
+      for (const half of halves) {
         await capture(half);
         const log = join(place.directory, `${half}.log`);
         proxies.push(start(POD_OF[half], asProxy(kind.commands(configs[half])), { name: half, log }));
+        waits.push(millisUntil(POD_OF[half], `exec 3<>/dev/tcp/127.0.0.1/${LISTENING[half].opaque}`));
       }
-      for (const half of HALVES) {
-        const port = LISTENING[half].opaque;
-        await until(`${name} ${half} listens`, () => listens(POD_OF[half], port));
-      }
-      return proxies;
+      return { proxies, millisToReady: Math.max(...(await Promise.all(waits))) };
     },
   };
 }
@@ -106,12 +107,8 @@ async function capture(half: Half): Promise<void> {
     await rule('-m', 'owner', '--uid-owner', String(PROXY_UID), '-j', 'RETURN');
     await rule('-o', 'lo', '-j', 'RETURN');
   }
-  for (const protocol of ['http1', 'http2', 'opaque'] as const) {
+  for (const protocol of Object.keys(PORTS) as (keyof typeof PORTS)[]) {
     const to = String(LISTENING[half][protocol]);
     await rule('-p', 'tcp', '--dport', String(PORTS[protocol]), '-j', 'REDIRECT', '--to-ports', to);
   }
-}
-
-async function listens(pod: PodName, port: number): Promise<void> {
-  await inPod(pod, 'bash', '-c', `exec 3<>/dev/tcp/127.0.0.1/${port}`);
 }

@@ -7,7 +7,7 @@ export const PODS = { client: '10.99.0.2', server: '10.99.0.3' } as const;
 /** The Service address that every caller dials, except directly. */
 export const SERVICE = '10.96.0.5';
 /** Ports of the Service and of the application. */
-export const PORTS = { http1: 8080, http2: 8081, opaque: 8082 } as const;
+export const PORTS = { http1: 8080, http2: 8081, opaque: 8082, webSocket: 8083, grpc: 8084 } as const;
 
 export type PodName = keyof typeof PODS;
 
@@ -43,6 +43,12 @@ export function rssOf({ pid, name }: Process): number {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   if (line === null) throw new Error(`${name} has no VmRSS: it has ended`);
   return (Number(line[1]) * 1024) / 1e6;
+}
+
+/** Memory in MB that no other process shares: what one more proxy takes of a node. */
+export function privateOf({ pid }: Process): number {
+  const pages = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').matchAll(/^Private_\w+:\s+(\d+) kB$/gm);
+  return [...pages].reduce((sum, [, kilobytes]) => sum + (Number(kilobytes) * 1024) / 1e6, 0);
 }
 
 /** Microseconds of CPU that everything on the machine used, since boot; to see how much of it was not ours. */

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { inPod } from '../e2e/netns/process.js';
 import { PORTS, SERVICE } from './pods.js';
-import { inFreshPods } from './round.js';
+import { inFreshPods, layOutBodies } from './round.js';
 import { HALVES, type Half } from './subject.js';
 import { weft } from './weft.js';
 import { firstAnswer } from './work.js';
@@ -19,12 +19,12 @@ const { values } = parseArgs({
     out: { type: 'string', default: '.' },
     load: { type: 'string', default: 'load' },
     weft: { type: 'string', default: 'weft-proxy' },
-    envoy: { type: 'string' }, // run.sh gives it to every program
+    envoy: { type: 'string' }, // run.sh gives this and the next to every program
+    testapp: { type: 'string' },
     only: { type: 'string', default: '' }, // part of `<tool>, <load>`
     accepted: { type: 'string' },
   },
 });
-const BODY_BYTES = 100_000_000;
 
 type Counts = ReadonlyMap<string, number>;
 interface Tool {
@@ -99,10 +99,12 @@ const LOADS: readonly Load[] = [
 async function count(tool: Tool, load: Load, requests: number): Promise<Record<Half, Counts>> {
   const directory = await mkdtemp('/run/weft-profile-');
   await chmod(directory, 0o777);
-  await writeFile(join(directory, '100MB'), Buffer.alloc(BODY_BYTES, 'weft'));
+  await layOutBodies(directory);
   const file = (half: Half): string => join(directory, `${tool.name}-${half}`);
   const ending = new AbortController();
-  const subject = await weft(values.weft, directory, ending.signal, (half) => tool.command(file(half)));
+  const subject = await weft(values.weft, directory, ending.signal, {
+    under: (half) => tool.command(file(half)),
+  });
   await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
     await firstAnswer({ address, proxies, figures: new Map(), seconds: 1, load: values.load });
     await load.run(requests);

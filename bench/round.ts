@@ -2,39 +2,52 @@ import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Process, start, stop } from '../e2e/netns/process.js';
 import { PODS, PORTS, makePods, removePods } from './pods.js';
-import type { Subject } from './subject.js';
+import { busyMemory, idleMemory, memoryAfterBurst } from './footprint.js';
+import { grpc, webSocket } from './protocols.js';
+import type { Entrant, Started, Subject } from './subject.js';
 import {
   type Figures,
   type Work,
   body,
-  busyMemory,
   firstAnswer,
   fixedRate,
   http1,
   http2,
-  idleMemory,
-  memoryAfterBurst,
   newConnections,
   opaque,
 } from './work.js';
 
 export interface Effort {
-  /** Holds the file `100MB` and what this writes. */
+  /** Holds what nginx serves, see `layOutBodies`, and what this writes. */
   readonly directory: string;
   /** Seconds that each load lasts. */
   readonly seconds: number;
   /** The load generator of this folder. */
   readonly load: string;
+  /** The application of the end-to-end tests; absent: none that speaks gRPC. */
+  readonly grpcServer?: string;
+}
+
+/** What nginx serves from its directory. */
+const FILES = ['1KB', '64KB', '100MB'] as const;
+
+/** Makes what nginx serves; `large` is the length of what is called 100MB. */
+export async function layOutBodies(directory: string, large = 100_000_000): Promise<void> {
+  const lengths = { '1KB': 1000, '64KB': 64_000, '100MB': large };
+  for (const [file, length] of Object.entries(lengths)) {
+    await writeFile(join(directory, file), Buffer.alloc(length, 'weft'));
+  }
 }
 
 /** nginx for both versions of HTTP with one worker, and our own server for bytes. */
-async function application(directory: string, load: string): Promise<() => Promise<void>> {
+async function application({ directory, load, grpcServer }: Effort): Promise<() => Promise<void>> {
   const config = join(directory, 'nginx.conf');
   const server = (listen: string): string => `server {
     listen ${listen};
     keepalive_requests 1000000000;
     location = / { default_type text/plain; return 200 "fifty-seven bytes of text, as small as many an answer is\\n"; }
-    location = /100MB { alias ${directory}/100MB; }
+    location = /1B { default_type text/plain; return 200 "1"; }
+    ${FILES.map((file) => `location = /${file} { alias ${directory}/${file}; }`).join(' ')}
   }`;
   await writeFile(
     config,
@@ -49,23 +62,29 @@ async function application(directory: string, load: string): Promise<() => Promi
   const processes = [
     start('server', ['nginx', '-c', config], { name: 'nginx', log }),
     start('server', [load, 'serve', String(PORTS.opaque)], { name: 'bytes', log }),
+    start('server', [load, 'serve', String(PORTS.webSocket)], { name: 'websocket', log }),
   ];
+  if (grpcServer !== undefined) {
+    const serve = [grpcServer, 'serve', '-http', '127.0.0.1:8090', '-grpc', `:${PORTS.grpc}`];
+    processes.push(start('server', serve, { name: 'grpc', log }));
+  }
   return () => stop(processes);
 }
 
 /** Makes pods and application, starts the proxies, does it, and takes all of it away again. */
 export async function inFreshPods(
   subject: Subject | 'direct',
-  { directory, load }: Effort,
-  does: (work: Pick<Work, 'address' | 'proxies'>) => Promise<void>,
+  effort: Effort,
+  does: (work: Pick<Work, 'address' | 'proxies'>, started?: Started) => Promise<void>,
 ): Promise<void> {
   await makePods();
-  const endApplication = await application(directory, load);
-  const place = { directory: await mkdtemp(join(directory, 'start-')) };
+  const endApplication = await application(effort);
+  const place = { directory: await mkdtemp(join(effort.directory, 'start-')) };
   let proxies: readonly Process[] = [];
   try {
-    if (subject !== 'direct') proxies = await subject.start(place);
-    await does({ address: subject === 'direct' ? PODS.server : subject.address, proxies });
+    const started = subject === 'direct' ? undefined : await subject.start(place);
+    proxies = started?.proxies ?? [];
+    await does({ address: subject === 'direct' ? PODS.server : subject.address, proxies }, started);
   } catch (error) {
     for (const log of (await readdir(place.directory)).filter((name) => name.endsWith('.log'))) {
       console.error(`--- ${log}\n${await readFile(join(place.directory, log), 'utf8')}`);
@@ -78,27 +97,56 @@ export async function inFreshPods(
   }
 }
 
-/** Everything once for one subject. */
-export async function round(subject: Subject | 'direct', effort: Effort): Promise<Figures> {
+/** Part of the usual time for what is reported only. */
+const SHORT = 0.5;
+
+/** Everything once for one entrant. */
+export async function round({ usual, plain, variants }: Entrant, effort: Effort): Promise<Figures> {
   const figures: Figures = new Map();
   const common = { figures, seconds: effort.seconds, load: effort.load };
-  await inFreshPods(subject, effort, async (place) => {
+  await inFreshPods(usual, effort, async (place, started) => {
     const work = { ...place, ...common };
+    if (started !== undefined) figures.set('start to ready', started.millisToReady);
     await idleMemory(work);
     // The line is Weft's own, and a minute of each round too long to spend on others.
-    if (subject !== 'direct' && subject.name === 'weft') await memoryAfterBurst(work);
+    if (usual !== 'direct' && usual.name === 'weft') await memoryAfterBurst(work);
   });
-  await inFreshPods(subject, effort, async (place) => {
+  await inFreshPods(usual, effort, async (place) => {
     const work = { ...place, ...common };
     await firstAnswer(work);
     await busyMemory(work);
-    await http1(work, 64);
-    await http1(work, 1);
+    await http1(work, { row: 'h1 c=64', connections: 64 });
+    await http1(work, { row: 'h1 c=1', connections: 1 });
     await http2(work);
     await fixedRate(work);
     await body(work);
     await opaque(work);
     await newConnections(work);
+    await reported(work, effort);
   });
+  const hops = [...(plain === undefined ? [] : [['plain hop', plain] as const]), ...variants];
+  for (const [row, subject] of hops) {
+    await inFreshPods(subject, effort, async (place) => {
+      const work = { ...place, ...common };
+      await firstAnswer(work);
+      // As many connections for each worker.
+      await http1(work, { row, connections: row === 'two workers' ? 128 : 64, share: SHORT });
+    });
+  }
   return figures;
+}
+
+/** What has no line to cross: other numbers of connections, lengths and protocols. */
+async function reported(work: Work, { directory, seconds }: Effort): Promise<void> {
+  await http1(work, { row: 'h1 c=10', connections: 10, share: SHORT });
+  await http1(work, { row: 'h1 c=1,000', connections: 1000, share: SHORT });
+  for (const [row, path] of [
+    ['1 B', '/1B'],
+    ['1 KB', '/1KB'],
+    ['64 KB', '/64KB'],
+  ] as const) {
+    await http1(work, { row, path, connections: 64, share: SHORT });
+  }
+  await grpc(work, directory, Math.ceil(seconds * SHORT));
+  await webSocket(work, seconds * SHORT);
 }

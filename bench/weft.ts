@@ -1,55 +1,101 @@
 import { join } from 'node:path';
-import { proxyReady, startProxy } from '../e2e/netns/proxy.js';
-import { type Process, until } from '../e2e/netns/process.js';
-import { DEFAULT_SETTINGS, MeshTables, type ServicePort } from '../src/model/index.js';
+import { startProxy } from '../e2e/netns/proxy.js';
+import type { Process } from '../e2e/netns/process.js';
+import { DEFAULT_SETTINGS, MeshTables, type Policy, type ServicePort } from '../src/model/index.js';
 import { startTestControlPlane } from '../src/testing/control-plane.js';
-import { aService, aWorkload, anEndpointSet } from '../src/testing/mesh-fixture.js';
+import { aService, aSplitPolicy, aWorkload, anEndpointSet } from '../src/testing/mesh-fixture.js';
 import { PODS, PORTS, SERVICE } from './pods.js';
-import { HALVES, type Half, POD_OF, type Subject } from './subject.js';
+import { HALVES, type Half, POD_OF, type Subject, millisUntil } from './subject.js';
 
-const PORT_LIST: readonly ServicePort[] = [
-  { name: 'http', port: PORTS.http1, targetPort: PORTS.http1, protocol: 'TCP', appProtocol: 'http' },
-  { name: 'http2', port: PORTS.http2, targetPort: PORTS.http2, protocol: 'TCP', appProtocol: 'h2c' },
-  { name: 'tcp', port: PORTS.opaque, targetPort: PORTS.opaque, protocol: 'TCP', appProtocol: 'tcp' },
-];
+const PORT_LIST: readonly ServicePort[] = (
+  [
+    ['http1', 'http'],
+    ['http2', 'h2c'],
+    ['opaque', 'tcp'],
+    ['webSocket', 'http'],
+    ['grpc', 'grpc'],
+  ] as const
+).map(([name, appProtocol]) => ({
+  name: name.toLowerCase(),
+  port: PORTS[name],
+  targetPort: PORTS[name],
+  protocol: 'TCP',
+  appProtocol,
+}));
+
+/** What is not as it ships. */
+export interface Choices {
+  /** A command to run a half under, such as a profiler. */
+  readonly under?: (half: Half) => string;
+  /** The server has no proxy: one hop, plain text behind it. */
+  readonly plain?: boolean;
+  /** So many routes, the last of which takes every request. */
+  readonly routes?: number;
+  readonly retries?: boolean;
+  /** Environment of both proxies. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+const READY =
+  'exec 3<>/dev/tcp/127.0.0.1/15121; printf "GET /ready HTTP/1.0\\r\\n\\r\\n" >&3; head -1 <&3 | grep -q 200';
 
 /**
  * Weft as it ships: its own init for capture, the real identity authority and config server (only the API server's
- * opinion on tokens is made up), every default feature on. `under` is a command to run a half under, such as a profiler.
+ * opinion on tokens is made up), every default feature on, but for `choices`.
  */
 export async function weft(
   program: string,
   directory: string,
   signal: AbortSignal,
-  under: (half: Half) => string = () => '',
+  choices: Choices = {},
 ): Promise<Subject> {
-  const plane = await startTestControlPlane(twoPods(), directory, signal);
+  const plane = await startTestControlPlane(twoPods(choices), directory, signal);
   const { csrPort, configPort } = plane;
   return {
     name: 'weft',
     address: SERVICE,
     start: async (place) => {
       const proxies: Process[] = [];
-      for (const half of HALVES) {
+      const waits: Promise<number>[] = [];
+      for (const half of choices.plain ? (['outbound'] as const) : HALVES) {
         const pod = POD_OF[half];
         const files = { directory: place.directory, bundle: join(directory, 'bundle.pem') };
-        const given = { pod, serviceAccount: pod, address: PODS[pod], drainSeconds: 1, under: under(half) };
-        const proxy = await startProxy({ program, csrPort, configPort, ...files, ...given });
-        proxies.push({ ...proxy, name: half });
+        const { under, settings } = choices;
+        const given = { pod, serviceAccount: pod, address: PODS[pod], drainSeconds: 1, settings };
+        const where = { program, csrPort, configPort, ...files, ...given, under: under?.(half) };
+        proxies.push({ ...(await startProxy(where)), name: half });
+        waits.push(millisUntil(pod, READY));
       }
-      for (const half of HALVES) await until(`weft ${half} ready`, () => proxyReady(POD_OF[half]));
-      return proxies;
+      return { proxies, millisToReady: Math.max(...(await Promise.all(waits))) };
     },
   };
 }
 
-function twoPods(): MeshTables {
+function twoPods(choices: Choices): MeshTables {
   const mesh = new MeshTables(DEFAULT_SETTINGS);
   mesh.setService(aService({ name: 'server', clusterIPs: [SERVICE], ports: PORT_LIST }));
   for (const [pod, ip] of Object.entries(PODS)) {
-    mesh.setWorkload(aWorkload({ uid: pod, ips: [ip], serviceAccount: pod }));
+    const meshed = !(choices.plain && pod === 'server');
+    mesh.setWorkload(aWorkload({ uid: pod, ips: [ip], serviceAccount: pod, meshed }));
   }
   const ports = PORT_LIST.map(({ name, port }) => ({ name, port, protocol: 'TCP' as const }));
   mesh.setEndpoints({ ...anEndpointSet('server', { server: PODS.server }), ports });
+  if (choices.routes !== undefined || choices.retries) mesh.setPolicy(policy(choices));
   return mesh;
+}
+
+/** Routes by path, behind which one takes everything. */
+function policy({ routes = 1, retries = false }: Choices): Policy {
+  const split = aSplitPolicy('server', {});
+  const [last] = split.routes;
+  if (last === undefined) throw new Error('a policy without a route');
+  const others = Array.from({ length: routes - 1 }, (_, index) => ({
+    ...last,
+    name: `route-${index}`,
+    split: [],
+    matches: [{ headers: [], path: { kind: 'prefix' as const, value: `/path-${index}` } }],
+  }));
+  const again = { attempts: 2, on: ['5xx'], statuses: [], methods: ['GET'] };
+  const all = [...others, { ...last, split: [], matches: [] }];
+  return { ...split, routes: all.map((route) => (retries ? { ...route, retries: again } : route)) };
 }

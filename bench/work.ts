@@ -1,9 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cpus } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Process, inPod, until } from '../e2e/netns/process.js';
-import { PORTS, cpuOf, machineBusyMicros, ownBusyMicros, rssOf } from './pods.js';
+import { PORTS, cpuOf, machineBusyMicros, ownBusyMicros } from './pods.js';
 
 /** Where figures of one subject in one round go, by row name. */
 export type Figures = Map<string, number>;
@@ -32,7 +29,7 @@ interface Spent {
 }
 
 /** Does something and says what it cost the proxies. */
-async function costOf<T>(work: Work, does: () => Promise<T>): Promise<[T, Spent]> {
+export async function costOf<T>(work: Work, does: () => Promise<T>): Promise<[T, Spent]> {
   const cpu = (): { user: number; system: number } =>
     work.proxies
       .map(cpuOf)
@@ -57,7 +54,7 @@ async function costOf<T>(work: Work, does: () => Promise<T>): Promise<[T, Spent]
   return [value, spent];
 }
 
-function number(text: string, pattern: RegExp): number {
+export function number(text: string, pattern: RegExp): number {
   const found = Number(pattern.exec(text)?.[1]);
   if (!(found > 0)) throw new Error(`no figure like ${String(pattern)} in:\n${text}`);
   return found;
@@ -71,32 +68,47 @@ function perRequest(work: Work, row: string, requests: number, spent: Spent): vo
   work.figures.set(`${row} cpu user`, spent.user / requests);
 }
 
+/** A load of HTTP/1.1. */
+export interface Http1 {
+  /** Of the figures. */
+  readonly row: string;
+  readonly connections: number;
+  /** `/` unless said. */
+  readonly path?: string;
+  /** Share of the usual time that it lasts, 1 unless said. */
+  readonly share?: number;
+}
+
 /** HTTP/1.1 keep-alive as fast as it goes. */
-export async function http1(work: Work, connections: number): Promise<void> {
-  const url = `http://${work.address}:${PORTS.http1}/`;
+export async function http1(work: Work, { row, connections, path = '/', share = 1 }: Http1): Promise<void> {
+  const url = `http://${work.address}:${PORTS.http1}${path}`;
+  const seconds = Math.ceil(work.seconds * share);
   const [said, spent] = await costOf(work, () =>
-    inPod('client', 'wrk', '-t1', `-c${connections}`, `-d${work.seconds}s`, url),
+    inPod('client', 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, url),
   );
   if (/Non-2xx|Socket errors/.test(said)) throw new Error(`wrk met errors:\n${said}`);
   const requests = number(said, /(\d+) requests in/);
-  const row = `h1 c=${connections}`;
   work.figures.set(`${row} rps`, number(said, /Requests\/sec:\s+([\d.]+)/));
   perRequest(work, row, requests, spent);
 }
 
 /** HTTP/2 with prior knowledge: 8 connections, 16 streams each. */
 export async function http2(work: Work): Promise<void> {
-  const url = `http://${work.address}:${PORTS.http2}/`;
-  const arguments_ = ['-t1', '-c8', '-m16', `--duration=${work.seconds}`, url];
-  const [said, spent] = await costOf(work, () => inPod('client', 'h2load', ...arguments_));
+  await h2load(work, 'h2', [`--duration=${work.seconds}`, `http://${work.address}:${PORTS.http2}/`]);
+}
+
+/** h2load on 8 connections of 16 streams with what `asks` adds; gives what it said. */
+export async function h2load(work: Work, row: string, asks: readonly string[]): Promise<string> {
+  const [said, spent] = await costOf(work, () => inPod('client', 'h2load', '-t1', '-c8', '-m16', ...asks));
   const requests = number(said, /(\d+) succeeded/);
   const failed = /(\d+) failed/.exec(said)?.[1];
   if (failed !== '0') throw new Error(`h2load met errors:\n${said}`);
-  work.figures.set('h2 rps', requests / work.seconds);
-  perRequest(work, 'h2', requests, spent);
+  work.figures.set(`${row} rps`, number(said, /finished in .*, ([\d.]+) req\/s/));
+  perRequest(work, row, requests, spent);
+  return said;
 }
 
-async function json(work: Work, ...args: readonly string[]): Promise<Record<string, number>> {
+export async function json(work: Work, ...args: readonly string[]): Promise<Record<string, number>> {
   const parsed: unknown = JSON.parse(await inPod('client', work.load, ...args));
   return Object.fromEntries(Object.entries(parsed ?? {}).map(([name, value]) => [name, Number(value)]));
 }
@@ -137,91 +149,6 @@ export async function newConnections(work: Work): Promise<void> {
   const count = seen['count'] ?? Number.NaN;
   work.figures.set('new connections 1/s', count / (seen['seconds'] ?? Number.NaN));
   perRequest(work, 'new connections', count, spent);
-}
-
-/** The larger VmRSS of both proxies in MB. */
-function rss(work: Work): number {
-  return Math.max(...work.proxies.map(rssOf));
-}
-
-/** How long proxies and connections have been idle when their memory is looked at. */
-const IDLE_MILLIS = 3000;
-
-/** Of fresh proxies: before any request, and with 1,000 connections that asked once and idle. */
-export async function idleMemory(work: Work): Promise<void> {
-  if (work.proxies.length === 0) return;
-  await sleep(IDLE_MILLIS);
-  work.figures.set('rss idle', rss(work));
-  await firstAnswer(work);
-  const before = work.proxies.map(rssOf);
-  const connections = work.seconds < 2 ? 100 : 1000;
-  const release = await hold(work, connections);
-  await sleep(IDLE_MILLIS);
-  const added = work.proxies.map((proxy, index) => rssOf(proxy) - (before[index] ?? Number.NaN));
-  work.figures.set('rss of 1,000 idle', (Math.max(...added) * 1000) / connections);
-  await release();
-}
-
-/** A minute after 5,000 connections that asked once have closed; a smoke run has no minute. */
-export async function memoryAfterBurst(work: Work): Promise<void> {
-  const release = await hold(work, work.seconds < 2 ? 100 : 5000);
-  await release();
-  await sleep(work.seconds < 2 ? 1000 : 60_000);
-  work.figures.set('rss after 5,000', rss(work));
-}
-
-/** Opens connections that ask once and idle; the result closes them. */
-async function hold(work: Work, connections: number): Promise<() => Promise<void>> {
-  const holder = spawn(
-    'ip',
-    [
-      'netns',
-      'exec',
-      'client',
-      work.load,
-      'idle',
-      `${work.address}:${PORTS.http1}`,
-      '/',
-      String(connections),
-    ],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  );
-  await saysSomething(holder);
-  return async () => {
-    holder.stdin.end();
-    await once(holder, 'exit');
-  };
-}
-
-async function saysSomething(child: ChildProcess): Promise<void> {
-  const ended = once(child, 'exit').then(() =>
-    Promise.reject(new Error('the idle connections could not be made')),
-  );
-  ended.catch(() => undefined);
-  if (child.stdout === null) throw new Error('no output to wait for');
-  await Promise.race([once(child.stdout, 'data'), ended]);
-}
-
-/** While 100 HTTP/1.1 and 10 HTTP/2 connections are busy, and once they have ended. */
-export async function busyMemory(work: Work): Promise<void> {
-  if (work.proxies.length === 0) return;
-  const seconds = String(work.seconds);
-  const busy = Promise.all([
-    inPod('client', 'wrk', '-t1', '-c100', `-d${seconds}s`, `http://${work.address}:${PORTS.http1}/`),
-    inPod(
-      'client',
-      'h2load',
-      '-t1',
-      '-c10',
-      '-m8',
-      `--duration=${seconds}`,
-      `http://${work.address}:${PORTS.http2}/`,
-    ),
-  ]);
-  await sleep(work.seconds * 800);
-  work.figures.set('rss busy', rss(work));
-  await busy;
-  work.figures.set('rss after', rss(work));
 }
 
 /** Until the whole path answers over each protocol. */

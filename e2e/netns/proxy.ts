@@ -22,7 +22,9 @@ export interface ProxyPlace {
   /** Longest drain. */
   readonly drainSeconds: number;
   /** A command to run it under, such as a profiler. */
-  readonly under?: string;
+  readonly under?: string | undefined;
+  /** Environment beside what a pod gets anyway. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Weft as it ships: its own init programs capture, then it runs as the user that capture leaves alone. */
@@ -46,6 +48,7 @@ export async function startProxy(place: ProxyPlace): Promise<Process> {
       WEFT_POD_IPS: place.address,
       WEFT_LOG: 'warn',
       WEFT_DRAIN_SECONDS: String(place.drainSeconds),
+      ...place.settings,
     },
   });
 }
