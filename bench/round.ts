@@ -107,6 +107,8 @@ export async function round({ usual, plain, variants }: Entrant, effort: Effort)
   await inFreshPods(usual, effort, async (place, started) => {
     const work = { ...place, ...common };
     if (started !== undefined) figures.set('start to ready', started.millisToReady);
+    if (started?.millisFromCertificate !== undefined)
+      figures.set('certificate to ready', started.millisFromCertificate);
     await idleMemory(work);
     // The line is Weft's own, and a minute of each round too long to spend on others.
     if (usual !== 'direct' && usual.name === 'weft') await memoryAfterBurst(work);

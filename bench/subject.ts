@@ -14,6 +14,8 @@ export interface Started {
   readonly proxies: readonly Process[];
   /** From the start of a proxy's process until it takes traffic; of the slower one. */
   readonly millisToReady: number;
+  /** The part of it after the proxy had its certificate, where it gets one from an authority. */
+  readonly millisFromCertificate?: number;
 }
 
 /** A subject with what is measured of it beside the usual. */
@@ -34,7 +36,7 @@ export interface Place {
 export async function millisUntil(pod: PodName, ready: string): Promise<number> {
   const began = performance.now();
   // One loop inside the pod: asking from outside would take as long as some proxies take to start.
-  await inPod(pod, 'timeout', '60', 'bash', '-c', `until (${ready}) 2>/dev/null; do :; done`);
+  await inPod(pod, 'timeout', '60', 'bash', '-c', `until (${ready}) 2>/dev/null; do sleep 0.005; done`);
   return performance.now() - began;
 }
 

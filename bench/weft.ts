@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startProxy } from '../e2e/netns/proxy.js';
 import type { Process } from '../e2e/netns/process.js';
@@ -36,6 +37,18 @@ export interface Choices {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+/** Milliseconds between what a proxy says when it has its certificate and when it is up. */
+async function millisFromCertificate(log: string): Promise<number> {
+  const text = await readFile(log, 'utf8');
+  const at = (says: string): number => {
+    const line = text.split('\n').find((one) => one.includes(says));
+    return Date.parse(/\d{4}-\d\d-\d\dT[\d:.]+Z/.exec(line ?? '')?.[0] ?? '');
+  };
+  const millis = at('proxy is up') - at('certificate obtained');
+  if (Number.isNaN(millis)) throw new Error(`${log} does not say when the proxy was up:\n${text}`);
+  return millis;
+}
+
 const READY =
   'exec 3<>/dev/tcp/127.0.0.1/15121; printf "GET /ready HTTP/1.0\\r\\n\\r\\n" >&3; head -1 <&3 | grep -q 200';
 
@@ -60,13 +73,17 @@ export async function weft(
       for (const half of choices.plain ? (['outbound'] as const) : HALVES) {
         const pod = POD_OF[half];
         const files = { directory: place.directory, bundle: join(directory, 'bundle.pem') };
-        const { under, settings } = choices;
+        const { under } = choices;
+        const settings = { WEFT_LOG: 'info', ...choices.settings };
         const given = { pod, serviceAccount: pod, address: PODS[pod], drainSeconds: 1, settings };
         const where = { program, csrPort, configPort, ...files, ...given, under: under?.(half) };
         proxies.push({ ...(await startProxy(where)), name: half });
         waits.push(millisUntil(pod, READY));
       }
-      return { proxies, millisToReady: Math.max(...(await Promise.all(waits))) };
+      const millisToReady = Math.max(...(await Promise.all(waits)));
+      const logs = proxies.map(({ name }) => join(place.directory, `${POD_OF[name as Half]}.log`));
+      const since = await Promise.all(logs.map(millisFromCertificate));
+      return { proxies, millisToReady, millisFromCertificate: Math.max(...since) };
     },
   };
 }
