@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help tools demo test check unit e2e conformance down kubeconfig image figures scenarios bench bench-smoke bench-profile bench-guard unsupported generate format
+.PHONY: help tools demo test check unit e2e conformance down kubeconfig image figures scenarios bench bench-smoke bench-profile bench-flame bench-guard unsupported generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-smoke: tools ## Run the benchmark once and short: fails when it is broken,
 
 bench-profile: tools ## Count instructions and system calls of one request in each of Weft's proxies
 	@bench/run.sh --profile
+
+bench-flame: tools ## Draw where the time of a request goes in each of Weft's proxies, as flame graphs
+	@bench/run.sh --flame
 
 bench-guard: tools ## Fail where a request costs over 5 % more instructions than was accepted
 	@bench/run.sh --guard

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { envoy, haproxy } from './peers.js';
+import { plot } from './plot.js';
 import { layOutBodies, round } from './round.js';
 import { type Results, summaries, table, verdict } from './report.js';
 import { ROWS } from './rows.js';
@@ -123,8 +124,10 @@ async function report(results: Results, took: number): Promise<void> {
   const file = join(values.out, values.smoke ? 'smoke.json' : 'results.json');
   const rows = summaries(results);
   await writeFile(file, `${JSON.stringify({ machine: machine(), rounds, seconds, took, rows }, null, 2)}\n`);
+  const drawn = join(values.out, values.smoke ? 'smoke.svg' : 'results.svg');
+  await writeFile(drawn, plot(rows));
   console.log(table(results));
-  console.log(`${rounds} rounds, order rotated; median (least-most). ${file}`);
+  console.log(`${rounds} rounds, order rotated; median (least-most). ${file}, ${drawn}`);
   console.log(
     `${count('disturbed')} of ${count('samples')} samples were taken while others used over 10 % of the machine`,
   );

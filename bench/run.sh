@@ -2,6 +2,7 @@
 # `make bench`: Weft beside Envoy, HAProxy and no proxy at all. run.sh [--smoke] [--rounds N] [--seconds N] [--only NAME,NAME]
 # run.sh --profile counts instructions and system calls of a request instead.
 # run.sh --guard compares instructions with the accepted figures, and fails where they rose over 5 %.
+# run.sh --flame draws where the time of a request goes.
 # run.sh --order finds which functions run, for the linker.
 # WEFT_PROXY names a built proxy to measure; without it one is built.
 # Runs in namespaces of its own (network, mounts, processes), so that when it ends, however it ends, nothing is left.
@@ -12,6 +13,7 @@ entry=bench/main.ts
 strip=symbols
 [[ ${1:-} != --profile ]] || { entry=bench/profile.ts strip=none && shift; }
 [[ ${1:-} != --guard ]] || { entry=bench/profile.ts && shift && set -- --accepted bench/instructions.json "$@"; }
+[[ ${1:-} != --flame ]] || { entry=bench/flame.ts strip=none && shift; }
 [[ ${1:-} != --order ]] || { entry=bench/order.ts strip=none && shift; }
 mkdir -p "$cache"
 
@@ -20,7 +22,7 @@ if [[ $EUID != 0 || $(uname) != Linux ]]; then
   exit 1
 fi
 
-e2e/suite/debian.sh wrk=wrk h2load=nghttp2-client haproxy=haproxy nginx=nginx-light valgrind=valgrind strace=strace
+e2e/suite/debian.sh wrk=wrk h2load=nghttp2-client haproxy=haproxy nginx=nginx-light valgrind=valgrind strace=strace perf=linux-perf
 
 envoy=$cache/envoy-$(sha256sum bench/envoy.txt | cut -c1-12)
 if [[ ! -x $envoy ]]; then

@@ -1,4 +1,4 @@
-//! HTTP: serving over hyper's connections, calling over those of one pool per upstream, headers, and errors as responses.
+//! HTTP: HTTP/1.1 of our own and HTTP/2 over hyper, one pool of connections for each upstream, headers, and errors as responses.
 
 mod active;
 mod body;

@@ -23,7 +23,7 @@ use crate::telemetry::Record;
 pub(super) const GRPC_DEADLINE_EXCEEDED: &str = "4";
 
 /// A request's body on its way to an upstream. One word, and none allocated for the many requests without a body: the
-/// channel inside each of hyper's client connections has room for 64 requests, used or not.
+/// channel inside each of hyper's connections to an upstream has room for 64 requests, used or not.
 #[derive(Debug, Default)]
 pub struct Upload(Option<Box<Source>>);
 

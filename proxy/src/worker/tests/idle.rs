@@ -1,4 +1,4 @@
-//! Connections that are idle longer than hyper is kept for them.
+//! Connections and messages that pause.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::harness::{World, connect, dechunk, read_response};
 use crate::http::Wire;
 use crate::state::Protocol;
 
-/// Long enough to count as idle.
+/// Longer than anything waits by itself.
 const PAUSE: Duration = Duration::from_millis(2300);
 
 #[tokio::test]
