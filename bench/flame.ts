@@ -63,7 +63,8 @@ function short(name: string): string {
   return plain.replace(/(::)?\{\{closure\}\}/g, '').replace(/::h[\da-f]{16}$/, '') || name;
 }
 
-const [WIDTH, ROW, LEAST] = [1200, 15, 0.4];
+/** Pixels; what is narrower than the last is left out. */
+const [WIDTH, ROW, LEAST] = [1200, 15, 2];
 
 function draw(root: Frame, title: string): string {
   const boxes: string[] = [];
