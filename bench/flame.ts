@@ -55,7 +55,7 @@ function fold(script: string): Frame {
 
 /** Without offset, type parameters and the names of closures. */
 function short(name: string): string {
-  let plain = name.replace(/\+0x[\da-f]+$/, '');
+  let plain = name.replace(/\+0x[\da-f]+$/, '').replace(/^<([\w:]+).* as .*>::/, '$1::');
   for (let before = ''; before !== plain;) {
     before = plain;
     plain = plain.replace(/<[^<>]*>/g, '');

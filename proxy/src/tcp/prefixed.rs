@@ -21,24 +21,6 @@ impl<T> Prefixed<T> {
         Self { prefix, inner }
     }
 
-    pub fn get_ref(&self) -> &T {
-        &self.inner
-    }
-
-    /// The same stream, to be read from `bytes` on, and then from where it was.
-    pub fn before(self, bytes: Bytes) -> Self {
-        if bytes.is_empty() {
-            return self;
-        }
-        let prefix = if self.prefix.is_empty() { bytes } else { [bytes, self.prefix].concat().into() };
-        Self { prefix, ..self }
-    }
-
-    /// Whether there is something to read without asking `inner`.
-    pub fn has_prefix(&self) -> bool {
-        !self.prefix.is_empty()
-    }
-
     /// The same stream, to be read from `prefix` on. All of an earlier prefix must have been read.
     pub fn after(self, prefix: Bytes) -> Self {
         debug_assert!(self.prefix.is_empty(), "bytes would change their order");

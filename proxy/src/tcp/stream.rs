@@ -4,7 +4,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -18,31 +17,6 @@ pub enum Stream {
     Tls(Box<TlsStream<ReadAhead<Prefixed<TcpStream>>>>),
 }
 
-// === impl Stream ===
-
-impl Stream {
-    /// The same stream, to be read from `unread` on.
-    pub fn again(self, unread: Bytes) -> Self {
-        match self {
-            Self::Plain(io) => Self::Plain(io.before(unread)),
-            tls @ Self::Tls(_) => {
-                debug_assert!(unread.is_empty(), "nobody takes TLS streams apart");
-                tls
-            }
-        }
-    }
-
-    /// Ends when there is something to read, or an end.
-    pub async fn readable(&self) {
-        if let Self::Plain(io) = self
-            && !io.has_prefix()
-        {
-            // What is wrong shows when it is read.
-            let _ = io.get_ref().readable().await;
-        }
-    }
-}
-
 macro_rules! each {
     ($self:ident, $io:ident => $body:expr) => {
         match $self.get_mut() {
@@ -51,6 +25,8 @@ macro_rules! each {
         }
     };
 }
+
+// === impl Stream ===
 
 impl From<TcpStream> for Stream {
     fn from(tcp: TcpStream) -> Self {

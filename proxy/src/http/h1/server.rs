@@ -227,7 +227,8 @@ impl Asked {
         let coding = self.coding(head.status, &body);
         let unsaid = io.take_unsaid();
         // Who was not told to send the body may send the next request instead: nobody can tell.
-        self.keeping.keeps &= coding != Coding::UntilClose && unsaid.is_empty();
+        let clear = unsaid.is_empty() && io.reading() != Reading::Broken;
+        self.keeping.keeps &= clear && coding != Coding::UntilClose;
         let mut text = encode::response_head(&head, coding, self.keeping);
         if !unsaid.is_empty() && unsaid.len() < CONTINUE.len() {
             text = [unsaid, &text].concat();

@@ -75,6 +75,13 @@ async fn bodies_are_read_however_they_are_framed() {
 }
 
 #[tokio::test]
+async fn nothing_follows_a_body_that_is_malformed() {
+    let says = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nGET /b HTTP/1.1\r\n\r\n";
+    let all = locally(told(says, echo)).await;
+    assert_eq!(all, "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+}
+
+#[tokio::test]
 async fn a_caller_that_asks_first_is_told_when_the_body_is_wanted() {
     let head = "POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
     let asked = |wanted| async move {
