@@ -46,6 +46,7 @@ export const ROWS: readonly (readonly [row: string, unit: string])[] = [
   ...reported('64 KB', 'us both proxies'),
   ...reported('grpc unary', 'us both proxies'),
   ...reported('grpc stream', 'us both proxies, 100 messages'),
+  ['grpc stream failed', '% of calls'],
   ['websocket round trip', 'us'],
   ...reported('10 routes', 'us both proxies'),
   ...reported('retries', 'us both proxies'),
