@@ -221,7 +221,12 @@ pub fn on_header(name: &'static str, value: &str) -> Match {
 
 /// An address where nobody listens.
 pub fn nobody() -> SocketAddr {
-    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    held.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let addr = held.local_addr().unwrap().as_socket().unwrap();
+    // Bound and not listening for as long as the tests run: a port that was let go may be another test's by now.
+    std::mem::forget(held);
+    addr
 }
 
 pub async fn connect(addr: SocketAddr) -> TcpStream {
