@@ -1,5 +1,7 @@
 //! What went wrong on a connection, in either HTTP.
 
+use std::io;
+
 use thiserror::Error;
 
 use super::h1;
@@ -19,18 +21,12 @@ impl WireError {
     /// Whether the connection ended rather than that something was wrong on it.
     pub fn connection_ended(&self) -> bool {
         use std::error::Error as _;
-        use std::io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected, UnexpectedEof};
         let error = match self {
             Self::H1(error) => return error.connection_ended(),
             Self::H2(error) => error,
         };
-        let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-        error.is_incomplete_message()
-            || error.is_closed()
-            || error.is_canceled()
-            || io.is_some_and(|io| {
-                matches!(io.kind(), BrokenPipe | ConnectionReset | NotConnected | UnexpectedEof)
-            })
+        let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        error.is_incomplete_message() || error.is_closed() || error.is_canceled() || io.is_some_and(is_end)
     }
 
     /// Whether the request was given up on this side, because the body that its caller sent was malformed or ended early.
@@ -53,6 +49,12 @@ impl WireError {
             error.reason() == Some(h2::Reason::REFUSED_STREAM) || (error.is_go_away() && error.is_remote())
         })
     }
+}
+
+/// Whether the connection ended.
+pub(super) fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected | UnexpectedEof)
 }
 
 fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use hyper::ext::ReasonPhrase;
 use tokio::task::{JoinHandle, spawn_local};
 
@@ -13,11 +14,9 @@ use super::io::{Io, Reading};
 use super::response_head::ResponseHead;
 use super::sending::{Coding, Sending, Unsent};
 use super::{Error, Incoming, encode};
-use crate::http::Upload;
 use crate::http::expect::Agreement;
+use crate::http::{Upload, WireError};
 use crate::tcp::{Prefixed, Stream};
-
-use http_body::Body as _;
 
 /// A connection that carries one exchange at a time. Its holder waits for the response; see [`Incoming`] for the body.
 #[derive(Debug)]
@@ -63,7 +62,7 @@ impl Connection {
                     Poll::Ready(Ok(())) => self.sent.set(true),
                     // Who stops reading may have said why: what it said is read first.
                     Poll::Ready(Err(Unsent::Io(error))) => broken = Some(error),
-                    Poll::Ready(Err(unsent)) => return Poll::Ready(Err(unsent.into())),
+                    Poll::Ready(Err(unsent)) => return Poll::Ready(Err(unsent.into_error(caller_failed))),
                     Poll::Pending => {}
                 }
             }
@@ -112,22 +111,13 @@ impl Connection {
         agreement: Option<&Agreement>,
     ) -> Poll<Result<ResponseHead, Error>> {
         loop {
-            let head = if self.io.has_unread() {
-                self.io.with_unread(|unread| ResponseHead::take(unread, method))?
-            } else {
-                None
-            };
-            match head {
-                Some(head) if head.status == StatusCode::CONTINUE => {
-                    if let Some(agreement) = agreement {
-                        agreement.give();
-                    }
-                }
-                Some(head)
-                    if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {}
-                Some(head) => return Poll::Ready(Ok(head)),
-                None if ready!(self.io.poll_fill(cx))? == 0 => return Poll::Ready(Err(Error::Closed)),
-                None => {}
+            let head = ready!(self.io.poll_take(cx, |unread| ResponseHead::take(unread, method)))?;
+            let head = head.ok_or(Error::Closed)?;
+            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Poll::Ready(Ok(head));
+            }
+            if let Some(agreement) = agreement.filter(|_| head.status == StatusCode::CONTINUE) {
+                agreement.give();
             }
         }
     }
@@ -150,7 +140,7 @@ impl Connection {
             match poll_fn(|cx| sending.poll(cx, &self.io)).await {
                 Ok(()) => self.sent.set(true),
                 Err(unsent) => {
-                    let error = Error::from(unsent);
+                    let error = unsent.into_error(caller_failed);
                     tracing::debug!(%error, "a request ended early, after its response had begun");
                     // So that the server does not wait for the rest. Failing to say so means that it is gone.
                     let _ = poll_fn(|cx| self.io.poll_shutdown(cx)).await;
@@ -158,6 +148,10 @@ impl Connection {
             }
         })))
     }
+}
+
+fn caller_failed(error: WireError) -> Error {
+    Error::Body(Box::new(error))
 }
 
 /// Takes the body from `request`.
@@ -184,18 +178,6 @@ impl Drop for Uploading {
     fn drop(&mut self) {
         if let Some(task) = self.0.take() {
             task.abort();
-        }
-    }
-}
-
-// === impl Error ===
-
-impl From<Unsent<crate::http::WireError>> for Error {
-    fn from(unsent: Unsent<crate::http::WireError>) -> Self {
-        match unsent {
-            Unsent::Io(error) => Self::Io(error),
-            Unsent::Body(error) => Self::Body(Box::new(error)),
-            Unsent::Length => Self::Length,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use http::StatusCode;
 use thiserror::Error;
 
-use crate::http::WireError;
+use crate::http::{WireError, wire_error};
 
 /// The connection carries no other message after any of these.
 #[derive(Debug, Error)]
@@ -33,12 +33,9 @@ pub enum Error {
 impl Error {
     /// Whether the connection ended, rather than that something was wrong on it.
     pub fn connection_ended(&self) -> bool {
-        use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected, UnexpectedEof};
         match self {
             Self::Closed => true,
-            Self::Io(error) => {
-                matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected | UnexpectedEof)
-            }
+            Self::Io(error) => wire_error::is_end(error),
             _ => false,
         }
     }

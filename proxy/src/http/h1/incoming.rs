@@ -28,7 +28,7 @@ pub struct Incoming {
 
 impl Incoming {
     pub(super) fn new(io: &Rc<Io>, framing: Framing, uploading: Option<Uploading>) -> Self {
-        io.read(Reading::UnderWay);
+        io.set_reading(Reading::UnderWay);
         let mut body = Self { io: Some(io.clone()), framing, broken: false, uploading };
         body.end_if_over();
         body
@@ -42,7 +42,7 @@ impl Incoming {
 
     fn end(&mut self) {
         if let Some(io) = self.io.take() {
-            io.read(Reading::Ended);
+            io.set_reading(Reading::Ended);
         }
         if let Some(uploading) = self.uploading.take() {
             uploading.detach();
@@ -82,7 +82,7 @@ impl Drop for Incoming {
         if let Some(io) = self.io.take()
             && !self.broken
         {
-            io.read(Reading::Left(self.framing));
+            io.set_reading(Reading::Left(self.framing));
         }
     }
 }
@@ -105,7 +105,7 @@ impl Body for Incoming {
             Err(error) => {
                 self.broken = true;
                 if let Some(io) = &self.io {
-                    io.read(Reading::Broken);
+                    io.set_reading(Reading::Broken);
                 }
                 return Poll::Ready(Some(Err(error)));
             }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Error;
 use super::framing::Framing;
 use crate::tcp::{Prefixed, Stream, with_scratch};
 
@@ -80,6 +81,27 @@ impl Io {
         })
     }
 
+    /// What `take` takes from the front of what was read, once it is all there; `None`: the other side has ended the
+    /// connection before a byte of it.
+    pub fn poll_take<T>(
+        &self,
+        cx: &mut Context<'_>,
+        take: impl Fn(&mut Bytes) -> Result<Option<T>, Error>,
+    ) -> Poll<Result<Option<T>, Error>> {
+        loop {
+            if self.has_unread()
+                && let Some(taken) = self.with_unread(&take)?
+            {
+                return Poll::Ready(Ok(Some(taken)));
+            }
+            match ready!(self.poll_fill(cx))? {
+                0 if self.has_unread() => return Poll::Ready(Err(Error::Closed)),
+                0 => return Poll::Ready(Ok(None)),
+                _ => {}
+            }
+        }
+    }
+
     /// Whether the other side has neither closed the connection nor said anything.
     pub fn is_silent(&self) -> bool {
         let mut byte = [0];
@@ -131,7 +153,7 @@ impl Io {
         self.reading.get()
     }
 
-    pub fn read(&self, reading: Reading) {
+    pub fn set_reading(&self, reading: Reading) {
         self.reading.set(reading);
         if reading != Reading::UnderWay
             && let Some(waiting) = self.waiting.take()
@@ -141,7 +163,7 @@ impl Io {
     }
 
     /// Waits until nobody reads the body any more.
-    pub fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Reading> {
+    pub fn poll_reading_over(&self, cx: &mut Context<'_>) -> Poll<Reading> {
         match self.reading.get() {
             Reading::UnderWay => {
                 *self.waiting.borrow_mut() = Some(cx.waker().clone());

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame};
 
-use super::encode;
 use super::io::Io;
+use super::{Error, encode};
 
 /// How a body is told apart from what follows it (RFC 9112 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,7 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
             sent: 0,
             data: Bytes::new(),
             tail: b"",
-            ended: matches!(coding, Coding::None | Coding::Length(0)) && body.is_end_stream()
-                || coding == Coding::None,
+            ended: coding == Coding::None || coding == Coding::Length(0) && body.is_end_stream(),
             body,
             coding,
             trailers,
@@ -170,5 +169,18 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
         self.data.advance(of_data);
         self.tail = &self.tail[written - of_data..];
         Poll::Ready(Ok(()))
+    }
+}
+
+// === impl Unsent ===
+
+impl<E> Unsent<E> {
+    /// As an error of the connection; `body` says what one of the body is.
+    pub fn into_error(self, body: impl FnOnce(E) -> Error) -> Error {
+        match self {
+            Self::Io(error) => error.into(),
+            Self::Body(error) => body(error),
+            Self::Length => Error::Length,
+        }
     }
 }

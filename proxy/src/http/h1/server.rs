@@ -16,7 +16,7 @@ use super::encode::{self, Keeping};
 use super::framing::{Framing, is_bodiless};
 use super::io::{Io, Reading};
 use super::request_head::RequestHead;
-use super::sending::{Coding, Sending, Unsent};
+use super::sending::{Coding, Sending};
 use super::{Error, Incoming};
 use crate::http::upgrade::Switch;
 use crate::http::{Body, Upload};
@@ -49,7 +49,7 @@ where
     loop {
         let head = tokio::select! {
             biased;
-            head = poll_fn(|cx| poll_request(&io, cx)) => head,
+            head = poll_fn(|cx| io.poll_take(cx, RequestHead::take)) => head,
             () = &mut ending, if !ends => {
                 ends = true;
                 if io.has_unread() { continue } else { return Ok(()) }
@@ -79,7 +79,8 @@ where
             if let Some(sending) = &mut sending
                 && let Poll::Ready(sent) = sending.poll(cx, &io)
             {
-                return Poll::Ready(sent.map_err(unsent));
+                // What was wrong with a body is known where it came from.
+                return Poll::Ready(sent.map_err(|unsent| unsent.into_error(|_| Error::Closed)));
             }
             poll_gone(&io, cx).map(Err)
         })
@@ -93,22 +94,6 @@ where
         }
         if !finish(&io, asked.keeping.keeps).await {
             return Ok(());
-        }
-    }
-}
-
-/// The next request; `None`: the caller has ended the connection.
-fn poll_request(io: &Io, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Error>> {
-    loop {
-        if io.has_unread()
-            && let Some(head) = io.with_unread(RequestHead::take)?
-        {
-            return Poll::Ready(Ok(Some(head)));
-        }
-        match std::task::ready!(io.poll_fill(cx))? {
-            0 if io.has_unread() => return Poll::Ready(Err(Error::Closed)),
-            0 => return Poll::Ready(Ok(None)),
-            _ => {}
         }
     }
 }
@@ -158,7 +143,7 @@ async fn refuse(io: &Io, error: &Error) {
 /// After an answer: whether another request can follow. If not, the connection is ended.
 async fn finish(io: &Rc<Io>, keeps: bool) -> bool {
     // Boxed below: rare, and would make every connection larger.
-    let clear = match poll_fn(|cx| io.poll_read(cx)).await {
+    let clear = match poll_fn(|cx| io.poll_reading_over(cx)).await {
         Reading::Ended => true,
         Reading::Left(framing) if keeps => Box::pin(skip(io, framing)).await,
         Reading::Left(_) | Reading::Broken | Reading::UnderWay => false,
@@ -208,15 +193,6 @@ async fn linger(io: &Io) {
         Ok::<_, std::io::Error>(())
     })
     .await;
-}
-
-fn unsent<E: std::error::Error>(unsent: Unsent<E>) -> Error {
-    match unsent {
-        Unsent::Io(error) => error.into(),
-        Unsent::Length => Error::Length,
-        // What it was is known where it came from.
-        Unsent::Body(_) => Error::Closed,
-    }
 }
 
 // === impl Asked ===
