@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { inPod } from '../e2e/netns/process.js';
+import { GIVEN } from './given.js';
 import { PORTS, SERVICE } from './pods.js';
 import { inFreshPods, layOutBodies } from './round.js';
 import { weft } from './weft.js';
@@ -14,11 +15,7 @@ import { firstAnswer } from './work.js';
 
 const { values } = parseArgs({
   options: {
-    out: { type: 'string', default: '.' },
-    load: { type: 'string', default: 'load' },
-    weft: { type: 'string', default: 'weft-proxy' },
-    envoy: { type: 'string' }, // run.sh gives this and the next to every program
-    testapp: { type: 'string' },
+    ...GIVEN,
   },
 });
 const SECONDS = 5;

@@ -5,6 +5,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
+import { GIVEN } from './given.js';
 import { envoy, haproxy } from './peers.js';
 import { plot } from './plot.js';
 import { layOutBodies, round } from './round.js';
@@ -16,14 +17,10 @@ import type { Figures } from './work.js';
 
 const { values } = parseArgs({
   options: {
+    ...GIVEN,
     smoke: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
-    out: { type: 'string', default: '.' },
-    load: { type: 'string', default: 'load' },
-    weft: { type: 'string', default: 'weft-proxy' },
-    envoy: { type: 'string', default: 'envoy' },
-    testapp: { type: 'string', default: 'testapp' },
     only: { type: 'string', default: 'direct,weft,envoy,haproxy' },
   },
 });

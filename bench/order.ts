@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { inPod } from '../e2e/netns/process.js';
+import { GIVEN } from './given.js';
 import { PORTS, SERVICE } from './pods.js';
 import { inFreshPods, layOutBodies } from './round.js';
 import { HALVES } from './subject.js';
@@ -14,11 +15,7 @@ import { firstAnswer } from './work.js';
 
 const { values } = parseArgs({
   options: {
-    out: { type: 'string' }, // run.sh gives these to every program
-    envoy: { type: 'string' },
-    testapp: { type: 'string' },
-    load: { type: 'string', default: 'load' },
-    weft: { type: 'string', default: 'weft-proxy' },
+    ...GIVEN,
     write: { type: 'string', default: 'proxy/link/order.ld' },
   },
 });

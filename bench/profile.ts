@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { inPod } from '../e2e/netns/process.js';
+import { GIVEN } from './given.js';
 import { PORTS, SERVICE } from './pods.js';
 import { inFreshPods, layOutBodies } from './round.js';
 import { HALVES, type Half } from './subject.js';
@@ -16,11 +17,7 @@ import { firstAnswer } from './work.js';
 
 const { values } = parseArgs({
   options: {
-    out: { type: 'string', default: '.' },
-    load: { type: 'string', default: 'load' },
-    weft: { type: 'string', default: 'weft-proxy' },
-    envoy: { type: 'string' }, // run.sh gives this and the next to every program
-    testapp: { type: 'string' },
+    ...GIVEN,
     only: { type: 'string', default: '' }, // part of `<tool>, <load>`
     accepted: { type: 'string' },
   },

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startProxy } from '../e2e/netns/proxy.js';
+import { PROXY_READY, startProxy } from '../e2e/netns/proxy.js';
 import type { Process } from '../e2e/netns/process.js';
 import { DEFAULT_SETTINGS, MeshTables, type Policy, type ServicePort } from '../src/model/index.js';
 import { startTestControlPlane } from '../src/testing/control-plane.js';
@@ -49,9 +49,6 @@ async function millisFromCertificate(log: string): Promise<number> {
   return millis;
 }
 
-const READY =
-  'exec 3<>/dev/tcp/127.0.0.1/15121; printf "GET /ready HTTP/1.0\\r\\n\\r\\n" >&3; head -1 <&3 | grep -q 200';
-
 /**
  * Weft as it ships: its own init for capture, the real identity authority and config server (only the API server's
  * opinion on tokens is made up), every default feature on, but for `choices`.
@@ -78,7 +75,7 @@ export async function weft(
         const given = { pod, serviceAccount: pod, address: PODS[pod], drainSeconds: 1, settings };
         const where = { program, csrPort, configPort, ...files, ...given, under: under?.(half) };
         proxies.push({ ...(await startProxy(where)), name: half });
-        waits.push(millisUntil(pod, READY));
+        waits.push(millisUntil(pod, PROXY_READY));
       }
       const millisToReady = Math.max(...(await Promise.all(waits)));
       const logs = proxies.map(({ name }) => join(place.directory, `${POD_OF[name as Half]}.log`));

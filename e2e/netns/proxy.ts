@@ -53,10 +53,13 @@ export async function startProxy(place: ProxyPlace): Promise<Process> {
   });
 }
 
+/** A command for a pod's bash that succeeds once its proxy says that it may take traffic. */
+export const PROXY_READY =
+  'exec 3<>/dev/tcp/127.0.0.1/15121; printf "GET /ready HTTP/1.0\\r\\n\\r\\n" >&3; head -1 <&3 | grep -q 200';
+
 /** Throws unless the proxy in the pod says that it may take traffic. */
 export async function proxyReady(pod: string): Promise<void> {
-  const ask = 'exec 3<>/dev/tcp/127.0.0.1/15121; printf "GET /ready HTTP/1.0\\r\\n\\r\\n" >&3';
-  await inPod(pod, 'bash', '-c', `${ask}; head -1 <&3 | grep -q 200`);
+  await inPod(pod, 'bash', '-c', PROXY_READY);
 }
 
 /** The files of a pod, as its volumes would hold them. */
