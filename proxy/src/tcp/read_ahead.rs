@@ -11,8 +11,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// What is read at once where much comes in: four TLS records.
-const WINDOW: usize = 64 * 1024;
+/// What is read at once where much comes in: sixteen TLS records.
+const WINDOW: usize = 256 * 1024;
 
 /// Reads ahead of its user; writes go straight to `inner`.
 #[derive(Debug)]

@@ -228,14 +228,14 @@ mod tests {
 
     #[tokio::test]
     async fn several_records_are_one_write_and_those_before_a_failure_are_not_lost() {
-        let mut from = Records { left: 6, written: Vec::new() };
+        let mut from = Records { left: 18, written: Vec::new() };
         let mut to = Records { left: 0, written: Vec::new() };
         let relayed = Relayed::default();
         let mut there = Half::default();
         let result = poll_fn(|cx| there.poll(cx, &mut from, &mut to, &relayed.there)).await;
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
-        assert_eq!(to.written, [64 * 1024, 32 * 1024]);
-        assert_eq!(relayed.there.get(), 96 * 1024);
+        assert_eq!(to.written, [256 * 1024, 32 * 1024]);
+        assert_eq!(relayed.there.get(), 288 * 1024);
     }
 
     #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-/// Four TLS records.
-const SIZE: usize = 64 * 1024;
+/// Sixteen TLS records. Pages that no read ever filled are not resident.
+const SIZE: usize = 256 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SIZE].into_boxed_slice());

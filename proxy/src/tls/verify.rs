@@ -19,7 +19,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::{extensions::GeneralName, parse_x509_certificate};
 
-use super::{TlsError, config::provider};
+use super::{TlsError, config::provider, verified::Verified};
 use crate::identity::SpiffeId;
 
 /// What a peer must chain to.
@@ -29,6 +29,8 @@ pub struct Trust {
     trust_domain: String,
     algorithms: WebPkiSupportedAlgorithms,
     clients: Arc<dyn ClientCertVerifier>,
+    callers: Verified,
+    called: Verified,
 }
 
 /// Accepts one identity: what a caller demands.
@@ -70,7 +72,14 @@ impl Trust {
             .build()
             .map_err(|error| TlsError::Trust(error.to_string()))?;
         let algorithms = provider().signature_verification_algorithms;
-        Ok(Self { roots, trust_domain: trust_domain.to_owned(), algorithms, clients })
+        Ok(Self {
+            roots,
+            trust_domain: trust_domain.to_owned(),
+            algorithms,
+            clients,
+            callers: Verified::default(),
+            called: Verified::default(),
+        })
     }
 
     /// How many roots there are.
@@ -81,8 +90,32 @@ impl Trust {
     /// Whether a receiver under this trust would accept `chain` (leaf first) now.
     pub(crate) fn verify(&self, chain: &[CertificateDer<'_>]) -> Result<(), Error> {
         let [leaf, intermediates @ ..] = chain else { return Err(Error::NoCertificatesPresented) };
-        self.clients.verify_client_cert(leaf, intermediates, UnixTime::now())?;
-        self.identity(leaf).map(drop)
+        self.caller(leaf, intermediates, UnixTime::now()).map(drop)
+    }
+
+    fn caller(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<Arc<SpiffeId>, Error> {
+        self.callers.identity(leaf, intermediates, now, || {
+            self.clients.verify_client_cert(leaf, intermediates, now)?;
+            self.identity(leaf)
+        })
+    }
+
+    fn called(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<Arc<SpiffeId>, Error> {
+        self.called.identity(leaf, intermediates, now, || {
+            let (parsed, algorithms) = (ParsedCertificate::try_from(leaf)?, self.algorithms.all);
+            verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
+            self.identity(leaf)
+        })
     }
 
     fn identity(&self, leaf: &CertificateDer<'_>) -> Result<SpiffeId, Error> {
@@ -143,18 +176,10 @@ impl ServerCertVerifier for ExactPeer {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let parsed = ParsedCertificate::try_from(leaf)?;
-        let algorithms = self.trust.algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(
-            &parsed,
-            &self.trust.roots,
-            intermediates,
-            now,
-            algorithms,
-        )?;
-        let peer = self.trust.identity(leaf)?;
-        if peer != self.expected {
-            return Err(refuse(Refusal::Unexpected { expected: self.expected.clone(), peer }));
+        let peer = self.trust.called(leaf, intermediates, now)?;
+        if *peer != self.expected {
+            let (expected, peer) = (self.expected.clone(), peer.as_ref().clone());
+            return Err(refuse(Refusal::Unexpected { expected, peer }));
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -201,9 +226,8 @@ impl ClientCertVerifier for AnyMeshPeer {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.trust.clients.verify_client_cert(leaf, intermediates, now)?;
-        self.trust.identity(leaf)?;
-        Ok(verified)
+        self.trust.caller(leaf, intermediates, now)?;
+        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -385,7 +385,9 @@ async fn a_permissive_port_passes_the_applications_own_tls_and_plain_text() {
     let receiver = world.receiver(app.local_addr().unwrap());
     // A ClientHello that offers http/1.1, as an HTTPS client of the application sends it.
     let hello = {
-        let mut config = rustls::ClientConfig::builder()
+        let mut config = rustls::ClientConfig::builder_with_provider(crate::tls::config::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
