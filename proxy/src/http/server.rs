@@ -61,7 +61,9 @@ where
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
         // Rapid reset (CVE-2023-44487): a peer that resets what is not even accepted yet is cut off.
-        .max_pending_accept_reset_streams(20)
+        // Rapid reset (CVE-2023-44487): a peer is cut off that has reset more before they were accepted than it may have open. Not
+        // fewer: a proxy whose callers leave together resets their requests together, on a connection that others share.
+        .max_pending_accept_reset_streams(MAX_STREAMS as usize)
         .max_local_error_reset_streams(1024)
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), service);

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::app::App;
@@ -53,6 +53,56 @@ async fn many_requests_at_once_share_one_connection_on_every_hop() {
         assert_eq!(request.await.unwrap(), StatusCode::OK);
     }
     assert_eq!(app.connections(), 1);
+}
+
+/// A frame of HTTP/2 (RFC 9113, 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+
+/// Asks `given_up` times and takes each back at once, then asks once more: the kind of frame that ends the wait for it.
+async fn answer_after(caller: &Proxy, given_up: u32) -> u8 {
+    // GET, http, /, and the authority in full (RFC 7541, 6.1 and 6.2.2).
+    let head = [&[0x82, 0x86, 0x84, 0x01, 7], b"reviews".as_slice()].concat();
+    // END_STREAM and END_HEADERS.
+    let ask = |stream| frame(HEADERS, 5, stream, &head);
+    let cancel = 8_u32.to_be_bytes();
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(SETTINGS, 0, 0, &[]));
+    let last = 2 * given_up + 1;
+    for stream in (1..last).step_by(2) {
+        bytes.extend(ask(stream));
+        bytes.extend(frame(RST_STREAM, 0, stream, &cancel));
+    }
+    bytes.extend(ask(last));
+    let mut client = connect(caller.outbound).await;
+    client.write_all(&bytes).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        tokio::time::timeout(LIMIT, client.read_exact(&mut head)).await.unwrap().unwrap();
+        let [_, a, b, kind, _, stream @ ..] = head;
+        client.read_exact(&mut vec![0; usize::from(u16::from_be_bytes([a, b]))]).await.unwrap();
+        if kind == GOAWAY || (kind == HEADERS && u32::from_be_bytes(stream) == last) {
+            return kind;
+        }
+    }
+}
+
+#[tokio::test]
+async fn callers_that_leave_together_do_not_end_the_connection_that_others_share() {
+    let (world, app) = (World::new(), App::start(Wire::H2).await);
+    let (caller, _receiver) = world.pair(app.addr, Protocol::Http2);
+    for given_up in [0, 21, 64, 255] {
+        assert_eq!(answer_after(&caller, given_up).await, HEADERS, "{given_up}");
+    }
+    // Rapid reset (CVE-2023-44487).
+    assert_eq!(answer_after(&caller, 1000).await, GOAWAY);
 }
 
 #[tokio::test]
