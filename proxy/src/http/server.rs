@@ -60,7 +60,6 @@ where
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
-        // Rapid reset (CVE-2023-44487): a peer that resets what is not even accepted yet is cut off.
         // Rapid reset (CVE-2023-44487): a peer is cut off that has reset more before they were accepted than it may have open. Not
         // fewer: a proxy whose callers leave together resets their requests together, on a connection that others share.
         .max_pending_accept_reset_streams(MAX_STREAMS as usize)

@@ -134,7 +134,7 @@ mod tests {
             }
         }
         assert_eq!(left, 0);
-        assert!(stream.inner.reads < 20, "{} reads", stream.inner.reads);
+        assert!(stream.inner.reads < 8, "{} reads", stream.inner.reads);
     }
 
     #[tokio::test]

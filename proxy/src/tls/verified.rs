@@ -1,5 +1,5 @@
 //! What was found out about the chains of peers, so that a peer that connects again costs no signatures of its chain: two
-//! of the five signatures that either side of a handshake makes or verifies, with an issuer below the root.
+//! of the four signatures that either side of a handshake makes or verifies, with an issuer below the root.
 //!
 //! Nothing that can change is skipped. The peer proves each time that it holds the key, each certificate's time is looked
 //! at each time, and what was found out lives and ends with the trust bundle it was found out under.
@@ -26,7 +26,7 @@ pub(super) struct Verified {
 }
 
 /// A chain that was good.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Known {
     identity: Arc<SpiffeId>,
     /// Unix seconds at which every certificate of the chain is valid.
