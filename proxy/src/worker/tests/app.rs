@@ -93,6 +93,11 @@ async fn answer(request: Request<Incoming>, name: &'static str) -> Response<BoxB
             *response.status_mut() = http::StatusCode::NO_CONTENT;
             response
         }
+        // Answers when the request has ended.
+        "/read" => match request.into_body().collect().await {
+            Ok(_) => Response::new(text(name)),
+            Err(error) => Response::new(text(error.to_string())),
+        },
         _ => Response::new(text(name)),
     }
 }
