@@ -4,10 +4,12 @@
 mod ca;
 mod control_plane;
 mod destination;
+mod http2;
 
 pub use ca::{TestCa, hour_around_now};
 pub use control_plane::ControlPlane;
 pub use destination::a_destination;
+pub use http2::frame;
 
 /// Polls `check` until it gives a value, for at most ten seconds of real time.
 pub async fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {

@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use weft_proxy::test_util::frame;
 use weft_proxy::wire::weft::v1::Protocol;
 
 use super::mutate::Fuzz;
@@ -100,11 +101,6 @@ async fn application() -> SocketAddr {
         }
     });
     address
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// Sequences after the preface: a request, one with a body and trailers, settings, window updates, resets, pings.

@@ -16,6 +16,7 @@ use super::harness::{
 };
 use crate::http::Wire;
 use crate::state::{Protocol, Route, WeightedBackend};
+use crate::test_util::frame;
 
 async fn client(proxy: &Proxy) -> SendRequest<Full<Bytes>> {
     let io = TokioIo::new(connect(proxy.outbound).await);
@@ -53,12 +54,6 @@ async fn many_requests_at_once_share_one_connection_on_every_hop() {
         assert_eq!(request.await.unwrap(), StatusCode::OK);
     }
     assert_eq!(app.connections(), 1);
-}
-
-/// A frame of HTTP/2 (RFC 9113, 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 const HEADERS: u8 = 1;
