@@ -154,6 +154,7 @@ test('a Gateway as parent is none of our business', async () => {
     }),
   );
   await becomes('http://second:8080/', 'mesh');
+  await routeCondition({ namespace: NS, name: 'gatewayed', parent: 'second' }, 'Accepted', 'True');
   expect((await parentsOf(NS, 'gatewayed')).map(({ parentRef }) => parentRef.name)).toEqual(['second']);
 });
 
