@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help tools demo test check unit e2e conformance down kubeconfig image figures scenarios bench bench-smoke bench-profile bench-flame bench-guard unsupported generate format
+.PHONY: help tools demo test check unit e2e conformance down kubeconfig image figures scenarios bench bench-smoke bench-profile bench-flame bench-guard train unsupported generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-flame: tools ## Draw where the time of a request goes in each of Weft's pr
 
 bench-guard: tools ## Fail where a request costs over 5 % more instructions than was accepted
 	@bench/run.sh --guard
+
+train: tools ## Write down anew what the proxy does under load, for compiler and linker, about 10 minutes
+	@proxy/train.sh
 
 scenarios: tools ## Play what resilience must show, with real processes in network namespaces, and judge each row
 	@e2e/scenarios/run.sh

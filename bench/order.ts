@@ -1,8 +1,9 @@
-// `bench/run.sh --order`: which functions of the proxy run, for the linker to put side by side (proxy/link/order.ld).
-// A page of code that is touched makes sixteen resident, so scattered functions cost memory that no request needs.
+// `bench/run.sh --order`: which functions of the proxy run, for the linker to put side by side (proxy/trained/order.ld).
+// A page of code that is touched makes sixteen resident, so scattered functions cost memory that nobody needs.
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { inPod } from '../e2e/netns/process.js';
@@ -16,11 +17,13 @@ import { firstAnswer } from './work.js';
 const { values } = parseArgs({
   options: {
     ...GIVEN,
-    write: { type: 'string', default: 'proxy/link/order.ld' },
+    write: { type: 'string', default: 'proxy/trained/order.ld' },
   },
 });
 /** Enough for large reads and writes, and little enough under valgrind. */
 const BODY_BYTES = 4_000_000;
+/** Long enough for everything that an idle proxy does once in a while. */
+const IDLE_MILLIS = 70_000;
 
 /** Own instructions by function, of both proxies together. */
 type Costs = Map<string, number>;
@@ -60,8 +63,8 @@ async function busy(): Promise<void> {
   await inPod('client', values.load, 'pour', `${SERVICE}:${PORTS.opaque}`, '4');
 }
 
-/** What runs from start to end of both proxies, with `loads` between. */
-async function run(loads: () => Promise<void>): Promise<Costs> {
+/** What runs from start to end of both proxies, which once answer a request and then `live`. */
+async function run(live: () => Promise<unknown>): Promise<Costs> {
   const directory = await mkdtemp('/run/weft-order-');
   await chmod(directory, 0o777);
   await layOutBodies(directory, BODY_BYTES);
@@ -72,7 +75,7 @@ async function run(loads: () => Promise<void>): Promise<Costs> {
   });
   await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
     await firstAnswer({ address, proxies, figures: new Map(), seconds: 1, load: values.load });
-    await loads();
+    await live();
     for (const { child } of proxies) {
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
@@ -86,20 +89,31 @@ async function run(loads: () => Promise<void>): Promise<Costs> {
 }
 
 await makeNode();
-const starting = await run(() => Promise.resolve());
-const all = await run(busy);
-// First what requests need, the busiest first, then what only starts and ends the proxy or a connection.
-const grown = (name: string): number => (all.get(name) ?? 0) - 1.5 * (starting.get(name) ?? 0);
-const symbols = [...all.keys()].filter((name) => /^[A-Za-z_][\w$.]*$/.test(name));
-const hot = symbols.filter((name) => grown(name) > 0).sort((a, b) => grown(b) - grown(a));
-const cold = symbols.filter((name) => grown(name) <= 0);
+const short = await run(() => Promise.resolve());
+const idle = await run(() => sleep(IDLE_MILLIS));
+const loaded = await run(busy);
+
+/**
+ * Functions that a life is about: it costs so many times what the short one does, from which any other differs a little by
+ * chance. The busiest come first.
+ */
+function about(life: Costs, times: number): string[] {
+  const grown = (name: string): number => (life.get(name) ?? 0) - times * (short.get(name) ?? 0);
+  return [...life.keys()].filter((name) => grown(name) > 0).sort((a, b) => grown(b) - grown(a));
+}
+// What starting does, an idle proxy may do once more.
+const inIdle = about(idle, 1.05);
+const inBusy = about(loaded, 1.5);
+
+// What runs even in a proxy that has nothing to do is always resident, so it should lie closest together; then comes
+// what requests need, and at last what only starts and ends the proxy or a connection.
+const inOrder = new Set([...inIdle, ...inBusy, ...short.keys(), ...idle.keys(), ...loaded.keys()]);
+const symbols = [...inOrder].filter((name) => /^[A-Za-z_][\w$.]*$/.test(name));
 // The hash at the end of a Rust name changes with each dependency; what is before it seldom does.
-const sections = new Set(
-  [...hot, ...cold].map((name) => `.text.${name.replace(/17h[\da-f]{16}E$/, '17h*')}`),
-);
+const sections = new Set(symbols.map((name) => `.text.${name.replace(/17h[\da-f]{16}E$/, '17h*')}`));
 await writeFile(
   values.write,
-  `/* Written by bench/run.sh --order: functions that run, the busiest first. docs/memory.md says what for. */
+  `/* Written by bench/run.sh --order: functions that run in an idle proxy, then in a busy one. docs/memory.md says what for. */
 SECTIONS {
   .text.ordered : {
 ${[...sections].map((section) => `    *(${section})`).join('\n')}
@@ -108,5 +122,7 @@ ${[...sections].map((section) => `    *(${section})`).join('\n')}
 INSERT BEFORE .text;
 `,
 );
-console.log(`${hot.length} functions of requests and ${cold.length} others, in ${values.write}`);
+console.log(
+  `${sections.size} functions in ${values.write}, of which ${inIdle.length} run in an idle proxy and ${inBusy.length} in a busy one`,
+);
 process.exit(0); // the control plane's listeners hold the loop

@@ -3,18 +3,19 @@
 # run.sh --profile counts instructions and system calls of a request instead.
 # run.sh --guard compares instructions with the accepted figures, and fails where they rose over 5 %.
 # run.sh --flame draws where the time of a request goes.
-# run.sh --order finds which functions run, for the linker.
+# run.sh --train and --order find out what the proxy does, see proxy/train.sh.
 # WEFT_PROXY names a built proxy to measure; without it one is built.
 # Runs in namespaces of its own (network, mounts, processes), so that when it ends, however it ends, nothing is left.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$HOME/.cache/weft/bench
 entry=bench/main.ts
-strip=symbols
-[[ ${1:-} != --profile ]] || { entry=bench/profile.ts strip=none && shift; }
+build=()
+[[ ${1:-} != --profile ]] || { entry=bench/profile.ts build=(--symbols) && shift; }
 [[ ${1:-} != --guard ]] || { entry=bench/profile.ts && shift && set -- --accepted bench/instructions.json "$@"; }
-[[ ${1:-} != --flame ]] || { entry=bench/flame.ts strip=none && shift; }
-[[ ${1:-} != --order ]] || { entry=bench/order.ts strip=none && shift; }
+[[ ${1:-} != --flame ]] || { entry=bench/flame.ts build=(--symbols) && shift; }
+[[ ${1:-} != --order ]] || { entry=bench/order.ts build=(--symbols) && shift; }
+[[ ${1:-} != --train ]] || { entry=bench/train.ts && shift; }
 mkdir -p "$cache"
 
 if [[ $EUID != 0 || $(uname) != Linux ]]; then
@@ -37,8 +38,7 @@ fi
 [[ -x $HOME/.cache/weft/image/testapp ]] || e2e/apps/build.sh > /dev/null
 [[ $cache/load -nt bench/load.rs ]] || rustc -O --edition 2024 bench/load.rs -o "$cache/load"
 if [[ -z ${WEFT_PROXY:-} ]]; then
-  CARGO_PROFILE_RELEASE_STRIP=$strip cargo build --quiet --release -p weft-proxy
-  WEFT_PROXY=${CARGO_TARGET_DIR:-target}/release/weft-proxy
+  WEFT_PROXY=$(proxy/build.sh "${build[@]}")
 fi
 
 e2e/netns/isolate.sh "$cache/load" "$envoy" "$WEFT_PROXY" "$HOME/.cache/weft/image/testapp" -- "$entry" \

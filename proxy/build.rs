@@ -4,10 +4,10 @@
 use std::env::var;
 use std::path::Path;
 
-/// Functions that run, the busiest first; `bench/run.sh --order` writes it. Of a program of 6 MB of code a busy proxy needs
-/// a quarter, and as the compiler leaves it, that quarter is spread over all of it. Names the program does not have are left
+/// Functions that run in an idle proxy, then in a busy one; `proxy/train.sh` writes it. Of a program of 6 MB of code a busy
+/// proxy needs a quarter, and as the compiler leaves it, that quarter is spread over all of it. Names the program does not have are left
 /// out, so the list may be older than the code; what is not on it comes after. See docs/memory.md.
-const ORDER: &str = "proxy/link/order.ld";
+const ORDER: &str = "proxy/trained/order.ld";
 
 #[allow(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Servers are generated for the tests, which stand in for a control plane over a real socket.
     tonic_prost_build::configure().build_server(true).compile_fds(descriptors)?;
     println!("cargo:rerun-if-changed={}", root.display());
-    println!("cargo:rerun-if-changed=link/order.ld");
+    println!("cargo:rerun-if-changed=trained/order.ld");
     // As lld reads it, which is Rust's linker on this target only. The linker runs in the workspace's folder.
     if var("TARGET")? == "x86_64-unknown-linux-gnu" && var("PROFILE")? == "release" {
         println!("cargo:rustc-link-arg-bins=-Wl,--script={ORDER}");

@@ -18,9 +18,7 @@ proxy_binary() {
     echo "$WEFT_PROXY"
     return
   fi
-  export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/weft/target}
-  cargo build --quiet --locked --release -p weft-proxy >&2
-  echo "$CARGO_TARGET_DIR/release/weft-proxy"
+  proxy/build.sh
 }
 
 bundle() {

@@ -14,8 +14,7 @@ fi
 
 (cd e2e/apps && CGO_ENABLED=0 ../cluster/go.sh build -trimpath -o "$cache/testapp" .)
 if [[ -z ${WEFT_PROXY:-} ]]; then
-  cargo build --quiet --release -p weft-proxy
-  WEFT_PROXY=${CARGO_TARGET_DIR:-target}/release/weft-proxy
+  WEFT_PROXY=$(proxy/build.sh)
 fi
 
 e2e/netns/isolate.sh "$cache/testapp" "$WEFT_PROXY" -- e2e/scenarios/main.ts \
