@@ -131,9 +131,9 @@ impl Outbound {
     /// The endpoint that balancing chooses. Where it chose one that cannot be reached, since it looked at no other that
     /// can, it chooses among those that can.
     fn balance(&self, live: &Live, backend: usize, asked: Asked<'_>) -> usize {
-        let index = self.choose(live, backend, asked);
-        let endpoints = &live.backends[backend];
         let now = Instant::now();
+        let index = self.choose(live, backend, asked, now);
+        let endpoints = &live.backends[backend];
         let is_gone = |index: usize| endpoints[index].upstream.load.is_unreachable(now);
         if !is_gone(index)
             || (0..endpoints.len()).all(|index| is_gone(index) || asked.failed.contains(&index))
@@ -142,19 +142,18 @@ impl Outbound {
         }
         let gone = (0..endpoints.len()).filter(|index| is_gone(*index) && !asked.failed.contains(index));
         let failed: Vec<_> = gone.chain(asked.failed.iter().copied()).collect();
-        self.choose(live, backend, Asked { failed: &failed, ..asked })
+        self.choose(live, backend, Asked { failed: &failed, ..asked }, now)
     }
 
-    fn choose(&self, live: &Live, backend: usize, asked: Asked<'_>) -> usize {
+    fn choose(&self, live: &Live, backend: usize, asked: Asked<'_>, now: Instant) -> usize {
         let endpoints = &live.backends[backend];
         let rng = &mut self.rng.borrow_mut();
         let index = match &live.balanced[backend] {
             None => {
-                let now = Instant::now();
                 let cost = |index: usize| endpoints[index].upstream.load.cost(now);
                 two_choices::pick(endpoints.len(), asked.failed, cost, rng)
             }
-            Some(balanced) => balanced.pick(endpoints, asked, rng),
+            Some(balanced) => balanced.pick(endpoints, asked, now, rng),
         };
         index.expect("a backend without endpoints was refused before")
     }

@@ -74,7 +74,9 @@ pub struct Upstream {
     dialer: Rc<Dialer>,
     h1: h1::Pool,
     h2: H2Pool,
-    used: Cell<Instant>,
+    /// Since the last sweep, which saves each request a look at the clock.
+    used: Cell<bool>,
+    unused_since: Cell<Instant>,
     /// What it took to open the last HTTP/2 connection.
     opened_in: Cell<Option<Duration>>,
 }
@@ -144,7 +146,8 @@ impl Upstreams {
                 dialer: self.dialer.clone(),
                 h1: h1::Pool::default(),
                 h2: H2Pool::default(),
-                used: Cell::new(Instant::now()),
+                used: Cell::default(),
+                unused_since: Cell::new(Instant::now()),
                 opened_in: Cell::default(),
             })
         });
@@ -153,10 +156,14 @@ impl Upstreams {
 
     /// Closes idle connections and forgets upstreams that nobody needs. Called about once a second.
     pub fn sweep(&self) {
+        let now = Instant::now();
         self.known.borrow_mut().retain(|_, upstream| {
             upstream.h1.sweep();
             upstream.h2.sweep();
-            Rc::strong_count(upstream) > 1 || upstream.used.get().elapsed() < FORGET_AFTER
+            if upstream.used.take() {
+                upstream.unused_since.set(now);
+            }
+            Rc::strong_count(upstream) > 1 || now - upstream.unused_since.get() < FORGET_AFTER
         });
     }
 }
@@ -171,7 +178,7 @@ impl Upstream {
         wire: Wire,
         patience: Patience,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
-        self.used.set(Instant::now());
+        self.used.set(true);
         match wire {
             Wire::H1 => self.send_h1(request, patience.connect).await,
             Wire::H2 => self.send_h2(request, patience).await,
@@ -316,7 +323,7 @@ impl Upstream {
     /// usual time for each of both.
     pub async fn open(&self, carry: Carry<'_>, connect: Option<Duration>) -> Result<Stream, ConnectError> {
         let began = Instant::now();
-        self.used.set(began);
+        self.used.set(true);
         let limit = connect.unwrap_or(CONNECT_TIMEOUT);
         let addr = self.key.addr;
         let Some(peer) = &self.key.peer else {

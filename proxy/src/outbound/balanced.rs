@@ -42,14 +42,15 @@ impl Balanced {
         }
     }
 
-    /// The endpoint for a request, by its index.
+    /// The endpoint for a request at `now`, by its index.
     pub fn pick(
         &self,
         endpoints: &[LiveEndpoint],
         asked: Asked<'_>,
+        now: Instant,
         rng: &mut fastrand::Rng,
     ) -> Option<usize> {
-        let index = self.balancer.pick(&self.at(endpoints, Instant::now()), asked, rng)?;
+        let index = self.balancer.pick(&self.at(endpoints, now), asked, rng)?;
         if let Some(counters) = &self.zones {
             counters[usize::from(endpoints[index].far)].inc();
         }
