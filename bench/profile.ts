@@ -201,8 +201,9 @@ async function guard(file: string): Promise<boolean> {
   }
   if (!good) {
     console.error(
-      `A request costs over 5 % more instructions than accepted. Find out why (bench/run.sh --profile, then
-callgrind_annotate), or accept it: put the figures into ${file}, and the reason into docs/performance.md.`,
+      `A request costs over 5 % more instructions than accepted. Where code, dependencies or Rust changed, train again (make
+train). If that is not why, find out (bench/run.sh --profile, then callgrind_annotate), or accept it: put the figures
+into ${file}, and the reason into docs/performance.md.`,
     );
   }
   return good;

@@ -6,41 +6,32 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/weft/target}
-target=$CARGO_TARGET_DIR
-build=(cargo build --quiet --locked --release -p weft-proxy)
 
+packed=proxy/trained/weft-proxy.profdata.gz
+# Named for its content, because cargo looks at the flags and not into the file. No path of the checkout is among them,
+# so that checkouts share what they built.
+profile=$HOME/.cache/weft/profiles/$(sha256sum "$packed" | cut -c1-16).profdata
+if [[ ! -e $profile ]]; then
+  mkdir -p "${profile%/*}"
+  gzip -dc "$packed" >"$profile.$$"
+  mv "$profile.$$" "$profile"
+fi
+
+# A profile finds functions by their full names, in which cargo hides a hash of target, settings and dependencies. So whoever
+# counts and whoever uses what was counted differ in nothing but these flags, of which the names know nothing.
+# Which functions lie side by side is for order.ld to say, so their sections keep plain names. Code that changed after
+# training is optimised without a profile, which is no reason for a warning.
+use="-Cprofile-use=$profile -Cllvm-args=-profile-guided-section-prefix=false -Cllvm-args=-no-pgo-warn-mismatch"
 case ${1:-} in
---counting)
-  # Only what is built for the target counts, not the programs that run during the build.
-  host=$(rustc -vV | sed -n 's/^host: //p')
-  flags=-Cprofile-generate
-  build+=(--target "$host")
-  target+=/$host
-  ;;
-'' | --symbols)
-  [[ ${1:-} != --symbols ]] || export CARGO_PROFILE_RELEASE_STRIP=none
-  packed=proxy/trained/weft-proxy.profdata.gz
-  # Named for its content, because cargo looks at the flags and not into the file. No path of the checkout is among
-  # them, so that checkouts share what they built.
-  profile=$HOME/.cache/weft/profiles/$(sha256sum "$packed" | cut -c1-16).profdata
-  if [[ ! -e $profile ]]; then
-    mkdir -p "${profile%/*}"
-    gzip -dc "$packed" >"$profile.$$"
-    mv "$profile.$$" "$profile"
-  fi
-  # Which functions lie side by side is for order.ld to say, so their sections keep plain names. Code that changed after
-  # training is optimised without a profile, which is no reason for a warning.
-  # What is hot is inlined up to a tenth of the size that LLVM would go to: less code serves a request, and faster.
-  flags="-Cprofile-use=$profile"
-  for argument in -hot-callsite-threshold=300 -profile-guided-section-prefix=false -no-pgo-warn-mismatch; do
-    flags+=" -Cllvm-args=$argument"
-  done
-  ;;
+'') flags=$use ;;
+--symbols) flags="$use -Cstrip=none" ;;
+# Programs that run during the build count too, and leave it there.
+--counting) flags=-Cprofile-generate=$CARGO_TARGET_DIR/counted ;;
 *)
   echo "build.sh: unknown option $1" >&2
   exit 2
   ;;
 esac
 
-RUSTFLAGS="${RUSTFLAGS:-} $flags" "${build[@]}" >&2
-echo "$target/release/weft-proxy"
+RUSTFLAGS="${RUSTFLAGS:-} $flags" cargo build --quiet --locked --release -p weft-proxy >&2
+echo "$CARGO_TARGET_DIR/release/weft-proxy"

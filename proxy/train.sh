@@ -2,7 +2,7 @@
 # `make train`: lets the proxy do what the benchmark asks of it, and writes down for compiler and linker what it did:
 #   proxy/trained/weft-proxy.profdata.gz  how often each branch was taken; build.sh hands it to the compiler
 #   proxy/trained/order.ld                which functions ran, and when; proxy/build.rs hands it to the linker
-# Once in a while, after changing the path of a request, and after moving to another version of Rust. About 10 minutes.
+# After changing the path of a request, a dependency or the version of Rust; `make bench-guard` tells. About 12 minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 counts=$HOME/.cache/weft/bench/train

@@ -93,7 +93,9 @@ async fn serve(mut stream: TcpStream) {
     let length =
         head.split("content-length: ").nth(1).map_or(0, |rest| rest.lines().next().unwrap().parse().unwrap());
     drain(&mut stream, length - begun).await;
-    stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {down}\r\n\r\n").as_bytes()).await.unwrap();
+    // Said, since the next request might come just when it closes.
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {down}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
     fill(&mut stream, down).await;
 }
 
