@@ -10,11 +10,8 @@ function rss(work: Work): number {
   return Math.max(...work.proxies.map(rssOf));
 }
 
-/**
- * How long proxies and connections have been idle when their memory is looked at. Weft drops pages of code after one, three
- * and seven seconds, and holds less than usual just then.
- */
-const IDLE_MILLIS = 5000;
+/** How long proxies and connections have been idle when their memory is looked at. */
+const IDLE_MILLIS = 3000;
 
 /** Of fresh proxies: before any request, and with 1,000 connections that asked once and idle. */
 export async function idleMemory(work: Work): Promise<void> {
