@@ -158,10 +158,12 @@ async fn fill(stream: &mut TcpStream, mut left: u64) {
     }
 }
 
-/// Makes the kernel count the peak from here on; gives what is resident now, in bytes.
+/// Makes the kernel count the peak from here on; gives the one until now, in bytes. What is resident now may be much less:
+/// a proxy drops pages of its program now and then, and those of a debug build that come back are no growth.
 fn reset_peak(member: &Member) -> u64 {
+    let peak = field(member, "VmHWM:");
     fs::write(format!("/proc/{}/clear_refs", member.pid()), "5").unwrap();
-    field(member, "VmRSS:")
+    peak
 }
 
 fn field(member: &Member, name: &str) -> u64 {
