@@ -68,7 +68,7 @@ bench-flame: tools ## Draw where the time of a request goes in each of Weft's pr
 bench-guard: tools ## Fail where a request costs over 5 % more instructions than was accepted
 	@bench/run.sh --guard
 
-train: tools ## Write down anew what the proxy does under load, for compiler and linker, about 10 minutes
+train: tools ## Write down anew what the proxy does under load, for compiler and linker, about 12 minutes
 	@proxy/train.sh
 
 scenarios: tools ## Play what resilience must show, with real processes in network namespaces, and judge each row

@@ -1,12 +1,11 @@
 // `bench/run.sh --order`: which functions of the proxy run, for the linker to put side by side (proxy/trained/order.ld).
 // A page of code that is touched makes sixteen resident, so scattered functions cost memory that nobody needs.
-import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
-import { inPod } from '../e2e/netns/process.js';
+import { end, inPod } from '../e2e/netns/process.js';
 import { GIVEN } from './given.js';
 import { PORTS, SERVICE } from './pods.js';
 import { inFreshPods, layOutBodies } from './round.js';
@@ -76,11 +75,7 @@ async function run(live: () => Promise<unknown>): Promise<Costs> {
   await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
     await firstAnswer({ address, proxies, figures: new Map(), seconds: 1, load: values.load });
     await live();
-    for (const { child } of proxies) {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      await ended;
-    }
+    for (const proxy of proxies) await end(proxy, 'SIGTERM');
   });
   ending.abort();
   const costs: Costs = new Map();

@@ -1,10 +1,10 @@
 // `bench/run.sh --train`: what every part of the proxy does, counted by a proxy that was built to count, for the compiler
-// (proxy/profile/). The work is the benchmark's own, with few rare things and much of what is frequent.
-import { once } from 'node:events';
+// (proxy/trained/). The work is the benchmark's own, with few rare things and much of what is frequent.
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
+import { end } from '../e2e/netns/process.js';
 import { GIVEN } from './given.js';
 import { grpc, webSocket } from './protocols.js';
 import { inFreshPods, layOutBodies } from './round.js';
@@ -41,11 +41,7 @@ async function train(choices: Choices): Promise<void> {
   const effort = { directory, seconds: SECONDS, load: values.load, grpcServer: values.testapp };
   await inFreshPods(subject, effort, async (place) => {
     await loads({ ...place, figures: new Map(), seconds: SECONDS, load: values.load }, directory);
-    for (const { child } of place.proxies) {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      await ended;
-    }
+    for (const proxy of place.proxies) await end(proxy, 'SIGTERM');
   });
   ending.abort();
   const keep = join(values.out, 'train');

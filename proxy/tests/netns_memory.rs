@@ -1,7 +1,7 @@
 //! What a proxy holds in memory: idle, busy on both sides of mutual TLS, and after the load has gone. The budget is for the
 //! release profile, so this runs by hand; `docs/memory.md` has the figures.
 //!
-//!     WEFT_PROGRAM=$PWD/target/release/weft-proxy cargo test --test netns_memory -- --ignored --nocapture
+//!     WEFT_PROGRAM=$(proxy/build.sh) cargo test --test netns_memory -- --ignored --nocapture
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

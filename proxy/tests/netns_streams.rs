@@ -1,7 +1,7 @@
 //! Long bodies stream: through both proxies, up and down, in flat memory; and who does not read holds the sender back.
 //! The size is small here; `docs/protocols.md` has the figures of 5 GB:
 //!
-//!     WEFT_PROGRAM=$PWD/target/release/weft-proxy WEFT_STREAM_MB=5120 cargo test --test netns_streams -- --nocapture
+//!     WEFT_PROGRAM=$(proxy/build.sh) WEFT_STREAM_MB=5120 cargo test --test netns_streams -- --nocapture
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
