@@ -51,6 +51,12 @@ const TOOLS: readonly Tool[] = [
   },
 ];
 
+/**
+ * So many small requests that what starting the proxy costs, which differs by some million instructions from time to time,
+ * is no part of a request any more: with 3,000 the same program differed by 8 %, with these by 0.5 %.
+ */
+const MANY = 20_500;
+
 /** A load that can be asked for exactly so many requests. */
 interface Load {
   readonly name: string;
@@ -65,7 +71,7 @@ function small(name: string, port: number, ...flags: readonly string[]): Load {
     const said = await inPod('client', 'h2load', ...flags, `-n${requests}`, `http://${SERVICE}:${port}/`);
     if (!said.includes(`${requests} succeeded`)) throw new Error(`h2load met errors:\n${said}`);
   };
-  return { name, few: 500, many: 3000, tools: ['callgrind', 'strace'], run };
+  return { name, few: 500, many: MANY, tools: ['callgrind', 'strace'], run };
 }
 
 const LOADS: readonly Load[] = [
@@ -161,13 +167,13 @@ async function profile(): Promise<void> {
   await writeFile(join(values.out, 'profile.json'), `${JSON.stringify(results, null, 2)}\n`);
 }
 
-/** What a figure may rise before somebody must say why. The same program differs by up to 3 %, as its batches fall. */
+/**
+ * What a figure may rise before somebody must say why. The same program differs by 2 % between an idle machine and a busy one,
+ * where batches are smaller.
+ */
 const MAY_RISE = 1.05;
 
-/**
- * Compares instructions of a request with the figures that were accepted. A figure that rose is taken once more, and the
- * smaller one counts: a busy machine makes smaller batches and so more work, never less.
- */
+/** Compares instructions of a request with the figures that were accepted. */
 async function guard(file: string): Promise<boolean> {
   const accepted = JSON.parse(await readFile(file, 'utf8')) as Record<string, Record<Half, number>>;
   const callgrind = TOOLS.find(({ name }) => name === 'callgrind');
@@ -176,28 +182,13 @@ async function guard(file: string): Promise<boolean> {
   for (const [name, limits] of Object.entries(accepted)) {
     const load = LOADS.find((one) => one.name === name);
     if (load === undefined) throw new Error(`${file} names a load that does not exist: ${name}`);
-    const instructions = async (): Promise<Record<Half, number>> => {
-      const rows = await each(callgrind, load);
-      const of = (half: Half): number => Math.round(rows[half]['instructions'] ?? Number.NaN);
-      return { outbound: of('outbound'), inbound: of('inbound') };
-    };
-    const rose = (seen: Record<Half, number>): boolean =>
-      HALVES.some((half) => !(seen[half] <= limits[half] * MAY_RISE));
-    let seen = await instructions();
-    if (rose(seen)) {
-      const again = await instructions();
-      seen = {
-        outbound: Math.min(seen.outbound, again.outbound),
-        inbound: Math.min(seen.inbound, again.inbound),
-      };
-    }
+    const rows = await each(callgrind, load);
     for (const half of HALVES) {
-      const change = ((seen[half] / limits[half] - 1) * 100).toFixed(1);
-      console.log(
-        `${name}, ${half}: ${seen[half]} instructions a request, accepted ${limits[half]} (${change} %)`,
-      );
+      const seen = Math.round(rows[half]['instructions'] ?? Number.NaN);
+      const change = ((seen / limits[half] - 1) * 100).toFixed(1);
+      console.log(`${name}, ${half}: ${seen} instructions a request, accepted ${limits[half]} (${change} %)`);
+      if (!(seen <= limits[half] * MAY_RISE)) good = false;
     }
-    if (rose(seen)) good = false;
   }
   if (!good) {
     console.error(
