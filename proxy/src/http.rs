@@ -1,4 +1,4 @@
-//! HTTP: HTTP/1.1 of our own and HTTP/2 over hyper, one pool of connections for each upstream, headers, and errors as responses.
+//! HTTP: HTTP/1.1 of our own, HTTP/2 over h2 as a client and over hyper as a server, one pool of connections for each upstream, headers, and errors as responses.
 
 mod active;
 mod body;
@@ -8,10 +8,11 @@ pub mod deadline;
 pub mod expect;
 pub mod framing;
 mod h1;
-mod h2_pool;
+mod h2_client;
 pub mod headers;
 mod incoming;
 mod load;
+mod ping_timer;
 pub mod replay;
 pub mod rescue;
 mod seen;

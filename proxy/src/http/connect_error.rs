@@ -49,7 +49,7 @@ impl ConnectError {
         )
     }
 
-    pub fn http(addr: SocketAddr, error: &hyper::Error) -> Self {
+    pub fn http(addr: SocketAddr, error: &h2::Error) -> Self {
         Self::new(addr, "connect-failed", format!("HTTP/2 handshake: {error}"))
     }
 

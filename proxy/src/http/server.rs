@@ -8,9 +8,9 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use pin_project_lite::pin_project;
+use hyper_util::rt::TokioIo;
 
+use super::ping_timer::PingTimer;
 use super::{
     Body, CONNECTION_WINDOW, Incoming, LocalExec, MAX_HEAD, MAX_STREAMS, SEND_BUFFER, STREAM_WINDOW, Upload,
     Wire, WireError, h1,
@@ -49,10 +49,10 @@ where
     F: Future<Output = Response<Body>> + 'static,
 {
     let service = service_fn(move |request: Request<hyper::body::Incoming>| Answering {
-        answer: respond(request.map(|body| Incoming::H2(body).into())),
+        answer: Box::pin(respond(request.map(|body| Incoming::Request(body).into()))),
     });
     let connection = http2::Builder::new(LocalExec)
-        .timer(TokioTimer::new())
+        .timer(PingTimer)
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -74,19 +74,16 @@ where
     connection.await
 }
 
-pin_project! {
-    /// An answer as hyper wants it. No async block: it would hold `answer`, which is kilobytes, twice.
-    struct Answering<F> {
-        #[pin]
-        answer: F,
-    }
+/// An answer as hyper wants it. Boxed, and no async block: hyper and tokio would move kilobytes three times.
+struct Answering<F> {
+    answer: Pin<Box<F>>,
 }
 
 impl<F: Future<Output = Response<Body>>> Future for Answering<F> {
     type Output = Result<Response<Body>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().answer.poll(cx).map(Ok)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.answer.as_mut().poll(cx).map(Ok)
     }
 }
 

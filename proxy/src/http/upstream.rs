@@ -2,34 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response, Version};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use super::h2_pool::{Found, H2Pool, Opened, StreamPermit};
+use super::h2_client::{self, Connection, Found, Pinged, StreamPermit};
 use super::load::Load;
-use super::{
-    CONNECTION_WINDOW, ConnectError, Incoming, LocalExec, MAX_FRAME, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW,
-    Upload, WireError, h1, replay,
-};
+use super::{ConnectError, Incoming, Upload, WireError, h1, replay};
 use crate::identity::SpiffeId;
 use crate::socket;
 use crate::tcp::{CONNECT_TIMEOUT, ReadAhead, Stream, encode_header, within_connect_timeout};
 use crate::tls::{self, Alpn};
 
-/// A peer that does not answer a ping this long, while requests are under way, is gone.
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
-const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// Bytes a pooled connection sent and nobody acknowledged for this long: the peer is gone.
 const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(15);
 /// The short patience, in times of what opening a connection took last; processors that are throttled stall this long.
@@ -73,7 +62,7 @@ pub struct Upstream {
     pub load: Load,
     dialer: Rc<Dialer>,
     h1: h1::Pool,
-    h2: H2Pool,
+    h2: h2_client::Pool,
     /// Since the last sweep, which saves each request a look at the clock.
     used: Cell<bool>,
     unused_since: Cell<Instant>,
@@ -145,7 +134,7 @@ impl Upstreams {
                 load: Load::default(),
                 dialer: self.dialer.clone(),
                 h1: h1::Pool::default(),
-                h2: H2Pool::default(),
+                h2: h2_client::Pool::default(),
                 used: Cell::default(),
                 unused_since: Cell::new(Instant::now()),
                 opened_in: Cell::default(),
@@ -236,8 +225,8 @@ impl Upstream {
             Ok(permit) => permit,
             Err(error) => return Err(SendError::Connect(error, Box::new(request))),
         };
-        match permit.sender().try_send_request(request).await {
-            Ok(response) => Ok((response.map(Incoming::H2), Lease::H2 { _permit: permit })),
+        match permit.connection().exchange(request).await {
+            Ok(response) => Ok((response.map(Incoming::Answer), Lease::H2 { _permit: permit })),
             Err(error) => Err(error.into()),
         }
     }
@@ -284,30 +273,10 @@ impl Upstream {
         (patience.connect.is_some() || limit < CONNECT_TIMEOUT).then_some(limit)
     }
 
-    async fn open_h2(&self, connect: Option<Duration>) -> Result<Opened, ConnectError> {
+    async fn open_h2(&self, connect: Option<Duration>) -> Result<Connection, ConnectError> {
         let stream = self.open(Carry::H2, connect).await?;
-        let (sender, connection) = http2::Builder::new(LocalExec)
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(MAX_HEAD as u32)
-            .max_send_buf_size(SEND_BUFFER)
-            .max_frame_size(MAX_FRAME)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| ConnectError::http(self.key.addr, &error))?;
-        let driven = Rc::new(RefCell::new(Some(connection)));
-        let polled = driven.clone();
-        drive(poll_fn(move |cx| {
-            let mut polled = polled.borrow_mut();
-            let Some(connection) = &mut *polled else { return Poll::Ready(Ok(())) };
-            let result = ready!(Pin::new(connection).poll(cx));
-            *polled = None;
-            Poll::Ready(result)
-        }));
-        Ok(Opened { sender, driven })
+        let pinged = if self.key.peer.is_some() { Pinged::Yes } else { Pinged::No };
+        Connection::open(stream, pinged).await.map_err(|error| ConnectError::http(self.key.addr, &error))
     }
 
     /// A connection of its own for a request that will leave HTTP; it goes back to no pool.
@@ -329,6 +298,10 @@ impl Upstream {
         let Some(peer) = &self.key.peer else {
             let tcp = within_connect_timeout(limit, socket::connect_application(addr)).await;
             let tcp = tcp.map_err(|error| ConnectError::tcp(addr, &error))?;
+            if matches!(carry, Carry::H2) {
+                // Many share it, and no ping tells that the server is gone. Failing to set it costs a slower discovery.
+                let _ = socket::set_user_timeout(&tcp, UNACKNOWLEDGED_LIMIT);
+            }
             self.load.reached();
             return Ok(tcp.into());
         };
@@ -362,18 +335,6 @@ impl Upstream {
     }
 }
 
-/// Runs a connection until it ends. What goes wrong is told to the requests on it.
-fn drive<C, T>(connection: C)
-where
-    C: Future<Output = Result<T, hyper::Error>> + 'static,
-{
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "an upstream connection failed");
-        }
-    });
-}
-
 // === impl Patience ===
 
 impl Patience {
@@ -394,11 +355,11 @@ impl Lease {
 
 // === impl SendError ===
 
-impl From<hyper::client::conn::TrySendError<Request<Upload>>> for SendError {
-    fn from(mut error: hyper::client::conn::TrySendError<Request<Upload>>) -> Self {
-        match error.take_message() {
-            Some(request) => Self::Unsent(error.into_error().into(), Box::new(request)),
-            None => Self::Lost(error.into_error().into()),
+impl From<h2_client::Failed> for SendError {
+    fn from(failed: h2_client::Failed) -> Self {
+        match failed {
+            h2_client::Failed::Unsent(error, request) => Self::Unsent(error.into(), request),
+            h2_client::Failed::Lost(error) => Self::Lost(error.into()),
         }
     }
 }

@@ -11,8 +11,12 @@ use super::h1;
 pub enum WireError {
     #[error(transparent)]
     H1(#[from] h1::Error),
+    /// As a client of HTTP/2. Not transparent: hyper looks for it among the sources, to pass its reason on to the caller.
+    #[error("{0}")]
+    H2(#[from] h2::Error),
+    /// As a server of HTTP/2.
     #[error(transparent)]
-    H2(#[from] hyper::Error),
+    Served(#[from] hyper::Error),
 }
 
 // === impl WireError ===
@@ -20,24 +24,20 @@ pub enum WireError {
 impl WireError {
     /// Whether the connection ended rather than that something was wrong on it.
     pub fn connection_ended(&self) -> bool {
-        use std::error::Error as _;
-        let error = match self {
+        let io = match self {
             Self::H1(error) => return error.connection_ended(),
-            Self::H2(error) => error,
+            Self::Served(error) if error.is_closed() || error.is_canceled() => return true,
+            Self::H2(_) | Self::Served(_) => self.h2().and_then(h2::Error::get_io),
         };
-        let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-        error.is_incomplete_message() || error.is_closed() || error.is_canceled() || io.is_some_and(is_end)
+        io.is_some_and(is_end)
     }
 
     /// Whether the request was given up on this side, because the body that its caller sent was malformed or ended early.
     pub fn caller_failed(&self) -> bool {
         match self {
             Self::H1(error) => error.caller_failed(),
-            Self::H2(error) => {
-                let reset_here =
-                    |error: &h2::Error| error.is_reset() && !error.is_remote() && !error.is_library();
-                error.is_user() || h2_error(error).is_some_and(reset_here)
-            }
+            Self::H2(error) => error.is_reset() && !error.is_remote() && !error.is_library(),
+            Self::Served(_) => false,
         }
     }
 
@@ -45,9 +45,21 @@ impl WireError {
     /// earlier stream as the last that it takes (RFC 9113 6.8, 8.7). h2 gives the error of a server's GOAWAY to later streams only.
     pub fn stream_refused(&self) -> bool {
         let Self::H2(error) = self else { return false };
-        h2_error(error).is_some_and(|error| {
-            error.reason() == Some(h2::Reason::REFUSED_STREAM) || (error.is_go_away() && error.is_remote())
-        })
+        error.reason() == Some(h2::Reason::REFUSED_STREAM) || (error.is_go_away() && error.is_remote())
+    }
+
+    /// What the other side of HTTP/2 gave as its reason.
+    pub fn reason(&self) -> Option<h2::Reason> {
+        self.h2()?.reason()
+    }
+
+    fn h2(&self) -> Option<&h2::Error> {
+        use std::error::Error as _;
+        match self {
+            Self::H1(_) => None,
+            Self::H2(error) => Some(error),
+            Self::Served(error) => error.source()?.downcast_ref(),
+        }
     }
 }
 
@@ -57,16 +69,10 @@ pub(super) fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected | UnexpectedEof)
 }
 
-fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
-    use std::error::Error as _;
-    error.source().and_then(|source| source.downcast_ref())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::Request;
-    use hyper_util::rt::{TokioExecutor, TokioIo};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// Its type in the head of a frame.
@@ -77,9 +83,9 @@ mod tests {
     /// What becomes of a first request whose server answers its head with `frame`.
     async fn ended_by(frame: &[u8]) -> WireError {
         let (near, mut far) = tokio::io::duplex(16 * 1024);
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near)).await.unwrap();
+        let (sender, connection) = h2::client::handshake(near).await.unwrap();
         tokio::spawn(connection);
+        let mut sender = sender.ready().await.unwrap();
         let answered = async {
             far.write_all(&SETTINGS).await.unwrap();
             far.read_exact(&mut [0; 24]).await.unwrap(); // the preface
@@ -90,8 +96,9 @@ mod tests {
             }
             far.write_all(frame).await.unwrap();
         };
-        let request = Request::get("http://a/").body(String::new()).unwrap();
-        let (result, ()) = tokio::join!(sender.send_request(request), answered);
+        let request = Request::get("http://a/").body(()).unwrap();
+        let (answer, _) = sender.send_request(request, true).unwrap();
+        let (result, ()) = tokio::join!(answer, answered);
         result.unwrap_err().into()
     }
 

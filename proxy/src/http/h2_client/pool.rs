@@ -3,36 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
 
-use super::{ConnectError, LocalExec, Upload};
-use crate::tcp::Stream;
+use super::Connection;
+use crate::http::ConnectError;
 
+/// See the module.
 #[derive(Debug, Default)]
-pub(super) struct H2Pool {
+pub struct Pool {
     connections: RefCell<Vec<Rc<Connection>>>,
     dial: Dial,
-}
-
-#[derive(Debug)]
-struct Connection {
-    sender: SendRequest<Upload>,
-    open: Cell<usize>,
-    /// Its driver polls it; the pool asks it how many streams the peer's settings allow.
-    driven: Driven,
-}
-
-/// A connection shared between its driver and the pool. Its driver drops it when it has ended, because only that tells
-/// the senders that they are closed.
-pub(super) type Driven = Rc<RefCell<Option<http2::Connection<TokioIo<Stream>, Upload, LocalExec>>>>;
-
-/// A connection that was opened, for the pool.
-#[derive(Debug)]
-pub(super) struct Opened {
-    pub sender: SendRequest<Upload>,
-    pub driven: Driven,
 }
 
 /// The dial under way, which everybody waits for who needs a connection.
@@ -50,26 +30,26 @@ struct Dial {
 pub struct StreamPermit(Rc<Connection>);
 
 /// What a request finds in the pool.
-pub(super) enum Found {
+pub enum Found {
     Stream(StreamPermit),
-    /// Nothing, and nobody dials: the finder must call [`H2Pool::dial_ended`] when it has.
+    /// Nothing, and nobody dials: the finder must call [`Pool::dial_ended`] when it has.
     MustDial,
     /// Nothing yet; somebody dials.
     Dialing,
 }
 
-// === impl H2Pool ===
+// === impl Pool ===
 
-impl H2Pool {
+impl Pool {
     pub fn find(&self) -> Found {
         let mut connections = self.connections.borrow_mut();
-        connections.retain(|connection| !connection.sender.is_closed());
+        connections.retain(|connection| connection.is_open());
         let free = connections
             .iter()
-            .filter(|connection| connection.open.get() < connection.limit())
-            .min_by_key(|connection| connection.open.get());
+            .filter(|connection| connection.streams() < connection.limit())
+            .min_by_key(|connection| connection.streams());
         if let Some(connection) = free {
-            connection.open.set(connection.open.get() + 1);
+            connection.count(1);
             return Found::Stream(StreamPermit(connection.clone()));
         }
         if self.dial.running.replace(true) { Found::Dialing } else { Found::MustDial }
@@ -93,11 +73,10 @@ impl H2Pool {
         }
     }
 
-    pub fn dial_ended(&self, result: Result<Opened, ConnectError>) {
+    pub fn dial_ended(&self, result: Result<Connection, ConnectError>) {
         let failure = match result {
-            Ok(Opened { sender, driven }) => {
-                let connection = Rc::new(Connection { sender, open: Cell::new(0), driven });
-                self.connections.borrow_mut().push(connection);
+            Ok(connection) => {
+                self.connections.borrow_mut().push(Rc::new(connection));
                 None
             }
             Err(error) => Some(error),
@@ -110,29 +89,21 @@ impl H2Pool {
 
     /// Forgets connections that have ended.
     pub fn sweep(&self) {
-        self.connections.borrow_mut().retain(|connection| !connection.sender.is_closed());
-    }
-}
-
-// === impl Connection ===
-
-impl Connection {
-    /// How many streams may be open at once.
-    fn limit(&self) -> usize {
-        self.driven.borrow().as_ref().map_or(0, http2::Connection::current_max_send_streams)
+        self.connections.borrow_mut().retain(|connection| connection.is_open());
     }
 }
 
 // === impl StreamPermit ===
 
 impl StreamPermit {
-    pub fn sender(&self) -> SendRequest<Upload> {
-        self.0.sender.clone()
+    /// The connection that the stream is to be on.
+    pub fn connection(&self) -> &Connection {
+        &self.0
     }
 }
 
 impl Drop for StreamPermit {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
+        self.0.count(-1);
     }
 }

@@ -1,0 +1,84 @@
+//! Noticing that a peer is gone: one that owes answers and is silent is pinged, and one that does not answer that is gone.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use h2::{Ping, PingPong};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A peer is pinged after so long a silence.
+const SILENCE: Duration = Duration::from_secs(10);
+/// A peer that has not answered a ping within this time is gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// See the module. Looks at the clock only when a time has passed.
+#[derive(Debug)]
+pub struct Pings {
+    pings: PingPong,
+    heard: Rc<Cell<Instant>>,
+    open: Rc<Cell<usize>>,
+    state: State,
+    timer: Pin<Box<Sleep>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It owes nothing, as far as was looked.
+    Idle,
+    /// Until the timer.
+    Waiting,
+    /// Until the timer, or an answer.
+    Pinged,
+}
+
+// === impl Pings ===
+
+impl Pings {
+    /// `heard` is when the peer last was, `open` how many streams it owes answers on.
+    pub fn new(pings: PingPong, heard: Rc<Cell<Instant>>, open: Rc<Cell<usize>>) -> Self {
+        let timer = Box::pin(sleep_until(heard.get() + SILENCE));
+        Self { pings, heard, open, state: State::Idle, timer }
+    }
+
+    /// Ready when the peer is gone. To be polled whenever its connection is, which is when a request is sent, too.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.state {
+                State::Idle => {
+                    if self.open.get() == 0 {
+                        return Poll::Pending;
+                    }
+                    self.wait(State::Waiting, Instant::now() + SILENCE);
+                }
+                State::Waiting => {
+                    ready!(self.timer.as_mut().poll(cx));
+                    let due = self.heard.get() + SILENCE;
+                    if self.open.get() == 0 {
+                        self.state = State::Idle;
+                    } else if due > Instant::now() {
+                        self.wait(State::Waiting, due);
+                    } else if self.pings.send_ping(Ping::opaque()).is_ok() {
+                        self.wait(State::Pinged, Instant::now() + PATIENCE);
+                    } else {
+                        return Poll::Pending; // It is ending.
+                    }
+                }
+                State::Pinged => {
+                    if self.pings.poll_pong(cx).is_ready() {
+                        self.state = State::Idle;
+                        continue;
+                    }
+                    return self.timer.as_mut().poll(cx);
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, state: State, until: Instant) {
+        self.state = state;
+        self.timer.as_mut().reset(until);
+    }
+}
