@@ -11,3 +11,6 @@ mod sending;
 pub use connection::{Connection, Failed, Pinged};
 pub use incoming::Incoming;
 pub use pool::{Found, Pool, StreamPermit};
+
+#[cfg(test)]
+mod tests;

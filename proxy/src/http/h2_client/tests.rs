@@ -1,0 +1,243 @@
+//! Against servers that are played frame by frame over real sockets.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{LocalSet, spawn_blocking, spawn_local, yield_now};
+use tokio::time::{Instant, advance, pause, timeout};
+
+use super::{Connection, Failed, Incoming, Pinged};
+use crate::http::Upload;
+use crate::test_util::frame;
+
+/// Of the time that tests move on.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// `:status: 200` in the static table of HPACK.
+const OK: [u8; 1] = [0x88];
+
+/// A server that says what it is told to.
+struct Played(TcpStream);
+
+impl Played {
+    /// The next frame of this kind: its flags, its stream and what it holds.
+    async fn next(&mut self, wanted: u8) -> (u8, u32, Vec<u8>) {
+        loop {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).await.unwrap();
+            let mut payload = vec![0; usize::from(head[1]) * 256 + usize::from(head[2])];
+            self.0.read_exact(&mut payload).await.unwrap();
+            if head[3] == wanted {
+                return (head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload);
+            }
+        }
+    }
+
+    /// Whether such a frame is there already.
+    async fn has_got(&mut self, wanted: u8) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.next(wanted) => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        self.0.write_all(&frame(kind, flags, stream, payload)).await.unwrap();
+    }
+}
+
+/// A connection to a server that has said hello.
+async fn connected(pinged: Pinged) -> (Connection, Played) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dialled = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let mut server = Played(listener.accept().await.unwrap().0);
+    let connection = Connection::open(dialled.into(), pinged).await.unwrap();
+    connection.count(1); // as its pool does for a request
+    server.0.read_exact(&mut [0; 24]).await.unwrap(); // the preface
+    server.send(SETTINGS, 0, 0, &[]).await;
+    (connection, server)
+}
+
+fn get() -> Request<Upload> {
+    Request::get("http://a/").body(Upload::default()).unwrap()
+}
+
+/// An answer whose body goes on for as long as its server, which comes with it, likes.
+async fn endless() -> (Incoming, Played, Connection) {
+    let (connection, mut server) = connected(Pinged::No).await;
+    let answered = async {
+        let (_, stream, _) = server.next(HEADERS).await;
+        server.send(HEADERS, END_HEADERS, stream, &OK).await;
+    };
+    let (answer, ()) = tokio::join!(connection.exchange(get()), answered);
+    (answer.unwrap().into_body(), server, connection)
+}
+
+async fn run(test: impl Future<Output = ()>) {
+    LocalSet::new().run_until(async { timeout(LIMIT, test).await.expect("nothing hangs") }).await
+}
+
+/// Lets what the sockets hold arrive, while time stands still.
+async fn settle() {
+    let end = std::time::Instant::now() + Duration::from_millis(50);
+    while std::time::Instant::now() < end {
+        yield_now().await;
+    }
+}
+
+/// Time that passes only as the test says. A task that blocks keeps tokio from moving on by itself.
+struct Stopped(#[allow(dead_code, reason = "dropping it lets time go")] mpsc::Sender<()>);
+
+fn stop_time() -> Stopped {
+    let (end, ended) = mpsc::channel::<()>();
+    spawn_blocking(move || ended.recv());
+    pause();
+    Stopped(end)
+}
+
+#[tokio::test]
+async fn a_peer_that_owes_an_answer_and_answers_no_ping_is_gone() {
+    run(async {
+        let (connection, mut server) = connected(Pinged::Yes).await;
+        let asking = spawn_local(async move { connection.exchange(get()).await });
+        server.next(HEADERS).await;
+        let (_stopped, begin) = (stop_time(), Instant::now());
+        advance(Duration::from_millis(9_900)).await;
+        settle().await;
+        assert!(!server.has_got(PING).await, "pinged too early");
+        advance(Duration::from_millis(200)).await;
+        server.next(PING).await;
+        advance(Duration::from_secs(4)).await;
+        settle().await;
+        assert!(!asking.is_finished(), "given up too early");
+        advance(Duration::from_secs(2)).await;
+        let failed = asking.await.unwrap().unwrap_err();
+        assert!(matches!(&failed, Failed::Lost(error) if error.is_io()), "{failed:?}");
+        assert!(begin.elapsed() < Duration::from_secs(17));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_pings_may_take_its_time() {
+    run(async {
+        let (connection, mut server) = connected(Pinged::Yes).await;
+        let asking = spawn_local(async move { connection.exchange(get()).await });
+        let (_, stream, _) = server.next(HEADERS).await;
+        let stopped = stop_time();
+        for _ in 0..6 {
+            advance(Duration::from_millis(10_100)).await;
+            let (_, _, ping) = server.next(PING).await;
+            server.send(PING, ACK, 0, &ping).await;
+            settle().await;
+        }
+        drop(stopped);
+        server.send(HEADERS, END_HEADERS | END_STREAM, stream, &OK).await;
+        assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_of_any_make_is_never_pinged_and_may_be_silent() {
+    run(async {
+        let (connection, mut server) = connected(Pinged::No).await;
+        let asking = spawn_local(async move { connection.exchange(get()).await });
+        let (_, stream, _) = server.next(HEADERS).await;
+        let stopped = stop_time();
+        for _ in 0..60 {
+            advance(Duration::from_secs(10)).await;
+        }
+        settle().await;
+        assert!(!server.has_got(PING).await);
+        drop(stopped);
+        server.send(HEADERS, END_HEADERS | END_STREAM, stream, &OK).await;
+        assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_after_the_server_said_goodbye_is_handed_back() {
+    run(async {
+        let (connection, mut server) = connected(Pinged::No).await;
+        assert!(connection.is_open());
+        server.send(GOAWAY, 0, 0, &[0; 8]).await;
+        while connection.is_open() {
+            yield_now().await;
+        }
+        let request = Request::get("http://a/kept").body(Upload::default()).unwrap();
+        match connection.exchange(request).await.unwrap_err() {
+            Failed::Unsent(_, request) => assert_eq!(request.uri().path(), "/kept"),
+            lost => panic!("{lost:?}"),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_takes_back_the_body_it_is_sending() {
+    run(async {
+        let (body, _source, _alive) = endless().await;
+        let (connection, mut server) = connected(Pinged::No).await;
+        let upload = Upload::from(crate::http::Incoming::Answer(body));
+        let request = Request::post("http://a/").body(upload).unwrap();
+        let asking = spawn_local(async move { connection.exchange(request).await.map(drop) });
+        let (flags, _, _) = server.next(HEADERS).await;
+        assert_eq!(flags & END_STREAM, 0);
+        asking.abort();
+        let (_, _, reason) = server.next(RST_STREAM).await;
+        assert_eq!(reason, [0, 0, 0, 8], "CANCEL");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_goes_on_after_the_head_of_the_answer_came() {
+    run(async {
+        let (body, mut source, _alive) = endless().await;
+        let (connection, mut server) = connected(Pinged::No).await;
+        let upload = Upload::from(crate::http::Incoming::Answer(body));
+        let request = Request::post("http://a/").body(upload).unwrap();
+        let answered = async {
+            let (_, stream, _) = server.next(HEADERS).await;
+            server.send(HEADERS, END_HEADERS, stream, &OK).await;
+            stream
+        };
+        let (answer, stream) = tokio::join!(connection.exchange(request), answered);
+        source.send(DATA, 0, 1, b"one").await;
+        assert_eq!(server.next(DATA).await.2, b"one");
+        source.send(DATA, END_STREAM, 1, b"two").await;
+        let (flags, _, last) = server.next(DATA).await;
+        assert_eq!((flags, &*last), (END_STREAM, &b"two"[..]));
+        server.send(DATA, END_STREAM, stream, b"done").await;
+        assert_eq!(answer.unwrap().into_body().collect().await.unwrap().to_bytes(), "done");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_whose_server_needs_no_more_of_the_request_is_whole() {
+    run(async {
+        let (mut body, mut server, _alive) = endless().await;
+        server.send(DATA, 0, 1, b"enough").await;
+        server.send(RST_STREAM, 0, 1, &[0; 4]).await;
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "enough");
+        assert!(body.frame().await.is_none());
+    })
+    .await;
+}
