@@ -52,11 +52,11 @@ impl Timer for PingTimer {
 mod tests {
     use super::*;
 
-    #[test]
-    fn it_is_never_more_than_a_tick_from_the_exact_time() {
+    #[tokio::test]
+    async fn it_is_never_more_than_a_tick_from_the_exact_time() {
         let _ = PingTimer.now();
         for _ in 0..20 {
-            std::thread::sleep(Duration::from_millis(7));
+            tokio::time::sleep(Duration::from_millis(7)).await;
             let (exact, coarse) = (Instant::now(), PingTimer.now());
             let apart = exact.max(coarse) - exact.min(coarse);
             // Another thread may have run between the two readings.

@@ -1,6 +1,6 @@
 //! What went wrong on a connection, in either HTTP.
 
-use std::io;
+use std::{fmt, io};
 
 use thiserror::Error;
 
@@ -11,15 +11,25 @@ use super::h1;
 pub enum WireError {
     #[error(transparent)]
     H1(#[from] h1::Error),
-    /// As a client of HTTP/2. Not transparent: hyper looks for it among the sources, to pass its reason on to the caller.
-    #[error("{0}")]
-    H2(#[from] h2::Error),
+    /// As a client of HTTP/2.
+    #[error(transparent)]
+    H2(Boxed),
     /// As a server of HTTP/2.
     #[error(transparent)]
     Served(#[from] hyper::Error),
 }
 
+/// An error of h2, which is large. Names it as its source, where hyper looks for the reason to pass on to the caller.
+#[derive(Debug)]
+pub struct Boxed(Box<h2::Error>);
+
 // === impl WireError ===
+
+impl From<h2::Error> for WireError {
+    fn from(error: h2::Error) -> Self {
+        Self::H2(Boxed(Box::new(error)))
+    }
+}
 
 impl WireError {
     /// Whether the connection ended rather than that something was wrong on it.
@@ -36,7 +46,7 @@ impl WireError {
     pub fn caller_failed(&self) -> bool {
         match self {
             Self::H1(error) => error.caller_failed(),
-            Self::H2(error) => error.is_reset() && !error.is_remote() && !error.is_library(),
+            Self::H2(Boxed(error)) => error.is_reset() && !error.is_remote() && !error.is_library(),
             Self::Served(_) => false,
         }
     }
@@ -44,7 +54,7 @@ impl WireError {
     /// Whether the server said that it did not look at the request: it refused the stream, or is going away and named an
     /// earlier stream as the last that it takes (RFC 9113 6.8, 8.7). h2 gives the error of a server's GOAWAY to later streams only.
     pub fn stream_refused(&self) -> bool {
-        let Self::H2(error) = self else { return false };
+        let Self::H2(Boxed(error)) = self else { return false };
         error.reason() == Some(h2::Reason::REFUSED_STREAM) || (error.is_go_away() && error.is_remote())
     }
 
@@ -57,9 +67,23 @@ impl WireError {
         use std::error::Error as _;
         match self {
             Self::H1(_) => None,
-            Self::H2(error) => Some(error),
+            Self::H2(Boxed(error)) => Some(error),
             Self::Served(error) => error.source()?.downcast_ref(),
         }
+    }
+}
+
+// === impl Boxed ===
+
+impl fmt::Display for Boxed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Boxed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
     }
 }
 
