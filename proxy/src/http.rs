@@ -1,4 +1,4 @@
-//! HTTP: HTTP/1.1 of our own, HTTP/2 over h2 as a client and over hyper as a server, one pool of connections for each upstream, headers, and errors as responses.
+//! HTTP: HTTP/1.1 of our own and HTTP/2 over h2, one pool of connections for each upstream, headers, and errors as responses.
 
 mod active;
 mod body;
@@ -8,11 +8,10 @@ pub mod deadline;
 pub mod expect;
 pub mod framing;
 mod h1;
-mod h2_client;
 pub mod headers;
+mod http2;
 mod incoming;
 mod load;
-mod ping_timer;
 pub mod replay;
 pub mod rescue;
 mod seen;
@@ -36,19 +35,6 @@ pub use tape::{REPLAY_LIMIT, Recorded, TooLong};
 pub use upstream::{Carry, Lease, Patience, SendError, Upstream, UpstreamKey, Upstreams, Wire};
 pub use verdict::{Pushback, Verdict, pushback, retry_after};
 pub use wire_error::WireError;
-
-/// Runs futures on the worker's own thread.
-#[derive(Clone, Copy, Debug)]
-pub struct LocalExec;
-
-impl<F> hyper::rt::Executor<F> for LocalExec
-where
-    F: Future<Output: 'static> + 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
-}
 
 /// The largest head of a request or response that is carried, on either protocol.
 const MAX_HEAD: usize = 64 * 1024;

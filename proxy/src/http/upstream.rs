@@ -11,7 +11,7 @@ use http::{Request, Response, Version};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use super::h2_client::{self, Connection, Found, Pinged, StreamPermit};
+use super::http2::{self, Connection, Found, Pinged, StreamPermit};
 use super::load::Load;
 use super::{ConnectError, Incoming, Upload, WireError, h1, replay};
 use crate::identity::SpiffeId;
@@ -62,7 +62,7 @@ pub struct Upstream {
     pub load: Load,
     dialer: Rc<Dialer>,
     h1: h1::Pool,
-    h2: h2_client::Pool,
+    h2: http2::Pool,
     /// Since the last sweep, which saves each request a look at the clock.
     used: Cell<bool>,
     unused_since: Cell<Instant>,
@@ -134,7 +134,7 @@ impl Upstreams {
                 load: Load::default(),
                 dialer: self.dialer.clone(),
                 h1: h1::Pool::default(),
-                h2: h2_client::Pool::default(),
+                h2: http2::Pool::default(),
                 used: Cell::default(),
                 unused_since: Cell::new(Instant::now()),
                 opened_in: Cell::default(),
@@ -226,7 +226,7 @@ impl Upstream {
             Err(error) => return Err(SendError::Connect(error, Box::new(request))),
         };
         match permit.connection().exchange(request).await {
-            Ok(response) => Ok((response.map(Incoming::Answer), Lease::H2 { _permit: permit })),
+            Ok(response) => Ok((response.map(Incoming::H2), Lease::H2 { _permit: permit })),
             Err(error) => Err(error.into()),
         }
     }
@@ -355,11 +355,11 @@ impl Lease {
 
 // === impl SendError ===
 
-impl From<h2_client::Failed> for SendError {
-    fn from(failed: h2_client::Failed) -> Self {
+impl From<http2::Failed> for SendError {
+    fn from(failed: http2::Failed) -> Self {
         match failed {
-            h2_client::Failed::Unsent(error, request) => Self::Unsent(error.into(), request),
-            h2_client::Failed::Lost(error) => Self::Lost(error.into()),
+            http2::Failed::Unsent(error, request) => Self::Unsent(error.into(), request),
+            http2::Failed::Lost(error) => Self::Lost(error.into()),
         }
     }
 }

@@ -11,15 +11,11 @@ use super::h1;
 pub enum WireError {
     #[error(transparent)]
     H1(#[from] h1::Error),
-    /// As a client of HTTP/2.
     #[error(transparent)]
     H2(Boxed),
-    /// As a server of HTTP/2.
-    #[error(transparent)]
-    Served(#[from] hyper::Error),
 }
 
-/// An error of h2, which is large. Names it as its source, where hyper looks for the reason to pass on to the caller.
+/// An error of h2, which is large; its source, where it is looked for by those who pass its reason on.
 #[derive(Debug)]
 pub struct Boxed(Box<h2::Error>);
 
@@ -34,12 +30,10 @@ impl From<h2::Error> for WireError {
 impl WireError {
     /// Whether the connection ended rather than that something was wrong on it.
     pub fn connection_ended(&self) -> bool {
-        let io = match self {
-            Self::H1(error) => return error.connection_ended(),
-            Self::Served(error) if error.is_closed() || error.is_canceled() => return true,
-            Self::H2(_) | Self::Served(_) => self.h2().and_then(h2::Error::get_io),
-        };
-        io.is_some_and(is_end)
+        match self {
+            Self::H1(error) => error.connection_ended(),
+            Self::H2(Boxed(error)) => error.get_io().is_some_and(is_end),
+        }
     }
 
     /// Whether the request was given up on this side, because the body that its caller sent was malformed or ended early.
@@ -47,7 +41,6 @@ impl WireError {
         match self {
             Self::H1(error) => error.caller_failed(),
             Self::H2(Boxed(error)) => error.is_reset() && !error.is_remote() && !error.is_library(),
-            Self::Served(_) => false,
         }
     }
 
@@ -56,20 +49,6 @@ impl WireError {
     pub fn stream_refused(&self) -> bool {
         let Self::H2(Boxed(error)) = self else { return false };
         error.reason() == Some(h2::Reason::REFUSED_STREAM) || (error.is_go_away() && error.is_remote())
-    }
-
-    /// What the other side of HTTP/2 gave as its reason.
-    pub fn reason(&self) -> Option<h2::Reason> {
-        self.h2()?.reason()
-    }
-
-    fn h2(&self) -> Option<&h2::Error> {
-        use std::error::Error as _;
-        match self {
-            Self::H1(_) => None,
-            Self::H2(Boxed(error)) => Some(error),
-            Self::Served(error) => error.source()?.downcast_ref(),
-        }
     }
 }
 

@@ -194,7 +194,7 @@ async fn a_caller_that_leaves_takes_back_the_body_it_is_sending() {
     run(async {
         let (body, _source, _alive) = endless().await;
         let (connection, mut server) = connected(Pinged::No).await;
-        let upload = Upload::from(crate::http::Incoming::Answer(body));
+        let upload = Upload::from(crate::http::Incoming::H2(body));
         let request = Request::post("http://a/").body(upload).unwrap();
         let asking = spawn_local(async move { connection.exchange(request).await.map(drop) });
         let (flags, _, _) = server.next(HEADERS).await;
@@ -211,7 +211,7 @@ async fn a_body_goes_on_after_the_head_of_the_answer_came() {
     run(async {
         let (body, mut source, _alive) = endless().await;
         let (connection, mut server) = connected(Pinged::No).await;
-        let upload = Upload::from(crate::http::Incoming::Answer(body));
+        let upload = Upload::from(crate::http::Incoming::H2(body));
         let request = Request::post("http://a/").body(upload).unwrap();
         let answered = async {
             let (_, stream, _) = server.next(HEADERS).await;

@@ -1,4 +1,4 @@
-//! The body of an answer.
+//! A body that comes in.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

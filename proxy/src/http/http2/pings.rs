@@ -1,4 +1,4 @@
-//! Noticing that a peer is gone: one that owes answers and is silent is pinged, and one that does not answer that is gone.
+//! Noticing that a peer is gone: one that is silent is pinged, and one that does not answer that is gone.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -9,17 +9,23 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A peer is pinged after so long a silence.
-const SILENCE: Duration = Duration::from_secs(10);
-/// A peer that has not answered a ping within this time is gone.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// What is expected of a peer.
+#[derive(Debug)]
+pub struct Expect {
+    /// It is pinged after so long a silence.
+    pub silence: Duration,
+    /// It is gone when it has not answered a ping within this time.
+    pub patience: Duration,
+    /// Something only while it owes answers, on so many streams; `None`: at any time.
+    pub owed: Option<Rc<Cell<usize>>>,
+}
 
 /// See the module. Looks at the clock only when a time has passed.
 #[derive(Debug)]
 pub struct Pings {
     pings: PingPong,
     heard: Rc<Cell<Instant>>,
-    open: Rc<Cell<usize>>,
+    expect: Expect,
     state: State,
     timer: Pin<Box<Sleep>>,
 }
@@ -37,10 +43,10 @@ enum State {
 // === impl Pings ===
 
 impl Pings {
-    /// `heard` is when the peer last was, `open` how many streams it owes answers on.
-    pub fn new(pings: PingPong, heard: Rc<Cell<Instant>>, open: Rc<Cell<usize>>) -> Self {
-        let timer = Box::pin(sleep_until(heard.get() + SILENCE));
-        Self { pings, heard, open, state: State::Idle, timer }
+    /// `heard` is when the peer last was.
+    pub fn new(pings: PingPong, heard: Rc<Cell<Instant>>, expect: Expect) -> Self {
+        let timer = Box::pin(sleep_until(heard.get() + expect.silence));
+        Self { pings, heard, expect, state: State::Idle, timer }
     }
 
     /// Ready when the peer is gone. To be polled whenever its connection is, which is when a request is sent, too.
@@ -48,20 +54,20 @@ impl Pings {
         loop {
             match self.state {
                 State::Idle => {
-                    if self.open.get() == 0 {
+                    if self.owes_nothing() {
                         return Poll::Pending;
                     }
-                    self.wait(State::Waiting, Instant::now() + SILENCE);
+                    self.wait(State::Waiting, Instant::now() + self.expect.silence);
                 }
                 State::Waiting => {
                     ready!(self.timer.as_mut().poll(cx));
-                    let due = self.heard.get() + SILENCE;
-                    if self.open.get() == 0 {
+                    let due = self.heard.get() + self.expect.silence;
+                    if self.owes_nothing() {
                         self.state = State::Idle;
                     } else if due > Instant::now() {
                         self.wait(State::Waiting, due);
                     } else if self.pings.send_ping(Ping::opaque()).is_ok() {
-                        self.wait(State::Pinged, Instant::now() + PATIENCE);
+                        self.wait(State::Pinged, Instant::now() + self.expect.patience);
                     } else {
                         return Poll::Pending; // It is ending.
                     }
@@ -75,6 +81,10 @@ impl Pings {
                 }
             }
         }
+    }
+
+    fn owes_nothing(&self) -> bool {
+        self.expect.owed.as_ref().is_some_and(|streams| streams.get() == 0)
     }
 
     fn wait(&mut self, state: State, until: Instant) {

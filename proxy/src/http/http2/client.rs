@@ -1,25 +1,28 @@
+//! A connection to an upstream.
+
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use http::{Request, Response};
 use http_body::Body as _;
 
-use super::Incoming;
 use super::heard::Heard;
-use super::pings::Pings;
-use super::sending;
+use super::pings::{Expect, Pings};
+use super::{Incoming, RESETS, sending};
 use crate::http::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW, Upload};
 use crate::tcp::Stream;
 
 /// Streams that may be open before the server has said how many it takes, see RFC 9113 6.5.2.
 const STREAMS_AT_FIRST: usize = 100;
-/// A server is given up that makes us reset this many streams by what it does wrong.
-const RESETS: usize = 1024;
+/// A server that owes answers is pinged after so long a silence.
+const SILENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection whose driver, a task of its own, runs until the connection ends.
 #[derive(Debug)]
@@ -64,7 +67,10 @@ impl Connection {
             .await?;
         let open = Rc::new(Cell::new(0));
         let mut pings = match pinged {
-            Pinged::Yes => connection.ping_pong().map(|pings| Pings::new(pings, heard, open.clone())),
+            Pinged::Yes => {
+                let expect = Expect { silence: SILENCE, patience: PATIENCE, owed: Some(open.clone()) };
+                connection.ping_pong().map(|pings| Pings::new(pings, heard, expect))
+            }
             Pinged::No => None,
         };
         tokio::task::spawn_local(async move {

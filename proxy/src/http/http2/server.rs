@@ -1,0 +1,102 @@
+//! Serving HTTP/2 on one accepted connection.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Reason;
+use h2::server::{Builder, SendResponse};
+use http::{Request, Response};
+use http_body::Body as _;
+
+use super::heard::Heard;
+use super::pings::{Expect, Pings};
+use super::sending::Pump;
+use super::{Incoming, RESETS};
+use crate::http::{
+    self as weft_http, Body, CONNECTION_WINDOW, MAX_HEAD, MAX_STREAMS, SEND_BUFFER, STREAM_WINDOW, Upload,
+};
+use crate::tcp::Stream;
+
+/// A caller that has been silent this long is pinged, whether it waits for something or not: it may have gone without a word.
+const SILENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Answers requests with `respond` until the connection ends. After `asked_to_end` it takes no new ones, and ends when those
+/// under way have.
+pub async fn serve<S, F>(
+    stream: Stream,
+    respond: S,
+    asked_to_end: impl Future<Output = ()>,
+) -> Result<(), h2::Error>
+where
+    S: Fn(Request<Upload>) -> F,
+    F: Future<Output = Response<Body>> + 'static,
+{
+    let (stream, heard) = Heard::listen(stream);
+    let mut connection = Builder::new()
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEAD as u32)
+        .max_send_buffer_size(SEND_BUFFER)
+        // Rapid reset (CVE-2023-44487): a peer is cut off that has reset more before they were accepted than it may have open. Not
+        // fewer: a proxy whose callers leave together resets their requests together, on a connection that others share.
+        .max_pending_accept_reset_streams(MAX_STREAMS as usize)
+        .max_local_error_reset_streams(Some(RESETS))
+        .handshake::<_, Bytes>(stream)
+        .await?;
+    let expect = Expect { silence: SILENCE, patience: PATIENCE, owed: None };
+    let mut pings = connection.ping_pong().map(|pings| Pings::new(pings, heard, expect));
+    let mut asked_to_end = pin!(asked_to_end);
+    let mut asked = false;
+    loop {
+        let accepted = poll_fn(|cx| {
+            if !asked && asked_to_end.as_mut().poll(cx).is_ready() {
+                asked = true;
+                connection.graceful_shutdown();
+            }
+            if pings.as_mut().is_some_and(|pings| pings.poll_gone(cx).is_ready()) {
+                tracing::debug!("a caller answered no ping");
+                return Poll::Ready(None);
+            }
+            connection.poll_accept(cx)
+        });
+        let Some(accepted) = accepted.await else { return Ok(()) };
+        let (request, reply) = accepted?;
+        let (head, stream) = request.into_parts();
+        let body = weft_http::Incoming::H2(Incoming::new(stream, &head.headers));
+        // Boxed: its kilobytes would be moved three times on their way into a task.
+        let answer = Box::pin(respond(Request::from_parts(head, body.into())));
+        tokio::task::spawn_local(reply_with(answer, reply));
+    }
+}
+
+/// Sends what `answer` gives, unless the caller leaves before.
+async fn reply_with<F>(mut answer: Pin<Box<F>>, mut reply: SendResponse<Bytes>)
+where
+    F: Future<Output = Response<Body>>,
+{
+    let response = poll_fn(|cx| match answer.as_mut().poll(cx) {
+        Poll::Ready(response) => Poll::Ready(Some(response)),
+        Poll::Pending => reply.poll_reset(cx).map(|_| None),
+    });
+    let Some(response) = response.await else { return };
+    drop(answer);
+    let (mut head, body) = response.into_parts();
+    let whole = body.is_end_stream();
+    if !whole && let Some(length) = body.size_hint().exact() {
+        head.headers.entry(http::header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    match reply.send_response(Response::from_parts(head, ()), whole) {
+        Ok(stream) if !whole => Pump::new(body, stream).await,
+        Ok(_) => {}
+        // The caller has left, or the head cannot be sent in HTTP/2.
+        Err(error) => {
+            tracing::debug!(%error, "an answer could not be sent");
+            reply.send_reset(Reason::INTERNAL_ERROR);
+        }
+    }
+}
