@@ -22,8 +22,8 @@ use crate::telemetry::Record;
 /// gRPC's DEADLINE_EXCEEDED.
 pub(super) const GRPC_DEADLINE_EXCEEDED: &str = "4";
 
-/// A request's body on its way to an upstream. One word, and none allocated for the many requests without a body: the
-/// channel inside each of hyper's connections to an upstream has room for 64 requests, used or not.
+/// A request's body on its way to an upstream. One word, since requests are moved about, and none allocated for the many
+/// requests without a body.
 #[derive(Debug, Default)]
 pub struct Upload(Option<Box<Source>>);
 
@@ -215,7 +215,7 @@ impl HttpBody for Upload {
             Some(Source::Again(playing)) => playing.size_hint(),
             Some(Source::Held(_, body) | Source::Watched(_, body)) => body.size_hint(),
             Some(Source::Recorded(recorded)) => recorded.size_hint(),
-            // Not zero: hyper would tell an upstream of HTTP/2 a length that the caller did not.
+            // Not zero: that would be a length that the caller did not tell.
             None => SizeHint::default(),
         }
     }

@@ -42,8 +42,8 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEAD as u32)
         .max_send_buffer_size(SEND_BUFFER)
-        // Rapid reset (CVE-2023-44487): a peer is cut off that has reset more before they were accepted than it may have open. Not
-        // fewer: a proxy whose callers leave together resets their requests together, on a connection that others share.
+        // Rapid reset (CVE-2023-44487): a peer is cut off that has reset more before they were accepted than it may have
+        // open. Not fewer: a proxy whose callers leave together resets their requests together, on one connection.
         .max_pending_accept_reset_streams(MAX_STREAMS as usize)
         .max_local_error_reset_streams(Some(RESETS))
         .handshake::<_, Bytes>(stream)

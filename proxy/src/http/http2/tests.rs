@@ -1,17 +1,20 @@
-//! Against servers that are played frame by frame over real sockets.
+//! Against servers and callers that are played frame by frame over real sockets.
 
+use std::cell::Cell;
+use std::future::pending;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{LocalSet, spawn_blocking, spawn_local, yield_now};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local, yield_now};
 use tokio::time::{Instant, advance, pause, timeout};
 
-use super::{Connection, Failed, Incoming, Pinged};
-use crate::http::Upload;
+use super::{Connection, Failed, Incoming, Pinged, serve};
+use crate::http::{Body, Upload};
 use crate::test_util::frame;
 
 /// Of the time that tests move on.
@@ -29,7 +32,7 @@ const END_HEADERS: u8 = 4;
 /// `:status: 200` in the static table of HPACK.
 const OK: [u8; 1] = [0x88];
 
-/// A server that says what it is told to.
+/// A server or a caller that says what it is told to.
 struct Played(TcpStream);
 
 impl Played {
@@ -71,6 +74,26 @@ async fn connected(pinged: Pinged) -> (Connection, Played) {
     server.send(SETTINGS, 0, 0, &[]).await;
     (connection, server)
 }
+
+/// A caller that has said hello, of a server that answers with `respond`.
+async fn called<F>(
+    respond: impl Fn(Request<Upload>) -> F + 'static,
+    asked_to_end: impl Future<Output = ()> + 'static,
+) -> (Played, JoinHandle<Result<(), h2::Error>>)
+where
+    F: Future<Output = Response<Body>> + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut caller = Played(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+    let accepted = listener.accept().await.unwrap().0;
+    let served = spawn_local(serve(accepted.into(), respond, asked_to_end));
+    caller.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    caller.send(SETTINGS, 0, 0, &[]).await;
+    (caller, served)
+}
+
+/// `GET http://a/`, as HPACK has it.
+const GET: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
 
 fn get() -> Request<Upload> {
     Request::get("http://a/").body(Upload::default()).unwrap()
@@ -238,6 +261,89 @@ async fn an_answer_whose_server_needs_no_more_of_the_request_is_whole() {
         server.send(RST_STREAM, 0, 1, &[0; 4]).await;
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "enough");
         assert!(body.frame().await.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_ends_the_work_on_its_answer() {
+    run(async {
+        let (working, dropped) = oneshot::channel::<()>();
+        let working = Cell::new(Some(working));
+        let respond = move |_| {
+            let working = working.take();
+            async move {
+                let _working = working;
+                pending().await
+            }
+        };
+        let (mut caller, _served) = called(respond, pending()).await;
+        caller.send(HEADERS, END_HEADERS | END_STREAM, 1, &GET).await;
+        settle().await;
+        caller.send(RST_STREAM, 0, 1, &[0, 0, 0, 8]).await;
+        assert!(dropped.await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_asked_to_end_answers_what_it_has() {
+    run(async {
+        let (answer, told) = oneshot::channel::<()>();
+        let told = Cell::new(Some(told));
+        let respond = move |_| {
+            let told = told.take().unwrap();
+            async move {
+                told.await.unwrap();
+                Response::new(Body::text("late"))
+            }
+        };
+        let (end, asked) = oneshot::channel::<()>();
+        let (mut caller, served) = called(respond, async { asked.await.unwrap() }).await;
+        caller.send(HEADERS, END_HEADERS | END_STREAM, 1, &GET).await;
+        settle().await;
+        end.send(()).unwrap();
+        caller.next(GOAWAY).await;
+        answer.send(()).unwrap();
+        let (flags, _, body) = caller.next(DATA).await;
+        assert_eq!((flags, &*body), (END_STREAM, &b"late"[..]));
+        // The first GOAWAY names no last stream; the second, after a ping is answered, does.
+        caller.send(PING, ACK, 0, &[0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54]).await;
+        served.await.unwrap().unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_answers_no_ping_is_gone_though_it_waits_for_nothing() {
+    run(async {
+        let (mut caller, served) = called(|_| pending(), pending()).await;
+        settle().await;
+        let _stopped = stop_time();
+        advance(Duration::from_millis(29_000)).await;
+        settle().await;
+        assert!(!caller.has_got(PING).await, "pinged too early");
+        advance(Duration::from_secs(2)).await;
+        caller.next(PING).await;
+        advance(Duration::from_secs(11)).await;
+        served.await.unwrap().unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_resets_its_stream_with_the_reason_it_broke_for() {
+    run(async {
+        let (body, mut source, _alive) = endless().await;
+        let (connection, mut server) = connected(Pinged::No).await;
+        let upload = Upload::from(crate::http::Incoming::H2(body));
+        let request = Request::post("http://a/").body(upload).unwrap();
+        let asking = spawn_local(async move { connection.exchange(request).await.map(drop) });
+        server.next(HEADERS).await;
+        source.send(RST_STREAM, 0, 1, &[0, 0, 0, 11]).await;
+        let (_, _, reason) = server.next(RST_STREAM).await;
+        assert_eq!(reason, [0, 0, 0, 11], "ENHANCE_YOUR_CALM");
+        assert!(asking.await.unwrap().is_err());
     })
     .await;
 }
