@@ -76,10 +76,11 @@ impl Connection {
         tokio::task::spawn_local(async move {
             let mut connection = pin!(connection);
             let ended = poll_fn(|cx| {
-                if pings.as_mut().is_some_and(|pings| pings.poll_gone(cx).is_ready()) {
-                    return Poll::Ready(None);
+                // First, so that an answer that is there counts before it is said to be late.
+                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(Some(ended));
                 }
-                connection.as_mut().poll(cx).map(Some)
+                pings.as_mut().map_or(Poll::Pending, |pings| pings.poll_gone(cx)).map(|()| None)
             });
             // What goes wrong is told to the requests on it.
             match ended.await {

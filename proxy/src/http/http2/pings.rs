@@ -49,7 +49,7 @@ impl Pings {
         Self { pings, heard, expect, state: State::Idle, timer }
     }
 
-    /// Ready when the peer is gone. To be polled whenever its connection is, which is when a request is sent, too.
+    /// Ready when the peer is gone. To be polled after its connection whenever that is, which is when a request is sent, too.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             match self.state {

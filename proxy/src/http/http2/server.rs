@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::{Builder, SendResponse};
+use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
 use http_body::Body as _;
 
@@ -15,9 +16,7 @@ use super::heard::Heard;
 use super::pings::{Expect, Pings};
 use super::sending::Pump;
 use super::{Incoming, RESETS};
-use crate::http::{
-    self as weft_http, Body, CONNECTION_WINDOW, MAX_HEAD, MAX_STREAMS, SEND_BUFFER, STREAM_WINDOW, Upload,
-};
+use crate::http::{Body, CONNECTION_WINDOW, MAX_HEAD, MAX_STREAMS, SEND_BUFFER, STREAM_WINDOW, Upload};
 use crate::tcp::Stream;
 
 /// A caller that has been silent this long is pinged, whether it waits for something or not: it may have gone without a word.
@@ -58,16 +57,19 @@ where
                 asked = true;
                 connection.graceful_shutdown();
             }
-            if pings.as_mut().is_some_and(|pings| pings.poll_gone(cx).is_ready()) {
-                tracing::debug!("a caller answered no ping");
-                return Poll::Ready(None);
+            if let Poll::Ready(accepted) = connection.poll_accept(cx) {
+                return Poll::Ready(accepted);
             }
-            connection.poll_accept(cx)
+            let gone = pings.as_mut().map_or(Poll::Pending, |pings| pings.poll_gone(cx));
+            gone.map(|()| {
+                tracing::debug!("a caller answered no ping");
+                None
+            })
         });
         let Some(accepted) = accepted.await else { return Ok(()) };
         let (request, reply) = accepted?;
         let (head, stream) = request.into_parts();
-        let body = weft_http::Incoming::H2(Incoming::new(stream, &head.headers));
+        let body = crate::http::Incoming::H2(Incoming::new(stream, &head.headers));
         // Boxed: its kilobytes would be moved three times on their way into a task.
         let answer = Box::pin(respond(Request::from_parts(head, body.into())));
         tokio::task::spawn_local(reply_with(answer, reply));
@@ -88,7 +90,7 @@ where
     let (mut head, body) = response.into_parts();
     let whole = body.is_end_stream();
     if !whole && let Some(length) = body.size_hint().exact() {
-        head.headers.entry(http::header::CONTENT_LENGTH).or_insert_with(|| length.into());
+        head.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
     }
     match reply.send_response(Response::from_parts(head, ()), whole) {
         Ok(stream) if !whole => Pump::new(body, stream).await,

@@ -213,6 +213,43 @@ async fn a_request_after_the_server_said_goodbye_is_handed_back() {
 }
 
 #[tokio::test]
+async fn a_connection_that_nobody_holds_any_more_ends() {
+    run(async {
+        let (connection, mut server) = connected(Pinged::Yes).await;
+        let answered = async {
+            let (_, stream, _) = server.next(HEADERS).await;
+            server.send(HEADERS, END_HEADERS | END_STREAM, stream, &OK).await;
+        };
+        let (answer, ()) = tokio::join!(connection.exchange(get()), answered);
+        drop((connection, answer));
+        server.next(GOAWAY).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_whose_answer_to_a_ping_is_read_late_is_not_gone() {
+    run(async {
+        let (connection, mut server) = connected(Pinged::Yes).await;
+        let asking = spawn_local(async move { connection.exchange(get()).await });
+        let (_, stream, _) = server.next(HEADERS).await;
+        let stopped = stop_time();
+        advance(Duration::from_millis(10_100)).await;
+        let (_, _, ping) = server.next(PING).await;
+        // Both are there at once when this process could not run for a while.
+        server.0.try_write(&frame(PING, ACK, 0, &ping)).unwrap();
+        std::thread::yield_now();
+        advance(Duration::from_secs(6)).await;
+        settle().await;
+        assert!(!asking.is_finished());
+        drop(stopped);
+        server.send(HEADERS, END_HEADERS | END_STREAM, stream, &OK).await;
+        assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_caller_that_leaves_takes_back_the_body_it_is_sending() {
     run(async {
         let (body, _source, _alive) = endless().await;
