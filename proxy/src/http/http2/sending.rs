@@ -22,9 +22,13 @@ struct LetBe;
 pub struct Pump<B> {
     body: B,
     stream: SendStream<Bytes>,
-    /// Read, and not sent yet for want of window.
-    held: Option<Bytes>,
+    /// Read, and not sent yet for want of window; whether it is the last.
+    held: Option<(Bytes, bool)>,
 }
+
+/// An end as short as this need not wait for a window here: h2 holds it as well. More would be held for callers that never
+/// open their window, out of reach of the deadlines of their requests.
+const SHORT: usize = 16 * 1024;
 
 /// Sends what is there of `body`, and the rest as it comes. `None`: that was all.
 pub fn begin(body: Upload, stream: SendStream<Bytes>) -> Option<Sending> {
@@ -68,24 +72,23 @@ where
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if let Some(held) = self.held.take() {
+            if let Some((chunk, last)) = self.held.take() {
                 match self.poll_window(cx) {
                     Poll::Ready(true) => {}
                     Poll::Ready(false) => return Poll::Ready(()),
                     Poll::Pending => {
-                        self.held = Some(held);
+                        self.held = Some((chunk, last));
                         return Poll::Pending;
                     }
                 }
-                if self.stream.send_data(held, false).is_err() {
+                if self.stream.send_data(chunk, last).is_err() || last {
                     return Poll::Ready(());
                 }
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    // Nothing follows that would have to wait: h2 holds it as well as we.
-                    Ok(last) if self.body.is_end_stream() => {
-                        let _ = self.stream.send_data(last, true);
+                    Ok(end) if end.len() <= SHORT && self.body.is_end_stream() => {
+                        let _ = self.stream.send_data(end, true);
                         return Poll::Ready(());
                     }
                     Ok(chunk) if chunk.is_empty() => {}
@@ -93,7 +96,7 @@ where
                         // As little as can be, so that a stream that waits takes no window from those that could send.
                         // Sending raises it to what there is.
                         self.stream.reserve_capacity(1);
-                        self.held = Some(chunk);
+                        self.held = Some((chunk, self.body.is_end_stream()));
                     }
                     Err(frame) => {
                         if let Ok(trailers) = frame.into_trailers() {

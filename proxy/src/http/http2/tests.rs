@@ -26,11 +26,15 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// `:status: 200` in the static table of HPACK.
 const OK: [u8; 1] = [0x88];
+
+/// SETTINGS_INITIAL_WINDOW_SIZE = 0.
+const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
 
 /// A server or a caller that says what it is told to.
 struct Played(TcpStream);
@@ -381,6 +385,39 @@ async fn a_body_that_breaks_resets_its_stream_with_the_reason_it_broke_for() {
         let (_, _, reason) = server.next(RST_STREAM).await;
         assert_eq!(reason, [0, 0, 0, 11], "ENHANCE_YOUR_CALM");
         assert!(asking.await.unwrap().is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_arrives_whole_once_the_window_opens() {
+    run(async {
+        // A short end, and one that waits for the window.
+        for length in [16 * 1024, 16 * 1024 + 1] {
+            let (body, mut source, _alive) = endless().await;
+            let (connection, mut server) = connected(Pinged::No).await;
+            server.send(SETTINGS, 0, 0, &NO_WINDOW).await;
+            server.next(SETTINGS).await;
+            settle().await;
+            let upload = Upload::from(crate::http::Incoming::H2(body));
+            let request = Request::post("http://a/").body(upload).unwrap();
+            let _asking = spawn_local(async move { connection.exchange(request).await.map(drop) });
+            let (_, stream, _) = server.next(HEADERS).await;
+            source.send(DATA, END_STREAM, 1, &vec![7; length]).await;
+            settle().await;
+            assert!(!server.has_got(DATA).await, "sent without a window");
+            server.send(WINDOW_UPDATE, 0, stream, &65_535_u32.to_be_bytes()).await;
+            let mut got = 0;
+            loop {
+                let (flags, _, data) = server.next(DATA).await;
+                got += data.len();
+                assert!(!data.is_empty(), "the end comes with the last bytes");
+                if flags & END_STREAM != 0 {
+                    break;
+                }
+            }
+            assert_eq!(got, length);
+        }
     })
     .await;
 }
