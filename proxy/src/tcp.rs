@@ -8,6 +8,7 @@ mod relay;
 mod scratch;
 mod stream;
 mod tunnel;
+mod writes;
 
 pub use bounds::{Bounds, RelayError};
 pub use dial::{CONNECT_TIMEOUT, within_connect_timeout};
@@ -17,3 +18,4 @@ pub use relay::{Relayed, relay};
 pub use scratch::with_scratch;
 pub use stream::Stream;
 pub use tunnel::{TunnelError, encode_header, read_header};
+pub(crate) use writes::writes_go_to_inner;

@@ -1,6 +1,6 @@
 //! What went wrong on a connection, in either HTTP.
 
-use std::{fmt, io};
+use std::io;
 
 use thiserror::Error;
 
@@ -11,19 +11,16 @@ use super::h1;
 pub enum WireError {
     #[error(transparent)]
     H1(#[from] h1::Error),
-    #[error(transparent)]
-    H2(Boxed),
+    /// Boxed, because it is large; the source, where it is looked for by those who pass its reason on.
+    #[error("{0}")]
+    H2(#[source] Box<h2::Error>),
 }
-
-/// An error of h2, which is large; its source, where it is looked for by those who pass its reason on.
-#[derive(Debug)]
-pub struct Boxed(Box<h2::Error>);
 
 // === impl WireError ===
 
 impl From<h2::Error> for WireError {
     fn from(error: h2::Error) -> Self {
-        Self::H2(Boxed(Box::new(error)))
+        Self::H2(Box::new(error))
     }
 }
 
@@ -32,7 +29,7 @@ impl WireError {
     pub fn connection_ended(&self) -> bool {
         match self {
             Self::H1(error) => error.connection_ended(),
-            Self::H2(Boxed(error)) => error.get_io().is_some_and(is_end),
+            Self::H2(error) => error.get_io().is_some_and(is_end),
         }
     }
 
@@ -40,29 +37,15 @@ impl WireError {
     pub fn caller_failed(&self) -> bool {
         match self {
             Self::H1(error) => error.caller_failed(),
-            Self::H2(Boxed(error)) => error.is_reset() && !error.is_remote() && !error.is_library(),
+            Self::H2(error) => error.is_reset() && !error.is_remote() && !error.is_library(),
         }
     }
 
     /// Whether the server said that it did not look at the request: it refused the stream, or is going away and named an
     /// earlier stream as the last that it takes (RFC 9113 6.8, 8.7). h2 gives the error of a server's GOAWAY to later streams only.
     pub fn stream_refused(&self) -> bool {
-        let Self::H2(Boxed(error)) = self else { return false };
+        let Self::H2(error) = self else { return false };
         error.reason() == Some(h2::Reason::REFUSED_STREAM) || (error.is_go_away() && error.is_remote())
-    }
-}
-
-// === impl Boxed ===
-
-impl fmt::Display for Boxed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Boxed {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.0)
     }
 }
 

@@ -14,8 +14,8 @@ use http_body::Body as _;
 
 use super::heard::Heard;
 use super::pings::{Expect, Pings};
-use super::{Incoming, RESETS, sending};
-use crate::http::{CONNECTION_WINDOW, MAX_FRAME, MAX_HEAD, SEND_BUFFER, STREAM_WINDOW, Upload};
+use super::{CONNECTION_WINDOW, Incoming, MAX_FRAME, RESETS, SEND_BUFFER, STREAM_WINDOW, sending};
+use crate::http::{MAX_HEAD, Upload};
 use crate::tcp::Stream;
 
 /// Streams that may be open before the server has said how many it takes, see RFC 9113 6.5.2.

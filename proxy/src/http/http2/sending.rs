@@ -149,7 +149,7 @@ where
 fn reason(error: &(dyn Error + 'static)) -> Reason {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(reason) = error.downcast_ref::<h2::Error>().and_then(h2::Error::reason) {
+        if let Some(reason) = error.downcast_ref::<Box<h2::Error>>().and_then(|error| error.reason()) {
             return reason;
         }
         cause = error.source();

@@ -15,8 +15,8 @@ use http_body::Body as _;
 use super::heard::Heard;
 use super::pings::{Expect, Pings};
 use super::sending::Pump;
-use super::{Incoming, RESETS};
-use crate::http::{Body, CONNECTION_WINDOW, MAX_HEAD, MAX_STREAMS, SEND_BUFFER, STREAM_WINDOW, Upload};
+use super::{CONNECTION_WINDOW, Incoming, MAX_STREAMS, RESETS, SEND_BUFFER, STREAM_WINDOW};
+use crate::http::{Body, MAX_HEAD, Upload};
 use crate::tcp::Stream;
 
 /// A caller that has been silent this long is pinged, whether it waits for something or not: it may have gone without a word.
