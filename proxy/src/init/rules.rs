@@ -148,8 +148,8 @@ fn filter() -> Table {
     Table {
         name: "filter",
         chains: &["WEFT_INPUT"],
-        entries: &["-A INPUT -p tcp -j WEFT_INPUT"],
-        rules: vec!["-A WEFT_INPUT ! -i lo -p tcp -m conntrack --ctstate INVALID -j DROP".to_owned()],
+        entries: &["-A INPUT ! -i lo -p tcp -j WEFT_INPUT"],
+        rules: vec!["-A WEFT_INPUT -p tcp -m conntrack --ctstate INVALID -j DROP".to_owned()],
     }
 }
 
@@ -222,8 +222,8 @@ mod tests {
              COMMIT\n\
              *filter\n\
              :WEFT_INPUT - [0:0]\n\
-             -A WEFT_INPUT ! -i lo -p tcp -m conntrack --ctstate INVALID -j DROP\n\
-             -A INPUT -p tcp -j WEFT_INPUT\n\
+             -A WEFT_INPUT -p tcp -m conntrack --ctstate INVALID -j DROP\n\
+             -A INPUT ! -i lo -p tcp -j WEFT_INPUT\n\
              COMMIT\n"
         );
     }

@@ -17,7 +17,11 @@ macro_rules! writes_go_to_inner {
                 cx: &mut std::task::Context<'_>,
                 bufs: &[std::io::IoSlice<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                std::pin::Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+                match bufs {
+                    // One slice leaves by `send`, without what `writev` does for every kind of file.
+                    [one] => std::pin::Pin::new(&mut self.inner).poll_write(cx, one),
+                    many => std::pin::Pin::new(&mut self.inner).poll_write_vectored(cx, many),
+                }
             }
 
             fn is_write_vectored(&self) -> bool {

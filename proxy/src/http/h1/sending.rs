@@ -10,6 +10,9 @@ use http_body::{Body, Frame};
 use super::io::Io;
 use super::{Error, encode};
 
+/// Parts that are this short together are copied, since one slice leaves for less than several do.
+const SHORT: usize = 1024;
+
 /// How a body is told apart from what follows it (RFC 9112 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
@@ -155,8 +158,17 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, io: &Io) -> Poll<io::Result<()>> {
-        let parts = [&self.text[self.sent..], &self.data, self.tail].map(IoSlice::new);
-        let mut written = ready!(io.poll_write(cx, &parts))?;
+        let parts = [&self.text[self.sent..], &self.data, self.tail];
+        let whole;
+        let slices = match parts {
+            [text, [], []] => &[IoSlice::new(text)][..],
+            _ if self.left() <= SHORT => {
+                whole = parts.concat();
+                &[IoSlice::new(&whole)]
+            }
+            _ => &parts.map(IoSlice::new),
+        };
+        let mut written = ready!(io.poll_write(cx, slices))?;
         (self.untouched, self.unflushed) = (false, true);
         let of_text = written.min(self.text.len() - self.sent);
         self.sent += of_text;
