@@ -10,6 +10,7 @@
 //	testapp post     one empty POST, for the switches an application has
 //	testapp request  one HTTP request, and all that came back, as JSON
 //	testapp call     unary gRPC calls, and all that came back, as JSON
+//	testapp watch    a gRPC stream on which nothing is said for long
 package main
 
 import (
@@ -28,11 +29,12 @@ var commands = map[string]func(args []string) error{
 	"post":     post,
 	"request":  request,
 	"call":     call,
+	"watch":    watch,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|tls|post|request|call [flags]; testapp COMMAND -h explains one")
+		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|tls|post|request|call|watch [flags]; testapp COMMAND -h explains one")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

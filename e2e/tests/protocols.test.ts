@@ -8,13 +8,20 @@ interface ServiceSpec {
   readonly spec: { readonly clusterIPs: string[] };
 }
 
+/** Longer than servers of gRPC for Go bear pings that come every ten seconds. */
+const SILENCE = '50s';
+
 let addresses: string[];
+/** What becomes of a stream that is silent while the other tests run. */
+let silent: Promise<PromiseSettledResult<string>[]>;
 
 beforeAll(async () => {
   await apply(namespace(NS));
   await deploy({ namespace: NS, name: 'server', replicas: 2 }, { namespace: NS, name: 'client' });
   const { spec } = await get<ServiceSpec>('service', 'server', '-n', NS);
   addresses = spec.clusterIPs.map((ip) => (ip.includes(':') ? `[${ip}]` : ip));
+  const watch = inPod(NS, 'deploy/client', 'watch', '-address', 'server:9090', '-open', SILENCE);
+  silent = Promise.allSettled([watch]);
 });
 
 afterAll(() => kubectl('delete', 'namespace', NS, '--wait=false'));
@@ -94,4 +101,10 @@ test('a port whose appProtocol nobody knows carries its bytes, and an event says
   expect(event.message).toMatch(/port 7000: .*"example.com\/odd"/);
   const said = await inPod(NS, 'deploy/client', 'tcp', '-address', 'odd:7000', '-size', '1000');
   expect(said).toContain('1000 bytes returned after the half-close');
+});
+
+test('a gRPC stream on which nothing is said stays open', async () => {
+  expect(await silent).toEqual([
+    { status: 'fulfilled', value: expect.stringContaining(`open for ${SILENCE}`) },
+  ]);
 });

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+)
+
+// watch follows the health of a gRPC service, which sends nothing while it does not change, and fails when the stream ends early.
+func watch(args []string) error {
+	flags := flag.NewFlagSet("watch", flag.ExitOnError)
+	address := flags.String("address", "", "host:port")
+	open := flags.Duration("open", time.Minute, "how long the stream must stay open")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	conn, err := grpc.NewClient(*address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), *open)
+	defer cancel()
+	stream, err := healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{})
+	if err != nil {
+		return err
+	}
+	began, heard := time.Now(), 0
+	for {
+		if _, err = stream.Recv(); err != nil {
+			break
+		}
+		heard++
+	}
+	after := time.Since(began).Round(time.Second)
+	if ctx.Err() == nil || heard == 0 {
+		return fmt.Errorf("%d messages, and after %s: %s", heard, after, status.Convert(err).Message())
+	}
+	fmt.Printf("ok: open for %s, %d messages\n", after, heard)
+	return nil
+}
