@@ -39,6 +39,10 @@ impl Chunks {
         loop {
             match *self {
                 Self::Size => match httparse::parse_chunk_size(unread) {
+                    // httparse takes a line without a digit for a size of zero.
+                    _ if unread.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) => {
+                        return Err(Error::Malformed("a chunk without a size"));
+                    }
                     Err(_) => return Err(Error::Malformed("a chunk without a valid size")),
                     Ok(Status::Partial) if unread.len() <= MAX_SIZE_LINE => return Ok(Part::Missing),
                     Ok(Status::Complete((line, _))) if has_bare_line_feed(&unread[..line]) => {
@@ -152,9 +156,15 @@ mod tests {
     fn what_is_no_chunk_is_an_error() {
         let endless = [b"1;".to_vec(), vec![b'x'; 5000]].concat();
         let long = [b"0\r\na: ".to_vec(), vec![b'x'; 20_000]].concat();
-        for bad in
-            [&b"zz\r\n"[..], b"+1\r\na\r\n", b"fffffffffffffffff\r\n", b"2\r\nabc\r\n", &endless, &long]
-        {
+        let sizes = [
+            &b"zz\r\n"[..],
+            b"+1\r\na\r\n",
+            b"fffffffffffffffff\r\n",
+            b";\r\n\r\n",
+            b"\r\n\r\n",
+            b" 0\r\n\r\n",
+        ];
+        for bad in [&sizes[..], &[b"2\r\nabc\r\n", &endless, &long]].concat() {
             for step in [1, 7, bad.len()] {
                 let error = read(bad, step).unwrap_err();
                 assert!(!error.connection_ended(), "{:?}: {error}", &bad[..bad.len().min(20)]);
