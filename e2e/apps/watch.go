@@ -25,8 +25,9 @@ func watch(args []string) error {
 		return err
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), *open)
-	defer cancel()
+	// No deadline: whoever carries the stream would be told of it, and end it.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer time.AfterFunc(*open, cancel).Stop()
 	stream, err := healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{})
 	if err != nil {
 		return err
