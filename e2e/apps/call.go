@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -37,11 +36,11 @@ func call(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	options := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
+	var options []grpc.DialOption
 	if *authority != "" {
 		options = append(options, grpc.WithAuthority(*authority))
 	}
-	conn, err := grpc.NewClient(*address, options...)
+	conn, err := dial(*address, options...)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 )
@@ -20,7 +18,7 @@ func watch(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	conn, err := grpc.NewClient(*address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := dial(*address)
 	if err != nil {
 		return err
 	}
@@ -39,10 +37,10 @@ func watch(args []string) error {
 		}
 		heard++
 	}
-	after := time.Since(began).Round(time.Second)
 	if ctx.Err() == nil || heard == 0 {
+		after := time.Since(began).Round(time.Second)
 		return fmt.Errorf("%d messages, and after %s: %s", heard, after, status.Convert(err).Message())
 	}
-	fmt.Printf("ok: open for %s, %d messages\n", after, heard)
+	fmt.Printf("ok: open for %s, %d messages\n", *open, heard)
 	return nil
 }

@@ -13,15 +13,15 @@ const SILENCE = '50s';
 
 let addresses: string[];
 /** What becomes of a stream that is silent while the other tests run. */
-let silent: Promise<PromiseSettledResult<string>[]>;
+let silent: Promise<string>;
 
 beforeAll(async () => {
   await apply(namespace(NS));
   await deploy({ namespace: NS, name: 'server', replicas: 2 }, { namespace: NS, name: 'client' });
   const { spec } = await get<ServiceSpec>('service', 'server', '-n', NS);
   addresses = spec.clusterIPs.map((ip) => (ip.includes(':') ? `[${ip}]` : ip));
-  const watch = inPod(NS, 'deploy/client', 'watch', '-address', 'server:9090', '-open', SILENCE);
-  silent = Promise.allSettled([watch]);
+  silent = inPod(NS, 'deploy/client', 'watch', '-address', 'server:9090', '-open', SILENCE);
+  silent.catch(() => undefined); // its test says so
 });
 
 afterAll(() => kubectl('delete', 'namespace', NS, '--wait=false'));
@@ -104,7 +104,5 @@ test('a port whose appProtocol nobody knows carries its bytes, and an event says
 });
 
 test('a gRPC stream on which nothing is said stays open', async () => {
-  expect(await silent).toEqual([
-    { status: 'fulfilled', value: expect.stringContaining(`open for ${SILENCE}`) },
-  ]);
+  expect(await silent).toContain(`ok: open for ${SILENCE}`);
 });
