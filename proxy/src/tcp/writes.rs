@@ -1,6 +1,6 @@
 //! Wrappers that change how a stream is read, and not how it is written.
 
-/// Writes to `$wrapper<T>` go to its field `inner` as they are.
+/// Writes to `$wrapper<T>` go to its field `inner` as they are, but that one slice is written as a buffer.
 macro_rules! writes_go_to_inner {
     ($wrapper:ident) => {
         impl<T: tokio::io::AsyncWrite + Unpin> tokio::io::AsyncWrite for $wrapper<T> {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local, yield_now};
 use tokio::time::{Instant, advance, pause, timeout};
 
-use super::{Connection, Failed, Incoming, Pinged, serve};
+use super::{Connection, Failed, Found, Incoming, Pinged, Pool, serve};
 use crate::http::{Body, Upload};
 use crate::test_util::frame;
 
@@ -33,6 +33,8 @@ const END_HEADERS: u8 = 4;
 /// `:status: 200` in the static table of HPACK.
 const OK: [u8; 1] = [0x88];
 
+/// SETTINGS_MAX_CONCURRENT_STREAMS = 2.
+const TWO_STREAMS: [u8; 6] = [0, 3, 0, 0, 0, 2];
 /// SETTINGS_INITIAL_WINDOW_SIZE = 0.
 const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
 
@@ -212,6 +214,32 @@ async fn a_request_after_the_server_said_goodbye_is_handed_back() {
             Failed::Unsent(_, request) => assert_eq!(request.uri().path(), "/kept"),
             lost => panic!("{lost:?}"),
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_takes_the_first_connection_until_its_streams_run_out() {
+    run(async {
+        let pool = Pool::default();
+        let mut servers = Vec::new();
+        for _ in 0..2 {
+            let (connection, mut server) = connected(Pinged::No).await;
+            connection.count(-1);
+            server.send(SETTINGS, 0, 0, &TWO_STREAMS).await;
+            pool.dial_ended(Ok(connection));
+            servers.push(server);
+        }
+        settle().await;
+        let taken: Vec<_> = std::iter::from_fn(|| match pool.find() {
+            Found::Stream(permit) => Some(permit),
+            Found::MustDial | Found::Dialing => None,
+        })
+        .collect();
+        let on: Vec<*const Connection> =
+            taken.iter().map(|permit| std::ptr::from_ref(permit.connection())).collect();
+        assert_eq!(on, [on[0], on[0], on[2], on[2]]);
+        assert_ne!(on[0], on[2]);
     })
     .await;
 }
