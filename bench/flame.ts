@@ -105,7 +105,7 @@ await layOutBodies(directory, 1000);
 const ending = new AbortController();
 const subject = await weft(values.weft, directory, ending.signal);
 await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
-  await firstAnswer({ address, proxies, figures: new Map(), seconds: 1, load: values.load });
+  await firstAnswer({ address, load: values.load });
   const recordings = proxies.map(({ pid, name }) => {
     const how = ['-q', '-F', String(PER_SECOND), '-e', 'cpu-clock', '--call-graph', 'dwarf,16384'];
     const data = join(directory, `${name}.perf`);

@@ -73,7 +73,7 @@ async function run(live: () => Promise<unknown>): Promise<Costs> {
     under: (half) => `valgrind --quiet --tool=callgrind --demangle=no --callgrind-out-file=${file(half)}`,
   });
   await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
-    await firstAnswer({ address, proxies, figures: new Map(), seconds: 1, load: values.load });
+    await firstAnswer({ address, load: values.load });
     await live();
     for (const proxy of proxies) await end(proxy, 'SIGTERM');
   });

@@ -109,7 +109,7 @@ async function count(tool: Tool, load: Load, requests: number): Promise<Record<H
     under: (half) => tool.command(file(half)),
   });
   await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
-    await firstAnswer({ address, proxies, figures: new Map(), seconds: 1, load: values.load });
+    await firstAnswer({ address, load: values.load });
     await load.run(requests);
     for (const { child } of proxies) {
       const ended = once(child, 'exit');

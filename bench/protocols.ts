@@ -39,7 +39,7 @@ export async function grpc(work: Work, directory: string, seconds: number): Prom
     const headers = ['-H', 'content-type: application/grpc', '-H', 'te: trailers'];
     // A number of calls: at the end of a duration h2load ends its connections in the middle of streams, and counts them as failed.
     const count = `-n${Math.ceil(perSecond * seconds)}`;
-    const said = await h2load(work, row, [count, '-d', file, ...headers, url], 'counted');
+    const said = await h2load(work, row, [count, '-d', file, ...headers, url], { failures: 'counted' });
     const bytes = number(said, /\((\d+)\) data/) / number(said, /(\d+) succeeded/);
     if (work.figures.get(`${row} failed`) === 0 && bytes < messages * MESSAGE_BYTES)
       throw new Error(`${row}: ${bytes.toFixed(0)} bytes a call are no answer:\n${said}`);

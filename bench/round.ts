@@ -40,7 +40,7 @@ export async function layOutBodies(directory: string, large = 100_000_000): Prom
 }
 
 /** nginx for both versions of HTTP with one worker, and our own server for bytes. */
-async function application({ directory, load, grpcServer }: Effort): Promise<() => Promise<void>> {
+async function application({ directory, load, grpcServer }: Effort): Promise<readonly Process[]> {
   const config = join(directory, 'nginx.conf');
   const server = (listen: string): string => `server {
     listen ${listen};
@@ -68,23 +68,24 @@ async function application({ directory, load, grpcServer }: Effort): Promise<() 
     const serve = [grpcServer, 'serve', '-http', '127.0.0.1:8090', '-grpc', `:${PORTS.grpc}`];
     processes.push(start('server', serve, { name: 'grpc', log }));
   }
-  return () => stop(processes);
+  return processes;
 }
 
 /** Makes pods and application, starts the proxies, does it, and takes all of it away again. */
 export async function inFreshPods(
   subject: Subject | 'direct',
   effort: Effort,
-  does: (work: Pick<Work, 'address' | 'proxies'>, started?: Started) => Promise<void>,
+  does: (work: Pick<Work, 'address' | 'proxies' | 'servers'>, started?: Started) => Promise<void>,
 ): Promise<void> {
   await makePods();
-  const endApplication = await application(effort);
+  const servers = await application(effort);
   const place = { directory: await mkdtemp(join(effort.directory, 'start-')) };
   let proxies: readonly Process[] = [];
   try {
     const started = subject === 'direct' ? undefined : await subject.start(place);
     proxies = started?.proxies ?? [];
-    await does({ address: subject === 'direct' ? PODS.server : subject.address, proxies }, started);
+    const address = subject === 'direct' ? PODS.server : subject.address;
+    await does({ address, proxies, servers }, started);
   } catch (error) {
     for (const log of (await readdir(place.directory)).filter((name) => name.endsWith('.log'))) {
       console.error(`--- ${log}\n${await readFile(join(place.directory, log), 'utf8')}`);
@@ -92,13 +93,16 @@ export async function inFreshPods(
     throw error;
   } finally {
     await stop(proxies);
-    await endApplication();
+    await stop(servers);
     await removePods();
   }
 }
 
 /** Part of the usual time for what is reported only. */
 const SHORT = 0.5;
+
+/** As many connections and processors for each worker as the row `h1 one processor` has. */
+const TWO_WORKERS = { connections: 128, placement: 'any' } as const;
 
 /** Everything once for one entrant. */
 export async function round({ usual, plain, variants }: Entrant, effort: Effort): Promise<Figures> {
@@ -119,7 +123,7 @@ export async function round({ usual, plain, variants }: Entrant, effort: Effort)
     await busyMemory(work);
     await http1(work, { row: 'h1 c=64', connections: 64 });
     await http1(work, { row: 'h1 c=1', connections: 1 });
-    await http2(work);
+    await http2(work, { row: 'h2' });
     await fixedRate(work);
     await body(work);
     await opaque(work);
@@ -131,15 +135,26 @@ export async function round({ usual, plain, variants }: Entrant, effort: Effort)
     await inFreshPods(subject, effort, async (place) => {
       const work = { ...place, ...common };
       await firstAnswer(work);
-      // As many connections for each worker.
-      await http1(work, { row, connections: row === 'two workers' ? 128 : 64, share: SHORT });
+      await http1(work, {
+        row,
+        share: SHORT,
+        ...(row === 'two workers' ? TWO_WORKERS : { connections: 64 }),
+      });
     });
   }
   return figures;
 }
 
-/** What has no line to cross: other numbers of connections, lengths and protocols. */
+/** What has no line to cross: other places, numbers of connections, lengths and protocols. */
 async function reported(work: Work, { directory, seconds }: Effort): Promise<void> {
+  for (const [name, placement] of [
+    ['one processor', 'one'],
+    ['each pod one', 'pods'],
+    ['anywhere', 'any'],
+  ] as const) {
+    await http1(work, { row: `h1 ${name}`, connections: 64, share: SHORT, placement });
+    await http2(work, { row: `h2 ${name}`, share: SHORT, placement });
+  }
   await http1(work, { row: 'h1 c=10', connections: 10, share: SHORT });
   await http1(work, { row: 'h1 c=1,000', connections: 1000, share: SHORT });
   for (const [row, path] of [

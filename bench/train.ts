@@ -20,7 +20,7 @@ async function loads(work: Work, directory: string): Promise<void> {
   await http1(work, { row: 'h1 c=64', connections: 64 });
   await http1(work, { row: 'h1 c=1', connections: 1 });
   await http1(work, { row: '64 KB', connections: 64, path: '/64KB', share: 0.5 });
-  await http2(work);
+  await http2(work, { row: 'h2' });
   await fixedRate(work);
   await body(work);
   await opaque(work);

@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { type Process, inPod, until } from '../e2e/netns/process.js';
+import { type Placement, place } from './placement.js';
 import { PORTS, cpuOf, machineBusyMicros, ownBusyMicros } from './pods.js';
 
 /** Where figures of one subject in one round go, by row name. */
@@ -8,6 +9,7 @@ export type Figures = Map<string, number>;
 export interface Work {
   readonly address: string;
   readonly proxies: readonly Process[];
+  readonly servers: readonly Process[];
   readonly figures: Figures;
   /** Seconds that a load lasts; a smoke run is short. */
   readonly seconds: number;
@@ -68,6 +70,20 @@ function perRequest(work: Work, row: string, requests: number, spent: Spent): vo
   work.figures.set(`${row} cpu user`, spent.user / requests);
 }
 
+/** Runs a load that asks for as much as there is; gives what it said. */
+async function saturate(
+  work: Work,
+  placement: Placement,
+  command: readonly string[],
+): Promise<[string, Spent]> {
+  const [taskset = '', ...list] = place(placement, work);
+  try {
+    return await costOf(work, () => inPod('client', taskset, ...list, ...command));
+  } finally {
+    place('any', work);
+  }
+}
+
 /** A load of HTTP/1.1. */
 export interface Http1 {
   /** Of the figures. */
@@ -77,15 +93,18 @@ export interface Http1 {
   readonly path?: string;
   /** Share of the usual time that it lasts, 1 unless said. */
   readonly share?: number;
+  /** `apart` unless said, and `any` for one connection. */
+  readonly placement?: Placement;
 }
 
 /** HTTP/1.1 keep-alive as fast as it goes. */
-export async function http1(work: Work, { row, connections, path = '/', share = 1 }: Http1): Promise<void> {
+export async function http1(work: Work, load: Http1): Promise<void> {
+  const { row, connections, path = '/', share = 1 } = load;
+  const { placement = connections === 1 ? 'any' : 'apart' } = load;
   const url = `http://${work.address}:${PORTS.http1}${path}`;
   const seconds = Math.ceil(work.seconds * share);
-  const [said, spent] = await costOf(work, () =>
-    inPod('client', 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, url),
-  );
+  const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, url];
+  const [said, spent] = await saturate(work, placement, wrk);
   if (/Non-2xx|Socket errors/.test(said)) throw new Error(`wrk met errors:\n${said}`);
   const requests = number(said, /(\d+) requests in/);
   work.figures.set(`${row} rps`, number(said, /Requests\/sec:\s+([\d.]+)/));
@@ -93,8 +112,10 @@ export async function http1(work: Work, { row, connections, path = '/', share = 
 }
 
 /** HTTP/2 with prior knowledge: 8 connections, 16 streams each. */
-export async function http2(work: Work): Promise<void> {
-  await h2load(work, 'h2', [`--duration=${work.seconds}`, `http://${work.address}:${PORTS.http2}/`]);
+export async function http2(work: Work, load: Pick<Http1, 'row' | 'share' | 'placement'>): Promise<void> {
+  const { row, share = 1, placement = 'apart' } = load;
+  const duration = `--duration=${Math.ceil(work.seconds * share)}`;
+  await h2load(work, row, [duration, `http://${work.address}:${PORTS.http2}/`], { placement });
 }
 
 /**
@@ -105,9 +126,9 @@ export async function h2load(
   work: Work,
   row: string,
   asks: readonly string[],
-  failures: 'fatal' | 'counted' = 'fatal',
+  { failures = 'fatal', placement = 'apart' }: { failures?: 'fatal' | 'counted'; placement?: Placement } = {},
 ): Promise<string> {
-  const [said, spent] = await costOf(work, () => inPod('client', 'h2load', '-t1', '-c8', '-m16', ...asks));
+  const [said, spent] = await saturate(work, placement, ['h2load', '-t1', '-c8', '-m16', ...asks]);
   const requests = number(said, /(\d+) succeeded/);
   const failed = Number(/(\d+) failed/.exec(said)?.[1]);
   if (failed !== 0 && failures === 'fatal') throw new Error(`h2load met errors:\n${said}`);
@@ -161,7 +182,7 @@ export async function newConnections(work: Work): Promise<void> {
 }
 
 /** Until the whole path answers over each protocol. */
-export async function firstAnswer(work: Work): Promise<void> {
+export async function firstAnswer(work: Pick<Work, 'address' | 'load'>): Promise<void> {
   const target = (protocol: keyof typeof PORTS): string => `${work.address}:${PORTS[protocol]}`;
   await until('a first answer', () => inPod('client', work.load, 'get', target('http1'), '/', '1'));
 }
