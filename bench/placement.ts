@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
 import type { Process } from '../e2e/netns/process.js';
 
 /**
@@ -9,9 +10,10 @@ import type { Process } from '../e2e/netns/process.js';
  * - `apart`: both proxies one processor, client and server another. Throughput is what a processor is worth to the proxies.
  * - `pods`: each pod its own, as if they were on two nodes.
  * - `one`: everything the same processor.
+ * - `workers`: of two workers of a proxy each its own, and client and server as the kernel likes.
  * - `any`: as the kernel likes; for loads that wait for one answer before they ask again, where being moved is part of the time.
  */
-export type Placement = 'apart' | 'pods' | 'one' | 'any';
+export type Placement = 'apart' | 'pods' | 'one' | 'workers' | 'any';
 
 /** Who has which processors, by lists as `taskset --cpu-list` takes them. */
 interface Places {
@@ -33,11 +35,13 @@ function allowed(): string[] {
 /** Never more than two, so that a larger machine measures the same; a machine with one has no choice. */
 const [FIRST = '0', SECOND = FIRST] = allowed();
 const BOTH = `${FIRST},${SECOND}`;
+const ANY: Places = { client: BOTH, outbound: BOTH, inbound: BOTH, server: BOTH };
 const PLACES: Readonly<Record<Placement, Places>> = {
   apart: { client: FIRST, outbound: SECOND, inbound: SECOND, server: FIRST },
   pods: { client: FIRST, outbound: FIRST, inbound: SECOND, server: SECOND },
   one: { client: FIRST, outbound: FIRST, inbound: FIRST, server: FIRST },
-  any: { client: BOTH, outbound: BOTH, inbound: BOTH, server: BOTH },
+  workers: ANY,
+  any: ANY,
 };
 
 /** Puts the processes that live there, all their threads; gives what a client's command begins with to run there too. */
@@ -50,6 +54,19 @@ export function place(
     execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', list, String(pid)]);
   };
   for (const proxy of proxies) put(proxy, proxy.name === 'outbound' ? places.outbound : places.inbound);
+  if (placement === 'workers') for (const proxy of proxies) putWorkers(proxy);
   for (const server of servers) put(server, places.server);
   return ['taskset', '--cpu-list', places.client];
+}
+
+/** Puts the first worker on one processor and the second on the other; Weft names their threads. */
+function putWorkers({ pid, name }: Process): void {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const ofWorker = (worker: number): string | undefined =>
+    threads.find((id) => readFileSync(`/proc/${pid}/task/${id}/comm`, 'utf8') === `worker-${worker}\n`);
+  for (const [worker, processor] of [FIRST, SECOND].entries()) {
+    const id = ofWorker(worker);
+    if (id === undefined) throw new Error(`${name} has no thread worker-${worker}`);
+    execFileSync('taskset', ['--cpu-list', '--pid', processor, id]);
+  }
 }
