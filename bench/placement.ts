@@ -3,17 +3,15 @@ import { readFileSync, readdirSync } from 'node:fs';
 import type { Process } from '../e2e/netns/process.js';
 
 /**
- * Which processors work may use while a load lasts.
- *
- * With two processors for client, two proxies and server it is chance which of them share one, for as long as they run, and it
- * decides throughput more than any proxy does. So where a load asks for as much as there is, nothing is left to chance:
+ * Which processors work may use while a load lasts. With two processors for client, two proxies and server it decides much who
+ * shares one with whom; lines are judged where the kernel decides, as it does for everybody, and other places are rows of their own.
+ * - `any`: as the kernel likes.
  * - `apart`: both proxies one processor, client and server another. Throughput is what a processor is worth to the proxies.
  * - `pods`: each pod its own, as if they were on two nodes.
  * - `one`: everything the same processor.
  * - `workers`: of two workers of a proxy each its own, and client and server as the kernel likes.
- * - `any`: as the kernel likes; for loads that wait for one answer before they ask again, where being moved is part of the time.
  */
-export type Placement = 'apart' | 'pods' | 'one' | 'workers' | 'any';
+export type Placement = 'any' | 'apart' | 'pods' | 'one' | 'workers';
 
 /** Who has which processors, by lists as `taskset --cpu-list` takes them. */
 interface Places {

@@ -148,8 +148,8 @@ export async function round({ usual, plain, variants }: Entrant, effort: Effort)
 async function reported(work: Work, { directory, seconds }: Effort): Promise<void> {
   for (const [name, placement] of [
     ['one processor', 'one'],
+    ['proxies one', 'apart'],
     ['each pod one', 'pods'],
-    ['anywhere', 'any'],
   ] as const) {
     await http1(work, { row: `h1 ${name}`, connections: 64, share: SHORT, placement });
     await http2(work, { row: `h2 ${name}`, share: SHORT, placement });

@@ -42,10 +42,10 @@ export const ROWS: readonly (readonly [row: string, unit: string])[] = [
   ...[
     'h1 one processor',
     'h2 one processor',
+    'h1 proxies one',
+    'h2 proxies one',
     'h1 each pod one',
     'h2 each pod one',
-    'h1 anywhere',
-    'h2 anywhere',
   ].flatMap((row) => reported(row, 'us both proxies')),
   ...reported('h1 c=10', 'us both proxies'),
   ...reported('h1 c=1,000', 'us both proxies'),

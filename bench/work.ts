@@ -93,14 +93,13 @@ export interface Http1 {
   readonly path?: string;
   /** Share of the usual time that it lasts, 1 unless said. */
   readonly share?: number;
-  /** `apart` unless said, and `any` for one connection. */
+  /** `any` unless said. */
   readonly placement?: Placement;
 }
 
 /** HTTP/1.1 keep-alive as fast as it goes. */
 export async function http1(work: Work, load: Http1): Promise<void> {
-  const { row, connections, path = '/', share = 1 } = load;
-  const { placement = connections === 1 ? 'any' : 'apart' } = load;
+  const { row, connections, path = '/', share = 1, placement = 'any' } = load;
   const url = `http://${work.address}:${PORTS.http1}${path}`;
   const seconds = Math.ceil(work.seconds * share);
   const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, url];
@@ -113,7 +112,7 @@ export async function http1(work: Work, load: Http1): Promise<void> {
 
 /** HTTP/2 with prior knowledge: 8 connections, 16 streams each. */
 export async function http2(work: Work, load: Pick<Http1, 'row' | 'share' | 'placement'>): Promise<void> {
-  const { row, share = 1, placement = 'apart' } = load;
+  const { row, share = 1, placement = 'any' } = load;
   const duration = `--duration=${Math.ceil(work.seconds * share)}`;
   await h2load(work, row, [duration, `http://${work.address}:${PORTS.http2}/`], { placement });
 }
@@ -126,7 +125,7 @@ export async function h2load(
   work: Work,
   row: string,
   asks: readonly string[],
-  { failures = 'fatal', placement = 'apart' }: { failures?: 'fatal' | 'counted'; placement?: Placement } = {},
+  { failures = 'fatal', placement = 'any' }: { failures?: 'fatal' | 'counted'; placement?: Placement } = {},
 ): Promise<string> {
   const [said, spent] = await saturate(work, placement, ['h2load', '-t1', '-c8', '-m16', ...asks]);
   const requests = number(said, /(\d+) succeeded/);
