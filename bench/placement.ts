@@ -30,16 +30,17 @@ function allowed(): string[] {
   });
 }
 
-/** Never more than two, so that a larger machine measures the same; a machine with one has no choice. */
-const [FIRST = '0', SECOND = FIRST] = allowed();
+/** Placed work has never more than two, so that a larger machine measures the same; a machine with one has no choice. */
+const ALLOWED = allowed();
+const [FIRST = '0', SECOND = FIRST] = ALLOWED;
 const BOTH = `${FIRST},${SECOND}`;
-const ANY: Places = { client: BOTH, outbound: BOTH, inbound: BOTH, server: BOTH };
+const ALL = ALLOWED.join(',');
 const PLACES: Readonly<Record<Placement, Places>> = {
   apart: { client: FIRST, outbound: SECOND, inbound: SECOND, server: FIRST },
   pods: { client: FIRST, outbound: FIRST, inbound: SECOND, server: SECOND },
   one: { client: FIRST, outbound: FIRST, inbound: FIRST, server: FIRST },
-  workers: ANY,
-  any: ANY,
+  workers: { client: BOTH, outbound: BOTH, inbound: BOTH, server: BOTH },
+  any: { client: ALL, outbound: ALL, inbound: ALL, server: ALL },
 };
 
 /** Puts the processes that live there, all their threads; gives what a client's command begins with to run there too. */

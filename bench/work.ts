@@ -73,14 +73,15 @@ function perRequest(work: Work, row: string, requests: number, spent: Spent): vo
 /** Runs a load that asks for as much as there is; gives what it said. */
 async function saturate(
   work: Work,
-  placement: Placement,
   command: readonly string[],
+  placement: Placement = 'any',
 ): Promise<[string, Spent]> {
-  const [taskset = '', ...list] = place(placement, work);
+  const begins = placement === 'any' ? [] : place(placement, work);
+  const [program = '', ...args] = [...begins, ...command];
   try {
-    return await costOf(work, () => inPod('client', taskset, ...list, ...command));
+    return await costOf(work, () => inPod('client', program, ...args));
   } finally {
-    place('any', work);
+    if (placement !== 'any') place('any', work);
   }
 }
 
@@ -99,11 +100,11 @@ export interface Http1 {
 
 /** HTTP/1.1 keep-alive as fast as it goes. */
 export async function http1(work: Work, load: Http1): Promise<void> {
-  const { row, connections, path = '/', share = 1, placement = 'any' } = load;
+  const { row, connections, path = '/', share = 1, placement } = load;
   const url = `http://${work.address}:${PORTS.http1}${path}`;
   const seconds = Math.ceil(work.seconds * share);
   const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, url];
-  const [said, spent] = await saturate(work, placement, wrk);
+  const [said, spent] = await saturate(work, wrk, placement);
   if (/Non-2xx|Socket errors/.test(said)) throw new Error(`wrk met errors:\n${said}`);
   const requests = number(said, /(\d+) requests in/);
   work.figures.set(`${row} rps`, number(said, /Requests\/sec:\s+([\d.]+)/));
@@ -112,7 +113,7 @@ export async function http1(work: Work, load: Http1): Promise<void> {
 
 /** HTTP/2 with prior knowledge: 8 connections, 16 streams each. */
 export async function http2(work: Work, load: Pick<Http1, 'row' | 'share' | 'placement'>): Promise<void> {
-  const { row, share = 1, placement = 'any' } = load;
+  const { row, share = 1, placement } = load;
   const duration = `--duration=${Math.ceil(work.seconds * share)}`;
   await h2load(work, row, [duration, `http://${work.address}:${PORTS.http2}/`], { placement });
 }
@@ -125,9 +126,12 @@ export async function h2load(
   work: Work,
   row: string,
   asks: readonly string[],
-  { failures = 'fatal', placement = 'any' }: { failures?: 'fatal' | 'counted'; placement?: Placement } = {},
+  {
+    failures = 'fatal',
+    placement,
+  }: { failures?: 'fatal' | 'counted'; placement?: Placement | undefined } = {},
 ): Promise<string> {
-  const [said, spent] = await saturate(work, placement, ['h2load', '-t1', '-c8', '-m16', ...asks]);
+  const [said, spent] = await saturate(work, ['h2load', '-t1', '-c8', '-m16', ...asks], placement);
   const requests = number(said, /(\d+) succeeded/);
   const failed = Number(/(\d+) failed/.exec(said)?.[1]);
   if (failed !== 0 && failures === 'fatal') throw new Error(`h2load met errors:\n${said}`);
