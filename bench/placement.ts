@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
 import type { Process } from '../e2e/netns/process.js';
 
 /**
@@ -9,9 +8,9 @@ import type { Process } from '../e2e/netns/process.js';
  * - `apart`: both proxies one processor, client and server another. Throughput is what a processor is worth to the proxies.
  * - `pods`: each pod its own, as if they were on two nodes.
  * - `one`: everything the same processor.
- * - `workers`: of two workers of a proxy each its own, and client and server as the kernel likes.
+ * - `two`: everything the same two processors, on which the kernel places; `any` where there are no more.
  */
-export type Placement = 'any' | 'apart' | 'pods' | 'one' | 'workers';
+export type Placement = 'any' | 'apart' | 'pods' | 'one' | 'two';
 
 /** Who has which processors, by lists as `taskset --cpu-list` takes them. */
 interface Places {
@@ -39,7 +38,7 @@ const PLACES: Readonly<Record<Placement, Places>> = {
   apart: { client: FIRST, outbound: SECOND, inbound: SECOND, server: FIRST },
   pods: { client: FIRST, outbound: FIRST, inbound: SECOND, server: SECOND },
   one: { client: FIRST, outbound: FIRST, inbound: FIRST, server: FIRST },
-  workers: { client: BOTH, outbound: BOTH, inbound: BOTH, server: BOTH },
+  two: { client: BOTH, outbound: BOTH, inbound: BOTH, server: BOTH },
   any: { client: ALL, outbound: ALL, inbound: ALL, server: ALL },
 };
 
@@ -53,19 +52,6 @@ export function place(
     execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', list, String(pid)]);
   };
   for (const proxy of proxies) put(proxy, proxy.name === 'outbound' ? places.outbound : places.inbound);
-  if (placement === 'workers') for (const proxy of proxies) putWorkers(proxy);
   for (const server of servers) put(server, places.server);
   return ['taskset', '--cpu-list', places.client];
-}
-
-/** Puts the first worker on one processor and the second on the other; Weft names their threads. */
-function putWorkers({ pid, name }: Process): void {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  const ofWorker = (worker: number): string | undefined =>
-    threads.find((id) => readFileSync(`/proc/${pid}/task/${id}/comm`, 'utf8') === `worker-${worker}\n`);
-  for (const [worker, processor] of [FIRST, SECOND].entries()) {
-    const id = ofWorker(worker);
-    if (id === undefined) throw new Error(`${name} has no thread worker-${worker}`);
-    execFileSync('taskset', ['--cpu-list', '--pid', processor, id]);
-  }
 }

@@ -102,7 +102,7 @@ export async function inFreshPods(
 const SHORT = 0.5;
 
 /** As many connections and processors for each worker as the row `h1 one processor` has. */
-const TWO_WORKERS = { connections: 128, placement: 'workers' } as const;
+const TWO_WORKERS = { connections: 128, placement: 'two' } as const;
 
 /** Everything once for one entrant. */
 export async function round({ usual, plain, variants }: Entrant, effort: Effort): Promise<Figures> {

@@ -181,7 +181,7 @@ export const LINES: readonly Line[] = [
     },
   },
   {
-    name: '1 to 2 workers, a processor each',
+    name: '1 to 2 workers and processors',
     reached: (of) => `${scaling(of).toFixed(2)}x`,
     floor: { says: '>= 1.6x', met: (of) => scaling(of) >= 1.6 },
     goal: { says: '>= 1.8x', met: (of) => scaling(of) >= 1.8 },

@@ -16,7 +16,7 @@ use weft_proxy::state::{
 };
 use weft_proxy::telemetry::Metrics;
 use weft_proxy::test_util::TestCa;
-use weft_proxy::worker::{OriginalDst, Views, WorkerContext, run};
+use weft_proxy::worker::{Listeners, OriginalDst, Views, WorkerContext, run};
 use weft_proxy::{drain, socket, tls};
 
 #[global_allocator]
@@ -40,10 +40,10 @@ fn main() {
         weight: Endpoint::USUAL_WEIGHT,
     };
     let receiver = context(&ca, "reviews", backend, HashMap::new());
-    let receiver = WorkerContext { inbound: vec![inbound], ..receiver };
+    let receiver = WorkerContext { inbound: Listeners::alone(vec![inbound]), ..receiver };
     let caller = context(&ca, "web", service, HashMap::from([(service, Arc::new(destination(endpoint)))]));
     let listener = socket::listen((Ipv4Addr::LOCALHOST, port).into()).unwrap();
-    let caller = WorkerContext { outbound: vec![listener], ..caller };
+    let caller = WorkerContext { outbound: Listeners::alone(vec![listener]), ..caller };
 
     let receiver = std::thread::Builder::new().name("inbound".into()).spawn(move || run(receiver)).unwrap();
     let caller = std::thread::Builder::new().name("outbound".into()).spawn(move || run(caller)).unwrap();
@@ -75,8 +75,8 @@ fn context(
     std::mem::forget(trigger);
     WorkerContext {
         index: 0,
-        outbound: Vec::new(),
-        inbound: Vec::new(),
+        outbound: Listeners::alone(Vec::new()),
+        inbound: Listeners::alone(Vec::new()),
         original_dst: OriginalDst::Fixed(original),
         own_ips: Arc::new([]),
         mesh: Mesh::fixed(workload, destinations),

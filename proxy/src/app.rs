@@ -82,17 +82,13 @@ pub struct Addresses {
     pub admin: SocketAddr,
 }
 
+/// Every worker has sockets of its own on the same two ports.
 struct Listeners {
-    workers: Vec<WorkerListeners>,
+    outbound: Vec<Vec<TcpListener>>,
+    inbound: Vec<Vec<TcpListener>>,
     probe: TcpListener,
     metrics: TcpListener,
     admin: TcpListener,
-}
-
-/// Every worker has sockets of its own on the same ports; the kernel spreads connections over them.
-struct WorkerListeners {
-    outbound: Vec<TcpListener>,
-    inbound: Vec<TcpListener>,
 }
 
 // === impl Proxy ===
@@ -186,7 +182,9 @@ impl Proxy {
         drop(workload);
 
         let own_ips: Arc<[_]> = config.pod.ips.clone().into();
-        for (index, WorkerListeners { outbound, inbound }) in listeners.workers.into_iter().enumerate() {
+        let outbound = worker::Listeners::shared(listeners.outbound);
+        let inbound = worker::Listeners::shared(listeners.inbound);
+        for (index, (outbound, inbound)) in outbound.into_iter().zip(inbound).enumerate() {
             let context = WorkerContext {
                 index,
                 outbound,
@@ -234,16 +232,15 @@ fn start_worker(context: WorkerContext) -> io::Result<impl Future<Output = io::R
 impl Listeners {
     fn bind(config: &Config) -> anyhow::Result<Self> {
         let ports = config.ports;
-        let workers = (0..config.workers)
-            .map(|_| {
-                Ok(WorkerListeners {
-                    outbound: opened("outbound", ports.outbound, socket::listen_loopback)?,
-                    inbound: vec![opened("inbound", ports.inbound, socket::listen_everywhere)?],
-                })
-            })
-            .collect::<anyhow::Result<_>>()?;
+        let workers = 0..config.workers;
         Ok(Self {
-            workers,
+            outbound: workers
+                .clone()
+                .map(|_| opened("outbound", ports.outbound, socket::listen_loopback))
+                .collect::<anyhow::Result<_>>()?,
+            inbound: workers
+                .map(|_| Ok(vec![opened("inbound", ports.inbound, socket::listen_everywhere)?]))
+                .collect::<anyhow::Result<_>>()?,
             probe: opened("probe", ports.probe, socket::listen_everywhere)?,
             metrics: opened("metrics", ports.metrics, socket::listen_everywhere)?,
             admin: opened("admin", ports.admin, |port| {
@@ -253,9 +250,8 @@ impl Listeners {
     }
 
     fn addresses(&self) -> anyhow::Result<Addresses> {
-        let first = self.workers.first().context("there are no workers")?;
-        let outbound = first.outbound.first().context("there is no loopback address")?;
-        let inbound = first.inbound.first().context("there is no inbound listener")?;
+        let outbound = self.outbound.iter().flatten().next().context("there is no loopback address")?;
+        let inbound = self.inbound.iter().flatten().next().context("there is no inbound listener")?;
         Ok(Addresses {
             outbound: outbound.local_addr()?,
             inbound: inbound.local_addr()?,

@@ -69,7 +69,7 @@ pub fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> io::Result<()>
 }
 
 /// Listens on every address of the pod, IPv4 and IPv6 with one socket where the kernel has both.
-/// Several workers may call this with one port: the kernel spreads connections between them.
+/// Several workers may call this with one port: the kernel spreads connections between them (see `worker::Listeners`).
 /// The listener is non-blocking, for `tokio::net::TcpListener::from_std` on the worker's own runtime.
 pub fn listen_everywhere(port: u16) -> io::Result<StdTcpListener> {
     match listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) {

@@ -1,15 +1,16 @@
 //! A worker: one thread with its own runtime, listeners, pools and balancer state. Nothing on the path of a request
 //! is shared between workers but metric handles and immutable snapshots.
 
+mod listeners;
 mod view;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -23,22 +24,21 @@ use crate::state::{Mesh, OutboundPolicy, Workload};
 use crate::telemetry::Metrics;
 use crate::tls;
 
+pub use listeners::Listeners;
 pub use view::{Questions, Views};
 
 /// How often idle connections and unused state are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// How long to wait when the process has run out of sockets.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// What a worker is given.
 #[derive(Debug)]
 pub struct WorkerContext {
     /// Number of the worker, from zero.
     pub index: usize,
-    /// Captured outbound connections arrive here; non-blocking.
-    pub outbound: Vec<StdListener>,
-    /// Captured inbound connections arrive here; non-blocking.
-    pub inbound: Vec<StdListener>,
+    /// Captured outbound connections arrive here.
+    pub outbound: Listeners,
+    /// Captured inbound connections arrive here.
+    pub inbound: Listeners,
     /// How to learn where connections were going.
     pub original_dst: OriginalDst,
     /// Addresses of this pod.
@@ -88,13 +88,7 @@ pub fn run(context: WorkerContext) -> io::Result<()> {
 
 async fn serve(context: WorkerContext) -> io::Result<()> {
     let index = context.index;
-    let inbound_listeners = listeners(context.inbound)?;
-    let outbound_listeners = listeners(context.outbound)?;
-    let own_ports = inbound_listeners
-        .iter()
-        .chain(&outbound_listeners)
-        .map(|listener| listener.local_addr().map(|addr| addr.port()))
-        .collect::<io::Result<_>>()?;
+    let own_ports = [context.inbound.ports()?, context.outbound.ports()?].concat();
     let worker = Rc::new(Worker {
         workload: context.mesh.workload(),
         mesh: context.mesh,
@@ -108,14 +102,14 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
     });
     let outbound = Rc::new(Outbound::new(worker.clone()));
     let inbound = Rc::new(Inbound::new(worker));
-    for listener in outbound_listeners {
+    context.outbound.serve({
         let outbound = outbound.clone();
-        tokio::task::spawn_local(accept(listener, move |tcp| outbound.clone().connection(tcp)));
-    }
-    for listener in inbound_listeners {
+        move |tcp| outbound.clone().connection(tcp)
+    })?;
+    context.inbound.serve({
         let inbound = inbound.clone();
-        tokio::task::spawn_local(accept(listener, move |tcp| inbound.clone().connection(tcp)));
-    }
+        move |tcp| inbound.clone().connection(tcp)
+    })?;
     tracing::debug!(index, "worker started");
     let mut questions = context.questions;
     let mut swept = Instant::now();
@@ -129,32 +123,6 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
             Some(reply) = questions.recv() => {
                 // Who asked may have left.
                 let _ = reply.send(outbound.view());
-            }
-        }
-    }
-}
-
-fn listeners(listeners: Vec<StdListener>) -> io::Result<Vec<TcpListener>> {
-    listeners.into_iter().map(TcpListener::from_std).collect()
-}
-
-/// Accepts for ever. A connection that is gone before it is accepted, and a lack of sockets, are no reason to stop.
-async fn accept<F>(listener: TcpListener, mut handle: impl FnMut(TcpStream) -> F)
-where
-    F: Future<Output = ()> + 'static,
-{
-    loop {
-        match listener.accept().await {
-            Ok((tcp, _)) => {
-                if let Err(error) = socket::tune(&tcp) {
-                    tracing::debug!(%error, "an accepted connection was gone already");
-                    continue;
-                }
-                tokio::task::spawn_local(handle(tcp));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept; trying again in {ACCEPT_BACKOFF:?}");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }
     }

@@ -13,7 +13,7 @@ use weft_proxy::test_util::TestCa;
 use weft_proxy::wire::weft::v1::{
     Backend, Destination, Endpoint, Protocol, Route, Target, WeightedBackend, Workload, target,
 };
-use weft_proxy::worker::{OriginalDst, Views, WorkerContext, run};
+use weft_proxy::worker::{Listeners, OriginalDst, Views, WorkerContext, run};
 use weft_proxy::{drain, socket, tls, xds};
 
 /// Panics of any proxy in this process; the runtime would hide those of a connection's task.
@@ -40,8 +40,8 @@ pub fn start(application: SocketAddr, protocol: Protocol) -> SocketAddr {
     std::mem::forget(trigger);
     let context = WorkerContext {
         index: 0,
-        outbound: vec![listener],
-        inbound: Vec::new(),
+        outbound: Listeners::alone(vec![listener]),
+        inbound: Listeners::alone(Vec::new()),
         original_dst: OriginalDst::Fixed(service),
         own_ips: Arc::new([]),
         mesh: Mesh::fixed(workload, HashMap::from([(service, Arc::new(known))])),

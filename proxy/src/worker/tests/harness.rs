@@ -23,7 +23,7 @@ use crate::state::{
 use crate::telemetry::{AccessLog, Metrics};
 use crate::test_util::TestCa;
 use crate::tls;
-use crate::worker::{OriginalDst, Views, WorkerContext, run};
+use crate::worker::{Listeners, OriginalDst, Views, WorkerContext, run};
 
 /// What the application believes it dials.
 pub const SERVICE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 96, 0, 5)), 8080);
@@ -99,8 +99,8 @@ impl World {
         };
         let context = WorkerContext {
             index: 0,
-            outbound: vec![outbound],
-            inbound: vec![inbound],
+            outbound: Listeners::alone(vec![outbound]),
+            inbound: Listeners::alone(vec![inbound]),
             original_dst: OriginalDst::Fixed(start.original),
             own_ips: Arc::new([]),
             mesh: Mesh::fixed(workload, start.destinations),
