@@ -41,6 +41,7 @@ export const Annotation = {
   ingressMode: 'weft.dev/ingress-mode',
   weight: 'weft.dev/weight',
   accessLog: 'weft.dev/access-log',
+  workers: 'weft.dev/proxy-workers',
   cpuRequest: 'weft.dev/proxy-cpu-request',
   cpuLimit: 'weft.dev/proxy-cpu-limit',
   memoryRequest: 'weft.dev/proxy-memory-request',

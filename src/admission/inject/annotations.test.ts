@@ -11,6 +11,7 @@ test('a pod without annotations gets the defaults', () => {
     skipInboundPorts: [],
     skipOutboundPorts: [],
     accessLog: false,
+    workers: 1,
     resources: defaults,
   });
 });
@@ -32,6 +33,9 @@ test.each([
   ['weft.dev/skip-outbound-ports', '65536', /"65536" is no port/],
   ['weft.dev/opaque-ports', '3306/tcp', /"3306\/tcp" is no port/],
   ['weft.dev/access-log', 'on', /"on" is neither "enabled" nor "disabled"/],
+  ['weft.dev/proxy-workers', '0', /"0" is no number of threads; give one from 1 to 64/],
+  ['weft.dev/proxy-workers', '1.5', /"1.5" is no number of threads/],
+  ['weft.dev/proxy-workers', '65', /"65" is no number of threads/],
   ['weft.dev/ingress-mode', 'yes', /"yes" is neither "enabled" nor "disabled"/],
   ['weft.dev/weight', '0', /"0" is no weight; give a number from 1 to 1000/],
   ['weft.dev/weight', '2.5', /"2.5" is no weight/],

@@ -9,6 +9,8 @@ export interface PodChoices {
   readonly skipOutboundPorts: readonly number[];
   /** Whether the proxy writes each request to its stdout. Off by default: it costs CPU and disk for each request. */
   readonly accessLog: boolean;
+  /** Threads that carry traffic, each of which fills a processor at most. 1 where none is given. */
+  readonly workers: number;
   /** The settings' resources where no annotation says otherwise. */
   readonly resources: ProxyResources;
 }
@@ -28,6 +30,7 @@ export function readAnnotations(pod: Pod, defaults: ProxyResources): PodChoices 
     skipInboundPorts: portsOf(annotations, Annotation.skipInboundPorts),
     skipOutboundPorts: portsOf(annotations, Annotation.skipOutboundPorts),
     accessLog: isEnabled(annotations, Annotation.accessLog),
+    workers: workersOf(annotations),
     resources: resourcesOf(annotations, defaults),
   };
 }
@@ -63,6 +66,17 @@ function checkWeight(annotations: Annotations): void {
   const weight = value === undefined ? 100 : /^[0-9]{1,4}$/.test(value.trim()) ? Number(value) : 0;
   if (weight >= 1 && weight <= 1000) return;
   throw invalid(Annotation.weight, value ?? '', 'is no weight; give a number from 1 to 1000, 100 is usual');
+}
+
+function workersOf(annotations: Annotations): number {
+  const value = annotations[Annotation.workers];
+  const workers = value === undefined ? 1 : /^[0-9]{1,2}$/.test(value.trim()) ? Number(value) : 0;
+  if (workers >= 1 && workers <= 64) return workers;
+  throw invalid(
+    Annotation.workers,
+    value ?? '',
+    'is no number of threads; give one from 1 to 64, 1 is usual',
+  );
 }
 
 function resourcesOf(annotations: Annotations, defaults: ProxyResources): ProxyResources {

@@ -73,7 +73,7 @@ export function renderProxy(
     command: [BINARY, 'run'],
     ...(settings.nativeSidecar ? { restartPolicy: 'Always' } : {}),
     ports: [{ name: 'weft-metrics', containerPort: names.ProxyPort.metrics, protocol: 'TCP' }],
-    env: [...renderEnv(pod, settings, originals), ...accessLog(choices)],
+    env: [...renderEnv(pod, settings, originals), ...renderChoices(choices)],
     resources: renderResources(choices.resources),
     startupProbe: { ...ready, periodSeconds: 1, failureThreshold: STARTUP_SECONDS },
     readinessProbe: { ...ready, periodSeconds: 5, failureThreshold: 3 },
@@ -110,9 +110,12 @@ function skipOption(name: string, ports: readonly number[]): readonly (readonly 
   return ports.length === 0 ? [] : [[name, ports.join(',')]];
 }
 
-/** Said only where it is on, so that other pods stay as they are. */
-function accessLog(choices: PodChoices): readonly Variable[] {
-  return choices.accessLog ? [{ name: 'WEFT_ACCESS_LOG', value: 'enabled' }] : [];
+/** Said only where it is not as usual, so that other pods stay as they are. */
+function renderChoices({ accessLog, workers }: PodChoices): readonly Variable[] {
+  return [
+    ...(accessLog ? [{ name: 'WEFT_ACCESS_LOG', value: 'enabled' }] : []),
+    ...(workers === 1 ? [] : [{ name: 'WEFT_WORKERS', value: String(workers) }]),
+  ];
 }
 
 interface Variable {
