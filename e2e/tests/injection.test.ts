@@ -58,7 +58,8 @@ const waitReady = (namespace: string, name: string): Promise<string> =>
 
 beforeAll(async () => {
   await apply([namespace(NS), namespace(PLAIN, {})]);
-  await deploy({ namespace: NS, name: 'server' }, { namespace: NS, name: 'client' });
+  const annotations = { 'weft.dev/proxy-workers': '2' };
+  await deploy({ namespace: NS, name: 'server', annotations }, { namespace: NS, name: 'client' });
 });
 
 afterAll(() => kubectl('delete', 'namespace', NS, PLAIN, '--wait=false'));
@@ -67,6 +68,14 @@ test('a pod in a labelled namespace gets the proxy and says so', async () => {
   const [name] = await podsOf(NS, 'app=server');
   expect(await hasProxy(NS, name!)).toBe(true);
   expect(await decision(NS, name!)).toBe('injected');
+});
+
+test('a proxy has as many workers as its pod asks for', async () => {
+  const workersOf = async (app: string): Promise<string | undefined> => {
+    const [name] = await podsOf(NS, `app=${app}`);
+    return /proxy is up workers=(\d+)/.exec(await kubectl('logs', '-n', NS, name!, '-c', 'weft-proxy'))?.[1];
+  };
+  expect([await workersOf('server'), await workersOf('client')]).toEqual(['2', '1']);
 });
 
 test('pods elsewhere, opted out and on the host network stay without, and the last two say why', async () => {
