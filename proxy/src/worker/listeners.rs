@@ -61,21 +61,24 @@ struct Open {
 impl Listeners {
     /// For each worker those of its sockets, which are non-blocking.
     pub fn shared(workers: Vec<Vec<StdListener>>) -> Vec<Self> {
-        let (loads, lines): (Vec<_>, Vec<_>) = workers.iter().map(|_| Load::new()).unzip();
-        let loads: Arc<[Load]> = loads.into();
-        let seats = (0..loads.len()).map(|own| Seat { own, workers: loads.clone() });
+        let (lines, handed): (Vec<_>, Vec<_>) = workers.iter().map(|_| mpsc::channel(HANDED)).unzip();
+        let loads: Arc<[_]> =
+            lines.into_iter().map(|line| Load { open: AtomicUsize::new(0), line }).collect();
         workers
             .into_iter()
-            .zip(seats)
-            .zip(lines)
-            .map(|((sockets, seat), handed)| Self { sockets, seat, handed })
+            .zip(handed)
+            .enumerate()
+            .map(|(own, (sockets, handed))| Self {
+                sockets,
+                seat: Seat { own, workers: loads.clone() },
+                handed,
+            })
             .collect()
     }
 
     /// Those of the only worker.
     pub fn alone(sockets: Vec<StdListener>) -> Self {
-        let (load, handed) = Load::new();
-        Self { sockets, seat: Seat { own: 0, workers: Arc::new([load]) }, handed }
+        Self::shared(vec![sockets]).swap_remove(0)
     }
 
     /// The ports it listens on.
@@ -158,15 +161,6 @@ impl Seat {
     }
 }
 
-// === impl Load ===
-
-impl Load {
-    fn new() -> (Self, Receiver<Handed>) {
-        let (line, handed) = mpsc::channel(HANDED);
-        (Self { open: AtomicUsize::new(0), line }, handed)
-    }
-}
-
 // === impl Open ===
 
 impl Drop for Open {
@@ -183,6 +177,7 @@ mod tests {
     use tokio::runtime::{Builder, LocalOptions};
 
     use super::*;
+    use crate::test_util::eventually;
 
     /// Workers on threads of their own, each of which says its number on every connection and keeps it until it is closed.
     async fn start(workers: usize) -> (SocketAddr, Seat) {
@@ -231,9 +226,7 @@ mod tests {
             workers.sort_unstable();
             assert_eq!(workers, [0, 1, 2]);
             drop(held);
-            while open(&seat) != [0, 0, 0] {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            eventually("all are closed", || (open(&seat) == [0, 0, 0]).then_some(())).await;
         }
     }
 
@@ -246,9 +239,7 @@ mod tests {
         }
         assert_eq!(open(&seat), [10, 10]);
         held.retain(|(_, worker)| *worker == 0);
-        while open(&seat) != [10, 0] {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        eventually("those of one worker are closed", || (open(&seat) == [10, 0]).then_some(())).await;
         for _ in 0..10 {
             let (tcp, worker) = dial(address).await;
             assert_eq!(worker, 1);
@@ -276,9 +267,8 @@ mod tests {
                 for _ in 0..3 * HANDED {
                     held.push(TcpStream::connect(address).await.unwrap());
                 }
-                while open(&seat).iter().sum::<usize>() < 3 * HANDED {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
+                let accepted = || (open(&seat).iter().sum::<usize>() == 3 * HANDED).then_some(());
+                eventually("all are accepted", accepted).await;
                 assert_eq!(open(&seat), [2 * HANDED, HANDED]);
             })
             .await;

@@ -25,7 +25,7 @@ export function readAnnotations(pod: Pod, defaults: ProxyResources): PodChoices 
   const annotations = pod.metadata.annotations ?? {};
   portsOf(annotations, Annotation.opaquePorts);
   isEnabled(annotations, Annotation.ingressMode);
-  checkWeight(annotations);
+  weightOf(annotations);
   return {
     skipInboundPorts: portsOf(annotations, Annotation.skipInboundPorts),
     skipOutboundPorts: portsOf(annotations, Annotation.skipOutboundPorts),
@@ -61,22 +61,32 @@ function isEnabled(annotations: Annotations, name: string): boolean {
   throw invalid(name, value, 'is neither "enabled" nor "disabled"');
 }
 
-function checkWeight(annotations: Annotations): void {
-  const value = annotations[Annotation.weight];
-  const weight = value === undefined ? 100 : /^[0-9]{1,4}$/.test(value.trim()) ? Number(value) : 0;
-  if (weight >= 1 && weight <= 1000) return;
-  throw invalid(Annotation.weight, value ?? '', 'is no weight; give a number from 1 to 1000, 100 is usual');
+function weightOf(annotations: Annotations): number {
+  const remedy = 'is no weight; give a number from 1 to 1000, 100 is usual';
+  return numberOf(annotations, { name: Annotation.weight, usual: 100, most: 1000, remedy });
 }
 
 function workersOf(annotations: Annotations): number {
-  const value = annotations[Annotation.workers];
-  const workers = value === undefined ? 1 : /^[0-9]{1,2}$/.test(value.trim()) ? Number(value) : 0;
-  if (workers >= 1 && workers <= 64) return workers;
-  throw invalid(
-    Annotation.workers,
-    value ?? '',
-    'is no number of threads; give one from 1 to 64, 1 is usual',
-  );
+  const remedy = 'is no number of threads; give one from 1 to 64, 1 is usual';
+  return numberOf(annotations, { name: Annotation.workers, usual: 1, most: 64, remedy });
+}
+
+interface Count {
+  readonly name: string;
+  /** Where the annotation is absent. */
+  readonly usual: number;
+  readonly most: number;
+  readonly remedy: string;
+}
+
+/** A whole number from 1 to `most`. */
+function numberOf(annotations: Annotations, { name, usual, most, remedy }: Count): number {
+  const value = annotations[name];
+  if (value === undefined) return usual;
+  const text = value.trim();
+  const digits = /^[0-9]+$/.test(text) && text.length <= String(most).length;
+  if (digits && Number(text) >= 1 && Number(text) <= most) return Number(text);
+  throw invalid(name, value, remedy);
 }
 
 function resourcesOf(annotations: Annotations, defaults: ProxyResources): ProxyResources {
