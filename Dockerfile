@@ -3,6 +3,7 @@
 # e2e/image/build.sh fills the build context and builds this with Docker or with buildah:
 #   passwd group nsswitch.conf collect.sh   from e2e/image
 #   weft.mjs                                the control plane and the CLI, bundled
+#   NOTICE                                  licences of what is in them
 #   <arch>/node <arch>/weft-proxy           for each architecture (amd64, arm64)
 ARG BASE_IMAGE=debian:bookworm-slim
 
@@ -18,6 +19,7 @@ FROM scratch
 COPY --from=collect /out/ /
 COPY passwd group nsswitch.conf /etc/
 COPY weft.mjs /opt/weft/weft.mjs
+COPY NOTICE /usr/share/doc/weft/NOTICE
 ENV PATH=/usr/local/bin:/usr/sbin NODE_ENV=production
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/node", "/opt/weft/weft.mjs"]

@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help tools demo test check unit e2e conformance down kubeconfig image figures scenarios bench bench-smoke bench-profile bench-flame bench-guard train unsupported generate format
+.PHONY: help tools demo test check unit e2e conformance down kubeconfig image sbom reproduce figures scenarios security bench bench-smoke bench-paused bench-profile bench-flame bench-guard bench-control-plane train unsupported generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ conformance: tools ## The official Gateway API suite against Weft on the local c
 image: tools ## Build the image and say what fills it
 	@e2e/image/build.sh
 
+sbom: image ## Write what the image is made of, and compare that with its files
+	@e2e/supply/sbom.sh
+
+reproduce: tools ## Build the image twice from nothing and compare the digests, 15 minutes
+	@e2e/supply/twice.sh
+
 down: ## Stop the local cluster, without leftovers
 	@e2e/cluster/down.sh
 
@@ -59,11 +65,17 @@ bench: tools ## Measure Weft beside Envoy, HAProxy and no proxy, and judge floor
 bench-smoke: tools ## Run the benchmark once and short: fails when it is broken, not when the machine is slow
 	@bench/run.sh --smoke
 
+bench-paused: tools ## Measure what downloads and subscribers that pause cost other requests between the same two pods
+	@bench/run.sh --paused
+
 bench-profile: tools ## Count instructions and system calls of one request in each of Weft's proxies
 	@bench/run.sh --profile
 
 bench-flame: tools ## Draw where the time of a request goes in each of Weft's proxies, as flame graphs
 	@bench/run.sh --flame
+
+bench-control-plane: tools ## Measure the control plane on one core with 5,000 simulated proxies, and judge its goals
+	@bench/control-plane/run.sh
 
 bench-guard: tools ## Fail where a request costs over 5 % more instructions than was accepted
 	@bench/run.sh --guard
@@ -73,6 +85,9 @@ train: tools ## Write down anew what the proxy does under load, for compiler and
 
 scenarios: tools ## Play what resilience must show, with real processes in network namespaces, and judge each row
 	@e2e/scenarios/run.sh
+
+security: tools ## Try to get in where nobody may, row by row of what the documentation promises
+	@e2e/security/run.sh
 
 unsupported: node_modules/.package-lock.json ## Print each schema field that is refused as not supported yet
 	@npm run --silent unsupported

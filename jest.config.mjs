@@ -1,7 +1,9 @@
 /** Unit tests beside the code; `e2e/jest.config.mjs` runs the ones that need a cluster. */
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/src'],
+  // Longer than any test waits for a condition, so that it says which one did not come, also on a busy machine.
+  testTimeout: 30_000,
+  roots: ['<rootDir>/src', '<rootDir>/e2e/supply'],
   extensionsToTreatAsEsm: ['.ts', '.tsx'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {

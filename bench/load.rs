@@ -12,11 +12,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const USAGE: &str = "load get ADDRESS PATH COUNT
 load rate ADDRESS PATH PER_SECOND CONNECTIONS SECONDS
 load idle ADDRESS PATH CONNECTIONS       (holds them until its input ends)
+load pause ADDRESS PATH CONNECTIONS      (asks, reads none of the answers but their heads, until its input ends)
 load ping ADDRESS SECONDS                (1-byte round trips)
 load pour ADDRESS MEGABYTES
 load dial ADDRESS CONNECTIONS SECONDS    (a new connection for each byte that comes back)
 load ws ADDRESS SECONDS                  (round trips of a frame on a WebSocket)
-load serve PORT                          (the other end of ping, pour, dial and ws)";
+load serve PORT                          (the other end of ping, pour, dial and ws; events without end at /events)";
 
 const ECHO: u8 = b'e';
 const SINK: u8 = b's';
@@ -38,6 +39,7 @@ fn main() -> Result<()> {
             open_loop(address, path, rate.parse()?, connections.parse()?, seconds.parse()?)
         }
         ["idle", address, path, connections] => idle(address, path, connections.parse()?),
+        ["pause", address, path, connections] => pause(address, path, connections.parse()?),
         ["ping", address, seconds] => ping(address, seconds.parse()?),
         ["ws", address, seconds] => web_socket(address, seconds.parse()?),
         ["pour", address, megabytes] => pour(address, megabytes.parse()?),
@@ -95,6 +97,23 @@ fn idle(address: &str, path: &str, connections: u32) -> Result<()> {
         .map(|_| {
             let mut client = Client::connect(address, path)?;
             client.ask()?;
+            Ok(client)
+        })
+        .collect::<Result<_>>()?;
+    println!(r#"{{"connections":{}}}"#, clients.len());
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    Ok(())
+}
+
+fn pause(address: &str, path: &str, connections: u32) -> Result<()> {
+    let clients: Vec<Client> = (0..connections)
+        .map(|_| {
+            let mut client = Client::connect(address, path)?;
+            client.stream.get_mut().write_all(&client.request)?;
+            let status = client.read_line()?;
+            if !status.starts_with("HTTP/1.1 200") {
+                return Err(format!("answered {status:?}").into());
+            }
             Ok(client)
         })
         .collect::<Result<_>>()?;
@@ -213,6 +232,9 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
         if length == 0 {
             return stream.write_all(&total.to_be_bytes());
         }
+        if total == 0 && buffer.starts_with(b"GET /events ") {
+            return events(stream);
+        }
         if total == 0 && buffer.starts_with(b"GET ") {
             stream.write_all(
                 b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
@@ -226,6 +248,14 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
         if upgraded || buffer[0] == ECHO {
             stream.write_all(&buffer[..length])?;
         }
+    }
+}
+
+/// Messages of 25 bytes, each on its own, as many as are taken.
+fn events(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+    loop {
+        stream.write_all(b"19\r\ntwenty-five bytes of data\r\n")?;
     }
 }
 

@@ -3,6 +3,7 @@
 # run.sh --profile counts instructions and system calls of a request instead.
 # run.sh --guard compares instructions with the accepted figures, and fails where they rose over 5 %.
 # run.sh --flame draws where the time of a request goes.
+# run.sh --paused measures what readers that pause cost others; WEFT_BEFORE names an earlier proxy to measure beside.
 # run.sh --train and --order find out what the proxy does, see proxy/train.sh.
 # WEFT_PROXY names a built proxy to measure; without it one is built.
 # Runs in namespaces of its own (network, mounts, processes), so that when it ends, however it ends, nothing is left.
@@ -11,10 +12,13 @@ cd "$(dirname "$0")/.."
 cache=$HOME/.cache/weft/bench
 entry=bench/main.ts
 build=()
+priority=()
 [[ ${1:-} != --profile ]] || { entry=bench/profile.ts build=(--symbols) && shift; }
 [[ ${1:-} != --guard ]] || { entry=bench/profile.ts && shift && set -- --accepted bench/instructions.json "$@"; }
 [[ ${1:-} != --flame ]] || { entry=bench/flame.ts build=(--symbols) && shift; }
 [[ ${1:-} != --order ]] || { entry=bench/order.ts build=(--symbols) && shift; }
+# Some hundredth of requests is looked at, which whatever else the machine does would make slow at its pleasure.
+[[ ${1:-} != --paused ]] || { entry=bench/paused.ts priority=(chrt --rr 1) && shift; }
 [[ ${1:-} != --train ]] || { entry=bench/train.ts && shift; }
 mkdir -p "$cache"
 
@@ -41,5 +45,11 @@ if [[ -z ${WEFT_PROXY:-} ]]; then
   WEFT_PROXY=$(proxy/build.sh "${build[@]}")
 fi
 
-e2e/netns/isolate.sh "$cache/load" "$envoy" "$WEFT_PROXY" "$HOME/.cache/weft/image/testapp" -- "$entry" \
+before=()
+if [[ -n ${WEFT_BEFORE:-} ]]; then
+  install -m 755 "$WEFT_BEFORE" "$cache/weft-proxy-before"
+  before=("$cache/weft-proxy-before")
+fi
+
+"${priority[@]}" e2e/netns/isolate.sh "$cache/load" "$envoy" "$WEFT_PROXY" "${before[@]}" "$HOME/.cache/weft/image/testapp" -- "$entry" \
   --load /run/bin/load --testapp /run/bin/testapp --envoy "/run/bin/${envoy##*/}" --weft "/run/bin/${WEFT_PROXY##*/}" --out "$cache" "$@"

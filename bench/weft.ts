@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PROXY_READY, startProxy } from '../e2e/netns/proxy.js';
-import type { Process } from '../e2e/netns/process.js';
+import { type Process, until } from '../e2e/netns/process.js';
 import { DEFAULT_SETTINGS, MeshTables, type Policy, type ServicePort } from '../src/model/index.js';
 import { startTestControlPlane } from '../src/testing/control-plane.js';
 import { aService, aSplitPolicy, aWorkload, anEndpointSet } from '../src/testing/mesh-fixture.js';
@@ -37,7 +37,10 @@ export interface Choices {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Milliseconds between what a proxy says when it has its certificate and when it is up. */
+/**
+ * Milliseconds between what a proxy says when it has its certificate and when it is up. It does not wait for what it logs to
+ * be written, so it may be ready before the log says so.
+ */
 async function millisFromCertificate(log: string): Promise<number> {
   const text = await readFile(log, 'utf8');
   const at = (says: string): number => {
@@ -79,7 +82,9 @@ export async function weft(
       }
       const millisToReady = Math.max(...(await Promise.all(waits)));
       const logs = proxies.map(({ name }) => join(place.directory, `${POD_OF[name as Half]}.log`));
-      const since = await Promise.all(logs.map(millisFromCertificate));
+      const since = await Promise.all(
+        logs.map((log) => until(`${log} says when the proxy was up`, () => millisFromCertificate(log), 10)),
+      );
       return { proxies, millisToReady, millisFromCertificate: Math.max(...since) };
     },
   };
@@ -87,14 +92,14 @@ export async function weft(
 
 function twoPods(choices: Choices): MeshTables {
   const mesh = new MeshTables(DEFAULT_SETTINGS);
-  mesh.setService(aService({ name: 'server', clusterIPs: [SERVICE], ports: PORT_LIST }));
+  mesh.services.set(aService({ name: 'server', clusterIPs: [SERVICE], ports: PORT_LIST }));
   for (const [pod, ip] of Object.entries(PODS)) {
     const meshed = !(choices.plain && pod === 'server');
-    mesh.setWorkload(aWorkload({ uid: pod, ips: [ip], serviceAccount: pod, meshed }));
+    mesh.workloads.set(aWorkload({ uid: pod, ips: [ip], serviceAccount: pod, meshed }));
   }
   const ports = PORT_LIST.map(({ name, port }) => ({ name, port, protocol: 'TCP' as const }));
-  mesh.setEndpoints({ ...anEndpointSet('server', { server: PODS.server }), ports });
-  if (choices.routes !== undefined || choices.retries) mesh.setPolicy(policy(choices));
+  mesh.endpointSets.set({ ...anEndpointSet('server', { server: PODS.server }), ports });
+  if (choices.routes !== undefined || choices.retries) mesh.policies.set(policy(choices));
   return mesh;
 }
 

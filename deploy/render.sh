@@ -6,7 +6,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The oldest Kubernetes that the charts are made for; nothing in them depends on it.
-KUBE_VERSION=1.28.0
+KUBE_VERSION=1.34.0
+# Every cluster has them; Helm's own list does not.
+POLICIES=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy
 
 helm() {
   local pinned=${XDG_CACHE_HOME:-$HOME/.cache}/weft/cluster/current/bin/helm
@@ -16,7 +18,7 @@ helm() {
 render() { # CHART FILE; hooks are Helm's own business
   {
     echo "# Rendered from charts/$1 by deploy/render.sh. Change the chart and run it again."
-    helm template "$1" "charts/$1" --namespace weft-system --kube-version "$KUBE_VERSION" --no-hooks --skip-tests
+    helm template "$1" "charts/$1" --namespace weft-system --kube-version "$KUBE_VERSION" --api-versions "$POLICIES" --no-hooks --skip-tests
   } >"$2"
 }
 

@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../src/wire/proto");
     let files = [
         "weft/v1/destination.proto",
+        "weft/v1/access.proto",
         "weft/v1/workload.proto",
         "weft/v1/reject.proto",
         "weft/v1/tunnel.proto",

@@ -1,5 +1,10 @@
-// Builds dist/weft.mjs: the dashboard's page first, then the program with the page inside it as text.
+// Builds dist/weft.mjs: the dashboard's page and the webhook's thread first, then the program with both inside it as text.
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
+import { webhookThread } from './build-thread.mjs';
+import { nodeGuard } from './cli/node-guard.ts';
+
+const { version, engines } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 /** As esbuild's own flag: `npm run build -- --log-level=warning`. */
 const logLevel =
@@ -16,6 +21,7 @@ const web = await build({
   jsxImportSource: 'preact',
   minify: true,
   legalComments: 'inline',
+  metafile: true,
   logLevel,
 });
 
@@ -26,7 +32,9 @@ function output(ending) {
   return found.text;
 }
 
-await build({
+const thread = await webhookThread(logLevel);
+
+const program = await build({
   entryPoints: ['src/cli/main.ts'],
   bundle: true,
   platform: 'node',
@@ -34,9 +42,22 @@ await build({
   format: 'esm',
   outfile: 'dist/weft.mjs',
   banner: {
-    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    // First of all: what stands below needs that Node.
+    js: `${nodeGuard(engines.node)}\nimport { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`,
   },
-  // Read by src/dashboard/web-assets.ts.
-  define: { WEFT_WEB_ASSETS: JSON.stringify({ script: output('app.js'), style: output('style.css') }) },
+  define: {
+    // Read by src/dashboard/web-assets.ts.
+    WEFT_WEB_ASSETS: JSON.stringify({ script: output('app.js'), style: output('style.css') }),
+    // Read by src/admission/thread/code.ts.
+    WEFT_WEBHOOK_THREAD: JSON.stringify(thread.code),
+    // Read by src/cli/version.ts.
+    WEFT_VERSION: JSON.stringify(version),
+  },
+  metafile: true,
   logLevel,
 });
+
+// Which packages are in the program, its page and its thread, for the bill of materials (e2e/supply).
+const outputs = { ...web.metafile.outputs, ...thread.outputs, ...program.metafile.outputs };
+writeFileSync('dist/weft.meta.json', JSON.stringify({ outputs }));
+chmodSync('dist/weft.mjs', 0o755); // `npm install -g` and a symlink run it as it is

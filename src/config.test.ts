@@ -12,7 +12,9 @@ test('only the image has to be given', () => {
     trustDomain: 'cluster.local',
     clusterDomain: 'cluster.local',
     logLevel: 'info',
+    minimum: { mtls: 'Permissive', outbound: 'AllowAny', access: 'Allow' },
     checkPeerAddress: true,
+    jwtPrivateNetworks: [],
     proxy: { log: 'info', resources: {} },
   });
 });
@@ -23,6 +25,9 @@ test('what the chart sets is read, and an empty value means that nobody chose on
     WEFT_REVISION: 'canary',
     WEFT_POD_NAME: 'weft-canary-x',
     WEFT_POD_UID: 'uid',
+    WEFT_MTLS_MINIMUM: 'Strict',
+    WEFT_OUTBOUND_MINIMUM: 'RegistryOnly',
+    WEFT_ACCESS_MINIMUM: 'Deny',
     WEFT_CHECK_PEER_ADDRESS: 'false',
     WEFT_PROXY_LOG: 'info,weft_proxy::tls=debug',
     WEFT_PROXY_CPU_REQUEST: '10m',
@@ -32,6 +37,7 @@ test('what the chart sets is read, and an empty value means that nobody chose on
   expect(config).toMatchObject({
     revision: 'canary',
     pod: { name: 'weft-canary-x', uid: 'uid' },
+    minimum: { mtls: 'Strict', outbound: 'RegistryOnly', access: 'Deny' },
     checkPeerAddress: false,
     proxy: { log: 'info,weft_proxy::tls=debug', resources: { cpuRequest: '10m', memoryLimit: '128Mi' } },
   });
@@ -41,6 +47,6 @@ test('what the chart sets is read, and an empty value means that nobody chose on
 test('everything wrong is named at once, with what to do', () => {
   const wrong = { WEFT_REVISION: 'Not OK', WEFT_LOG_LEVEL: 'loud', WEFT_PROXY_MEMORY_LIMIT: 'much' };
   expect(() => readConfig(wrong)).toThrow(
-    /WEFT_REVISION is no DNS label; give .*WEFT_IMAGE is not set; give .*WEFT_LOG_LEVEL is no log level; give .*WEFT_PROXY_MEMORY_LIMIT is no Kubernetes quantity; write/,
+    /WEFT_REVISION is not a valid DNS label; give .*WEFT_IMAGE is not set; give .*WEFT_LOG_LEVEL is not a valid log level; give .*WEFT_PROXY_MEMORY_LIMIT is not a valid Kubernetes quantity; write/,
   );
 });

@@ -1,5 +1,6 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
-import { MeshError } from './base/index.js';
+import { MeshError, isQuantity } from './base/index.js';
 
 /** What the control plane is told by its environment; the chart sets all of it. This is the only reader of it. */
 export interface Config {
@@ -17,8 +18,19 @@ export interface Config {
   readonly clusterDomain: string;
   /** `WEFT_LOG_LEVEL`, default `info`. */
   readonly logLevel: LogLevel;
+  /**
+   * Security that no object undercuts: `WEFT_MTLS_MINIMUM` (default `Permissive`), `WEFT_OUTBOUND_MINIMUM` and
+   * `WEFT_ACCESS_MINIMUM`, by default the most open.
+   */
+  readonly minimum: {
+    readonly mtls: (typeof MTLS_MODES)[number];
+    readonly outbound: (typeof OUTBOUND_POLICIES)[number];
+    readonly access: (typeof ACCESS_DEFAULTS)[number];
+  };
   /** Whether proxies must come from an address of their pod: `WEFT_CHECK_PEER_ADDRESS`, default `true`. */
   readonly checkPeerAddress: boolean;
+  /** Networks (CIDR) beside the internet from which keys of JwtIssuers may be fetched: `WEFT_JWT_PRIVATE_NETWORKS`, by default none. */
+  readonly jwtPrivateNetworks: readonly string[];
   /** What proxies are injected with: `WEFT_PROXY_LOG` (default `info`) and `WEFT_PROXY_{CPU,MEMORY}_{REQUEST,LIMIT}`. */
   readonly proxy: {
     readonly log: string;
@@ -31,22 +43,36 @@ export interface Config {
   };
 }
 
+/** Words of a MeshConfig, the most open first. */
+const MTLS_MODES = ['Disabled', 'Permissive', 'Strict'] as const;
+const OUTBOUND_POLICIES = ['AllowAny', 'RegistryOnly'] as const;
+const ACCESS_DEFAULTS = ['Allow', 'DryRunDeny', 'Deny'] as const;
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
 
 const dnsLabel = (remedy: string): z.ZodString =>
-  z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, `is no DNS label; ${remedy}`);
+  z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, `is not a valid DNS label; ${remedy}`);
 const domain = z
   .string()
   .max(253, 'is longer than 253 characters; give a DNS name such as cluster.local')
   .regex(
     /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
-    'is no DNS name; give one such as cluster.local',
+    'is not a valid DNS name; give one such as cluster.local',
   );
 const quantity = z
   .string()
-  .regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$/, 'is no Kubernetes quantity; write it as in 100m or 32Mi')
+  .refine(isQuantity, 'is not a valid Kubernetes quantity; write it as in 100m or 32Mi')
   .optional();
+
+const networks = z
+  .string()
+  .default('')
+  .transform((text) => text.split(',').filter((network) => network !== ''))
+  .refine(
+    (all) => all.every(isNetwork),
+    'has what is not a block of addresses; write each as in 10.0.0.0/8, with a comma between them',
+  );
 
 const environment = z.object({
   WEFT_REVISION: dnsLabel('give lower-case letters, digits and dashes, at most 63').default('default'),
@@ -56,14 +82,32 @@ const environment = z.object({
   WEFT_IMAGE: z.string('is not set; give the image that holds weft-proxy, such as docker.io/weft/weft:dev'),
   WEFT_TRUST_DOMAIN: domain.default('cluster.local'),
   WEFT_CLUSTER_DOMAIN: domain.default('cluster.local'),
-  WEFT_LOG_LEVEL: z.enum(LOG_LEVELS, `is no log level; give one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  WEFT_LOG_LEVEL: z
+    .enum(LOG_LEVELS, `is not a valid log level; give one of ${LOG_LEVELS.join(', ')}`)
+    .default('info'),
+  WEFT_MTLS_MINIMUM: z
+    .enum(MTLS_MODES, `is not an mTLS mode; give one of ${MTLS_MODES.join(', ')}`)
+    .default('Permissive'),
+  WEFT_OUTBOUND_MINIMUM: z
+    .enum(OUTBOUND_POLICIES, `is not an outbound policy; give one of ${OUTBOUND_POLICIES.join(', ')}`)
+    .default('AllowAny'),
+  WEFT_ACCESS_MINIMUM: z
+    .enum(ACCESS_DEFAULTS, `is not a default of access; give one of ${ACCESS_DEFAULTS.join(', ')}`)
+    .default('Allow'),
   WEFT_CHECK_PEER_ADDRESS: z.enum(['true', 'false'], 'is neither true nor false').default('true'),
+  WEFT_JWT_PRIVATE_NETWORKS: networks,
   WEFT_PROXY_LOG: z.string().default('info'),
   WEFT_PROXY_CPU_REQUEST: quantity,
   WEFT_PROXY_CPU_LIMIT: quantity,
   WEFT_PROXY_MEMORY_REQUEST: quantity,
   WEFT_PROXY_MEMORY_LIMIT: quantity,
 });
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  const most = { 4: 32, 6: 128 }[isIP(address)];
+  return rest.length === 0 && most !== undefined && /^[0-9]{1,3}$/.test(bits) && Number(bits) <= most;
+}
 
 /** Reads and checks the environment; throws once, naming every variable that is wrong and what to do about it. */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
@@ -89,7 +133,13 @@ function toConfig(env: z.infer<typeof environment>): Config {
     trustDomain: env.WEFT_TRUST_DOMAIN,
     clusterDomain: env.WEFT_CLUSTER_DOMAIN,
     logLevel: env.WEFT_LOG_LEVEL,
+    minimum: {
+      mtls: env.WEFT_MTLS_MINIMUM,
+      outbound: env.WEFT_OUTBOUND_MINIMUM,
+      access: env.WEFT_ACCESS_MINIMUM,
+    },
     checkPeerAddress: env.WEFT_CHECK_PEER_ADDRESS === 'true',
+    jwtPrivateNetworks: env.WEFT_JWT_PRIVATE_NETWORKS,
     proxy: { log: env.WEFT_PROXY_LOG, resources: proxyResources(env) },
   };
 }

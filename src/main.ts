@@ -1,14 +1,18 @@
 import { hostname } from 'node:os';
 import { MeshError, Metrics, Shutdown, createLogger, names, sleep, type Logger } from './base/index.js';
+import { createListenerMetrics } from './base/listener/index.js';
 import type { Config } from './config.js';
 import {
   Collector,
   OwnAcks,
+  Peers,
   countAbsences,
   createClusterView,
   followIssuer,
   leaderWork,
+  measureSettings,
   publishAcks,
+  refusedKinds,
   runClusterView,
   startHealthServer,
   type ReadinessCheck,
@@ -17,12 +21,14 @@ import {
   LeaseElection,
   Resources,
   connectKube,
+  createKubeClientMetrics,
   createLeaseMetrics,
   getObject,
   type ConnectOptions,
   type KubeClient,
 } from './kube/index.js';
-import { DEFAULT_SETTINGS } from './model/index.js';
+import { atLeast, DEFAULT_SETTINGS } from './model/index.js';
+import { watchForEnd } from './process-end.js';
 import { Servers } from './servers.js';
 
 /** From the signal to the end of the process, all in all. */
@@ -34,7 +40,7 @@ const LEAVE_MS = 2_000;
 export async function runControlPlane(config: Config, connect: ConnectOptions = {}): Promise<number> {
   const log = createLogger({ level: config.logLevel });
   const shutdown = new Shutdown({ log, graceMs: GRACE_MS });
-  const end = watchForEnd(log);
+  const end = watchForEnd(log, process);
   compose(config, { connect, log, shutdown, fail: end.fail }).catch(end.fail);
   const reason = await end.reason;
   const clean = await shutdown.begin(reason.text);
@@ -51,9 +57,10 @@ interface Parts {
 
 /** The composition root: makes every part and passes it what it needs. What is added to the shutdown first ends last. */
 async function compose(config: Config, { connect, log, shutdown, fail }: Parts): Promise<void> {
-  const { revision, namespace: systemNamespace, trustDomain, clusterDomain, pod } = config;
-  const client = connectKube(connect);
+  const { revision, namespace: systemNamespace, trustDomain, clusterDomain, pod, minimum } = config;
   const metrics = new Metrics({ processMetrics: true });
+  const listeners = createListenerMetrics(metrics);
+  const client = connectKube(connect, createKubeClientMetrics(metrics));
   const caches = stage(shutdown, 'caches', () => client.close());
   const serving = stage(shutdown, 'servers', () => servers.closed());
   const leading = stage(shutdown, 'lease', async () => {
@@ -61,12 +68,16 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
     await sleep(LEAVE_MS);
   });
 
-  const view = createClusterView({ client, systemNamespace, log, metrics });
-  const installed = { ...DEFAULT_SETTINGS, clusterDomain, trustDomain };
+  const view = createClusterView({ client, systemNamespace, revision, log, metrics });
+  const installed = atLeast({ ...DEFAULT_SETTINGS, clusterDomain, trustDomain }, minimum);
   const collector = new Collector({ view, installed, log: log.child({ room: 'controller' }) });
   collector.attach();
+  measureSettings(metrics, collector);
   countAbsences(metrics, { view, revision, systemNamespace });
-  const issuer = followIssuer(view, log);
+  const issuer = followIssuer({ view, log }, caches);
+  issuer.subscribe((material) => {
+    if (material !== undefined) collector.setSessionKey(material.sessionKey);
+  });
   runClusterView(
     view,
     { client, log, restart: (reason) => fail(new MeshError('internal', reason)) },
@@ -74,25 +85,40 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
   ).catch(fail);
 
   const own = new OwnAcks();
-  const servers = new Servers({ config, client, view, collector, issuer, own, log, metrics });
+  const peers = new Peers({ view, pod, systemNamespace });
+  const servers = new Servers({
+    config,
+    client,
+    view,
+    collector,
+    issuer,
+    own,
+    log,
+    metrics,
+    listeners,
+    failed: fail,
+  });
   const election = newElection(config, { client, log, metrics });
   const ready = (): readonly ReadinessCheck[] => [
     { name: 'not shutting down', holds: () => !shutdown.signal.aborted },
     { name: 'the election is alive', holds: () => election.alive },
     ...servers.readiness(),
   ];
-  await startHealthServer({ port: names.ControlPlanePort.health, metrics, ready }, caches);
+  const notes = (): string[] => refusedKinds(view);
+  const health = { port: names.ControlPlanePort.health, metrics, listeners, ready, notes };
+  await startHealthServer(health, caches);
 
   const lead = leaderWork({
-    client,
+    client: client.fenced(() => election.holds),
     view,
     collector,
     issuer,
     own,
-    pod,
+    peers,
     revision,
     systemNamespace,
     trustDomain,
+    privateNetworks: config.jwtPrivateNetworks,
     log,
     metrics,
   });
@@ -132,26 +158,4 @@ function newElection(
     log: log.child({ room: 'lease' }),
     metrics: createLeaseMetrics(parts.metrics),
   });
-}
-
-interface End {
-  readonly text: string;
-  readonly failed: boolean;
-}
-
-/** The first of: somebody tells us to end, a part fails for good, or an error that nobody caught. */
-function watchForEnd(log: Logger): {
-  readonly reason: Promise<End>;
-  readonly fail: (thrown: unknown) => void;
-} {
-  const { promise: reason, resolve } = Promise.withResolvers<End>();
-  const fail = (thrown: unknown): void => {
-    log.fatal({ err: MeshError.from(thrown) }, 'ending because of an error');
-    resolve({ text: MeshError.from(thrown).message, failed: true });
-  };
-  process.once('SIGTERM', () => resolve({ text: 'SIGTERM', failed: false }));
-  process.once('SIGINT', () => resolve({ text: 'SIGINT', failed: false }));
-  process.on('uncaughtException', fail);
-  process.on('unhandledRejection', fail);
-  return { reason, fail };
 }

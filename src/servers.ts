@@ -1,9 +1,20 @@
-import { startWebhook, type CertificateSource, type InjectionSettings } from './admission/index.js';
-import { names, systemClock, type Logger, type Metrics, type Watched } from './base/index.js';
+import {
+  bundledWebhookThread,
+  reviewMetrics,
+  startWebhookThread,
+  type CertificateSource,
+  type InjectionSettings,
+  type Namespace as Marks,
+  type NamespaceSource,
+  type WebhookThread,
+} from './admission/index.js';
+import { names, systemClock, watched, type Logger, type Metrics, type Watched } from './base/index.js';
+import type { ListenerMetrics } from './base/listener/index.js';
 import type { Config } from './config.js';
 import {
   untilWebhookTrusted,
-  viewSynced,
+  unsettledKinds,
+  viewSettled,
   type ClusterView,
   type Collector,
   type OwnAcks,
@@ -15,12 +26,14 @@ import {
   keepOwnCertificate,
   podDirectory,
   startIdentityServer,
+  watchExpiry,
   webhookName,
   type IssuerMaterial,
   type OwnCertificate,
 } from './identity/index.js';
-import { tokenReviewer, type KubeClient } from './kube/index.js';
-import { startConfigServer } from './xds/index.js';
+import { tokenReviewer, type KubeClient, type Namespace, type Store } from './kube/index.js';
+import { ProxyPort } from './proxies/index.js';
+import { ConfigService } from './xds/index.js';
 
 export interface ServersOptions {
   readonly config: Config;
@@ -31,6 +44,9 @@ export interface ServersOptions {
   readonly own: OwnAcks;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly listeners: ListenerMetrics;
+  /** Something that nobody is served without has failed for good: ends the process. */
+  readonly failed: (thrown: unknown) => void;
 }
 
 /** Kubelets from this minor version of Kubernetes 1 on run native sidecars. */
@@ -42,19 +58,25 @@ export class Servers {
   readonly #closed: Promise<void>[] = [];
   #identity: Watched<OwnCertificate> | undefined;
   #webhook: Watched<OwnCertificate> | undefined;
-  #synced = false;
+  #thread: WebhookThread | undefined;
+  #settled = false;
   #listening = false;
   #trusted = false;
 
   constructor(options: ServersOptions) {
     this.#options = options;
+    watchExpiry(options.metrics, {
+      issuer: options.issuer,
+      serving: () => this.#identity?.current,
+      webhook: () => this.#webhook?.current,
+    });
   }
 
   /** Resolves when all of them listen and the API server trusts the webhook; they stop when the signal aborts. */
   async start(signal: AbortSignal): Promise<void> {
     const { client, view, issuer, config, log } = this.#options;
-    await viewSynced(view);
-    this.#synced = true;
+    await viewSettled(view);
+    this.#settled = true;
     this.#identity = await keepOwnCertificate(
       { issuer, log, name: controlPlaneName(config.trustDomain, config.namespace) },
       signal,
@@ -74,9 +96,14 @@ export class Servers {
 
   readiness(): readonly ReadinessCheck[] {
     return [
-      { name: 'every kind has been listed', holds: () => this.#synced },
+      {
+        name: 'every kind has been listed',
+        holds: () => this.#settled,
+        missing: () => unsettledKinds(this.#options.view),
+      },
       { name: 'the certificate towards proxies is valid', holds: () => isValid(this.#identity) },
       { name: 'the certificate of the webhook is valid', holds: () => isValid(this.#webhook) },
+      { name: 'the thread of the webhook answers', holds: () => this.#thread?.answers() !== false },
       { name: 'all ports are open', holds: () => this.#listening },
       // Once, at the start: what becomes of the configuration later is the leader's to repair.
       { name: 'the webhook configuration trusts our roots', holds: () => this.#trusted },
@@ -84,28 +111,31 @@ export class Servers {
   }
 
   async #startConfig(signal: AbortSignal): Promise<void> {
-    const { config, collector, own, log, metrics } = this.#options;
-    const server = await startConfigServer(
-      {
-        port: names.ControlPlanePort.config,
-        identity: required(this.#identity),
-        trustDomain: config.trustDomain,
-        podCheck: this.#podCheck(),
-        mesh: collector.mesh,
-        log: log.child({ room: 'xds' }),
-        metrics,
-      },
+    const { config, collector, own, log, metrics, listeners } = this.#options;
+    const configuration = new ConfigService(
+      { mesh: collector.mesh, log: log.child({ room: 'xds' }), metrics },
       signal,
     );
-    collector.onDirty((dirty) => server.changed(dirty));
-    own.follow(server);
+    const port = new ProxyPort({
+      port: names.ControlPlanePort.config,
+      identity: required(this.#identity),
+      trustDomain: config.trustDomain,
+      podCheck: this.#podCheck(),
+      log: log.child({ room: 'proxies' }),
+      metrics,
+      listeners,
+    });
+    const server = await port.serve(configuration).listen(signal);
+    collector.onDirty((dirty) => configuration.changed(dirty));
+    own.follow(configuration);
     this.#closed.push(server.closed);
   }
 
   async #startIdentity(signal: AbortSignal): Promise<void> {
-    const { config, client, issuer, log, metrics } = this.#options;
+    const { config, client, issuer, log, metrics, listeners } = this.#options;
     const authority = new Authority({
       trustDomain: config.trustDomain,
+      systemNamespace: config.namespace,
       issuer,
       reviewToken: tokenReviewer(client),
       podCheck: this.#podCheck(),
@@ -116,8 +146,10 @@ export class Servers {
         port: names.ControlPlanePort.csr,
         identity: required(this.#identity),
         authority,
+        sharedAddresses: !config.checkPeerAddress,
         log: log.child({ room: 'identity' }),
         metrics,
+        listeners,
       },
       signal,
     );
@@ -125,23 +157,37 @@ export class Servers {
   }
 
   async #startWebhook(signal: AbortSignal): Promise<void> {
-    const { view, log, metrics } = this.#options;
-    const webhook = await startWebhook(
+    const { view, config, metrics, listeners, failed } = this.#options;
+    this.#thread = await startWebhookThread(
       {
+        code: bundledWebhookThread(),
         certificate: certificateSource(required(this.#webhook)),
-        settings: () => this.#injectionSettings(),
-        namespaceOf: (name) => view.namespaces.store.get(name)?.metadata,
-        log,
-        metrics,
+        settings: this.#followSettings(signal),
+        namespaces: namespaceSource(view.namespaces.store),
+        logLevel: config.logLevel,
+        metrics: reviewMetrics(metrics),
+        listeners,
+        failed,
       },
       signal,
     );
-    this.#closed.push(webhook.closed);
+    this.#closed.push(this.#thread.closed);
   }
 
   #podCheck(): { pods: ReturnType<typeof podDirectory>; checkPeerAddress: boolean } {
     const { collector, config } = this.#options;
     return { pods: podDirectory(collector.mesh), checkPeerAddress: config.checkPeerAddress };
+  }
+
+  /** What pods are injected with follows the oldest kubelet. */
+  #followSettings(signal: AbortSignal): Watched<InjectionSettings> {
+    const settings = watched(this.#injectionSettings());
+    const stop = this.#options.view.nodes.store.onChange((change) => {
+      const version = change.type === 'set' ? change.object.kubeletVersion : undefined;
+      if (version !== change.previous?.kubeletVersion) settings.set(this.#injectionSettings());
+    });
+    signal.addEventListener('abort', stop, { once: true });
+    return settings;
   }
 
   #injectionSettings(): InjectionSettings {
@@ -179,6 +225,17 @@ function certificateSource(certificate: Watched<OwnCertificate>): CertificateSou
       certificate.subscribe((next) => listener(pemsOf(next)), stop.signal);
       return () => stop.abort();
     },
+  };
+}
+
+function namespaceSource(store: Store<Namespace>): NamespaceSource {
+  const marksOf = ({ metadata: { labels, annotations } }: Namespace): Marks => ({ labels, annotations });
+  return {
+    all: () => [...store.values()].map((namespace) => [namespace.metadata.name, marksOf(namespace)]),
+    subscribe: (listener) =>
+      store.onChange((change) =>
+        listener(change.key, change.type === 'set' ? marksOf(change.object) : undefined),
+      ),
   };
 }
 

@@ -164,6 +164,11 @@ func (s *service) routes() http.Handler {
 		n, _ := io.Copy(w, r.Body)
 		w.Header().Set("x-bytes", strconv.FormatInt(n, 10))
 	})
+	// Ends the program with this status, as a fault of its own would.
+	mux.HandleFunc("POST /exit/{status}", func(w http.ResponseWriter, r *http.Request) {
+		status, _ := strconv.Atoi(r.PathValue("status"))
+		time.AfterFunc(100*time.Millisecond, func() { os.Exit(status) })
+	})
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) {
 		if s.failing.Load() {
 			http.Error(w, "told to fail", http.StatusServiceUnavailable)

@@ -11,6 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source lib/settings.sh
 # shellcheck source=lib/progress.sh
 source lib/progress.sh
+# shellcheck source=lib/kubernetes.sh
+source lib/kubernetes.sh
 # shellcheck source=lib/go-toolchain.sh
 source lib/go-toolchain.sh
 # shellcheck source=lib/go-tools.sh
@@ -35,12 +37,11 @@ build_images() { # FOLDER
 }
 
 build_set() { # SET FOLDER
-  local draft tool folder tools=(kubectl helm)
-  [[ $1 == clients ]] || tools+=(etcd coredns kind netprobe kubernetes)
+  local draft tool folder
   mkdir -p "$CACHE_DIR/tools"
   draft=$(mktemp -d "$CACHE_DIR/.draft.XXXXXX")
   mkdir "$draft/bin"
-  for tool in "${tools[@]}"; do
+  for tool in $(set_tools "$1"); do
     folder=$(tool_folder "$tool")
     [[ -d $folder ]] || step "build $tool" build_tool "$tool" "$folder"
     ln -s "$folder"/* "$draft/bin/"
@@ -51,6 +52,7 @@ build_set() { # SET FOLDER
 
 set=${1:-all}
 [[ $set == all || $set == clients ]] || die "usage: build.sh [all|clients]"
+kubernetes_known
 mkdir -p "$CACHE_DIR"
 exec 8>"$CACHE_DIR/build.lock"
 flock 8

@@ -1,24 +1,29 @@
 #!/usr/bin/env bash
-# Builds what the conformance run takes, into ~/.cache/weft/conformance: the official suite as one program, the CRDs of
+# Builds what the conformance run takes, into ~/.cache/weft/conformance/LINE: the official suite as one program, the CRDs of
 # its version, and the echo image that its manifests name. Each is left alone where it is made from the same files.
 #
 # usage: build.sh [all|crds]; "crds" is what tests that only write routes need, and takes no compiler's time
+#        WEFT_GATEWAY_API=1.6 build.sh takes another line of the Gateway API than the default
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=../cluster/lib/progress.sh
 source ../cluster/lib/progress.sh
 # shellcheck source=../image/engine.sh
 source ../image/engine.sh
+# shellcheck source=line.sh
+source line.sh
 
-REFERENCE=registry.k8s.io/gateway-api/echo-advanced:v1.5.1
-folder=${XDG_CACHE_HOME:-$HOME/.cache}/weft/conformance
-export CGO_ENABLED=0 GOFLAGS='-buildvcs=false -mod=readonly'
+folder=$CONFORMANCE_CACHE
+# A line may want a newer Go than the tools: the go command fetches the one that its go.mod names.
+export CGO_ENABLED=0 GOFLAGS='-buildvcs=false -mod=readonly' GOTOOLCHAIN=auto
+# The go command in the line's module.
+line_go() { (cd "$GATEWAY_API_LINE" && ../../cluster/go.sh "$@"); }
 
 # One channel in one file, without the admission policy that keeps channels from replacing each other.
 make_crds() { # CHANNEL FILE
   local module file
-  ../cluster/go.sh mod download sigs.k8s.io/gateway-api
-  module=$(../cluster/go.sh list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)
+  line_go mod download sigs.k8s.io/gateway-api
+  module=$(line_go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)
   for file in "$module"/config/crd/"$1"/gateway*.yaml; do
     [[ $file != *_vap_* ]] || continue
     echo ---
@@ -27,8 +32,8 @@ make_crds() { # CHANNEL FILE
 }
 
 make_suite() { # FOLDER
-  ../cluster/go.sh test -c -trimpath -ldflags='-s -w' -o "$1/suite" .
-  ../cluster/go.sh build -trimpath -o "$1/test2json" cmd/test2json
+  line_go test -c -trimpath -ldflags='-s -w' -o "$1/suite" .
+  line_go build -trimpath -o "$1/test2json" cmd/test2json
 }
 
 make_echo_image() { # ARCHIVE
@@ -43,7 +48,7 @@ make_echo_image() { # ARCHIVE
     -keyout "$context/cert.key" -out "$context/cert.crt" 2>/dev/null
   chmod 644 "$context/cert.key" # the server is no root everywhere
   ../image/packages.sh
-  build_archive "$context" echo/Dockerfile "$REFERENCE" "$1"
+  build_archive "$context" echo/Dockerfile "$ECHO_IMAGE" "$1"
 }
 
 # cached NAME TITLE SOURCES... -- COMMAND...: runs the command unless it ran for these very sources.
@@ -70,9 +75,9 @@ work=$(mktemp -d "$folder/.build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 for channel in standard experimental; do
-  cached "$channel.yaml" "Gateway API CRDs, $channel" go.mod -- make_crds "$channel" "$folder/$channel.yaml"
+  cached "$channel.yaml" "Gateway API $GATEWAY_API_LINE CRDs, $channel" "$GATEWAY_API_LINE/go.mod" -- make_crds "$channel" "$folder/$channel.yaml"
 done
 if [[ $what == all ]]; then
-  cached suite 'build the conformance suite' go.mod go.sum suite_test.go -- make_suite "$folder"
-  cached echo.tar 'build the echo image' echo -- make_echo_image "$folder/echo.tar"
+  cached suite 'build the conformance suite' "$GATEWAY_API_LINE" -- make_suite "$folder"
+  cached echo.tar 'build the echo image' echo "$GATEWAY_API_LINE/settings.sh" -- make_echo_image "$folder/echo.tar"
 fi

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # `make conformance`: the official Gateway API suite, unmodified and strict, on the local cluster.
-# Ends with `conformance: N of 22 met` and fails when one is missed.
+# Ends with `conformance: N of 23 met` and fails when one is missed.
 #
-# usage: run.sh [FOLDER]; report.yaml and tests.md go there, by default docs/conformance
+# usage: run.sh [FOLDER]; report.yaml and tests.md go there, by default docs/conformance/LINE
+#        WEFT_GATEWAY_API=1.6 run.sh takes another line of the Gateway API than the default
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=../cluster/lib/progress.sh
 source e2e/cluster/lib/progress.sh
+# shellcheck source=line.sh
+source e2e/conformance/line.sh
 
-output=${1:-docs/conformance}
+output=${1:-docs/conformance/$GATEWAY_API_LINE}
 mkdir -p "$output"
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/weft/conformance
+cache=$CONFORMANCE_CACHE
 NAMESPACES=(namespace/gateway-conformance-mesh namespace/gateway-conformance-mesh-consumer)
 
 run_suite() {
@@ -33,4 +36,4 @@ step 'Weft installed' e2e/suite/ts.sh e2e/suite/install-weft.ts
 step 'CRDs installed' e2e/conformance/install-crds.sh
 # Those of a run before are still ending.
 kubectl delete --ignore-not-found --wait "${NAMESPACES[@]}"
-run_suite | e2e/suite/ts.sh e2e/conformance/tally.ts "$output/tests.md"
+run_suite | e2e/suite/ts.sh e2e/conformance/tally.ts "$output/tests.md" "$MESH_TESTS"

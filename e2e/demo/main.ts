@@ -26,7 +26,7 @@ async function accepted(): Promise<boolean> {
 }
 
 async function main(): Promise<void> {
-  await step('install Weft from its Helm charts', () => installWeft('replicas=1'));
+  await step('install Weft from its Helm charts', () => installWeft());
   await step('deploy the shop into a namespace labelled weft.dev/inject=enabled', async () => {
     await apply(await readFile('e2e/demo/shop.yaml', 'utf8'));
     for (const name of DEPLOYMENTS) {

@@ -21,7 +21,7 @@ if ! "${BUILDAH[@]}" inspect --type image "$base" >/dev/null 2>&1; then
   trap 'rm -rf "$draft"' EXIT
   mmdebstrap --quiet --variant=essential --include=iptables,libstdc++6 --architectures="$ARCH" \
     --aptopt='Acquire::Languages "none"' \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
     bookworm "$draft/root.tar" >&2
   printf 'FROM scratch\nADD root.tar /\nCMD ["/bin/sh"]\n' >"$draft/Dockerfile"

@@ -2,7 +2,7 @@
 # Builds control plane and proxy into docker.io/weft/weft:dev, as an archive at ~/.cache/weft/image/weft.tar, and says
 # what fills it. The archive is left alone where it is made from the same files.
 #   WEFT_PROXY=FILE    take this proxy instead of building one
-#   WEFT_BUNDLE=FILE   take this control plane instead of building one
+#   WEFT_BUNDLE=FILE   take this control plane instead of building one; its metafile (.meta.json) lies beside it
 #   BASE_IMAGE=NAME    collect iptables from this image
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -26,7 +26,8 @@ bundle() {
     echo "$WEFT_BUNDLE"
     return
   fi
-  npm run --silent build -- --log-level=warning >&2
+  # Spelled out: a substitution does not end at the first failure, and an old bundle would go into the image.
+  npm run --silent build -- --log-level=warning >&2 || return
   echo dist/weft.mjs
 }
 
@@ -36,9 +37,10 @@ fill() { # FOLDER
   proxy=$(proxy_binary)
   control_plane=$(bundle)
   mkdir -p "$1/$ARCH"
-  install -m 755 node_modules/node/bin/node "$1/$ARCH/node"
+  install -m 755 node_modules/node-linux-${ARCH/amd64/x64}/bin/node "$1/$ARCH/node"
   install -m 755 "$proxy" "$1/$ARCH/weft-proxy"
   install -m 644 "$control_plane" "$1/weft.mjs"
+  e2e/suite/ts.sh e2e/supply/main.ts notice "$control_plane" "$ARCH" >"$1/NOTICE"
   install -m 644 e2e/image/{passwd,group,nsswitch.conf,collect.sh} Dockerfile "$1"
 }
 

@@ -4,16 +4,32 @@
 set -eu
 root=$1
 
+doc=$root/usr/share/doc
+
 copy() { # FILE: under the name by which it is looked for, and without its links
   [ -e "$root$1" ] && return
   mkdir -p "$root${1%/*}"
   cp -L "$1" "$root$1"
+  credit "$1"
+}
+
+# Writes down whose a file is, and takes the copyright of that package along.
+credit() { # FILE
+  real=$(readlink -f "$1")
+  # Debian knows some files by their names from before /lib became a link into /usr.
+  owner=$(dpkg -S "$real" 2>/dev/null || dpkg -S "${real#/usr}")
+  package=${owner%%:*}
+  printf '%s\t%s\t%s\n' "$1" "$package" "$(dpkg-query -W -f '${Version}' "$package")" >>"$doc/weft/debian-files"
+  [ -e "$doc/$package" ] && return
+  mkdir -p "$doc/$package"
+  cp -L "/usr/share/doc/$package/copyright" "$doc/$package/"
 }
 
 link() { # TARGET NAME
   ln -sf "$1" "$root/usr/sbin/$2"
 }
 
+mkdir -p "$doc/weft"
 for multi in xtables-nft-multi xtables-legacy-multi; do
   copy "/usr/sbin/$multi"
   flavour=${multi#xtables-}

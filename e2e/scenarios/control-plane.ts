@@ -1,5 +1,5 @@
 import { Metrics, createLogger } from '../../src/base/index.js';
-import { Collector, createClusterView, runClusterView, viewSynced } from '../../src/controller/index.js';
+import { Collector, createClusterView, runClusterView, viewSettled } from '../../src/controller/index.js';
 import { connectPlain } from '../../src/kube/index.js';
 import { DEFAULT_SETTINGS } from '../../src/model/index.js';
 import { type TestControlPlane, startTestControlPlane } from '../../src/testing/control-plane.js';
@@ -18,14 +18,20 @@ export async function startControlPlane(
   const log = createLogger({ level: 'silent' });
   const client = connectPlain(apiServer);
   const metrics = new Metrics();
-  const view = createClusterView({ client, systemNamespace: 'weft-system', log, metrics });
+  const view = createClusterView({
+    client,
+    systemNamespace: 'weft-system',
+    revision: 'default',
+    log,
+    metrics,
+  });
   const collector = new Collector({ view, installed: DEFAULT_SETTINGS, log });
   collector.attach();
   const restart = (reason: string): void => {
     throw new Error(reason);
   };
   void runClusterView(view, { client, log, restart }, signal);
-  await viewSynced(view);
+  await viewSettled(view);
   const plane = await startTestControlPlane(collector.mesh, directory, signal);
   collector.onDirty((dirty) => plane.config.changed(dirty));
   signal.addEventListener('abort', () => client.close());

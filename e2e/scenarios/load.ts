@@ -33,6 +33,17 @@ export async function offer(from: Pod, load: Load, app: string): Promise<LoadRep
   return JSON.parse(said) as LoadReport;
 }
 
+/** Sends so many GETs from a pod, each as soon as the one before has ended. */
+export async function oneAfterTheOther(
+  from: Pod,
+  { to, calls }: { readonly to: string; readonly calls: number },
+  app: string,
+): Promise<LoadReport> {
+  const url = `http://${to}:${PORTS.http}/`;
+  const flags = ['-url', url, '-rate', '0', '-count', String(calls), '-connections', '1', '-duration', '60s'];
+  return JSON.parse(await from.run(app, 'load', ...flags)) as LoadReport;
+}
+
 /** Until a Service answers a pod, whatever it says; then connections are open and the proxy knows the way. */
 export async function firstAnswer(from: Pod, to: string, app: string): Promise<void> {
   await until(`${to} answers ${from.spec.name}`, async () => {

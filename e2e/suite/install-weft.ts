@@ -1,7 +1,7 @@
 // Installs Weft from this checkout's charts: what every test on the cluster starts from.
 import { installWeft } from '../support/weft.js';
 
-installWeft('replicas=1').catch((error: unknown) => {
+installWeft().catch((error: unknown) => {
   console.error(error);
   process.exitCode = 1;
 });

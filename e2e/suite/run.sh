@@ -9,8 +9,9 @@ mkdir -p "$logs"
 met=0
 missed=0
 failed_steps=()
+tried_again=()
 
-# tally LOG: prints "passed failed" as the runners in the log counted them (jest, cargo test, the Gateway API suite, scenarios).
+# tally LOG: prints "passed failed" as the runners in the log counted them (jest, cargo test, the Gateway API suite, scenarios, hostile rows).
 tally() {
   sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
     /^test result:/ { passed += $4; failed += $6 }
@@ -18,7 +19,9 @@ tally() {
     /^Tests:/ {
       for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) passed += $(i-1); if ($i ~ /^failed/) failed += $(i-1) }
     }
+    /^bench control plane: [0-9]+ of [0-9]+ met$/ { passed += $4; failed += $6 - $4 }
     /^scenarios: [0-9]+ of [0-9]+ met$/ { passed += $2; failed += $4 - $2 }
+    /^hostile: [0-9]+ of [0-9]+ held$/ { passed += $2; failed += $4 - $2 }
     END { print passed + 0, failed + 0 }'
 }
 
@@ -37,6 +40,7 @@ step() {
   elif ((passed == 0)); then
     passed=1
   fi
+  mapfile -t -O "${#tried_again[@]}" tried_again < <(sed -n 's/\x1b\[[0-9;]*m//g; s/^ *LOGGING RETRY ERRORS *//p' "$log")
   met=$((met + passed))
   missed=$((missed + failed))
   printf '%4d passed %3d failed  %4d s\n' "$passed" "$failed" $((SECONDS - start))
@@ -51,9 +55,9 @@ step() {
 stage_check() {
   step 'format: typescript' prettier --check --log-level warn .
   step 'format: rust' cargo fmt --check
-  step 'format: go' bash -c '[[ -z "$(gofmt -l e2e)" ]] || { gofmt -l e2e; exit 1; }'
+  step 'format: go' bash -c '[[ -z "$(gofmt -l e2e bench)" ]] || { gofmt -l e2e bench; exit 1; }'
   step 'types: typescript' tsc
-  step 'lint: typescript' eslint --max-warnings 0 src e2e
+  step 'lint: typescript' eslint --max-warnings 0 src e2e bench
   step 'lint: rust' cargo clippy --quiet --workspace --all-targets -- -D warnings
   step 'lint: shell' e2e/suite/lint-shell.sh
   step 'generated files are current' e2e/suite/generate.sh --check
@@ -61,6 +65,7 @@ stage_check() {
 
 stage_unit() {
   step 'unit: control plane' npm run --silent test:unit
+  step 'hostile: what a pod may try' e2e/suite/ts.sh e2e/hostile/main.ts --seconds 1
   step 'unit: proxy, namespaces' bash -c 'e2e/netns/packages.sh && WEFT_FUZZ_SECONDS=30 cargo test --quiet --workspace'
   # The tests have built this proxy. What is left out takes a quiet machine to be judged.
   WEFT_PROXY=${CARGO_TARGET_DIR:-target}/debug/weft-proxy step 'scenarios: a short run of each' e2e/scenarios/run.sh --short --only failing-replica,storm,deadline
@@ -68,8 +73,10 @@ stage_unit() {
 
 stage_e2e() {
   step 'image' e2e/image/build.sh
+  step 'image: bill of materials' e2e/supply/sbom.sh
   step 'instructions of a request' bench/run.sh --guard
   step 'cluster: up' e2e/cluster/up.sh
+  step 'bench: control plane, small' bench/control-plane/run.sh --smoke
   step 'demo' e2e/demo/run.sh
   step 'demo: a second time' e2e/demo/run.sh
   step 'cluster: tests' npm run --silent test:e2e
@@ -80,6 +87,7 @@ stage_e2e() {
 for stage in "$@"; do
   "stage_$stage"
 done
+((${#tried_again[@]} == 0)) || printf 'tried a second time, to be mended: %s\n' "${tried_again[@]}"
 ((${#failed_steps[@]} == 0)) || printf 'failed: %s\n' "${failed_steps[@]}"
 echo "test: $met of $((met + missed)) met"
 ((missed == 0))

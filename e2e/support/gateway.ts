@@ -9,7 +9,7 @@ export interface RouteSpec {
   readonly rules: object[];
 }
 
-type Kind = 'HTTPRoute' | 'GRPCRoute';
+type Kind = 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute';
 
 interface WithParents {
   readonly metadata: { readonly generation: number };
@@ -33,6 +33,14 @@ export function httpRoute(namespace: string, name: string, spec: RouteSpec): obj
 
 export function grpcRoute(namespace: string, name: string, spec: RouteSpec): object {
   return route('GRPCRoute', namespace, name, spec);
+}
+
+export function tlsRoute(namespace: string, name: string, spec: RouteSpec): object {
+  return route('TLSRoute', namespace, name, spec);
+}
+
+export function tcpRoute(namespace: string, name: string, spec: RouteSpec): object {
+  return route('TCPRoute', namespace, name, spec);
 }
 
 function route(kind: Kind, namespace: string, name: string, spec: RouteSpec): object {

@@ -28,14 +28,23 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs a command with the cluster's tools first in PATH and returns its standard output. */
-export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
-  const env = {
+function environment(): NodeJS.ProcessEnv {
+  return {
     ...process.env,
     ...(kubeconfig === undefined ? {} : { KUBECONFIG: kubeconfig }),
     PATH: [TOOLS, process.env['PATH'] ?? ''].join(delimiter),
-    ...options.env,
   };
+}
+
+/** The environment for a command that a test starts by itself, as one that goes on: the cluster's tools first in PATH. */
+export async function kubeTools(): Promise<NodeJS.ProcessEnv> {
+  await useCluster();
+  return environment();
+}
+
+/** Runs a command with the cluster's tools first in PATH and returns its standard output. */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const env = { ...environment(), ...options.env };
   return new Promise((done, fail) => {
     const child = execFile(
       command,

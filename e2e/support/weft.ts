@@ -6,7 +6,7 @@ import { kubectl, run, useCluster } from './run.js';
 /** Written by e2e/image/build.sh beside the image. */
 const IMAGE_HASH = join(homedir(), '.cache/weft/image/weft.tar.hash');
 
-/** Installs (or upgrades to) this checkout's charts, and waits until the control plane is ready. */
+/** Installs (or upgrades to) this checkout's charts with the values that they ship, and waits until the control plane is ready. */
 export async function installWeft(...set: string[]): Promise<void> {
   await useCluster();
   await run('helm', [
@@ -33,6 +33,9 @@ export async function installWeft(...set: string[]): Promise<void> {
     },
   );
 }
+
+/** As many replicas as the chart has by default. */
+export const REPLICAS = 2;
 
 export async function scaleControlPlane(replicas: number): Promise<void> {
   await kubectl('scale', '-n', 'weft-system', 'deployment/weft-default', `--replicas=${replicas}`);

@@ -11,6 +11,7 @@ import {
   routeCondition,
   seen,
 } from '../support/gateway.js';
+import type { Condition } from '../support/policy.js';
 import { apply, eventually, get, kubectl } from '../support/run.js';
 
 const NS = 'e2e-gateway-more';
@@ -51,6 +52,8 @@ afterAll(async () => {
   await installGatewayApi();
 });
 
+const isOldLine = process.env['WEFT_GATEWAY_API'] === '1.6';
+
 describe('retries (GEP-1731)', () => {
   beforeAll(async () => {
     const retry = { codes: [500], attempts: 2, backoff: '200ms' };
@@ -69,6 +72,15 @@ describe('retries (GEP-1731)', () => {
     expect((await ask('/until/2/500', '-method', 'POST')).status).toBe(200);
     expect((await ask('/until/4/500')).status).toBe(500);
     expect((await ask('/until/2/503')).status).toBe(503);
+  });
+
+  // Up to 1.6 the API server refuses zero.
+  (isOldLine ? test.skip : test)('no attempts: nothing is tried again', async () => {
+    await routeTo({ retry: { codes: [500], attempts: 0 }, backendRefs: [backend('one')] });
+    await eventually('the route acts', async () => (await ask('/until/2/500')).status === 500);
+    await routeTo({ retry: { codes: [500] }, backendRefs: [backend('one')] });
+    await eventually('one where none is said', async () => (await ask('/until/2/500')).status === 200);
+    expect((await ask('/until/3/500')).status).toBe(500);
   });
 
   test('once the budget of the backend is used up, 503 (GEP-3388)', async () => {
@@ -90,9 +102,22 @@ describe('retries (GEP-1731)', () => {
   });
 });
 
+/** The same session in the words of the line that is installed; 1.7 prunes those of 1.6. */
+const inItsWords = isOldLine
+  ? {
+      header: { type: 'Header', sessionName: 'x-sid' },
+      cookie: { sessionName: 'sid', cookieConfig: { lifetimeType: 'Permanent' } },
+      path: '',
+    }
+  : {
+      header: { type: 'Header', header: { name: 'x-sid' } },
+      cookie: { cookie: { name: 'sid', lifetimeType: 'Permanent' } },
+      path: ' Path=/;',
+    };
+
 describe('sessions (GEP-1619)', () => {
   const weights = (one: number, two: number): object => ({
-    sessionPersistence: { type: 'Header', sessionName: 'x-sid' },
+    sessionPersistence: inItsWords.header,
     backendRefs: [backend('one', one), backend('two', two)],
   });
   const token = ({ headers }: Response): string | undefined => headers['x-sid'];
@@ -130,28 +155,65 @@ describe('sessions (GEP-1619)', () => {
     expect(seen(after).pod).toBe(seen(moved).pod);
   });
 
-  test('of a policy on the Service are kept in a cookie without a path', async () => {
+  test('of a policy on the Service are kept in a cookie for every path', async () => {
     await routeTo({ backendRefs: [backend('one')] });
-    await onBackend({
-      sessionPersistence: {
-        sessionName: 'sid',
-        absoluteTimeout: '1h',
-        cookieConfig: { lifetimeType: 'Permanent' },
-      },
-    });
+    await onBackend({ sessionPersistence: { absoluteTimeout: '1h', ...inItsWords.cookie } });
     const first = await eventually('the policy acts', async () => {
       const answer = await ask('/');
       return answer.headers['set-cookie'] === undefined ? undefined : answer;
     });
     const cookie = first.headers['set-cookie'] ?? '';
-    expect(cookie).toMatch(/^sid=[0-9a-f]{16}\.[0-9a-f]+; Max-Age=3600; HttpOnly; SameSite=Strict$/);
     const pair = cookie.slice(0, cookie.indexOf(';'));
+    expect(pair).toMatch(/^sid=[0-9a-f]{16}\.[0-9a-f]+$/);
+    expect(cookie).toBe(`${pair};${inItsWords.path} Max-Age=3600; HttpOnly; SameSite=Strict`);
     for (let i = 0; i < 12; i++) {
       const again = await ask('/', '-headers', `cookie=${pair}`);
       expect([seen(again).pod, again.headers['set-cookie']]).toEqual([seen(first).pod, undefined]);
     }
   });
 });
+
+// Up to 1.6 an XBackend selects no pods.
+(isOldLine ? test.skip : test)(
+  'an XBackend sends to the pods that it selects, with its sessions',
+  async () => {
+    const pods = (rest: object): object => ({
+      apiVersion: 'gateway.networking.x-k8s.io/v1alpha1',
+      kind: 'XBackend',
+      metadata: { name: 'ones', namespace: NS },
+      spec: {
+        type: 'EndpointSelector',
+        endpointSelector: { matchLabels: { app: 'one' } },
+        port: { number: 8080 },
+        ...rest,
+      },
+    });
+    interface XBackend {
+      readonly status?: { readonly ancestors?: readonly { readonly conditions: readonly Condition[] }[] };
+    }
+    const accepted = async (): Promise<string | undefined> => {
+      const { status } = await get<XBackend>('xbackend', 'ones', '-n', NS);
+      return status?.ancestors?.[0]?.conditions.find(({ type }) => type === 'Accepted')?.status;
+    };
+    await apply(pods({ sessionPersistence: inItsWords.header }));
+    const ref = { group: 'gateway.networking.x-k8s.io', kind: 'XBackend', name: 'ones' };
+    await routeTo({ matches: [{ path: { value: '/pods' } }], backendRefs: [ref] });
+    const first = await eventually('its pods answer', async () => {
+      const answer = await ask('/pods');
+      return answer.status === 200 && answer.headers['x-sid'] !== undefined ? answer : undefined;
+    });
+    expect(seen(first).version).toBe('one');
+    for (let i = 0; i < 6; i++) {
+      const again = await ask('/pods', '-headers', `x-sid=${first.headers['x-sid'] ?? ''}`);
+      expect(seen(again).pod).toBe(seen(first).pod);
+    }
+    await eventually('its status says so', async () => (await accepted()) === 'True');
+    await apply(pods({ protocol: 'H2C' }));
+    await eventually('what Weft does not act on is refused', async () => (await accepted()) === 'False');
+    await eventually('and nothing is sent there', async () => (await ask('/pods')).status === 500);
+    await kubectl('delete', 'xbackend', 'ones', '-n', NS);
+  },
+);
 
 test('an XMesh that names Weft is accepted and told what the conformance suite tests', async () => {
   const mesh = (spec: object): object => ({

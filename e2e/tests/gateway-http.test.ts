@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { deploy, load, namespace } from '../support/app.js';
 import { httpRoute, installGatewayApi, parent, request, routeCondition, seen } from '../support/gateway.js';
-import { apply, eventually, kubectl } from '../support/run.js';
+import type { Condition } from '../support/policy.js';
+import { apply, eventually, get, kubectl } from '../support/run.js';
 
 const NS = 'e2e-gateway-http';
 const FAR = 'e2e-gateway-far';
@@ -167,7 +168,20 @@ test('the most specific match wins, whatever the order of rules', async () => {
   expect((await ask('/a/c', '-headers', 'x-lane=b')).headers['x-version']).toBe('two');
 });
 
-test('a backend in another namespace needs no ReferenceGrant', async () => {
+test('a backend in another namespace needs a ReferenceGrant of that one', async () => {
+  await routeTo(
+    [{ backendRefs: [backend('far', { namespace: FAR })] }],
+    async () => (await ask('/')).status === 500,
+  );
+  const refused = await routeCondition({ namespace: NS, name: 'front' }, 'ResolvedRefs', 'False');
+  expect(refused.reason).toBe('RefNotPermitted');
+  const from = { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: NS };
+  await apply({
+    apiVersion: 'gateway.networking.k8s.io/v1beta1',
+    kind: 'ReferenceGrant',
+    metadata: { name: 'near', namespace: FAR },
+    spec: { from: [from], to: [{ group: '', kind: 'Service', name: 'far' }] },
+  });
   await routeTo(
     [{ backendRefs: [backend('far', { namespace: FAR })] }],
     async () => (await ask('/')).headers['x-version'] === 'far',
@@ -326,4 +340,43 @@ describe('CORS', () => {
       'access-control-expose-headers': 'x-version',
     });
   });
+});
+
+test('where a BackendTLSPolicy demands TLS nothing is sent in plain text, and both statuses say so', async () => {
+  const acts = async (): Promise<boolean> => (await ask('/')).status === 200;
+  await routeTo([{ backendRefs: [backend('one')] }], acts);
+  await apply({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'BackendTLSPolicy',
+    metadata: { name: 'one', namespace: NS },
+    spec: {
+      targetRefs: [{ group: '', kind: 'Service', name: 'one' }],
+      validation: {
+        hostname: 'one.example.org',
+        caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'gone' }],
+      },
+    },
+  });
+  await eventually('nothing is sent', async () => (await ask('/')).status === 500);
+  const refs = await routeCondition({ namespace: NS, name: 'front' }, 'ResolvedRefs', 'False');
+  expect(refs.reason).toBe('UnsupportedProtocol');
+  interface Policy {
+    readonly status?: {
+      readonly ancestors?: readonly {
+        readonly ancestorRef: { readonly kind: string; readonly name: string };
+        readonly conditions: readonly Condition[];
+      }[];
+    };
+  }
+  const [ancestor] = await eventually('the policy has a status', async () => {
+    const { status } = await get<Policy>('backendtlspolicy', 'one', '-n', NS);
+    return status?.ancestors;
+  });
+  expect(ancestor?.ancestorRef).toMatchObject({ kind: 'Service', name: 'front' });
+  expect(ancestor?.conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`)).toEqual([
+    'Accepted False NoValidCACertificate',
+    'ResolvedRefs False InvalidKind',
+  ]);
+  await kubectl('delete', 'backendtlspolicy', 'one', '-n', NS);
+  await eventually('requests are sent again', acts);
 });

@@ -98,7 +98,7 @@ test('pods older than the label are reported, by event and by weft check', async
   expect(involvedObject.name).toMatch(/^old-/);
   expect(message).toMatch(/rollout restart/);
   const text = await run('node_modules/.bin/node', ['dist/weft.mjs', 'check']);
-  expect(text).toMatch(/1 pods should have a proxy and have none, such as e2e-operator-late\/old-/);
+  expect(text).toMatch(/1 pod should have a proxy and has none, such as e2e-operator-late\/old-/);
   expect(text).toMatch(/Weft is in order/);
 });
 

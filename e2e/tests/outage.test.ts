@@ -3,7 +3,7 @@ import { deploy, load, namespace } from '../support/app.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import { condition, trafficPolicy } from '../support/policy.js';
 import { apply, eventually, kubectl } from '../support/run.js';
-import { scaleControlPlane } from '../support/weft.js';
+import { REPLICAS, scaleControlPlane } from '../support/weft.js';
 
 const NS = 'e2e-outage';
 const URL = 'http://reviews:8080/';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await scaleControlPlane(1);
+  await scaleControlPlane(REPLICAS);
   await kubectl('delete', 'namespace', NS, '--wait=false');
 });
 
@@ -59,7 +59,7 @@ test('a destination never seen before passes through, and is counted', async () 
 });
 
 test('when the control plane returns, a new policy takes effect with no restart', async () => {
-  await scaleControlPlane(1);
+  await scaleControlPlane(REPLICAS);
   const split = [{ labels: { version: 'v2' } }];
   await apply(
     trafficPolicy(NS, 'reviews', { targetRefs: [{ kind: 'Service', name: 'reviews' }], routes: [{ split }] }),

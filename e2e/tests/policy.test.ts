@@ -76,8 +76,8 @@ test.each([
   ['a bad duration', { routes: [{ timeouts: { request: '2 seconds' } }] }, /timeouts/],
   [
     'a field that is not supported yet',
-    { rateLimit: [{ requests: 1, per: '1s' }] },
-    /rateLimit.*not supported yet/s,
+    { targetRefs: [{ kind: 'ExternalService', name: 'a' }] },
+    /targetRefs.*not supported yet/s,
   ],
 ])('%s is refused, with the field and the remedy', async (_what, spec, message) => {
   expect(await refused({ targetRefs: target, ...spec })).toMatch(message);

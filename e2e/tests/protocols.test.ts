@@ -61,9 +61,13 @@ test.each([0, 1])('raw TCP passes with its half-close (family %i)', async (famil
 });
 
 test('a declared server-speaks-first port does not wait for the client', async () => {
-  const said = await inPod(NS, 'deploy/client', 'tcp', '-address', `server:7001`, '-greet');
-  const millis = Number(/after (\d+) ms/.exec(said)?.[1]);
-  expect(millis).toBeLessThan(1000);
+  // A busy machine may be slow once; who waits for the client is slow each time.
+  await eventually('the greeting comes at once', async () => {
+    const said = await inPod(NS, 'deploy/client', 'tcp', '-address', `server:7001`, '-greet');
+    const millis = Number(/after (\d+) ms/.exec(said)?.[1]);
+    if (!(millis < 1000)) throw new Error(said);
+    return true;
+  });
 });
 
 test('a pod reaches itself through its own Service', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type App, deploy, inPod, load, namespace } from '../support/app.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
+import { installGatewayApi } from '../support/gateway.js';
 import { condition, trafficPolicy, waitForCondition } from '../support/policy.js';
 import { apply, eventually, kubectl } from '../support/run.js';
 
@@ -103,7 +104,15 @@ test("a preflight is answered by the caller's proxy", async () => {
   expect(answer.headers['access-control-allow-origin']).toBeUndefined();
 });
 
-test('a Service of another namespace takes its share', async () => {
+test('a Service of another namespace takes its share, once that namespace permits it', async () => {
+  await installGatewayApi();
+  const from = { group: 'weft.dev', kind: 'TrafficPolicy', namespace: NS };
+  await apply({
+    apiVersion: 'gateway.networking.k8s.io/v1beta1',
+    kind: 'ReferenceGrant',
+    metadata: { name: 'shares', namespace: LAB },
+    spec: { from: [from], to: [{ group: '', kind: 'Service' }] },
+  });
   await serverPolicy({ split: [{ weight: 3 }, { service: { name: 'server', namespace: LAB }, weight: 1 }] });
   const report = await load(NS, CALLER, '-url', 'http://server:8080/', '-count', '1000', '-rate', '300');
   expect(report.failed).toBe(0);

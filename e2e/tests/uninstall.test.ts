@@ -1,17 +1,61 @@
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { app, deploy, namespace } from '../support/app.js';
-import { apply, eventually, get, kubectl, run } from '../support/run.js';
+import { CommandError, apply, eventually, get, kubectl, run, useCluster } from '../support/run.js';
 import { installWeft } from '../support/weft.js';
 
 const NS = 'e2e-uninstall';
 
+// A namespace that has joined: without one weft check shows how one would, with NAME in the place of its name.
+beforeAll(() => apply(namespace(NS)));
+
 afterAll(async () => {
   await kubectl('delete', 'namespace', NS, '--wait=false', '--ignore-not-found');
-  await installWeft('replicas=1');
+  await installWeft();
 });
 
+/** What `weft check` says, whatever it finds. */
+async function check(): Promise<string> {
+  await useCluster();
+  try {
+    return await run('node_modules/.bin/node', ['dist/weft.mjs', 'check']);
+  } catch (error) {
+    if (error instanceof CommandError) return error.stdout;
+    throw error;
+  }
+}
+
+async function untilInOrder(): Promise<void> {
+  await eventually('everything is in order', async () => {
+    const text = await check();
+    if (!text.includes('Weft is in order')) throw new Error(`weft check said: ${text}`);
+    return true;
+  });
+}
+
+test.each([
+  [
+    'the webhook configuration',
+    ['mutatingwebhookconfiguration', 'weft-default'],
+    /MutatingWebhookConfiguration/,
+  ],
+  ['the kinds', ['crd', 'trafficpolicies.weft.dev', 'meshconfigs.weft.dev'], /weft\.dev\/v1alpha1/],
+])(
+  'of %s that were deleted, weft check says what to type, and that puts them back',
+  async (_what, names, finding) => {
+    await untilInOrder();
+    await kubectl('delete', ...names);
+    const commands = await eventually('weft check says what is missing', async () => {
+      const text = await check();
+      const typed = [...text.matchAll(/^ +((?:helm|kubectl) .*)$/gm)].map(([, command]) => command!);
+      if (!finding.test(text) || typed.length === 0) throw new Error(`weft check said: ${text}`);
+      return typed;
+    });
+    for (const command of commands) await run('bash', ['-euc', command]);
+    await untilInOrder();
+  },
+);
+
 test('helm uninstall leaves nothing that blocks pods or namespaces', async () => {
-  await apply(namespace(NS));
   await deploy({ namespace: NS, name: 'before' });
   await run('helm', ['uninstall', 'weft', '-n', 'weft-system', '--wait']);
 

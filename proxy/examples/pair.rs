@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use weft_proxy::state::{
-    Backend, Destination, Endpoint, LoadBalancer, Mesh, MtlsMode, OutboundPolicy, Protocol, Route, Target,
-    TargetKind, WeightedBackend, Workload,
+    Backend, Destination, Endpoint, LoadBalancer, Mesh, MtlsMode, OutboundPolicy, Protocol, Route,
+    SessionKey, Target, TargetKind, WeightedBackend, Workload,
 };
 use weft_proxy::telemetry::Metrics;
 use weft_proxy::test_util::TestCa;
-use weft_proxy::worker::{Listeners, OriginalDst, Views, WorkerContext, run};
-use weft_proxy::{drain, socket, tls};
+use weft_proxy::worker::{Affinities, Listeners, OriginalDst, Views, WorkerContext, run};
+use weft_proxy::{capacity, drain, socket, tls};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -36,6 +36,7 @@ fn main() {
         peer: (!plain).then(|| Arc::new(ca.id("shop", "reviews"))),
         network: None,
         zone: None,
+        node: None,
         opaque: false,
         weight: Endpoint::USUAL_WEIGHT,
     };
@@ -62,6 +63,7 @@ fn context(
     let workload = Workload {
         key: format!("cluster/net/shop/{account}-1").into(),
         identity: Arc::new(ca.id("shop", account)),
+        node: None,
         zone: None,
         labels: HashMap::new(),
         mtls_mode: MtlsMode::Permissive,
@@ -70,6 +72,7 @@ fn context(
         ingress_mode: false,
         via: false,
         forwarded: false,
+        access: None,
     };
     let (trigger, drain) = drain::channel();
     std::mem::forget(trigger);
@@ -83,7 +86,9 @@ fn context(
         tls_client: tls::Client::new(certs.clone()),
         tls_server: tls::Server::new(certs),
         drain,
+        share: capacity::Share::default(),
         metrics: Metrics::register(&mut Registry::default()),
+        affinities: Affinities::default(),
         questions: Views::default().worker(),
     }
 }
@@ -107,10 +112,11 @@ fn destination(endpoint: Endpoint) -> Destination {
         backends: vec![Arc::new(Backend {
             name: "shop/reviews:8080".into(),
             endpoints: vec![Arc::new(endpoint)],
-            invalid: None,
+            ..Backend::default()
         })],
         load_balancer: LoadBalancer::default(),
         outliers: None,
         limits: None,
+        session_key: SessionKey::default(),
     }
 }

@@ -1,7 +1,8 @@
 //! What operators, the kubelet and Prometheus ask of the proxy.
 //!
-//! - 127.0.0.1:15190, for whoever is inside the pod: `POST /drain`, `GET /config`, `GET /balancers`,
-//!   `GET|PUT /loglevel`
+//! - the socket `admin.sock` in the state directory: `POST /drain`, `GET /config`, `GET /balancers`, `GET|PUT /loglevel`. Only the
+//!   proxy's container mounts that directory, and only its user may open the socket: a port on loopback would take orders from every
+//!   container of the pod, and from whoever can make the application send a request there.
 //! - port 15121 on all addresses: `GET /metrics`, `GET /ready`
 //!
 //! # How a pod ends
@@ -19,6 +20,7 @@ pub mod server;
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 
 use crate::drain::{Outcome, Trigger};
-use crate::log::LogLevel;
+use crate::log::Log;
 use crate::readiness::Readiness;
 use crate::worker::Views;
 use server::{Answer, text};
@@ -45,7 +47,7 @@ pub const LINGER: Duration = Duration::from_secs(3);
 /// A log filter is short.
 const MAX_BODY: usize = 4 * 1024;
 
-/// What the loopback port offers.
+/// What the admin socket offers.
 #[derive(Clone)]
 pub struct Admin {
     /// Starts the drain.
@@ -59,7 +61,7 @@ pub struct Admin {
     /// What the workers see.
     pub views: Views,
     /// What is logged.
-    pub log_level: LogLevel,
+    pub log: Log,
 }
 
 /// What the metrics port offers.
@@ -74,8 +76,8 @@ pub struct Metrics {
 // === impl Admin ===
 
 impl Admin {
-    /// Serves until the listener fails.
-    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+    /// Serves for ever.
+    pub async fn serve(self, listener: UnixListener) -> io::Result<()> {
         server::serve(listener, move |request| self.clone().answer(request)).await
     }
 
@@ -87,7 +89,7 @@ impl Admin {
                 let workers = serde_json::Value::from(self.views.ask().await);
                 json(format!("{workers:#}"))
             }
-            (&Method::GET, "/loglevel") => text(StatusCode::OK, self.log_level.current()),
+            (&Method::GET, "/loglevel") => text(StatusCode::OK, self.log.current()),
             (&Method::PUT, "/loglevel") => self.set_log_level(request.into_body()).await,
             (_, "/drain") => wrong_method("POST"),
             (_, "/config" | "/balancers") => wrong_method("GET"),
@@ -120,8 +122,8 @@ impl Admin {
             return text(StatusCode::BAD_REQUEST, "the body did not arrive whole, or is longer than 4 KiB");
         };
         let filter = String::from_utf8_lossy(&body.to_bytes()).trim().to_owned();
-        match self.log_level.set(&filter) {
-            Ok(()) => text(StatusCode::OK, self.log_level.current()),
+        match self.log.set(&filter) {
+            Ok(()) => text(StatusCode::OK, self.log.current()),
             Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
         }
     }

@@ -10,7 +10,8 @@ mod status;
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
+    os::unix::net::UnixListener,
     sync::{Arc, OnceLock},
     thread,
     time::Duration,
@@ -25,15 +26,16 @@ use tokio::{
 
 use crate::{
     admin::{Admin, LINGER, Metrics as MetricsServer},
+    capacity::{self, Capacity},
     config::Config,
     drain::{self, Drain, Outcome, Trigger},
     identity,
-    log::LogLevel,
+    log::Log,
     memory,
     probe::{Prober, Probes},
     readiness::Readiness,
     socket,
-    telemetry::{AccessLog, Metrics},
+    telemetry::{AccessLog, Metrics, RateLimitSeries},
     tls,
     worker::{self, OriginalDst, Views, WorkerContext},
     xds,
@@ -46,7 +48,7 @@ use status::Status;
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
 /// Runs the proxy until SIGTERM or SIGINT, then drains. Fails when a part of it ends before.
-pub async fn run(config: Config, log: LogLevel) -> anyhow::Result<()> {
+pub async fn run(config: Config, log: Log) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {
         tokio::select! {
@@ -60,7 +62,7 @@ pub async fn run(config: Config, log: LogLevel) -> anyhow::Result<()> {
 /// A proxy whose ports are open and which does nothing yet.
 pub struct Proxy {
     config: Config,
-    log: LogLevel,
+    log: Log,
     original_dst: OriginalDst,
     listeners: Listeners,
     addresses: Addresses,
@@ -78,8 +80,6 @@ pub struct Addresses {
     pub probe: SocketAddr,
     /// Metrics and readiness.
     pub metrics: SocketAddr,
-    /// Loopback administration.
-    pub admin: SocketAddr,
 }
 
 /// Every worker has sockets of its own on the same two ports.
@@ -88,14 +88,14 @@ struct Listeners {
     inbound: Vec<Vec<TcpListener>>,
     probe: TcpListener,
     metrics: TcpListener,
-    admin: TcpListener,
+    admin: UnixListener,
 }
 
 // === impl Proxy ===
 
 impl Proxy {
     /// Opens every port, so that whatever is wrong with the pod shows at once.
-    pub fn bind(config: Config, log: LogLevel, original_dst: OriginalDst) -> anyhow::Result<Self> {
+    pub fn bind(config: Config, log: Log, original_dst: OriginalDst) -> anyhow::Result<Self> {
         let probes = Probes::parse(&config.probes)?;
         let listeners = Listeners::bind(&config)?;
         let addresses = listeners.addresses()?;
@@ -151,12 +151,17 @@ impl Proxy {
         let started = readiness.block("workers");
 
         let mut registry = Registry::default();
+        log.register(&mut registry);
         if config.access_log {
-            let log = AccessLog::to_stdout(&mut registry).context("cannot start the access log")?;
-            access_log.get_or_init(|| log);
+            let lines = AccessLog::to_stdout(&mut registry).context("cannot start the access log")?;
+            access_log.get_or_init(|| lines);
         }
         let metrics = Metrics::register(&mut registry).with_access_log(access_log.get().cloned());
         let status = Status::register(&mut registry);
+        let rate_limits = RateLimitSeries::register(&mut registry);
+        let capacity = Capacity::of_this_process();
+        let watch = capacity::Watch::register(capacity, &mut registry);
+        parts.spawn_forever("series", metrics.clone().forget_what_is_gone());
         let dump: Arc<OnceLock<Dump>> = Arc::default();
         let own = config.pod.ips.first().context("the pod has no address")?;
         let views = Views::default();
@@ -173,6 +178,7 @@ impl Proxy {
         parts.spawn_forever("identity", renewal.run());
 
         let (client, mesh) = xds::Client::new(&config, certs.clone());
+        rate_limits.follow(mesh.workload());
         let mut link = client.link();
         let known = Dump { certs: certs.clone(), mesh: mesh.clone(), link: link.clone() };
         dump.get_or_init(|| known);
@@ -182,6 +188,7 @@ impl Proxy {
         drop(workload);
 
         let own_ips: Arc<[_]> = config.pod.ips.clone().into();
+        let affinities = worker::Affinities::default();
         let outbound = worker::Listeners::shared(listeners.outbound);
         let inbound = worker::Listeners::shared(listeners.inbound);
         for (index, (outbound, inbound)) in outbound.into_iter().zip(inbound).enumerate() {
@@ -191,10 +198,12 @@ impl Proxy {
                 inbound,
                 original_dst,
                 own_ips: own_ips.clone(),
+                affinities: affinities.clone(),
                 mesh: mesh.clone(),
                 tls_client: tls::Client::new(certs.clone()),
                 tls_server: tls::Server::new(certs.clone()),
                 drain: drain.clone(),
+                share: capacity.share(config.workers, watch.pressure().clone()),
                 metrics: metrics.clone(),
                 questions: views.worker(),
             };
@@ -202,7 +211,9 @@ impl Proxy {
         }
         drop(started);
         parts.spawn_forever("memory", memory::keep_small());
-        tracing::info!(workers = config.workers, identity = %config.identity(), "proxy is up");
+        parts.spawn_forever("capacity", watch.run());
+        let Capacity { memory, connections } = capacity;
+        tracing::info!(workers = config.workers, memory, connections, identity = %config.identity(), "proxy is up");
         Ok(())
     }
 }
@@ -212,10 +223,10 @@ fn administration(
     drain: Trigger,
     dump: Arc<OnceLock<Dump>>,
     views: Views,
-    log_level: LogLevel,
+    log: Log,
 ) -> Admin {
     let config_dump = Arc::new(move || dump.get().map_or_else(|| "{}".to_owned(), Dump::json));
-    Admin { drain, drain_limit: config.drain, linger: LINGER, config_dump, views, log_level }
+    Admin { drain, drain_limit: config.drain, linger: LINGER, config_dump, views, log }
 }
 
 /// Starts the thread; the future tells how it ended, which it never should.
@@ -224,7 +235,7 @@ fn start_worker(context: WorkerContext) -> io::Result<impl Future<Output = io::R
     thread::Builder::new().name(format!("worker-{}", context.index)).spawn(move || {
         let _ = report.send(worker::run(context));
     })?;
-    Ok(async move { ended.await.unwrap_or_else(|_| Err(io::Error::other("its thread panicked"))) })
+    Ok(async move { ended.await.unwrap_or_else(|_| Err(io::Error::other("its thread ended"))) })
 }
 
 // === impl Listeners ===
@@ -243,9 +254,11 @@ impl Listeners {
                 .collect::<anyhow::Result<_>>()?,
             probe: opened("probe", ports.probe, socket::listen_everywhere)?,
             metrics: opened("metrics", ports.metrics, socket::listen_everywhere)?,
-            admin: opened("admin", ports.admin, |port| {
-                socket::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-            })?,
+            admin: {
+                let path = config.files.admin_socket();
+                socket::listen_privately(&path)
+                    .with_context(|| format!("cannot listen on the admin socket {}", path.display()))?
+            },
         })
     }
 
@@ -257,7 +270,6 @@ impl Listeners {
             inbound: inbound.local_addr()?,
             probe: self.probe.local_addr()?,
             metrics: self.metrics.local_addr()?,
-            admin: self.admin.local_addr()?,
         })
     }
 }

@@ -19,6 +19,10 @@ Commands:
           Running it again changes nothing.
   ready   Says whether the proxy in this pod is ready and, if not, what it waits for. Exits 0 when ready.
   drain   Asks the proxy in this pod to end its connections gracefully, and waits until it has. The preStop hook.
+  show WHAT       Prints what the proxy knows: config, balancers or loglevel.
+  loglevel LEVEL  Changes what it logs, such as info or info,weft_proxy::outbound=debug.
+
+ready, drain, show and loglevel are for the proxy's own container: the socket they ask is its alone.
 
 Options of init:
   --outbound-port PORT          Where connections that the pod opens are sent        [default: 15101]
@@ -33,6 +37,7 @@ Options of init:
 Examples:
   weft-proxy init --skip-inbound-ports 9090
   kubectl exec POD -c weft-proxy -- weft-proxy ready
+  kubectl exec POD -c weft-proxy -- weft-proxy show config
 ";
 
 /// What to do.
@@ -44,15 +49,27 @@ pub enum Command {
     Init(Options),
     Ready,
     Drain,
+    Show(Shown),
+    LogLevel(String),
+}
+
+/// What can be shown of a running proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Config,
+    Balancers,
+    LogLevel,
 }
 
 /// A command line nobody can follow.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    #[error("say what to do: run, init, ready or drain")]
+    #[error("say what to do: run, init, ready, drain, show or loglevel")]
     NoCommand,
-    #[error("`{0}` is no command: expected run, init, ready or drain")]
+    #[error("`{0}` is no command: expected run, init, ready, drain, show or loglevel")]
     UnknownCommand(String),
+    #[error("`{0}` cannot be shown: expected config, balancers or loglevel")]
+    UnknownShown(String),
     #[error(transparent)]
     Arguments(#[from] lexopt::Error),
 }
@@ -78,6 +95,8 @@ impl Command {
             "run" => without_options(parser, Self::Run),
             "ready" => without_options(parser, Self::Ready),
             "drain" => without_options(parser, Self::Drain),
+            "show" => with_argument(parser, |what| Ok(Self::Show(what.parse()?))),
+            "loglevel" => with_argument(parser, |filter| Ok(Self::LogLevel(filter))),
             "help" => Ok(Self::Help),
             _ => Err(UsageError::UnknownCommand(command)),
         }
@@ -89,6 +108,46 @@ fn without_options(mut parser: lexopt::Parser, command: Command) -> Result<Comma
         None => Ok(command),
         Some(Short('h') | Long("help")) => Ok(Command::Help),
         Some(other) => Err(other.unexpected().into()),
+    }
+}
+
+/// A command that takes one argument.
+fn with_argument(
+    mut parser: lexopt::Parser,
+    command: impl FnOnce(String) -> Result<Command, UsageError>,
+) -> Result<Command, UsageError> {
+    let argument = match parser.next()? {
+        Some(Short('h') | Long("help")) => return Ok(Command::Help),
+        Some(Value(argument)) => argument.string()?,
+        Some(other) => return Err(other.unexpected().into()),
+        None => String::new(),
+    };
+    without_options(parser, command(argument)?)
+}
+
+// === impl Shown ===
+
+impl Shown {
+    /// Where the admin socket has it.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Config => "/config",
+            Self::Balancers => "/balancers",
+            Self::LogLevel => "/loglevel",
+        }
+    }
+}
+
+impl FromStr for Shown {
+    type Err = UsageError;
+
+    fn from_str(what: &str) -> Result<Self, UsageError> {
+        match what {
+            "config" => Ok(Self::Config),
+            "balancers" => Ok(Self::Balancers),
+            "loglevel" => Ok(Self::LogLevel),
+            _ => Err(UsageError::UnknownShown(what.to_owned())),
+        }
     }
 }
 
@@ -143,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named() {
-        assert_eq!(parse(&[]).unwrap_err(), "say what to do: run, init, ready or drain");
+        assert_eq!(parse(&[]).unwrap_err(), "say what to do: run, init, ready, drain, show or loglevel");
         assert!(parse(&["start"]).unwrap_err().contains("`start` is no command"));
         assert!(parse(&["run", "--port", "1"]).unwrap_err().contains("--port"));
         let error = parse(&["init", "--skip-inbound-ports", "http"]).unwrap_err();
@@ -151,8 +210,16 @@ mod tests {
     }
 
     #[test]
+    fn a_running_proxy_is_shown_and_told_what_to_log() {
+        assert_eq!(parse(&["show", "config"]), Ok(Command::Show(Shown::Config)));
+        assert_eq!(parse(&["loglevel", "info,h2=debug"]), Ok(Command::LogLevel("info,h2=debug".to_owned())));
+        assert!(parse(&["show"]).unwrap_err().contains("expected config, balancers or loglevel"));
+        assert!(parse(&["show", "config", "more"]).is_err());
+    }
+
+    #[test]
     fn help_teaches_every_command() {
-        for command in ["run", "init", "ready", "drain"] {
+        for command in ["run", "init", "ready", "drain", "show", "loglevel"] {
             assert!(HELP.contains(&format!("\n  {command} ")), "{command}");
             assert_eq!(parse(&[command, "--help"]), Ok(Command::Help));
         }

@@ -61,8 +61,6 @@ pub struct Ports {
     pub probe: u16,
     /// Metrics and readiness.
     pub metrics: u16,
-    /// Loopback administration.
-    pub admin: u16,
 }
 
 /// Mounted files. Fixed in a pod; elsewhere in tests.
@@ -233,8 +231,14 @@ impl Default for Ports {
             inbound: names::INBOUND_PORT,
             probe: names::PROBE_PORT,
             metrics: names::METRICS_PORT,
-            admin: names::ADMIN_PORT,
         }
+    }
+}
+
+impl Files {
+    /// The socket of the admin server.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.state.join(names::ADMIN_SOCKET)
     }
 }
 

@@ -1,23 +1,32 @@
 //! The data plane of Weft: a proxy beside every workload. `app` is the composition root; start reading there.
 
+pub mod access;
 pub mod admin;
 pub mod app;
 pub mod backoff;
+pub mod capacity;
 pub mod config;
 pub mod detect;
 pub mod drain;
 pub mod error;
 pub mod files;
+pub mod held;
 pub mod http;
 pub mod identity;
 pub mod inbound;
 pub mod init;
+pub mod jwt;
+pub mod lines;
 pub mod log;
 pub mod memory;
 pub mod names;
 pub mod outbound;
+pub mod panic;
+mod places;
 pub mod probe;
+pub mod rate_limit;
 pub mod readiness;
+pub mod request;
 pub mod rpc;
 pub mod socket;
 pub mod state;

@@ -2,11 +2,14 @@
 
 mod command;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use command::Command;
-use weft_proxy::{admin, app, config::Config, init, log, names};
+use weft_proxy::admin::client::{self, Answer, Question};
+use weft_proxy::{app, config::Config, init, log, names, panic};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -20,7 +23,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 pub static MALLOC_CONF: &[u8; 105] = b"narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,thp:never,\
     background_thread:true,max_background_threads:1\0";
 
+/// How long the last lines of the log may take, when nobody reads them.
+const FLUSH_LIMIT: Duration = Duration::from_millis(500);
+
 fn main() -> ExitCode {
+    panic::ends_the_process();
     let outcome = match Command::from_args() {
         Ok(command) => execute(command),
         Err(error) => {
@@ -42,6 +49,12 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run => run()?,
         Command::Ready => return Ok(ready()),
         Command::Drain => return Ok(drain()),
+        Command::Show(what) => {
+            return admin(Question { method: "GET", path: what.path(), body: "" });
+        }
+        Command::LogLevel(filter) => {
+            return admin(Question { method: "PUT", path: "/loglevel", body: &filter });
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -54,11 +67,15 @@ fn run() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?
-        .block_on(app::run(config, log))
+        .block_on(async {
+            let ended = app::run(config, log.clone()).await;
+            log.flush(FLUSH_LIMIT).await;
+            ended
+        })
 }
 
 fn ready() -> ExitCode {
-    match admin::client::get(names::METRICS_PORT, "/ready") {
+    match client::get(names::METRICS_PORT, "/ready") {
         Ok(answer) => {
             println!("{}", answer.body.trim_end());
             ExitCode::from(u8::from(!answer.is_success()))
@@ -70,14 +87,30 @@ fn ready() -> ExitCode {
     }
 }
 
+/// Prints what the proxy knows, or carries out a command. Fails where there is no proxy.
+fn admin(question: Question<'_>) -> anyhow::Result<ExitCode> {
+    let answer = ask(question).context("the proxy in this container does not answer on its admin socket")?;
+    println!("{}", answer.body.trim_end());
+    Ok(ExitCode::from(u8::from(!answer.is_success())))
+}
+
+fn ask(question: Question<'_>) -> std::io::Result<Answer> {
+    client::ask(&Path::new(names::STATE_DIR).join(names::ADMIN_SOCKET), question)
+}
+
+/// Without a proxy there is no socket, or nobody listens on one that was left.
+fn is_not_running(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::NotFound)
+}
+
 /// A preStop hook that fails makes an event that alarms people, so a proxy that is gone already is no failure.
 fn drain() -> ExitCode {
-    match admin::client::post(names::ADMIN_PORT, "/drain") {
+    match ask(Question { method: "POST", path: "/drain", body: "" }) {
         Ok(answer) => {
             println!("{}", answer.body.trim_end());
             ExitCode::from(u8::from(!answer.is_success()))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+        Err(error) if is_not_running(&error) => {
             println!("nothing to drain: no proxy is running here");
             ExitCode::SUCCESS
         }

@@ -8,8 +8,6 @@ pub const INBOUND_PORT: u16 = 15106;
 pub const PROBE_PORT: u16 = 15120;
 /// Prometheus metrics and readiness, on all interfaces.
 pub const METRICS_PORT: u16 = 15121;
-/// Drain, config dump and log level, on loopback only.
-pub const ADMIN_PORT: u16 = 15190;
 /// The user the proxy runs as; traffic of this user is not captured.
 pub const PROXY_UID: u32 = 2112;
 
@@ -47,3 +45,5 @@ pub const TOKEN_PATH: &str = "/var/run/weft/token/token";
 pub const TRUST_BUNDLE_PATH: &str = "/var/run/weft/trust/bundle.pem";
 /// Memory-backed directory for key, chain and last good configuration.
 pub const STATE_DIR: &str = "/var/run/weft/state";
+/// In that directory: the socket for drain, config dump and log level.
+pub const ADMIN_SOCKET: &str = "admin.sock";

@@ -27,7 +27,8 @@ pub use http_get::{Header, HttpGetProbe};
 
 const PREFIX: &str = "/probe/";
 
-/// The application's probes by `<container>/<liveness|readiness|startup>`, as `WEFT_PROBES` holds them.
+/// The application's probes by `<container>/<liveness|readiness|startup>`, and its lifecycle hooks over HTTP by
+/// `<container>/<postStart|preStop>/<something that nobody can guess>`, as `WEFT_PROBES` holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Probes(HashMap<String, Probe>);
@@ -121,8 +122,22 @@ impl Probes {
     }
 }
 
+/// Whether the name is that of a lifecycle hook: the kubelet asks once, and does not look at the status.
+fn is_hook(name: &str) -> bool {
+    matches!(name.split('/').nth(1), Some("postStart" | "preStop"))
+}
+
 fn one_second() -> u32 {
     1
+}
+
+// === impl ProbeFailure ===
+
+impl ProbeFailure {
+    /// Whether the application said nothing at all.
+    fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Broken { .. } | Self::TimedOut(_))
+    }
 }
 
 // === impl Prober ===
@@ -153,6 +168,10 @@ impl Prober {
             Ok(note) => text(StatusCode::OK, note),
             Err(failure) => {
                 tracing::debug!(probe = name, %failure, "a probe failed");
+                // The kubelet takes any answer to a hook for success; without the mesh this one would have had none.
+                if is_hook(name) && failure.is_unanswered() {
+                    return server::hang_up();
+                }
                 text(StatusCode::SERVICE_UNAVAILABLE, failure.to_string())
             }
         }

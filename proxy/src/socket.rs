@@ -7,8 +7,12 @@
 //! with an ordinary socket ([`connect_application`]); they are never captured, so there is no loop, and the
 //! application sees the pod's own address as its client rather than a loopback address it might trust.
 
+use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdTcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener as StdTcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -63,9 +67,20 @@ pub fn tune(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Ends the connection when bytes stay unacknowledged this long. Linux counts a receiver that keeps its window
-/// closed too, so this suits pooled HTTP connections and not opaque streams, whose reader may pause for hours.
+/// closed too, so this suits HTTP/2, whose reader always reads, and nothing whose reader may pause for hours.
 pub fn set_user_timeout(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
     SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
+}
+
+/// Ends both directions, whoever still waits for one of them.
+pub fn shut(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).shutdown(Shutdown::Both)
+}
+
+/// Has the kernel reset the connection when it is closed, by whatever, instead of ending it as if all had been said; `false`
+/// takes that back.
+pub fn reset_on_close(stream: &TcpStream, resets: bool) -> io::Result<()> {
+    SockRef::from(stream).set_linger(resets.then_some(Duration::ZERO))
 }
 
 /// Listens on every address of the pod, IPv4 and IPv6 with one socket where the kernel has both.
@@ -88,6 +103,19 @@ pub fn listen_loopback(port: u16) -> io::Result<Vec<StdTcpListener>> {
         Err(error) => return Err(error),
     }
     Ok(listeners)
+}
+
+/// Listens on a socket in the file system that only the user of this process may open. One that an earlier process left there is
+/// replaced. Non-blocking, as [`listen_everywhere`] is.
+pub fn listen_privately(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// Listens on one address. See [`listen_everywhere`] for what holds for the listener.
@@ -127,6 +155,14 @@ pub async fn connect_peer(address: SocketAddr, own: &[IpAddr]) -> io::Result<Tcp
     Ok(stream)
 }
 
+/// Whether this machine, or the pod's part of it, has the address: only then can a socket be bound to it.
+pub fn is_local(ip: IpAddr) -> bool {
+    let address = SocketAddr::new(ip, 0);
+    let bound = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
+        .and_then(|socket| socket.bind(&address.into()));
+    !ip.is_unspecified() && !ip.is_multicast() && bound.is_ok()
+}
+
 fn is_untracked(error: &io::Error) -> bool {
     const ENOENT: i32 = 2;
     const ENOPROTOOPT: i32 = 92;
@@ -160,6 +196,32 @@ mod tests {
             let expected = SocketAddr::new(from.parse::<SocketAddr>().unwrap().ip(), port);
             assert_eq!(original_destination(&server).unwrap(), expected);
             assert_eq!(peer_address(&server).unwrap(), client.local_addr().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_private_socket_is_its_user_s_alone_and_takes_the_place_of_one_that_was_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("admin.sock");
+        drop(listen_privately(&path).unwrap());
+        let _again = listen_privately(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+        assert!(listen_privately(&dir.path().join("missing/admin.sock")).is_err());
+    }
+
+    #[test]
+    fn an_address_is_local_or_not() {
+        for (ip, local) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("192.0.2.1", false),
+            ("2001:db8::1", false),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("224.0.0.1", false),
+        ] {
+            assert_eq!(is_local(ip.parse().unwrap()), local, "{ip}");
         }
     }
 

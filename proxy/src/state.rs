@@ -16,9 +16,9 @@ pub use action::{
 };
 pub use cors::{Cors, Listed, Origins};
 pub use destination::{
-    Algorithm, Backend, BudgetLimits, Caller, Destination, Endpoint, HashInput, HeaderMatch, LoadBalancer,
-    Match, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Session, SessionCarrier, Target,
-    TargetKind, Timeouts, ValueCondition, WeightedBackend, ZonePolicy,
+    Algorithm, Backend, BudgetLimits, Caller, CookiePath, Destination, Endpoint, HashInput, HeaderMatch,
+    LoadBalancer, Match, NodePolicy, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Session,
+    SessionCarrier, SessionKey, Target, TargetKind, Timeouts, ValueCondition, WeightedBackend, ZonePolicy,
 };
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub use mirror::{Compared, Mirror};
@@ -27,4 +27,4 @@ pub use resilience::{
 };
 pub use subscription::Subscription;
 pub(crate) use table::{Changes, SharedTable};
-pub use workload::{InboundPort, MtlsMode, OutboundPolicy, Workload};
+pub use workload::{InboundPort, MtlsMode, OutboundPolicy, Reading, Workload};

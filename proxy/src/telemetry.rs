@@ -3,14 +3,22 @@
 mod about;
 mod access_log;
 mod connection;
+mod family;
+mod labels;
 mod metrics;
 mod mirror;
+mod plain;
+mod rate_limit;
 mod request;
+mod subjects;
 mod timestamp;
 
 pub use about::About;
 pub use access_log::AccessLog;
 pub use connection::OpenConnection;
-pub use metrics::{ConnectionLabels, Direction, Metrics, RequestLabels, Tls};
+pub use labels::{AccessLabels, ConnectionLabels, Direction, RequestLabels, Tls};
+pub use metrics::Metrics;
 pub use mirror::{MirrorLabels, MirrorSeries};
+pub use rate_limit::RateLimitSeries;
 pub use request::{Record, Series};
+pub use subjects::{HeldSeries, Subject};

@@ -5,11 +5,17 @@ mod ca;
 mod control_plane;
 mod destination;
 mod http2;
+mod signer;
+#[cfg(test)]
+mod worker;
 
 pub use ca::{TestCa, hour_around_now};
 pub use control_plane::ControlPlane;
 pub use destination::a_destination;
 pub use http2::frame;
+pub use signer::{Signer, base64url};
+#[cfg(test)]
+pub(crate) use worker::a_worker;
 
 /// Polls `check` until it gives a value, for at most ten seconds of real time.
 pub async fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {

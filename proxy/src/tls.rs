@@ -3,13 +3,15 @@
 mod client;
 pub(crate) mod config;
 pub mod hello;
+mod proof;
 mod server;
 mod verified;
 mod verify;
 
 pub(crate) use client::NO_HOST;
-pub use client::{Client, ClientStream};
+pub use client::{Agreed, Client, ClientStream};
 pub use config::provider;
+pub use proof::Proof;
 pub use server::{Peer, Server, ServerStream};
 pub use verify::Trust;
 pub(crate) use verify::peer_identity;

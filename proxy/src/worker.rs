@@ -1,31 +1,41 @@
 //! A worker: one thread with its own runtime, listeners, pools and balancer state. Nothing on the path of a request
-//! is shared between workers but metric handles and immutable snapshots.
+//! is shared between workers but metric handles, immutable snapshots, and to which endpoints the pod keeps ([`affinities`]).
 
+pub(crate) mod affinities;
+pub(crate) mod entrance;
+pub(crate) mod ground;
 mod listeners;
+pub(crate) mod residents;
+mod turns;
 mod view;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::capacity::Share;
 use crate::drain::Drain;
-use crate::http::Upstreams;
+use crate::held;
+use crate::http::count_unread;
 use crate::inbound::Inbound;
+use crate::jwt::TokenCache;
 use crate::outbound::Outbound;
-use crate::socket;
-use crate::state::{Mesh, OutboundPolicy, Workload};
-use crate::telemetry::Metrics;
+use crate::state::Mesh;
+use crate::telemetry::{Direction, Metrics};
 use crate::tls;
 
+pub use affinities::Affinities;
+pub use ground::OriginalDst;
 pub use listeners::Listeners;
 pub use view::{Questions, Views};
+
+use entrance::Entrance;
+use ground::{OwnPodView, Worker};
 
 /// How often idle connections and unused state are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -51,36 +61,17 @@ pub struct WorkerContext {
     pub tls_server: tls::Server,
     /// Says when to ask connections to end.
     pub drain: Drain,
+    /// What it may hold.
+    pub share: Share,
     /// What is counted.
     pub metrics: Metrics,
+    /// Which endpoints the pod keeps to; all workers share it.
+    pub affinities: Affinities,
     /// Who wants to know what this worker sees.
     pub questions: Questions,
 }
 
-/// How to learn where an accepted connection was going.
-#[derive(Clone, Copy, Debug)]
-pub enum OriginalDst {
-    /// From the redirect that captured it.
-    Socket,
-    /// Always here; for running without capture rules, as tests do.
-    Fixed(SocketAddr),
-}
-
-/// What both halves of a worker use.
-#[derive(Debug)]
-pub(crate) struct Worker {
-    pub mesh: Mesh,
-    pub workload: watch::Receiver<Arc<Workload>>,
-    pub tls_server: tls::Server,
-    pub drain: Drain,
-    pub metrics: Metrics,
-    tls_client: tls::Client,
-    own_ips: Arc<[IpAddr]>,
-    original_dst: OriginalDst,
-    own_ports: Vec<u16>,
-}
-
-/// Runs a worker on the calling thread until a listener fails.
+/// Runs a worker on the calling thread for the life of the process; fails only where it cannot start.
 pub fn run(context: WorkerContext) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(serve(context))
@@ -88,20 +79,24 @@ pub fn run(context: WorkerContext) -> io::Result<()> {
 
 async fn serve(context: WorkerContext) -> io::Result<()> {
     let index = context.index;
+    held::allow(context.share.bytes);
     let own_ports = [context.inbound.ports()?, context.outbound.ports()?].concat();
     let worker = Rc::new(Worker {
-        workload: context.mesh.workload(),
+        own_pod: OwnPodView::new(context.mesh.workload()),
         mesh: context.mesh,
         tls_server: context.tls_server,
         tls_client: context.tls_client,
         drain: context.drain,
         metrics: context.metrics,
         own_ips: context.own_ips,
+        affinities: context.affinities,
+        tokens: TokenCache::default(),
         original_dst: context.original_dst,
         own_ports,
+        entrance: Entrance::new(context.share),
     });
     let outbound = Rc::new(Outbound::new(worker.clone()));
-    let inbound = Rc::new(Inbound::new(worker));
+    let inbound = Rc::new(Inbound::new(worker.clone()));
     context.outbound.serve({
         let outbound = outbound.clone();
         move |tcp| outbound.clone().connection(tcp)
@@ -118,6 +113,7 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
             () = tokio::time::sleep_until(swept + SWEEP_INTERVAL) => {
                 outbound.sweep(swept.elapsed());
                 inbound.sweep();
+                look_after(&worker);
                 swept = Instant::now();
             }
             Some(reply) = questions.recv() => {
@@ -128,37 +124,15 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
     }
 }
 
-// === impl Worker ===
-
-impl Worker {
-    /// Where `tcp` was going. Refuses what would come back to this very proxy: without the refusal, a connection to
-    /// a listener of its own would be dialled again and again until the sockets run out.
-    pub fn original_destination(&self, tcp: &TcpStream) -> io::Result<SocketAddr> {
-        let original = match self.original_dst {
-            OriginalDst::Fixed(addr) => return Ok(addr),
-            OriginalDst::Socket => socket::original_destination(tcp)?,
-        };
-        let own = original.ip().is_loopback() || self.own_ips.contains(&original.ip());
-        if own && self.own_ports.contains(&original.port()) {
-            return Err(io::Error::other(format!("{original} is this proxy itself")));
-        }
-        Ok(original)
+/// Keeps what this worker holds within bounds, and has told what it took.
+fn look_after(worker: &Worker) {
+    count_unread();
+    held::set_level(worker.entrance.residents.level());
+    let asked = worker.entrance.residents.look();
+    for (direction, count) in [(Direction::Inbound, asked.inbound), (Direction::Outbound, asked.outbound)] {
+        worker.metrics.errors(direction, "idle-shed", count);
     }
-
-    /// What becomes of destinations the mesh does not know.
-    pub fn outbound_policy(&self) -> OutboundPolicy {
-        self.workload.borrow().outbound_policy
-    }
-
-    /// Addresses of this pod.
-    pub fn own_ips(&self) -> &[IpAddr] {
-        &self.own_ips
-    }
-
-    /// A set of upstreams of its own.
-    pub fn upstreams(&self) -> Upstreams {
-        Upstreams::new(self.tls_client.clone(), self.own_ips.clone())
-    }
+    worker.metrics.errors(Direction::Inbound, "held-too-much", held::take_given_up());
 }
 
 #[cfg(test)]

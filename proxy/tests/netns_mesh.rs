@@ -311,3 +311,34 @@ fn wait_here(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await }).expect("the signal comes");
 }
+
+/// A neighbour on the same link can write any address on a frame, and the rules of capture take whatever reaches the pod.
+#[test]
+fn the_receiving_half_dials_nobody_but_its_own_pod() {
+    let mesh = Mesh::new();
+    let (neighbour, victim, third) = (mesh.stranger(), mesh.member("reviews"), mesh.stranger());
+    let _target = application(&third, 5432);
+    let _own = application(&victim.pod, 8080);
+    let ([victim4, victim6], [third4, third6]) = (victim.pod.ips(), third.ips());
+    neighbour.shell(&format!("ip route add {third4} via {victim4}; ip -6 route add {third6} via {victim6}"));
+    for ip in third.ips() {
+        let answer = call(&neighbour, APPLICATION, SocketAddr::new(ip, 5432));
+        assert!(answer.as_ref().map_or(true, String::is_empty), "relayed to somebody else: {answer:?}");
+    }
+    let refused = |reason: &str, count: usize| {
+        let line = format!(r#"weft_errors_total{{direction="inbound",reason="{reason}"}} {count}"#);
+        assert!(victim.metrics().contains(&line), "no {line} in\n{}", victim.metrics());
+    };
+    refused("not-this-pod", 2);
+    // An address of a second network, which the proxy was not told of.
+    victim.pod.shell("ip addr add 10.200.0.9/32 dev lo");
+    neighbour.shell(&format!("ip route add 10.200.0.9 via {victim4}"));
+    let second: IpAddr = "10.200.0.9".parse().unwrap();
+    for ip in victim.pod.ips().into_iter().chain([second]) {
+        let address = SocketAddr::new(ip, 8080);
+        assert_eq!(call(&neighbour, APPLICATION, address).unwrap(), format!("application {address}"));
+    }
+    let itself = call(&neighbour, APPLICATION, SocketAddr::new(second, 15106));
+    assert!(itself.as_ref().map_or(true, String::is_empty), "{itself:?}");
+    refused("not-captured", 1);
+}

@@ -151,8 +151,10 @@ test('every value of the chart is in its schema, with a description', () => {
     readFileSync(new URL(`../../charts/weft/${file}`, import.meta.url), 'utf8');
   const values = parse(read('values.yaml')) as Record<string, unknown>;
   const { properties } = JSON.parse(read('values.schema.json')) as {
-    properties: Record<string, { description?: string }>;
+    properties: Record<string, { description?: string; minimum?: number }>;
   };
+  // With no replica, no pod of a meshed namespace could be created.
+  expect(properties['replicas']?.minimum).toBe(1);
   expect(Object.keys(properties).filter((name) => name !== 'global')).toEqual(Object.keys(values));
   for (const [name, { description }] of Object.entries(properties))
     expect([name, description]).not.toContain(undefined);
@@ -173,4 +175,17 @@ test('the keys of the mesh may be read where they are used, and the cluster othe
   ]);
   const unnamed = rulesOf('ClusterRole').filter(({ resourceNames }) => resourceNames === undefined);
   expect(unnamed.flatMap(({ verbs }) => verbs)).not.toContain('get');
+});
+
+test('a network policy opens the ports of the control plane and no others, certificates and config to pods only', () => {
+  const { spec } = only('NetworkPolicy') as Manifest & {
+    spec: { ingress: { ports: { port: string }[]; from?: object[] }[]; policyTypes: string[] };
+  };
+  const open = spec.ingress.map(({ ports, from }) => [ports.map(({ port }) => port), from]);
+  expect(spec.policyTypes).toEqual(['Ingress']);
+  expect(open).toEqual([
+    [['webhook'], undefined],
+    [['csr', 'config'], [{ namespaceSelector: {} }]],
+    [['health'], undefined],
+  ]);
 });

@@ -1,4 +1,7 @@
 /** The webhook: decides which pods get a proxy, and gives it to them. It reads no cluster and writes none. */
+export { bundledWebhookThread } from './thread/code.js';
+export { startWebhookThread, type NamespaceSource, type WebhookThread } from './thread/webhook-thread.js';
+export { reviewMetrics } from './review-metrics.js';
 export {
   startWebhook,
   type CertificateSource,
@@ -6,4 +9,11 @@ export {
   type ServingCertificate,
   type WebhookOptions,
 } from './server.js';
-export type { InjectionSettings, NamespaceLookup, ProxyResources } from './inject/index.js';
+export {
+  injectionHandler,
+  type InjectionSettings,
+  type Namespace,
+  type NamespaceLookup,
+  type ProxyResources,
+} from './inject/index.js';
+export type { Outcome } from './review.js';

@@ -20,7 +20,12 @@ export type Operation =
 /** What a handler decided. */
 export type Outcome =
   | { readonly kind: 'allowed' }
-  | { readonly kind: 'patched'; readonly operations: readonly Operation[] }
+  | {
+      readonly kind: 'patched';
+      readonly operations: readonly Operation[];
+      /** What whoever creates the object should know, a sentence each. */
+      readonly warnings: readonly string[];
+    }
   | { readonly kind: 'denied'; readonly message: string }
   | { readonly kind: 'errored'; readonly status: number; readonly message: string };
 
@@ -33,8 +38,8 @@ export function allowed(): Outcome {
 }
 
 /** The object passes, changed by these operations; none means unchanged. */
-export function patched(operations: readonly Operation[]): Outcome {
-  return operations.length === 0 ? allowed() : { kind: 'patched', operations };
+export function patched(operations: readonly Operation[], warnings: readonly string[] = []): Outcome {
+  return operations.length === 0 ? allowed() : { kind: 'patched', operations, warnings };
 }
 
 /** The object is refused; the message tells its author what was wrong and what to do. */
@@ -58,6 +63,7 @@ export interface AdmissionReview {
     readonly patchType?: 'JSONPatch';
     /** Base64 of the JSON Patch. */
     readonly patch?: string;
+    readonly warnings?: readonly string[];
   };
 }
 
@@ -123,6 +129,10 @@ async function outcomeOf(request: AdmissionRequest, handler: Handler, deadlineMs
   }
 }
 
+/** The API server cuts a warning at 256 characters, and all warnings of a request at 4 KB. */
+const MAX_WARNING = 256;
+const MAX_WARNINGS = 8;
+
 function answer(uid: string, outcome: Outcome): Answer {
   const response = { uid, ...responseOf(outcome) };
   return { outcome, review: { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response } };
@@ -134,7 +144,13 @@ function responseOf(outcome: Outcome): Omit<AdmissionReview['response'], 'uid'> 
       return { allowed: true };
     case 'patched': {
       const patch = Buffer.from(JSON.stringify(outcome.operations)).toString('base64');
-      return { allowed: true, patchType: 'JSONPatch', patch };
+      const warnings = outcome.warnings.slice(0, MAX_WARNINGS).map((text) => text.slice(0, MAX_WARNING));
+      return {
+        allowed: true,
+        patchType: 'JSONPatch',
+        patch,
+        ...(warnings.length === 0 ? {} : { warnings }),
+      };
     }
     case 'denied':
       return { allowed: false, status: { code: 403, message: outcome.message } };

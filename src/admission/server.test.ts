@@ -1,10 +1,12 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 import { connect, type PeerCertificate } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import * as x509 from '@peculiar/x509';
 import { Metrics, createLogger } from '../base/index.js';
+import { reviewMetrics } from './review-metrics.js';
 import { aReview, settings } from './inject/fixtures.js';
 import {
   startWebhook,
@@ -74,7 +76,7 @@ beforeEach(async () => {
       settings: () => settings(),
       namespaceOf: () => ({ labels: { 'weft.dev/inject': 'enabled' } }),
       log: createLogger({ level: 'silent' }),
-      metrics,
+      metrics: reviewMetrics(metrics),
       port: 0,
       host: '127.0.0.1',
     },
@@ -142,13 +144,47 @@ test('TLS 1.2 is refused', async () => {
   );
 });
 
-test('a pod of 6 MB is read, and a longer review is refused with a review', async () => {
-  const large = (bytes: number): string =>
-    JSON.stringify(aReview({ ...pod, metadata: { annotations: { big: 'x'.repeat(bytes) } } }));
-  expect((await post(large(6_000_000))).review.response.allowed).toBe(true);
-  const { status, review } = await post(large(7_500_000));
+/** Sends the head of a request and nothing else, and reads the answer. */
+async function announce(length: string | undefined, path = '/inject'): Promise<[number | undefined, string]> {
+  const call = request({
+    host: '127.0.0.1',
+    port: webhook.port,
+    path,
+    method: 'POST',
+    ca: first.certPem,
+    servername: 'weft',
+    agent: false,
+    headers: length === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': length },
+  });
+  call.on('error', () => undefined);
+  call.flushHeaders();
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const chunk of response) text += String(chunk);
+  call.destroy();
+  return [response.statusCode, text];
+}
+
+test('a pod of 3 MB is read', async () => {
+  const body = JSON.stringify(aReview({ ...pod, metadata: { annotations: { big: 'x'.repeat(3_000_000) } } }));
+  expect((await post(body)).review.response.allowed).toBe(true);
+});
+
+test('a review that is too long, or does not say how long it is, is refused with a review before it is sent', async () => {
+  const [status, text] = await announce('4000000');
   expect(status).toBe(413);
-  expect(review.response.allowed).toBe(false);
+  expect((JSON.parse(text) as Reply['review']).response).toMatchObject({ uid: '', allowed: false });
+  expect((await announce(undefined))[0]).toBe(411);
+});
+
+test('an address that sends more than any API server does is told to try again', async () => {
+  const heads = Array.from({ length: 20 }, () => announce('3500000'));
+  expect((await Promise.race(heads))[0]).toBe(429);
+  await Promise.allSettled(heads);
+});
+
+test('a path that serves no review answers without reading what comes', async () => {
+  expect((await announce('3000000', '/'))[0]).toBe(404);
 });
 
 test('what is no JSON is answered with a review that says so', async () => {
@@ -157,6 +193,12 @@ test('what is no JSON is answered with a review that says so', async () => {
   expect(review.response).toMatchObject({ uid: '', allowed: false });
   expect(review.response.status?.message).toMatch(/cannot be read/);
   expect(await metrics.text()).toContain('weft_admission_reviews_total{outcome="errored"} 1');
+});
+
+test('a review that is nested without end is refused before it is parsed', async () => {
+  const { status, review } = await post(`${'['.repeat(500)}${']'.repeat(500)}`);
+  expect(status).toBe(400);
+  expect(review.response.status?.message).toMatch(/nested more than 100 levels deep/);
 });
 
 test('a body of a wrong content type is judged by what it is', async () => {
@@ -192,7 +234,7 @@ test('a port that is taken fails the start, and nothing else of the process', as
     settings: () => settings(),
     namespaceOf: () => undefined,
     log: createLogger({ level: 'silent' }),
-    metrics: new Metrics(),
+    metrics: reviewMetrics(new Metrics()),
     port: webhook.port,
     host: '127.0.0.1',
   };

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 import { analyze } from './analyze.js';
+import { parseManifests } from './manifests.js';
 
 const documents = (text: string): unknown[] =>
   parseAllDocuments(text).map((document) => document.toJS() as unknown);
@@ -65,11 +66,11 @@ test('a version that does not exist is reported', () => {
 test('several mistakes in one object are all reported', () => {
   const found = analyzed(
     policy(
-      '{targetRefs: [{kind: Service, name: A_}], routes: [{split: [{weight: -1}], timeouts: {request: soon}, fault: {}}], rateLimit: [{requests: 1, per: 1s}]}',
+      '{targetRefs: [{kind: Service, name: A_}], routes: [{split: [{weight: -1}], timeouts: {request: soon}, fault: {}}], rateLimit: [{requests: 0, per: 1s}]}',
     ),
   );
   expect(found.map((text) => text.split(':')[0]).sort()).toEqual([
-    'spec.rateLimit',
+    'spec.rateLimit[0].requests',
     'spec.routes[0].fault',
     'spec.routes[0].split[0].weight',
     'spec.routes[0].timeouts.request',
@@ -102,4 +103,58 @@ test.each([
 ])('a broken object of ours is reported and breaks nothing: %j', (rest) => {
   const object = { apiVersion: 'weft.dev/v1alpha1', kind: 'TrafficPolicy', ...(rest as object) };
   expect(analyze([object]).length).toBeGreaterThan(0);
+});
+
+const retrying = (retries: string): string =>
+  policy(`{targetRefs: [{kind: Service, name: a}], routes: [{retries: ${retries}}]}`);
+const readAsKubectl = (text: string) =>
+  analyze(parseManifests(text, 'it')).map(({ path, message, severity }) => [severity, path, message]);
+
+test('the old name of retry conditions works where it is quoted, with a warning', () => {
+  expect(readAsKubectl(retrying('{conditions: [5xx]}'))).toEqual([]);
+  expect(readAsKubectl(retrying('{"on": [5xx]}'))).toEqual([
+    ['warning', 'spec.routes[0].retries.on', 'is deprecated; rename it to conditions'],
+  ]);
+  expect(readAsKubectl(retrying('{"on": [5xx], conditions: [reset]}'))).toContainEqual([
+    'error',
+    'spec.routes[0].retries.on',
+    'is the old name of conditions; give conditions alone',
+  ]);
+});
+
+test('a bare word that YAML 1.1 reads as true is reported as kubectl would refuse it', () => {
+  expect(readAsKubectl(retrying('{on: [5xx]}'))).toEqual([
+    [
+      'error',
+      'spec.routes[0].retries.true',
+      expect.stringContaining('kubectl and Helm read YAML 1.1, where words such as on and off are true'),
+    ],
+  ]);
+});
+
+const workload = (kind: string, own: string, template: string): string => `
+apiVersion: apps/v1
+kind: ${kind}
+metadata: {name: web, namespace: shop${own}}
+spec: {template: {metadata: {${template}}}}
+`;
+
+test('labels and annotations of ours on workloads, pods and namespaces are read', () => {
+  const found = (text: string) =>
+    readAsKubectl(text).map(([severity, path, message]) => `${severity} ${path}: ${message}`);
+  expect(found(workload('Deployment', '', "annotations: {weft.dev/opaque-ports: '80'}"))).toEqual([]);
+  expect(found(workload('StatefulSet', '', "annotations: {weft.dev/opaque-port: '80'}"))).toEqual([
+    'warning spec.template.metadata: unknown annotation weft.dev/opaque-port; did you mean weft.dev/opaque-ports?',
+  ]);
+  expect(found(workload('Deployment', ', labels: {weft.dev/inject: disabled}', ''))).toEqual([
+    'warning metadata: weft.dev/inject has no effect on a Deployment; write it in spec.template.metadata, from where its pods have it',
+  ]);
+  expect(
+    found('apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {weft.dev/inject: enabled}}'),
+  ).toEqual([
+    'warning metadata: weft.dev/inject has no effect as an annotation; write it as a label: weft.dev/inject=enabled',
+  ]);
+  expect(found('apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {weft.dev/whatever: x}}')).toEqual(
+    [],
+  );
 });

@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import { names } from '../base/index.js';
+import { markProblems } from './marks.js';
 import { nearest } from './nearest.js';
 import { pathText } from './path-text.js';
 import type { Kind } from './schema/kind.js';
 import { type StructuralSchema, schemaAt, toStructural } from './schema/structural.js';
 import { KINDS } from './v1alpha1/kinds.js';
+import { findDeprecated } from './v1alpha1/deprecated.js';
 import { findUnsupported } from './v1alpha1/not-supported.js';
 
 /** Something wrong with an object that a user typed. */
@@ -17,31 +19,35 @@ export interface Finding {
   readonly path: string;
   /** What is wrong and what to do. */
   readonly message: string;
+  /** `error`: it is refused, dropped, or has no effect; `warning`: it works, and should be written otherwise. */
+  readonly severity: 'error' | 'warning';
 }
 
 /**
- * What the API server would refuse or prune, and what does not work yet. Documents of other API groups are none of
- * our business; empty ones, which YAML streams often end in, neither.
+ * What the API server would refuse or prune, and what does not work yet. Of other API groups only the labels and
+ * annotations that are ours are looked at; empty documents, which YAML streams often end in, are passed over.
  */
 export function analyze(documents: readonly unknown[]): readonly Finding[] {
   return documents.flatMap((document, index) =>
     objectsIn(document).flatMap((object) => {
       const head = envelope.safeParse(object);
-      if (!head.success || !isOurs(head.data.apiVersion)) return [];
-      return findingsOf(head.data, object).map((found) => ({
-        document: index,
-        object: title(head.data),
-        ...found,
-      }));
+      if (!head.success) return [];
+      const found = isOurs(head.data.apiVersion) ? findingsOf(head.data, object) : foreignFindings(object);
+      return found.map((one) => ({ document: index, object: title(head.data), ...one }));
     }),
   );
 }
 
+/** Of objects of others we read what is addressed to us. */
+function foreignFindings(object: unknown): readonly Found[] {
+  return markProblems(object).map((found) => ({ ...found, severity: 'warning' }));
+}
+
 /** A finding in one object. */
-export type Found = Pick<Finding, 'path' | 'message'>;
+export type Violation = Pick<Finding, 'path' | 'message'>;
 
 /** What is wrong with an object of a kind by its schema: unknown fields, wrong types, values out of bounds, rules. */
-export function violations(kind: Kind, object: unknown): readonly Found[] {
+export function violations(kind: Kind, object: unknown): readonly Violation[] {
   const parsed = kind.schema.safeParse(object);
   const issues = parsed.success ? [] : parsed.error.issues.flatMap((issue) => describe(kind, issue));
   const named = envelope.safeParse(object);
@@ -76,6 +82,8 @@ function title({ kind, metadata: { name, namespace } }: Envelope): string {
   return `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
 }
 
+type Found = Omit<Finding, 'document' | 'object'>;
+
 function findingsOf(head: Envelope, document: unknown): readonly Found[] {
   const kind = KINDS.find((candidate) => candidate.kind === head.kind);
   if (kind === undefined)
@@ -87,13 +95,18 @@ function findingsOf(head: Envelope, document: unknown): readonly Found[] {
           head.kind,
           KINDS.map((k) => k.kind),
         ),
+        severity: 'error',
       },
     ];
-  const unsupported = kind.kind === 'TrafficPolicy' ? findUnsupported(document) : [];
-  return [...violations(kind, document), ...unsupported].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const errors = [...violations(kind, document), ...findUnsupported(kind, document)];
+  const warnings = findDeprecated(kind, document);
+  return [
+    ...errors.map((found) => ({ ...found, severity: 'error' }) as const),
+    ...warnings.map((found) => ({ ...found, severity: 'warning' }) as const),
+  ].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function describe(kind: Kind, issue: z.core.$ZodIssue): readonly Found[] {
+function describe(kind: Kind, issue: z.core.$ZodIssue): readonly Violation[] {
   if (issue.code !== 'unrecognized_keys') return [{ path: pathText(issue.path), message: issue.message }];
   const known = Object.keys(schemaOf(kind, issue.path)?.properties ?? {});
   return issue.keys.map((key) => ({
@@ -112,6 +125,9 @@ function schemaOf(kind: Kind, path: readonly PropertyKey[]): StructuralSchema | 
 }
 
 function unknownName(what: string, typed: string, known: readonly string[]): string {
+  if (typed === 'true' || typed === 'false') {
+    return `unknown ${what} "${typed}"; kubectl and Helm read YAML 1.1, where words such as on and off are ${typed} unless they are quoted; known here: ${known.join(', ')}`;
+  }
   const meant = nearest(typed, known);
   const remedy = meant === undefined ? `known here: ${known.join(', ')}` : `did you mean ${meant}?`;
   return `unknown ${what} "${typed}"; ${remedy}`;

@@ -1,18 +1,24 @@
 /** What a user types: kinds, their schemas and what is wrong with an object of one. */
 
-export type { Kind } from './schema/kind.js';
+export type { Kind, Unsupported } from './schema/kind.js';
 export { durationMs } from './schema/duration.js';
 export { regexProblem } from './schema/regex.js';
 export { isOrigin } from './v1alpha1/cors.js';
 export { headerChangeProblem } from './v1alpha1/header-changes.js';
 export { KINDS } from './v1alpha1/kinds.js';
 export { type TrafficPolicy, trafficPolicy } from './v1alpha1/traffic-policy.js';
+export { type JwtIssuer, jwtIssuer } from './v1alpha1/jwt-issuer.js';
 export { type MeshConfig, meshConfig } from './v1alpha1/mesh-config.js';
-export { UNSUPPORTED, type Unsupported } from './v1alpha1/unsupported.js';
+export { type MeshRole, meshRole } from './v1alpha1/mesh-role.js';
+export { type MeshRoleBinding, meshRoleBinding } from './v1alpha1/mesh-role-binding.js';
+export { type MeshTLSPolicy, meshTlsPolicy } from './v1alpha1/mesh-tls-policy.js';
+export { UNSUPPORTED } from './v1alpha1/unsupported.js';
+export { findDeprecated } from './v1alpha1/deprecated.js';
 export { findUnsupported, type NotSupported } from './v1alpha1/not-supported.js';
 export {
   type BackendRef,
   type BackendTrafficPolicy,
+  type ConnectionRule,
   type CorsFilter,
   type Filter,
   type GrpcMatch,
@@ -30,8 +36,18 @@ export {
   type RequestRedirect,
   type RouteMetadata,
   type SessionPersistence,
+  type XBackendObject,
+  backendTlsPolicy,
   backendTrafficPolicy,
   grpcRoute,
   httpRoute,
+  tcpRoute,
+  tlsRoute,
+  xBackend,
 } from './gateway-api/index.js';
-export { analyze, violations, type Finding, type Found } from './analyze.js';
+export { markProblems, unknownNames, type Marks } from './marks.js';
+export { nearest } from './nearest.js';
+export { AS_KUBECTL, parseManifests } from './manifests.js';
+export { podTemplateOf, type PodTemplate } from './pod-template.js';
+export { analyze, violations, type Finding, type Violation } from './analyze.js';
+export { READER } from './reader.js';

@@ -1,5 +1,8 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
+/** The event loop's lag is measured by a timer, which wakes an idle process so often: 10 ms, the default, cost 0.3 % of a core. */
+const LAG_PRECISION_MS = 50;
+
 /**
  * The process's metrics. Rooms get it passed in and make their metrics once, in their constructor or factory.
  * Labels never hold names of pods, paths or anything else a stranger can invent: they are never forgotten.
@@ -9,7 +12,8 @@ export class Metrics {
 
   /** `processMetrics` adds memory, CPU, event loop lag and garbage collection; off in tests, where it would hold timers. */
   constructor(options: { processMetrics?: boolean } = {}) {
-    if (options.processMetrics === true) collectDefaultMetrics({ register: this.registry });
+    if (options.processMetrics === true)
+      collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: LAG_PRECISION_MS });
   }
 
   counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {

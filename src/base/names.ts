@@ -17,20 +17,23 @@ export const TOKEN_AUDIENCE = 'weft';
 /** Ports of the control plane. */
 export const ControlPlanePort = { webhook: 9443, csr: 15110, config: 15112, health: 9090 } as const;
 
-/** Ports of the proxy; `admin` listens on loopback only. */
+/** Ports of the proxy. */
 export const ProxyPort = {
   outbound: 15101,
   inbound: 15106,
   probe: 15120,
   metrics: 15121,
-  admin: 15190,
 } as const;
 
 /** User and group of the proxy; traffic of this user is not captured, so no other container may use it. */
 export const PROXY_UID = 2112;
 
 /** Labels. Opting in and out is a label because only labels work in a webhook's selectors. */
-export const Label = { inject: 'weft.dev/inject', rev: 'weft.dev/rev' } as const;
+export const Label = {
+  inject: 'weft.dev/inject',
+  rev: 'weft.dev/rev',
+  defaultAccess: 'weft.dev/default-access',
+} as const;
 
 export const Annotation = {
   injection: 'weft.dev/injection',
@@ -51,6 +54,15 @@ export const Annotation = {
 /** Containers and volumes the webhook adds to a pod. */
 export const INIT_CONTAINER = 'weft-init';
 export const PROXY_CONTAINER = 'weft-proxy';
+/** What both of them run. */
+export const PROXY_BINARY = '/usr/local/bin/weft-proxy';
+
+/**
+ * Where the webhook notes in a pod's spec what its annotations said when it was created, because annotations can be changed
+ * later: ports without a proxy as an argument of the init container, ports of bytes as a variable of the proxy.
+ */
+export const SKIP_INBOUND_OPTION = '--skip-inbound-ports';
+export const OPAQUE_PORTS_VARIABLE = 'WEFT_OPAQUE_PORTS';
 
 /** ConfigMap with the trust bundle in every meshed namespace, and its key. */
 export const TRUST_CONFIG_MAP = 'weft-trust';

@@ -2,147 +2,22 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { connectPlain, type KubeClient } from '../kube/index.js';
-import { ApiServer } from '../testing/index.js';
+import { ownKinds } from '../controller/index.js';
 import { analyze } from './analyze.js';
-import { check } from './check.js';
-import { createPage } from './page.js';
+import { ClusterFixture } from './cluster.fixture.js';
+import { demandNamespace, demandRevision } from './control-planes.js';
+import { createPage, printable } from './page.js';
 import { program } from './program.js';
 import { status } from './status.js';
 
-const POLICIES = '/apis/weft.dev/v1alpha1/trafficpolicies';
-const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 const page = createPage({ colours: false });
-const roots = 'the roots';
-let server: ApiServer;
-let client: KubeClient;
+let cluster: ClusterFixture;
 
 beforeEach(async () => {
-  server = await ApiServer.start();
-  client = connectPlain(server.url);
+  cluster = await ClusterFixture.start();
 });
 
-afterEach(async () => {
-  client.close();
-  await server.stop();
-});
-
-function namespace(name: string, labels: Record<string, string> = { 'weft.dev/inject': 'enabled' }): void {
-  server.put('/api/v1/namespaces', { metadata: { name, labels } });
-}
-
-function pod(name: string, proxy: boolean): void {
-  const containers = proxy ? [{ name: 'app' }, { name: 'weft-proxy' }] : [{ name: 'app' }];
-  const condition = { type: 'Ready', status: 'True' };
-  server.put('/api/v1/pods', {
-    metadata: { name, namespace: 'shop' },
-    spec: { containers },
-    status: { phase: 'Running', conditions: [condition] },
-  });
-}
-
-function policy(
-  name: string,
-  conditions: object[],
-  extra: { spec?: object; annotations?: object } = {},
-): void {
-  const spec = extra.spec ?? { targetRefs: [{ kind: 'Service', name: 'reviews' }] };
-  server.put(POLICIES, {
-    metadata: { name, namespace: 'shop', annotations: extra.annotations ?? {} },
-    spec,
-    status: { conditions },
-  });
-}
-
-function install(): void {
-  server.onGet('/apis/weft.dev/v1alpha1', () =>
-    JSON.stringify({ resources: [{ name: 'trafficpolicies' }, { name: 'meshconfigs' }] }),
-  );
-  server.put('/apis/apps/v1/deployments', {
-    metadata: { name: 'weft-default', namespace: 'weft-system' },
-    spec: { replicas: 2 },
-    status: { readyReplicas: 2 },
-  });
-  const caBundle = Buffer.from(roots).toString('base64');
-  server.put(WEBHOOKS, {
-    metadata: { name: 'weft-default' },
-    webhooks: [{ name: 'a', clientConfig: { caBundle } }],
-  });
-  server.put('/api/v1/secrets', {
-    metadata: { name: 'weft-issuer', namespace: 'weft-system' },
-    data: { 'ca.crt': caBundle },
-  });
-  namespace('shop');
-  server.put('/api/v1/configmaps', {
-    metadata: { name: 'weft-trust', namespace: 'shop' },
-    data: { 'bundle.pem': roots },
-  });
-}
-
-const runCheck = () => check({ client, page, revision: 'default', systemNamespace: 'weft-system' });
-
-test('check is content with a whole installation', async () => {
-  install();
-  pod('meshed', true);
-  const { ok, text } = await runCheck();
-  expect(text).not.toMatch(/failed|caution/);
-  expect(ok).toBe(true);
-});
-
-test('check says what is missing on an empty cluster, and what to do', async () => {
-  server.absent.add('/apis/weft.dev/v1alpha1/');
-  const { ok, text } = await runCheck();
-  expect(ok).toBe(false);
-  expect(text).toMatch(/does not know weft.dev\/v1alpha1\n.*install the chart weft-crds/);
-  expect(text).toMatch(/Deployment weft-system\/weft-default is not there\n.*helm install weft/);
-});
-
-test.each<[string, () => void, RegExp]>([
-  [
-    'a foreign caBundle',
-    () =>
-      server.put(WEBHOOKS, {
-        metadata: { name: 'weft-default' },
-        webhooks: [{ name: 'a', clientConfig: { caBundle: 'eA==' } }],
-      }),
-    /caBundle is not our roots in 1 entries/,
-  ],
-  [
-    'a namespace under restricted pod security',
-    () =>
-      namespace('shop', { 'weft.dev/inject': 'enabled', 'pod-security.kubernetes.io/enforce': 'restricted' }),
-    /shop enforces the pod security standard restricted, which refuses the init container/,
-  ],
-  ['a namespace without trust bundle', () => namespace('new'), /namespace new has no ConfigMap weft-trust/],
-  [
-    'no replica',
-    () =>
-      server.put('/apis/apps/v1/deployments', {
-        metadata: { name: 'weft-default', namespace: 'weft-system' },
-        spec: { replicas: 2 },
-      }),
-    /0 of 2 ready/,
-  ],
-])('check fails for %s', async (_what, spoil, message) => {
-  install();
-  spoil();
-  const { ok, text } = await runCheck();
-  expect(text).toMatch(message);
-  expect(ok).toBe(false);
-});
-
-test('check cautions about a pod that is older than the label, and stops at a cluster that does not answer', async () => {
-  install();
-  pod('old', false);
-  expect(await runCheck()).toMatchObject({
-    ok: true,
-    text: expect.stringMatching(/1 pods should have a proxy and have none, such as shop\/old/),
-  });
-  server.failNext(503);
-  const { ok, text } = await runCheck();
-  expect(ok).toBe(false);
-  expect(text.split('\n').filter((line) => /^(ok|failed|caution)/.test(line))).toHaveLength(1);
-});
+afterEach(() => cluster.stop());
 
 const accepted = {
   type: 'Accepted',
@@ -160,23 +35,72 @@ const missing = {
 };
 
 test('status shows conditions with their reasons, and pods by namespace', async () => {
-  namespace('shop');
-  namespace('quiet', {});
-  pod('a', true);
-  pod('b', false);
-  policy('reviews', [accepted, missing]);
-  const text = await status({ client, page, output: 'text', revision: 'default' });
+  cluster.namespace('shop');
+  cluster.namespace('quiet', {});
+  cluster.pod('a', true);
+  cluster.pod('b', false);
+  cluster.policy('reviews', [accepted, missing]);
+  const text = await status({ client: cluster.client, page, output: 'text', revision: 'default' });
   expect(text).toMatch(
-    /NAMESPACE +POLICY +ACCEPTED +RESOLVED +PROGRAMMED\nshop +reviews +yes +no \(TargetNotFound\) +not yet/,
+    /NAMESPACE +KIND +NAME +ACCEPTED +RESOLVED +PROGRAMMED\nshop +TrafficPolicy +reviews +yes +no \(TargetNotFound\) +not yet/,
   );
   expect(text).toContain('shop/reviews Service shop/x does not exist');
   expect(text).toMatch(/NAMESPACE +PODS +MESHED +READY +WITHOUT PROXY\nshop +2 +1 +1 +b/);
   expect(text).not.toContain('quiet');
 });
 
+test('status and analyze show every kind of ours that is judged', async () => {
+  for (const { resource, api } of ownKinds()) {
+    const at = api.scope === 'Namespaced' ? { namespace: 'shop' } : {};
+    cluster.server.put(`/apis/${resource.apiVersion}/${resource.plural}`, {
+      metadata: { name: 'one', ...at },
+      spec: {},
+      status: { conditions: [missing] },
+    });
+  }
+  const shown = await status({ client: cluster.client, page, output: 'text', revision: 'default' });
+  const { text } = await analyze({ files: [], client: () => cluster.client, page });
+  for (const { api } of ownKinds()) {
+    if (api.scope === 'Namespaced') expect(shown).toMatch(new RegExp(`shop +${api.kind} +one +not yet`));
+    const title = `${api.kind} ${api.scope === 'Namespaced' ? 'shop/' : ''}one (cluster)`;
+    expect(text).toContain(title);
+    expect(text.slice(text.indexOf(title))).toMatch(/status\.ResolvedRefs: TargetNotFound: Service shop\/x/);
+  }
+});
+
+test('status of a namespace names who calls in plain text, by pod where the address is one', async () => {
+  cluster.namespace('shop');
+  cluster.pod('a', true);
+  cluster.pod('b', true);
+  cluster.server.put('/api/v1/pods', {
+    metadata: { name: 'scraper', namespace: 'tools' },
+    spec: { containers: [{ name: 'app' }] },
+    status: { phase: 'Running', podIPs: [{ ip: '10.244.0.9' }] },
+  });
+  const calls = 'weft_plain_connections_total{destination="shop/reviews:9080"';
+  const metrics = [
+    `${calls},address="10.244.0.9",verdict="would-refuse"} 7`,
+    `${calls},address="192.0.2.1",verdict="refused"} 2`,
+    'weft_requests_total{address="10.244.0.9"} 100',
+  ];
+  cluster.server.onGet('/api/v1/namespaces/shop/pods/a:15121/proxy/metrics', () => metrics.join('\n'));
+  const options = { client: cluster.client, page, namespace: 'shop', revision: 'default' };
+  const text = await status({ ...options, output: 'text' });
+  expect(text).toMatch(/tools\/scraper +10\.244\.0\.9 +shop\/reviews:9080 +7 +0/);
+  expect(text).toMatch(/- +192\.0\.2\.1 +shop\/reviews:9080 +0 +2/);
+  expect(text).toMatch(/1 proxy did not answer, such as that of shop\/b: /);
+  const { plain } = JSON.parse(await status({ ...options, output: 'json' })) as { plain: object };
+  expect(plain).toMatchObject({
+    asked: 1,
+    callers: [{ pod: 'tools/scraper', wouldRefuse: 7 }, { refused: 2 }],
+  });
+});
+
 test('status as JSON is for programs', async () => {
-  policy('reviews', [{ ...accepted, observedGeneration: 0 }]);
-  const report = JSON.parse(await status({ client, page, output: 'json', revision: 'default' })) as object;
+  cluster.policy('reviews', [{ ...accepted, observedGeneration: 0 }]);
+  const report = JSON.parse(
+    await status({ client: cluster.client, page, output: 'json', revision: 'default' }),
+  ) as object;
   expect(report).toMatchObject({
     policies: [{ namespace: 'shop', name: 'reviews', outdated: true }],
     namespaces: [],
@@ -193,10 +117,10 @@ test('analyze reads files with many documents and names object, field and remedy
     file,
     `${head.replace('NAME', 'good')}${good}---\n${head.replace('NAME', 'bad')}${bad}---\n`,
   );
-  const { ok, text } = await analyze({ files: [file], client: () => client, page });
+  const { ok, text } = await analyze({ files: [file], client: () => cluster.client, page });
   expect(ok).toBe(false);
   expect(text).toBe(
-    `TrafficPolicy shop/bad (${file})\n  spec.rotues: unknown field "rotues"; did you mean routes?\n1 findings in 2 objects.`,
+    `TrafficPolicy shop/bad (${file})\n  spec.rotues: unknown field "rotues"; did you mean routes?\n1 error in 2 objects.`,
   );
 });
 
@@ -207,16 +131,87 @@ test('analyze finds in the cluster what the API server dropped, by what kubectl 
     metadata: { name: 'reviews', namespace: 'shop' },
     spec: { targetRefs: [{ kind: 'Service', name: 'reviews' }], typo: 1 },
   };
-  policy('reviews', [], {
+  cluster.policy('reviews', [], {
     annotations: { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify(applied) },
   });
-  const { ok, text } = await analyze({ files: [], client: () => client, page });
+  const { ok, text } = await analyze({ files: [], client: () => cluster.client, page });
   expect(ok).toBe(false);
   expect(text).toContain('spec.typo: unknown field "typo"');
 });
 
+test('analyze finds in the cluster what the operator has found, and leaves what passes by itself', async () => {
+  const pending = { type: 'Programmed', status: 'False', reason: 'Pending', message: '0 of 1' };
+  cluster.policy('lost', [accepted, missing, { ...pending, observedGeneration: 1 }]);
+  cluster.policy('older', [{ ...missing, observedGeneration: 0 }]);
+  const { ok, text } = await analyze({ files: [], client: () => cluster.client, page });
+  expect(ok).toBe(false);
+  expect(text).toBe(
+    'TrafficPolicy shop/lost (cluster)\n  status.ResolvedRefs: TargetNotFound: Service shop/x does not exist\n1 error in 2 objects.',
+  );
+});
+
+test('a Service whose port says one thing and is another is a warning, in files and in meshed namespaces', async () => {
+  const ports = [{ name: 'http', port: 443 }];
+  const object = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: { ports },
+  };
+  const file = join(await mkdtemp(join(tmpdir(), 'weft-')), 'service.yaml');
+  await writeFile(file, JSON.stringify(object));
+  cluster.namespace('shop');
+  for (const namespace of ['shop', 'unmeshed']) {
+    cluster.server.put('/api/v1/services', { ...object, metadata: { name: 'web', namespace } });
+  }
+  for (const files of [[file], []]) {
+    const { ok, text } = await analyze({ files, client: () => cluster.client, page });
+    expect(ok).toBe(true);
+    expect(text).toMatch(
+      /^Service shop\/web .*\n  spec.ports: warning: port 443: the name "http" declares plain HTTP/,
+    );
+    expect(text).toMatch(/1 warning in \d objects?\.$/);
+  }
+});
+
+test('an annotation that is not what kubectl writes breaks nothing', async () => {
+  cluster.policy('odd', [accepted], {
+    annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{' },
+  });
+  expect(await analyze({ files: [], client: () => cluster.client, page })).toMatchObject({ ok: true });
+});
+
+test('a namespace that does not exist is named, with the one that was meant', async () => {
+  cluster.namespace('shop');
+  await expect(demandNamespace(cluster.client, 'shop', 'weft status')).resolves.toBeUndefined();
+  await expect(demandNamespace(cluster.client, 'shpo', 'weft status')).rejects.toThrow(
+    'namespace shpo does not exist; try: weft status -n shop',
+  );
+  await expect(demandNamespace(cluster.client, 'elsewhere', 'weft status')).rejects.toThrow(
+    'namespace elsewhere does not exist; to see those there are: kubectl get namespaces',
+  );
+});
+
+test('a revision that does not exist is named, with one that does', async () => {
+  await expect(demandRevision(cluster.client, 'canary', 'weft status')).resolves.toBeUndefined();
+  cluster.controlPlane();
+  await expect(demandRevision(cluster.client, 'default', 'weft status')).resolves.toBeUndefined();
+  await expect(demandRevision(cluster.client, 'canary', 'weft status')).rejects.toThrow(
+    'there is no control plane of revision canary; there is: default; try: weft status --revision default',
+  );
+});
+
+test('a namespace beside its option is told apart', async () => {
+  const weft = program().exitOverride();
+  for (const command of weft.commands) command.exitOverride();
+  weft.configureOutput({ writeErr: () => undefined });
+  await expect(weft.parseAsync(['node', 'weft', 'status', 'shop'])).rejects.toThrow(
+    'the namespace is an option: weft status -n shop',
+  );
+});
+
 test('analyze says which file it cannot read', async () => {
-  await expect(analyze({ files: ['/nowhere.yaml'], client: () => client, page })).rejects.toThrow(
+  await expect(analyze({ files: ['/nowhere.yaml'], client: () => cluster.client, page })).rejects.toThrow(
     /cannot read \/nowhere.yaml/,
   );
 });
@@ -224,6 +219,14 @@ test('analyze says which file it cannot read', async () => {
 test('every command explains itself', () => {
   for (const command of program().commands) expect(command.description()).not.toBe('');
   expect(program().commands.map((command) => command.name())).toEqual(
-    expect.arrayContaining(['controller', 'check', 'status', 'analyze', 'dashboard']),
+    expect.arrayContaining(['controller', 'check', 'status', 'analyze', 'inject', 'dashboard']),
+  );
+});
+
+test('what a cluster says moves no cursor and turns no text around, and keeps its lines and our colours', () => {
+  const esc = '\u001b';
+  expect(printable(`a\nb\t${esc}[31mred${esc}[39m`)).toBe(`a\nb\t${esc}[31mred${esc}[39m`);
+  expect(printable(`x${esc}[2J${esc}]0;title\u0007y\rz\u009b1A\u202egpj.exe`)).toBe(
+    'x[2J]0;titleyz1Agpj.exe',
   );
 });

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { MeshError } from '../base/index.js';
 import { program } from './program.js';
 

@@ -32,6 +32,11 @@ export function createPage(options: { readonly colours: boolean }): Page {
   };
 }
 
+/** `1 pod`, `2 pods`: a count with its noun. */
+export function plural(count: number, noun: string, many = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : many}`;
+}
+
 /** No lines: columns align, and `awk` can read them. */
 const BARE = {
   top: '',
@@ -50,3 +55,10 @@ const BARE = {
   'right-mid': '',
   middle: '',
 };
+
+/** Text of a cluster may come from anybody: without what would move a terminal's cursor or turn text around, but for colours. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}\[[\d;]*m|[\p{Cc}\p{Bidi_Control}]/gu, (found) =>
+    found === '\n' || found === '\t' || found.startsWith('\u001b[') ? found : '',
+  );
+}

@@ -1,13 +1,18 @@
 import { Command, Option } from 'commander';
 import { names } from '../base/index.js';
 import { readConfig } from '../config.js';
-import { connectKube } from '../kube/index.js';
+import { connectKube, type KubeClient } from '../kube/index.js';
 import { runControlPlane } from '../main.js';
 import { analyze } from './analyze.js';
-import { check } from './check.js';
+import { addAuthz } from './authz/index.js';
+import { check } from './check/index.js';
+import { demandNamespace, demandRevision } from './control-planes.js';
 import { addDashboardCommand } from './dashboard.js';
-import { createPage, type Page } from './page.js';
+import { importIdentity } from './identity.js';
+import { inject } from './inject.js';
+import { createPage, printable, type Page } from './page.js';
 import { status } from './status.js';
+import { weftVersion } from './version.js';
 
 interface GlobalOptions {
   readonly kubeconfig?: string;
@@ -18,17 +23,21 @@ interface GlobalOptions {
 export function program(): Command {
   const weft = new Command('weft')
     .description('A service mesh for Kubernetes: light, fast and simple.')
+    .version(weftVersion(), '-V, --version', 'print the version of weft')
     .option(
       '--kubeconfig <file>',
       'kubeconfig to use (default: $KUBECONFIG, ~/.kube/config, then the service account)',
     )
     .option('--context <name>', 'context of the kubeconfig to use')
-    .showHelpAfterError('Run weft --help to see what there is.')
+    .showHelpAfterError('Run weft --help for usage.')
     .addHelpText('after', FIRST_STEPS);
   addController(weft);
   addCheck(weft);
   addStatus(weft);
   addAnalyze(weft);
+  addAuthz(weft, () => connect(weft));
+  addInject(weft);
+  addIdentity(weft);
   addDashboardCommand(weft);
   return weft;
 }
@@ -36,7 +45,7 @@ export function program(): Command {
 const FIRST_STEPS = `
 First steps:
   weft check                                                 is everything in order?
-  kubectl label namespace shop ${names.Label.inject}=enabled     let a namespace join, then create its pods anew
+  kubectl label namespace shop ${names.Label.inject}=enabled     let a namespace join, then recreate its pods
   weft analyze -f policy.yaml                                is this policy what I mean?
   weft status                                                what do policies and proxies do?`;
 
@@ -67,22 +76,33 @@ function addCheck(weft: Command): void {
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
     .addHelpText('after', '\nIt only reads. It fails when something has to be done; each finding says what.')
     .action(async ({ revision, systemNamespace }: { revision: string; systemNamespace: string }) => {
-      const client = connectKube(weft.opts<GlobalOptions>());
+      const client = connect(weft);
       print(await check({ client, page: pageOfTerminal(), revision, systemNamespace }));
       client.close();
     });
+}
+
+interface StatusFlags {
+  readonly namespace?: string;
+  readonly output: 'text' | 'json';
+  readonly revision: string;
 }
 
 function addStatus(weft: Command): void {
   weft
     .command('status')
     .description('show policies with their conditions, and how many pods of each namespace are meshed')
+    .usage('[options]')
+    .argument('[namespace]')
     .option('-n, --namespace <name>', 'one namespace only')
     .addOption(new Option('-o, --output <form>', 'how to print').choices(['text', 'json']).default('text'))
     .addOption(revisionOption())
     .addHelpText('after', CONDITIONS)
-    .action(async (options: { namespace?: string; output: 'text' | 'json'; revision: string }) => {
-      const client = connectKube(weft.opts<GlobalOptions>());
+    .action(async (stray: string | undefined, options: StatusFlags) => {
+      if (stray !== undefined) weft.error(`error: the namespace is an option: weft status -n ${stray}`);
+      const client = connect(weft);
+      await demandRevision(client, options.revision, 'weft status');
+      if (options.namespace !== undefined) await demandNamespace(client, options.namespace, 'weft status');
       print({ ok: true, text: await status({ client, page: pageOfTerminal(), ...options }) });
       client.close();
     });
@@ -90,9 +110,11 @@ function addStatus(weft: Command): void {
 
 const CONDITIONS = `
 What the columns say:
-  ACCEPTED     the policy makes sense and no older one decides about its target
+  ACCEPTED     the policy makes sense and no older one applies to its target
   RESOLVED     every Service and port it names exists
   PROGRAMMED   the proxies that use its target have taken it over; NoSubscribers: none uses it yet
+
+Of one namespace, it also asks each proxy who calls in plain text: whom mode Strict refuses, or would.
 
 Examples:
   weft status -n shop
@@ -104,12 +126,12 @@ function addAnalyze(weft: Command): void {
     .description('say what is wrong with policies, in files or in the cluster')
     .option(
       '-f, --file <file...>',
-      'files of YAML or JSON, - for standard input; without it: what is in the cluster',
+      'YAML or JSON files, - for standard input; default: the objects in the cluster',
     )
     .option('-n, --namespace <name>', 'one namespace of the cluster only')
     .addHelpText('after', ANALYZE)
     .action(async ({ file, namespace }: { file?: string[]; namespace?: string }) => {
-      const client = (): ReturnType<typeof connectKube> => connectKube(weft.opts<GlobalOptions>());
+      const client = (): KubeClient => connect(weft);
       print(await analyze({ files: file ?? [], client, page: pageOfTerminal(), namespace }));
     });
 }
@@ -123,8 +145,94 @@ Examples:
   helm template my-chart | weft analyze -f -
   weft analyze -n shop`;
 
+function addInject(weft: Command): void {
+  weft
+    .command('inject')
+    .description(
+      'print manifests with the proxy in their pods, as the webhook adds it, without asking a cluster',
+    )
+    .requiredOption('-f, --file <file...>', 'files of YAML or JSON, - for standard input')
+    .option('--image <name>', 'image with weft-proxy in it', `docker.io/weft/weft:${weftVersion()}`)
+    .option('--trust-domain <domain>', "the chart's value trustDomain", 'cluster.local')
+    .option('--cluster-domain <domain>', "the chart's value clusterDomain", 'cluster.local')
+    .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
+    .addOption(revisionOption())
+    .addHelpText('after', INJECT)
+    .action(async ({ file, ...flags }: InjectFlags) => {
+      const { manifests, notes } = await inject({ files: file, settings: { ...CHART_DEFAULTS, ...flags } });
+      process.stdout.write(manifests);
+      for (const note of notes) process.stderr.write(`weft: ${note}\n`);
+    });
+}
+
+interface InjectFlags {
+  readonly file: readonly string[];
+  readonly image: string;
+  readonly trustDomain: string;
+  readonly clusterDomain: string;
+  readonly systemNamespace: string;
+  readonly revision: string;
+}
+
+/** What the values of the chart weft are by default, as far as pods show it. */
+const CHART_DEFAULTS = {
+  proxyLog: 'info',
+  resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
+  nativeSidecar: true,
+} as const;
+
+const INJECT = `
+Pods of a namespace with the label ${names.Label.inject}=enabled get their proxy by themselves; this shows what they get. The
+webhook leaves pods alone that have their proxy already. What is not a pod, and describes none, is printed as it is.
+
+Examples:
+  weft inject -f deployment.yaml | diff deployment.yaml -
+  helm template my-chart | weft inject -f - --image registry.example/weft:1.0`;
+
+interface ImportFlags {
+  readonly systemNamespace: string;
+  readonly dryRun: boolean;
+  readonly forgetRoots: boolean;
+}
+
+function addIdentity(weft: Command): void {
+  weft
+    .command('identity')
+    .description('the certificate authority of the mesh')
+    .command('import')
+    .description('sign the certificates of workloads with a CA of your own, which a Secret holds')
+    .argument('<secret>', 'name of the Secret, in the namespace of the control plane')
+    .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
+    .option('--dry-run', 'say what would be done, and what is wrong with the CA', false)
+    .option('--forget-roots', 'trust the roots of this CA only, not those of before', false)
+    .addHelpText('after', IMPORT)
+    .action(async (secret: string, flags: ImportFlags) => {
+      const client = connect(weft);
+      print({ ok: true, text: await importIdentity({ client, secret, ...flags }) });
+      client.close();
+    });
+}
+
+const IMPORT = `
+The CA must be an intermediate (or a root) with an ECDSA P-256 key, valid for a week at least. The Secret holds
+  ca.p12 and password                    a PKCS#12 file with certificate, key and root
+  tls.crt, tls.key, ca.crt (password)    the same as PEM; the key may be encrypted
+
+Examples:
+  kubectl create secret generic corporate-ca -n weft-system --from-file=ca.p12 --from-file=password
+  weft identity import corporate-ca --dry-run
+  weft identity import corporate-ca
+  weft identity import corporate-ca --forget-roots           a day later, when nothing of the former CA is in use
+  kubectl delete secret corporate-ca -n weft-system`;
+
 function revisionOption(): Option {
   return new Option('--revision <name>', 'revision of the control plane').default('default');
+}
+
+function connect(weft: Command): KubeClient {
+  const client = connectKube(weft.opts<GlobalOptions>());
+  if (client.exposure !== undefined) process.stderr.write(`weft: warning: ${client.exposure}\n`);
+  return client;
 }
 
 function pageOfTerminal(): Page {
@@ -132,6 +240,6 @@ function pageOfTerminal(): Page {
 }
 
 function print({ ok, text }: { readonly ok: boolean; readonly text: string }): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printable(text)}\n`);
   if (!ok) process.exitCode = 1;
 }

@@ -1,5 +1,5 @@
 import { names } from '../base/index.js';
-import { isMeshed, proxyAbsence } from '../controller/index.js';
+import { hasOurProxy, ownKinds, proxyAbsence } from '../controller/index.js';
 import {
   Resources,
   listObjects,
@@ -10,6 +10,7 @@ import {
   type Pod,
 } from '../kube/index.js';
 import type { Page } from './page.js';
+import { plainCallers, renderPlainCallers } from './plain-callers.js';
 
 export interface StatusOptions {
   readonly client: KubeClient;
@@ -20,7 +21,9 @@ export interface StatusOptions {
   readonly revision: string;
 }
 
+/** An object of a kind of ours that is judged like a policy. */
 interface PolicyLine {
+  readonly kind: string;
   readonly namespace: string;
   readonly name: string;
   readonly conditions: readonly Condition[];
@@ -42,7 +45,7 @@ interface NamespaceLine {
 export async function status(options: StatusOptions): Promise<string> {
   const { client, namespace, output } = options;
   const at = namespace === undefined ? {} : { namespace };
-  const policies = (await orUndefined(listObjects(client, Resources.trafficPolicy, at))) ?? [];
+  const policies = await listOwn(client, at);
   const namespaces = await listObjects(client, Resources.namespace);
   const pods = await listObjects(client, Resources.pod, at);
   const labels = new Map(namespaces.map(({ metadata }) => [metadata.name, metadata.labels]));
@@ -50,11 +53,28 @@ export async function status(options: StatusOptions): Promise<string> {
     policies: policies.map(policyLine),
     namespaces: namespaceLines(pods, labels, options.revision),
   };
-  return output === 'json' ? JSON.stringify(report, null, 2) : render(report, options.page);
+  // Each proxy is asked, so of one namespace only.
+  const plain = namespace === undefined ? undefined : await plainCallers(client, pods.filter(hasOurProxy));
+  if (output === 'json') return JSON.stringify({ ...report, plain }, null, 2);
+  const text = render(report, options.page);
+  return plain === undefined ? text : [text, '', renderPlainCallers(plain, options.page)].join('\n');
 }
 
-function policyLine({ metadata, conditions }: CustomObject): PolicyLine {
+/** The objects of each kind of ours that lives in namespaces; of one that is not installed there are none. */
+async function listOwn(
+  client: KubeClient,
+  at: { readonly namespace?: string },
+): Promise<readonly CustomObject[]> {
+  const kinds = ownKinds().filter(({ api }) => api.scope === 'Namespaced');
+  const lists = await Promise.all(
+    kinds.map(({ resource }) => orUndefined(listObjects(client, resource, at))),
+  );
+  return lists.flatMap((list) => list ?? []);
+}
+
+function policyLine({ kind, metadata, conditions }: CustomObject): PolicyLine {
   return {
+    kind,
     namespace: metadata.namespace,
     name: metadata.name,
     conditions,
@@ -73,7 +93,7 @@ function namespaceLines(
   );
   const lines = [...byNamespace].map(([namespace, own]) => {
     const of = labels.get(namespace) ?? {};
-    const meshed = own.filter(isMeshed);
+    const meshed = own.filter(hasOurProxy);
     return {
       namespace,
       labelled: of[names.Label.inject] === 'enabled',
@@ -97,9 +117,10 @@ function render(
   page: Page,
 ): string {
   const policies = page.table(
-    ['NAMESPACE', 'POLICY', 'ACCEPTED', 'RESOLVED', 'PROGRAMMED'],
+    ['NAMESPACE', 'KIND', 'NAME', 'ACCEPTED', 'RESOLVED', 'PROGRAMMED'],
     report.policies.map((line) => [
       line.namespace,
+      line.kind,
       line.name + (line.outdated ? page.caution(' (being judged)') : ''),
       ...TYPES.map((type) => verdict(line, type, page)),
     ]),
@@ -122,7 +143,7 @@ function render(
     '',
     page.strong('Meshed namespaces'),
     report.namespaces.length === 0
-      ? `none; label one: kubectl label namespace NAME ${names.Label.inject}=enabled, and create its pods anew`
+      ? `none; label one: kubectl label namespace NAME ${names.Label.inject}=enabled, and recreate its pods`
       : namespaces,
   ].join('\n');
 }
@@ -140,7 +161,7 @@ function problemLines(line: PolicyLine, page: Page): readonly string[] {
     .filter((condition) => condition.status !== 'True')
     .map(
       (condition) =>
-        `  ${page.bad(`${line.namespace}/${line.name}`)} ${condition.message.replaceAll('\n', '\n    ')}`,
+        `  ${page.bad(`${line.kind} ${line.namespace}/${line.name}`)} ${condition.message.replaceAll('\n', '\n    ')}`,
     );
 }
 

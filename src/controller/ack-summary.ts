@@ -3,7 +3,12 @@ import { z } from 'zod';
 /** Label of the ConfigMaps in which replicas report acknowledgements. */
 export const ACKS_LABEL = 'weft.dev/acks';
 /** Key in such a ConfigMap. */
-export const ACKS_KEY = 'summary.json';
+export const ACKS_KEY = 'acks.json';
+
+/** Name of the ConfigMap of a replica. */
+export function acksConfigMap(pod: string): string {
+  return `weft-acks-${pod}`;
+}
 
 /** How the proxies of one replica took one policy. */
 export interface ReplicaAcks {
@@ -12,67 +17,92 @@ export interface ReplicaAcks {
   readonly subscribers: number;
   readonly acknowledged: number;
   readonly rejected: number;
-  /** What one of them said; it comes from a proxy, so do not believe it. */
-  readonly sampleReason?: string | undefined;
+  /** Have owed an answer for long. */
+  readonly late: number;
+  /** Some that rejected it or are late. */
+  readonly outliers: readonly AckOutlier[];
 }
 
-/** By uid of the policy. */
-export type AckReport = Readonly<Record<string, ReplicaAcks>>;
+export interface AckOutlier {
+  /** `<namespace>/<name>`. */
+  readonly pod: string;
+  /** A code of ours, never a proxy's words. */
+  readonly reason: string;
+}
+
+/** A proxy of one replica that rejects a resource at present. */
+export interface ReplicaRejection extends AckOutlier {
+  /** Of the pod. */
+  readonly uid: string;
+  /** What it rejects: `Workload`, or `Destination <name>`. */
+  readonly resource: string;
+}
+
+/** Everything that one replica reports. */
+export interface AckReport {
+  /** By uid of the policy. */
+  readonly policies: Readonly<Record<string, ReplicaAcks>>;
+  readonly rejections: readonly ReplicaRejection[];
+  /** It has served for so long that proxies which were to come to it have come. */
+  readonly settled: boolean;
+}
+
+export const EMPTY_REPORT: AckReport = { policies: {}, rejections: [], settled: true };
 
 const count = z.number().int().nonnegative();
-const report = z.record(
-  z.string(),
-  z.object({
-    generation: count,
-    subscribers: count,
-    acknowledged: count,
-    rejected: count,
-    sampleReason: z.string().max(300).optional(),
-  }),
-);
+const outlier = z.object({ pod: z.string().max(400), reason: z.string().max(60) });
+const report = z.object({
+  policies: z.record(
+    z.string(),
+    z.object({
+      generation: count,
+      subscribers: count,
+      acknowledged: count,
+      rejected: count,
+      late: count,
+      outliers: z.array(outlier).max(10),
+    }),
+  ),
+  rejections: z.array(outlier.extend({ uid: z.string().max(100), resource: z.string().max(600) })).max(100),
+  // Versions before it did not say.
+  settled: z.boolean().default(true),
+});
 
 /** Room for about this many policies keeps a report well below what a ConfigMap may hold. */
 const MAX_POLICIES = 2_000;
-const MAX_REASON = 200;
 
 /** Those with a rejection come first where not all fit, because they are what somebody must hear of. */
-export function encodeReport(entries: ReadonlyMap<string, ReplicaAcks>): string {
-  const kept = [...entries].sort(([, a], [, b]) => b.rejected - a.rejected).slice(0, MAX_POLICIES);
-  const short = kept.map(([uid, acks]) => [
-    uid,
-    acks.sampleReason === undefined
-      ? acks
-      : { ...acks, sampleReason: acks.sampleReason.slice(0, MAX_REASON) },
-  ]);
-  return JSON.stringify(Object.fromEntries(short));
+export function encodeReport({
+  policies,
+  rejections,
+  settled,
+}: Omit<AckReport, 'policies'> & { readonly policies: ReadonlyMap<string, ReplicaAcks> }): string {
+  const kept = [...policies].sort(([, a], [, b]) => b.rejected - a.rejected).slice(0, MAX_POLICIES);
+  return JSON.stringify({ policies: Object.fromEntries(kept), rejections, settled });
 }
 
 /** What another replica wrote; nothing when it cannot be read, as from a version that writes otherwise. */
 export function decodeReport(text: string | undefined): AckReport {
+  if (text === undefined) return EMPTY_REPORT;
   try {
-    return report.parse(JSON.parse(text ?? '{}'));
+    return report.parse(JSON.parse(text));
   } catch {
-    return {};
+    return EMPTY_REPORT;
   }
 }
 
 /** All replicas' words about one generation of a policy. */
-export interface AckTotal {
-  readonly subscribers: number;
-  readonly acknowledged: number;
-  readonly rejected: number;
-  readonly sampleReason?: string;
-}
+export type AckTotal = Omit<ReplicaAcks, 'generation'>;
 
 /** Who has been sent another generation has not answered about this one yet. */
 export function totalAcks(replicas: readonly ReplicaAcks[], generation: number): AckTotal {
   const current = replicas.filter((acks) => acks.generation === generation);
-  const sampleReason = current.find((acks) => acks.sampleReason !== undefined)?.sampleReason;
   return {
     subscribers: sum(replicas, (acks) => acks.subscribers),
     acknowledged: sum(current, (acks) => acks.acknowledged),
     rejected: sum(current, (acks) => acks.rejected),
-    ...(sampleReason === undefined ? {} : { sampleReason }),
+    late: sum(current, (acks) => acks.late),
+    outliers: current.flatMap(({ outliers }) => outliers),
   };
 }
 

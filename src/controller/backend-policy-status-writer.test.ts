@@ -1,16 +1,11 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Metrics, createLogger } from '../base/index.js';
-import { connectPlain, createQueueMetrics } from '../kube/index.js';
-import { DEFAULT_SETTINGS } from '../model/index.js';
 import { ApiServer } from '../testing/api-server.js';
 import { backendPolicyObject, serviceTarget } from '../testing/backend-policies.js';
 import { untilPasses } from '../testing/until-passes.js';
-import { writeBackendPolicyStatuses } from './backend-policy-status-writer.js';
-import { createClusterView } from './cluster-view.js';
-import { Collector } from './collector.js';
+import type { Collector } from './collector.js';
+import { keepStatuses } from './statuses.fixture.js';
 
 const POLICIES = '/apis/gateway.networking.x-k8s.io/v1alpha1/xbackendtrafficpolicies';
-const log = createLogger({ level: 'silent' });
 const spec = { retryConstraint: {} };
 const others = {
   ancestorRef: { kind: 'Gateway', name: 'edge' },
@@ -30,16 +25,7 @@ beforeEach(async () => {
     metadata: { name: 'reviews', namespace: 'shop' },
     spec: { type: 'ClusterIP', clusterIPs: ['10.96.0.5'], ports: [{ port: 8080 }] },
   });
-  const client = connectPlain(server.url);
-  const view = createClusterView({ client, systemNamespace: 'weft-system', log, metrics: new Metrics() });
-  collector = new Collector({ view, installed: DEFAULT_SETTINGS, log });
-  collector.attach();
-  const queueMetrics = createQueueMetrics(new Metrics());
-  running = Promise.all([
-    view.services.run(stop.signal),
-    view.backendPolicies.run(stop.signal),
-    writeBackendPolicyStatuses({ client, view, collector, log, queueMetrics }, stop.signal),
-  ]);
+  ({ collector, running } = keepStatuses(server, ['services', 'backendPolicies'], stop.signal));
 });
 
 afterEach(async () => {

@@ -1,102 +1,73 @@
 import type { Logger, Metrics } from '../base/index.js';
 import {
   Informer,
-  Resources,
   createInformerMetrics,
   superviseInformers,
   type AnyInformer,
-  type BackendPolicyObject,
-  type CustomObject,
-  type EndpointSlice,
-  type InformerOptions,
+  type InformerTiming,
   type KubeClient,
   type KubeObject,
-  type MeshObject,
-  type Namespace,
-  type Node,
-  type Pod,
+  type ReadonlyStore,
   type Resource,
-  type RouteObject,
-  type Secret,
-  type Service,
 } from '../kube/index.js';
-import { ACKS_KEY, ACKS_LABEL, decodeReport, type AckReport } from './ack-summary.js';
-import { ISSUER_SECRET } from './trust-secrets.js';
+import { recordedObjects } from './last-known/index.js';
+import { Kinds, type Installation, type KindRow } from './kinds/index.js';
 
-/** ConfigMap of a replica, read once when it arrives. */
-export interface ReplicaReport extends KubeObject {
-  readonly report: AckReport;
-}
-
-const REPLICA_REPORT: Resource<ReplicaReport> = {
-  ...Resources.configMap,
-  keep: (raw) => {
-    const { metadata, data } = Resources.configMap.keep(raw);
-    return { metadata, report: decodeReport(data[ACKS_KEY]) };
-  },
+/** Everything this replica knows of the cluster, kept fresh by one informer for each row of `Kinds`. */
+export type ClusterView = {
+  readonly [K in keyof Kinds]: Kinds[K] extends KindRow<infer O, infer _T> ? Informer<O> : never;
 };
 
-/** Everything this replica knows of the cluster, kept fresh by one informer for each kind. */
-export interface ClusterView {
-  readonly namespaces: Informer<Namespace>;
-  readonly nodes: Informer<Node>;
-  readonly pods: Informer<Pod>;
-  readonly services: Informer<Service>;
-  readonly endpointSlices: Informer<EndpointSlice>;
-  readonly policies: Informer<CustomObject>;
-  /** Of Gateway API, where it is installed. */
-  readonly httpRoutes: Informer<RouteObject>;
-  readonly grpcRoutes: Informer<RouteObject>;
-  /** Of Gateway API's experimental channel, where it is installed. */
-  readonly meshes: Informer<MeshObject>;
-  readonly backendPolicies: Informer<BackendPolicyObject>;
-  readonly meshConfigs: Informer<CustomObject>;
-  /** Secret `weft-issuer` only. */
-  readonly issuer: Informer<Secret>;
-  /** What replicas say about acknowledgements. */
-  readonly acks: Informer<ReplicaReport>;
-}
-
-export interface ClusterViewOptions {
+export interface ClusterViewOptions extends Installation {
   readonly client: KubeClient;
-  readonly systemNamespace: string;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly timing?: Partial<InformerTiming>;
 }
 
 /** Makes the informers; `runClusterView` starts them. */
 export function createClusterView(options: ClusterViewOptions): ClusterView {
-  const { client, systemNamespace } = options;
+  const { client, timing = {} } = options;
   const log = options.log.child({ room: 'kube' });
   const all: AnyInformer[] = [];
   const metrics = createInformerMetrics(options.metrics, () => all);
-  const make = <T extends KubeObject>(
-    specific: Pick<InformerOptions<T>, 'resource'> & Partial<InformerOptions<T>>,
-  ): Informer<T> => {
-    const informer = new Informer({ client, log, metrics, ...specific });
+  const recall = async (resource: Resource<KubeObject>): Promise<readonly KubeObject[]> => {
+    await view.lastKnown.settled;
+    return recordedObjects(view.lastKnown.store.values(), resource);
+  };
+  const make = (row: KindRow): Informer<KubeObject> => {
+    const { resource, installedBy } = row;
+    const presence = { optional: installedBy !== 'kubernetes', required: installedBy !== 'others' };
+    const informer = new Informer({
+      client,
+      log,
+      metrics,
+      timing,
+      resource,
+      ...presence,
+      ...(row.feed?.lasting === true ? { recall: () => recall(resource) } : {}),
+      ...row.within?.(options),
+    });
     all.push(informer);
     return informer;
   };
-  const inSystem = { namespace: systemNamespace };
-  return {
-    namespaces: make({ resource: Resources.namespace }),
-    nodes: make({ resource: Resources.node }),
-    pods: make({ resource: Resources.pod }),
-    services: make({ resource: Resources.service }),
-    endpointSlices: make({ resource: Resources.endpointSlice }),
-    policies: make({ resource: Resources.trafficPolicy, optional: true }),
-    httpRoutes: make({ resource: Resources.httpRoute, optional: true }),
-    grpcRoutes: make({ resource: Resources.grpcRoute, optional: true }),
-    meshes: make({ resource: Resources.mesh, optional: true }),
-    backendPolicies: make({ resource: Resources.backendPolicy, optional: true }),
-    meshConfigs: make({ resource: Resources.meshConfig, optional: true }),
-    issuer: make({
-      resource: Resources.secret,
-      ...inSystem,
-      fieldSelector: `metadata.name=${ISSUER_SECRET}`,
-    }),
-    acks: make({ resource: REPLICA_REPORT, ...inSystem, labelSelector: ACKS_LABEL }),
-  };
+  const informers = Object.entries<KindRow>(Kinds).map(([name, row]) => [name, make(row)] as const);
+  // Each informer is made of the row of its name.
+  const view = Object.fromEntries(informers) as unknown as ClusterView;
+  return view;
+}
+
+/** A kind and the objects of it that are known. */
+export interface KnownKind {
+  readonly name: keyof Kinds;
+  readonly row: KindRow;
+  readonly store: ReadonlyStore<KubeObject>;
+}
+
+/** Every kind with its objects, to go through them all. */
+export function knownKinds(view: ClusterView): readonly KnownKind[] {
+  const names = Object.keys(Kinds) as (keyof Kinds)[];
+  return names.map((name) => ({ name, row: Kinds[name], store: view[name].store }));
 }
 
 export interface RunClusterViewOptions {
@@ -119,14 +90,27 @@ export async function runClusterView(
   ]);
 }
 
-/** Settles when every kind has been listed once. */
-export async function viewSynced(view: ClusterView): Promise<void> {
-  await Promise.all(informersOf(view).map((informer) => informer.synced));
+/** Settles when every kind has been listed once, is known not to exist, or is one that may be refused and is. */
+export async function viewSettled(view: ClusterView): Promise<void> {
+  await Promise.all(informersOf(view).map((informer) => informer.settled));
+}
+
+/** Kinds that nothing is served without and that are not there yet, each with what the API server says about it. */
+export function unsettledKinds(view: ClusterView): string[] {
+  return informersOf(view)
+    .filter((informer) => !informer.isSettled)
+    .map(({ kind, refusal }) => (refusal === undefined ? kind : `${kind} (${refusal.message})`));
+}
+
+/** Kinds that the API server refuses although we serve, each with what it says. */
+export function refusedKinds(view: ClusterView): string[] {
+  return informersOf(view)
+    .filter((informer) => informer.isSettled)
+    .flatMap(({ kind, refusal, store }) =>
+      refusal === undefined ? [] : [`${kind}: ${refusal.message}; ${store.size} known objects stay in force`],
+    );
 }
 
 function informersOf(view: ClusterView): readonly AnyInformer[] {
-  const { namespaces, nodes, pods, services, endpointSlices, issuer, acks } = view;
-  const { policies, httpRoutes, grpcRoutes, meshes, backendPolicies, meshConfigs } = view;
-  const ofCluster = [namespaces, nodes, pods, services, endpointSlices, issuer, acks];
-  return [...ofCluster, policies, httpRoutes, grpcRoutes, meshes, backendPolicies, meshConfigs];
+  return Object.values<AnyInformer>(view);
 }

@@ -4,6 +4,7 @@ import { Resources, connectPlain } from '../kube/index.js';
 import { DEFAULT_SETTINGS, type DirtyKey } from '../model/index.js';
 import { createClusterView, type ClusterView } from './cluster-view.js';
 import { Collector } from './collector.js';
+import { Kinds } from './kinds/index.js';
 
 const log = createLogger({ level: 'silent' });
 let view: ClusterView;
@@ -14,7 +15,13 @@ let version = 0;
 // Informers that never run: what matters is what their stores tell.
 beforeEach(() => {
   const client = connectPlain('http://127.0.0.1:1');
-  view = createClusterView({ client, systemNamespace: 'weft-system', log, metrics: new Metrics() });
+  view = createClusterView({
+    client,
+    systemNamespace: 'weft-system',
+    revision: 'default',
+    log,
+    metrics: new Metrics(),
+  });
   collector = new Collector({ view, installed: DEFAULT_SETTINGS, log });
   collector.attach();
   dirty = new Set();
@@ -49,7 +56,7 @@ function policy(generation: number, extra: object = {}): void {
     metadata: meta('reviews', { generation }),
     spec,
   };
-  view.policies.store.set(Resources.trafficPolicy.keep(raw));
+  view.policies.store.set(Kinds.policies.resource.keep(raw));
 }
 
 const uids = (): string[] => [...collector.mesh.workloads.keys()];
@@ -59,7 +66,7 @@ test('a pod of the same name with another uid replaces the old one and takes its
   pod('db-0', 'second');
   expect(uids()).toEqual(['second']);
   expect(collector.mesh.workloadAt('10.0.0.1')?.uid).toBe('second');
-  expect(dirty).toEqual(new Set(['workload/first', 'workload/second']));
+  expect(dirty).toEqual(new Set(['workload/first', 'workload/second', 'address/10.0.0.1']));
 });
 
 test('a finished pod gives its address up before it is deleted', () => {
@@ -117,7 +124,7 @@ test('Services and their slices come and go, and so does the MeshConfig', () => 
     metadata: meta('default', { namespace: '' }),
     spec: { mtls: { mode: 'Strict' } },
   };
-  view.meshConfigs.store.set(Resources.meshConfig.keep(config));
+  view.meshConfigs.store.set(Kinds.meshConfigs.resource.keep(config));
   expect(collector.mesh.settings.mtls).toBe('strict');
   view.meshConfigs.store.delete('default');
   expect(collector.mesh.settings.mtls).toBe('permissive');

@@ -1,35 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../base/index.js';
-import type {
-  BackendPolicyObject,
-  Change,
-  CustomObject,
-  EndpointSlice,
-  KubeObject,
-  Node,
-  Pod,
-  RouteObject,
-  Service,
-} from '../kube/index.js';
-import {
-  MeshTables,
-  serviceKey,
-  type Dirty,
-  type Mesh,
-  type MeshSettings,
-  type Problem,
-  type RouteKind,
-} from '../model/index.js';
-import type { ClusterView } from './cluster-view.js';
-import {
-  hasEnded,
-  readBackendPolicy,
-  readPolicy,
-  readRoute,
-  readSettings,
-  toEndpointSet,
-  toService,
-  toWorkload,
-} from './collect/index.js';
+import { objectKey, type Change, type KubeObject, type Node, type ReadonlyStore } from '../kube/index.js';
+import { MeshTables, type Dirty, type Mesh, type MeshSettings, type Problem } from '../model/index.js';
+import { knownKinds, type ClusterView } from './cluster-view.js';
+import { Kinds, type Feed, type Surroundings } from './kinds/index.js';
+import { GoodForms, SettingsHistory } from './last-known/index.js';
 
 export interface CollectorOptions {
   readonly view: ClusterView;
@@ -42,133 +17,153 @@ export interface CollectorOptions {
 export class Collector {
   readonly #tables: MeshTables;
   readonly #options: CollectorOptions;
-  readonly #listeners: ((dirty: Dirty) => void)[] = [];
-  readonly #problems = new Map<string, readonly Problem[]>();
+  readonly #listeners = new Set<(dirty: Dirty) => void>();
+  readonly #problems = new Map<
+    string,
+    { readonly generation: number; readonly problems: readonly Problem[] }
+  >();
+  readonly #surroundings: Surroundings;
+  readonly settingsHistory: SettingsHistory;
+  readonly goodForms = new GoodForms();
 
   constructor(options: CollectorOptions) {
     this.#options = options;
     this.#tables = new MeshTables(options.installed);
+    this.#surroundings = {
+      installed: options.installed,
+      zoneOf: (node) => options.view.nodes.store.get(node)?.zone,
+    };
+    this.settingsHistory = new SettingsHistory(options.installed);
   }
 
   get mesh(): Mesh {
     return this.#tables;
   }
 
-  /** What reading a policy's object found, by the object's uid; what the rest of the mesh shows comes from `judge`. */
-  problemsOf(policyUid: string): readonly Problem[] {
-    return this.#problems.get(policyUid) ?? [];
+  /** What reading an object found, by its uid; what the rest of the mesh shows comes from `judge`. */
+  problemsOf(uid: string): readonly Problem[] {
+    return this.#problems.get(uid)?.problems ?? [];
   }
 
-  onDirty(listener: (dirty: Dirty) => void): void {
-    this.#listeners.push(listener);
+  /** What tokens of sessions are made with from now on. */
+  setSessionKey(key: Uint8Array): void {
+    this.#dirty(this.#tables.setSessionKey(key));
+  }
+
+  /** Tells of each change of the mesh, after it. The answer stops it. */
+  onDirty(listener: (dirty: Dirty) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Starts to listen; call it before the informers run. */
   attach(): void {
     const { view } = this.#options;
-    view.services.store.onChange((change) => this.#service(change));
-    view.endpointSlices.store.onChange((change) => this.#slice(change));
-    view.pods.store.onChange((change) => this.#pod(change));
-    view.nodes.store.onChange((change) => this.#node(change));
-    view.policies.store.onChange((change) => this.#policy(change));
-    view.httpRoutes.store.onChange((change) => this.#route('HTTPRoute', change));
-    view.grpcRoutes.store.onChange((change) => this.#route('GRPCRoute', change));
-    view.backendPolicies.store.onChange((change) => this.#backendPolicy(change));
-    view.meshConfigs.store.onChange(() => this.#settings());
-  }
-
-  #service(change: Change<Service>): void {
-    const { namespace, name } = (change.type === 'set' ? change.object : change.previous).metadata;
-    this.#dirty(
-      change.type === 'set'
-        ? this.#tables.setService(toService(change.object))
-        : this.#tables.deleteService(serviceKey(namespace, name)),
-    );
-  }
-
-  #slice(change: Change<EndpointSlice>): void {
-    const set = change.type === 'set' ? toEndpointSet(change.object) : undefined;
-    const { namespace, name } = (change.type === 'set' ? change.object : change.previous).metadata;
-    this.#dirty(
-      set === undefined ? this.#tables.deleteEndpoints(namespace, name) : this.#tables.setEndpoints(set),
-    );
-  }
-
-  /** A StatefulSet's next pod has its name but not its uid: the old one goes first. */
-  #pod(change: Change<Pod>): void {
-    const previous = change.previous?.metadata.uid;
-    const gone = change.type === 'delete' || hasEnded(change.object);
-    if (previous !== undefined && (gone || previous !== change.object.metadata.uid)) {
-      this.#dirty(this.#tables.deleteWorkload(previous));
+    for (const { row, store } of knownKinds(view)) {
+      if (row.feed?.written === true) this.#followWritten(store, row.resource.kind, row.feed);
+      else if (row.feed !== undefined) this.#followObserved(store, row.feed);
     }
-    if (!gone) this.#setWorkload(change.object);
+    view.nodes.store.onChange((change) => this.#node(change));
+    this.#followSettings();
   }
 
-  #setWorkload(pod: Pod): void {
-    const { cluster, network } = this.#options.installed;
-    const zone = this.#options.view.nodes.store.get(pod.nodeName)?.zone;
-    this.#dirty(this.#tables.setWorkload(toWorkload(pod, { cluster, network, zone })));
+  #followSettings(): void {
+    const { meshConfigs, lastKnown } = this.#options.view;
+    const history = this.settingsHistory;
+    meshConfigs.store.onChange(() => {
+      // The schema allows one MeshConfig; were there more, the first by name would count.
+      const [first] = [...meshConfigs.store.values()].sort((a, b) =>
+        a.metadata.name < b.metadata.name ? -1 : 1,
+      );
+      history.setObject(first);
+      this.#settings();
+    });
+    lastKnown.store.onChange((change) => {
+      if (change.type === 'delete') return;
+      this.goodForms.setRecorded(change.object.forms);
+      if (change.object.settings !== undefined) history.setRecord(change.object.settings);
+      const { keySets } = change.object;
+      if (keySets !== undefined) this.#dirty(this.#tables.setKeySets(keySets));
+      this.#settings();
+    });
+    void lastKnown.settled.then(() => {
+      history.recordListed();
+      this.#settings();
+    });
+  }
+
+  /** Follows a kind whose objects are facts. One may be replaced by another of its name, as a StatefulSet's pod is. */
+  #followObserved<O extends KubeObject, T>(store: ReadonlyStore<O>, feed: Feed<O, T>): void {
+    const idOf = (object: O): string => (feed.key === 'uid' ? object.metadata.uid : objectKey(object));
+    store.onChange((change) => {
+      const previous = change.previous === undefined ? undefined : idOf(change.previous);
+      const { value } = change.type === 'set' ? feed.read(change.object, this.#surroundings) : {};
+      const gone = change.type === 'delete' || value === undefined || idOf(change.object) !== previous;
+      if (previous !== undefined && gone) this.#dirty(feed.table(this.#tables).delete(previous));
+      if (value !== undefined) this.#dirty(feed.table(this.#tables).set(value));
+    });
   }
 
   /** Zones of nodes hardly ever change, so looking through all pods is fine. */
   #node(change: Change<Node>): void {
     const zone = change.type === 'set' ? change.object.zone : undefined;
     if (zone === change.previous?.zone) return;
+    const { feed } = Kinds.pods;
     for (const pod of this.#options.view.pods.store.values()) {
-      if (pod.nodeName === change.key && !hasEnded(pod)) this.#setWorkload(pod);
+      if (pod.nodeName !== change.key) continue;
+      const { value } = feed?.read(pod, this.#surroundings) ?? {};
+      if (value !== undefined) this.#dirty(this.#tables.workloads.set(value));
     }
   }
 
-  #policy(change: Change<CustomObject>): void {
-    const previous = change.previous?.metadata.uid;
-    const uid = change.type === 'set' ? change.object.metadata.uid : undefined;
-    if (previous !== undefined && previous !== uid) {
-      this.#problems.delete(previous);
-      this.#dirty(this.#tables.deletePolicy(previous));
-    }
-    if (change.type === 'delete') return;
-    // Our own status writes come back as changes, and the spec is what the generation counts.
-    if (isSameSpec(change.previous, change.object)) return;
-    const { policy, problems } = readPolicy(change.object);
-    this.#problems.set(change.object.metadata.uid, problems);
-    if (policy !== undefined) this.#dirty(this.#tables.setPolicy(policy));
-    else
-      this.#options.log.info(
-        { policy: change.key, problems },
-        'a policy cannot act; what acted before goes on',
-      );
+  /** Follows a kind whose objects users write. An object that cannot be read leaves its last good form in force. */
+  #followWritten<O extends KubeObject, T>(store: ReadonlyStore<O>, kind: string, feed: Feed<O, T>): void {
+    store.onChange((change) => {
+      const previous = change.previous?.metadata.uid;
+      const uid = change.type === 'set' ? change.object.metadata.uid : undefined;
+      if (previous !== undefined && previous !== uid) {
+        this.goodForms.forget(previous);
+        this.#problems.delete(previous);
+        this.#dirty(feed.table(this.#tables).delete(previous));
+      }
+      // Status is written by us and by others, and the spec is what the generation counts.
+      if (change.type === 'set' && !isSameSpec(change.previous, change.object))
+        this.#read(change.object, kind, feed);
+    });
   }
 
-  #route(kind: RouteKind, change: Change<RouteObject>): void {
-    const previous = change.previous?.metadata.uid;
-    const uid = change.type === 'set' ? change.object.metadata.uid : undefined;
-    if (previous !== undefined && previous !== uid) this.#dirty(this.#tables.deleteRoute(previous));
-    // Status is written by us and by others, and the spec is what the generation counts.
-    if (change.type === 'delete' || isSameSpec(change.previous, change.object)) return;
-    const route = readRoute(kind, change.object);
-    if (route !== undefined) this.#dirty(this.#tables.setRoute(route));
-    else this.#options.log.warn({ route: change.key, kind }, 'a route is not as Gateway API v1 shapes it');
+  #read<O extends KubeObject, T>(object: O, kind: string, feed: Feed<O, T>): void {
+    const good = this.goodForms.read(object, {
+      kind,
+      read: (form) => this.#readForm(form, feed),
+      lasting: feed.lasting === true,
+      again: () => this.#read(object, kind, feed),
+    });
+    if (good !== undefined) this.#dirty(feed.table(this.#tables).set(good));
+    const { namespace, name, uid } = object.metadata;
+    const acting = this.goodForms.actingGeneration(uid);
+    if (good !== undefined && acting === undefined) return;
+    const standIn = acting === undefined ? feed.standIn?.(object) : undefined;
+    if (standIn !== undefined) this.#dirty(feed.table(this.#tables).set(standIn));
+    this.#options.log.warn(
+      { kind, namespace, name, acting, problems: this.problemsOf(uid) },
+      'an object cannot be read; its last good form, if there was one, stays in force',
+    );
   }
 
-  #backendPolicy(change: Change<BackendPolicyObject>): void {
-    const previous = change.previous?.metadata.uid;
-    const uid = change.type === 'set' ? change.object.metadata.uid : undefined;
-    if (previous !== undefined && previous !== uid) this.#dirty(this.#tables.deleteBackendPolicy(previous));
-    if (change.type === 'delete' || isSameSpec(change.previous, change.object)) return;
-    const policy = readBackendPolicy(change.object);
-    if (policy !== undefined) this.#dirty(this.#tables.setBackendPolicy(policy));
-    else
-      this.#options.log.warn(
-        { policy: change.key },
-        'an XBackendTrafficPolicy has not the shape of its version',
-      );
+  /** Of the forms of an object that are tried, the newest says what is wrong with it. */
+  #readForm<O extends KubeObject, T>(object: O, feed: Feed<O, T>): T | undefined {
+    const { value, problems } = feed.read(object, this.#surroundings);
+    const { uid, generation } = object.metadata;
+    const noted = this.#problems.get(uid);
+    if (problems !== undefined && (noted === undefined || noted.generation <= generation))
+      this.#problems.set(uid, { generation, problems });
+    return value;
   }
 
   #settings(): void {
-    const settings = readSettings(this.#options.installed, [
-      ...this.#options.view.meshConfigs.store.values(),
-    ]);
-    this.#dirty(this.#tables.setSettings(settings));
+    const { settings } = this.settingsHistory;
+    if (!isDeepStrictEqual(settings, this.#tables.settings)) this.#dirty(this.#tables.setSettings(settings));
   }
 
   #dirty(dirty: Dirty): void {

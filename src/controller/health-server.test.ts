@@ -8,18 +8,22 @@ test('readiness says what is missing, liveness only that we answer, and metrics 
   metrics.counter('weft_things_total', 'Things.').inc(3);
   let synced = false;
   const ready = () => [
-    { name: 'every kind has been listed', holds: () => synced },
+    { name: 'every kind has been listed', holds: () => synced, missing: () => ['Pod (forbidden)'] },
     { name: 'the election is alive', holds: () => true },
   ];
-  const { port } = await startHealthServer({ port: 0, host: '127.0.0.1', metrics, ready }, abort.signal);
+  const notes = () => ['XMesh: forbidden'];
+  const { port } = await startHealthServer(
+    { port: 0, host: '127.0.0.1', metrics, ready, notes },
+    abort.signal,
+  );
   const get = async (path: string): Promise<[number, string]> => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`);
     return [response.status, await response.text()];
   };
-  expect(await get('/ready')).toEqual([503, 'not yet: every kind has been listed\n']);
+  expect(await get('/ready')).toEqual([503, 'not yet: every kind has been listed\n  Pod (forbidden)\n']);
   expect(await get('/live')).toEqual([200, 'alive\n']);
   synced = true;
-  expect(await get('/ready?verbose')).toEqual([200, 'ready\n']);
+  expect(await get('/ready?verbose')).toEqual([200, 'ready\nnote: XMesh: forbidden\n']);
   expect((await get('/metrics'))[1]).toContain('weft_things_total 3');
   expect((await get('/'))[0]).toBe(404);
   abort.abort();

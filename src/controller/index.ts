@@ -1,11 +1,25 @@
 /** Follows the cluster, and, on the replica that leads, writes to it. */
 export { OwnAcks, publishAcks, type AckSource, type OwnPod } from './acks.js';
-export { createClusterView, runClusterView, viewSynced, type ClusterView } from './cluster-view.js';
-export { isMeshed } from './collect/index.js';
+export {
+  createClusterView,
+  refusedKinds,
+  runClusterView,
+  unsettledKinds,
+  viewSettled,
+  type ClusterView,
+} from './cluster-view.js';
+export { hasOurProxy } from './collect/index.js';
+export { Kinds, ownKinds, type OwnKind } from './kinds/index.js';
 export { Collector } from './collector.js';
 export { startHealthServer, type ReadinessCheck } from './health-server.js';
-export { countAbsences, proxyAbsence } from './injection-events.js';
+export { countAbsences } from './absences.js';
+export { proxyAbsence } from './injection-events.js';
 export { followIssuer } from './issuer.js';
 export { leaderWork, type LeaderOptions } from './leader.js';
-export { ISSUER_SECRET } from './trust-secrets.js';
+export { Peers } from './peers.js';
+export { readAccess, type AccessReading } from './read-access.js';
+export { serviceNotes } from './service-events.js';
+export { ISSUER_SECRET, ROOT_SECRET } from './trust-secrets.js';
+export { LAST_KNOWN, settingsMap } from './last-known/index.js';
+export { measureSettings } from './settings-metrics.js';
 export { untilWebhookTrusted } from './webhook-ca.js';

@@ -1,16 +1,19 @@
-import { names, type Logger, type Metrics, untilAborted } from '../base/index.js';
+import { unknownNames } from '../api/index.js';
+import { cut, names, type Logger } from '../base/index.js';
 import {
   EventRecorder,
-  WorkQueue,
   objectKey,
+  reconcile,
+  storeSource,
   type EventNote,
   type EventTarget,
   type KubeClient,
   type Pod,
   type QueueMetrics,
+  type Reconciler,
 } from '../kube/index.js';
 import type { ClusterView } from './cluster-view.js';
-import { hasEnded, isMeshed } from './collect/index.js';
+import { hasEnded, hasOurProxy, isMeshed } from './collect/index.js';
 
 export interface InjectionEventsOptions {
   readonly client: KubeClient;
@@ -22,7 +25,11 @@ export interface InjectionEventsOptions {
 }
 
 /** Why a pod that is selected for the mesh has no proxy; undefined: it has one, or should have none. */
-export type Absence = { readonly kind: 'skipped'; readonly why: string } | { readonly kind: 'missing' };
+export type Absence =
+  | { readonly kind: 'skipped'; readonly why: string }
+  | { readonly kind: 'missing' }
+  /** A container with the proxy's name, and not what the webhook writes. */
+  | { readonly kind: 'forged' };
 
 /** Namespaces that no webhook entry selects. */
 const NEVER = new Set(['kube-system', 'kube-public', 'kube-node-lease', names.SYSTEM_NAMESPACE]);
@@ -33,8 +40,9 @@ export function proxyAbsence(
   namespaceLabels: Readonly<Record<string, string>>,
   revision: string,
 ): Absence | undefined {
-  if (isMeshed(pod) || hasEnded(pod) || NEVER.has(pod.metadata.namespace)) return undefined;
+  if (hasOurProxy(pod) || hasEnded(pod) || NEVER.has(pod.metadata.namespace)) return undefined;
   const decision = pod.metadata.annotations[names.Annotation.injection] ?? '';
+  if (isMeshed(pod)) return { kind: 'forged' };
   if (decision.startsWith('skipped')) return { kind: 'skipped', why: decision };
   return isSelected(pod, namespaceLabels, revision) ? { kind: 'missing' } : undefined;
 }
@@ -52,55 +60,36 @@ function isSelected(pod: Pod, namespaceLabels: Readonly<Record<string, string>>,
 export async function reportInjection(options: InjectionEventsOptions, signal: AbortSignal): Promise<void> {
   const { client, view, log, queueMetrics } = options;
   const recorder = new EventRecorder({ client, log, component: 'weft' });
-  const queue = new WorkQueue({
+  const pods = view.pods.store;
+  const reconciler: Reconciler = {
     name: 'injection-events',
     log,
     metrics: queueMetrics,
+    initial: () => [...pods.values()].map(objectKey),
+    sources: [
+      storeSource(pods, (change) =>
+        change.type === 'set' && change.previous === undefined ? [change.key] : [],
+      ),
+      storeSource(view.namespaces.store, ({ key }) => [...pods.inNamespace(key)].map(objectKey)),
+    ],
     reconcile: async (key) => {
-      const pod = view.pods.store.get(key);
+      const pod = pods.get(key);
       const absence = pod === undefined ? undefined : absenceOf(pod, options);
-      if (pod !== undefined && absence !== undefined) await recorder.record(targetOf(pod), noteOf(absence));
+      if (pod === undefined) return undefined;
+      if (absence !== undefined) await recorder.record(targetOf(pod), noteOf(absence));
+      for (const note of unreadNotes(pod)) await recorder.record(targetOf(pod), note);
       return undefined;
     },
-  });
-  const stops = [
-    view.pods.store.onChange((change) => {
-      if (change.type === 'set' && change.previous === undefined) queue.add(change.key);
-    }),
-    view.namespaces.store.onChange((change) => {
-      for (const pod of view.pods.store.inNamespace(change.key)) queue.add(objectKey(pod));
-    }),
-  ];
-  for (const pod of view.pods.store.values()) queue.add(objectKey(pod));
-  await untilAborted(signal);
-  for (const stop of stops) stop();
-  await queue.stop();
+  };
+  await reconcile(reconciler, signal);
 }
 
-/** Gauge that every replica answers alike: how many pods should have a proxy and have none. */
-export function countAbsences(
-  metrics: Metrics,
-  options: Pick<InjectionEventsOptions, 'view' | 'revision' | 'systemNamespace'>,
-): void {
-  metrics.gauge(
-    'weft_pods_without_proxy',
-    'Pods selected for the mesh that run without a proxy.',
-    ['kind'],
-    (gauge) => {
-      const counts = { skipped: 0, missing: 0 };
-      for (const pod of options.view.pods.store.values()) {
-        const absence = absenceOf(pod, options);
-        if (absence !== undefined) counts[absence.kind] += 1;
-      }
-      for (const [kind, count] of Object.entries(counts))
-        gauge.set({ kind: kind === 'skipped' ? 'skipped' : 'missing' }, count);
-    },
-  );
-}
-
-function absenceOf(
+/** Why a pod of the cache has no proxy although it should. */
+export function absenceOf(
   pod: Pod,
-  options: Pick<InjectionEventsOptions, 'view' | 'revision' | 'systemNamespace'>,
+  options: Pick<InjectionEventsOptions, 'revision' | 'systemNamespace'> & {
+    readonly view: Pick<ClusterView, 'namespaces'>;
+  },
 ): Absence | undefined {
   const { namespace } = pod.metadata;
   if (namespace === options.systemNamespace) return undefined;
@@ -118,13 +107,31 @@ function targetOf({ metadata }: Pod): EventTarget {
   return { apiVersion: owner.apiVersion, kind: owner.kind, namespace, name: owner.name, uid: owner.uid };
 }
 
+/** Labels and annotations of a meshed pod that nobody reads. Whoever creates the pod by a workload sees no warning. */
+function unreadNotes(pod: Pod): readonly EventNote[] {
+  if (!isMeshed(pod)) return [];
+  return unknownNames(pod.metadata).map((message) => ({
+    type: 'Warning',
+    reason: 'UnknownAnnotation',
+    message,
+  }));
+}
+
 /** The same words for all pods of an owner, so that they make one event. */
 function noteOf(absence: Absence): EventNote {
   if (absence.kind === 'skipped') {
     return {
       type: 'Normal',
       reason: 'InjectionSkipped',
-      message: `no proxy was added to the pod, ${absence.why}`,
+      // The words of an annotation, which anybody may have written.
+      message: `no proxy was added to the pod, ${cut(absence.why)}`,
+    };
+  }
+  if (absence.kind === 'forged') {
+    return {
+      type: 'Warning',
+      reason: 'InjectionForged',
+      message: `the pod has a container ${names.PROXY_CONTAINER} that is not the proxy that Weft adds, so it is not counted as meshed; remove the containers ${names.PROXY_CONTAINER} and ${names.INIT_CONTAINER} from its template; Weft adds them`,
     };
   }
   return {
@@ -132,6 +139,6 @@ function noteOf(absence: Absence): EventNote {
     reason: 'InjectionMissing',
     message:
       'the pod should have a proxy and has none, because it is older than the label on its namespace or was created while ' +
-      `the webhook was not in place; create it anew (kubectl rollout restart), or opt out with the label ${names.Label.inject}=disabled`,
+      `the webhook was not in place; recreate it (kubectl rollout restart), or opt out with the label ${names.Label.inject}=disabled`,
   };
 }

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Metrics, createLogger, sleep } from '../base/index.js';
 import { connectPlain, type Condition, type KubeClient } from '../kube/index.js';
 import { DEFAULT_SETTINGS } from '../model/index.js';
-import { ApiServer, untilPasses } from '../testing/index.js';
+import { ApiServer, meshContainers, untilPasses } from '../testing/index.js';
 import { OwnAcks, publishAcks, type AckSource } from './acks.js';
+import { Peers } from './peers.js';
 import { createClusterView, runClusterView, type ClusterView } from './cluster-view.js';
 import { Collector } from './collector.js';
 import { followIssuer } from './issuer.js';
@@ -12,6 +13,7 @@ import { leaderWork } from './leader.js';
 const POLICIES = '/apis/weft.dev/v1alpha1/trafficpolicies';
 const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 const log = createLogger({ level: 'silent' });
+const WRITE_EVERY_MS = 1_200;
 const pod = { name: 'weft-default-1', uid: 'uid-weft-1' };
 
 let server: ApiServer;
@@ -20,6 +22,7 @@ let view: ClusterView;
 let own: OwnAcks;
 let abort: AbortController;
 let running: Promise<unknown>[];
+let metrics: Metrics;
 
 /** The acknowledgements that the config server of this replica would report. */
 class Proxies implements AckSource {
@@ -31,23 +34,23 @@ class Proxies implements AckSource {
   onAcks(listener: (uids: ReadonlySet<string>) => void): void {
     this.#listener = listener;
   }
+  rejections(): ReturnType<AckSource['rejections']> {
+    return [];
+  }
   say(
     uid: string,
     counts: { generation: number; subscribers: number; acknowledged: number; rejected: number },
   ): void {
+    const { generation, ...rest } = counts;
     const policy = {
       kind: 'TrafficPolicy',
       namespace: 'shop',
       name: 'reviews',
       uid,
       creationTimestamp: '',
-      generation: counts.generation,
+      generation,
     } as const;
-    this.#summary = {
-      policy,
-      ...counts,
-      ...(counts.rejected > 0 ? { sampleReason: 'no such feature' } : {}),
-    };
+    this.#summary = { policy, ...rest, late: 0, outliers: [] };
     this.#listener(new Set([uid]));
   }
 }
@@ -69,14 +72,15 @@ beforeEach(async () => {
   });
   client = connectPlain(server.url);
   abort = new AbortController();
-  const metrics = new Metrics();
-  view = createClusterView({ client, systemNamespace: 'weft-system', log, metrics });
+  metrics = new Metrics();
+  view = createClusterView({ client, systemNamespace: 'weft-system', revision: 'default', log, metrics });
   const collector = new Collector({ view, installed: DEFAULT_SETTINGS, log });
   collector.attach();
-  const issuer = followIssuer(view, log);
-  own = new OwnAcks();
+  const issuer = followIssuer({ view, log }, abort.signal);
+  own = new OwnAcks(0);
+  const peers = new Peers({ view, pod, systemNamespace: 'weft-system', leavesMs: 0 });
   const settings = { revision: 'default', systemNamespace: 'weft-system', trustDomain: 'cluster.local' };
-  const lead = leaderWork({ client, view, collector, issuer, own, pod, ...settings, log, metrics });
+  const lead = leaderWork({ client, view, collector, issuer, own, peers, ...settings, log, metrics });
   running = [
     runClusterView(view, { client, log, restart: () => undefined }, abort.signal),
     lead(abort.signal),
@@ -172,10 +176,7 @@ test('an unsupported field is refused in the status, and the good policy beside 
     apiVersion: 'weft.dev/v1alpha1',
     kind: 'TrafficPolicy',
     metadata: { name: 'bad', namespace: 'shop' },
-    spec: {
-      targetRefs: [{ kind: 'Service', name: 'reviews', port: 80 }],
-      rateLimit: [{ requests: 1, per: '1s' }],
-    },
+    spec: { targetRefs: [{ group: 'weft.dev', kind: 'ExternalService', name: 'reviews', port: 80 }] },
   });
   await untilPasses(() => {
     expect(conditions('bad')).toMatchObject({ Accepted: 'False Invalid', Programmed: 'False NotAccepted' });
@@ -191,32 +192,45 @@ test('Programmed follows this replica and the others, by generation', async () =
   await untilPasses(() => expect(conditions('reviews').Programmed).toBe('False Pending'));
   proxies.say(uid, { generation: 2, subscribers: 2, acknowledged: 2, rejected: 0 });
   await untilPasses(() => expect(conditions('reviews').Programmed).toBe('True Programmed'));
-  // Another replica, whose pod runs, reports a rejection; one whose pod is gone does not count.
-  server.put('/api/v1/pods', {
-    metadata: { name: 'weft-default-2', namespace: 'weft-system' },
-    spec: { containers: [] },
-  });
-  for (const [replica, rejected] of [
-    ['weft-default-2', 1],
-    ['weft-default-gone', 7],
+  // Another replica that serves reports a rejection; one whose pod has not been ready for long, or is gone, does not count.
+  for (const [name, ready] of [
+    ['weft-default-2', 'True'],
+    ['weft-default-frozen', 'False'],
   ] as const) {
-    const report = {
-      [uid]: { generation: 2, subscribers: 8, acknowledged: 0, rejected, sampleReason: 'why' },
-    };
+    server.put('/api/v1/pods', {
+      metadata: { name, namespace: 'weft-system' },
+      spec: { containers: [] },
+      status: { conditions: [{ type: 'Ready', status: ready }] },
+    });
+  }
+  const outliers = [{ pod: 'shop/web-2', reason: 'UnknownFeature' }];
+  for (const [replica, rejected] of [
+    ['weft-default-2', 6],
+    ['weft-default-frozen', 8],
+    ['weft-default-gone', 8],
+  ] as const) {
+    const acks = { generation: 2, subscribers: 8, acknowledged: 8 - rejected, rejected, late: 0, outliers };
+    const rejections = [{ ...outliers[0], uid: 'uid-web-2', resource: 'Workload' }];
+    const report = { policies: { [uid]: acks }, rejections };
     server.put('/api/v1/configmaps', {
       metadata: {
         name: `weft-acks-${replica}`,
         namespace: 'weft-system',
         labels: { 'weft.dev/acks': 'default' },
       },
-      data: { 'summary.json': JSON.stringify(report) },
+      data: { 'acks.json': JSON.stringify(report) },
     });
   }
   await untilPasses(() => expect(conditions('reviews').Programmed).toBe('False Rejected'));
   const status = server.get(POLICIES, { namespace: 'shop', name: 'reviews' })?.status as {
     conditions: Condition[];
   };
-  expect(status.conditions[2]?.message).toBe('rejected by 1 of 10, one of them says: why');
+  expect(status.conditions[2]?.message).toBe('rejected by 6 of 10: shop/web-2 (UnknownFeature), ...');
+  await untilPasses(() => {
+    const event = server.all('/api/v1/events').find(({ reason }) => reason === 'ConfigurationRejected');
+    expect(event?.involvedObject).toMatchObject({ kind: 'Pod', namespace: 'shop', name: 'web-2' });
+    expect(event?.message).toMatch(/^the proxy rejected Workload \(UnknownFeature\)/);
+  });
 });
 
 test('a status that is true already is not written again', async () => {
@@ -231,7 +245,7 @@ test('a status that is true already is not written again', async () => {
   expect(writes()).toBe(before + 1);
 });
 
-test('pods without a proxy are told on their owner, once for all of them', async () => {
+test('pods without a proxy, and what nobody reads of a pod, are told on their owner, once for all of them', async () => {
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'rs-1', controller: true };
   for (const name of ['web-1', 'web-2']) {
     const metadata = {
@@ -251,8 +265,12 @@ test('pods without a proxy are told on their owner, once for all of them', async
     spec: { containers: [] },
   });
   server.put('/api/v1/pods', {
-    metadata: { name: 'in', namespace: 'shop' },
-    spec: { containers: [{ name: 'weft-proxy' }] },
+    metadata: { name: 'in', namespace: 'shop', annotations: { 'weft.dev/opaque-port': '80' } },
+    spec: { containers: [], initContainers: Object.values(meshContainers()) },
+  });
+  server.put('/api/v1/pods', {
+    metadata: { name: 'pretends', namespace: 'shop', annotations: { 'weft.dev/injection': 'injected' } },
+    spec: { containers: [{ name: 'weft-proxy', command: ['sleep'] }] },
   });
   await untilPasses(() => {
     const events = server.all('/api/v1/events').map((event) => {
@@ -260,7 +278,9 @@ test('pods without a proxy are told on their owner, once for all of them', async
       return `${kind}/${name} ${String(event.reason)} ${String(event.message).slice(0, 60)}`;
     });
     expect(events.sort()).toEqual([
+      'Pod/in UnknownAnnotation unknown annotation weft.dev/opaque-port; did you mean weft.d',
       'Pod/old InjectionMissing the pod should have a proxy and has none, because it is olde',
+      'Pod/pretends InjectionForged the pod has a container weft-proxy that is not the proxy tha',
       'ReplicaSet/web InjectionSkipped no proxy was added to the pod, skipped: HostNetwork: why',
     ]);
   });
@@ -308,13 +328,114 @@ test('a replica reports its acknowledgements in a ConfigMap that its pod owns, a
     expect(map?.metadata.ownerReferences).toEqual([
       { apiVersion: 'v1', kind: 'Pod', name: pod.name, uid: pod.uid },
     ]);
-    return JSON.parse((map?.data as Record<string, string>)['summary.json'] ?? '{}') as Record<
-      string,
-      unknown
-    >;
+    return JSON.parse((map?.data as Record<string, string>)['acks.json'] ?? '{}') as Record<string, unknown>;
   };
   await untilPasses(() =>
-    expect(stored()).toEqual({ 'uid-1': { generation: 1, subscribers: 20, acknowledged: 20, rejected: 0 } }),
+    expect(stored()).toMatchObject({
+      policies: { 'uid-1': { generation: 1, subscribers: 20, acknowledged: 20, rejected: 0 } },
+    }),
   );
   expect(server.requests.filter(({ path }) => path.includes('weft-acks-')).length).toBeLessThanOrEqual(4);
 });
+
+test('a container that restarts in its pod withdraws the report of its former life', async () => {
+  server.put('/api/v1/configmaps', {
+    metadata: {
+      name: 'weft-acks-weft-default-1',
+      namespace: 'weft-system',
+      labels: { 'weft.dev/acks': 'default' },
+    },
+    data: { 'acks.json': '{"policies":{"uid-1":{"generation":1,"subscribers":2500}},"rejections":[]}' },
+  });
+  running.push(
+    publishAcks(
+      { client, systemNamespace: 'weft-system', revision: 'default', pod, own, log, everyMs: 10 },
+      abort.signal,
+    ),
+  );
+  await untilPasses(() => {
+    const map = server.get('/api/v1/configmaps', {
+      namespace: 'weft-system',
+      name: 'weft-acks-weft-default-1',
+    });
+    expect(map?.data).toEqual({ 'acks.json': '{"policies":{},"rejections":[],"settled":true}' });
+  });
+});
+
+test('a thousand callers of a policy that come and go cost few writes of its status', async () => {
+  const proxies = new Proxies();
+  own.follow(proxies);
+  const uid = putPolicy('reviews', 'reviews');
+  await untilPasses(() => expect(conditions('reviews').Programmed).toBe('True NoSubscribers'));
+  const writes = (): number => server.requests.filter(({ path }) => path.endsWith('/status')).length;
+  const before = writes();
+  for (let i = 1; i <= 1_000; i++) {
+    const subscribers = 1 + (i % 50);
+    proxies.say(uid, { generation: 1, subscribers, acknowledged: subscribers - (i % 2), rejected: 0 });
+    if (i % 10 === 0) await sleep(5);
+  }
+  proxies.say(uid, { generation: 1, subscribers: 3, acknowledged: 3, rejected: 0 });
+  await untilPasses(() => expect(conditions('reviews').Programmed).toBe('True Programmed'));
+  expect(writes() - before).toBeLessThanOrEqual(4);
+});
+
+test('what changes no verdict is judged for nobody: endpoints, pods, and what is written into the status of a Service', async () => {
+  for (let i = 0; i < 20; i++) putPolicy(`policy-${i}`, 'reviews');
+  await untilPasses(() => {
+    for (let i = 0; i < 20; i++) expect(conditions(`policy-${i}`).Programmed).toBeDefined();
+  });
+  const looks = async (): Promise<number> => {
+    const line = /weft_queue_reconciles_total{queue="policy-status",result="ok"} (\d+)/;
+    return Number(line.exec(await metrics.text())?.[1] ?? 0);
+  };
+  // What we wrote comes back, and is looked at once more.
+  let before = -1;
+  await untilPasses(async () => {
+    const [last, now] = [before, await looks()];
+    before = now;
+    await sleep(WRITE_EVERY_MS);
+    expect(now).toBe(last);
+  });
+  const slice = {
+    metadata: { name: 's', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'reviews' } },
+  };
+  const spec = { clusterIPs: ['10.96.0.1'], ports: [{ port: 80 }] };
+  for (let i = 0; i < 5; i++) {
+    const status = { loadBalancer: { ingress: [{ ip: `192.0.2.${i}` }] } };
+    server.put('/api/v1/services', { metadata: { name: 'reviews', namespace: 'shop' }, spec, status });
+    const endpoints = [{ addresses: [`10.0.0.${i}`] }];
+    server.put('/apis/discovery.k8s.io/v1/endpointslices', { ...slice, addressType: 'IPv4', endpoints });
+    await sleep(50);
+  }
+  server.put('/api/v1/services', { metadata: { name: 'next', namespace: 'shop' }, spec: { ports: [] } });
+  putPolicy('last', 'next');
+  await untilPasses(() => expect(conditions('last').Programmed).toBeDefined());
+  expect((await looks()) - before).toBeLessThanOrEqual(3);
+}, 20_000);
+
+test('a new policy is not called programmed before the other replicas had time to report', async () => {
+  server.put('/api/v1/pods', {
+    metadata: { name: 'weft-default-2', namespace: 'weft-system' },
+    spec: { containers: [] },
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+  });
+  const report = (policies: object): void =>
+    void server.put('/api/v1/configmaps', {
+      metadata: {
+        name: 'weft-acks-weft-default-2',
+        namespace: 'weft-system',
+        labels: { 'weft.dev/acks': 'default' },
+      },
+      data: { 'acks.json': JSON.stringify({ policies, rejections: [] }) },
+    });
+  report({});
+  await untilPasses(() => expect([...view.acks.store.values()]).toHaveLength(1));
+  const uid = putPolicy('reviews', 'reviews');
+  const seen = new Set<string>();
+  const stop = view.policies.store.onChange(() => seen.add(String(conditions('reviews').Programmed)));
+  await untilPasses(() => expect(conditions('reviews').Programmed).toBe('False Pending'));
+  report({ [uid]: { generation: 1, subscribers: 4, acknowledged: 4, rejected: 0, late: 0, outliers: [] } });
+  await untilPasses(() => expect(conditions('reviews').Programmed).toBe('True Programmed'));
+  stop();
+  expect(seen).not.toContain('True NoSubscribers');
+}, 10_000);

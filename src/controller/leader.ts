@@ -1,14 +1,23 @@
-import { untilAborted, type Clock, type Logger, type Metrics, type Watched } from '../base/index.js';
+import {
+  systemClock,
+  untilAborted,
+  type Clock,
+  type Logger,
+  type Metrics,
+  type Watched,
+} from '../base/index.js';
 import type { IssuerMaterial } from '../identity/index.js';
 import { createQueueMetrics, type KubeClient } from '../kube/index.js';
-import type { OwnAcks, OwnPod } from './acks.js';
-import { writeBackendPolicyStatuses } from './backend-policy-status-writer.js';
-import { viewSynced, type ClusterView } from './cluster-view.js';
+import type { OwnAcks } from './acks.js';
+import { viewSettled, type ClusterView } from './cluster-view.js';
 import type { Collector } from './collector.js';
 import { reportInjection } from './injection-events.js';
-import { reportProtocols } from './protocol-events.js';
-import { writeMeshStatuses } from './mesh-status.js';
-import { writeRouteStatuses } from './route-status-writer.js';
+import { reportPolicies } from './policy-events.js';
+import type { Peers } from './peers.js';
+import { keepKeySets } from './key-sets/index.js';
+import { recordLastKnown } from './last-known/index.js';
+import { reportServices } from './service-events.js';
+import { reportRejections } from './rejection-events.js';
 import { writeStatuses } from './status-writer.js';
 import { publishTrust } from './trust-config-maps.js';
 import { keepTrustSecrets } from './trust-secrets.js';
@@ -20,10 +29,12 @@ export interface LeaderOptions {
   readonly collector: Collector;
   readonly issuer: Watched<IssuerMaterial | undefined>;
   readonly own: OwnAcks;
-  readonly pod: OwnPod | undefined;
+  readonly peers: Peers;
   readonly revision: string;
   readonly systemNamespace: string;
   readonly trustDomain: string;
+  /** Networks (CIDR) beside the internet from which keys of JwtIssuers may be fetched. Default: none. */
+  readonly privateNetworks?: readonly string[];
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -37,21 +48,24 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
   const log = options.log.child({ room: 'leader' });
   const queueMetrics = createQueueMetrics(options.metrics);
   const shared = { ...options, log, queueMetrics };
+  const { clock = systemClock, privateNetworks = [] } = options;
+  const keySetOptions = { ...shared, clock, privateNetworks };
   return async (signal) => {
     // One that fails ends the others, the leading and, since somebody must notice, the process.
     const broken = new AbortController();
     const either = AbortSignal.any([signal, broken.signal]);
     const caches = async (): Promise<void> => {
-      await Promise.race([viewSynced(options.view), untilAborted(either)]);
+      await Promise.race([viewSettled(options.view), untilAborted(either)]);
       if (either.aborted) return;
       await Promise.all([
         writeStatuses(shared, either),
-        writeRouteStatuses(shared, either),
-        writeBackendPolicyStatuses(shared, either),
-        writeMeshStatuses(shared, either),
         publishTrust(shared, either),
         reportInjection(shared, either),
-        reportProtocols(shared, either),
+        reportServices(shared, either),
+        reportPolicies(shared, either),
+        reportRejections(shared, either),
+        recordLastKnown(shared, either),
+        keepKeySets(keySetOptions, either),
       ]);
     };
     try {

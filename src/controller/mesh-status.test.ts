@@ -1,16 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { Metrics, createLogger } from '../base/index.js';
-import { connectPlain, createQueueMetrics } from '../kube/index.js';
 import { ApiServer } from '../testing/api-server.js';
 import { untilPasses } from '../testing/until-passes.js';
-import { createClusterView } from './cluster-view.js';
-import { writeMeshStatuses } from './mesh-status.js';
 import { SUPPORTED_FEATURES } from './supported-features.js';
+import { keepStatuses } from './statuses.fixture.js';
 
 const MESHES = '/apis/gateway.networking.x-k8s.io/v1alpha1/xmeshes';
-const log = createLogger({ level: 'silent' });
 
 let server: ApiServer;
 let stop: AbortController;
@@ -19,13 +15,7 @@ let running: Promise<unknown>;
 beforeEach(async () => {
   server = await ApiServer.start();
   stop = new AbortController();
-  const client = connectPlain(server.url);
-  const view = createClusterView({ client, systemNamespace: 'weft-system', log, metrics: new Metrics() });
-  const queueMetrics = createQueueMetrics(new Metrics());
-  running = Promise.all([
-    view.meshes.run(stop.signal),
-    writeMeshStatuses({ client, view, log, queueMetrics }, stop.signal),
-  ]);
+  ({ running } = keepStatuses(server, ['meshes'], stop.signal));
 });
 
 afterEach(async () => {

@@ -1,17 +1,11 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Metrics, createLogger } from '../base/index.js';
-import { connectPlain, createQueueMetrics } from '../kube/index.js';
-import { DEFAULT_SETTINGS } from '../model/index.js';
 import { ApiServer } from '../testing/api-server.js';
 import { routeObject } from '../testing/gateway-routes.js';
 import { untilPasses } from '../testing/until-passes.js';
-import { createClusterView } from './cluster-view.js';
-import { Collector } from './collector.js';
-import { writeRouteStatuses } from './route-status-writer.js';
+import { keepStatuses } from './statuses.fixture.js';
 
 const HTTP_ROUTES = '/apis/gateway.networking.k8s.io/v1/httproutes';
 const AT = { namespace: 'shop', name: 'r' };
-const log = createLogger({ level: 'silent' });
 const rule = { backendRefs: [{ name: 'reviews', port: 8080 }] };
 const parent = { group: '', kind: 'Service', name: 'reviews' };
 const others = {
@@ -40,16 +34,7 @@ afterEach(async () => {
 });
 
 function start(): void {
-  const client = connectPlain(server.url);
-  const view = createClusterView({ client, systemNamespace: 'weft-system', log, metrics: new Metrics() });
-  const collector = new Collector({ view, installed: DEFAULT_SETTINGS, log });
-  collector.attach();
-  const queueMetrics = createQueueMetrics(new Metrics());
-  const informers = [view.services, view.httpRoutes, view.grpcRoutes];
-  running = Promise.all([
-    ...informers.map((informer) => informer.run(stop.signal)),
-    writeRouteStatuses({ client, view, collector, log, queueMetrics }, stop.signal),
-  ]);
+  ({ running } = keepStatuses(server, ['services', 'httpRoutes', 'grpcRoutes'], stop.signal));
 }
 
 function parents(): readonly Record<string, unknown>[] {

@@ -5,6 +5,7 @@
  */
 export const SUPPORTED_FEATURES: readonly string[] = [
   'GRPCRoute',
+  'GRPCRouteRequestHeaderModifier',
   'HTTPRoute',
   'HTTPRoute303RedirectStatusCode',
   'HTTPRoute307RedirectStatusCode',

@@ -1,22 +1,28 @@
-import { names, jittered, type Logger, type Watched, untilAborted } from '../base/index.js';
+import { names, jittered, type Logger, type Watched } from '../base/index.js';
 import type { IssuerMaterial } from '../identity/index.js';
 import {
   Resources,
-  WorkQueue,
   applyObject,
   getObject,
+  objectKey,
+  reconcile,
+  storeSource,
+  watchedSource,
   type KubeClient,
   type Namespace,
   type Pod,
   type QueueMetrics,
+  type Reconciler,
 } from '../kube/index.js';
 import type { ClusterView } from './cluster-view.js';
 import { isMeshed } from './collect/index.js';
+import { answersFor } from './revision.js';
 
 export interface TrustConfigMapsOptions {
   readonly client: KubeClient;
   readonly view: ClusterView;
   readonly issuer: Watched<IssuerMaterial | undefined>;
+  readonly revision: string;
   readonly log: Logger;
   readonly queueMetrics: QueueMetrics;
 }
@@ -27,38 +33,35 @@ const LOOK_AGAIN_MS = 120_000;
 /** Keeps ConfigMap `weft-trust` in every namespace that has or may get meshed pods, until the signal aborts. */
 export async function publishTrust(options: TrustConfigMapsOptions, signal: AbortSignal): Promise<void> {
   const { view, issuer, log, queueMetrics } = options;
-  const queue = new WorkQueue({
+  const all = (): string[] => [...view.namespaces.store.values()].map(objectKey);
+  const reconciler: Reconciler = {
     name: 'trust-config-map',
     log,
     metrics: queueMetrics,
-    reconcile: (namespace, workSignal) => reconcile(namespace, options, workSignal),
-  });
-  const all = (): void => {
-    for (const namespace of view.namespaces.store.values()) queue.add(namespace.metadata.name);
+    initial: all,
+    sources: [
+      storeSource(view.namespaces.store, ({ key }) => [key]),
+      storeSource(view.pods.store, (change) =>
+        change.type === 'set' && change.previous === undefined && needsTrust(change.object)
+          ? [change.object.metadata.namespace]
+          : [],
+      ),
+      watchedSource(issuer, all),
+    ],
+    reconcile: (namespace, workSignal) => writeConfigMap(namespace, options, workSignal),
   };
-  const stops = [
-    view.namespaces.store.onChange((change) => queue.add(change.key)),
-    view.pods.store.onChange((change) => {
-      if (change.type === 'set' && change.previous === undefined && needsTrust(change.object)) {
-        queue.add(change.object.metadata.namespace);
-      }
-    }),
-  ];
-  issuer.subscribe(all, signal);
-  all();
-  await untilAborted(signal);
-  for (const stop of stops) stop();
-  await queue.stop();
+  await reconcile(reconciler, signal);
 }
 
-async function reconcile(
+async function writeConfigMap(
   name: string,
-  { client, view, issuer }: TrustConfigMapsOptions,
+  { client, view, issuer, revision }: TrustConfigMapsOptions,
   signal: AbortSignal,
 ): Promise<{ againAfterMs: number } | undefined> {
   const namespace = view.namespaces.store.get(name);
   const bundle = issuer.current?.roots;
   if (bundle === undefined || namespace === undefined || !isMember(namespace, view)) return undefined;
+  if (!answersFor(view, revision, { namespace: name, labels: {} })) return undefined;
   const at = { namespace: name, name: names.TRUST_CONFIG_MAP };
   const existing = await getObject(client, Resources.configMap, at, signal);
   if (existing?.data[names.TRUST_BUNDLE_KEY] !== bundle) {

@@ -4,6 +4,7 @@ import { createLogger, systemClock, watched, type Clock } from '../base/index.js
 import { createIssuer, createRoot, parseIssuer, type IssuerMaterial } from '../identity/index.js';
 import { connectPlain, type KubeClient } from '../kube/index.js';
 import { ApiServer } from '../testing/index.js';
+import { shell } from '../testing/openssl.js';
 import { ensureTrustSecrets } from './trust-secrets.js';
 import { ensureWebhookCa } from './webhook-ca.js';
 
@@ -25,9 +26,10 @@ afterEach(async () => {
   await server.stop();
 });
 
-async function ensure(clock: Clock = systemClock): Promise<void> {
+async function ensure(clock: Clock = systemClock, known?: IssuerMaterial): Promise<void> {
+  const issuer = watched(known);
   await ensureTrustSecrets(
-    { client, systemNamespace: 'weft-system', trustDomain: 'cluster.local', log, clock },
+    { client, systemNamespace: 'weft-system', trustDomain: 'cluster.local', issuer, log, clock },
     never,
   );
 }
@@ -36,6 +38,25 @@ function secret(name: string): Record<string, string> {
   const stored = server.get('/api/v1/secrets', { namespace: 'weft-system', name });
   const data = Object.entries((stored?.data ?? {}) as Record<string, string>);
   return Object.fromEntries(data.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
+}
+
+function putSecret(name: string, data: Record<string, string>): void {
+  const encoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')]);
+  server.put('/api/v1/secrets', {
+    metadata: { name, namespace: 'weft-system' },
+    data: Object.fromEntries(encoded) as object,
+  });
+}
+
+/** Made by openssl, with a name of its own, for a year. */
+async function corporateCa(): Promise<Record<string, string>> {
+  const script = [
+    'openssl ecparam -name prime256v1 -genkey -noout -out ca.key',
+    'openssl req -x509 -new -key ca.key -days 365 -subj "/CN=Corporate CA" -out ca.crt -addext keyUsage=critical,keyCertSign',
+    'openssl pkcs8 -topk8 -nocrypt -in ca.key -out ca.p8',
+  ].join(' 2>/dev/null && ');
+  const files = await shell(script, ['ca.crt', 'ca.p8']);
+  return { 'tls.crt': files['ca.crt']!, 'tls.key': files['ca.p8']!, 'ca.crt': files['ca.crt']! };
 }
 
 const inDays = (days: number): Clock => ({ now: () => Date.now() + days * DAY, monotonic: () => 0 });
@@ -71,15 +92,57 @@ test('an issuer late in its life is renewed under the same root, and what it sig
   expect(after['ca.crt']).toBe(before['ca.crt']);
 });
 
+test('a root near its end is replaced: first the new one is trusted beside it, and minutes later it signs', async () => {
+  await ensure();
+  const [oldRoot, before] = [secret('weft-root'), secret('weft-issuer')];
+  const late = 3_652 - 364;
+  // An issuer of before, so that nothing is to be renewed but the root.
+  const renewed = await createIssuer(
+    { certificate: oldRoot['tls.crt']!, privateKey: oldRoot['tls.key']! },
+    'cluster.local',
+    Date.now() + (late - 1) * DAY,
+  );
+  putSecret('weft-issuer', { ...before, 'tls.crt': renewed.certificate, 'tls.key': renewed.privateKey });
+  await ensure(inDays(late));
+  const [newRoot, announced] = [secret('weft-root'), secret('weft-issuer')];
+  expect(newRoot['tls.crt']).not.toBe(oldRoot['tls.crt']);
+  expect(announced['tls.crt']).toBe(renewed.certificate);
+  expect(announced['ca.crt']).toBe(`${newRoot['tls.crt']!}${oldRoot['tls.crt']!}`);
+  const minutes = 1 / 1_440;
+  await ensure(inDays(late + 4 * minutes));
+  expect(secret('weft-issuer')).toEqual(announced);
+  await ensure(inDays(late + 6 * minutes));
+  const after = secret('weft-issuer');
+  expect(pem(after['tls.crt']).verify(pem(newRoot['tls.crt']).publicKey)).toBe(true);
+  expect(after['ca.crt']).toBe(announced['ca.crt']);
+});
+
+test('where both Secrets are gone, what is trusted now stays trusted beside the new root', async () => {
+  await ensure();
+  const before = secret('weft-issuer');
+  const known = await parseIssuer(
+    { 'tls.crt': before['tls.crt']!, 'tls.key': before['tls.key']!, 'ca.crt': before['ca.crt']! },
+    'the Secret',
+  );
+  for (const name of ['weft-root', 'weft-issuer'])
+    server.remove('/api/v1/secrets', { namespace: 'weft-system', name });
+  await ensure(systemClock, known);
+  expect(secret('weft-issuer')['ca.crt']).toBe(`${secret('weft-root')['tls.crt']!}${before['ca.crt']!}`);
+});
+
+test('an issuer that somebody brought is never replaced, although we have a root', async () => {
+  await ensure();
+  const foreign = await corporateCa();
+  putSecret('weft-issuer', foreign);
+  for (const days of [300, 364, 400]) await ensure(inDays(days));
+  expect(secret('weft-issuer')).toEqual(foreign);
+});
+
 test('an issuer that somebody brought, whose root is elsewhere, is left alone', async () => {
   const root = await createRoot('cluster.local', Date.now());
   const issuer = await createIssuer(root, 'cluster.local', Date.now());
   const data = { 'tls.crt': issuer.certificate, 'tls.key': issuer.privateKey, 'ca.crt': root.certificate };
-  const encoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')]);
-  server.put('/api/v1/secrets', {
-    metadata: { name: 'weft-issuer', namespace: 'weft-system' },
-    data: Object.fromEntries(encoded) as object,
-  });
+  putSecret('weft-issuer', data);
   await ensure(inDays(360));
   expect(secret('weft-issuer')).toEqual(data);
   expect(server.get('/api/v1/secrets', { namespace: 'weft-system', name: 'weft-root' })).toBeUndefined();
@@ -93,7 +156,7 @@ test('a caBundle that somebody changed is put right, and a right one is not writ
   const { 'tls.crt': crt, 'tls.key': key, 'ca.crt': ca } = secret('weft-issuer');
   issuer.set(await parseIssuer({ 'tls.crt': crt!, 'tls.key': key!, 'ca.crt': ca! }, 'the Secret'));
   await expect(ensureWebhookCa(options, never)).rejects.toThrow(
-    /weft-default is not there; install the chart again/,
+    /weft-default does not exist; install the chart again/,
   );
   const right = {
     name: 'a',

@@ -1,5 +1,13 @@
-import { MeshError, pause, systemClock, type Clock, type Logger } from '../base/index.js';
-import { createIssuer, createRoot, mergeBundle, nextTrustStep, type CaMaterial } from '../identity/index.js';
+import { MeshError, pause, systemClock, type Clock, type Logger, type Watched } from '../base/index.js';
+import {
+  createIssuer,
+  createRoot,
+  mergeBundle,
+  nextTrustStep,
+  type CaMaterial,
+  type IssuerFacts,
+  type IssuerMaterial,
+} from '../identity/index.js';
 import {
   Resources,
   applyObject,
@@ -14,11 +22,16 @@ export const ROOT_SECRET = 'weft-root';
 /** What the authority signs with, and `ca.crt` with all trusted roots. */
 export const ISSUER_SECRET = 'weft-issuer';
 
+/** When a root was added to `ca.crt` of the issuer's Secret without anything being issued under it, in RFC 3339. */
+const ANNOUNCED_AT = 'weft.dev/root-announced-at';
+
 export interface TrustSecretsOptions {
   readonly client: KubeClient;
   readonly systemNamespace: string;
   readonly trustDomain: string;
   readonly log: Logger;
+  /** What this replica signs with: its roots stay trusted where the Secrets are gone. */
+  readonly issuer: Watched<IssuerMaterial | undefined>;
   readonly clock?: Clock;
   /** How often to look again. Default one minute. */
   readonly everyMs?: number;
@@ -32,7 +45,7 @@ export async function keepTrustSecrets(options: TrustSecretsOptions, signal: Abo
     try {
       await ensureTrustSecrets(options, signal);
     } catch (thrown) {
-      options.log.error({ err: MeshError.from(thrown) }, 'could not take care of root and issuer');
+      options.log.error({ err: MeshError.from(thrown) }, 'could not maintain root and issuer');
       waitMs = Math.min(waitMs, 2_000);
     }
   } while (await pause(waitMs, signal));
@@ -46,11 +59,16 @@ export async function ensureTrustSecrets(options: TrustSecretsOptions, signal: A
     const issuer = await readSecret(options, ISSUER_SECRET, signal);
     // Whoever brings an issuer and keeps the root elsewhere also renews the issuer.
     if (root === undefined && issuer !== undefined) return;
-    const step = nextTrustStep(certificateOf(root), certificateOf(issuer), clock.now());
+    const step = nextTrustStep(certificateOf(root), factsOf(issuer), clock.now());
     if (step.kind === 'none') return;
-    log.info({ step: step.kind, why: step.why }, 'taking care of root and issuer');
+    if (step.kind === 'foreign') {
+      if (step.problem !== undefined) log.warn(step.problem);
+      return;
+    }
+    log.info({ step: step.kind, why: step.why }, 'updating root and issuer');
     if (step.kind === 'create-root') await writeRoot(options, root, signal);
-    else await writeIssuer(options, materialOf(root), issuer, signal);
+    else if (step.kind === 'create-issuer') await writeIssuer(options, materialOf(root), issuer, signal);
+    else await announceRoot(options, materialOf(root), issuer, signal);
   }
 }
 
@@ -73,19 +91,41 @@ async function writeIssuer(
 ): Promise<void> {
   const now = (options.clock ?? systemClock).now();
   const made = await createIssuer(root, options.trustDomain, now);
-  const trusted = [root.certificate, before?.data['ca.crt'] ?? ''].filter((pem) => pem !== '');
   const data = {
     'tls.crt': made.certificate,
     'tls.key': made.privateKey,
-    'ca.crt': mergeBundle(trusted, now),
+    'ca.crt': bundleWith(root, before, options, now),
   };
   await writeSecret(options, { name: ISSUER_SECRET, data, before }, signal);
+}
+
+/** The issuer stays as it is, and the new root is trusted beside the others. */
+async function announceRoot(
+  options: TrustSecretsOptions,
+  root: CaMaterial,
+  before: Secret | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const now = (options.clock ?? systemClock).now();
+  const data = { ...before?.data, 'ca.crt': bundleWith(root, before, options, now) };
+  const annotations = { [ANNOUNCED_AT]: new Date(now).toISOString() };
+  await writeSecret(options, { name: ISSUER_SECRET, data, before, annotations }, signal);
+}
+
+function bundleWith(
+  root: CaMaterial,
+  before: Secret | undefined,
+  { issuer }: TrustSecretsOptions,
+  now: number,
+): string {
+  return mergeBundle([root.certificate, before?.data['ca.crt'] ?? issuer.current?.roots ?? ''], now);
 }
 
 interface Write {
   readonly name: string;
   readonly data: Readonly<Record<string, string>>;
   readonly before: Secret | undefined;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Whoever comes second, of two that believe to lead, fails here and reads what the first has written. */
@@ -95,6 +135,7 @@ async function writeSecret(options: TrustSecretsOptions, write: Write, signal: A
     name: write.name,
     namespace: systemNamespace,
     labels: { 'app.kubernetes.io/managed-by': 'weft' },
+    ...(write.annotations === undefined ? {} : { annotations: write.annotations }),
   };
   const encoded = Object.entries(write.data).map(([key, value]) => [
     key,
@@ -124,6 +165,16 @@ function certificateOf(secret: Secret | undefined): string | undefined {
   return secret === undefined ? undefined : materialOf(secret).certificate;
 }
 
+function factsOf(secret: Secret | undefined): IssuerFacts | undefined {
+  if (secret === undefined) return undefined;
+  const announced = Date.parse(secret.metadata.annotations[ANNOUNCED_AT] ?? '');
+  return {
+    certificate: materialOf(secret).certificate,
+    roots: secret.data['ca.crt'] ?? '',
+    announcedAt: Number.isNaN(announced) ? undefined : announced,
+  };
+}
+
 function materialOf(secret: Secret | undefined): CaMaterial {
   const certificate = secret?.data['tls.crt'];
   const privateKey = secret?.data['tls.key'];
@@ -131,7 +182,7 @@ function materialOf(secret: Secret | undefined): CaMaterial {
     const name = secret === undefined ? ROOT_SECRET : secret.metadata.name;
     throw new MeshError(
       'precondition',
-      `Secret ${name}: tls.crt or tls.key is missing; delete the Secret to have a new one made`,
+      `Secret ${name}: tls.crt or tls.key is missing; delete the Secret, and a new one is created`,
     );
   }
   return { certificate, privateKey };

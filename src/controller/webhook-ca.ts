@@ -40,7 +40,7 @@ export async function ensureWebhookCa(options: WebhookCaOptions, signal: AbortSi
   if (configuration === undefined) {
     throw new MeshError(
       'unavailable',
-      `MutatingWebhookConfiguration ${name} is not there; install the chart again`,
+      `MutatingWebhookConfiguration ${name} does not exist; install the chart again`,
     );
   }
   const wanted = caBundleOf(issuer.current);
@@ -79,9 +79,7 @@ export async function untilWebhookTrusted(options: WebhookTrustOptions, signal: 
   };
   while (!(await look().catch(() => false))) {
     if (performance.now() >= until) {
-      log.warn(
-        `MutatingWebhookConfiguration ${name} does not trust our roots yet; serving without waiting on`,
-      );
+      log.warn(`MutatingWebhookConfiguration ${name} does not trust our roots yet; no longer waiting for it`);
       return;
     }
     if (!(await pause(jittered(options.everyMs ?? 250, 0.2), signal))) return;

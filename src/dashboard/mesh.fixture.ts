@@ -1,4 +1,4 @@
-import { ApiServer } from '../testing/index.js';
+import { ApiServer, meshContainers } from '../testing/index.js';
 import { shopScrapes } from './shop.fixture.js';
 
 interface PodOptions {
@@ -17,7 +17,12 @@ export function putPod(api: ApiServer, name: string, options: PodOptions = {}): 
     account = name,
     namespace = 'shop',
   } = options;
-  const sidecar = { name: 'weft-proxy', image: 'docker.io/weft/weft:0.1.0', restartPolicy: 'Always' };
+  const mesh = meshContainers();
+  const image = { image: 'docker.io/weft/weft:0.1.0' };
+  const sidecars = [
+    { ...mesh.init, ...image },
+    { ...mesh.proxy, ...image, restartPolicy: 'Always' },
+  ];
   api.put('/api/v1/pods', {
     metadata: {
       name: `${name}-5d9c7b8f6-x2x4q`,
@@ -31,7 +36,7 @@ export function putPod(api: ApiServer, name: string, options: PodOptions = {}): 
     spec: {
       serviceAccountName: account,
       containers: [{ name: 'app', image: 'shop/app:1' }],
-      initContainers: proxy ? [sidecar] : [],
+      initContainers: proxy ? sidecars : [],
     },
     status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
   });

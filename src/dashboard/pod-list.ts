@@ -65,10 +65,7 @@ export async function listPods(
 /** What the dashboard shows of a pod. */
 export function toMeshPod(raw: RawPod): MeshPod {
   const { metadata, spec, status } = raw;
-  // A native sidecar is among the init containers, an ordinary one among the others.
-  const proxy = [...spec.initContainers, ...spec.containers].find(
-    ({ name }) => name === names.PROXY_CONTAINER,
-  );
+  const proxy = proxyOf(raw);
   const phase = metadata.deletionTimestamp === undefined ? status.phase : 'Terminating';
   const trustDomain = proxy?.env.find(({ name }) => name === 'WEFT_TRUST_DOMAIN')?.value ?? 'cluster.local';
   const identity = `spiffe://${trustDomain}/ns/${metadata.namespace}/sa/${spec.serviceAccountName}`;
@@ -88,6 +85,16 @@ export function toMeshPod(raw: RawPod): MeshPod {
       scrapeError: '',
     },
   };
+}
+
+/**
+ * A native sidecar is among the init containers, an ordinary one among the others. What the webhook left alone has none of
+ * ours, whatever its containers are called.
+ */
+function proxyOf({ metadata, spec }: RawPod): z.infer<typeof container> | undefined {
+  const decision = metadata.annotations[names.Annotation.injection] ?? 'injected';
+  if (decision !== 'injected') return undefined;
+  return [...spec.initContainers, ...spec.containers].find(({ name }) => name === names.PROXY_CONTAINER);
 }
 
 /** The Deployment behind a ReplicaSet is told by the hash that both carry. */

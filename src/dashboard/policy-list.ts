@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { isNotFound, listObjects, Resources, type CustomObject, type KubeClient } from '../kube/index.js';
+import { Kinds } from '../controller/index.js';
+import { isNotFound, listObjects, type CustomObject, type KubeClient } from '../kube/index.js';
 import { MeshError } from '../base/index.js';
 import type { PolicyView } from './mesh-view.js';
 
@@ -32,7 +33,7 @@ type Backend = z.infer<typeof backendSchema>;
 /** All TrafficPolicies, sorted by namespace and name. */
 export async function listPolicies(client: KubeClient): Promise<PolicyView[]> {
   try {
-    const policies = await listObjects(client, Resources.trafficPolicy);
+    const policies = await listObjects(client, Kinds.policies.resource);
     return policies.map(toPolicyView).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   } catch (thrown) {
     if (!isNotFound(thrown)) throw thrown;

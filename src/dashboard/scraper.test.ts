@@ -91,5 +91,5 @@ test('a pod that answers something else is said to, and more pods than go at onc
   serve('odd', () => '{"kind":"Status"}');
   const { intervals, errors } = await after(0, pod('odd'), ...names.map(pod));
   expect(intervals).toHaveLength(40);
-  expect([...errors]).toEqual([['odd', 'the answer is no metrics']]);
+  expect([...errors]).toEqual([['odd', 'the answer is not metrics']]);
 });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { portOf } from '../base/index.js';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -182,8 +183,7 @@ test('an API server that refuses is an error that names the request, and the nex
 test('a port that is taken is said with the remedy', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
-  const address = other.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const port = portOf(other);
   await expect(startDashboard({ client, assets, port }, stop.signal)).rejects.toThrow(
     /choose another with --port/,
   );

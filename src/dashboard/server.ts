@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { MeshError } from '../base/index.js';
+import { MeshError, portOf } from '../base/index.js';
 import type { KubeClient } from '../kube/index.js';
 import { Collector } from './collector.js';
 import type { WebAssets } from './web-assets.js';
@@ -135,11 +135,6 @@ function cannotListen(thrown: unknown, port: number): MeshError {
       `port ${port} is taken: choose another with --port, 0 for any free one`,
     );
   return MeshError.from(thrown);
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function closeOn(signal: AbortSignal, server: Server): void {

@@ -1,9 +1,10 @@
-import type { Clock, Watched } from '../base/index.js';
+import { createHash } from 'node:crypto';
+import { FairTurns, TooManyWaiting } from '../base/listener/index.js';
+import { MeshError, RateLimit, names, type Clock, type Watched } from '../base/index.js';
 import type { IssuerMaterial } from './ca-bootstrap.js';
 import { checkCsr } from './csr.js';
 import { issueLeaf } from './issue.js';
-import { checkPod, type PodCheck } from './pod-directory.js';
-import { RateLimit } from './rate-limit.js';
+import { checkPod, type KnownPod, type PodCheck } from './pod-directory.js';
 import { refused, type Refusal } from './refusal.js';
 import { formatSpiffeId } from './spiffe-id.js';
 import {
@@ -13,10 +14,11 @@ import {
   type TokenReviewer,
   type TokenReviewStatus,
 } from './token-review.js';
-import { MeshError, names } from '../base/index.js';
 
 export interface AuthorityOptions {
   readonly trustDomain: string;
+  /** Our own namespace, whose identity is given out to nobody: replicas issue theirs themselves. */
+  readonly systemNamespace: string;
   /** Newest contents of Secret `weft-issuer`; undefined until the leader has made it. */
   readonly issuer: Watched<IssuerMaterial | undefined>;
   readonly reviewToken: TokenReviewer;
@@ -40,12 +42,24 @@ export interface Certified {
   readonly notBefore: Date;
   readonly notAfter: Date;
   readonly pod: ProvenPod;
+  /** SPIFFE ID in the certificate. */
+  readonly identity: string;
+  /** Hexadecimal. */
+  readonly serial: string;
+  /** SHA-256 of the public key (SubjectPublicKeyInfo in DER), hexadecimal. */
+  readonly spkiSha256: string;
 }
 
 /** A pod asks twice a day; this leaves room for restarts. */
 const PER_POD = { burst: 10, everyMs: 6_000 };
-/** Before anything is proven: shields the API server from reviews. Only where an address is a pod's own. */
+/** Before anything is proven: shields the API server from reviews. */
 const PER_ADDRESS = { burst: 100, everyMs: 100 };
+/** The same where all pods of a node come from one address. */
+const PER_SHARED_ADDRESS = { burst: 1_000, everyMs: 10 };
+/** Of all addresses together: a mesh of thousands that starts at once has its certificates within half a minute. */
+const OVERALL = { burst: 2_000, everyMs: 5 };
+/** Reviews at once, which addresses take turns at, and how many more of one address may wait. */
+const REVIEWS = { limit: 16, maxWaiting: 64 };
 
 /**
  * Decides who gets a certificate. The order matters: cheap checks first, then the token, because all that follows
@@ -54,35 +68,70 @@ const PER_ADDRESS = { burst: 100, everyMs: 100 };
 export class Authority {
   readonly #options: AuthorityOptions;
   readonly #perPod = new RateLimit(PER_POD);
-  readonly #perAddress = new RateLimit(PER_ADDRESS);
+  readonly #perAddress: RateLimit;
+  readonly #overall = new RateLimit(OVERALL);
+  readonly #reviews = new FairTurns(REVIEWS);
 
   constructor(options: AuthorityOptions) {
     this.#options = options;
+    this.#perAddress = new RateLimit(options.podCheck.checkPeerAddress ? PER_ADDRESS : PER_SHARED_ADDRESS);
   }
 
   async certify(input: CertifyInput, signal: AbortSignal): Promise<Certified | Refusal> {
     const { clock, trustDomain, podCheck } = this.#options;
-    if (podCheck.checkPeerAddress && !this.#perAddress.take(input.peerAddress, clock.monotonic()))
-      return tooOften(`address ${input.peerAddress}`);
-    const proof = await this.#prove(input.token, signal);
+    const busy = this.#tooBusy(input.peerAddress);
+    if (busy !== undefined) return busy;
+    const proof = await this.#prove(input, signal);
     if (proof.kind === 'refused') return proof;
     const { pod } = proof;
     if (!this.#perPod.take(pod.uid, clock.monotonic())) return tooOften(`pod ${pod.namespace}/${pod.name}`);
     const known = await checkPod({ ...pod, peerAddress: input.peerAddress }, podCheck, signal);
     if ('kind' in known) return known;
+    const unfit = this.#unfit(known);
+    if (unfit !== undefined) return unfit;
     const uri = formatSpiffeId({ trustDomain, namespace: pod.namespace, serviceAccount: pod.serviceAccount });
     const csr = await checkCsr(input.csr, uri);
     if (csr.kind === 'refused') return csr;
     return this.#issue(csr.publicKey, uri, pod);
   }
 
-  async #prove(token: string | undefined, signal: AbortSignal): Promise<ReturnType<typeof judgeReview>> {
+  #tooBusy(address: string): Refusal | undefined {
+    const now = this.#options.clock.monotonic();
+    if (!this.#perAddress.take(address, now)) return tooOften(`address ${address}`);
+    if (!this.#overall.take('', now))
+      return refused('rate-limited', 'this replica issues as many certificates as it can; try again');
+    return undefined;
+  }
+
+  /** Who is what it says, and gets no certificate all the same. */
+  #unfit({ namespace, name, serviceAccount, hostNetwork }: KnownPod): Refusal | undefined {
+    if (hostNetwork)
+      return refused(
+        'host-network',
+        `pod ${namespace}/${name} uses its node's network: its address proves only the node, and nothing of it can be captured`,
+      );
+    if (namespace === this.#options.systemNamespace && serviceAccount === names.SYSTEM_SERVICE_ACCOUNT)
+      return refused(
+        'control-plane-identity',
+        `the identity of service account ${namespace}/${serviceAccount} is the control plane's own`,
+      );
+    return undefined;
+  }
+
+  async #prove(
+    { token, peerAddress }: CertifyInput,
+    signal: AbortSignal,
+  ): Promise<ReturnType<typeof judgeReview>> {
     if (token === undefined)
       return refused('no-token', 'send the projected token as "authorization: Bearer <token>"');
     let status: TokenReviewStatus;
     try {
-      status = await this.#options.reviewToken(token, names.TOKEN_AUDIENCE, signal);
+      status = await this.#reviews.run(peerAddress, () => {
+        signal.throwIfAborted();
+        return this.#options.reviewToken(token, names.TOKEN_AUDIENCE, signal);
+      });
     } catch (thrown) {
+      if (thrown instanceof TooManyWaiting) return tooOften(`address ${peerAddress}`);
       signal.throwIfAborted();
       const why = MeshError.from(thrown).message;
       return refused('review-failed', `the API server could not be asked about the token: ${why}; try again`);
@@ -101,12 +150,14 @@ export class Authority {
     if (issuer.certificate.notAfter.getTime() <= now) {
       return refused(
         'issuer-unavailable',
-        `the issuer ended at ${issuer.certificate.notAfter.toISOString()} and must be renewed`,
+        `the issuer expired at ${issuer.certificate.notAfter.toISOString()} and must be renewed`,
       );
     }
     const leaf = await issueLeaf(issuer, { uri }, publicKey, now);
     const chain = [leaf, issuer.certificate].map((certificate) => new Uint8Array(certificate.rawData));
-    return { kind: 'certified', chain, notBefore: leaf.notBefore, notAfter: leaf.notAfter, pod };
+    const { notBefore, notAfter, serialNumber: serial } = leaf;
+    const spkiSha256 = createHash('sha256').update(new Uint8Array(leaf.publicKey.rawData)).digest('hex');
+    return { kind: 'certified', chain, notBefore, notAfter, pod, identity: uri, serial, spkiSha256 };
   }
 }
 

@@ -1,13 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { openssl } from '../testing/openssl.js';
-import {
-  createIssuer,
-  createRoot,
-  issueCertificate,
-  mergeBundle,
-  nextTrustStep,
-  parseIssuer,
-} from './index.js';
+import { testCa } from '../testing/test-ca.js';
+import { createIssuer, createRoot, issueCertificate, mergeBundle, parseIssuer } from './index.js';
 import { renewAt } from './ca-bootstrap.js';
 
 const DAY = 86_400_000;
@@ -81,6 +75,26 @@ describe("the issuer's Secret", () => {
     expect(parsed.roots).toContain(other.certificate);
   });
 
+  test('gives a key for sessions that is always the same and tells nothing of its own', async () => {
+    const read = async () => {
+      const root = await createRoot('cluster.local', now);
+      const issuer = await createIssuer(root, 'cluster.local', now);
+      const secret = {
+        'tls.crt': issuer.certificate,
+        'tls.key': issuer.privateKey,
+        'ca.crt': root.certificate,
+      };
+      const { sessionKey } = await parseIssuer(secret, 'Secret a');
+      const again = await parseIssuer({ ...secret, 'tls.key': `\n${secret['tls.key']}\n` }, 'Secret b');
+      expect(again.sessionKey).toEqual(sessionKey);
+      expect(secret['tls.key']).not.toContain(Buffer.from(sessionKey).toString('base64').slice(0, 8));
+      return sessionKey;
+    };
+    const one = await read();
+    expect(one).toHaveLength(32);
+    expect(await read()).not.toEqual(one);
+  });
+
   test('with a key of another certificate is refused, and the Secret is named', async () => {
     const [a, b] = await Promise.all([material(), material()]);
     await expect(
@@ -93,6 +107,14 @@ describe("the issuer's Secret", () => {
     await expect(parseIssuer({ ...a.secret, 'ca.crt': b.secret['ca.crt'] }, 'Secret x')).rejects.toThrow(
       /ca\.crt/,
     );
+  });
+
+  test('with the certificate of a server is refused, and says what to give', async () => {
+    const ca = await testCa();
+    const leaf = await ca.certificate('spiffe://a/ns/b/sa/c');
+    const [certificate = ''] = leaf.chain.split(/(?<=-----END CERTIFICATE-----\n)/);
+    const secret = { 'tls.crt': certificate, 'tls.key': leaf.privateKey, 'ca.crt': ca.issuer.chain };
+    await expect(parseIssuer(secret, 'Secret x')).rejects.toThrow(/Secret x.* is not a CA .* intermediate/);
   });
 
   test.each(['tls.crt', 'tls.key'] as const)('without %s is refused', async (field) => {
@@ -120,33 +142,5 @@ describe('renewal', () => {
   test('falls between 50 and 70 % of life', () => {
     const [start, end] = [new Date(now), new Date(now + 100)];
     expect([0, 0.5, 1].map((r) => renewAt(start, end, () => r) - now)).toEqual([50, 60, 70]);
-  });
-
-  test('is decided step by step: root, issuer, nothing, issuer again', async () => {
-    expect(nextTrustStep(undefined, undefined, now)).toMatchObject({ kind: 'create-root' });
-    const root = await createRoot('a', now);
-    expect(nextTrustStep(root.certificate, undefined, now)).toMatchObject({ kind: 'create-issuer' });
-    const issuer = await createIssuer(root, 'a', now);
-    const settled = nextTrustStep(root.certificate, issuer.certificate, now);
-    expect(settled.kind).toBe('none');
-    if (settled.kind === 'none')
-      expect(Math.abs(settled.renewAt - (now + 0.6 * 365 * DAY))).toBeLessThan(DAY);
-    expect(nextTrustStep(root.certificate, issuer.certificate, now + 0.59 * 365 * DAY)).toMatchObject({
-      kind: 'none',
-    });
-    expect(nextTrustStep(root.certificate, issuer.certificate, now + 0.61 * 365 * DAY)).toMatchObject({
-      kind: 'create-issuer',
-    });
-    expect(nextTrustStep(root.certificate, issuer.certificate, now + 4_000 * DAY)).toMatchObject({
-      kind: 'create-root',
-    });
-  });
-
-  test('does not go in circles when the root ends before a new issuer would', async () => {
-    const root = await createRoot('a', now - 3_500 * DAY);
-    const issuer = await createIssuer(root, 'a', now);
-    expect(nextTrustStep(root.certificate, issuer.certificate, now + 140 * DAY)).toMatchObject({
-      kind: 'none',
-    });
   });
 });

@@ -1,12 +1,18 @@
+import { createPrivateKey, hkdfSync } from 'node:crypto';
 import { MeshError } from '../base/index.js';
-import { certificatePem, issueCa, parseCertificate, parseSigner, type Signer } from './issue.js';
+import { structuralProblem } from './ca-checks.js';
+import { certificatePem, issueCa, parseSigner, type Signer } from './issue.js';
 import { exportPrivateKey, generateKeyPair } from './keys.js';
 import { decodePem, encodePem } from './pem.js';
 import { X509Certificate } from './x509.js';
 
 const DAY_MS = 24 * 3_600_000;
 const ROOT_LIFE_MS = 3_652 * DAY_MS;
-const ISSUER_LIFE_MS = 365 * DAY_MS;
+export const ISSUER_LIFE_MS = 365 * DAY_MS;
+
+/** What the subjects of the CAs that we make begin with: what is called otherwise is somebody else's. */
+export const ROOT_NAME = 'Weft root of ';
+export const ISSUER_NAME = 'Weft issuer of ';
 
 /** A CA as it lies in a Secret, all in PEM. */
 export interface CaMaterial {
@@ -19,7 +25,7 @@ export interface CaMaterial {
 export async function createRoot(trustDomain: string, now: number): Promise<CaMaterial> {
   const keys = await generateKeyPair();
   const request = {
-    name: `Weft root of ${trustDomain}`,
+    name: `${ROOT_NAME}${trustDomain}`,
     publicKey: keys.publicKey,
     lifeMs: ROOT_LIFE_MS,
     pathLength: undefined,
@@ -34,7 +40,7 @@ export async function createIssuer(root: CaMaterial, trustDomain: string, now: n
   const parent = await parseSigner(root.certificate, root.privateKey, 'the root');
   const keys = await generateKeyPair();
   const request = {
-    name: `Weft issuer of ${trustDomain}`,
+    name: `${ISSUER_NAME}${trustDomain}`,
     publicKey: keys.publicKey,
     lifeMs: ISSUER_LIFE_MS,
     pathLength: 0,
@@ -50,6 +56,8 @@ export interface IssuerMaterial extends Signer {
   readonly chain: string;
   /** PEM of all roots that are trusted; the issuer's own is among them. */
   readonly roots: string;
+  /** What proxies make the tokens of sessions with. The same in every replica; tells nothing of the key that it comes from. */
+  readonly sessionKey: Uint8Array;
 }
 
 /** Contents of Secret `weft-issuer`, decoded from base64. */
@@ -62,14 +70,34 @@ export interface IssuerSecret {
 /** Reads the Secret; throws a `MeshError` that names the field which is wrong. `now` in milliseconds since 1970. */
 export async function parseIssuer(secret: IssuerSecret, source: string): Promise<IssuerMaterial> {
   const signer = await parseSigner(secret['tls.crt'], secret['tls.key'], source);
-  const roots = decodePem('CERTIFICATE', secret['ca.crt']).map((der) => new X509Certificate(der));
-  const verified = await Promise.all(
-    roots.map((root) => signer.certificate.verify({ publicKey: root.publicKey, signatureOnly: true })),
-  );
-  if (!verified.includes(true)) {
+  const problem = structuralProblem(signer.certificate);
+  if (problem !== undefined) throw new MeshError('invalid', `${source}: the issuer in tls.crt ${problem}`);
+  if (!(await isSignedByOneOf(secret['ca.crt'], signer.certificate))) {
     throw new MeshError('invalid', `${source}: no certificate in ca.crt signed the issuer in tls.crt`);
   }
-  return { ...signer, chain: certificatePem(signer.certificate), roots: secret['ca.crt'] };
+  return {
+    ...signer,
+    chain: certificatePem(signer.certificate),
+    roots: secret['ca.crt'],
+    sessionKey: sessionKeyOf(secret['tls.key']),
+  };
+}
+
+/** Derived (RFC 5869), so that no other Secret has to be made, granted and kept. Changes with the issuer's key. */
+function sessionKeyOf(privateKey: string): Uint8Array {
+  // As a number, which does not depend on how the Secret or a version of OpenSSL writes it.
+  const { d } = createPrivateKey(privateKey).export({ format: 'jwk' });
+  if (d === undefined) throw new MeshError('internal', 'the key of the issuer has no private part');
+  return new Uint8Array(hkdfSync('sha256', Buffer.from(d, 'base64url'), '', 'weft session tokens', 32));
+}
+
+/** Whether one of these roots, all in PEM, signed the certificate. Dates do not matter. */
+export async function isSignedByOneOf(roots: string, certificate: X509Certificate): Promise<boolean> {
+  const parsed = decodePem('CERTIFICATE', roots).map((der) => new X509Certificate(der));
+  const verified = await Promise.all(
+    parsed.map(({ publicKey }) => certificate.verify({ publicKey, signatureOnly: true })),
+  );
+  return verified.includes(true);
 }
 
 /**
@@ -95,32 +123,4 @@ export function mergeBundle(bundles: readonly string[], now: number): string {
 export function renewAt(notBefore: Date, notAfter: Date, random: () => number = Math.random): number {
   const life = notAfter.getTime() - notBefore.getTime();
   return notBefore.getTime() + life * (0.5 + 0.2 * random());
-}
-
-/** What the leader must do about the CA now. */
-export type TrustStep =
-  | { readonly kind: 'none'; readonly renewAt: number }
-  | { readonly kind: 'create-root'; readonly why: string }
-  | { readonly kind: 'create-issuer'; readonly why: string };
-
-/**
- * Decides from the certificates in the Secrets; undefined: there is none. An issuer is renewed at 60 % of its life:
- * no draw here, because every call must come to the same answer. An expired root means starting over.
- */
-export function nextTrustStep(root: string | undefined, issuer: string | undefined, now: number): TrustStep {
-  if (root === undefined) return { kind: 'create-root', why: 'there is no root yet' };
-  const rootCertificate = parseCertificate(root, 'the root');
-  if (rootCertificate.notAfter.getTime() <= now)
-    return { kind: 'create-root', why: `the root ended at ${rootCertificate.notAfter.toISOString()}` };
-  if (issuer === undefined) return { kind: 'create-issuer', why: 'there is no issuer yet' };
-  const certificate = parseCertificate(issuer, 'the issuer');
-  const at = renewAt(certificate.notBefore, certificate.notAfter, () => 0.5);
-  if (now < at) return { kind: 'none', renewAt: at };
-  // A root at its own end cannot give the issuer a longer life than it has.
-  if (certificate.notAfter >= rootCertificate.notAfter)
-    return { kind: 'none', renewAt: certificate.notAfter.getTime() };
-  return {
-    kind: 'create-issuer',
-    why: `the issuer of ${certificate.notBefore.toISOString()} has lived more than 60 % of its life`,
-  };
 }

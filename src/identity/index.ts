@@ -24,18 +24,22 @@ export {
   type OwnCertificateOptions,
 } from './own-certificate.js';
 
+export { watchExpiry } from './expiry.js';
+
 // The CA, for the leader
 export {
   createIssuer,
   createRoot,
+  isSignedByOneOf,
   mergeBundle,
-  nextTrustStep,
   parseIssuer,
   type CaMaterial,
   type IssuerMaterial,
   type IssuerSecret,
-  type TrustStep,
 } from './ca-bootstrap.js';
+export { BUNDLE_TRAVELS_MS, nextTrustStep, type IssuerFacts, type TrustStep } from './trust-step.js';
+export { LEAF_LIFE_MS, describeCertificate } from './issue.js';
+export { importCa, type BroughtCa } from './import-ca.js';
 
 // Names
 export { formatSpiffeId, parseSpiffeId, spiffeIdOfSan, type SpiffeId } from './spiffe-id.js';

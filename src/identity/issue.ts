@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { MeshError } from '../base/index.js';
 import { importPrivateKey } from './keys.js';
 import { decodeOnlyPem, encodePem } from './pem.js';
@@ -50,6 +50,14 @@ export function parseCertificate(pem: string, what: string): X509Certificate {
   }
 }
 
+/** Name, end and fingerprint of a certificate in PEM, for people. */
+export function describeCertificate(pem: string): string {
+  const certificate = parseCertificate(pem, 'the certificate');
+  const fingerprint = createHash('sha256').update(new Uint8Array(certificate.rawData)).digest('hex');
+  const until = certificate.notAfter.toISOString().slice(0, 10);
+  return `"${certificate.subject}", valid until ${until}, SHA-256 ${fingerprint}`;
+}
+
 export function certificatePem(certificate: X509Certificate): string {
   return encodePem('CERTIFICATE', new Uint8Array(certificate.rawData));
 }
@@ -71,7 +79,7 @@ export async function issueLeaf(
   if (now >= ends) {
     throw new MeshError(
       'unavailable',
-      `the issuer's certificate ended at ${issuer.certificate.notAfter.toISOString()}; it must be renewed first`,
+      `the issuer's certificate expired at ${issuer.certificate.notAfter.toISOString()}; it must be renewed first`,
     );
   }
   const names =

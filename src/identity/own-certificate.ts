@@ -8,7 +8,7 @@ import {
   type Logger,
   type Watched,
 } from '../base/index.js';
-import type { ServerIdentity } from '../base/grpc/index.js';
+import type { ServerIdentity } from '../grpc/index.js';
 import { renewAt, type IssuerMaterial } from './ca-bootstrap.js';
 import { certificatePem, issueLeaf, type LeafName } from './issue.js';
 import { exportPrivateKey, generateKeyPair } from './keys.js';

@@ -1,21 +1,17 @@
 import { MeshError } from '../base/index.js';
+import { PemConverter } from './x509.js';
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g;
-
-/** One PEM block, lines of 64 characters, with a final newline. */
+/** One PEM block (RFC 7468) with a final newline. */
 export function encodePem(label: string, der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? [];
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
+  return `${PemConverter.encode(Uint8Array.from(der), label)}\n`;
 }
 
-/** DER of every block with this label, in order; text between blocks is comment. */
+/** DER of every block with this label, in order; text between blocks, and a block that is not base64, is comment. */
 export function decodePem(label: string, text: string): Uint8Array<ArrayBuffer>[] {
-  return [...text.matchAll(BLOCK)]
-    .filter(([, found]) => found === label)
-    .map(([, , body]) => Uint8Array.from(Buffer.from(body ?? '', 'base64')));
+  const lines = text.split('\n').map((line) => line.trimEnd());
+  return PemConverter.decodeWithHeaders(lines.join('\n'))
+    .filter(({ type }) => type === label)
+    .map(({ rawData }) => new Uint8Array(rawData));
 }
 
 /** DER of the only block with this label; `what` names the text in the error. */

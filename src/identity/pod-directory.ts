@@ -1,5 +1,5 @@
 import { sleep } from '../base/index.js';
-import { canonicalAddress } from '../base/grpc/index.js';
+import { canonicalAddress } from '../base/listener/index.js';
 import type { Mesh } from '../model/index.js';
 import { refused, type Refusal } from './refusal.js';
 
@@ -10,6 +10,8 @@ export interface KnownPod {
   readonly serviceAccount: string;
   /** `status.podIPs`; empty until the kubelet has reported them. */
   readonly addresses: readonly string[];
+  /** It shares its node's address with others, so that the address proves only the node. */
+  readonly hostNetwork: boolean;
 }
 
 /** Port: looks a pod up by its uid, in whatever the caller keeps of the cluster. Undefined: not seen (yet). */
@@ -73,8 +75,8 @@ function judgePod(claim: PodClaim, check: PodCheck): KnownPod | Refusal {
   if (pod.addresses.some((address) => canonicalAddress(address) === claim.peerAddress)) return pod;
   return refused(
     'foreign-address',
-    `the request came from ${claim.peerAddress}, which is no address of pod ${pod.namespace}/${pod.name} (${pod.addresses.join(', ')}); ` +
-      'where the network hides pod addresses, switch the check of peer addresses off',
+    `the request came from ${claim.peerAddress}, which is not an address of pod ${pod.namespace}/${pod.name} (${pod.addresses.join(', ')}); ` +
+      'if the network hides pod addresses, set checkPeerAddress to false in the values of the chart',
   );
 }
 
@@ -84,6 +86,7 @@ export function podDirectory(mesh: Mesh): PodDirectory {
     const workload = mesh.workloads.get(uid);
     if (workload === undefined) return undefined;
     const { namespace, name } = workload.key;
-    return { namespace, name, serviceAccount: workload.serviceAccount, addresses: workload.ips };
+    const { serviceAccount, ips: addresses, hostNetwork } = workload;
+    return { namespace, name, serviceAccount, addresses, hostNetwork };
   };
 }

@@ -1,4 +1,4 @@
-import { GrpcCode } from '../base/grpc/index.js';
+import { GrpcCode } from '../grpc/index.js';
 
 /** Why a workload did not get a certificate or its configuration: label of the metric, and what tests go by. */
 export type RefusalReason =
@@ -17,6 +17,8 @@ export type RefusalReason =
   | 'csr-signature'
   | 'csr-name'
   | 'foreign-identity'
+  | 'host-network'
+  | 'control-plane-identity'
   | 'untrusted-certificate'
   | 'rate-limited'
   | 'issuer-unavailable';
@@ -49,6 +51,8 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalReason, GrpcCode>> = {
   'csr-signature': GrpcCode.invalidArgument,
   'csr-name': GrpcCode.permissionDenied,
   'foreign-identity': GrpcCode.permissionDenied,
+  'host-network': GrpcCode.permissionDenied,
+  'control-plane-identity': GrpcCode.permissionDenied,
   'untrusted-certificate': GrpcCode.unauthenticated,
   'rate-limited': GrpcCode.resourceExhausted,
   'issuer-unavailable': GrpcCode.unavailable,

@@ -1,102 +1,13 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { X509Certificate, createPublicKey } from 'node:crypto';
-import { Metrics, createLogger, systemClock, watched } from '../base/index.js';
-import { GrpcCode, GrpcError, connectGrpc } from '../base/grpc/index.js';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { GrpcCode, GrpcError } from '../grpc/index.js';
 import { openssl } from '../testing/openssl.js';
-import { testCa, type TestCa } from '../testing/test-ca.js';
+import { testCa } from '../testing/test-ca.js';
 import { testCsr } from '../testing/test-csr.js';
-import { IdentityAuthority, type CertifyResponse } from '../wire/gen/weft/identity/v1/identity_pb.js';
-import {
-  Authority,
-  startIdentityServer,
-  type IssuerMaterial,
-  type KnownPod,
-  type TokenReviewStatus,
-} from './index.js';
+import { POD, PROVEN, WEB, anAuthority, certify, endAll, start, type Setup } from './authority.fixture.js';
 import { encodePem } from './pem.js';
 
-const WEB = 'spiffe://cluster.local/ns/shop/sa/web';
-const SERVER = 'spiffe://cluster.local/ns/weft-system/sa/weft';
-const POD: KnownPod = {
-  namespace: 'shop',
-  name: 'web-1',
-  serviceAccount: 'web',
-  addresses: ['127.0.0.1', 'fd00::7'],
-};
-
-/** What the API server says about the token of that pod. */
-const PROVEN: TokenReviewStatus = {
-  authenticated: true,
-  audiences: ['weft'],
-  user: {
-    username: 'system:serviceaccount:shop:web',
-    extra: {
-      'authentication.kubernetes.io/pod-name': ['web-1'],
-      'authentication.kubernetes.io/pod-uid': ['uid-1'],
-      'authentication.kubernetes.io/node-name': ['node'],
-    },
-  },
-};
-
-const ends: (() => void)[] = [];
-afterEach(() => {
-  for (const end of ends.splice(0)) end();
-});
-
-interface Setup {
-  readonly review?: TokenReviewStatus | Error;
-  readonly pods?: ReadonlyMap<string, KnownPod>;
-  readonly checkPeerAddress?: boolean;
-  readonly issuer?: IssuerMaterial | 'none';
-}
-
-interface Running {
-  readonly ca: TestCa;
-  readonly port: number;
-  readonly metrics: Metrics;
-  readonly reviewed: [token: string, audience: string][];
-}
-
-async function start(setup: Setup = {}): Promise<Running> {
-  const ca = await testCa();
-  const metrics = new Metrics();
-  const reviewed: [string, string][] = [];
-  const pods = setup.pods ?? new Map([['uid-1', POD]]);
-  const authority = new Authority({
-    trustDomain: 'cluster.local',
-    issuer: watched(setup.issuer === 'none' ? undefined : (setup.issuer ?? ca.issuer)),
-    reviewToken: (token, audience) => {
-      reviewed.push([token, audience]);
-      const review = setup.review ?? PROVEN;
-      return review instanceof Error ? Promise.reject(review) : Promise.resolve(review);
-    },
-    podCheck: { pods: (uid) => pods.get(uid), checkPeerAddress: setup.checkPeerAddress ?? true, waitMs: 200 },
-    clock: systemClock,
-  });
-  const stop = new AbortController();
-  ends.push(() => stop.abort());
-  const identity = watched(await ca.certificate(SERVER));
-  const server = await startIdentityServer(
-    { port: 0, identity, authority, log: createLogger({ level: 'silent' }), metrics },
-    stop.signal,
-  );
-  return { ca, port: server.port, metrics, reviewed };
-}
-
-async function certify(
-  running: Running,
-  csr: Uint8Array<ArrayBuffer>,
-  token: string | undefined = 'a.b.c',
-  host = '127.0.0.1',
-): Promise<CertifyResponse> {
-  const client = await connectGrpc({ host, port: running.port, roots: running.ca.roots });
-  ends.push(() => client.session.destroy());
-  return client.unary(
-    IdentityAuthority.method.certify,
-    { csr },
-    token === '' ? {} : { authorization: `Bearer ${token}` },
-  );
-}
+afterEach(endAll);
 
 describe('a certificate', () => {
   test('is issued to the pod that its token proves, and openssl finds nothing wrong with it', async () => {
@@ -213,7 +124,7 @@ describe('a certificate', () => {
     expect((await certify(await start({ pods }), await testCsr(), 'a.b.c', '::1')).chain).toHaveLength(2);
   });
 
-  test('openssl accepts the server by TLS 1.3 and its root', async () => {
+  test('openssl accepts the server by TLS 1.3, HTTP/2 and its root', async () => {
     const running = await start();
     const args = [
       's_client',
@@ -230,6 +141,9 @@ describe('a certificate', () => {
     expect(output).toContain('Protocol version: TLSv1.3');
     expect(output).toContain('Verification: OK');
     expect((await openssl([...args, '-tls1_2'], { 'root.pem': running.ca.roots })).code).not.toBe(0);
+    const http1 = args.map((argument) => (argument === 'h2' ? 'http/1.1' : argument));
+    const refused = await openssl(http1, { 'root.pem': running.ca.roots });
+    expect(refused.output).toContain('no application protocol');
   });
 });
 
@@ -402,6 +316,45 @@ describe('refused', () => {
     expect(await refusal({}, Uint8Array.of(1, 2, 3))).toMatchObject({ reason: 'csr-invalid' });
     expect(await refusal({}, new Uint8Array(9_000))).toMatchObject({ reason: 'csr-invalid' });
     expect(await refusal({}, new Uint8Array())).toMatchObject({ reason: 'csr-invalid' });
+  });
+
+  test("a pod on its node's network, whose address proves only the node", async () => {
+    const pods = new Map([['uid-1', { ...POD, hostNetwork: true }]]);
+    await expect(certify(await start({ pods }), await testCsr())).rejects.toMatchObject({
+      code: GrpcCode.permissionDenied,
+      message: expect.stringMatching(/^host-network: .*its node's network/),
+    });
+  });
+
+  test("a pod of our own service account: the control plane's identity is given out to nobody", async () => {
+    const pod = { ...POD, namespace: 'weft-system', serviceAccount: 'weft' };
+    const review = {
+      ...PROVEN,
+      user: { ...PROVEN.user, username: 'system:serviceaccount:weft-system:weft' },
+    };
+    const running = await start({ pods: new Map([['uid-1', pod]]), review });
+    await expect(certify(running, await testCsr())).rejects.toMatchObject({
+      code: GrpcCode.permissionDenied,
+      message: expect.stringMatching(/^control-plane-identity: /),
+    });
+  });
+
+  test('an address that asks without end, also where addresses prove nothing', async () => {
+    for (const [checkPeerAddress, most] of [
+      [true, 100],
+      [false, 1_000],
+    ] as const) {
+      const review = { authenticated: false, error: 'no' };
+      const { authority, reviewed } = await anAuthority({ checkPeerAddress, review });
+      const ask = (): Promise<unknown> =>
+        authority.certify(
+          { token: 'a.b.c', csr: new Uint8Array(), peerAddress: '10.0.0.66' },
+          new AbortController().signal,
+        );
+      for (let asked = 0; asked < most + 50; asked++) await ask();
+      expect(reviewed.length).toBeGreaterThanOrEqual(most);
+      expect(reviewed.length).toBeLessThan(most + 50);
+    }
   });
 
   test('a pod that asks again and again', async () => {

@@ -1,16 +1,8 @@
 import { names } from '../base/index.js';
+import type { TokenReviewStatus } from '../kube/index.js';
 import { refused, type Refusal } from './refusal.js';
 
-/** Of `authentication.k8s.io/v1` TokenReview, what the authority reads. */
-export interface TokenReviewStatus {
-  readonly authenticated?: boolean;
-  readonly audiences?: readonly string[];
-  readonly error?: string;
-  readonly user?: {
-    readonly username?: string;
-    readonly extra?: Readonly<Record<string, readonly string[]>>;
-  };
-}
+export type { TokenReviewStatus };
 
 /**
  * Port: asks the API server about a token. Throws when it cannot be asked. The answer is for this one token; it must
@@ -94,7 +86,7 @@ export function explainRefusedToken(token: string, refusal: Refusal, now: number
   if (expires !== undefined && expires * 1000 <= now) {
     return refused(
       'expired-token',
-      `the token expired at ${new Date(expires * 1000).toISOString()}; read it anew from its volume for each request`,
+      `the token expired at ${new Date(expires * 1000).toISOString()}; read it from its volume again for each request`,
     );
   }
   return refusal;

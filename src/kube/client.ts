@@ -1,10 +1,12 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { MeshError } from '../base/index.js';
-import { kubeError } from './errors.js';
+import type { KubeClientMetrics } from './client-metrics.js';
+import { Connections, type Lane } from './connections.js';
+import { KubeApiError, kubeError } from './errors.js';
+import { WriteRate } from './write-rate.js';
 
 export interface KubeRequest {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -16,6 +18,18 @@ export interface KubeRequest {
   readonly signal?: AbortSignal | undefined;
   /** How long a plain request may take in all, or a stream until its headers arrive. Default 30 s. */
   readonly timeoutMs?: number;
+  /**
+   * Default `ordinary`. Reviews and the lease have connections of their own, and do not count as writes: others limit
+   * them, and they must not wait behind statuses.
+   */
+  readonly lane?: 'ordinary' | 'review' | 'lease';
+}
+
+interface KubeClientOptions {
+  readonly metrics?: KubeClientMetrics | undefined;
+  readonly writes?: WriteRate;
+  readonly connections?: Connections;
+  readonly mayWrite?: () => boolean;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -25,14 +39,34 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /**
  * The API server as requests and streams. The official client is used for what is intricate (kubeconfig, contexts,
  * exec plugins, token files); requests are our own, because its watch ends whenever a kind is quiet for 30 s and its
- * connections are not kept.
+ * connections are not kept. Connections are bounded, and so is the rate of writes.
  */
 export class KubeClient {
   readonly #config: KubeConfig;
-  #agent: { key: string; agent: HttpAgent | HttpsAgent } | undefined;
+  readonly #connections: Connections;
+  readonly #writes: WriteRate;
+  readonly #metrics: KubeClientMetrics | undefined;
+  readonly #mayWrite: () => boolean;
 
-  constructor(config: KubeConfig) {
+  constructor(config: KubeConfig, options: KubeClientOptions = {}) {
     this.#config = config;
+    this.#metrics = options.metrics;
+    this.#writes = options.writes ?? new WriteRate();
+    this.#connections = options.connections ?? new Connections();
+    this.#mayWrite = options.mayWrite ?? ((): boolean => true);
+  }
+
+  /**
+   * The same client, which refuses to write while `mayWrite` says no: asked right before a request is sent, so that a
+   * process that was frozen in the middle of its work does not finish it when it wakes.
+   */
+  fenced(mayWrite: () => boolean): KubeClient {
+    return new KubeClient(this.#config, {
+      metrics: this.#metrics,
+      writes: this.#writes,
+      connections: this.#connections,
+      mayWrite,
+    });
   }
 
   /** Address of the API server, for messages. */
@@ -47,20 +81,33 @@ export class KubeClient {
     return cluster.server;
   }
 
+  /** What lets others on the way read along, or answer for the API server; undefined: nothing. */
+  get exposure(): string | undefined {
+    if (this.server.startsWith('http:')) return `${this.server} is not encrypted`;
+    return this.#config.getCurrentCluster()?.skipTLSVerify === true
+      ? `the certificate of ${this.server} is not verified (insecure-skip-tls-verify)`
+      : undefined;
+  }
+
   /** One request, one parsed answer; anything but 2xx throws a MeshError that names the request. */
   async request(request: KubeRequest): Promise<unknown> {
-    const method = request.method ?? 'GET';
+    const { method = 'GET', lane = 'ordinary' } = request;
+    await this.#takeTurn(method, lane, request.signal);
+    const answered = this.#measure(method);
     const timeout = AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     const signal = request.signal === undefined ? timeout : AbortSignal.any([request.signal, timeout]);
     try {
-      const response = await this.#send(request, signal);
+      const response = await this.#send(request, lane, signal);
       const text = await readBody(response);
       const parsed = parse(text);
       const status = response.statusCode ?? 0;
       if (status < 200 || status > 299) throw kubeError(status, parsed, { method, path: request.path });
+      answered(String(status));
       return parsed;
     } catch (thrown) {
-      throw this.#explain(thrown, { method, path: request.path, signal: request.signal });
+      const error = this.#explain(thrown, { method, path: request.path, signal: request.signal });
+      answered(error instanceof KubeApiError ? String(error.status) : error.code);
+      throw error;
     }
   }
 
@@ -70,6 +117,7 @@ export class KubeClient {
    */
   async *lines(request: KubeRequest): AsyncGenerator<string, void, undefined> {
     const about = { method: request.method ?? 'GET', path: request.path, signal: request.signal };
+    const answered = this.#measure('WATCH');
     const abort = new AbortController();
     const untilHeaders = setTimeout(
       () => abort.abort(new DOMException('no answer in time', 'TimeoutError')),
@@ -79,9 +127,10 @@ export class KubeClient {
       request.signal === undefined ? abort.signal : AbortSignal.any([request.signal, abort.signal]);
     let response: IncomingMessage | undefined;
     try {
-      response = await this.#send(request, signal);
+      response = await this.#send(request, 'watch', signal);
       clearTimeout(untilHeaders);
       const status = response.statusCode ?? 0;
+      answered(String(status));
       if (status !== 200) throw kubeError(status, parse(await readBody(response)), about);
       yield '';
       yield* splitLines(response);
@@ -96,16 +145,37 @@ export class KubeClient {
 
   /** Closes idle and busy connections. */
   close(): void {
-    this.#agent?.agent.destroy();
+    this.#connections.close();
   }
 
-  async #send(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  async #takeTurn(method: string, lane: Lane, signal: AbortSignal | undefined): Promise<void> {
+    if (method === 'GET' || lane !== 'ordinary') return;
+    try {
+      const waitedMs = await this.#writes.take(signal);
+      this.#metrics?.rateLimited.observe(waitedMs / 1000);
+    } catch (thrown) {
+      throw new MeshError('aborted', `${method}: stopped while it waited for its turn`, { cause: thrown });
+    }
+    if (!this.#mayWrite())
+      throw new MeshError('aborted', `${method}: not sent, because this replica no longer holds the lease`);
+  }
+
+  /** Counts a request once, when its answer is known. */
+  #measure(method: string): (code: string) => void {
+    const began = performance.now();
+    return (code) => {
+      this.#metrics?.requests.inc({ method, code });
+      this.#metrics?.duration.observe({ method }, (performance.now() - began) / 1000);
+    };
+  }
+
+  async #send(request: KubeRequest, lane: Lane, signal: AbortSignal): Promise<IncomingMessage> {
     const url = new URL(this.server.replace(/\/$/, '') + request.path);
     for (const [key, value] of Object.entries(request.query ?? {})) {
       if (value !== undefined) url.searchParams.set(key, String(value));
     }
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
-    const options = await this.#options(request, body);
+    const options = await this.#options(request, lane, body);
     const outgoing = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, { ...options, signal });
     // One listener for good: an abort after the answer began is told to the response and to the request.
     outgoing.on('error', () => undefined);
@@ -114,7 +184,7 @@ export class KubeClient {
     return response;
   }
 
-  async #options(request: KubeRequest, body: string | undefined): Promise<RequestOptions> {
+  async #options(request: KubeRequest, lane: Lane, body: string | undefined): Promise<RequestOptions> {
     const options: RequestOptions = {};
     await this.#config.applyToHTTPSOptions(options);
     const headers: Record<string, string | number> = { accept: 'application/json', 'user-agent': 'weft' };
@@ -127,34 +197,14 @@ export class KubeClient {
       method: request.method ?? 'GET',
       headers,
       auth: options.auth,
-      agent: this.#keepAliveAgent(options),
+      agent: this.#agent(lane, options),
     };
   }
 
-  /** Connections are kept and shared; new certificates (an exec plugin renewed them) start a new pool. */
-  #keepAliveAgent(options: RequestOptions): HttpAgent | HttpsAgent {
+  #agent(lane: Lane, options: RequestOptions): HttpAgent {
     if (this.#config.getCurrentCluster()?.proxyUrl !== undefined && options.agent instanceof HttpAgent)
       return options.agent;
-    const tls = {
-      ca: options.ca,
-      cert: options.cert,
-      key: options.key,
-      pfx: options.pfx,
-      passphrase: options.passphrase,
-      servername: options.servername,
-      rejectUnauthorized: options.rejectUnauthorized ?? true,
-    };
-    const key = createHash('sha256').update(JSON.stringify(tls)).digest('hex');
-    if (this.#agent?.key !== key) {
-      this.#agent?.agent.destroy();
-      const settings = { keepAlive: true, keepAliveMsecs: 30_000, maxFreeSockets: 8, timeout: 0 };
-      const plain = this.server.startsWith('http:');
-      this.#agent = {
-        key,
-        agent: plain ? new HttpAgent(settings) : new HttpsAgent({ ...settings, ...dropUndefined(tls) }),
-      };
-    }
-    return this.#agent.agent;
+    return this.#connections.agent(lane, options, this.server.startsWith('http:'));
   }
 
   #explain(
@@ -217,10 +267,6 @@ function parse(text: string): unknown {
   }
 }
 
-function dropUndefined<T extends object>(object: T): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-}
-
 /** How to find the cluster. With nothing given: $KUBECONFIG, ~/.kube/config, then the pod's service account. */
 export interface ConnectOptions {
   /** Path of a kubeconfig file. */
@@ -230,7 +276,7 @@ export interface ConnectOptions {
 }
 
 /** Reads the configuration; opens no connection yet. */
-export function connectKube(options: ConnectOptions = {}): KubeClient {
+export function connectKube(options: ConnectOptions = {}, metrics?: KubeClientMetrics): KubeClient {
   const config = new KubeConfig();
   try {
     if (options.kubeconfig === undefined) config.loadFromDefault();
@@ -241,13 +287,25 @@ export function connectKube(options: ConnectOptions = {}): KubeClient {
       cause: thrown,
     });
   }
-  if (options.context !== undefined) config.setCurrentContext(options.context);
-  return new KubeClient(config);
+  if (options.context !== undefined) selectContext(config, options.context);
+  return new KubeClient(config, { metrics });
+}
+
+function selectContext(config: KubeConfig, name: string): void {
+  const known = config.getContexts().map((context) => context.name);
+  if (!known.includes(name)) {
+    const there = known.length === 0 ? 'it has none' : `it has: ${known.join(', ')}`;
+    throw new MeshError('precondition', `the kubeconfig has no context ${name}; ${there}`);
+  }
+  config.setCurrentContext(name);
 }
 
 /** A client for a server that speaks plain HTTP on loopback: `kubectl proxy`, and the API server of our tests. */
-export function connectPlain(server: string): KubeClient {
+export function connectPlain(
+  server: string,
+  options: { metrics?: KubeClientMetrics; writes?: WriteRate } = {},
+): KubeClient {
   const config = new KubeConfig();
   config.loadFromClusterAndUser({ name: 'plain', server, skipTLSVerify: true }, { name: 'nobody' });
-  return new KubeClient(config);
+  return new KubeClient(config, options);
 }

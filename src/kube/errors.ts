@@ -26,15 +26,31 @@ interface StatusBody {
   readonly code?: number;
 }
 
+/** The API server was there, understood who asks for what, and refused: unlike a connection that failed. */
+export class KubeApiError extends MeshError {
+  /** HTTP status of the answer, or `code` of a Status inside a watch. */
+  readonly status: number;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly status: number; readonly cause: unknown },
+  ) {
+    super(code, message, options);
+    this.status = options.status;
+  }
+}
+
 /** Turns an answer that is not 2xx, or a Status inside a watch, into an error that names the request. */
 export function kubeError(
   status: number,
   body: unknown,
   request: { method: string; path: string },
-): MeshError {
+): KubeApiError {
   const { message, reason } = readStatus(body);
   const code = reason === 'AlreadyExists' ? 'already-exists' : (BY_STATUS[status] ?? 'internal');
-  return new MeshError(code, `${request.method} ${request.path}: ${message ?? `HTTP ${status}`}`, {
+  return new KubeApiError(code, `${request.method} ${request.path}: ${message ?? `HTTP ${status}`}`, {
+    status,
     cause: body,
   });
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { MeshError, systemClock, type Clock, type Logger } from '../base/index.js';
 import type { KubeClient } from './client.js';
 import { Resources } from './resource.js';
-import { applyObject } from './write.js';
+import { createObject } from './write.js';
 
 /** The object an event is about. */
 export interface EventTarget {
@@ -80,6 +80,11 @@ export class EventRecorder {
       lastTimestamp: time,
       count: 1,
     };
-    await applyObject(this.#client, Resources.event, event);
+    try {
+      await createObject(this.#client, Resources.event, event);
+    } catch (thrown) {
+      // Somebody of us has written it already, and nobody has to be able to change events.
+      if (MeshError.from(thrown).code !== 'already-exists') throw thrown;
+    }
   }
 }

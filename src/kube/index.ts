@@ -1,15 +1,10 @@
 /** The one wall around Kubernetes: requests, caches, writes, and nothing that knows what a mesh is. */
 export { connectKube, connectPlain, KubeClient, type ConnectOptions, type KubeRequest } from './client.js';
+export { createKubeClientMetrics, type KubeClientMetrics } from './client-metrics.js';
 export { isNotFound, orUndefined } from './errors.js';
 export { EventRecorder, type EventNote, type EventTarget } from './events.js';
-export {
-  Informer,
-  createInformerMetrics,
-  type AnyInformer,
-  type InformerMetrics,
-  type InformerOptions,
-  type InformerTiming,
-} from './informer.js';
+export { Informer, type AnyInformer, type InformerOptions, type InformerTiming } from './informer.js';
+export { createInformerMetrics, type InformerMetrics } from './informer-metrics.js';
 export {
   LeaseElection,
   createLeaseMetrics,
@@ -31,6 +26,7 @@ export type {
   ObjectMeta,
   OwnerReference,
   Pod,
+  ReferenceGrant,
   RouteObject,
   Secret,
   Service,
@@ -38,15 +34,10 @@ export type {
   SliceEndpoint,
   WebhookConfiguration,
 } from './objects.js';
-export {
-  WorkQueue,
-  createQueueMetrics,
-  type Outcome,
-  type QueueMetrics,
-  type QueueOptions,
-} from './queue.js';
-export { Resources, resourcePath, type Resource } from './resource.js';
-export { Store, objectKey, splitKey, type Change, type ObjectKey } from './store.js';
+export { createQueueMetrics, terminalOn, type Outcome, type QueueMetrics } from './queue.js';
+export { reconcile, storeSource, watchedSource, type Reconciler, type Source } from './reconcile.js';
+export { Resources, ownResource, resourcePath, type Resource } from './resource.js';
+export { Store, objectKey, splitKey, type Change, type ObjectKey, type ReadonlyStore } from './store.js';
 export { superviseInformers, type SuperviseOptions } from './supervise.js';
 export { tokenReviewer, type TokenReviewStatus } from './token-review.js';
 export {

@@ -4,18 +4,20 @@ import {
   jittered,
   pause,
   systemClock,
+  untilAborted,
   type Clock,
-  type Counter,
-  type Gauge,
+  type ErrorCode,
   type Logger,
-  type Metrics,
 } from '../base/index.js';
 import type { KubeClient } from './client.js';
-import { kubeError } from './errors.js';
+import { isServed } from './discovery.js';
+import { KubeApiError, kubeError } from './errors.js';
+import type { InformerMetrics } from './informer-metrics.js';
 import type { RawObject } from './keep.js';
 import type { KubeObject } from './objects.js';
 import { resourcePath, type Resource } from './resource.js';
-import { Store, objectKey } from './store.js';
+import { Store, objectKey, type ObjectKey } from './store.js';
+import { parseWatchEvent } from './watch-event.js';
 
 export interface InformerOptions<T extends KubeObject> {
   readonly client: KubeClient;
@@ -26,8 +28,18 @@ export interface InformerOptions<T extends KubeObject> {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** The kind may not exist (its CRD is not installed): then the store stays empty and counts as synced. */
+  /**
+   * The kind may not exist (its CRD is not installed): then the store stays empty and counts as settled. Believed only
+   * where discovery says so, and never of a kind whose objects we have: those are kept.
+   */
   readonly optional?: boolean;
+  /**
+   * Whether nothing may be served before this kind was listed. Default true; false: a kind that the API server keeps
+   * refusing counts as settled after `patienceMs`.
+   */
+  readonly required?: boolean;
+  /** What stands for the kind's objects while it does not exist and none of them is known. */
+  readonly recall?: () => Promise<readonly T[]>;
   readonly timing?: Partial<InformerTiming>;
   readonly clock?: Clock;
 }
@@ -44,6 +56,10 @@ export interface InformerTiming {
   readonly backoffCapMs: number;
   /** How often to look whether an optional kind exists now. */
   readonly absentMs: number;
+  /** A watch that ended sooner than this is followed by a pause, so that a server that ends each at once is not flooded. */
+  readonly shortWatchMs: number;
+  /** How long a kind that is not required is waited for while the API server refuses it. */
+  readonly patienceMs: number;
 }
 
 const TIMING: InformerTiming = {
@@ -53,105 +69,100 @@ const TIMING: InformerTiming = {
   backoffBaseMs: 500,
   backoffCapMs: 30_000,
   absentMs: 15_000,
+  shortWatchMs: 1_000,
+  patienceMs: 30_000,
 };
 const PAGE_SIZE = 500;
 /** After this many failures in a row, start from a list rather than trust the position. */
 const RELIST_AFTER = 4;
 
-export interface InformerMetrics {
-  readonly restarts: Counter<'kind' | 'reason'>;
-  readonly stale: Gauge<'kind'>;
-  readonly objects: Gauge<'kind'>;
+/** Why the API server does not let us have a kind. */
+export interface KindRefusal {
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 /** An informer of whatever kind. */
 export interface AnyInformer {
   readonly kind: string;
-  readonly synced: Promise<void>;
-  readonly isSynced: boolean;
+  /** Resolves when what the store holds may be acted upon. */
+  readonly settled: Promise<void>;
+  readonly isSettled: boolean;
+  /** Seconds since the API server last told anything about the kind's objects: a list, an event, a bookmark. */
   readonly staleSeconds: number;
+  /** Seconds since the API server last gave any answer about the kind, a refusal included. */
+  readonly silentSeconds: number;
+  /** Set while the API server refuses the kind; what the store holds is the last that was known. */
+  readonly refusal: KindRefusal | undefined;
   readonly store: { readonly size: number };
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** `informers` is asked at each scrape, so that metrics of new ones appear without pushing. */
-export function createInformerMetrics(
-  metrics: Metrics,
-  informers: () => Iterable<AnyInformer>,
-): InformerMetrics {
-  return {
-    restarts: metrics.counter(
-      'weft_informer_restarts_total',
-      'Lists and watches begun again after a failure.',
-      ['kind', 'reason'],
-    ),
-    stale: metrics.gauge(
-      'weft_informer_stale_seconds',
-      'Time since the API server was last heard about a kind.',
-      ['kind'],
-      (gauge) => {
-        for (const { kind, staleSeconds } of informers()) gauge.set({ kind }, staleSeconds);
-      },
-    ),
-    objects: metrics.gauge('weft_informer_objects', 'Objects of a kind in the cache.', ['kind'], (gauge) => {
-      for (const { kind, store } of informers()) gauge.set({ kind }, store.size);
-    }),
-  };
-}
-
 /**
  * Keeps a store equal to what the API server has: list in pages, watch with bookmarks from there, and whatever happens
- * (410, a dead connection, a restarting API server) go on, with jittered delays. It never gives up by itself.
+ * (410, a dead connection, a restarting API server, a refusal) go on, with jittered delays. It never gives up by itself,
+ * and no object that cannot be read or handled stands in the way of those behind it.
  */
 export class Informer<T extends KubeObject> implements AnyInformer {
-  readonly store = new Store<T>();
-  /** Resolves when the first list is in the store. */
-  readonly synced: Promise<void>;
+  readonly store: Store<T>;
+  readonly settled: Promise<void>;
   readonly #options: InformerOptions<T>;
   readonly #timing: InformerTiming;
   readonly #clock: Clock;
-  #markSynced: () => void = () => undefined;
-  #isSynced = false;
+  #resolveSettled: () => void = () => undefined;
+  #isSettled = false;
   #version: string | undefined;
   #listedAt = -Infinity;
   #heardAt: number;
+  #answeredAt: number;
+  #refusal: KindRefusal | undefined;
+  /** Failures in a row: none since the last event that a watch brought. */
+  #failures = 0;
+  /** When the watch that runs, or ran last, was answered. */
+  #openedAt: number | undefined;
+  #refusedSince: number | undefined;
 
   constructor(options: InformerOptions<T>) {
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
     this.#clock = options.clock ?? systemClock;
     this.#heardAt = this.#clock.monotonic();
-    this.synced = new Promise((resolve) => (this.#markSynced = resolve));
+    this.#answeredAt = this.#heardAt;
+    this.settled = new Promise((resolve) => (this.#resolveSettled = resolve));
+    this.store = new Store((thrown, key) => this.#handlerFailed(thrown, key));
   }
 
   get kind(): string {
     return this.#options.resource.kind;
   }
 
-  get isSynced(): boolean {
-    return this.#isSynced;
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
 
-  /** Seconds since the API server last said anything about this kind: a list, an event, a bookmark. */
   get staleSeconds(): number {
     return (this.#clock.monotonic() - this.#heardAt) / 1000;
   }
 
+  get silentSeconds(): number {
+    return (this.#clock.monotonic() - this.#answeredAt) / 1000;
+  }
+
+  get refusal(): KindRefusal | undefined {
+    return this.#refusal;
+  }
+
   /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    let failures = 0;
     while (!signal.aborted) {
+      this.#openedAt = undefined;
       try {
         if (this.#needsList()) await this.#list(signal);
-        const began = this.#clock.monotonic();
         await this.#watch(signal);
-        failures = 0;
-        // A server that ends each watch at once must not make us spin.
-        if (this.#clock.monotonic() - began < 1_000)
-          await pause(jittered(this.#timing.backoffBaseMs, 1), signal);
+        this.#failures = 0;
+        if (!this.#watchedLong()) await pause(jittered(this.#timing.backoffBaseMs, 1), signal);
       } catch (thrown) {
-        await this.#recover(MeshError.from(thrown), failures, signal);
-        failures += 1;
+        await this.#recover(MeshError.from(thrown), signal);
       }
     }
   }
@@ -163,30 +174,83 @@ export class Informer<T extends KubeObject> implements AnyInformer {
     );
   }
 
-  async #recover(error: MeshError, failures: number, signal: AbortSignal): Promise<void> {
+  #watchedLong(): boolean {
+    return (
+      this.#openedAt !== undefined && this.#clock.monotonic() - this.#openedAt >= this.#timing.shortWatchMs
+    );
+  }
+
+  async #recover(error: MeshError, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    const { log, metrics, resource, optional } = this.#options;
+    const { log, metrics } = this.#options;
     metrics?.restarts.inc({ kind: this.kind, reason: error.code });
-    if (error.code === 'not-found' && optional === true) {
-      this.store.replace([]);
-      this.#version = undefined;
-      this.#heard();
-      this.#listed();
-      await pause(jittered(this.#timing.absentMs, 0.2), signal);
+    if (await this.#isAbsent(error, signal)) {
+      await this.#absent(signal);
       return;
     }
-    if (error.code === 'expired' || failures + 1 >= RELIST_AFTER) this.#version = undefined;
-    const ms = backoffMs(failures, { baseMs: this.#timing.backoffBaseMs, capMs: this.#timing.backoffCapMs });
-    const level = error.code === 'expired' ? 'info' : 'warn';
+    if (error instanceof KubeApiError && error.code !== 'expired') this.#refused(error);
+    if (error.code === 'expired' || this.#failures + 1 >= RELIST_AFTER) this.#version = undefined;
+    const ms = this.#pauseMs();
+    const level = error.code === 'expired' || ms === 0 ? 'info' : 'warn';
     log[level](
-      { err: error, kind: resource.kind, againAfterMs: Math.round(ms), failures },
+      { err: error, kind: this.kind, againAfterMs: Math.round(ms), failures: this.#failures },
       'watch interrupted',
     );
+    this.#failures += 1;
     await pause(ms, signal);
+  }
+
+  /** A watch that was in order until it was cut costs nothing: the next goes on from its position at once. */
+  #pauseMs(): number {
+    if (this.#failures === 0 && this.#watchedLong()) return 0;
+    const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#timing;
+    return backoffMs(this.#failures, { baseMs, capMs });
+  }
+
+  async #isAbsent(error: MeshError, signal: AbortSignal): Promise<boolean> {
+    const { client, resource, optional } = this.#options;
+    if (error.code !== 'not-found' || optional !== true) return false;
+    return (await isServed(client, resource, signal)) === false;
+  }
+
+  /** Discovery says that there is no such kind. */
+  async #absent(signal: AbortSignal): Promise<void> {
+    this.#answered();
+    this.#version = undefined;
+    if (this.store.size === 0) await this.#recall(signal);
+    if (signal.aborted) return;
+    if (this.store.size === 0) {
+      this.#refusal = undefined;
+      this.#markSettled();
+    } else {
+      // Deleting a CRD deletes its objects first, which a watch tells. Settings do not end because a kind went missing.
+      const message = 'the API server no longer serves the kind';
+      if (this.#refusal === undefined) this.#options.log.error({ kind: this.kind }, message);
+      this.#refusal = { code: 'not-found', message };
+      this.#markSettled();
+    }
+    await pause(jittered(this.#timing.absentMs, 0.2), signal);
+  }
+
+  async #recall(signal: AbortSignal): Promise<void> {
+    const { recall } = this.#options;
+    if (recall === undefined) return;
+    const recalled = await Promise.race([recall(), untilAborted(signal)]);
+    if (!signal.aborted) for (const object of recalled ?? []) this.store.set(object);
+  }
+
+  #refused(error: KubeApiError): void {
+    this.#answered();
+    const now = this.#clock.monotonic();
+    this.#refusal = { code: error.code, message: error.message.slice(0, 256) };
+    this.#refusedSince ??= now;
+    const { required = true } = this.#options;
+    if (!required && now - this.#refusedSince >= this.#timing.patienceMs) this.#markSettled();
   }
 
   async #list(signal: AbortSignal): Promise<void> {
     const objects: T[] = [];
+    const unreadable: ObjectKey[] = [];
     let next: string | undefined;
     let version: string;
     do {
@@ -196,22 +260,26 @@ export class Informer<T extends KubeObject> implements AnyInformer {
         signal,
       })) as ListPage;
       // Items of a list do not repeat what kind they are.
-      const { apiVersion, kind, keep } = this.#options.resource;
-      for (const raw of page.items ?? []) objects.push(keep({ apiVersion, kind, ...raw }));
+      const { apiVersion, kind } = this.#options.resource;
+      for (const raw of page.items ?? []) {
+        const object = this.#read({ apiVersion, kind, ...raw });
+        if (object !== undefined) objects.push(object);
+        else unreadable.push(rawKey(raw));
+      }
       version = page.metadata?.resourceVersion ?? '';
       next = page.metadata?.continue === '' ? undefined : page.metadata?.continue;
       this.#heard();
     } while (next !== undefined);
-    this.store.replace(objects);
+    this.store.replace(objects, unreadable);
     this.#version = version;
     this.#listedAt = this.#clock.monotonic();
-    this.#listed();
+    this.#markSettled();
   }
 
-  #listed(): void {
-    if (this.#isSynced) return;
-    this.#isSynced = true;
-    this.#markSynced();
+  #markSettled(): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#resolveSettled();
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -233,10 +301,16 @@ export class Informer<T extends KubeObject> implements AnyInformer {
       for await (const line of lines) {
         clearTimeout(timer);
         timer = setTimeout(() => silence.abort(), limitMs);
-        this.#heard();
-        if (line !== '') this.#take(line);
+        if (line === '') this.#opened();
+        else this.#take(line);
       }
     } catch (thrown) {
+      // A quiet kind of a server without bookmarks looks like this, too, so it does not count against the watch.
+      if (
+        this.#openedAt !== undefined &&
+        this.#clock.monotonic() - this.#openedAt > this.#timing.backoffCapMs
+      )
+        this.#failures = 0;
       if (silence.signal.aborted)
         throw new MeshError('timeout', `${this.#path()}: nothing heard for ${Math.round(limitMs / 1000)} s`);
       throw thrown;
@@ -245,20 +319,54 @@ export class Informer<T extends KubeObject> implements AnyInformer {
     }
   }
 
+  #opened(): void {
+    this.#openedAt = this.#clock.monotonic();
+    this.#refusal = undefined;
+    this.#refusedSince = undefined;
+    this.#heard();
+  }
+
   #take(line: string): void {
-    const event = parseEvent(line);
+    const event = parseWatchEvent(line);
     if (event.type === 'ERROR') {
       const status = event.object as { code?: number };
       throw kubeError(status.code ?? 500, status, { method: 'WATCH', path: this.#path() });
     }
-    const version = event.object.metadata?.resourceVersion;
+    this.#heard();
+    this.#failures = 0;
     if (event.type !== 'BOOKMARK') {
-      const object = this.#options.resource.keep(event.object);
-      if (event.type === 'DELETED') this.store.delete(objectKey(object));
+      const object = this.#read(event.object);
+      if (object === undefined) {
+        // Whatever is wrong with it, one that was deleted is gone.
+        if (event.type === 'DELETED') this.store.delete(rawKey(event.object));
+      } else if (event.type === 'DELETED') this.store.delete(objectKey(object));
       else this.store.set(object);
     }
-    // Last, so that an object we cannot take makes us come back to it.
-    if (version !== undefined) this.#version = version;
+    this.#version = event.object.metadata?.resourceVersion ?? this.#version;
+  }
+
+  /** What we keep of an object; undefined where it cannot be read, and then what was known of it stays. */
+  #read(raw: RawObject): T | undefined {
+    try {
+      return this.#options.resource.keep(raw);
+    } catch (thrown) {
+      const { log, metrics } = this.#options;
+      metrics?.unreadable.inc({ kind: this.kind });
+      log.error(
+        { err: MeshError.from(thrown), kind: this.kind, object: rawKey(raw) },
+        'an object cannot be read; what was known of it stays in force',
+      );
+      return undefined;
+    }
+  }
+
+  #handlerFailed(thrown: unknown, key: ObjectKey): void {
+    const { log, metrics } = this.#options;
+    metrics?.handlerErrors.inc({ kind: this.kind });
+    log.error(
+      { err: MeshError.from(thrown), kind: this.kind, object: key },
+      'a change was not taken by a part of the control plane; this is a bug',
+    );
   }
 
   #path(): string {
@@ -272,25 +380,20 @@ export class Informer<T extends KubeObject> implements AnyInformer {
 
   #heard(): void {
     this.#heardAt = this.#clock.monotonic();
+    this.#answeredAt = this.#heardAt;
   }
+
+  #answered(): void {
+    this.#answeredAt = this.#clock.monotonic();
+  }
+}
+
+function rawKey(raw: RawObject): ObjectKey {
+  const { namespace = '', name = '' } = raw.metadata ?? {};
+  return objectKey({ metadata: { namespace, name } });
 }
 
 interface ListPage {
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
   readonly items?: readonly RawObject[];
-}
-
-interface WatchEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
-  readonly object: RawObject;
-}
-
-function parseEvent(line: string): WatchEvent {
-  try {
-    return JSON.parse(line) as WatchEvent;
-  } catch (thrown) {
-    throw new MeshError('unavailable', 'the API server sent a watch event that is no JSON', {
-      cause: thrown,
-    });
-  }
 }

@@ -19,11 +19,13 @@ import type {
   CustomObject,
   EndpointSlice,
   KubeObject,
+  MeshContainer,
   MeshObject,
   Namespace,
   Node,
   ObjectMeta,
   Pod,
+  ReferenceGrant,
   RouteObject,
   Secret,
   Service,
@@ -57,6 +59,8 @@ function or<T>(value: T | undefined, absent: T): T {
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 const TOPOLOGY_MODE_ANNOTATION = 'service.kubernetes.io/topology-mode';
+/** What the API server fills in where a Service says nothing. */
+const DEFAULT_AFFINITY_SECONDS = 10_800;
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 function keepMeta(
@@ -126,11 +130,28 @@ export function keepPod(raw: RawObject): Pod {
     hostNetwork: or(spec?.hostNetwork, false),
     containers: containers.map((container) => container.name),
     initContainers: or(spec?.initContainers, []).map((container) => container.name),
+    meshContainers: keepMeshContainers([...or(spec?.initContainers, []), ...containers]),
     ports: containers.flatMap(keepPorts),
     phase: or(status?.phase, 'Pending'),
     ips: keepIps(status),
     ready: or(status?.conditions, []).some(({ type, status: value }) => type === 'Ready' && value === 'True'),
   };
+}
+
+/** Of our own containers what was written at the pod's creation and cannot change. */
+function keepMeshContainers(containers: readonly Plain<V1Container>[]): Pod['meshContainers'] {
+  const find = (name: string): MeshContainer | undefined => {
+    const container = containers.find((one) => one.name === name);
+    return container === undefined
+      ? undefined
+      : {
+          command: or(container.command, []),
+          args: or(container.args, []),
+          user: container.securityContext?.runAsUser,
+          opaquePorts: container.env?.find((one) => one.name === names.OPAQUE_PORTS_VARIABLE)?.value,
+        };
+  };
+  return { init: find(names.INIT_CONTAINER), proxy: find(names.PROXY_CONTAINER) };
 }
 
 function keepPorts(container: Plain<V1Container>): Pod['ports'] {
@@ -164,6 +185,9 @@ export function keepService(raw: RawObject): Service {
     publishNotReady: or(spec.publishNotReadyAddresses, false),
     trafficDistribution: or(spec.trafficDistribution, ''),
     topologyMode: or(metadata?.annotations?.[TOPOLOGY_MODE_ANNOTATION], ''),
+    internalTrafficPolicy: or(spec.internalTrafficPolicy, 'Cluster'),
+    sessionAffinity: or(spec.sessionAffinity, 'None'),
+    affinitySeconds: or(spec.sessionAffinityConfig?.clientIP?.timeoutSeconds, DEFAULT_AFFINITY_SECONDS),
   };
 }
 
@@ -184,7 +208,7 @@ export function keepEndpointSlice(raw: RawObject): EndpointSlice {
 
 /** Absent conditions mean unknown, which the API says to read as ready and not terminating. */
 function keepEndpoint(raw: Plain<V1Endpoint>): SliceEndpoint {
-  const { addresses, conditions, zone, hints, targetRef } = raw;
+  const { addresses, conditions, zone, nodeName, targetRef } = raw;
   const ready = or(conditions?.ready, true);
   return {
     addresses,
@@ -192,9 +216,15 @@ function keepEndpoint(raw: Plain<V1Endpoint>): SliceEndpoint {
     serving: or(conditions?.serving, ready),
     terminating: or(conditions?.terminating, false),
     zone: or(zone, ''),
-    forZone: or(hints?.forZones?.[0]?.name, ''),
+    nodeName: or(nodeName, ''),
+    ...keepHints(raw),
     podUid: targetRef?.kind === 'Pod' ? or(targetRef.uid, '') : '',
   };
+}
+
+/** Of several zones or nodes the first counts. */
+function keepHints({ hints }: Plain<V1Endpoint>): Pick<SliceEndpoint, 'forZone' | 'forNode'> {
+  return { forZone: or(hints?.forZones?.[0]?.name, ''), forNode: or(hints?.forNodes?.[0]?.name, '') };
 }
 
 export function keepConfigMap(raw: RawObject): ConfigMap {
@@ -246,7 +276,7 @@ export function keepRoute(raw: RawObject): RouteObject {
   };
 }
 
-/** Gateway API's XBackendTrafficPolicy, which other controllers write into, too. */
+/** Gateway API's backends and policies on them, which other controllers write into, too. */
 export function keepBackendPolicy(raw: RawObject): BackendPolicyObject {
   const status = raw.status as { ancestors?: unknown[] } | undefined;
   return {
@@ -255,6 +285,29 @@ export function keepBackendPolicy(raw: RawObject): BackendPolicyObject {
     metadata: keepMeta(raw.metadata),
     spec: raw.spec ?? {},
     ancestors: status?.ancestors ?? [],
+  };
+}
+
+export function keepReferenceGrant(raw: RawObject): ReferenceGrant {
+  interface Ref {
+    readonly group?: string;
+    readonly kind?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+  }
+  const spec = (raw.spec ?? {}) as { readonly from?: readonly Ref[]; readonly to?: readonly Ref[] };
+  return {
+    metadata: keepMeta(raw.metadata),
+    from: (spec.from ?? []).map(({ group, kind, namespace }) => ({
+      group: or(group, ''),
+      kind: or(kind, ''),
+      namespace: or(namespace, ''),
+    })),
+    to: (spec.to ?? []).map(({ group, kind, name }) => ({
+      group: or(group, ''),
+      kind: or(kind, ''),
+      name: or(name, ''),
+    })),
   };
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { createLogger, sleep } from '../base/index.js';
+import { createLogger, sleep, systemClock } from '../base/index.js';
 import { ApiServer, untilPasses } from '../testing/index.js';
 import { connectPlain, type KubeClient } from './client.js';
 import { LeaseElection } from './lease.js';
@@ -25,7 +25,11 @@ afterEach(async () => {
   await server.stop();
 });
 
-function candidate(identity: string, isGone?: (holder: string) => Promise<boolean>): LeaseElection {
+function candidate(
+  identity: string,
+  isGone?: (holder: string) => Promise<boolean>,
+  clock = systemClock,
+): LeaseElection {
   const client = connectPlain(server.url);
   clients.push(client);
   return new LeaseElection({
@@ -35,6 +39,7 @@ function candidate(identity: string, isGone?: (holder: string) => Promise<boolea
     identity,
     log,
     timing,
+    clock,
     ...(isGone === undefined ? {} : { isGone }),
   });
 }
@@ -80,6 +85,33 @@ test('a leader that cannot renew stops its work before anybody else may start', 
   const began = performance.now();
   await untilPasses(() => expect(stoppedAt).toBeGreaterThan(0));
   expect(stoppedAt - began).toBeLessThan(timing.durationMs);
+  abort.abort();
+  await ended;
+});
+
+test('the time to renew counts from when the write that took the lease was sent, not from its slow answer', async () => {
+  let now = 1_000;
+  const clock = { now: () => now, monotonic: () => now };
+  const first = candidate('one', undefined, clock);
+  server.beforeWrite = () => (now += timing.renewDeadlineMs - 50);
+  const ended = first.run(untilAborted, abort.signal);
+  await untilPasses(() => expect(first.leading).toBe(true));
+  server.failNext(...Array.from({ length: 1_000 }, () => 503));
+  // 60 ms after the answer, the deadline has passed since the write was sent.
+  now += 60;
+  await untilPasses(() => expect(first.leading).toBe(false));
+  abort.abort();
+  await ended;
+});
+
+test('a leader that was frozen for longer than the deadline holds nothing the moment it wakes, before any timer fires', async () => {
+  let now = 1_000;
+  const first = candidate('one', undefined, { now: () => now, monotonic: () => now });
+  expect(first.holds).toBe(false);
+  const ended = first.run(untilAborted, abort.signal);
+  await untilPasses(() => expect(first.holds).toBe(true));
+  now += timing.renewDeadlineMs;
+  expect([first.leading, first.holds]).toEqual([true, false]);
   abort.abort();
   await ended;
 });

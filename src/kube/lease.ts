@@ -72,6 +72,8 @@ export class LeaseElection {
   readonly #timing: LeaseTiming;
   readonly #clock: Clock;
   #observed: { readonly text: string; readonly at: number } | undefined;
+  /** When the write that took or renewed the Lease last was sent: others count from its arrival, which is later. */
+  #renewedAt = -Infinity;
   #tickedAt: number;
   #leading = false;
 
@@ -84,6 +86,14 @@ export class LeaseElection {
 
   get leading(): boolean {
     return this.#leading;
+  }
+
+  /**
+   * Whether this replica leads and nobody else can by now. False at once when a process that was frozen wakes, before its
+   * timers have told anybody that the Lease is lost.
+   */
+  get holds(): boolean {
+    return this.#leading && this.#clock.monotonic() < this.#renewedAt + this.#timing.renewDeadlineMs;
   }
 
   /** Whether the loop still turns, leading or not. API errors do not make it false; a hung loop does. */
@@ -143,15 +153,11 @@ export class LeaseElection {
 
   /** Returns when the Lease is lost or the signal aborts. */
   async #renewUntilLost(signal: AbortSignal): Promise<void> {
-    let renewedAt = this.#clock.monotonic();
     while (await pause(this.#timing.retryMs, signal)) {
-      const remaining = renewedAt + this.#timing.renewDeadlineMs - this.#clock.monotonic();
+      const remaining = this.#renewedAt + this.#timing.renewDeadlineMs - this.#clock.monotonic();
       if (remaining <= 0) return;
       const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(remaining))]);
-      const began = this.#clock.monotonic();
-      const result = await this.#attempt(attempt);
-      if (result === 'held') renewedAt = began;
-      if (result === 'taken') return;
+      if ((await this.#attempt(attempt)) === 'taken') return;
     }
   }
 
@@ -178,7 +184,12 @@ export class LeaseElection {
     const { client, namespace, name, identity } = this.#options;
     const at = { namespace, name };
     const current = (await orUndefined(
-      client.request({ path: resourcePath(LEASE, at), signal, timeoutMs: this.#timing.renewDeadlineMs }),
+      client.request({
+        path: resourcePath(LEASE, at),
+        signal,
+        lane: 'lease',
+        timeoutMs: this.#timing.renewDeadlineMs,
+      }),
     )) as RawLease | undefined;
     if (current !== undefined && !(await this.#mayTake(current.spec ?? {}, signal))) return false;
     const body = {
@@ -191,7 +202,9 @@ export class LeaseElection {
       current === undefined
         ? ({ method: 'POST', path: resourcePath(LEASE, { namespace }) } as const)
         : ({ method: 'PUT', path: resourcePath(LEASE, at) } as const);
-    await client.request({ ...write, body, signal, timeoutMs: this.#timing.renewDeadlineMs });
+    const sentAt = this.#clock.monotonic();
+    await client.request({ ...write, body, signal, lane: 'lease', timeoutMs: this.#timing.renewDeadlineMs });
+    this.#renewedAt = sentAt;
     this.#observed = { text: JSON.stringify(body.spec), at: this.#clock.monotonic() };
     return body.spec.holderIdentity === identity;
   }
@@ -233,7 +246,7 @@ export class LeaseElection {
     const { client, namespace, name, identity, log } = this.#options;
     const path = resourcePath(LEASE, { namespace, name });
     try {
-      const current = (await client.request({ path, timeoutMs: 2_000 })) as RawLease;
+      const current = (await client.request({ path, lane: 'lease', timeoutMs: 2_000 })) as RawLease;
       if (current.spec?.holderIdentity !== identity) return;
       const spec = {
         ...current.spec,
@@ -241,7 +254,13 @@ export class LeaseElection {
         leaseDurationSeconds: 1,
         renewTime: microTime(this.#clock.now()),
       };
-      await client.request({ method: 'PUT', path, body: { ...current, spec }, timeoutMs: 2_000 });
+      await client.request({
+        method: 'PUT',
+        path,
+        body: { ...current, spec },
+        lane: 'lease',
+        timeoutMs: 2_000,
+      });
     } catch (thrown) {
       log.warn(
         { err: MeshError.from(thrown), lease: name },

@@ -43,12 +43,25 @@ export interface ContainerPort {
   readonly protocol: string;
 }
 
+/** A container that our webhook adds, by what cannot be changed after the pod's creation. */
+export interface MeshContainer {
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly user: number | undefined;
+  /** Value of its variable for ports of bytes; undefined without one, as in pods of versions before it. */
+  readonly opaquePorts: string | undefined;
+}
+
 export interface Pod extends KubeObject {
   readonly nodeName: string;
   readonly serviceAccount: string;
   readonly hostNetwork: boolean;
   readonly containers: readonly string[];
   readonly initContainers: readonly string[];
+  readonly meshContainers: {
+    readonly init: MeshContainer | undefined;
+    readonly proxy: MeshContainer | undefined;
+  };
   readonly ports: readonly ContainerPort[];
   readonly phase: string;
   readonly ips: readonly string[];
@@ -75,6 +88,12 @@ export interface Service extends KubeObject {
   readonly trafficDistribution: string;
   /** Value of the annotation `service.kubernetes.io/topology-mode`; empty without it. */
   readonly topologyMode: string;
+  /** `Cluster` or `Local`. */
+  readonly internalTrafficPolicy: string;
+  /** `None` or `ClientIP`. */
+  readonly sessionAffinity: string;
+  /** How long a client keeps to its endpoint after its last request, in seconds. */
+  readonly affinitySeconds: number;
 }
 
 export interface SliceEndpoint {
@@ -85,6 +104,10 @@ export interface SliceEndpoint {
   readonly zone: string;
   /** The zone that its hints say it should serve; empty without hints. */
   readonly forZone: string;
+  /** The node that it runs on; empty where nobody says. */
+  readonly nodeName: string;
+  /** The node that its hints say it should serve; empty without hints. */
+  readonly forNode: string;
   /** Uid of the pod behind it; empty when it is no pod. */
   readonly podUid: string;
 }
@@ -136,6 +159,13 @@ export interface BackendPolicyObject extends KubeObject {
   readonly spec: unknown;
   /** Entries of `status.ancestors`, ours and those of other controllers, as they are. */
   readonly ancestors: readonly unknown[];
+}
+
+/** A ReferenceGrant of Gateway API. */
+export interface ReferenceGrant extends KubeObject {
+  readonly from: readonly { readonly group: string; readonly kind: string; readonly namespace: string }[];
+  /** An empty name means every object of the kind. */
+  readonly to: readonly { readonly group: string; readonly kind: string; readonly name: string }[];
 }
 
 /** Gateway API's XMesh: who the mesh of a cluster is. */

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { MeshError, createLogger } from '../base/index.js';
+import { MeshError, Metrics, createLogger } from '../base/index.js';
 import { untilPasses } from '../testing/index.js';
-import { WorkQueue, type QueueOptions } from './queue.js';
+import { WorkQueue, createQueueMetrics, terminalOn, type QueueOptions } from './queue.js';
 
 const log = createLogger({ level: 'silent' });
 
@@ -58,15 +58,57 @@ test('a failure is tried again until it works', async () => {
   expect(runs).toBe(4);
 });
 
-test('what trying again cannot help is not tried again', async () => {
+test('only what the reconciler calls terminal is not tried again; an HTTP code alone decides nothing', async () => {
   let runs = 0;
   const work = queue(() => {
     runs += 1;
-    return Promise.reject(new MeshError('invalid', 'never'));
+    const error = Promise.reject(new MeshError(runs < 3 ? 'not-found' : 'invalid', 'never'));
+    return terminalOn(['invalid'], error);
   });
   work.add('a');
   await untilPasses(() => expect(work.size).toBe(0));
-  expect(runs).toBe(1);
+  expect(runs).toBe(3);
+});
+
+test('a key that was given up is worked on again once something adds it', async () => {
+  let runs = 0;
+  const work = queue(() => {
+    runs += 1;
+    return terminalOn(['invalid'], Promise.reject(new MeshError('invalid', 'never')));
+  });
+  work.add('a');
+  await untilPasses(() => expect(runs).toBe(1));
+  work.add('a');
+  await untilPasses(() => expect(runs).toBe(2));
+});
+
+test('its metrics tell depth, waiting, work and retries by queue', async () => {
+  const registry = new Metrics();
+  const held = Promise.withResolvers<undefined>();
+  let failed = false;
+  const work = new WorkQueue({
+    name: 'test',
+    log,
+    metrics: createQueueMetrics(registry),
+    concurrency: 1,
+    backoff: { baseMs: 1, capMs: 1 },
+    reconcile: (key) => {
+      if (key === 'first') return held.promise;
+      const first = !failed;
+      failed = true;
+      return first ? Promise.reject(new MeshError('unavailable', 'not yet')) : Promise.resolve(undefined);
+    },
+  });
+  for (const key of ['first', 'second']) work.add(key);
+  await delay(1);
+  expect(await registry.text()).toContain('weft_queue_depth{queue="test"} 1');
+  held.resolve(undefined);
+  await untilPasses(() => expect(work.size).toBe(0));
+  const text = await registry.text();
+  expect(text).toContain('weft_queue_depth{queue="test"} 0');
+  expect(text).toContain('weft_queue_retries_total{queue="test"} 1');
+  expect(text).toContain('weft_queue_wait_seconds_count{queue="test"} 3');
+  expect(text).toContain('weft_queue_reconcile_seconds_count{queue="test"} 3');
 });
 
 test('a key that asks for it comes back', async () => {

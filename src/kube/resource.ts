@@ -9,13 +9,14 @@ import {
   keepNode,
   keepNothing,
   keepPod,
+  keepReferenceGrant,
   keepRoute,
   keepSecret,
   keepService,
   keepWebhookConfiguration,
   type RawObject,
 } from './keep.js';
-import type { KubeObject } from './objects.js';
+import type { CustomObject, KubeObject } from './objects.js';
 
 /** A kind of object: where the API server serves it, and what we keep of it. */
 export interface Resource<T extends KubeObject> {
@@ -26,14 +27,12 @@ export interface Resource<T extends KubeObject> {
   readonly keep: (raw: RawObject) => T;
 }
 
-const OUR_VERSION = `${names.API_GROUP}/${names.API_VERSION}`;
-
 const GATEWAY_API_VERSION = 'gateway.networking.k8s.io/v1';
 
 /** Of its experimental channel. */
 const GATEWAY_API_X_VERSION = 'gateway.networking.x-k8s.io/v1alpha1';
 
-/** Every kind that Weft reads or writes. */
+/** Every kind of others that Weft reads or writes; `ownResource` makes those of Weft's own API group. */
 export const Resources = {
   namespace: { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', keep: keepNamespace },
   node: { apiVersion: 'v1', kind: 'Node', plural: 'nodes', keep: keepNode },
@@ -67,6 +66,25 @@ export const Resources = {
     plural: 'xbackendtrafficpolicies',
     keep: keepBackendPolicy,
   },
+  xBackend: {
+    apiVersion: GATEWAY_API_X_VERSION,
+    kind: 'XBackend',
+    plural: 'xbackends',
+    keep: keepBackendPolicy,
+  },
+  backendTlsPolicy: {
+    apiVersion: GATEWAY_API_VERSION,
+    kind: 'BackendTLSPolicy',
+    plural: 'backendtlspolicies',
+    keep: keepBackendPolicy,
+  },
+  /** Of the version that every release of Gateway API since v0.6 serves. */
+  referenceGrant: {
+    apiVersion: 'gateway.networking.k8s.io/v1beta1',
+    kind: 'ReferenceGrant',
+    plural: 'referencegrants',
+    keep: keepReferenceGrant,
+  },
   httpRoute: {
     apiVersion: GATEWAY_API_VERSION,
     kind: 'HTTPRoute',
@@ -79,14 +97,27 @@ export const Resources = {
     plural: 'grpcroutes',
     keep: keepRoute,
   },
-  trafficPolicy: {
-    apiVersion: OUR_VERSION,
-    kind: 'TrafficPolicy',
-    plural: 'trafficpolicies',
-    keep: keepCustom,
+  tlsRoute: {
+    apiVersion: GATEWAY_API_VERSION,
+    kind: 'TLSRoute',
+    plural: 'tlsroutes',
+    keep: keepRoute,
   },
-  meshConfig: { apiVersion: OUR_VERSION, kind: 'MeshConfig', plural: 'meshconfigs', keep: keepCustom },
+  tcpRoute: {
+    apiVersion: GATEWAY_API_VERSION,
+    kind: 'TCPRoute',
+    plural: 'tcproutes',
+    keep: keepRoute,
+  },
 } as const satisfies Record<string, Resource<KubeObject>>;
+
+/** A kind of Weft's own API group; what users write in its objects is kept as it is. */
+export function ownResource({
+  kind,
+  plural,
+}: Pick<Resource<CustomObject>, 'kind' | 'plural'>): Resource<CustomObject> {
+  return { apiVersion: `${names.API_GROUP}/${names.API_VERSION}`, kind, plural, keep: keepCustom };
+}
 
 /** Path of one object, or of the collection when no name is given. Cluster-wide kinds take an empty namespace. */
 export function resourcePath(

@@ -25,7 +25,13 @@ export type Change<T> =
 export class Store<T extends KubeObject> {
   readonly #namespaces = new Map<string, Map<string, T>>();
   readonly #handlers = new Set<(change: Change<T>) => void>();
+  readonly #report: (thrown: unknown, key: ObjectKey) => void;
   #size = 0;
+
+  /** `report` is told what a handler threw, and at which object; the other handlers are told of the change all the same. */
+  constructor(report: (thrown: unknown, key: ObjectKey) => void) {
+    this.#report = report;
+  }
 
   get size(): number {
     return this.#size;
@@ -78,9 +84,9 @@ export class Store<T extends KubeObject> {
     this.#tell({ type: 'delete', key, previous });
   }
 
-  /** Takes a fresh list: what is not in it is gone. */
-  replace(objects: readonly T[]): void {
-    const fresh = new Set(objects.map(objectKey));
+  /** Takes a fresh list: what is neither in it nor in `kept` is gone. */
+  replace(objects: readonly T[], kept: readonly ObjectKey[] = []): void {
+    const fresh = new Set([...objects.map(objectKey), ...kept]);
     for (const old of [...this.values()].map(objectKey)) {
       if (!fresh.has(old)) this.delete(old);
     }
@@ -88,6 +94,18 @@ export class Store<T extends KubeObject> {
   }
 
   #tell(change: Change<T>): void {
-    for (const handler of this.#handlers) handler(change);
+    for (const handler of this.#handlers) {
+      try {
+        handler(change);
+      } catch (thrown) {
+        this.#report(thrown, change.key);
+      }
+    }
   }
 }
+
+/** A store as those see it who do not fill it; of any kind where that does not matter. */
+export type ReadonlyStore<T extends KubeObject> = Pick<
+  Store<T>,
+  'size' | 'get' | 'values' | 'inNamespace' | 'onChange'
+>;

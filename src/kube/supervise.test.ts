@@ -21,11 +21,11 @@ afterEach(async () => {
   await server.stop();
 });
 
-function supervise(staleSeconds: number): { reasons: string[]; done: Promise<void> } {
+function supervise(silentSeconds: number): { reasons: string[]; done: Promise<void> } {
   const reasons: string[] = [];
-  const informers = [{ kind: 'Pod', staleSeconds }];
+  const informers = [{ kind: 'Pod', silentSeconds }];
   const restart = (reason: string): void => void reasons.push(reason);
-  const options = { client, log, informers, restart, staleSeconds: 1, checkMs: 5 };
+  const options = { client, log, informers, restart, silentSeconds: 1, checkMs: 5 };
   return { reasons, done: superviseInformers(options, abort.signal) };
 }
 

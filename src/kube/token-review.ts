@@ -26,6 +26,7 @@ export function tokenReviewer(
       },
       signal,
       timeoutMs: 5_000,
+      lane: 'review',
     })) as { status?: TokenReviewStatus };
     return review.status ?? {};
   };

@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { applyPatch, type Operation } from 'fast-json-patch';
+import { FieldOwners } from './field-owners.js';
+import { KINDS } from '../api/index.js';
 
 export interface StoredObject {
   apiVersion?: string;
@@ -25,6 +27,7 @@ interface Happening {
 }
 
 interface Watcher {
+  collection: string;
   response: ServerResponse;
   wants: (happening: Happening) => boolean;
 }
@@ -32,24 +35,49 @@ interface Watcher {
 interface Sent {
   body: unknown;
   contentType: string;
+  query: URLSearchParams;
 }
 
 type Handler = (body: unknown) => { status: number; body: unknown };
 
+/** What discovery tells of beside the core group; kinds of `absent` are left out. */
+const SERVED = [
+  '/apis/apps/v1/replicasets',
+  '/apis/discovery.k8s.io/v1/endpointslices',
+  '/apis/coordination.k8s.io/v1/leases',
+  '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
+  '/apis/gateway.networking.k8s.io/v1/httproutes',
+  '/apis/gateway.networking.k8s.io/v1/grpcroutes',
+  '/apis/gateway.networking.k8s.io/v1/tlsroutes',
+  '/apis/gateway.networking.k8s.io/v1/tcproutes',
+  '/apis/gateway.networking.k8s.io/v1/backendtlspolicies',
+  '/apis/gateway.networking.x-k8s.io/v1alpha1/xbackends',
+  '/apis/gateway.networking.x-k8s.io/v1alpha1/xmeshes',
+  '/apis/gateway.networking.x-k8s.io/v1alpha1/xbackendtrafficpolicies',
+  ...KINDS.map(({ plural }) => `/apis/weft.dev/v1alpha1/${plural}`),
+];
+
 /**
  * An API server that speaks the parts of the protocol we use (lists in pages, watches with bookmarks, 410, conflicts,
- * patches, the status subresource) over real sockets, and that can be told to misbehave. It validates nothing.
+ * patches, owners of applied fields, the status subresource, discovery) over real sockets, and that can be told to
+ * misbehave. It validates nothing.
  */
 export class ApiServer {
   readonly requests: { method: string; path: string; query: URLSearchParams; body: unknown }[] = [];
-  /** Collections that answer 404, as if their CRD was not installed. */
+  /** Collections, or all that begin so, that are in no discovery; a whole collection answers 404, too: its CRD is not installed. */
   readonly absent = new Set<string>();
+  /** Collections that answer every request with a status: RBAC that forbids, a conversion webhook that fails. */
+  readonly refusing = new Map<string, number>();
   /** Open watches get no events and no bookmarks, as behind a dead connection. */
   frozen = false;
   #version = 100;
   #oldest = 0;
+  /** Called before each write is done. */
+  beforeWrite: () => void = () => undefined;
   #failures: number[] = [];
+  #created = 0;
   readonly #objects = new Map<string, StoredObject>();
+  readonly #owners = new FieldOwners();
   readonly #history: Happening[] = [];
   readonly #watchers = new Set<Watcher>();
   readonly #handlers = new Map<string, Handler>();
@@ -84,7 +112,7 @@ export class ApiServer {
     const stored: StoredObject = {
       ...object,
       metadata: {
-        uid: `uid-${key}`,
+        uid: before === undefined ? `uid-${++this.#created}-${key}` : undefined,
         creationTimestamp: '2026-01-01T00:00:00Z',
         generation: 1,
         ...before?.metadata,
@@ -107,6 +135,7 @@ export class ApiServer {
     const object = this.#objects.get(key);
     if (object === undefined) return false;
     this.#objects.delete(key);
+    this.#owners.forget(key);
     this.#version += 1;
     const gone = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version) } };
     this.#happen({ version: this.#version, type: 'DELETED', collection, object: gone });
@@ -135,6 +164,12 @@ export class ApiServer {
   /** Cuts every open watch in the middle of the stream. */
   cutWatches(): void {
     for (const { response } of this.#watchers) response.destroy();
+  }
+
+  /** Writes a line into every open watch of a collection, whatever it is. */
+  writeLine(collection: string, line: string): void {
+    for (const watcher of this.#watchers)
+      if (watcher.collection === collection) watcher.response.write(`${line}\n`);
   }
 
   /** Tells every watch where it stands. */
@@ -168,10 +203,15 @@ export class ApiServer {
     const body = await readJson(request);
     const method = request.method ?? 'GET';
     this.requests.push({ method, path: url.pathname, query: url.searchParams, body });
+    if (method !== 'GET') this.beforeWrite();
     const failure = this.#failures.shift();
     if (failure !== undefined) fail(response, failure, 'told to fail');
     else if (!this.#special(method, url.pathname, body, response)) {
-      const sent = { body, contentType: request.headers['content-type'] ?? '' };
+      const sent = {
+        body,
+        contentType: request.headers['content-type'] ?? '',
+        query: url.searchParams,
+      };
       this.#answer({ method, url, sent }, response);
     }
   }
@@ -185,7 +225,31 @@ export class ApiServer {
       const answer = handler(body);
       send(response, answer.status, answer.body);
     } else if (path === '/version') send(response, 200, { gitVersion: 'v1.34.4', major: '1', minor: '34' });
+    else if (method === 'GET') this.#discover(path, response);
     return response.writableEnded;
+  }
+
+  #discover(path: string, response: ServerResponse): void {
+    const served = SERVED.filter(
+      (collection) => ![...this.absent].some((absent) => collection.startsWith(absent)),
+    ).map((collection) => {
+      const [, , group = '', version = '', plural = ''] = collection.split('/');
+      return { group, version, plural };
+    });
+    if (path === '/apis') {
+      const groups = new Map(
+        served.map(({ group, version }) => [group, { name: group, versions: [{ version }] }]),
+      );
+      send(response, 200, { kind: 'APIGroupList', groups: [...groups.values()] });
+      return;
+    }
+    const resources = served.filter(({ group, version }) => path === `/apis/${group}/${version}`);
+    if (resources.length > 0) {
+      send(response, 200, {
+        kind: 'APIResourceList',
+        resources: resources.map(({ plural }) => ({ name: plural })),
+      });
+    }
   }
 
   #answer(request: { method: string; url: URL; sent: Sent }, response: ServerResponse): void {
@@ -193,6 +257,8 @@ export class ApiServer {
     const place = parsePath(url.pathname);
     if (place === undefined || this.absent.has(place.collection)) {
       fail(response, 404, 'the server could not find the requested resource');
+    } else if (this.refusing.has(place.collection)) {
+      fail(response, this.refusing.get(place.collection) ?? 500, 'refused');
     } else if (method !== 'GET') this.#write(method, place, sent, response);
     else if (url.searchParams.get('watch') === 'true') this.#watch(place, url.searchParams, response);
     else if (place.name === undefined) this.#list(place, url.searchParams, response);
@@ -229,6 +295,7 @@ export class ApiServer {
     }
     const matches = selector(place, query);
     const watcher: Watcher = {
+      collection: place.collection,
       response,
       wants: (happening) => happening.collection === place.collection && matches(happening.object),
     };
@@ -264,9 +331,33 @@ export class ApiServer {
       fail(response, 409, 'the object has been modified; please apply your changes to the latest version');
       return;
     }
+    if (sent.contentType.startsWith('application/apply-patch')) {
+      this.#apply(place, { ...sent, existing }, response);
+      return;
+    }
     const next = method === 'PUT' ? (sent.body as StoredObject) : patched(existing, sent);
     const inStatus = place.subresource === 'status' && existing !== undefined;
     send(response, 200, this.put(place.collection, inStatus ? { ...existing, status: next.status } : next));
+  }
+
+  /** Server-side apply: what the same manager applied before and no longer applies goes away. */
+  #apply(
+    place: Place,
+    { existing, body, query }: Sent & { existing: StoredObject | undefined },
+    response: ServerResponse,
+  ): void {
+    const status = place.subresource === 'status';
+    const { metadata, ...fields } = body as StoredObject;
+    const applied = status ? { status: fields.status } : { ...fields, metadata };
+    const applying = {
+      object: keyOf(place.collection, place.namespace, place.name ?? ''),
+      manager: `${query.get('fieldManager') ?? ''}${status ? '/status' : ''}`,
+      force: query.get('force') === 'true',
+    };
+    const taken = this.#owners.apply(applying, existing, applied);
+    if ('conflict' in taken)
+      fail(response, 409, `Apply failed with a conflict: ${taken.conflict}`, 'Conflict');
+    else send(response, 200, this.put(place.collection, taken.object as StoredObject));
   }
 
   #create(place: Place, object: StoredObject, response: ServerResponse): void {

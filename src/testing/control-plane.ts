@@ -10,14 +10,17 @@ import {
   type IssuerMaterial,
 } from '../identity/index.js';
 import type { Mesh } from '../model/index.js';
-import { startConfigServer, type ConfigServer } from '../xds/index.js';
-import { testCa } from './test-ca.js';
+import { ProxyPort } from '../proxies/index.js';
+import { ConfigService } from '../xds/index.js';
+import { testCa, type TestCa } from './test-ca.js';
 
 export interface TestControlPlane {
   readonly csrPort: number;
   readonly configPort: number;
-  readonly config: ConfigServer;
+  readonly config: ConfigService;
   readonly metrics: Metrics;
+  /** What signs the certificates of its mesh. */
+  readonly ca: TestCa;
 }
 
 /** Token that the control plane below accepts for the pod with this uid. */
@@ -44,15 +47,24 @@ export async function startTestControlPlane(
   const podCheck = { pods: podDirectory(mesh), checkPeerAddress: true };
   const reviewToken = (token: string) =>
     Promise.resolve(review(mesh, Buffer.from(token, 'base64url').toString()));
-  const authority = new Authority({ trustDomain, issuer, reviewToken, podCheck, clock: systemClock });
-  const csr = await startIdentityServer({ port: 0, identity, authority, log, metrics }, signal);
-  const config = await startConfigServer(
-    { port: 0, identity, trustDomain, podCheck, mesh, log, metrics },
+  const authority = new Authority({
+    trustDomain,
+    systemNamespace: names.SYSTEM_NAMESPACE,
+    issuer,
+    reviewToken,
+    podCheck,
+    clock: systemClock,
+  });
+  const csr = await startIdentityServer(
+    { port: 0, identity, authority, sharedAddresses: false, log, metrics },
     signal,
   );
+  const config = new ConfigService({ mesh, log, metrics }, signal);
+  const proxies = { port: 0, identity, trustDomain, podCheck, log, metrics };
+  const { port: configPort } = await new ProxyPort(proxies).serve(config).listen(signal);
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'bundle.pem'), ca.roots);
-  return { csrPort: csr.port, configPort: config.port, config, metrics };
+  return { csrPort: csr.port, configPort, config, metrics, ca };
 }
 
 function review(mesh: Mesh, uid: string): object {

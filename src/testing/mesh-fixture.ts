@@ -92,16 +92,18 @@ export function aSplitPolicy(
  */
 export function aMesh(): MeshTables {
   const mesh = new MeshTables(DEFAULT_SETTINGS);
-  mesh.setService(aService({ name: 'reviews', clusterIPs: ['10.96.0.5'] }));
+  mesh.services.set(aService({ name: 'reviews', clusterIPs: ['10.96.0.5'] }));
   for (const [version, ip] of [
     ['v1', '10.244.0.11'],
     ['v2', '10.244.0.12'],
   ] as const) {
-    mesh.setWorkload(
+    mesh.workloads.set(
       aWorkload({ uid: `reviews-${version}`, ips: [ip], labels: { version }, serviceAccount: 'reviews' }),
     );
   }
-  mesh.setEndpoints(anEndpointSet('reviews', { 'reviews-v1': '10.244.0.11', 'reviews-v2': '10.244.0.12' }));
-  mesh.setWorkload(aWorkload({ uid: 'web-1', ips: ['127.0.0.1'], serviceAccount: 'web' }));
+  mesh.endpointSets.set(
+    anEndpointSet('reviews', { 'reviews-v1': '10.244.0.11', 'reviews-v2': '10.244.0.12' }),
+  );
+  mesh.workloads.set(aWorkload({ uid: 'web-1', ips: ['127.0.0.1'], serviceAccount: 'web' }));
   return mesh;
 }

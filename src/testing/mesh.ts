@@ -4,6 +4,7 @@ import {
   type EndpointSet,
   MeshTables,
   type Policy,
+  type Referrer,
   type Service,
   type ServicePort,
   type SplitEntry,
@@ -74,9 +75,22 @@ export function anEndpointSet(addresses: EndpointAddress[], fields: Partial<Endp
   };
 }
 
+/** TrafficPolicies of the namespace `shop`, as a ReferenceGrant names them. */
+export const POLICY_OF_SHOP: Referrer = { group: 'weft.dev', kind: 'TrafficPolicy', namespace: 'shop' };
+
+interface EntryFields extends Partial<Omit<SplitEntry, 'service'>> {
+  readonly service?: Omit<NonNullable<SplitEntry['service']>, 'from'> & { readonly from?: Referrer };
+}
+
 /** An entry of a split that means the whole target. */
-export function anEntry(fields: Partial<SplitEntry> = {}): SplitEntry {
-  return { weight: 1, fallback: false, field: 'spec.routes[0].split[0]', ...fields };
+export function anEntry({ service, ...fields }: EntryFields = {}): SplitEntry {
+  return {
+    weight: 1,
+    fallback: false,
+    field: 'spec.routes[0].split[0]',
+    ...(service === undefined ? {} : { service: { from: POLICY_OF_SHOP, ...service } }),
+    ...fields,
+  };
 }
 
 /** A TrafficPolicy `<namespace>/<name>` on shop/reviews without routes, whose uid is its namespace and name. */
@@ -98,11 +112,11 @@ export function aPolicy(
 /** shop/reviews with three pods: a and b of version v1, c of version v2. */
 export function aShop(): MeshTables {
   const mesh = aMesh();
-  mesh.setService(aService());
-  mesh.setWorkload(aWorkload('a', '10.244.0.1', { labels: { version: 'v1' } }));
-  mesh.setWorkload(aWorkload('b', '10.244.0.2', { labels: { version: 'v1' } }));
-  mesh.setWorkload(aWorkload('c', '10.244.0.3', { labels: { version: 'v2' } }));
-  mesh.setEndpoints(
+  mesh.services.set(aService());
+  mesh.workloads.set(aWorkload('a', '10.244.0.1', { labels: { version: 'v1' } }));
+  mesh.workloads.set(aWorkload('b', '10.244.0.2', { labels: { version: 'v1' } }));
+  mesh.workloads.set(aWorkload('c', '10.244.0.3', { labels: { version: 'v2' } }));
+  mesh.endpointSets.set(
     anEndpointSet([anAddress('10.244.0.1', 'a'), anAddress('10.244.0.2', 'b'), anAddress('10.244.0.3', 'c')]),
   );
   return mesh;

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,6 +18,29 @@ export async function openssl(
       });
       child.stdin?.end();
     });
+  } finally {
+    await rm(cwd, { recursive: true });
+  }
+}
+
+/** Runs a shell script, which calls openssl, in a folder of its own, and returns the files that it made. It must succeed. */
+export async function shell(script: string, made: readonly string[]): Promise<Record<string, string>> {
+  const files = await shellBytes(script, made);
+  return Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, bytes.toString()]));
+}
+
+/** The same for files that are no text. */
+export async function shellBytes(script: string, made: readonly string[]): Promise<Record<string, Buffer>> {
+  const cwd = await mkdtemp(join(tmpdir(), 'weft-openssl-'));
+  try {
+    await new Promise<void>((done, fail) => {
+      execFile('bash', ['-euc', script], { cwd, timeout: 60_000 }, (error, _stdout, stderr) => {
+        if (error === null) done();
+        else fail(new Error(`${script}\n${stderr}`, { cause: error }));
+      });
+    });
+    const read = async (name: string): Promise<[string, Buffer]> => [name, await readFile(join(cwd, name))];
+    return Object.fromEntries(await Promise.all(made.map(read)));
   } finally {
     await rm(cwd, { recursive: true });
   }

@@ -1,4 +1,5 @@
 import { BAD_FAULTS, GOOD_FAULTS } from './fault-cases.js';
+import { BAD_RATE_LIMITS, GOOD_RATE_LIMITS } from './rate-limit-cases.js';
 import { BAD_ROUTES, GOOD_ROUTES } from './route-cases.js';
 
 /** TrafficPolicies that are good or bad by themselves, for every judge: weft analyze, CEL in process, the API server. */
@@ -102,6 +103,7 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
     },
   ],
   ...GOOD_FAULTS,
+  ...GOOD_RATE_LIMITS,
   ...GOOD_ROUTES,
   [
     'copies of what is slow',
@@ -260,7 +262,7 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'an input that is switched off',
     balanced({ algorithm: 'maglev', hash: [{ path: false }] }),
     'spec.loadBalancer.hash[0].path',
-    'is true or absent',
+    'must be true or absent',
   ],
   [
     'a bound of nothing',
@@ -297,9 +299,14 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'a redirect with a status of another kind',
     route({ redirect: { scheme: 'https', statusCode: 305 } }),
     'spec.routes[0].redirect.statusCode',
-    'is no status of a redirect',
+    'is not a valid status for a redirect',
   ],
-  ['a redirect to itself', route({ redirect: {} }), 'spec.routes[0].redirect', 'leads back'],
+  [
+    'a redirect to itself',
+    route({ redirect: {} }),
+    'spec.routes[0].redirect',
+    'redirects to the request itself',
+  ],
   ['an empty rewrite', route({ rewrite: {} }), 'spec.routes[0].rewrite', 'is empty'],
   [
     'two new paths',
@@ -361,31 +368,31 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'look-ahead',
     matching({ path: { regex: '/a(?=b)' } }),
     'spec.routes[0].match[0].path.regex',
-    'is no regular expression in RE2',
+    'is not a valid regular expression in RE2',
   ],
   [
     'a back-reference',
     matching({ path: { regex: '/(a)\\1' } }),
     'spec.routes[0].match[0].path.regex',
-    'is no regular expression in RE2',
+    'is not a valid regular expression in RE2',
   ],
   [
     'an open bracket',
     header({ regex: '[' }),
     'spec.routes[0].match[0].headers[0].regex',
-    'is no regular expression in RE2',
+    'is not a valid regular expression in RE2',
   ],
   [
     'a duration with words',
     route({ timeouts: { request: '2 seconds' } }),
     'spec.routes[0].timeouts.request',
-    'is no duration',
+    'is not a valid duration',
   ],
   [
     'a duration with a fraction',
     route({ timeouts: { perTry: '1.5s' } }),
     'spec.routes[0].timeouts.perTry',
-    'is no duration',
+    'is not a valid duration',
   ],
   [
     'a try that takes longer than its request',
@@ -394,6 +401,7 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'a try cannot take longer',
   ],
   ...BAD_FAULTS,
+  ...BAD_RATE_LIMITS,
   ...BAD_ROUTES,
   [
     'a copy for two reasons',
@@ -411,7 +419,7 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'waiting for no limit',
     { circuitBreaker: { maxPending: 1 } },
     'spec.circuitBreaker.maxPending',
-    'waits for no limit',
+    'has no limit to wait for',
   ],
   ['limits of nothing', route({ limits: {} }), 'spec.routes[0].limits', 'is empty'],
   [
@@ -424,7 +432,7 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'an ejection for no reason',
     { circuitBreaker: { ejection: { base: '30s' } } },
     'spec.circuitBreaker.ejection',
-    'says how to eject and not when',
+    'says how to eject but not when',
   ],
   [
     'a first ejection longer than the longest',
@@ -474,12 +482,12 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'labels of a fallback that is none',
     route({ split: [{ labels: { a: 'b' }, fallbackLabels: { a: 'c' } }] }),
     'spec.routes[0].split[0].fallbackLabels',
-    'says where a fallback leads',
+    'says where to fall back to',
   ],
   [
     'a Namespace in a namespace',
     { targetRefs: [{ kind: 'Namespace', name: 'shop', namespace: 'shop' }] },
     'spec.targetRefs[0].namespace',
-    'a Namespace is in no namespace',
+    'a Namespace is not in a namespace',
   ],
 ];

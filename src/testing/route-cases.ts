@@ -23,7 +23,7 @@ export const BAD_ROUTES: readonly (readonly [what: string, spec: object, field: 
       'a permanent cookie without an end',
       route({ session: { cookie: { permanent: true }, timeout: '0s' } }),
       'spec.routes[0].session.timeout',
-      'a permanent cookie needs an end',
+      'a permanent cookie needs a lifetime',
     ],
     [
       'a minute and more for a connection',

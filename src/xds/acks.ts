@@ -1,94 +1,87 @@
 import type { PolicyRef } from '../model/index.js';
-import type { Built } from './snapshot.js';
-import type { Verdict } from './stream.js';
-import type { Subscriber, View, Views } from './views.js';
+import type { AckNotifier } from './ack-notifier.js';
+import { LATE_MS, PolicyAcks, first, type AckSummary } from './policy-acks.js';
+import type { RejectReason, Standing, Subscription } from './subscription.js';
 
-/** How proxies took the resources that carry a policy: what its condition `Programmed` is made from. */
-export interface AckSummary {
-  readonly policy: PolicyRef;
-  /** Proxies that subscribe to a resource with this policy in it. */
-  readonly subscribers: number;
-  /** Of those, how many have accepted the newest version of every such resource. */
-  readonly acknowledged: number;
-  /** Of those, how many have rejected the newest version of one. The rest has not answered yet. */
-  readonly rejected: number;
-  /** What one of them said, short and without control characters; it comes from a proxy, so do not believe it. */
-  readonly sampleReason?: string;
+/** A resource that a proxy rejects at present. */
+export interface Rejection {
+  /** `<namespace>/<name>`, as the cluster says. */
+  readonly pod: string;
+  readonly uid: string;
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly reason: RejectReason;
 }
 
-/** A subscriber that can say what its proxy thinks. */
-export interface Judge extends Subscriber {
-  verdict(typeUrl: string, name: string, version: string): Verdict;
-}
+const MAX_REJECTIONS = 50;
 
 /**
- * Sums up verdicts by policy, on demand: a proxy counts once for a policy whatever it sends, so that one which floods
- * us with rejects changes one number by one.
+ * Counts by policy how subscriptions stand, moving a count with each transition: nothing is ever counted again from the
+ * start. A proxy counts once for a policy, with the worst of its subscriptions, whatever it sends.
  */
-export function summarize<S extends Judge>(views: Views<S>, policyUid: string): AckSummary | undefined {
-  const worst = new Map<S, Verdict>();
-  let policy: PolicyRef | undefined;
-  for (const view of views.withPolicy(policyUid)) {
-    if (view.built === undefined) continue;
-    policy ??= view.built.sources.find(({ uid }) => uid === policyUid);
-    collect(view, view.built, worst);
+export class Acks {
+  readonly #policies = new Map<string, PolicyAcks>();
+  readonly #rejecting = new Set<Subscription>();
+  readonly #notifier: Pick<AckNotifier, 'touch'>;
+
+  constructor(notifier: Pick<AckNotifier, 'touch'>) {
+    this.#notifier = notifier;
   }
-  if (policy === undefined) return undefined;
-  const verdicts = [...worst.values()];
-  const rejections = verdicts.filter((verdict) => verdict.kind === 'rejected');
-  const sample = rejections[0];
-  return {
-    policy,
-    subscribers: verdicts.length,
-    acknowledged: verdicts.filter(({ kind }) => kind === 'acknowledged').length,
-    rejected: rejections.length,
-    ...(sample === undefined ? {} : { sampleReason: sample.reason }),
-  };
+
+  /** Counts a subscription as it stands now; call it after whatever may have changed that. */
+  count(subscription: Subscription): void {
+    const { counted, standing } = subscription;
+    if (counted !== standing) this.#move(subscription, counted, standing);
+  }
+
+  /** Takes a subscription out of all counts: it has ended, or the sources of its view are about to change. */
+  forget(subscription: Subscription): void {
+    if (subscription.counted !== undefined) this.#move(subscription, subscription.counted, undefined);
+  }
+
+  /** How the proxies took a policy; undefined: it is in no resource that anybody subscribes to. */
+  summary(policyUid: string): AckSummary | undefined {
+    return this.#policies.get(policyUid)?.summary();
+  }
+
+  /** Some of the resources that are rejected at present. */
+  rejections(): readonly Rejection[] {
+    return first(MAX_REJECTIONS, this.#rejecting).map(({ view, subscriber, rejected = 'Invalid' }) => ({
+      pod: subscriber.pod,
+      uid: subscriber.consumer.uid,
+      typeUrl: view.typeUrl,
+      name: view.name,
+      reason: rejected,
+    }));
+  }
+
+  #move(subscription: Subscription, from: Standing | undefined, to: Standing | undefined): void {
+    subscription.counted = to;
+    if (to === 'rejected') this.#rejecting.add(subscription);
+    else this.#rejecting.delete(subscription);
+    const policies = (subscription.view.built?.sources ?? []).filter(hasProgrammed);
+    for (const policy of policies) this.#acksOf(policy).move(subscription, from, to);
+    this.#tell(
+      policies.map(({ uid }) => uid),
+      [from, to],
+    );
+  }
+
+  #tell(uids: readonly string[], standings: readonly (Standing | undefined)[]): void {
+    for (const uid of uids) if (this.#policies.get(uid)?.isEmpty === true) this.#policies.delete(uid);
+    if (uids.length === 0 && !standings.includes('rejected')) return;
+    this.#notifier.touch(uids, standings[1] === 'pending' ? LATE_MS : undefined);
+  }
+
+  #acksOf(policy: PolicyRef): PolicyAcks {
+    const acks = this.#policies.get(policy.uid) ?? new PolicyAcks(policy);
+    this.#policies.set(policy.uid, acks);
+    acks.sees(policy);
+    return acks;
+  }
 }
 
-function collect<S extends Judge>(view: View<S>, built: Built, worst: Map<S, Verdict>): void {
-  for (const subscriber of view.subscribers) {
-    const verdict = subscriber.verdict(view.typeUrl, view.name, built.version);
-    const known = worst.get(subscriber);
-    if (known === undefined || WEIGHT[verdict.kind] > WEIGHT[known.kind]) worst.set(subscriber, verdict);
-  }
-}
-
-const WEIGHT: Readonly<Record<Verdict['kind'], number>> = { acknowledged: 0, pending: 1, rejected: 2 };
-
-/** Tells listeners which policies have a new summary: at once the first time, then at most every `everyMs`. */
-export class AckNotifier {
-  readonly #everyMs: number;
-  readonly #signal: AbortSignal;
-  readonly #listeners: ((policyUids: ReadonlySet<string>) => void)[] = [];
-  #waiting = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
-  #lastAt = Number.NEGATIVE_INFINITY;
-
-  /** The signal ends the notifications. */
-  constructor(everyMs: number, signal: AbortSignal) {
-    this.#everyMs = everyMs;
-    this.#signal = signal;
-    signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
-  }
-
-  listen(listener: (policyUids: ReadonlySet<string>) => void): void {
-    this.#listeners.push(listener);
-  }
-
-  /** Policies in these resources may have a new summary. */
-  touch(sources: readonly PolicyRef[]): void {
-    for (const { uid } of sources) this.#waiting.add(uid);
-    if (this.#waiting.size === 0 || this.#timer !== undefined || this.#signal.aborted) return;
-    const wait = Math.max(0, this.#lastAt + this.#everyMs - performance.now());
-    this.#timer = setTimeout(() => this.#tell(), wait);
-  }
-
-  #tell(): void {
-    this.#timer = undefined;
-    this.#lastAt = performance.now();
-    const uids = this.#waiting;
-    this.#waiting = new Set();
-    for (const listener of this.#listeners) listener(uids);
-  }
+/** The kinds with a condition that says how proxies took them. */
+function hasProgrammed({ kind }: PolicyRef): boolean {
+  return kind === 'TrafficPolicy' || kind === 'MeshConfig';
 }

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectGrpc } from '../base/grpc/index.js';
+import { connectGrpc } from '../grpc/index.js';
 import { startTestControlPlane, testToken } from '../testing/control-plane.js';
 import { aMesh } from '../testing/mesh-fixture.js';
 import { openssl } from '../testing/openssl.js';

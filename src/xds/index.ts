@@ -1,3 +1,4 @@
-/** Configuration for proxies: delta ADS over mutual TLS. */
-export { startConfigServer, type ConfigServer, type ConfigServerOptions } from './server.js';
-export type { AckSummary } from './acks.js';
+/** Configuration for proxies, by delta ADS. */
+export { ConfigService, type ConfigServiceOptions } from './config-service.js';
+export type { Rejection } from './acks.js';
+export type { AckSummary, Outlier } from './policy-acks.js';

@@ -1,35 +1,33 @@
-import { GrpcCode, GrpcError } from '../base/grpc/index.js';
 import type { Logger } from '../base/index.js';
 import type { KnownPod } from '../identity/index.js';
-import type { PolicyRef } from '../model/index.js';
-import type { DeltaDiscoveryRequest } from '../wire/gen/envoy/service/discovery/v3/ads_pb.js';
-import type { Judge } from './acks.js';
+import type { ProxyStream, StreamHandler } from '../proxies/index.js';
+import type { Acks } from './acks.js';
 import type { ConfigMetrics } from './metrics.js';
-import { readRequest } from './request.js';
+import type { DeltaRequest } from './request.js';
 import { DESTINATION_TYPE_URL, WORKLOAD_TYPE_URL } from './resources/index.js';
 import type { Consumer } from './snapshot.js';
-import { DeltaStream, type Effect, type Verdict } from './stream.js';
-import type { ConfigStream } from './transport.js';
-import type { View, Views } from './views.js';
+import { DeltaStream, type Effect } from './stream.js';
+import type { Subscriber, Subscription } from './subscription.js';
+import type { Views } from './views.js';
 import { encodeResponse } from './wire-response.js';
 
 export interface SessionOptions {
   readonly uid: string;
   readonly pod: KnownPod;
-  readonly stream: ConfigStream;
-  readonly views: Views<ProxySession>;
+  readonly stream: ProxyStream;
+  readonly views: Views;
+  readonly acks: Acks;
   readonly metrics: ConfigMetrics;
   readonly log: Logger;
-  /** Called with the policies whose summary may have changed. */
-  readonly touched: (sources: readonly PolicyRef[]) => void;
 }
 
 /** A pod logs a NACK at most this often, in milliseconds. */
 const NACK_LOG_MS = 10_000;
 
-/** One admitted proxy: joins its stream, its subscriptions and what it said about them. */
-export class ProxySession implements Judge {
+/** One admitted proxy: joins its stream and its subscriptions. */
+export class ProxySession implements Subscriber, StreamHandler<DeltaRequest> {
   readonly consumer: Consumer;
+  readonly pod: string;
   readonly #options: SessionOptions;
   readonly #delta: DeltaStream;
   #writable = true;
@@ -38,39 +36,32 @@ export class ProxySession implements Judge {
   #nackLoggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: SessionOptions) {
+    const { uid, pod, views, acks } = options;
     this.#options = options;
-    this.consumer = { uid: options.uid, namespace: options.pod.namespace };
-    this.#delta = new DeltaStream(
-      [WORKLOAD_TYPE_URL, DESTINATION_TYPE_URL],
-      (typeUrl, name) => options.views.find(this.consumer, typeUrl, name)?.built,
-    );
+    this.consumer = { uid, namespace: pod.namespace };
+    this.pod = `${pod.namespace}/${pod.name}`;
+    this.#delta = new DeltaStream([WORKLOAD_TYPE_URL, DESTINATION_TYPE_URL], {
+      subscribe: (typeUrl, name, held) => views.subscribe(this, typeUrl, name, held),
+      unsubscribe: (subscription) => views.unsubscribe(subscription),
+      count: (subscription) => acks.count(subscription),
+    });
   }
 
-  request(message: DeltaDiscoveryRequest): void {
-    const effect = this.#delta.request(readRequest(message));
+  request(request: DeltaRequest): void {
+    const effect = this.#delta.request(request);
     if (effect === undefined) return;
-    const { typeUrl } = effect;
-    const { views, metrics } = this.#options;
-    for (const name of effect.unsubscribed) this.#touch(views.unsubscribe(this, typeUrl, name));
-    for (const name of effect.subscribed) this.#touch(views.subscribe(this, typeUrl, name));
-    for (const name of effect.judged) this.#touch(views.find(this.consumer, typeUrl, name));
-    metrics.refusedNames.inc(effect.refused);
-    if (effect.nack) this.#noteNack(effect);
+    this.#options.metrics.refusedNames.inc(effect.refused);
+    if (effect.rejections.length > 0) this.#noteNack(request.typeUrl, effect.rejections);
     this.pump();
   }
 
-  changed(typeUrl: string, name: string): void {
-    this.#delta.changed(typeUrl, name);
+  changed(subscription: Subscription): void {
+    this.#delta.changed(subscription);
   }
 
-  /** Something that this proxy subscribes to changed, first at `since` on the monotonic clock. */
   push(since: number): void {
     this.#behindSince = Math.min(this.#behindSince ?? since, since);
     this.pump();
-  }
-
-  verdict(typeUrl: string, name: string, version: string): Verdict {
-    return this.#delta.verdict(typeUrl, name, version);
   }
 
   writable(): void {
@@ -95,44 +86,23 @@ export class ProxySession implements Judge {
     this.#behindSince = undefined;
   }
 
-  /** Ends the stream because another one of the same pod takes its place. */
-  supersede(): void {
-    this.#options.stream.fail(
-      new GrpcError(GrpcCode.aborted, 'a newer stream of the same pod takes the place of this one'),
-    );
-  }
-
   /** The stream has ended. */
   leave(): void {
-    for (const [typeUrl, name] of this.#delta.subscriptions()) {
-      this.#touch(this.#options.views.unsubscribe(this, typeUrl, name));
-    }
+    this.#delta.end();
   }
 
-  /** What this proxy thinks of the policies in a view may be news. */
-  #touch(view: View<ProxySession> | undefined): void {
-    const sources = view?.built?.sources ?? [];
-    if (sources.length > 0) this.#options.touched(sources);
-  }
-
-  #noteNack({ typeUrl, judged }: Effect): void {
-    const { metrics, log, pod, views } = this.#options;
-    metrics.nacks.inc();
+  #noteNack(typeUrl: string, rejections: Effect['rejections']): void {
+    const { metrics, log } = this.#options;
+    metrics.nacks.inc({ type: typeUrl === WORKLOAD_TYPE_URL ? 'workload' : 'destination' });
     const now = performance.now();
     if (now - this.#nackLoggedAt < NACK_LOG_MS) return;
     this.#nackLoggedAt = now;
-    for (const name of judged) {
-      const verdict = this.verdict(
-        typeUrl,
-        name,
-        views.find(this.consumer, typeUrl, name)?.built?.version ?? '',
-      );
-      if (verdict.kind !== 'rejected') continue;
+    for (const { subscription, rejected } of rejections.slice(0, 1)) {
+      const { reason, words } = rejected;
       log.warn(
-        { pod: `${pod.namespace}/${pod.name}`, name, reason: verdict.reason },
+        { pod: this.pod, typeUrl, name: subscription.view.name, reason, words },
         'a proxy rejected a resource',
       );
-      return;
     }
   }
 }

@@ -2,7 +2,9 @@ import {
   compileDestination,
   compileWorkload,
   destinationKey,
+  dirtyWorkload,
   resolve,
+  resolvedThrough,
   type DirtyKey,
   type Mesh,
   type PolicyRef,
@@ -12,8 +14,9 @@ import {
   WORKLOAD_TYPE_URL,
   encodeDestination,
   encodeWorkload,
+  type EncodedResource,
 } from './resources/index.js';
-import { SetMap } from './set-map.js';
+import { SetMap } from '../base/index.js';
 import { encodeResourceBody } from './wire-response.js';
 
 /** A compiled and encoded resource. The same object serves every proxy that asks from the same point of view. */
@@ -25,7 +28,7 @@ export interface Built {
   readonly version: string;
   /** A `Resource` message in bytes, but for the name, which differs between subscriptions. */
   readonly body: Uint8Array;
-  /** Policies whose words are in it. */
+  /** The objects whose words are in it. */
   readonly sources: readonly PolicyRef[];
 }
 
@@ -35,85 +38,167 @@ export interface Consumer {
   readonly namespace: string;
 }
 
-interface Kept {
-  readonly built: Built;
+/** What a name means to a consumer. */
+export interface Found {
+  readonly entry: Entry | undefined;
+  /** Look again when one of these gets dirty, or the settings of the mesh, which are not among them. */
+  readonly through: readonly DirtyKey[];
+}
+
+/** A resource that is kept for as long as somebody uses it; `built` is replaced when it is made again. */
+export interface Entry {
+  readonly id: string;
+  /** Undefined where it never could be made. */
+  built: Built | undefined;
+  /** But for the settings of the mesh, on which all depend. */
+  depends: readonly DirtyKey[];
+  /** Something that it depends on has changed. */
+  stale: boolean;
+  /** The last try to make it failed. */
+  unmade: boolean;
+  users: number;
+}
+
+interface Made extends EncodedResource {
+  readonly key: string;
+  readonly sources: readonly PolicyRef[];
   readonly depends: readonly DirtyKey[];
 }
 
 /**
  * What proxies can ask for, made from the mesh when first asked and kept until something it depends on gets dirty.
- * Memory follows use: `retain` drops what nobody subscribes to any more.
+ * Memory follows use: an entry goes with its last user.
  */
 export class Snapshot {
   readonly #mesh: Mesh;
-  readonly #kept = new Map<string, Kept>();
-  readonly #dependents = new SetMap<DirtyKey, string>();
+  readonly #failed: (id: string, thrown: unknown) => void;
+  readonly #entries = new Map<string, Entry>();
+  readonly #dependents = new SetMap<DirtyKey, Entry>();
 
-  constructor(mesh: Mesh) {
+  /** `failed` hears once of each resource that cannot be made: a fault of ours, for which no proxy may lose what it has. */
+  constructor(mesh: Mesh, failed: (id: string, thrown: unknown) => void) {
     this.#mesh = mesh;
+    this.#failed = failed;
   }
 
-  /** What a name of this type means to this consumer now; undefined: nothing that the mesh knows. */
-  find(typeUrl: string, name: string, consumer: Consumer): Built | undefined {
+  /** What a name of this type means to this consumer now. An entry that is taken into use must be given back. */
+  find(typeUrl: string, name: string, consumer: Consumer): Found {
     if (typeUrl === DESTINATION_TYPE_URL) return this.#destination(name, consumer.namespace);
-    return typeUrl === WORKLOAD_TYPE_URL && name === consumer.uid ? this.#workload(name) : undefined;
+    const own = typeUrl === WORKLOAD_TYPE_URL && name === consumer.uid;
+    return own ? this.#workload(name) : { entry: undefined, through: [] };
   }
 
-  /** Forgets what depends on these; the next question compiles it anew. */
+  /** What depends on these is made again when it is asked for next. */
   invalidate(dirty: Iterable<DirtyKey>): void {
     for (const key of dirty) {
-      for (const id of [...this.#dependents.get(key)]) this.#drop(id);
+      for (const entry of key === 'mesh' ? this.#entries.values() : this.#dependents.get(key))
+        entry.stale = true;
     }
   }
 
-  /** Drops everything but these. */
-  retain(inUse: ReadonlySet<Built>): void {
-    for (const [id, { built }] of this.#kept) {
-      if (!inUse.has(built)) this.#drop(id);
-    }
+  use(entry: Entry): void {
+    entry.users += 1;
+  }
+
+  release(entry: Entry): void {
+    entry.users -= 1;
+    if (entry.users === 0) this.#drop(entry);
   }
 
   /** Resources held. */
   get size(): number {
-    return this.#kept.size;
+    return this.#entries.size;
   }
 
-  #destination(name: string, namespace: string): Built | undefined {
-    const ref = resolve(this.#mesh, name);
-    if (ref === undefined) return undefined;
-    const key = destinationKey(this.#mesh, ref, namespace);
-    if (key === undefined) return undefined;
-    return this.#keep(`destination/${key}`, () => {
-      const compiled = compileDestination(this.#mesh, ref, namespace);
+  #destination(name: string, namespace: string): Found {
+    const mesh = this.#mesh;
+    const ref = resolve(mesh, name);
+    const through = resolvedThrough(mesh, name, ref);
+    if (ref === undefined) return { entry: undefined, through };
+    let key: string | undefined;
+    try {
+      key = destinationKey(mesh, ref, namespace);
+    } catch (thrown) {
+      const id = `${namespace} ${name}`;
+      return { entry: this.#notMade(id, this.#entries.get(id), thrown), through };
+    }
+    if (key === undefined) return { entry: undefined, through };
+    const entry = this.#keep(`destination/${key}`, () => {
+      const compiled = compileDestination(mesh, ref, namespace);
       if (compiled === undefined) return undefined;
-      const { typeUrl, bytes, version } = encodeDestination(compiled.destination);
-      const body = encodeResourceBody(version, typeUrl, bytes);
-      return { built: { key, typeUrl, version, body, sources: compiled.sources }, depends: compiled.depends };
+      const { sources, depends } = compiled;
+      return { key: compiled.key, ...encodeDestination(compiled.destination), sources, depends };
     });
+    return { entry, through: [...through, ...(entry?.depends ?? [])] };
   }
 
-  #workload(uid: string): Built | undefined {
-    return this.#keep(`workload/${uid}`, () => {
+  #workload(uid: string): Found {
+    const entry = this.#keep(`workload/${uid}`, () => {
       const compiled = compileWorkload(this.#mesh, uid);
       if (compiled === undefined) return undefined;
-      const { typeUrl, bytes, version } = encodeWorkload(compiled.workload);
-      const body = encodeResourceBody(version, typeUrl, bytes);
-      return { built: { key: uid, typeUrl, version, body, sources: [] }, depends: compiled.depends };
+      const { sources, depends } = compiled;
+      return { key: uid, ...encodeWorkload(compiled.workload), sources, depends };
     });
+    return { entry, through: [dirtyWorkload(uid), ...(entry?.depends ?? [])] };
   }
 
-  #keep(id: string, make: () => Kept | undefined): Built | undefined {
-    const known = this.#kept.get(id);
-    if (known !== undefined) return known.built;
-    const made = make();
+  /** The entry, made again where it is stale. */
+  #keep(id: string, make: () => Made | undefined): Entry | undefined {
+    const known = this.#entries.get(id);
+    if (known?.stale === false) return known;
+    let made: Made | undefined;
+    try {
+      made = make();
+    } catch (thrown) {
+      return this.#notMade(id, known, thrown);
+    }
     if (made === undefined) return undefined;
-    this.#kept.set(id, made);
-    for (const key of made.depends) this.#dependents.add(key, id);
-    return made.built;
+    const entry = known ?? this.#add(id);
+    this.#depend(entry, made.depends);
+    entry.stale = false;
+    entry.unmade = false;
+    entry.built = sameBuilt(entry.built, made) ?? builtOf(made);
+    return entry;
   }
 
-  #drop(id: string): void {
-    for (const key of this.#kept.get(id)?.depends ?? []) this.#dependents.remove(key, id);
-    this.#kept.delete(id);
+  #notMade(id: string, known: Entry | undefined, thrown: unknown): Entry {
+    const entry = known ?? this.#add(id);
+    if (!entry.unmade) this.#failed(id, thrown);
+    entry.unmade = true;
+    return entry;
   }
+
+  #add(id: string): Entry {
+    const entry: Entry = { id, built: undefined, depends: [], stale: true, unmade: false, users: 0 };
+    this.#entries.set(id, entry);
+    return entry;
+  }
+
+  #depend(entry: Entry, depends: readonly DirtyKey[]): void {
+    for (const key of entry.depends) this.#dependents.remove(key, entry);
+    entry.depends = depends.filter((key) => key !== 'mesh');
+    for (const key of entry.depends) this.#dependents.add(key, entry);
+  }
+
+  #drop(entry: Entry): void {
+    this.#depend(entry, []);
+    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
+  }
+}
+
+function builtOf({ key, typeUrl, version, bytes, sources }: Made): Built {
+  return { key, typeUrl, version, body: encodeResourceBody(version, typeUrl, bytes), sources };
+}
+
+/** What was built before, where it says the same by the same sources; with the old bytes where only the sources differ. */
+function sameBuilt(before: Built | undefined, made: Made): Built | undefined {
+  if (before?.version !== made.version) return undefined;
+  return sameSources(before.sources, made.sources) ? before : { ...before, sources: made.sources };
+}
+
+export function sameSources(before: readonly PolicyRef[], after: readonly PolicyRef[]): boolean {
+  return (
+    before.length === after.length &&
+    before.every(({ uid, generation }, i) => uid === after[i]?.uid && generation === after[i].generation)
+  );
 }

@@ -1,5 +1,6 @@
-import type { Built } from './snapshot.js';
-import type { DeltaRequest, RejectedResponse } from './request.js';
+import { GrpcCode, GrpcError } from '../grpc/index.js';
+import type { DeltaRequest, Rejected, RejectedResponse } from './request.js';
+import type { Sent, Subscription } from './subscription.js';
 import type { DeltaResponse } from './wire-response.js';
 
 export interface DeltaLimits {
@@ -7,6 +8,9 @@ export interface DeltaLimits {
   readonly maxSubscriptions: number;
   /** Longest name that is looked up. */
   readonly maxNameLength: number;
+  /** Names that wait to be answered so, and their characters; above that the stream ends. */
+  readonly maxRefused: number;
+  readonly maxRefusedLength: number;
   /** Responses without an answer; a proxy that never answers gets no more. */
   readonly maxOutstanding: number;
   /** Resources and bytes of one response, about: more follow in the next. */
@@ -14,53 +18,48 @@ export interface DeltaLimits {
   readonly maxBytes: number;
 }
 
+/** Our proxy subscribes to 1,000 destinations (`SUBSCRIPTIONS` of proxy/src/xds/client.rs). */
 export const DEFAULT_LIMITS: DeltaLimits = {
-  maxSubscriptions: 10_000,
+  maxSubscriptions: 2_000,
   maxNameLength: 512,
+  maxRefused: 1_000,
+  maxRefusedLength: 262_144,
   maxOutstanding: 32,
   maxResources: 500,
   maxBytes: 262_144,
 };
 
-/** What a request changed. */
+/** Where subscriptions are kept and counted. */
+export interface Subscriptions {
+  /** `held` is the version that the proxy has already. */
+  subscribe(typeUrl: string, name: string, held: string | undefined): Subscription;
+  unsubscribe(subscription: Subscription): void;
+  /** The proxy has answered, or a new version went out. */
+  count(subscription: Subscription): void;
+}
+
+/** What a request came to. */
 export interface Effect {
-  readonly typeUrl: string;
-  readonly subscribed: readonly string[];
-  readonly unsubscribed: readonly string[];
-  /** Names whose verdict may have changed. */
-  readonly judged: readonly string[];
-  /** Whether it rejected a response that was sent. */
-  readonly nack: boolean;
+  readonly rejections: readonly { readonly subscription: Subscription; readonly rejected: Rejected }[];
   /** Names refused because of a limit. */
   readonly refused: number;
 }
 
-/** What a proxy thinks of a version of a resource. */
-export type Verdict =
-  | { readonly kind: 'pending' }
-  | { readonly kind: 'acknowledged' }
-  | { readonly kind: 'rejected'; readonly reason: string };
-
-/** The proxy was told that there is no such resource. No version is empty. */
+/** Version of a name that has no resource. No other is empty. */
 const ABSENT = '';
-
-interface Subscription {
-  /** Version that the proxy was told last, or said it holds; undefined: it knows nothing. */
-  told: string | undefined;
-  acknowledged: string | undefined;
-  rejected: { readonly version: string; readonly reason: string } | undefined;
-}
 
 interface TypeState {
   readonly subscriptions: Map<string, Subscription>;
-  /** Names to look at when the next response is made, each once however often it changed. */
-  readonly dirty: Set<string>;
-  /** Refused names that the proxy has not been told about. */
+  /** What to look at when the next response is made, each once however often it changed. */
+  readonly dirty: Set<Subscription>;
+  /** Refused names that the proxy has not been told about, and their characters. */
   readonly refused: Set<string>;
-  /** The proxy has asked for this type and got no response yet: it gets one, also where it knows everything already. */
-  greet: 'never-asked' | 'due' | 'done';
-  /** Nonce to names and versions of responses that the proxy has not answered. */
-  readonly outstanding: Map<string, readonly (readonly [name: string, version: string])[]>;
+  refusedLength: number;
+  /** The proxy has asked for this type and got no response yet: it gets one, even if it has everything already. */
+  owesFirst: boolean;
+  asked: boolean;
+  /** By nonce, what was sent in responses that the proxy has not answered. */
+  readonly outstanding: Map<string, readonly Sent[]>;
 }
 
 /**
@@ -68,18 +67,14 @@ interface TypeState {
  * versions, never messages, so a proxy that does not read costs no memory, and gets the newest when it reads again.
  */
 export class DeltaStream {
-  readonly #find: (typeUrl: string, name: string) => Built | undefined;
+  readonly #kept: Subscriptions;
   readonly #limits: DeltaLimits;
   readonly #types: Map<string, TypeState>;
   #nonces = 0;
 
-  /** Requests for other types than `typeUrls` are ignored. `find` is asked whenever a response is made. */
-  constructor(
-    typeUrls: readonly string[],
-    find: (typeUrl: string, name: string) => Built | undefined,
-    limits: DeltaLimits = DEFAULT_LIMITS,
-  ) {
-    this.#find = find;
+  /** Requests for other types than `typeUrls` are ignored. */
+  constructor(typeUrls: readonly string[], kept: Subscriptions, limits: DeltaLimits = DEFAULT_LIMITS) {
+    this.#kept = kept;
     this.#limits = limits;
     this.#types = new Map(typeUrls.map((typeUrl) => [typeUrl, newType()]));
   }
@@ -88,31 +83,21 @@ export class DeltaStream {
   request(request: DeltaRequest): Effect | undefined {
     const type = this.#types.get(request.typeUrl);
     if (type === undefined) return undefined;
-    if (type.greet === 'never-asked') type.greet = 'due';
-    const judged = settle(type, request);
-    const unsubscribed = request.unsubscribe.filter((name) => forget(type, name));
+    if (!type.asked) type.owesFirst = true;
+    type.asked = true;
+    const rejections = this.#answer(type, request);
+    for (const name of request.unsubscribe) this.#unsubscribe(type, name);
     const before = type.refused.size;
-    const subscribed = request.subscribe.filter((name) =>
-      this.#subscribe(type, name, request.initialVersions[name] || undefined),
-    );
-    const refused = type.refused.size - before;
-    return {
-      typeUrl: request.typeUrl,
-      subscribed,
-      unsubscribed,
-      judged,
-      nack: request.error !== undefined && judged.length > 0,
-      refused,
-    };
+    for (const name of request.subscribe) this.#subscribe(request, type, name);
+    return { rejections, refused: type.refused.size - before };
   }
 
-  /** Says that a name may mean something else now. */
-  changed(typeUrl: string, name: string): void {
-    const type = this.#types.get(typeUrl);
-    if (type?.subscriptions.has(name) === true) type.dirty.add(name);
+  /** A subscription may mean something else now. */
+  changed(subscription: Subscription): void {
+    this.#types.get(subscription.view.typeUrl)?.dirty.add(subscription);
   }
 
-  /** The next response to send, or undefined when the proxy knows everything, or owes us answers. */
+  /** The next response to send, or undefined when the proxy has everything, or owes us answers. */
   next(): DeltaResponse | undefined {
     for (const [typeUrl, type] of this.#types) {
       if (type.outstanding.size >= this.#limits.maxOutstanding) continue;
@@ -122,71 +107,109 @@ export class DeltaStream {
     return undefined;
   }
 
-  verdict(typeUrl: string, name: string, version: string): Verdict {
-    const subscription = this.#types.get(typeUrl)?.subscriptions.get(name);
-    if (subscription?.rejected?.version === version)
-      return { kind: 'rejected', reason: subscription.rejected.reason };
-    return subscription?.acknowledged === version ? { kind: 'acknowledged' } : { kind: 'pending' };
-  }
-
-  /** Every subscription, for whoever has to undo them at the end of the stream. */
-  *subscriptions(): Generator<readonly [typeUrl: string, name: string]> {
-    for (const [typeUrl, type] of this.#types) {
-      for (const name of type.subscriptions.keys()) yield [typeUrl, name];
+  /** Ends every subscription. */
+  end(): void {
+    for (const type of this.#types.values()) {
+      for (const subscription of type.subscriptions.values()) this.#kept.unsubscribe(subscription);
+      type.subscriptions.clear();
+      type.dirty.clear();
+      type.outstanding.clear();
     }
   }
 
-  /** True when the name is a new subscription. One that is repeated gets its resource again: the proxy may have lost it. */
-  #subscribe(type: TypeState, name: string, held: string | undefined): boolean {
+  /** A name that is subscribed to again gets its resource again: the proxy may have lost it. */
+  #subscribe({ typeUrl, initialVersions }: DeltaRequest, type: TypeState, name: string): void {
+    const { maxNameLength, maxSubscriptions } = this.#limits;
     const known = type.subscriptions.get(name);
-    if (known !== undefined) known.told = undefined;
-    else if (
-      name.length > this.#limits.maxNameLength ||
-      type.subscriptions.size >= this.#limits.maxSubscriptions
-    ) {
-      type.refused.add(name);
-      return false;
+    if (known !== undefined) {
+      known.sent = undefined;
+      type.dirty.add(known);
+    } else if (name.length > maxNameLength || type.subscriptions.size >= maxSubscriptions) {
+      this.#refuse(type, name);
     } else {
-      type.subscriptions.set(name, { told: held, acknowledged: held, rejected: undefined });
+      const subscription = this.#kept.subscribe(typeUrl, name, initialVersions.get(name) || undefined);
+      type.subscriptions.set(name, subscription);
+      type.dirty.add(subscription);
     }
-    type.dirty.add(name);
-    return known === undefined;
+  }
+
+  #refuse(type: TypeState, name: string): void {
+    if (type.refused.has(name)) return;
+    type.refused.add(name);
+    type.refusedLength += name.length;
+    const { maxRefused, maxRefusedLength } = this.#limits;
+    if (type.refused.size <= maxRefused && type.refusedLength <= maxRefusedLength) return;
+    throw new GrpcError(
+      GrpcCode.resourceExhausted,
+      'too many names that are too long, or above the limit of subscriptions, without reading the answers',
+    );
+  }
+
+  #unsubscribe(type: TypeState, name: string): void {
+    const subscription = type.subscriptions.get(name);
+    if (subscription === undefined) return;
+    type.subscriptions.delete(name);
+    type.dirty.delete(subscription);
+    this.#kept.unsubscribe(subscription);
   }
 
   #respond(typeUrl: string, type: TypeState): DeltaResponse | undefined {
-    const resources: { name: string; body: Uint8Array }[] = [];
+    const { maxResources, maxBytes } = this.#limits;
+    const resources: { head: Uint8Array; body: Uint8Array }[] = [];
     const removed = [...type.refused];
-    const sent: (readonly [string, string])[] = [];
+    const sent: Sent[] = [];
     type.refused.clear();
+    type.refusedLength = 0;
     let bytes = 0;
-    for (const name of type.dirty) {
-      if (sent.length >= this.#limits.maxResources || bytes >= this.#limits.maxBytes) break;
-      type.dirty.delete(name);
-      const built = this.#find(typeUrl, name);
-      const version = built?.version ?? ABSENT;
-      if (!tell(type, name, version)) continue;
-      sent.push([name, version]);
-      if (built === undefined) {
-        removed.push(name);
-        continue;
-      }
-      resources.push({ name, body: built.body });
-      bytes += built.body.length;
+    for (const subscription of type.dirty) {
+      if (sent.length >= maxResources || bytes >= maxBytes) break;
+      type.dirty.delete(subscription);
+      const version = due(subscription);
+      if (version === undefined) continue;
+      sent.push(subscription.send(version));
+      this.#kept.count(subscription);
+      const { built, head, name } = subscription.view;
+      if (built === undefined) removed.push(name);
+      else resources.push({ head, body: built.body });
+      bytes += built?.body.length ?? 0;
     }
-    if (sent.length + removed.length === 0 && type.greet !== 'due') return undefined;
-    type.greet = 'done';
+    if (sent.length + removed.length === 0 && !type.owesFirst) return undefined;
+    type.owesFirst = false;
     const nonce = String(++this.#nonces);
     type.outstanding.set(nonce, sent);
     return { typeUrl, nonce, resources, removed };
   }
+
+  /** Reads the answer to a response; answers come in order, so earlier responses without one get none any more. */
+  #answer(type: TypeState, { nonce, error }: DeltaRequest): Effect['rejections'] {
+    const answered = type.outstanding.get(nonce);
+    if (answered === undefined) return [];
+    for (const earlier of type.outstanding.keys()) {
+      type.outstanding.delete(earlier);
+      if (earlier === nonce) break;
+    }
+    const rejections: { subscription: Subscription; rejected: Rejected }[] = [];
+    for (const sent of answered) {
+      const { subscription } = sent;
+      const { name } = subscription.view;
+      if (type.subscriptions.get(name) !== subscription) continue;
+      const rejected = error === undefined ? undefined : rejectedBy(error, name);
+      if (rejected === undefined) subscription.acknowledge(sent);
+      else {
+        subscription.reject(sent, rejected.reason);
+        rejections.push({ subscription, rejected });
+      }
+      this.#kept.count(subscription);
+    }
+    return rejections;
+  }
 }
 
-/** False: the proxy knows this version of the name already. */
-function tell(type: TypeState, name: string, version: string): boolean {
-  const subscription = type.subscriptions.get(name);
-  if (subscription === undefined || subscription.told === version) return false;
-  subscription.told = version;
-  return true;
+/** The version to send, undefined where the proxy has it; a resource that could not be made yet is not one that is absent. */
+function due({ view: { built, unmade }, sent }: Subscription): string | undefined {
+  if (built === undefined && unmade) return undefined;
+  const version = built?.version ?? ABSENT;
+  return version === sent ? undefined : version;
 }
 
 function newType(): TypeState {
@@ -194,36 +217,13 @@ function newType(): TypeState {
     subscriptions: new Map(),
     dirty: new Set(),
     refused: new Set(),
-    greet: 'never-asked',
+    refusedLength: 0,
+    owesFirst: false,
+    asked: false,
     outstanding: new Map(),
   };
 }
 
-function forget(type: TypeState, name: string): boolean {
-  type.dirty.delete(name);
-  return type.subscriptions.delete(name);
-}
-
-/** Reads the answer to a response; answers come in order, so earlier responses without one get none any more. */
-function settle(type: TypeState, { nonce, error }: DeltaRequest): string[] {
-  const answered = type.outstanding.get(nonce);
-  if (answered === undefined) return [];
-  for (const earlier of type.outstanding.keys()) {
-    type.outstanding.delete(earlier);
-    if (earlier === nonce) break;
-  }
-  const judged: string[] = [];
-  for (const [name, version] of answered) {
-    const subscription = type.subscriptions.get(name);
-    if (subscription === undefined) continue;
-    const reason = error === undefined ? undefined : reasonFor(error, name);
-    if (reason === undefined) subscription.acknowledged = version;
-    subscription.rejected = reason === undefined ? undefined : { version, reason };
-    judged.push(name);
-  }
-  return judged;
-}
-
-function reasonFor(error: RejectedResponse, name: string): string | undefined {
-  return error.reasons.size === 0 ? error.message : error.reasons.get(name);
+function rejectedBy(error: RejectedResponse, name: string): Rejected | undefined {
+  return error.byName.size === 0 ? error.whole : error.byName.get(name);
 }

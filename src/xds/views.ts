@@ -1,42 +1,39 @@
 import type { DirtyKey } from '../model/index.js';
-import { SetMap } from './set-map.js';
-import type { Built, Consumer, Snapshot } from './snapshot.js';
+import type { Acks } from './acks.js';
+import { WORKLOAD_TYPE_URL } from './resources/index.js';
+import { SetMap } from '../base/index.js';
+import { sameSources, type Built, type Consumer, type Entry, type Snapshot } from './snapshot.js';
+import { Subscription, type Subscriber, type View } from './subscription.js';
+import { encodeResourceHead } from './wire-response.js';
 
-/** Whoever subscribes to names, and is told when one of them may mean something else. */
-export interface Subscriber {
-  readonly consumer: Consumer;
-  changed(typeUrl: string, name: string): void;
+interface KeptView extends View {
+  readonly id: string;
+  entry: Entry | undefined;
+  /** It is looked at again when one of these gets dirty. */
+  through: readonly DirtyKey[];
 }
 
-/** One name as one namespace (or pod, for workloads) sees it, shared by all its subscribers. */
-export interface View<S> {
-  readonly typeUrl: string;
-  readonly name: string;
-  readonly consumer: Consumer;
-  readonly subscribers: Set<S>;
-  built: Built | undefined;
-}
-
-/** A view and what it meant before a change. */
-export interface Change<S> {
-  readonly view: View<S>;
-  readonly before: Built | undefined;
+/** What a change of the mesh came to. */
+export interface Refreshed {
+  /** Views that were looked at. */
+  readonly touched: number;
+  /** Whoever has something new to be sent. */
+  readonly behind: ReadonlySet<Subscriber>;
 }
 
 /**
- * Everything that somebody subscribes to, and what it means at present. After a change every name is resolved again,
- * because a new Service may claim a name that meant nothing or something else: that is a few look-ups a name.
+ * Everything that somebody subscribes to, and what it means at present. Each view is indexed by what it was found
+ * through, so that a change touches the views that may mean something else after it, and no other.
  */
-export class Views<S extends Subscriber> {
+export class Views {
   readonly #snapshot: Snapshot;
-  readonly #views = new Map<string, View<S>>();
-  readonly #byPolicy = new SetMap<string, View<S>>();
-  readonly #failed: (name: string, thrown: unknown) => void;
+  readonly #acks: Acks;
+  readonly #views = new Map<string, KeptView>();
+  readonly #byKey = new SetMap<DirtyKey, KeptView>();
 
-  /** `failed` hears of resources that could not be made: a fault of ours, for which no proxy may lose what it has. */
-  constructor(snapshot: Snapshot, failed: (name: string, thrown: unknown) => void) {
+  constructor(snapshot: Snapshot, acks: Acks) {
     this.#snapshot = snapshot;
-    this.#failed = failed;
+    this.#acks = acks;
   }
 
   /** Views with a subscriber. */
@@ -44,83 +41,130 @@ export class Views<S extends Subscriber> {
     return this.#views.size;
   }
 
-  subscribe(subscriber: S, typeUrl: string, name: string): View<S> {
+  /** `held` is the version that the proxy has already. */
+  subscribe(subscriber: Subscriber, typeUrl: string, name: string, held?: string): Subscription {
     const id = idOf(subscriber.consumer, typeUrl, name);
-    const known = this.#views.get(id);
-    if (known !== undefined) {
-      known.subscribers.add(subscriber);
-      return known;
-    }
-    const { consumer } = subscriber;
-    const view: View<S> = { typeUrl, name, consumer, subscribers: new Set([subscriber]), built: undefined };
-    this.#views.set(id, view);
-    this.#rebuild(view);
-    return view;
+    const view = this.#views.get(id) ?? this.#add(id, subscriber.consumer, typeUrl, name);
+    const subscription = new Subscription(view, subscriber, held);
+    view.subscriptions.add(subscription);
+    this.#acks.count(subscription);
+    return subscription;
   }
 
-  unsubscribe(subscriber: S, typeUrl: string, name: string): View<S> | undefined {
-    const id = idOf(subscriber.consumer, typeUrl, name);
-    const view = this.#views.get(id);
-    if (view?.subscribers.delete(subscriber) !== true) return undefined;
-    if (view.subscribers.size === 0) {
-      this.#index(view, undefined);
-      this.#views.delete(id);
-    }
-    return view;
+  unsubscribe(subscription: Subscription): void {
+    const { view } = subscription;
+    if (!view.subscriptions.delete(subscription)) return;
+    this.#acks.forget(subscription);
+    const kept = this.#views.get(idOf(view.consumer, view.typeUrl, view.name));
+    if (kept === undefined || view.subscriptions.size > 0) return;
+    this.#index(kept, []);
+    if (kept.entry !== undefined) this.#snapshot.release(kept.entry);
+    this.#views.delete(kept.id);
   }
 
-  find(consumer: Consumer, typeUrl: string, name: string): View<S> | undefined {
-    return this.#views.get(idOf(consumer, typeUrl, name));
-  }
-
-  /** Resolves every name anew after a change of the mesh, and tells subscribers of those that mean something new. */
-  refresh(dirty: Iterable<DirtyKey>): Change<S>[] {
+  /** Looks again at what depends on something dirty, and tells subscribers of the views that mean something new. */
+  refresh(dirty: ReadonlySet<DirtyKey>): Refreshed {
     this.#snapshot.invalidate(dirty);
-    const changed: Change<S>[] = [];
-    for (const view of this.#views.values()) {
+    const touched = dirty.has('mesh') ? new Set(this.#views.values()) : this.#dependents(dirty);
+    const behind = new Set<Subscriber>();
+    for (const view of touched) {
       const before = view.built;
-      if (!this.#rebuild(view)) continue;
-      changed.push({ view, before });
-      for (const subscriber of view.subscribers) subscriber.changed(view.typeUrl, view.name);
+      this.#look(view);
+      if (versionOf(view.built) === versionOf(before)) continue;
+      for (const subscription of view.subscriptions) {
+        subscription.subscriber.changed(subscription);
+        behind.add(subscription.subscriber);
+      }
     }
-    this.#snapshot.retain(
-      new Set([...this.#views.values()].flatMap(({ built }) => (built === undefined ? [] : [built]))),
-    );
-    return changed;
+    return { touched: touched.size, behind };
   }
 
-  /** Views whose resource carries a policy, by the uid of its object. */
-  withPolicy(uid: string): ReadonlySet<View<S>> {
-    return this.#byPolicy.get(uid);
-  }
-
-  /** True when the content or the policies in it are others than before. */
-  #rebuild(view: View<S>): boolean {
-    let built: Built | undefined;
-    try {
-      built = this.#snapshot.find(view.typeUrl, view.name, view.consumer);
-    } catch (thrown) {
-      this.#failed(view.name, thrown);
-      return false;
+  #dependents(dirty: ReadonlySet<DirtyKey>): Set<KeptView> {
+    const found = new Set<KeptView>();
+    for (const key of dirty) {
+      for (const view of this.#byKey.get(key)) found.add(view);
     }
-    if (built === view.built) return false;
-    this.#index(view, built);
-    return true;
+    return found;
   }
 
-  #index(view: View<S>, built: Built | undefined): void {
-    for (const { uid } of sourcesOf(view.built)) this.#byPolicy.remove(uid, view);
-    for (const { uid } of sourcesOf(built)) this.#byPolicy.add(uid, view);
+  #add(id: string, consumer: Consumer, typeUrl: string, name: string): KeptView {
+    const view: KeptView = {
+      id,
+      typeUrl,
+      name,
+      consumer,
+      subscriptions: new Set(),
+      built: undefined,
+      head: NO_HEAD,
+      unmade: false,
+      revision: 1,
+      entry: undefined,
+      through: [],
+    };
+    this.#views.set(id, view);
+    this.#look(view);
+    return view;
+  }
+
+  /** Finds out what a view means now. */
+  #look(view: KeptView): void {
+    const { entry, through } = this.#snapshot.find(view.typeUrl, view.name, view.consumer);
+    this.#index(view, through);
+    const unmade = entry?.unmade === true;
+    // What could not be made replaces nothing.
+    const next = unmade && view.entry !== undefined ? view.entry : entry;
+    if (next !== undefined) this.#snapshot.use(next);
+    if (view.entry !== undefined) this.#snapshot.release(view.entry);
+    view.entry = next;
+    this.#set(view, next?.built, unmade);
+  }
+
+  #set(view: KeptView, built: Built | undefined, unmade: boolean): void {
+    const before = view.built;
+    if (before === built && view.unmade === unmade) return;
+    const { subscriptions } = view;
+    const sameSaid = sameSources(sourcesOf(before), sourcesOf(built));
+    if (!sameSaid) {
+      for (const subscription of subscriptions) this.#acks.forget(subscription);
+      view.revision += 1;
+    }
     view.built = built;
+    view.unmade = unmade;
+    if (versionOf(before) !== versionOf(built)) view.head = headOf(view);
+    for (const subscription of subscriptions) {
+      subscription.carryOver();
+      this.#acks.count(subscription);
+    }
+  }
+
+  #index(view: KeptView, through: readonly DirtyKey[]): void {
+    if (sameKeys(view.through, through)) return;
+    for (const key of view.through) this.#byKey.remove(key, view);
+    view.through = through;
+    for (const key of view.through) this.#byKey.add(key, view);
   }
 }
+
+const NO_HEAD = new Uint8Array();
 
 function sourcesOf(built: Built | undefined): Built['sources'] {
   return built?.sources ?? [];
 }
 
+function versionOf(built: Built | undefined): string | undefined {
+  return built?.version;
+}
+
+function headOf({ name, built }: View): Uint8Array {
+  return built === undefined ? NO_HEAD : encodeResourceHead(name, built.body.length);
+}
+
+function sameKeys(a: readonly DirtyKey[], b: readonly DirtyKey[]): boolean {
+  return a.length === b.length && a.every((key, i) => key === b[i]);
+}
+
 /** A workload is seen by its own pod only; whoever else names it has a view of its own, of nothing. */
 function idOf(consumer: Consumer, typeUrl: string, name: string): string {
-  const scope = typeUrl.endsWith('.Workload') ? consumer.uid : consumer.namespace;
+  const scope = typeUrl === WORKLOAD_TYPE_URL ? consumer.uid : consumer.namespace;
   return `${typeUrl} ${scope} ${name}`;
 }

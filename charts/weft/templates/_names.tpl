@@ -3,6 +3,21 @@
 weft-{{ .Values.revision }}
 {{- end }}
 
+{{/*
+Fails where this release cannot work beside what is there: roots and identity belong to the namespace of the control plane, so pods of
+two namespaces would refuse each other; and one revision has one release.
+*/}}
+{{- define "weft.checkOthers" -}}
+{{- range (lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" "").items }}
+{{- if and (hasPrefix "weft-" .metadata.name) .webhooks }}
+{{- $service := (first .webhooks).clientConfig.service | default dict }}
+{{- if and (eq (index (.metadata.labels | default dict) "app.kubernetes.io/name") "weft") (ne $service.namespace $.Release.Namespace) }}
+{{- fail (printf "Weft runs in namespace %s already (revision %s). Its roots are there, and pods of another control plane would refuse those of this one: install this revision into namespace %s, too" $service.namespace (trimPrefix "weft-" .metadata.name) $service.namespace) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The service account is part of the control plane's identity and has no revision. */}}
 {{- define "weft.serviceAccount" -}}
 weft

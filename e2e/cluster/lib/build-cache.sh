@@ -11,10 +11,18 @@ tool_folder() { # TOOL
   echo "$CACHE_DIR/tools/$1-$(content_hash "$TOOLS_DIR/$(go_module "$1")" "$CLUSTER_DIR/lib/go-tools.sh")"
 }
 
+# The tools of a set, a word each.
+set_tools() { # SET
+  echo kubectl helm
+  [[ $1 == clients ]] || echo etcd coredns kind netprobe kubernetes
+}
+
+# Keyed by the modules of its own tools: another line of Kubernetes is another folder and touches none of this.
 set_folder() { # SET
-  local hash
-  hash=$(content_hash "$TOOLS_DIR" "$CLUSTER_DIR/images" "$CLUSTER_DIR/lib/go-tools.sh" "$CLUSTER_DIR/build.sh")
-  if [[ $1 == all ]]; then echo "$CACHE_DIR/$hash"; else echo "$CACHE_DIR/$hash-$1"; fi
+  local hash tool modules=()
+  for tool in $(set_tools "$1"); do modules+=("$TOOLS_DIR/$(go_module "$tool")"); done
+  hash=$(content_hash "${modules[@]}" "$CLUSTER_DIR/images" "$CLUSTER_DIR/lib/go-tools.sh" "$CLUSTER_DIR/build.sh")
+  echo "$CACHE_DIR/$KUBERNETES_LINE-$1-$hash"
 }
 
 # publish DRAFT FOLDER puts a finished folder in its place, in one move.

@@ -4,7 +4,8 @@
 DAEMONS=(etcd kube-apiserver kube-controller-manager kube-scheduler containerd kubelet kube-proxy)
 
 cluster_healthy() {
-  all_daemons_alive "$NODE" "${DAEMONS[@]}" && api_server_ready >/dev/null 2>&1 && node_ready "$NODE" &&
+  all_daemons_alive "$NODE" "${DAEMONS[@]}" && api_server_ready >/dev/null 2>&1 &&
+    [[ $(kubernetes_running) == "$(kubernetes_wanted)" ]] && node_ready "$NODE" &&
     dns_available && default_account_exists >/dev/null 2>&1
 }
 
@@ -21,7 +22,7 @@ cluster_boot() {
   step 'node ready' wait_for_daemon "$NODE" kubelet 60 node_ready "$NODE"
   step 'default service account' wait_for 60 'the default service account' default_account_exists
   step 'CoreDNS available' wait_for 60 'CoreDNS' dns_available
-  printf '  %-42s %6s s\n' 'cluster up' "$(seconds_since "$from")"
+  printf '  %-42s %6s s\n' "cluster up, Kubernetes $(kubernetes_wanted)" "$(seconds_since "$from")"
 }
 
 rotate_logs() {

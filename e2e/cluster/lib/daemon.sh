@@ -2,16 +2,27 @@
 # Long-running processes of a node: started in its network namespace, known by pid and start time.
 
 # start_daemon NODE NAME COMMAND... ; its output goes to LOG_DIR/NAME.log.
-# nsenter and not "ip netns exec": that one mounts a new /sys, without the cgroups.
+# nsenter and not "ip netns exec": that one mounts a new /sys, without the cgroups. It keeps no descriptor of the caller's:
+# a lock that whoever boots the cluster holds would be held for as long as the cluster runs.
 start_daemon() {
   local node=$1 name=$2
   shift 2
   mkdir -p "$RUN_DIR/$node/pids"
   (
     cgroup_enter "$node"
-    exec setsid nsenter --net="/run/netns/$node" -- "$@" 9>&- </dev/null >"$LOG_DIR/$name.log" 2>&1
+    close_descriptors
+    exec setsid nsenter --net="/run/netns/$node" -- "$@" </dev/null >"$LOG_DIR/$name.log" 2>&1
   ) &
   echo "$! $(start_time $!)" >"$RUN_DIR/$node/pids/$name"
+}
+
+# All but the three standard ones.
+close_descriptors() {
+  local descriptor
+  for descriptor in "/proc/$BASHPID/fd"/*; do
+    descriptor=${descriptor##*/}
+    ((descriptor <= 2)) || eval "exec $descriptor>&-"
+  done
 }
 
 # In clock ticks since boot; a pid that was given to another process has another one. Nothing for a

@@ -6,9 +6,9 @@
 go_tool() {
   export CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false -mod=readonly'
   case $1 in
-    kubectl) in_module kubernetes "$2/" k8s.io/kubernetes/cmd/kubectl ;;
+    kubectl) in_module "$KUBERNETES_MODULE" "$2/" k8s.io/kubernetes/cmd/kubectl ;;
     kubernetes)
-      in_module kubernetes "$2/" k8s.io/kubernetes/cmd/kube{-apiserver,-controller-manager,-proxy,-scheduler,let}
+      in_module "$KUBERNETES_MODULE" "$2/" k8s.io/kubernetes/cmd/kube{-apiserver,-controller-manager,-proxy,-scheduler,let}
       ;;
     kind) in_module kind "$2/" tool ;; # kind-config-check
     *) in_module "$1" "$2/$1" tool ;;
@@ -17,7 +17,7 @@ go_tool() {
 
 # The folder of e2e/tools that a tool is built from.
 go_module() { # NAME
-  if [[ $1 == kubectl ]]; then echo kubernetes; else echo "$1"; fi
+  if [[ $1 == kube* ]]; then echo "$KUBERNETES_MODULE"; else echo "$1"; fi
 }
 
 in_module() { # MODULE OUTPUT PACKAGE...

@@ -29,7 +29,7 @@ wait_for() {
 }
 
 # hold_lock waits for the one lock that changes of the cluster take; file descriptor 9 holds it
-# until the script ends, so a daemon must not inherit it.
+# until the script ends.
 hold_lock() {
   mkdir -p "$CACHE_DIR"
   exec 9>"$CACHE_DIR/lock"

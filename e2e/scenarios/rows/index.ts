@@ -6,11 +6,13 @@ import { restart } from './restart.js';
 import { slowReplica } from './slow-replica.js';
 import { slowResponses } from './slow-responses.js';
 import { storm } from './storm.js';
+import { twoIdleReplicas } from './two-idle-replicas.js';
 import { zoneLoss } from './zone-loss.js';
 
 /** The rows of the table, in its order. */
 export const SCENARIOS: readonly Scenario[] = [
   slowReplica,
+  twoIdleReplicas,
   failingReplica,
   storm,
   slowResponses,

@@ -1,10 +1,12 @@
-//! The other side of the admin server, for `weft-proxy ready` and `weft-proxy drain`: one request over loopback, no runtime.
+//! The other side of the admin server, for the commands of `weft-proxy`: one request, no runtime.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
-/// Answers are a line or two; more than this is not ours.
-const MAX_ANSWER: u64 = 64 * 1024;
+/// A dump of the configuration may be long; more than this is not ours.
+const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 
 /// What the proxy said.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,25 +17,43 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Asks `path` of the proxy in this pod.
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Of HTTP.
+    pub method: &'a str,
+    /// With its leading slash.
+    pub path: &'a str,
+    /// Empty in most.
+    pub body: &'a str,
+}
+
+/// Asks the metrics port of the proxy in this pod for `path`.
 pub fn get(port: u16, path: &str) -> io::Result<Answer> {
-    request("GET", port, path)
+    Question { method: "GET", path, body: "" }.ask(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?)
 }
 
-/// Orders `path` of the proxy in this pod, and waits for it however long it takes: whoever asks bounds the time.
-pub fn post(port: u16, path: &str) -> io::Result<Answer> {
-    request("POST", port, path)
+/// Asks the proxy in this pod over its admin socket, and waits for the answer however long it takes: whoever asks bounds the
+/// time.
+pub fn ask(socket: &Path, question: Question<'_>) -> io::Result<Answer> {
+    question.ask(UnixStream::connect(socket)?)
 }
 
-fn request(method: &str, port: u16, path: &str) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    )?;
-    let mut text = String::new();
-    stream.take(MAX_ANSWER).read_to_string(&mut text)?;
-    Answer::parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
+// === impl Question ===
+
+impl Question<'_> {
+    fn ask(self, mut stream: impl Read + Write) -> io::Result<Answer> {
+        let Self { method, path, body } = self;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut text = String::new();
+        stream.take(MAX_ANSWER).read_to_string(&mut text)?;
+        Answer::parse(&text)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
+    }
 }
 
 // === impl Answer ===

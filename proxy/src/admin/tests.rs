@@ -17,8 +17,27 @@ fn bound() -> (StdTcpListener, u16) {
     (listener, port)
 }
 
-fn admin(limit: Duration) -> (u16, Drain) {
-    let (listener, port) = bound();
+/// Served until the directory is dropped.
+struct Served(tempfile::TempDir);
+
+impl Served {
+    async fn ask(&self, method: &'static str, path: &'static str, body: &'static str) -> Said {
+        let socket = self.0.path().join("admin.sock");
+        ask(move || client::ask(&socket, client::Question { method, path, body })).await
+    }
+
+    async fn get(&self, path: &'static str) -> Said {
+        self.ask("GET", path, "").await
+    }
+
+    async fn drain(&self) -> Said {
+        self.ask("POST", "/drain", "").await
+    }
+}
+
+fn admin(limit: Duration) -> (Served, Drain) {
+    let served = Served(tempfile::tempdir().unwrap());
+    let listener = socket::listen_privately(&served.0.path().join("admin.sock")).unwrap();
     let (trigger, drain) = drain::channel();
     let admin = Admin {
         drain: trigger,
@@ -26,21 +45,21 @@ fn admin(limit: Duration) -> (u16, Drain) {
         linger: Duration::ZERO,
         config_dump: Arc::new(|| r#"{"workload":null}"#.to_owned()),
         views: Views::default(),
-        log_level: LogLevel::detached(),
+        log: Log::detached(),
     };
     tokio::spawn(admin.serve(listener));
-    (port, drain)
+    (served, drain)
 }
 
 #[tokio::test]
 async fn drain_answers_when_the_last_connection_has_ended() {
-    let (port, drain) = admin(Duration::from_secs(20));
+    let (served, drain) = admin(Duration::from_secs(20));
     let guard = drain.guard();
     let ended = Arc::new(AtomicBool::new(false));
     let answer = tokio::spawn({
         let ended = ended.clone();
         async move {
-            let answer = ask(move || client::post(port, "/drain")).await;
+            let answer = served.drain().await;
             assert!(ended.load(Ordering::SeqCst), "answered while a connection was open");
             answer
         }
@@ -53,26 +72,26 @@ async fn drain_answers_when_the_last_connection_has_ended() {
 
 #[tokio::test]
 async fn drain_says_what_was_open_at_the_deadline() {
-    let (port, drain) = admin(Duration::from_millis(20));
+    let (served, drain) = admin(Duration::from_millis(20));
     let _guard = drain.guard();
-    let answer = ask(move || client::post(port, "/drain")).await;
+    let answer = served.drain().await;
     assert_eq!(answer.status, 504);
     assert!(answer.body.starts_with("1 connections were still open"), "{}", answer.body);
 }
 
 #[tokio::test]
 async fn looking_at_drain_does_not_start_it() {
-    let (port, drain) = admin(Duration::from_secs(1));
-    assert_eq!(ask(move || client::get(port, "/drain")).await.status, 405);
+    let (served, drain) = admin(Duration::from_secs(1));
+    assert_eq!(served.get("/drain").await.status, 405);
     assert!(!drain.has_started());
 }
 
 #[tokio::test]
 async fn the_configuration_is_shown() {
-    let (port, _drain) = admin(Duration::from_secs(1));
-    assert_eq!(ask(move || client::get(port, "/config")).await.body, "{\"workload\":null}\n");
-    assert_eq!(ask(move || client::get(port, "/balancers")).await.body, "[]\n");
-    assert_eq!(ask(move || client::get(port, "/nothing")).await.status, 404);
+    let (served, _drain) = admin(Duration::from_secs(1));
+    assert_eq!(served.get("/config").await.body, "{\"workload\":null}\n");
+    assert_eq!(served.get("/balancers").await.body, "[]\n");
+    assert_eq!(served.get("/nothing").await.status, 404);
 }
 
 #[tokio::test]
@@ -96,4 +115,24 @@ async fn ready_names_what_is_missing_until_nothing_is() {
     assert_eq!(waiting.await.unwrap().status, 200);
     assert_eq!(ask(move || client::get(port, "/ready")).await.status, 200);
     assert!(ask(move || client::get(port, "/metrics")).await.body.contains("weft_test_total 1\n"));
+}
+
+#[tokio::test]
+async fn the_log_is_changed_over_the_socket_and_nothing_bad_is_taken() {
+    let (served, _drain) = admin(Duration::from_secs(1));
+    let said = served.ask("PUT", "/loglevel", "info,=nonsense=").await;
+    assert_eq!(said.status, 400);
+    assert!(said.body.contains("is no log filter"), "{}", said.body);
+}
+
+#[tokio::test]
+async fn silent_clients_keep_nobody_from_being_answered() {
+    let (listener, port) = bound();
+    let (registry, readiness) = (Arc::default(), Readiness::new());
+    tokio::spawn(Metrics { registry, readiness }.serve(listener));
+    let silent: Vec<_> =
+        (0..100).map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let asked = ask(move || client::get(port, "/ready"));
+    assert_eq!(tokio::time::timeout(server::HEAD_TIMEOUT, asked).await.unwrap().status, 200);
+    drop(silent);
 }

@@ -7,6 +7,8 @@ use tokio::sync::watch;
 
 use crate::{
     identity::Certs,
+    rate_limit::RateLimit,
+    request::plan::Plan,
     state::{Backend, Destination, Endpoint, Mesh, Route, Workload},
     xds::Link,
 };
@@ -61,14 +63,35 @@ fn workload_json(workload: &Workload) -> Value {
             "protocol": format!("{:?}", inbound.protocol),
             "mtlsMode": format!("{:?}", inbound.mtls_mode),
             "services": inbound.services.iter().map(|service| &**service).collect::<Vec<_>>(),
+            "rateLimits": inbound.rate_limits.iter().map(rate_limit_json).collect::<Vec<_>>(),
+            "stages": stages(&Plan::of_port(workload, inbound.port)),
         })
     };
     json!({
         "key": &*workload.key,
         "zone": workload.zone.as_deref(),
+        "node": workload.node.as_deref(),
         "mtlsMode": format!("{:?}", workload.mtls_mode),
+        // Of ports that are not among those below.
+        "stages": stages(&Plan::of_port(workload, 0)),
+        "access": workload.access.as_ref().map(|access| {
+            json!({ "default": format!("{:?}", access.default_verdict()), "rules": access.len() })
+        }),
         "outboundPolicy": format!("{:?}", workload.outbound_policy),
         "inboundPorts": workload.inbound_ports.iter().map(port).collect::<Vec<_>>(),
+    })
+}
+
+fn rate_limit_json(limit: &RateLimit) -> Value {
+    json!({
+        "policy": &*limit.policy,
+        "name": &*limit.name,
+        "requests": limit.requests,
+        "per": format!("{:?}", limit.per),
+        "burst": limit.burst,
+        "pods": limit.pods,
+        "key": limit.key.iter().map(|part| format!("{part:?}")).collect::<Vec<_>>(),
+        "dryRun": limit.dry_run,
     })
 }
 
@@ -90,7 +113,13 @@ fn route_json(route: &Route, destination: &Destination) -> Value {
         "name": &*route.name,
         "matches": route.matches.iter().map(|condition| format!("{condition:?}")).collect::<Vec<_>>(),
         "split": route.split.iter().map(share).collect::<Vec<_>>(),
+        "stages": stages(&Plan::of_route(route, destination)),
     })
+}
+
+/// What happens to a request, in this order.
+fn stages(plan: &Plan) -> Vec<&'static str> {
+    plan.stages().iter().map(|stage| stage.name()).collect()
 }
 
 fn backend_json(backend: &Backend) -> Value {

@@ -19,13 +19,6 @@ pub(super) struct Parts {
 /// Hears of the first part that ends.
 pub(super) struct Ended(mpsc::Receiver<Fatal>);
 
-/// Reports the end of a part, however it comes.
-struct Report {
-    part: &'static str,
-    reason: Option<String>,
-    ended: mpsc::Sender<Fatal>,
-}
-
 pub(super) fn channel() -> (Parts, Ended) {
     let (ended, receiver) = mpsc::channel(1);
     (Parts { tasks: Mutex::default(), ended }, Ended(receiver))
@@ -40,10 +33,12 @@ impl Parts {
         part: &'static str,
         work: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
-        let report = Report { part, reason: None, ended: self.ended.clone() };
+        let ended = self.ended.clone();
         let task = async move {
             let outcome = work.await;
-            report.give(outcome.map_or_else(|error| error.to_string(), |()| "nothing left to do".to_owned()));
+            let reason = outcome.map_or_else(|error| error.to_string(), |()| "nothing left to do".to_owned());
+            // A full channel means that another part was first.
+            let _ = ended.try_send(Fatal::PartEnded { part, reason });
         };
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
     }
@@ -60,7 +55,7 @@ impl Parts {
 // === impl Ended ===
 
 impl Ended {
-    /// The first part that ended.
+    /// The first part to end.
     pub(super) async fn first(&mut self) -> Fatal {
         match self.0.recv().await {
             Some(fatal) => fatal,
@@ -69,41 +64,19 @@ impl Ended {
     }
 }
 
-// === impl Report ===
-
-impl Report {
-    fn give(mut self, reason: String) {
-        self.reason = Some(reason);
-    }
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        let reason = self.reason.take().unwrap_or_else(|| "panicked".to_owned());
-        // A full channel means that another part was first.
-        let _ = self.ended.try_send(Fatal::PartEnded { part: self.part, reason });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_first_part_to_end_is_named_whether_it_fails_or_panics_or_just_stops() {
-        for (expected, work) in [
-            ("probes ended: no more sockets", 0),
-            ("probes ended: panicked", 1),
-            ("probes ended: nothing left to do", 2),
-        ] {
+    async fn the_first_part_to_end_is_named_whether_it_fails_or_just_stops() {
+        for (expected, fails) in
+            [("probes ended: no more sockets", true), ("probes ended: nothing left to do", false)]
+        {
             let (parts, mut ended) = channel();
             parts.spawn_forever("identity", std::future::pending());
             parts.spawn("probes", async move {
-                match work {
-                    0 => Err(std::io::Error::other("no more sockets")),
-                    1 => panic!("on purpose"),
-                    _ => Ok(()),
-                }
+                if fails { Err(std::io::Error::other("no more sockets")) } else { Ok(()) }
             });
             assert_eq!(ended.first().await.to_string(), expected);
         }

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,6 +9,7 @@ use tokio::{
 
 use super::*;
 use crate::{
+    admin::client::{self, Question},
     test_util::{ControlPlane, eventually},
     wire::weft::v1 as wire,
 };
@@ -18,6 +19,7 @@ const SERVICE: &str = "10.96.0.5:8080";
 /// A whole proxy in this process, with capture replaced by a fixed destination.
 struct Running {
     addresses: Addresses,
+    admin: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<anyhow::Result<()>>,
     _dir: tempfile::TempDir,
@@ -28,16 +30,24 @@ fn start(plane: &ControlPlane, original: SocketAddr) -> Running {
     let mut config = plane.proxy_config(dir.path());
     // Any loopback address but the one the peers are dialled at: a pod's calls to itself take another path.
     config.pod.ips = vec!["127.0.0.9".parse().unwrap()];
-    let proxy = Proxy::bind(config, LogLevel::detached(), OriginalDst::Fixed(original)).unwrap();
+    let admin = config.files.admin_socket();
+    let proxy = Proxy::bind(config, Log::detached(), OriginalDst::Fixed(original)).unwrap();
     let addresses = proxy.addresses();
     let (stop, stopped) = oneshot::channel::<()>();
     let ended = tokio::spawn(proxy.run(async move {
         let _ = stopped.await;
     }));
-    Running { addresses, stop: Some(stop), ended, _dir: dir }
+    Running { addresses, admin, stop: Some(stop), ended, _dir: dir }
 }
 
 impl Running {
+    /// Asked over its admin socket.
+    async fn shows(&self, path: &'static str) -> String {
+        let admin = self.admin.clone();
+        let ask = move || client::ask(&admin, Question { method: "GET", path, body: "" });
+        tokio::task::spawn_blocking(ask).await.unwrap().unwrap().body
+    }
+
     async fn ready(&self) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
         loop {
@@ -93,6 +103,8 @@ fn workload() -> wire::Workload {
     wire::Workload {
         key: "default/default/shop/web-1".to_owned(),
         identity: "spiffe://cluster.local/ns/shop/sa/web".to_owned(),
+        mtls_mode: wire::MtlsMode::Permissive.into(),
+        outbound_policy: wire::OutboundPolicy::AllowAny.into(),
         ..Default::default()
     }
 }
@@ -149,7 +161,7 @@ async fn a_request_goes_from_proxy_to_proxy_over_mutual_tls_and_both_tell_it() {
         assert!(metrics.contains("weft_control_plane_connected 1"), "{metrics}");
         assert!(metrics.contains("spiffe://cluster.local/ns/shop/sa/web"), "the peer is named: {metrics}");
     }
-    let dump = get(caller.addresses.admin, "/config").await;
+    let dump = caller.shows("/config").await;
     assert!(dump.contains("\"connected\": true") && dump.contains(SERVICE), "{dump}");
     assert!(dump.contains("default/default/shop/reviews:8080/-") && !dump.contains("PRIVATE"), "{dump}");
 }
@@ -189,9 +201,7 @@ async fn what_the_balancers_weigh_is_shown_for_each_worker() {
     caller.ready().await;
     get(caller.addresses.outbound, "/hello").await;
 
-    let answer = get(caller.addresses.admin, "/balancers").await;
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    let workers: serde_json::Value = serde_json::from_str(body).unwrap();
+    let workers: serde_json::Value = serde_json::from_str(&caller.shows("/balancers").await).unwrap();
     let key = "default/default/shop/reviews:8080/-";
     let seen = workers.as_array().unwrap().iter().find_map(|worker| worker.get(key)).unwrap();
     assert_eq!(seen["algorithm"], "Maglev", "{seen:#}");
@@ -255,9 +265,7 @@ async fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let mut config = plane.proxy_config(dir.path());
-    config.ports.admin = taken.local_addr().unwrap().port();
-    let Err(error) = Proxy::bind(config, LogLevel::detached(), OriginalDst::Socket) else {
-        panic!("bound twice")
-    };
-    assert!(error.to_string().contains("cannot listen on admin port"), "{error:#}");
+    config.ports.metrics = taken.local_addr().unwrap().port();
+    let Err(error) = Proxy::bind(config, Log::detached(), OriginalDst::Socket) else { panic!("bound twice") };
+    assert!(error.to_string().contains("cannot listen on metrics port"), "{error:#}");
 }

@@ -53,6 +53,16 @@ impl ConnectError {
         Self::new(addr, "connect-failed", format!("HTTP/2 handshake: {error}"))
     }
 
+    /// The server ended the connection before it said anything.
+    pub fn ended(addr: SocketAddr) -> Self {
+        Self::new(addr, "connect-failed", "the server ended it before it took a request".to_owned())
+    }
+
+    /// Whether it took too long.
+    pub fn is_timeout(&self) -> bool {
+        self.0.reason == "connect-timeout"
+    }
+
     fn new(addr: SocketAddr, reason: &'static str, message: String) -> Self {
         Self(Rc::new(Inner { addr, reason, message }))
     }

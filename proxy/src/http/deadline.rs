@@ -16,12 +16,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::WireError;
 use crate::names::DEADLINE_HEADER;
 
 const WEFT: HeaderName = HeaderName::from_static(DEADLINE_HEADER);
 const GRPC: HeaderName = HeaderName::from_static("grpc-timeout");
 /// No request is limited to more: longer ones are cut to this, which keeps every sum in range.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A server counts from when it got the request, in whole milliseconds, so it may give up this much before we do.
+const NEAR: Duration = Duration::from_millis(10);
 
 /// When a request must have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +147,12 @@ impl Limit {
             Some(idle) => idle.poll_passed(cx).map(|()| Passed::Idle),
             None => Poll::Pending,
         }
+    }
+
+    /// Whether `error` is the deadline: a server that keeps it too may give the stream up a moment before we do.
+    pub fn explains(&self, error: &WireError) -> bool {
+        let near = |timed: &Timed| timed.deadline.left(Instant::now()) <= NEAR;
+        error.given_up() && self.deadline.as_ref().is_some_and(near)
     }
 
     /// Counts a response that is ended half-way since `passed`, and says whether to end it in gRPC's terms.

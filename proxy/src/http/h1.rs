@@ -7,12 +7,16 @@
 
 mod chunks;
 mod client;
+mod early;
 mod encode;
 mod error;
 mod framing;
 mod incoming;
 mod io;
+mod leaving;
+mod lenient;
 mod pool;
+mod quiet;
 mod request_head;
 mod response_head;
 mod sending;
@@ -20,7 +24,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Connection, Failed};
+pub use client::{Closing, Connection, Failed};
 pub use error::Error;
 pub use incoming::Incoming;
 pub(super) use pool::Pool;

@@ -6,6 +6,7 @@ use http::header::{
 use http::{Request, Version};
 
 use super::Seen;
+use super::seen::is_grpc_type;
 
 /// Says that a request that arrives over h2 was HTTP/1.1 where it began, and shall be again. Set and removed by proxies.
 pub const PROTO_HEADER: HeaderName = HeaderName::from_static("x-weft-proto");
@@ -15,6 +16,10 @@ const HTTP1: HeaderValue = HeaderValue::from_static("http/1.1");
 /// does no harm, so that another endpoint may take it. This is how a callee that is being replaced costs no request.
 /// Set and removed by proxies.
 const ELSEWHERE_HEADER: HeaderName = HeaderName::from_static("x-weft-elsewhere");
+
+/// A receiving proxy says with it that its application answered before the request was there, and takes no more of it: the
+/// caller is to stop. Set and removed by proxies.
+const CLOSING_HEADER: HeaderName = HeaderName::from_static("x-weft-closing");
 
 /// Tells the server which try of a request this is, from the second on.
 pub const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-weft-attempt");
@@ -53,13 +58,18 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, seen: Seen) {
 
 /// Removes `Connection` and the headers it names, except those that frame or address the message.
 fn strip_nominated(headers: &mut HeaderMap) {
+    // Nearly always it is there once, and says one thing.
+    let once = headers.len() == headers.keys_len();
+    if once && headers.get(CONNECTION).is_some_and(|line| is_of_connection(line.as_bytes())) {
+        headers.remove(CONNECTION);
+        return;
+    }
     let nominated: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(',').map(str::trim))
-        // Nearly always it is one of these, which say something of the connection and name no header.
-        .filter(|name| !name.eq_ignore_ascii_case("keep-alive") && !name.eq_ignore_ascii_case("close"))
+        .filter(|name| !is_of_connection(name.as_bytes()))
         .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .filter(|name| *name != HOST && *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING && *name != TE)
         .collect();
@@ -69,19 +79,44 @@ fn strip_nominated(headers: &mut HeaderMap) {
     }
 }
 
+/// Nearly always it is one of these, which say something of the connection and name no header.
+fn is_of_connection(option: &[u8]) -> bool {
+    option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close")
+}
+
 fn mentions_trailers(te: &HeaderValue) -> bool {
     te.to_str().is_ok_and(|te| te.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")))
 }
 
-/// Whether the caller asks to leave HTTP on this connection (WebSocket). An offer to go on in HTTP/2 is none:
-/// it may be left unanswered, and each hop chooses its version by itself.
+/// Counts one more try of a request, from what its caller counted.
+pub fn count_attempt(headers: &mut HeaderMap) {
+    let so_far = headers.get(ATTEMPT_HEADER).and_then(|count| count.to_str().ok()?.parse::<u32>().ok());
+    headers.insert(ATTEMPT_HEADER, HeaderValue::from(so_far.unwrap_or(1).saturating_add(1)));
+}
+
+/// Protocols to which a connection may leave HTTP: WebSocket, what `kubectl exec` speaks, and what Docker's client does. Any other
+/// is left out of what is forwarded, which declines it (RFC 9110 7.8): HTTP/2, since each hop chooses its version by itself and
+/// nobody would see the requests in it; TLS, since the mesh has its own, and some clients offer it with every request.
+const TUNNELLED: [&str; 3] = ["websocket", "spdy/3.1", "tcp"];
+
+/// Those of the protocols offered, or agreed to, that are tunnelled, in their order.
+pub fn tunnelled(headers: &HeaderMap) -> Option<HeaderValue> {
+    let values = headers.get_all(UPGRADE);
+    let offered = values.iter().filter_map(|value| value.to_str().ok());
+    let offered = offered.flat_map(|value| value.split(',').map(str::trim));
+    let known = |offered: &&str| TUNNELLED.iter().any(|known| known.eq_ignore_ascii_case(offered));
+    let all: Vec<&str> = offered.filter(known).collect();
+    if all.is_empty() { None } else { HeaderValue::try_from(all.join(", ")).ok() }
+}
+
+/// Whether the caller asks to leave HTTP on this connection, for a protocol that is tunnelled.
 /// `seen` are the headers of the request.
 pub fn wants_upgrade<B>(request: &Request<B>, seen: Seen) -> bool {
     if request.version() > Version::HTTP_11 {
         return false;
     }
     seen.any(Seen::UPGRADE)
-        && request.headers().get(UPGRADE).is_some_and(|protocol| protocol != "h2c")
+        && tunnelled(request.headers()).is_some()
         && request
             .headers()
             .get_all(CONNECTION)
@@ -121,15 +156,19 @@ pub fn take_elsewhere_mark(headers: &mut HeaderMap, seen: Seen) -> bool {
     seen.any(Seen::WEFT) && headers.remove(ELSEWHERE_HEADER).is_some()
 }
 
+/// Marks a response whose server takes no more of its request.
+pub fn mark_closing(headers: &mut HeaderMap) {
+    headers.insert(CLOSING_HEADER, HeaderValue::from_static("1"));
+}
+
+/// Removes the mark and says whether it was there. Receivers do so to what applications send.
+pub fn take_closing_mark(headers: &mut HeaderMap, seen: Seen) -> bool {
+    seen.any(Seen::WEFT) && headers.remove(CLOSING_HEADER).is_some()
+}
+
 /// Whether the caller speaks gRPC, and an error must be told its way.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(http::header::CONTENT_TYPE).is_some_and(|content_type| {
-        let content_type = content_type.as_bytes();
-        const GRPC: &[u8] = b"application/grpc";
-        // application/grpc, application/grpc+proto, application/grpc;charset=..., but not application/grpc-web
-        content_type.starts_with(GRPC)
-            && content_type.get(GRPC.len()).is_none_or(|next| matches!(next, b'+' | b';'))
-    })
+    headers.get(http::header::CONTENT_TYPE).is_some_and(is_grpc_type)
 }
 
 #[cfg(test)]
@@ -196,7 +235,37 @@ mod tests {
         assert!(!ask(Version::HTTP_2, &both));
         assert!(!ask(Version::HTTP_11, &both[..1]));
         assert!(!ask(Version::HTTP_11, &both[1..]));
-        assert!(!ask(Version::HTTP_11, &[("connection", "upgrade, http2-settings"), ("upgrade", "h2c")]));
+        for (protocols, asks) in [
+            ("h2c", false),
+            ("H2C", false),
+            ("TLS/1.2", false),
+            ("h2c, HTTP/2.0", false),
+            ("", false),
+            ("WebSocket", true),
+            ("h2c, websocket", true),
+            ("SPDY/3.1", true),
+            ("tcp", true),
+        ] {
+            let asked = ask(Version::HTTP_11, &[("connection", "upgrade"), ("upgrade", protocols)]);
+            assert_eq!(asked, asks, "{protocols}");
+        }
+    }
+
+    #[test]
+    fn of_the_protocols_offered_only_those_that_are_tunnelled_go_on() {
+        for (lines, left) in [
+            (&["h2c, websocket"][..], Some("websocket")),
+            (&["websocket, h2c"], Some("websocket")),
+            (&["H2C", "WebSocket"], Some("WebSocket")),
+            (&["tcp", "websocket"], Some("tcp, websocket")),
+            (&["h2c"], None),
+        ] {
+            let mut map = HeaderMap::new();
+            for line in lines {
+                map.append(UPGRADE, HeaderValue::from_static(line));
+            }
+            assert_eq!(tunnelled(&map).as_ref().map(|value| value.to_str().unwrap()), left, "{lines:?}");
+        }
     }
 
     #[test]

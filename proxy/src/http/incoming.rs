@@ -1,12 +1,12 @@
 //! A body as it comes in, in either HTTP.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{WireError, h1, http2};
+use super::{WireError, h1, http2, trailers};
 
 /// See the module.
 #[derive(Debug)]
@@ -25,10 +25,14 @@ impl Body for Incoming {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
-        match &mut *self {
-            Self::H1(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-            Self::H2(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-        }
+        let frame = match &mut *self {
+            Self::H1(body) => ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(Into::into)),
+            Self::H2(body) => ready!(Pin::new(body).poll_frame(cx)),
+        };
+        Poll::Ready(match frame {
+            Some(Ok(frame)) if frame.is_trailers() => permitted(frame).map(Ok),
+            frame => frame,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -44,4 +48,11 @@ impl Body for Incoming {
             Self::H2(body) => body.size_hint(),
         }
     }
+}
+
+/// The trailers of `frame` that may be some; where none is left the body has just ended.
+fn permitted(frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+    let mut left = frame.into_trailers().ok()?;
+    trailers::keep_permitted(&mut left);
+    (!left.is_empty()).then(|| Frame::trailers(left))
 }

@@ -3,7 +3,8 @@
 //!
 //! The estimate jumps to a latency that is worse than itself at once and forgets it slowly, so that one slow answer
 //! is enough to shift load and only a row of quick ones brings it back. Without news it sinks to nothing, so that an
-//! upstream nobody asks is tried again. Its product with the requests under way is the cost of sending one more.
+//! upstream nobody asks is tried again: the sooner, the less there is to lose by it. Its product with the requests under way is
+//! the cost of sending one more.
 //!
 //! A quick error must not look like a quick answer: each error doubles the estimate. An upstream that pushes back (429, gRPC's
 //! RESOURCE_EXHAUSTED) is dearer than all that do not, as long as it asks for; Linkerd has the like as its load biaser.
@@ -16,8 +17,14 @@ use tokio::time::Instant;
 
 use super::verdict::Verdict;
 
-/// After this long without news an observation weighs 1/e of what it did. Finagle's and Linkerd's value.
-const DECAY: Duration = Duration::from_secs(10);
+/// After this long without news an observation weighs 1/e of what it did. Finagle's and Linkerd's value, for latencies of 0.6 s and
+/// more. A lower one is forgotten after [`LATENCIES`] times itself: were it kept as long, one answer that was slow by chance would
+/// keep an upstream that is as good as the others without requests for seconds.
+const DECAY: f64 = 10.0;
+const LATENCIES: f64 = 16.0;
+/// The first answers of an upstream say least: it opens connections, compiles and fills its caches. Each is forgotten after the time
+/// that it took.
+const FIRST_ANSWERS: u8 = 3;
 /// Cost of an upstream whose first answer is still to come: dearer than any that is known, so that a new one is tried
 /// by one request and not flooded by all.
 const UNPROVED: f64 = 60.0;
@@ -37,6 +44,8 @@ const UNREACHABLE_LONGEST: Duration = Duration::from_secs(8);
 pub struct Load {
     /// Seconds, as of `updated`.
     estimate: Cell<f64>,
+    /// Answers so far, up to [`FIRST_ANSWERS`].
+    answers: Cell<u8>,
     updated: Cell<Instant>,
     pending: Cell<u32>,
     /// Whether what is known may be of a peer that is gone.
@@ -61,6 +70,7 @@ impl Default for Load {
     fn default() -> Self {
         Self {
             estimate: Cell::new(0.0),
+            answers: Cell::new(0),
             updated: Cell::new(Instant::now()),
             pending: Cell::new(0),
             doubted: Cell::new(false),
@@ -83,7 +93,7 @@ impl Load {
         let cost = if (estimate == 0.0 || self.doubted.get()) && pending > 0.0 {
             UNPROVED + pending
         } else {
-            estimate * weight(now - self.updated.get()) * (pending + 1.0)
+            self.estimate_at(now) * (pending + 1.0)
         };
         cost + self.penalty(now)
     }
@@ -100,7 +110,7 @@ impl Load {
 
     /// The latency it is believed to have at `now`.
     pub fn latency(&self, now: Instant) -> Duration {
-        Duration::from_secs_f64(self.estimate.get() * weight(now - self.updated.get()))
+        Duration::from_secs_f64(self.estimate_at(now))
     }
 
     /// Whether it has asked to be left alone.
@@ -132,9 +142,12 @@ impl Load {
     }
 
     /// An answer of this kind came after `latency`.
-    pub fn observe_verdict(&self, verdict: Verdict, latency: Duration) {
+    pub fn observe_verdict(&self, verdict: Verdict, now: Instant, latency: Duration) {
         match verdict {
-            Verdict::Served => self.observe(latency),
+            Verdict::Served => {
+                self.reached();
+                self.observe_at(now, latency);
+            }
             Verdict::Failed => self.observe_error(latency),
             // How fast it says no tells nothing about how fast it works.
             Verdict::PushedBack(time) => self.push_back(time),
@@ -179,15 +192,23 @@ impl Load {
     fn observe_at(&self, now: Instant, latency: Duration) {
         let latency = latency.as_secs_f64();
         let old = self.estimate.get();
-        let keep = weight(now - self.updated.get());
+        let keep = self.weight(now);
         self.estimate.set(if latency > old { latency } else { old * keep + latency * (1.0 - keep) });
         self.updated.set(now);
         self.doubted.set(false);
+        self.answers.set(self.answers.get().saturating_add(1).min(FIRST_ANSWERS));
     }
-}
 
-fn weight(age: Duration) -> f64 {
-    libm::exp(-age.as_secs_f64() / DECAY.as_secs_f64())
+    fn estimate_at(&self, now: Instant) -> f64 {
+        self.estimate.get() * self.weight(now)
+    }
+
+    /// What is left at `now` of what the estimate says.
+    fn weight(&self, now: Instant) -> f64 {
+        let times = if self.answers.get() < FIRST_ANSWERS { 1.0 } else { LATENCIES };
+        let decay = (self.estimate.get() * times).clamp(f64::MIN_POSITIVE, DECAY);
+        libm::exp(-(now - self.updated.get()).as_secs_f64() / decay)
+    }
 }
 
 // === impl Pending ===
@@ -202,7 +223,7 @@ impl Pending {
     pub fn read_trailers(&self, trailers: &http::HeaderMap) {
         match Verdict::of_trailers(trailers) {
             Verdict::Served => {}
-            verdict => self.upstream.load.observe_verdict(verdict, Duration::ZERO),
+            verdict => self.upstream.load.observe_verdict(verdict, Instant::now(), Duration::ZERO),
         }
     }
 }
@@ -223,12 +244,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peak_counts_at_once_and_is_forgotten_slowly() {
         let load = Load::default();
-        load.observe(MS);
+        for _ in 0..FIRST_ANSWERS {
+            load.observe(MS);
+        }
         load.observe(900 * MS);
         assert!(load.cost(Instant::now()) > 0.89);
         load.observe(MS);
         assert!(load.cost(Instant::now()) > 0.89, "one quick answer does not make up for it");
-        tokio::time::advance(DECAY).await;
+        tokio::time::advance(Duration::from_secs_f64(DECAY)).await;
         assert!(
             (0.3..0.4).contains(&load.cost(Instant::now())),
             "1/e of the peak, not {}",
@@ -319,8 +342,8 @@ mod tests {
         let (pushing, other) = (Load::default(), Load::default());
         pushing.observe(MS);
         other.observe(900 * MS);
-        pushing.observe_verdict(Verdict::PushedBack(Duration::from_secs(3)), MS);
-        pushing.observe_verdict(Verdict::PushedBack(Duration::from_secs(1)), MS);
+        pushing.observe_verdict(Verdict::PushedBack(Duration::from_secs(3)), Instant::now(), MS);
+        pushing.observe_verdict(Verdict::PushedBack(Duration::from_secs(1)), Instant::now(), MS);
         assert!(pushing.cost(Instant::now()) > other.cost(Instant::now()));
         assert!(pushing.scaled_pending(Instant::now(), 1.0) > 100.0);
         tokio::time::advance(Duration::from_secs(2)).await;
@@ -340,7 +363,7 @@ mod tests {
                 let most = seen.iter().map(|(_, latency)| *latency).max().unwrap_or_default() as f64 / 1e3;
                 let estimate = load.estimate.get();
                 proptest::prop_assert!(estimate <= most + 1e-9 && estimate >= *latency as f64 / 1e3 - 1e-9);
-                proptest::prop_assert!(load.cost(now + DECAY) <= load.cost(now));
+                proptest::prop_assert!(load.cost(now + Duration::from_secs(10)) <= load.cost(now));
             }
         }
     }

@@ -4,7 +4,13 @@
 
 use http::{Method, Request};
 
-use super::Upload;
+use super::deadline::Activity;
+use super::{RawTarget, Upload};
+
+/// Why a request goes again to the same endpoint: the connection that was kept had been closed.
+pub const STALE: &str = "stale-connection";
+/// How often it may: while others give connections back, the next one kept may be closed too.
+pub const STALE_LIMIT: u32 = 3;
 
 /// A copy of a request without a body, or with one that is kept.
 pub fn copy(request: &Request<Upload>) -> Option<Request<Upload>> {
@@ -18,6 +24,10 @@ pub fn with_head_of(request: &Request<Upload>, body: Upload) -> Request<Upload> 
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
+    if let Some(activity) = request.extensions().get::<Activity>() {
+        copy.extensions_mut().insert(activity.clone());
+    }
+    RawTarget::copy(request, &mut copy);
     copy
 }
 

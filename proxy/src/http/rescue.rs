@@ -4,21 +4,32 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use thiserror::Error;
 
-use super::body::GRPC_DEADLINE_EXCEEDED;
-use super::framing::{Refused, Unusable};
-use super::{Body, ConnectError, WireError};
+use super::framing::{BadHead, Refused, Unusable};
+use super::{Body, ConnectError, RateLimitFields, WireError};
+use crate::access::NotNormal;
 use crate::names::REASON_HEADER;
 
+/// gRPC's DEADLINE_EXCEEDED.
+pub const GRPC_DEADLINE_EXCEEDED: &str = "4";
 /// gRPC's UNAVAILABLE: the caller may try again.
 const GRPC_UNAVAILABLE: &str = "14";
 /// gRPC's UNIMPLEMENTED.
 const GRPC_UNIMPLEMENTED: &str = "12";
+/// gRPC's PERMISSION_DENIED.
+const GRPC_PERMISSION_DENIED: &str = "7";
+/// gRPC's RESOURCE_EXHAUSTED.
+const GRPC_RESOURCE_EXHAUSTED: &str = "8";
+/// gRPC's UNAUTHENTICATED.
+const GRPC_UNAUTHENTICATED: &str = "16";
 /// gRPC's INTERNAL.
 const GRPC_INTERNAL: &str = "13";
+
+/// Why there is no response though a request was sent: see [`Failure::Lost`].
+pub const CONNECTION_LOST: &str = "connection-lost";
 
 /// Why the proxy answers in the application's place.
 #[derive(Debug, Error)]
@@ -31,7 +42,7 @@ pub enum Failure {
     NoEndpoints { backend: String },
     #[error("{destination}: {error}")]
     Connect { destination: String, error: ConnectError },
-    #[error("{destination}: the connection to {addr} ended before the response: {error}")]
+    #[error("{destination}: no response came from {addr}: {error}")]
     Lost { destination: String, addr: SocketAddr, error: WireError },
     #[error("{destination}: too much is under way by route {route} ({reason})")]
     Overloaded { destination: String, route: String, reason: &'static str },
@@ -39,6 +50,8 @@ pub enum Failure {
         "{destination}: a try failed, and route {route} has sent as much again as its retry budget allows"
     )]
     BudgetSpent { destination: String, route: String },
+    #[error("{destination}: more requests come than a rate limit allows; the next is let in in {:?}", .fields.reset)]
+    RateLimited { destination: String, fields: Box<RateLimitFields> },
     #[error("{destination}: the deadline of the request has passed")]
     DeadlinePassed { destination: String },
     #[error("{destination}: {addr} did not answer within the {limit:?} of a try")]
@@ -49,6 +62,16 @@ pub enum Failure {
     Fault { destination: String, status: StatusCode, grpc_status: u16 },
     #[error("{0}")]
     Refused(Refused),
+    #[error("{0}")]
+    BadHead(BadHead),
+    #[error("the access rules of the called workload do not allow this request")]
+    Denied,
+    #[error("the token of the request is not valid here")]
+    InvalidToken,
+    #[error("the access rules of the called workload do not allow this request without a token")]
+    TokenRequired,
+    #[error("the path of the request could be read in more than one way, and access depends on it: {0}")]
+    AmbiguousPath(NotNormal),
     #[error("the body of the request ended before its end or is malformed")]
     BadBody,
     #[error("{destination}: the response of {addr} cannot be passed on: {reason}")]
@@ -63,6 +86,11 @@ pub enum Failure {
     Rejected { addr: SocketAddr, reason: Arc<str> },
 }
 
+/// Goes with the answer to a request that could be read in more than one way: what follows it could be, too, so an HTTP/1.1 connection
+/// ends with this answer. What was meant to go through a tunnel (CONNECT) is not taken for requests.
+#[derive(Clone, Copy, Debug)]
+pub struct LastAnswer;
+
 // === impl Failure ===
 
 impl Failure {
@@ -73,14 +101,21 @@ impl Failure {
             Self::InvalidBackend { .. } => "invalid-backend",
             Self::NoEndpoints { .. } => "no-endpoints",
             Self::Connect { error, .. } => error.reason(),
-            Self::Lost { .. } => "connection-lost",
+            Self::Lost { error, .. } if error.is_bad_response() => "bad-response",
+            Self::Lost { .. } => CONNECTION_LOST,
             Self::Overloaded { reason, .. } => reason,
             Self::BudgetSpent { .. } => "retry-budget",
+            Self::RateLimited { .. } => "rate-limited",
             Self::DeadlinePassed { .. } => "deadline-exceeded",
             Self::TryTimeout { .. } => "try-timeout",
             Self::Silent { .. } => "idle-timeout",
             Self::Fault { .. } => "fault-abort",
             Self::Refused(refused) => refused.reason(),
+            Self::BadHead(bad) => bad.reason(),
+            Self::Denied => "access-denied",
+            Self::InvalidToken => "invalid-token",
+            Self::TokenRequired => "token-required",
+            Self::AmbiguousPath(_) => "ambiguous-path",
             Self::BadBody => "bad-body",
             Self::Unusable { .. } => "bad-response",
             Self::UnknownDestination { .. } => "unknown-destination",
@@ -98,6 +133,7 @@ impl Failure {
             | Self::Overloaded { .. }
             | Self::BudgetSpent { .. }
             | Self::ControlPlaneUnreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Lost { .. } | Self::Unusable { .. } | Self::UnknownDestination { .. } => {
                 StatusCode::BAD_GATEWAY
             }
@@ -106,15 +142,26 @@ impl Failure {
             }
             Self::Fault { status, .. } => *status,
             Self::Refused(refused) => refused.status(),
-            Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::BadHead(bad) => bad.status(),
+            Self::Denied => StatusCode::FORBIDDEN,
+            Self::InvalidToken | Self::TokenRequired => StatusCode::UNAUTHORIZED,
+            Self::AmbiguousPath(_) | Self::BadBody => StatusCode::BAD_REQUEST,
         }
     }
 
     fn grpc_status(&self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Fault { grpc_status, .. } => return HeaderValue::from(*grpc_status),
+            Self::RateLimited { .. } => GRPC_RESOURCE_EXHAUSTED,
             Self::NoRoute { .. } => GRPC_UNIMPLEMENTED,
-            Self::Rejected { .. } | Self::Refused(_) | Self::BadBody | Self::Unusable { .. } => GRPC_INTERNAL,
+            Self::Rejected { .. }
+            | Self::Refused(_)
+            | Self::BadHead(_)
+            | Self::AmbiguousPath(_)
+            | Self::BadBody
+            | Self::Unusable { .. } => GRPC_INTERNAL,
+            Self::Denied => GRPC_PERMISSION_DENIED,
+            Self::InvalidToken | Self::TokenRequired => GRPC_UNAUTHENTICATED,
             Self::DeadlinePassed { .. } | Self::TryTimeout { .. } | Self::Silent { .. } => {
                 GRPC_DEADLINE_EXCEEDED
             }
@@ -137,7 +184,25 @@ pub fn rescue(failure: &Failure, grpc: bool) -> Response<Body> {
     response
         .headers_mut()
         .insert(HeaderName::from_static(REASON_HEADER), HeaderValue::from_static(failure.reason()));
+    if let Failure::RateLimited { fields, .. } = failure {
+        fields.write_refusal(response.headers_mut(), grpc);
+    }
+    if let Some(challenge) = challenge(failure) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if matches!(failure, Failure::Refused(_) | Failure::BadHead(_)) {
+        response.extensions_mut().insert(LastAnswer);
+    }
     response
+}
+
+/// What whoever asks is told about tokens (RFC 6750 section 3): where it had none, that one is wanted and nothing more.
+fn challenge(failure: &Failure) -> Option<&'static str> {
+    match failure {
+        Failure::InvalidToken => Some(r#"Bearer error="invalid_token""#),
+        Failure::TokenRequired => Some("Bearer"),
+        _ => None,
+    }
 }
 
 fn http_response(failure: &Failure) -> Response<Body> {

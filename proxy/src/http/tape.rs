@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -14,8 +14,12 @@ use super::{Incoming, WireError};
 
 /// What is kept of a body at most; a longer one is sent once.
 pub const REPLAY_LIMIT: usize = 64 * 1024;
+/// What each piece of it counts as at the least: what it costs to keep one.
+const PIECE: usize = 64;
+/// A piece from this length on is kept as it was read, with a share of that in memory that is not much larger.
+const WHOLE_READ: usize = 32 * 1024;
 
-/// One reading of a body, from its beginning. Only the one that began last reads on.
+/// One reading of a body, from its beginning. While the body arrives only the latest goes on; the others fail.
 #[derive(Debug)]
 pub struct Playing {
     tape: Rc<Tape>,
@@ -28,10 +32,13 @@ struct Tape {
     source: RefCell<Incoming>,
     seen: RefCell<Vec<Kept>>,
     bytes: Cell<usize>,
-    too_long: Cell<bool>,
+    /// What was read is not kept any more.
+    lost: Cell<bool>,
     /// All of it was read.
     ended: Cell<bool>,
     readings: Cell<u32>,
+    /// The reading that waits for more.
+    reader: RefCell<Option<Waker>>,
     /// Get the whole body when it has passed.
     waiting: RefCell<Vec<oneshot::Sender<Result<Recorded, TooLong>>>>,
 }
@@ -60,9 +67,10 @@ impl Playing {
             source: RefCell::new(source),
             seen: RefCell::default(),
             bytes: Cell::new(0),
-            too_long: Cell::new(false),
+            lost: Cell::new(false),
             ended: Cell::new(false),
             readings: Cell::new(0),
+            reader: RefCell::default(),
             waiting: RefCell::default(),
         };
         Self { tape: Rc::new(tape), reading: None, position: 0 }
@@ -82,7 +90,7 @@ impl Playing {
 
     /// Whether all that was read is still there.
     pub fn is_whole(&self) -> bool {
-        !self.tape.too_long.get()
+        !self.tape.lost.get()
     }
 
     /// Whether all of it is there, so that several readings can go on at a time.
@@ -105,15 +113,19 @@ impl Playing {
         self.position >= self.tape.seen.borrow().len() && self.tape.source.borrow().is_end_stream()
     }
 
-    /// The next frame. A reading that another has overtaken gets no more: its stream was given up.
+    /// The next frame. A reading that another has overtaken fails, so that whoever sends it gives up, whatever became of the
+    /// answer.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
         let tape = &self.tape;
         let reading = *self.reading.get_or_insert_with(|| {
             tape.readings.set(tape.readings.get() + 1);
+            if let Some(overtaken) = tape.reader.take() {
+                overtaken.wake();
+            }
             tape.readings.get()
         });
         if reading != tape.readings.get() && !self.is_complete() {
-            return Poll::Pending;
+            return Poll::Ready(Some(Err(WireError::Overtaken)));
         }
         if let Some(kept) = tape.seen.borrow().get(self.position) {
             self.position += 1;
@@ -122,7 +134,14 @@ impl Playing {
         if tape.ended.get() {
             return Poll::Ready(None);
         }
-        let frame = std::task::ready!(Pin::new(&mut *tape.source.borrow_mut()).poll_frame(cx));
+        if Rc::strong_count(tape) == 1 && tape.waiting.borrow().is_empty() {
+            tape.stop_keeping();
+        }
+        let polled = Pin::new(&mut *tape.source.borrow_mut()).poll_frame(cx);
+        let Poll::Ready(frame) = polled else {
+            *tape.reader.borrow_mut() = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
         match &frame {
             Some(Ok(frame)) => {
                 tape.keep(frame);
@@ -144,31 +163,45 @@ impl Playing {
 
 impl Tape {
     fn keep(&self, frame: &Frame<Bytes>) {
+        let length = frame.data_ref().map_or(0, Bytes::len).max(PIECE);
+        self.bytes.set(self.bytes.get().saturating_add(length));
+        if self.lost.get() || self.bytes.get() > REPLAY_LIMIT {
+            self.stop_keeping();
+            self.tell();
+            return;
+        }
         let kept = match (frame.data_ref(), frame.trailers_ref()) {
+            // It may be a small part of much that was read at once, and would keep all of it in memory.
+            (Some(data), _) if data.len() < WHOLE_READ => Kept::Data(Bytes::copy_from_slice(data)),
             (Some(data), _) => Kept::Data(data.clone()),
             (_, Some(trailers)) => Kept::Trailers(trailers.clone()),
             _ => return,
         };
-        self.bytes.set(self.bytes.get().saturating_add(kept.len()));
-        if self.too_long.get() || self.bytes.get() > REPLAY_LIMIT {
-            self.too_long.set(true);
-            self.seen.replace(Vec::new());
-            self.tell();
-            return;
-        }
         self.seen.borrow_mut().push(kept);
+    }
+
+    /// It is too long, or nobody is left who could want it again.
+    fn stop_keeping(&self) {
+        self.lost.set(true);
+        self.seen.replace(Vec::new());
     }
 
     fn tell(&self) {
         for waiting in self.waiting.take() {
             let recorded = Recorded { kept: self.seen.borrow().iter().cloned().collect() };
             // Who has stopped waiting does not want it.
-            let _ = waiting.send(if self.too_long.get() { Err(TooLong) } else { Ok(recorded) });
+            let _ = waiting.send(if self.lost.get() { Err(TooLong) } else { Ok(recorded) });
         }
     }
 }
 
 // === impl Recorded ===
+
+impl From<Bytes> for Recorded {
+    fn from(body: Bytes) -> Self {
+        Self { kept: (!body.is_empty()).then_some(Kept::Data(body)).into_iter().collect() }
+    }
+}
 
 impl Recorded {
     pub fn next_frame(&mut self) -> Option<Frame<Bytes>> {

@@ -1,5 +1,7 @@
 //! One address and port that requests are sent to, with its connections.
 
+mod opening;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -8,22 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, Version};
-use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use super::http2::{self, Connection, Found, Pinged, StreamPermit};
-use super::load::Load;
-use super::{ConnectError, Incoming, Upload, WireError, h1, replay};
-use crate::identity::SpiffeId;
-use crate::socket;
-use crate::tcp::{CONNECT_TIMEOUT, ReadAhead, Stream, encode_header, within_connect_timeout};
-use crate::tls::{self, Alpn};
+pub use opening::{Carry, Patience};
 
-/// Bytes a pooled connection sent and nobody acknowledged for this long: the peer is gone.
-const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(15);
-/// The short patience, in times of what opening a connection took last; processors that are throttled stall this long.
-const SHORT_TIMES: u32 = 4;
-const SHORT_LEAST: Duration = Duration::from_millis(100);
+use super::http2::{self, Goaways, StreamPermit};
+use super::load::Load;
+use super::{ConnectError, Incoming, OwnConnections, Seen, Upload, WireError, authenticates, h1, replay};
+use crate::identity::SpiffeId;
+use crate::tls;
+
 /// An upstream nobody asked for this long is forgotten with its connections.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
@@ -35,17 +31,6 @@ pub struct UpstreamKey {
     pub peer: Option<Arc<SpiffeId>>,
     /// The port takes opaque bytes only: HTTP goes through a tunnel that names this destination.
     pub tunnel: Option<Arc<str>>,
-}
-
-/// What a connection is to carry.
-#[derive(Clone, Copy, Debug)]
-pub enum Carry<'a> {
-    /// HTTP/1.1 that may be upgraded.
-    H1,
-    /// HTTP/2.
-    H2,
-    /// Opaque bytes for the destination of this name.
-    Bytes(&'a str),
 }
 
 /// Which HTTP an upstream is spoken to in.
@@ -63,6 +48,9 @@ pub struct Upstream {
     dialer: Rc<Dialer>,
     h1: h1::Pool,
     h2: http2::Pool,
+    /// Of gRPC, where no proxy of the mesh answers: servers that hold both kinds on one port choose by the first request of a
+    /// connection (cmux), and callers that have a connection each would not have met the other kind.
+    grpc: http2::Pool,
     /// Since the last sweep, which saves each request a look at the clock.
     used: Cell<bool>,
     unused_since: Cell<Instant>,
@@ -70,14 +58,15 @@ pub struct Upstream {
     opened_in: Cell<Option<Duration>>,
 }
 
-/// How long a request waits for a connection that is being opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// No longer than this; `None`: as long as opening one usually may take.
-    pub connect: Option<Duration>,
-    /// A few times what it took here last: another endpoint can have the request. One that was never reached gets the
-    /// full time, since it may just be far away.
-    pub short: bool,
+/// Whose connection a request goes over.
+#[derive(Clone, Copy, Debug)]
+pub enum Over<'a> {
+    /// One of the pool, or over HTTP/2 a stream beside those of others.
+    Shared,
+    /// One of these, of a caller that shares none and speaks HTTP/1.1.
+    OfCaller(&'a Rc<OwnConnections>),
+    /// One that is opened for it, in HTTP/1.1: it asks to leave HTTP, and may get the bytes of the connection.
+    Alone,
 }
 
 /// Upstreams of one worker. An upstream outlives the destination that named it for a while, so that callers who
@@ -92,6 +81,7 @@ pub struct Upstreams {
 struct Dialer {
     tls: tls::Client,
     own_ips: Arc<[IpAddr]>,
+    goaways: Goaways,
 }
 
 /// The connection, or its part, that a response still comes over.
@@ -100,12 +90,16 @@ pub enum Lease {
     H1 {
         upstream: Rc<Upstream>,
         connection: Rc<h1::Connection>,
+        /// Where it goes back to, if it is one caller's.
+        own: Option<Rc<OwnConnections>>,
     },
     H2 {
         _permit: StreamPermit,
     },
     /// Used once: it ends with the response.
     Once,
+    /// The same, of a request that asked to leave HTTP: where the answer agrees, the bytes of the connection.
+    Alone(Rc<h1::Connection>),
 }
 
 /// A request without a response.
@@ -113,6 +107,9 @@ pub enum Lease {
 pub enum SendError {
     /// No connection; the request is untouched.
     Connect(ConnectError, Box<Request<Upload>>),
+    /// A connection turned out to have been closed while it was kept. Nothing of the request was sent, or it changes nothing,
+    /// so it may go again to the same endpoint; the next one gets a fresh connection (RFC 9112 9.3.1).
+    Stale(WireError, Box<Request<Upload>>),
     /// The connection ended before a byte of the request was sent.
     Unsent(WireError, Box<Request<Upload>>),
     /// The connection ended after, so the request may have been processed.
@@ -122,8 +119,8 @@ pub enum SendError {
 // === impl Upstreams ===
 
 impl Upstreams {
-    pub fn new(tls: tls::Client, own_ips: Arc<[IpAddr]>) -> Self {
-        Self { dialer: Rc::new(Dialer { tls, own_ips }), known: RefCell::default() }
+    pub fn new(tls: tls::Client, own_ips: Arc<[IpAddr]>, goaways: Goaways) -> Self {
+        Self { dialer: Rc::new(Dialer { tls, own_ips, goaways }), known: RefCell::default() }
     }
 
     pub fn get(&self, key: UpstreamKey) -> Rc<Upstream> {
@@ -135,6 +132,7 @@ impl Upstreams {
                 dialer: self.dialer.clone(),
                 h1: h1::Pool::default(),
                 h2: http2::Pool::default(),
+                grpc: http2::Pool::default(),
                 used: Cell::default(),
                 unused_since: Cell::new(Instant::now()),
                 opened_in: Cell::default(),
@@ -146,9 +144,11 @@ impl Upstreams {
     /// Closes idle connections and forgets upstreams that nobody needs. Called about once a second.
     pub fn sweep(&self) {
         let now = Instant::now();
+        let trust = self.dialer.tls.trust();
         self.known.borrow_mut().retain(|_, upstream| {
             upstream.h1.sweep();
-            upstream.h2.sweep();
+            upstream.h2.sweep(&trust);
+            upstream.grpc.sweep(&trust);
             if upstream.used.take() {
                 upstream.unused_since.set(now);
             }
@@ -160,17 +160,30 @@ impl Upstreams {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Sends one request over a pooled or new connection; a short `patience` is about HTTP/2.
+    /// Sends one request, of whose headers `seen` are known, over a connection of the kind that `over` says; a short `patience` is
+    /// about HTTP/2.
     pub async fn send(
         self: &Rc<Self>,
         request: Request<Upload>,
+        seen: Seen,
         wire: Wire,
         patience: Patience,
+        over: Over<'_>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         self.used.set(true);
+        let own = match over {
+            Over::Shared => None,
+            Over::OfCaller(own) => Some(own),
+            // Boxed: rare, and would make the future of every request larger.
+            Over::Alone => return Box::pin(self.send_alone(request, patience.connect)).await,
+        };
         match wire {
-            Wire::H1 => self.send_h1(request, patience.connect).await,
-            Wire::H2 => self.send_h2(request, patience).await,
+            Wire::H1 => self.send_h1(request, patience.connect, own).await,
+            // Boxed: rare, and would make the future of every request larger.
+            Wire::H2 if self.must_be_alone(&request, seen) => {
+                Box::pin(self.send_h2_alone(request, patience)).await
+            }
+            Wire::H2 => self.send_h2(request, seen, patience).await,
         }
     }
 
@@ -178,22 +191,28 @@ impl Upstream {
         self: &Rc<Self>,
         request: Request<Upload>,
         connect: Option<Duration>,
+        own: Option<&Rc<OwnConnections>>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         let mut request = request;
-        if let Some(kept) = self.h1.take() {
+        let kept = match own {
+            None => self.h1.take(),
+            Some(own) => own.take(self),
+        };
+        if let Some(kept) = kept {
             let safe = replay::is_safe(&request);
-            match self.exchange_h1(kept, &mut request).await {
+            match self.exchange_h1(kept, &mut request, own).await {
                 Ok(answered) => return Ok(answered),
-                // Closed while it was kept: the others of its age may be too, and a fresh connection costs no retry.
+                // The others of its age may be closed too.
                 Err(failed) if failed.untouched || (safe && failed.error.connection_ended()) => {
-                    self.h1.clear()
+                    self.h1.clear();
+                    return Err(SendError::Stale(failed.error.into(), Box::new(request)));
                 }
                 Err(failed) => return Err(SendError::Lost(failed.error.into())),
             }
         }
         // Boxed: dialling is rare, and would make the future of every request larger.
         match Box::pin(self.open_h1(Carry::H1, connect)).await {
-            Ok(connection) => match self.exchange_h1(connection, &mut request).await {
+            Ok(connection) => match self.exchange_h1(connection, &mut request, own).await {
                 Ok(answered) => Ok(answered),
                 Err(failed) if failed.untouched => {
                     Err(SendError::Unsent(failed.error.into(), Box::new(request)))
@@ -204,24 +223,43 @@ impl Upstream {
         }
     }
 
+    /// Sends one request that asks to leave HTTP, over a connection of its own.
+    async fn send_alone(
+        &self,
+        mut request: Request<Upload>,
+        connect: Option<Duration>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        let connection = match self.open_h1(Carry::H1, connect).await {
+            Ok(connection) => connection,
+            Err(error) => return Err(SendError::Connect(error, Box::new(request))),
+        };
+        match connection.exchange(&mut request).await {
+            Ok(response) => Ok((response.map(Incoming::H1), Lease::Alone(connection))),
+            Err(failed) if failed.untouched => Err(SendError::Unsent(failed.error.into(), Box::new(request))),
+            Err(failed) => Err(SendError::Lost(failed.error.into())),
+        }
+    }
+
     async fn exchange_h1(
         self: &Rc<Self>,
         connection: Rc<h1::Connection>,
         request: &mut Request<Upload>,
+        own: Option<&Rc<OwnConnections>>,
     ) -> Result<(Response<Incoming>, Lease), h1::Failed> {
         let response = connection.exchange(request).await?;
-        Ok((response.map(Incoming::H1), Lease::H1 { upstream: self.clone(), connection }))
+        let lease = Lease::H1 { upstream: self.clone(), connection, own: own.cloned() };
+        Ok((response.map(Incoming::H1), lease))
     }
 
     async fn send_h2(
         self: &Rc<Self>,
         mut request: Request<Upload>,
+        seen: Seen,
         patience: Patience,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
-        // The HTTP/2 client refuses a request without authority, unless it is forwarded HTTP/1.1.
-        *request.version_mut() =
-            if request.uri().authority().is_some() { Version::HTTP_2 } else { Version::HTTP_11 };
-        let permit = match self.stream(patience).await {
+        *request.version_mut() = h2_version(&request);
+        let grpc = !self.is_mesh() && seen.any(Seen::GRPC);
+        let permit = match self.stream(patience, grpc).await {
             Ok(permit) => permit,
             Err(error) => return Err(SendError::Connect(error, Box::new(request))),
         };
@@ -231,115 +269,39 @@ impl Upstream {
         }
     }
 
-    /// A place for one stream, on a new connection if need be.
-    async fn stream(self: &Rc<Self>, patience: Patience) -> Result<StreamPermit, ConnectError> {
-        loop {
-            match self.h2.find() {
-                Found::Stream(permit) => return Ok(permit),
-                Found::MustDial => {
-                    if self.h2.is_empty() {
-                        self.load.doubt();
-                    }
-                    // A task of its own: others wait for this dial, so it must not end with the request that began it.
-                    let upstream = self.clone();
-                    tokio::task::spawn_local(async move {
-                        let began = Instant::now();
-                        let result = upstream.open_h2(patience.connect).await;
-                        if result.is_ok() {
-                            upstream.opened_in.set(Some(began.elapsed()));
-                        }
-                        upstream.h2.dial_ended(result);
-                    });
-                }
-                Found::Dialing => {}
-            }
-            let opened = self.h2.dialed();
-            match self.limit(patience) {
-                None => opened.await?,
-                // Boxed: rare, and would make the future of every request larger.
-                Some(limit) => match Box::pin(tokio::time::timeout(limit, opened)).await {
-                    Ok(opened) => opened?,
-                    Err(_) => return Err(ConnectError::slow(self.key.addr, limit)),
-                },
-            }
-        }
+    /// Whether what it authenticates could be the connection of others: that of a server which is no proxy of the mesh.
+    fn must_be_alone(&self, request: &Request<Upload>, seen: Seen) -> bool {
+        !self.is_mesh() && authenticates(request.headers(), seen)
     }
 
-    /// The wait of a request, where it is shorter than what opening a connection may take anyway.
-    fn limit(&self, patience: Patience) -> Option<Duration> {
-        let last = self.opened_in.get().filter(|_| patience.short);
-        let short = last.map(|last| last.saturating_mul(SHORT_TIMES).max(SHORT_LEAST));
-        let limit = short.into_iter().chain(patience.connect).min()?;
-        (patience.connect.is_some() || limit < CONNECT_TIMEOUT).then_some(limit)
+    /// Whether a proxy of the mesh answers, to which connections mean nothing.
+    fn is_mesh(&self) -> bool {
+        self.key.peer.is_some() && self.key.tunnel.is_none()
     }
 
-    async fn open_h2(&self, connect: Option<Duration>) -> Result<Connection, ConnectError> {
-        let stream = self.open(Carry::H2, connect).await?;
-        let pinged = if self.key.peer.is_some() { Pinged::Yes } else { Pinged::No };
-        Connection::open(stream, pinged).await.map_err(|error| ConnectError::http(self.key.addr, &error))
+    fn pool(&self, grpc: bool) -> &http2::Pool {
+        if grpc { &self.grpc } else { &self.h2 }
     }
 
-    /// A connection of its own for a request that will leave HTTP; it goes back to no pool.
-    pub async fn open_h1(
+    async fn send_h2_alone(
         &self,
-        carry: Carry<'_>,
-        connect: Option<Duration>,
-    ) -> Result<Rc<h1::Connection>, ConnectError> {
-        Ok(h1::Connection::new(self.open(carry, connect).await?))
-    }
-
-    /// Dials, and proves and checks identities where the upstream has one, all within `connect`; without it within the
-    /// usual time for each of both.
-    pub async fn open(&self, carry: Carry<'_>, connect: Option<Duration>) -> Result<Stream, ConnectError> {
-        let began = Instant::now();
-        self.used.set(true);
-        let limit = connect.unwrap_or(CONNECT_TIMEOUT);
-        let addr = self.key.addr;
-        let Some(peer) = &self.key.peer else {
-            let tcp = within_connect_timeout(limit, socket::connect_application(addr)).await;
-            let tcp = tcp.map_err(|error| ConnectError::tcp(addr, &error))?;
-            if matches!(carry, Carry::H2) {
-                // Many share it, and no ping tells that the server is gone. Failing to set it costs a slower discovery.
-                let _ = socket::set_user_timeout(&tcp, UNACKNOWLEDGED_LIMIT);
-            }
-            self.load.reached();
-            return Ok(tcp.into());
+        mut request: Request<Upload>,
+        patience: Patience,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        *request.version_mut() = h2_version(&request);
+        let connection = match self.open_h2(patience.connect).await {
+            Ok((connection, _)) => connection,
+            Err(error) => return Err(SendError::Connect(error, Box::new(request))),
         };
-        let tcp = within_connect_timeout(limit, socket::connect_peer(addr, &self.dialer.own_ips))
-            .await
-            .map_err(|error| ConnectError::tcp(addr, &error))?;
-        let (alpn, header) = match (&self.key.tunnel, carry) {
-            (Some(destination), _) => (Alpn::Tcp, Some(&**destination)),
-            (None, Carry::Bytes(destination)) => (Alpn::Tcp, Some(destination)),
-            (None, Carry::H1) => (Alpn::H1, None),
-            (None, Carry::H2) => (Alpn::H2, None),
-        };
-        if alpn != Alpn::Tcp {
-            // Failing to set it costs a slower discovery of a dead peer, no more.
-            let _ = socket::set_user_timeout(&tcp, UNACKNOWLEDGED_LIMIT);
-        }
-        let offer = [alpn];
-        let handshake = self.dialer.tls.connect(ReadAhead::new(tcp.into()), peer, &offer);
-        let left = connect.map_or(CONNECT_TIMEOUT, |connect| connect.saturating_sub(began.elapsed()));
-        let (stream, _) = tokio::time::timeout(left, handshake)
-            .await
-            .map_err(|_| ConnectError::tls_timeout(addr, limit))?
-            .map_err(|error| ConnectError::tls(addr, &error))?;
-        let mut stream = Stream::from(stream);
-        if let Some(destination) = header {
-            let header = encode_header(destination);
-            stream.write_all(&header).await.map_err(|error| ConnectError::tcp(addr, &error))?;
-        }
-        self.load.reached();
-        Ok(stream)
+        // It ends with its only stream.
+        let response = connection.exchange(request).await?;
+        Ok((response.map(Incoming::H2), Lease::Once))
     }
 }
 
-// === impl Patience ===
-
-impl Patience {
-    /// As long as opening a connection usually may take: nobody else can have the request.
-    pub const FULL: Self = Self { connect: None, short: false };
+/// The HTTP/2 client refuses a request without authority, unless it is forwarded HTTP/1.1.
+fn h2_version(request: &Request<Upload>) -> Version {
+    if request.uri().authority().is_some() { Version::HTTP_2 } else { Version::HTTP_11 }
 }
 
 // === impl Lease ===
@@ -347,8 +309,10 @@ impl Patience {
 impl Lease {
     /// The response has ended as it should: the connection may be used again.
     pub fn release(self) {
-        if let Self::H1 { upstream, connection } = self {
-            upstream.h1.give_back(connection);
+        match self {
+            Self::H1 { upstream, connection, own: Some(own) } => own.give_back(upstream, connection),
+            Self::H1 { upstream, connection, own: None } => upstream.h1.give_back(connection),
+            Self::H2 { .. } | Self::Once | Self::Alone(_) => {}
         }
     }
 }
@@ -363,3 +327,6 @@ impl From<http2::Failed> for SendError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

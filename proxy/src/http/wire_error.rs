@@ -14,6 +14,10 @@ pub enum WireError {
     /// Boxed, because it is large; the source, where it is looked for by those who pass its reason on.
     #[error("{0}")]
     H2(#[source] Box<h2::Error>),
+    #[error("the trailers are longer than the mesh carries, which is 256 KiB")]
+    TrailersTooLong,
+    #[error("the request is being sent again, and this attempt was given up")]
+    Overtaken,
 }
 
 // === impl WireError ===
@@ -30,6 +34,7 @@ impl WireError {
         match self {
             Self::H1(error) => error.connection_ended(),
             Self::H2(error) => error.get_io().is_some_and(is_end),
+            Self::TrailersTooLong | Self::Overtaken => false,
         }
     }
 
@@ -38,6 +43,27 @@ impl WireError {
         match self {
             Self::H1(error) => error.caller_failed(),
             Self::H2(error) => error.is_reset() && !error.is_remote() && !error.is_library(),
+            Self::TrailersTooLong => false,
+            Self::Overtaken => true,
+        }
+    }
+
+    /// Whether the other side gave the stream up, without saying that anything went wrong.
+    pub fn given_up(&self) -> bool {
+        use h2::Reason;
+        let Self::H2(error) = self else { return false };
+        let plain = [Reason::CANCEL, Reason::NO_ERROR, Reason::REFUSED_STREAM];
+        error.is_reset() && error.is_remote() && error.reason().is_some_and(|reason| plain.contains(&reason))
+    }
+
+    /// Whether a response came and could not be read: it is malformed, or its head is too long.
+    pub fn is_bad_response(&self) -> bool {
+        match self {
+            Self::H1(error) => {
+                matches!(error, h1::Error::Malformed(_) | h1::Error::Head(_) | h1::Error::HeadTooLong)
+            }
+            Self::H2(error) => error.is_reset() && error.is_library(),
+            Self::TrailersTooLong | Self::Overtaken => false,
         }
     }
 
@@ -45,7 +71,8 @@ impl WireError {
     /// earlier stream as the last that it takes (RFC 9113 6.8, 8.7). h2 gives the error of a server's GOAWAY to later streams only.
     pub fn stream_refused(&self) -> bool {
         let Self::H2(error) = self else { return false };
-        error.reason() == Some(h2::Reason::REFUSED_STREAM) || (error.is_go_away() && error.is_remote())
+        // `h2` refuses by itself, with the same code, a response whose head is too long: that one was acted on.
+        error.is_remote() && (error.reason() == Some(h2::Reason::REFUSED_STREAM) || error.is_go_away())
     }
 }
 

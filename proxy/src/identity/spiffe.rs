@@ -49,6 +49,16 @@ impl SpiffeId {
         self.part(usize::from(self.trust_domain_end) + NS.len()..self.namespace_end.into())
     }
 
+    /// All up to the trust domain: what the identities of one have in common.
+    pub fn trust_domain_uri(&self) -> &str {
+        self.part(0..self.trust_domain_end.into())
+    }
+
+    /// All up to the namespace.
+    pub fn namespace_uri(&self) -> &str {
+        self.part(0..self.namespace_end.into())
+    }
+
     /// The service account.
     pub fn service_account(&self) -> &str {
         self.part(usize::from(self.namespace_end) + SA.len()..self.uri.len())
@@ -114,6 +124,8 @@ mod tests {
             ("cluster.local", "shop", "web")
         );
         assert_eq!(id, SpiffeId::new("cluster.local", "shop", "web"));
+        assert_eq!(id.trust_domain_uri(), "spiffe://cluster.local");
+        assert_eq!(id.namespace_uri(), "spiffe://cluster.local/ns/shop");
     }
 
     #[test]

@@ -3,26 +3,30 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::request::destination_name;
 use crate::socket;
 use crate::tcp::{CONNECT_TIMEOUT, Stream, read_header, relay, within_connect_timeout};
 use crate::telemetry::{ConnectionLabels, Direction, OpenConnection, Tls};
 use crate::tls::Peer;
-use crate::worker::Worker;
+use crate::wire::weft::v1::TunnelHeader;
+use crate::worker::ground::Worker;
 
 /// The header follows the handshake at once; who does not send it does not speak our protocol.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What a tunnel says of itself, if it does so in time and as it should.
+pub(super) async fn header(worker: &Worker, caller: &mut Stream, peer: &Peer) -> Option<TunnelHeader> {
+    match tokio::time::timeout(HEADER_TIMEOUT, read_header(caller)).await {
+        Ok(Ok(header)) => return Some(header),
+        Ok(Err(error)) => tracing::debug!(%error, peer = %peer.identity, "refused a tunnel"),
+        Err(_) => tracing::debug!(peer = %peer.identity, "refused a tunnel that says nothing"),
+    }
+    worker.metrics.error(Direction::Inbound, "bad-tunnel-header");
+    None
+}
+
 /// Carries one connection until both sides have ended.
 pub(super) async fn carry(worker: &Worker, mut caller: Stream, original: SocketAddr, peer: &Peer) {
-    let header = match tokio::time::timeout(HEADER_TIMEOUT, read_header(&mut caller)).await {
-        Ok(Ok(header)) => header,
-        Ok(Err(error)) => {
-            tracing::debug!(%error, peer = %peer.identity, "refused a tunnel");
-            return worker.metrics.error(Direction::Inbound, "bad-tunnel-header");
-        }
-        Err(_) => return worker.metrics.error(Direction::Inbound, "bad-tunnel-header"),
-    };
+    let Some(header) = header(worker, &mut caller, peer).await else { return };
     let mut application = match within_connect_timeout(CONNECT_TIMEOUT, socket::connect_application(original))
         .await
     {
@@ -36,7 +40,7 @@ pub(super) async fn carry(worker: &Worker, mut caller: Stream, original: SocketA
     let labels = ConnectionLabels {
         route: String::new(),
         direction: Direction::Inbound,
-        destination: destination_name(&worker.workload.borrow(), original.port()),
+        destination: worker.own_pod.current().name_of_port(original.port()),
         peer: peer.identity.to_string(),
         tls: Tls::Mutual,
     };

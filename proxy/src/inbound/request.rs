@@ -1,69 +1,78 @@
 //! One HTTP request of a proved peer, on its way to the application.
 
+use std::cell::{OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::header::HOST;
 use http::{Request, Response, Version};
 use tokio::time::Instant;
 
-use super::Inbound;
-use crate::http::deadline::{Deadline, Limit, within};
-use crate::http::framing::{self, Unusable};
+use super::rate_limit;
+use crate::http::deadline::within;
+use crate::http::framing::{self, BadHead, Unusable};
 use crate::http::headers::{
-    is_grpc, mark_elsewhere, strip_hop_by_hop, take_elsewhere_mark, take_http1_mark, wants_upgrade,
+    count_attempt, mark_closing, mark_elsewhere, take_closing_mark, take_elsewhere_mark, take_http1_mark,
 };
 use crate::http::rescue::{Failure, rescue};
-use crate::http::upgrade::{Answer, agree, ask};
-use crate::http::via::{add_forwarded, add_via};
+use crate::http::upgrade::Until;
+use crate::http::via::add_forwarded;
 use crate::http::{
-    Body, Carry, ConnectError, Exchange, Incoming, Lease, Patience, Pending, Seen, SendError, Upload,
-    Upstream, UpstreamKey, Wire, WireError, expect, replay,
+    Body, Carry, Closing, ConnectError, Incoming, Lease, Over, OwnConnections, Patience, Pending, Seen,
+    SendError, Upload, Upstream, Wire, WireError, authenticates, challenges, expect, replay,
 };
-use crate::state::Workload;
+use crate::request::plan::{Judged, Plan, Stage, Turn};
+use crate::request::{Asked, Caller, Exchange, Judge, Onward, pass_on};
 use crate::tcp::Bounds;
-use crate::telemetry::{Direction, Record, RequestLabels, Series, Tls};
+use crate::telemetry::{Direction, RequestLabels, Series, Tls};
 use crate::tls::Peer;
-use crate::worker::Worker;
+use crate::worker::ground::{OwnPod, Worker};
+use crate::worker::residents::Resident;
+
+use super::access::{Gate, Ruling};
 
 /// An HTTP connection of a peer.
 #[derive(Debug)]
-pub struct Connection {
+pub struct PeerConnection {
     worker: Rc<Worker>,
     application: Rc<Upstream>,
     series: Rc<Series>,
     destination: String,
+    caller: Caller,
     /// The pod at its other end.
-    caller: Option<SocketAddr>,
+    from: Option<SocketAddr>,
+    /// Who opened it, as access rules ask.
+    gate: Gate,
+    /// What is asked about its requests, for one version of this pod.
+    plan: RefCell<Option<Planned>>,
     wire: Wire,
+    /// From when its caller began to authenticate by connections. Over HTTP/2 requests of many callers come.
+    own: OnceCell<Rc<OwnConnections>>,
+    resident: Rc<Resident>,
 }
 
-/// `<namespace>/<service>:<port>` of the first Service in front of `port`, or the pod's own name.
-pub(super) fn destination_name(workload: &Workload, port: u16) -> String {
-    let service = workload.inbound_port(port).and_then(|inbound| inbound.services.first());
-    match service {
-        Some(service) => format!("{service}:{port}"),
-        None => {
-            let mut parts = workload.key.rsplitn(3, '/');
-            let (pod, namespace) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            format!("{namespace}/{pod}:{port}")
-        }
-    }
+/// What is asked about requests of one connection, for one version of this pod.
+#[derive(Debug)]
+struct Planned {
+    of: OwnPod,
+    plan: Rc<Plan>,
+    ruling: Option<Ruling>,
 }
 
-// === impl Connection ===
+// === impl PeerConnection ===
 
-impl Connection {
+impl PeerConnection {
     pub fn new(
-        inbound: &Inbound,
-        original: SocketAddr,
-        caller: Option<SocketAddr>,
-        peer: &Peer,
+        worker: Rc<Worker>,
+        application: Rc<Upstream>,
+        from: Option<SocketAddr>,
+        (gate, resident): (Gate, Rc<Resident>),
+        peer: Option<&Peer>,
         wire: Wire,
     ) -> Self {
-        let worker = inbound.worker.clone();
-        let destination = destination_name(&worker.workload.borrow(), original.port());
+        let destination = worker.own_pod.current().name_of_port(application.key.addr.port());
         let series = Series::new(
             &worker.metrics,
             RequestLabels {
@@ -71,70 +80,83 @@ impl Connection {
                 destination: destination.clone(),
                 backend: String::new(),
                 route: String::new(),
-                peer: peer.identity.to_string(),
-                tls: Tls::Mutual,
+                peer: peer.map(|peer| peer.identity.to_string()).unwrap_or_default(),
+                tls: if peer.is_some() { Tls::Mutual } else { Tls::None },
             },
         );
-        let key = UpstreamKey { addr: original, peer: None, tunnel: None };
-        Self { worker, application: inbound.applications.get(key), series, destination, caller, wire }
+        let caller = peer.map_or(Caller::Plain, |peer| Caller::Peer(peer.identity.clone()));
+        let (plan, own) = (RefCell::default(), OnceCell::new());
+        Self { worker, application, series, destination, caller, from, gate, plan, wire, own, resident }
     }
 
     /// Answers one request, with the application's response or with why there is none.
-    pub async fn respond(&self, mut request: Request<Upload>) -> Response<Body> {
-        let started = Instant::now();
-        let mut record = self.series.begin(started);
-        record.about(&request);
-        record.upstream(self.application.key.addr);
-        let seen = Seen::of(request.headers());
-        let grpc = seen.any(Seen::CONTENT_TYPE) && is_grpc(request.headers());
-        // What comes over h2 was judged where it began; HTTP/1.1 between proxies is rare.
-        let admitted = match self.wire {
-            Wire::H1 => framing::admit(&mut request, self.application.key.addr),
-            Wire::H2 => Ok(()),
+    pub async fn respond(&self, request: Request<Upload>) -> Response<Body> {
+        self.resident.heard();
+        let mut asked = Asked::new(request, self.wire, self.caller.clone(), &self.worker);
+        asked.record.moved_to(self.series.clone());
+        let judged = match asked.normalise(self.application.key.addr, &self.worker.metrics) {
+            Ok(()) => self.judge(&mut asked).await,
+            Err(failure) => Err(Judged::Refused(Stage::Normalise, failure)),
         };
-        self.tell(&mut request);
-        let result = match admitted {
-            Err(refused) => Err((Failure::Refused(refused), record)),
-            Ok(()) if wants_upgrade(&request, seen) => Box::pin(self.upgrade(request, record)).await,
-            Ok(()) => self.carry(request, seen, record, started, grpc).await,
-        };
-        result.unwrap_or_else(|(failure, mut record)| {
-            let mut response = rescue(&failure, grpc);
-            if matches!(failure, Failure::Connect { .. }) {
-                mark_elsewhere(response.headers_mut());
+        let failure = match judged {
+            Ok(()) => match self.carry(&mut asked).await {
+                Ok(response) => return response,
+                Err(failure) => failure,
+            },
+            Err(Judged::Answered(response)) => {
+                asked.record.answered(response.status(), response.headers());
+                return *response;
             }
-            record.answered(response.status(), response.headers());
-            record.refused(failure.reason());
-            self.worker.metrics.error(Direction::Inbound, failure.reason());
-            tracing::debug!(%failure, "answered in the application's place");
-            response
-        })
+            Err(Judged::Refused(stage, failure)) => {
+                asked.record.refused_by(stage.name());
+                failure
+            }
+        };
+        self.rescued(&mut asked, &failure)
     }
 
-    async fn carry(
-        &self,
-        request: Request<Upload>,
-        seen: Seen,
-        mut record: Record,
-        started: Instant,
-        grpc: bool,
-    ) -> Result<Response<Body>, (Failure, Record)> {
-        let mut request = request;
-        strip_hop_by_hop(request.headers_mut(), seen);
-        let overdue = || Failure::DeadlinePassed { destination: self.destination.clone() };
-        let mut limit = None;
-        if seen.any(Seen::DEADLINES)
-            && let Some(deadline) = Deadline::read(request.headers(), started, None, grpc)
-        {
-            record.deadline(Some(deadline.at()));
-            if deadline.left(started).is_zero() {
-                return Err((overdue(), record));
-            }
-            deadline.write_marked(request.headers_mut(), Instant::now());
-            let cut = self.worker.metrics.error_counter(Direction::Inbound, "deadline-exceeded");
-            limit = Limit::new(Some(deadline), None, grpc, || cut);
+    /// Answers a request whose head could not be read.
+    pub fn refuse(&self, bad: BadHead) -> Response<Body> {
+        let mut asked = Asked::unread(self.wire, self.caller.clone(), &self.worker);
+        asked.record.moved_to(self.series.clone());
+        self.rescued(&mut asked, &Failure::BadHead(bad))
+    }
+
+    /// The answer to a request that failed.
+    fn rescued(&self, asked: &mut Asked, failure: &Failure) -> Response<Body> {
+        let mut response = rescue(failure, asked.grpc);
+        if self.is_mesh() && matches!(failure, Failure::Connect { .. }) {
+            mark_elsewhere(response.headers_mut());
         }
-        let http1 = take_http1_mark(request.headers_mut(), seen) || self.wire == Wire::H1;
+        asked.record.answered(response.status(), response.headers());
+        asked.record.refused(failure.reason());
+        self.worker.metrics.error(Direction::Inbound, failure.reason());
+        tracing::debug!(%failure, caller = %asked.caller, "answered in the application's place");
+        response
+    }
+
+    /// Whether another proxy calls, to which what proxies tell each other can be told.
+    fn is_mesh(&self) -> bool {
+        matches!(self.caller, Caller::Peer(_))
+    }
+
+    /// Asks the stages of the port. An error: the request goes nowhere.
+    async fn judge(&self, asked: &mut Asked) -> Result<(), Judged> {
+        asked.record.upstream(self.application.key.addr);
+        asked.leave_hop();
+        let plan = self.plan(&asked.own_pod);
+        let mut judge = self;
+        asked.judged_by(&mut judge, plan.judging()).await
+    }
+
+    /// Sends the request to the application, and passes the answer on.
+    async fn carry(&self, asked: &mut Asked) -> Result<Response<Body>, Failure> {
+        let mut request = std::mem::take(&mut asked.request);
+        if let Some(deadline) = asked.deadline {
+            deadline.write_marked(request.headers_mut(), Instant::now());
+        }
+        let marked = take_http1_mark(request.headers_mut(), asked.seen) && self.is_mesh();
+        let http1 = marked || self.wire == Wire::H1;
         let wire = if http1 { Wire::H1 } else { Wire::H2 };
         if self.wire == Wire::H1 {
             expect::hold(&mut request);
@@ -142,53 +164,39 @@ impl Connection {
         *request.version_mut() = Version::HTTP_11;
         let pending = Pending::new(&self.application);
         let harmless = replay::is_safe(&request);
-        let answer = pin!(self.application.send(request, wire, Patience::FULL));
-        match within(&mut limit, None, answer).await {
-            Ok(Ok((response, lease))) => match framing::usable(&response) {
-                Ok(()) => Ok(self.answer(
-                    response,
-                    Exchange { record, lease, pending, limit, ending: None, witness: None },
-                )),
-                Err(reason) => Err((self.unusable(reason), record)),
-            },
-            // Boxed: it dials, and would make the future of every request larger.
-            Ok(Err(error)) => Err((Box::pin(self.failure(error, harmless)).await, record)),
-            Err(_) => Err((overdue(), record)),
+        if self.wire == Wire::H1 && authenticates(request.headers(), asked.seen) {
+            self.own.get_or_init(Rc::default);
         }
-    }
-
-    async fn upgrade(
-        &self,
-        request: Request<Upload>,
-        mut record: Record,
-    ) -> Result<Response<Body>, (Failure, Record)> {
-        let (caller, mut request) = ask(request);
-        let pending = Pending::new(&self.application);
-        let connection = match self.application.open_h1(Carry::H1, None).await {
-            Ok(connection) => connection,
-            Err(error) => return Err((self.failure_to_connect(error), record)),
+        let over = match self.own.get() {
+            _ if asked.leaving.is_some() => Over::Alone,
+            Some(own) => Over::OfCaller(own),
+            None => Over::Shared,
         };
-        let response = match connection.exchange(&mut request).await {
-            Ok(response) => response.map(Incoming::H1),
-            Err(failed) => return Err((self.lost(failed.error), record)),
-        };
-        Ok(match agree(caller, response, connection, &self.worker.drain, Bounds::default(), |_| {}) {
-            Answer::Agreed(agreed) => {
-                record.answered(agreed.status(), agreed.headers());
-                let mut agreed = agreed;
-                if self.worker.workload.borrow().via {
-                    add_via(agreed.headers_mut(), Version::HTTP_11);
+        let mut stale = 0;
+        loop {
+            let answer = pin!(self.application.send(request, asked.seen, wire, Patience::FULL, over));
+            return match within(&mut asked.limit, None, answer).await {
+                Ok(Ok((response, lease))) => match framing::usable(&response, asked.leaving.as_ref()) {
+                    Ok(()) => Ok(self.answer(asked, response, lease, pending)),
+                    Err(reason) => Err(self.unusable(reason)),
+                },
+                Ok(Err(SendError::Stale(_, again))) if stale < replay::STALE_LIMIT => {
+                    self.worker.metrics.retry(Direction::Inbound, replay::STALE);
+                    asked.record.tried_again(replay::STALE);
+                    (request, stale) = (*again, stale + 1);
+                    count_attempt(request.headers_mut());
+                    continue;
                 }
-                agreed
-            }
-            Answer::Declined(response) => {
-                let lease = Lease::Once;
-                self.answer(
-                    response,
-                    Exchange { record, lease, pending, limit: None, ending: None, witness: None },
-                )
-            }
-        })
+                Ok(Err(SendError::Lost(error)))
+                    if asked.limit.as_ref().is_some_and(|limit| limit.explains(&error)) =>
+                {
+                    Err(self.overdue())
+                }
+                // Boxed: it dials, and would make the future of every request larger.
+                Ok(Err(error)) => Err(Box::pin(self.failure(error, harmless)).await),
+                Err(_) => Err(self.overdue()),
+            };
+        }
     }
 
     /// An application that ends resets what it has accepted and not read, and what it has not accepted yet. If it is gone
@@ -196,7 +204,7 @@ impl Connection {
     async fn failure(&self, error: SendError, harmless: bool) -> Failure {
         let (error, may_dial) = match error {
             SendError::Connect(error, _) => return self.failure_to_connect(error),
-            SendError::Unsent(error, _) => (error, true),
+            SendError::Unsent(error, _) | SendError::Stale(error, _) => (error, true),
             SendError::Lost(error) if error.caller_failed() => return Failure::BadBody,
             SendError::Lost(error) => (error, harmless),
         };
@@ -215,43 +223,106 @@ impl Connection {
         Failure::Unusable { destination: self.destination.clone(), addr: self.application.key.addr, reason }
     }
 
-    /// The application's response as the caller's proxy sees it.
-    fn answer(&self, response: Response<Incoming>, mut exchange: Exchange) -> Response<Body> {
-        let (mut head, body) = response.into_parts();
-        let seen = Seen::of(&head.headers);
-        strip_hop_by_hop(&mut head.headers, seen);
-        take_elsewhere_mark(&mut head.headers, seen);
-        if self.worker.workload.borrow().via {
-            add_via(&mut head.headers, head.version);
-        }
-        head.version = Version::HTTP_11;
-        exchange.record.coded(head.status);
-        if seen.any(Seen::GRPC_STATUS) {
-            exchange.record.read_grpc_status(&head.headers);
-        }
-        Response::from_parts(head, Body::hold(body, exchange))
+    fn overdue(&self) -> Failure {
+        Failure::DeadlinePassed { destination: self.destination.clone() }
     }
 
-    /// Tells the application by whom the request came, where the mesh wants that.
-    fn tell(&self, request: &mut Request<Upload>) {
-        let (via, forwarded) = {
-            let workload = self.worker.workload.borrow();
-            (workload.via, workload.forwarded)
+    /// The application's response as the caller's proxy sees it.
+    fn answer(
+        &self,
+        asked: &mut Asked,
+        response: Response<Incoming>,
+        lease: Lease,
+        pending: Pending,
+    ) -> Response<Body> {
+        let seen = Seen::of(response.headers());
+        let (record, limit) = (asked.record.take(), asked.limit.take());
+        let rate_limit = asked.rate_limit.take();
+        let exchange = Exchange { lease, pending, watchers: Vec::new(), limit, record };
+        let onward = Onward {
+            direction: Direction::Inbound,
+            metrics: &self.worker.metrics,
+            bounds: Bounds::default(),
+            drain: &self.worker.drain,
+            until: asked.leaving.is_some().then(|| self.until_cut(&asked.own_pod)),
         };
-        let version = request.version();
-        if via {
-            add_via(request.headers_mut(), version);
-        }
-        if forwarded && let Some(caller) = self.caller {
-            let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-            let host =
-                request.uri().authority().map(|authority| authority.as_str()).or(host).map(str::to_owned);
-            add_forwarded(request.headers_mut(), caller.ip(), host.as_deref());
+        pass_on(asked, response, seen, exchange, onward, |head| {
+            if let Some(fields) = &rate_limit {
+                fields.write(&mut head.headers);
+            }
+            take_elsewhere_mark(&mut head.headers, seen);
+            take_closing_mark(&mut head.headers, seen);
+            if head.extensions.get::<Closing>().is_some() {
+                mark_closing(&mut head.headers);
+            }
+            if self.wire == Wire::H1 && challenges(&head.headers, seen) {
+                self.own.get_or_init(Rc::default);
+            }
+        })
+    }
+
+    /// Ends when what the caller has under way is to be cut off by access rules.
+    fn until_cut(&self, judged: &OwnPod) -> Until {
+        let (gate, worker, since) = (self.gate.clone(), self.worker.clone(), Arc::clone(judged));
+        Box::pin(async move { gate.cut(&worker, since).await })
+    }
+
+    /// The stage `changes`: tells the application by whom the request came.
+    fn tell(&self, request: &mut Request<Upload>) {
+        let Some(caller) = self.from else { return };
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        let host = request.uri().authority().map(|authority| authority.as_str()).or(host).map(str::to_owned);
+        add_forwarded(request.headers_mut(), caller.ip(), host.as_deref());
+    }
+
+    /// What is asked about requests to this port, as the pod is now.
+    fn plan(&self, own_pod: &OwnPod) -> Rc<Plan> {
+        let mut known = self.plan.borrow_mut();
+        match &*known {
+            Some(planned) if Rc::ptr_eq(&planned.of, own_pod) => planned.plan.clone(),
+            _ => {
+                let plan = Rc::new(Plan::of_port(own_pod, self.application.key.addr.port()));
+                let ruling = self.gate.ruling(own_pod);
+                *known = Some(Planned { of: own_pod.clone(), plan: plan.clone(), ruling });
+                plan
+            }
         }
     }
 
     fn lost(&self, error: impl Into<WireError>) -> Failure {
         let addr = self.application.key.addr;
         Failure::Lost { destination: self.destination.clone(), addr, error: error.into() }
+    }
+}
+
+impl Judge for &PeerConnection {
+    fn ask<'a>(&'a mut self, stage: Stage, asked: &'a mut Asked) -> Turn<'a> {
+        match stage {
+            Stage::RateLimit => {
+                let limits = asked.own_pod.clone();
+                let limits = limits.rate_limits(self.application.key.addr.port());
+                return rate_limit::ask(limits, self.from.map(|from| from.ip()), &self.destination, asked);
+            }
+            Stage::Jwt | Stage::Access => {
+                let planned = self.plan.borrow();
+                let Some(ruling) = planned.as_ref().and_then(|planned| planned.ruling.as_ref()) else {
+                    return Turn::Refuse(Failure::Denied);
+                };
+                return match stage {
+                    Stage::Jwt => ruling.read_token(asked, &self.gate, &self.worker),
+                    _ => ruling.ask(asked, &self.gate, &self.worker.metrics),
+                };
+            }
+            Stage::Deadline => {
+                asked.bound(None, None, &self.worker.metrics, Direction::Inbound);
+                if asked.deadline.is_some_and(|deadline| deadline.left(asked.started).is_zero()) {
+                    return Turn::Refuse(self.overdue());
+                }
+            }
+            Stage::Changes => self.tell(&mut asked.request),
+            // They come before there is a plan, carry it out, or are the calling side's.
+            _ => {}
+        }
+        Turn::Go
     }
 }

@@ -1,56 +1,42 @@
-//! What a request or connection has to pass before it goes anywhere: the faults of its route, and the limits of that and
-//! of its destination.
+//! What may be under way: a request or connection is let in by the limits of its route and of its destination, or refused.
 
-use tokio::time::Instant;
+use std::pin::pin;
 
+use super::choosing::Choosing;
+use super::chosen::Chosen;
 use super::gate::{Entry, Full, Pass};
 use super::live::Live;
-use super::request::{Chosen, Failed};
-use super::{Outbound, fault};
 use crate::http::Wire;
-use crate::http::deadline::{Limit, within};
+use crate::http::deadline::within;
 use crate::http::rescue::Failure;
-use crate::telemetry::{Metrics, Record};
+use crate::request::Asked;
+use crate::request::plan::Turn;
+use crate::telemetry::Metrics;
 
-/// What a request holds that was let in.
-#[derive(Debug, Default)]
-pub(super) struct Admitted {
-    pub passes: Vec<Pass>,
-    /// Begun where the request may have waited, so that one whose caller left meanwhile is recorded too.
-    pub record: Option<Record>,
+/// The stage `limits`: lets a request in, perhaps after it has waited.
+pub(super) fn ask<'a>(choosing: &'a Choosing, chosen: &'a mut Chosen, asked: &'a mut Asked) -> Turn<'a> {
+    let entry = Entry { request: true, connection: holds_connection(chosen, asked) };
+    // One whose caller leaves meanwhile is recorded too.
+    asked.record.moved_to(chosen.series_without_endpoint(choosing));
+    Turn::wait(async move {
+        let (live, route) = (&chosen.live, chosen.route_index());
+        match within(&mut asked.limit, None, pin!(enter(live, route, entry))).await {
+            Ok(Ok(passes)) => {
+                live.gates(route).take(1).for_each(|gate| asked.record.under_way(gate.under_way()));
+                chosen.passes = passes;
+                Ok(())
+            }
+            Ok(Err(full)) => Err(refused(live, route, full, &choosing.worker.metrics)),
+            Err(passed) => Err(chosen.overdue(passed)),
+        }
+    })
 }
 
-/// Lets in a request that arrived as `wire`; at once where nothing is limited and nothing fails on purpose.
-pub(super) async fn request(
-    outbound: &Outbound,
-    chosen: &Chosen,
-    wire: Wire,
-    started: Instant,
-    limit: &mut Option<Box<Limit>>,
-) -> Result<Admitted, Failed> {
-    let route = chosen.route_index();
-    let fault = chosen.route().fault.as_deref();
-    if fault.is_none() && chosen.live.gates(route).next().is_none() {
-        return Ok(Admitted::default());
-    }
-    let mut record = chosen.record(outbound, started);
-    // Boxed, as below: the future of every request would be larger.
-    if let Some(fault) = fault
-        && let Err(failure) = Box::pin(fault::inject(outbound, chosen, fault, limit)).await
-    {
-        return Err((failure, record));
-    }
+/// Whether a request has a connection to itself: HTTP/1.1 where no proxy answers, and what leaves HTTP anywhere.
+fn holds_connection(chosen: &Chosen, asked: &Asked) -> bool {
     let endpoints = &chosen.live.backends[chosen.backend];
-    let connection = wire == Wire::H1 && endpoints.iter().any(|endpoint| !endpoint.carries_mesh_http());
-    let entry = Entry { request: true, connection };
-    match within(limit, None, Box::pin(enter(&chosen.live, route, entry)).as_mut()).await {
-        Ok(Ok(passes)) => {
-            chosen.live.gates(route).take(1).for_each(|gate| record.under_way(gate.under_way()));
-            Ok(Admitted { passes, record: Some(record) })
-        }
-        Ok(Err(full)) => Err((refused(&chosen.live, route, full, &outbound.worker.metrics), record)),
-        Err(passed) => Err((chosen.overdue(passed), record)),
-    }
+    asked.leaving.is_some()
+        || asked.wire == Wire::H1 && endpoints.iter().any(|endpoint| !endpoint.carries_mesh_http())
 }
 
 /// Passes for an opaque connection by `route`.

@@ -17,11 +17,11 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use group::{Asked, Endpoints, Group};
+use group::{BalanceQuery, Endpoints, Group};
 use table::Member;
 use zone::{Seen, Spill};
 
-use crate::state::{Endpoint, LoadBalancer, ZonePolicy};
+use crate::state::{Backend, Endpoint, LoadBalancer, NodePolicy, ZonePolicy};
 
 /// Answers in a look at the zones below which their mean says nothing.
 const ENOUGH_ANSWERS: u64 = 10;
@@ -29,10 +29,19 @@ const ENOUGH_ANSWERS: u64 = 10;
 /// How the endpoints of one backend share its requests, as one worker sees it.
 #[derive(Debug)]
 pub struct Balancer {
+    /// Those of this proxy's node, where they come first; they are among the others, too.
+    home: Option<Group>,
     /// All endpoints, or those of this proxy's zone.
     near: Group,
     /// The others, where zones are told apart and may help each other.
     far: Option<Box<Far>>,
+}
+
+/// Where this proxy is, as far as it knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Here<'a> {
+    pub zone: Option<&'a str>,
+    pub node: Option<&'a str>,
 }
 
 /// Endpoints of other zones, and how much goes there.
@@ -54,33 +63,67 @@ struct Answers {
     seconds: Cell<f64>,
 }
 
+// === impl Here ===
+
+impl Here<'_> {
+    /// Whether the endpoint is on this node. A proxy that does not know its node treats all alike.
+    fn is_node_of(&self, endpoint: &Endpoint) -> bool {
+        self.node.is_none() || endpoint.node.as_deref() == self.node
+    }
+
+    fn is_zone_of(&self, endpoint: &Endpoint) -> bool {
+        self.zone.is_none() || endpoint.zone.as_deref() == self.zone
+    }
+
+    /// Whether an endpoint of the backend may get traffic from here at all.
+    pub fn reaches(&self, endpoint: &Endpoint, backend: &Backend, policy: &LoadBalancer) -> bool {
+        (backend.node != NodePolicy::Only || self.is_node_of(endpoint))
+            && (policy.zone != ZonePolicy::Strict || self.is_zone_of(endpoint))
+    }
+}
+
 // === impl Balancer ===
 
 impl Balancer {
-    /// None where the cheaper of two, taken alike, is all that is asked for. `zone` is this proxy's own, `previous` the
+    /// None where the cheaper of two, taken alike, is all that is asked for. `here` is where this proxy is, `previous` the
     /// balancer of the same backend before a change.
     pub fn new(
         policy: &LoadBalancer,
-        endpoints: &[Arc<Endpoint>],
-        zone: Option<&str>,
+        backend: &Backend,
+        here: Here<'_>,
         previous: Option<&Self>,
     ) -> Option<Self> {
+        let endpoints = &backend.endpoints;
         let weighted = endpoints.windows(2).any(|pair| pair[0].weight != pair[1].weight);
-        if *policy == LoadBalancer::default() && !weighted {
+        let usual = backend.node == NodePolicy::Any && backend.affinity.is_none();
+        if *policy == LoadBalancer::default() && usual && !weighted {
             return None;
         }
+        let zone = here.zone;
         // Without a zone of its own the proxy cannot tell near from far.
         let zone = zone.filter(|_| policy.zone != ZonePolicy::Any);
         let is_near = |endpoint: &Endpoint| zone.is_none() || endpoint.zone.as_deref() == zone;
         let max_load = policy.max_load_percent.map(|percent| f64::from(percent) / 100.0);
-        let group = |near: bool| {
-            let of_group = endpoints.iter().enumerate().filter(|(_, endpoint)| is_near(endpoint) == near);
+        let group_of = |wanted: &dyn Fn(&Endpoint) -> bool| {
+            let of_group = endpoints.iter().enumerate().filter(|(_, endpoint)| wanted(endpoint));
             let members = of_group.map(|(index, endpoint)| (index, member(endpoint))).collect();
             Group::new(members, policy.algorithm, max_load, fastrand::u64(..))
         };
+        let only = backend.node == NodePolicy::Only;
+        let group = |near: bool| {
+            group_of(&|endpoint| is_near(endpoint) == near && (!only || here.is_node_of(endpoint)))
+        };
+        let home = (backend.node == NodePolicy::Prefer && here.node.is_some())
+            .then(|| group_of(&|endpoint| here.is_node_of(endpoint)));
         let tells_apart = zone.is_some() && policy.zone == ZonePolicy::Prefer;
         let far = tells_apart.then(|| Box::new(Far::new(group(false), zones(endpoints), previous)));
-        Some(Self { near: group(true), far })
+        Some(Self { home, near: group(true), far })
+    }
+
+    /// Endpoints that may be chosen, by their indexes, in the order in which they come.
+    pub fn groups(&self) -> impl Iterator<Item = &[usize]> {
+        let far = self.far.as_ref().map(|far| &far.group);
+        self.home.iter().chain([&self.near]).chain(far).map(Group::members)
     }
 
     /// Whether it may choose none, ever: all endpoints are of other zones and traffic must not leave its own.
@@ -92,9 +135,12 @@ impl Balancer {
     pub fn pick(
         &self,
         endpoints: &impl Endpoints,
-        asked: Asked<'_>,
+        asked: BalanceQuery<'_>,
         rng: &mut fastrand::Rng,
     ) -> Option<usize> {
+        if let Some(home) = self.home.as_ref().and_then(|home| home.pick(endpoints, asked, rng)) {
+            return Some(home);
+        }
         let near = |rng: &mut _| self.near.pick(endpoints, asked, rng);
         let choice = match self.far.as_deref() {
             None => near(rng),
@@ -111,7 +157,11 @@ impl Balancer {
     }
 
     /// Better one that is ejected than one that has failed this request; better any than the last that did.
-    fn least_bad(&self, Asked { failed, .. }: Asked<'_>, endpoints: &impl Endpoints) -> Option<usize> {
+    fn least_bad(
+        &self,
+        BalanceQuery { failed, .. }: BalanceQuery<'_>,
+        endpoints: &impl Endpoints,
+    ) -> Option<usize> {
         let beyond = self.far.iter().flat_map(|far| far.group.members());
         let all = || self.near.members().iter().chain(beyond.clone()).copied();
         let rank = |endpoint: &usize| {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
+use super::affinity::Affinity;
 use super::balance::Balancer;
-use super::balance::group::{Asked, Endpoints};
-use super::live::LiveEndpoint;
+use super::balance::group::{BalanceQuery, Endpoints};
+use super::endpoint::LiveEndpoint;
 use crate::state::LoadBalancer;
 use crate::telemetry::Metrics;
 
@@ -15,6 +16,7 @@ use crate::telemetry::Metrics;
 #[derive(Debug)]
 pub struct Balanced {
     pub balancer: Balancer,
+    affinity: Option<Affinity>,
     slow_start: Option<Duration>,
     zones: Option<[Counter; 2]>,
     keys: Option<[Counter; 2]>,
@@ -30,8 +32,13 @@ struct Now<'a> {
 // === impl Balanced ===
 
 impl Balanced {
-    /// `destination` names it in metrics.
-    pub fn new(balancer: Balancer, policy: &LoadBalancer, destination: &str, metrics: &Metrics) -> Self {
+    /// `destination` names it in metrics; `affinity` is there where the pod keeps to one endpoint.
+    pub fn new(
+        balancer: Balancer,
+        affinity: Option<Affinity>,
+        policy: &LoadBalancer,
+        (destination, metrics): (&str, &Metrics),
+    ) -> Self {
         let counters =
             |choices: [&'static str; 2]| choices.map(|choice| metrics.balancer_choices(destination, choice));
         Self {
@@ -39,6 +46,7 @@ impl Balanced {
             keys: (!policy.hash.is_empty()).then(|| counters(["key", "no-key"])),
             slow_start: policy.slow_start,
             balancer,
+            affinity,
         }
     }
 
@@ -46,11 +54,16 @@ impl Balanced {
     pub fn pick(
         &self,
         endpoints: &[LiveEndpoint],
-        asked: Asked<'_>,
+        asked: BalanceQuery<'_>,
         now: Instant,
         rng: &mut fastrand::Rng,
     ) -> Option<usize> {
-        let index = self.balancer.pick(&self.at(endpoints, now), asked, rng)?;
+        let at = self.at(endpoints, now);
+        let kept = self.affinity.as_ref().and_then(|affinity| {
+            let can_be_had = |index: usize| !asked.failed.contains(&index) && at.share(index) > 0.0;
+            affinity.pick(now, self.balancer.groups(), can_be_had)
+        });
+        let index = kept.or_else(|| self.balancer.pick(&at, asked, rng))?;
         if let Some(counters) = &self.zones {
             counters[usize::from(endpoints[index].far)].inc();
         }

@@ -4,22 +4,16 @@ use http::header::{HOST, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{Request, Uri};
 
+use super::chosen::Chosen;
 use super::cors;
-use super::request::Chosen;
 use crate::state::Rewrite;
-
-/// Makes the request what the route and the share of it say the destination shall see.
-pub(super) fn request<B>(request: &mut Request<B>, chosen: &Chosen) {
-    by_route(request, chosen);
-    by_share(request, chosen);
-}
 
 /// Whether the route or its share may change headers of a request.
 pub(super) fn changes_headers(chosen: &Chosen) -> bool {
     chosen.route().actions.is_some() || chosen.share().headers.is_some()
 }
 
-/// Makes the changes of the route.
+/// The stage `changes`: those of the route.
 pub(super) fn by_route<B>(request: &mut Request<B>, chosen: &Chosen) {
     if let Some(actions) = &chosen.route().actions {
         if let Some(change) = &actions.rewrite {

@@ -9,8 +9,23 @@ use http::header::{
 };
 use http::{Method, Request, Response, StatusCode};
 
+use super::chosen::Chosen;
 use crate::http::Body;
+use crate::request::Asked;
+use crate::request::plan::Turn;
 use crate::state::{Cors, Listed};
+
+/// The stage of that name: answers a preflight, and notes the origin of the page that asks.
+pub(super) fn ask<'a>(chosen: &mut Chosen, asked: &Asked) -> Turn<'a> {
+    let headers = asked.request.headers();
+    match chosen.cors() {
+        Some(cors) if chosen.preflight => Turn::Answer(Box::new(preflight(cors, headers))),
+        _ => {
+            chosen.origin = headers.get(ORIGIN).cloned().map(Box::new);
+            Turn::Go
+        }
+    }
+}
 
 /// The method that a preflight asks about; `None` where the request is none.
 pub(super) fn asked_about<B>(request: &Request<B>) -> Option<Method> {
@@ -21,7 +36,7 @@ pub(super) fn asked_about<B>(request: &Request<B>) -> Option<Method> {
 }
 
 /// The answer to a preflight. One of an origin that is not allowed gets no permission, which says enough.
-pub(super) fn preflight(cors: &Cors, asked: &HeaderMap) -> Response<Body> {
+fn preflight(cors: &Cors, asked: &HeaderMap) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();

@@ -23,8 +23,9 @@ pub struct Gate {
     /// Requests whose answer has not begun, and how many there may be.
     unanswered: Cell<u32>,
     gradient: Option<RefCell<Gradient>>,
-    waiting: Cell<u32>,
-    freed: Notify,
+    /// Who waits for a request's place, and who for a connection's.
+    for_requests: Queue,
+    for_connections: Queue,
     started: Instant,
     /// The adaptive limits of all workers.
     shown: Option<Gauge>,
@@ -57,8 +58,15 @@ pub struct Entry {
     pub connection: bool,
 }
 
+/// Those who wait for the same.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Cell<u32>,
+    freed: Notify,
+}
+
 /// One that waits; dropping it makes room for another.
-struct Waiting<'a>(&'a Gate);
+struct Waiting<'a>(&'a Queue);
 
 // === impl Gate ===
 
@@ -77,8 +85,8 @@ impl Gate {
             connections: Cell::new(0),
             unanswered: Cell::new(0),
             gradient: limits.adaptive.map(|bounds| RefCell::new(Gradient::new(bounds, now))),
-            waiting: Cell::new(0),
-            freed: Notify::new(),
+            for_requests: Queue::default(),
+            for_connections: Queue::default(),
             started,
             shown: limits.adaptive.map(|_| metrics.concurrency_limit(destination, route)),
             shown_share: Cell::new(0),
@@ -106,37 +114,65 @@ impl Gate {
             "maxConnections": self.limits.max_connections,
             "unanswered": self.unanswered.get(),
             "concurrencyLimit": self.gradient.as_ref().map(|gradient| gradient.borrow().limit()),
-            "pending": self.waiting.get(),
+            "pending": self.waiting(),
             "maxPending": self.limits.max_pending,
         })
     }
 
     /// Lets something in, perhaps after it has waited. Dropping the future gives up its place.
     pub async fn enter(self: &Rc<Self>, entry: Entry) -> Result<Pass, Full> {
-        let full = match self.full(entry) {
-            // Who waits comes first.
-            None if self.waiting.get() == 0 => return Ok(self.pass(entry)),
-            None => Full::Requests,
+        let mut full = match self.full(entry).or_else(|| self.behind(entry)) {
+            None => return Ok(self.pass(entry)),
             Some(full) => full,
         };
-        if self.waiting.get() >= self.limits.max_pending {
+        if self.waiting() >= self.limits.max_pending {
             return Err(full);
         }
-        add(&self.waiting, true);
-        let _waiting = Waiting(self);
         loop {
-            self.freed.notified().await;
-            if self.full(entry).is_none() {
-                return Ok(self.pass(entry));
+            let queue = self.queue(full);
+            queue.wait().await;
+            match self.full(entry) {
+                None => return Ok(self.pass(entry)),
+                Some(other) => {
+                    // What was freed is not what it needs now, so the next one may have it.
+                    if !std::ptr::eq(self.queue(other), queue) {
+                        queue.wake(1);
+                    }
+                    full = other;
+                }
             }
         }
+    }
+
+    /// Who waits already for the same comes first.
+    fn behind(&self, entry: Entry) -> Option<Full> {
+        if entry.request && self.for_requests.waiting.get() > 0 {
+            Some(Full::Requests)
+        } else if entry.connection && self.for_connections.waiting.get() > 0 {
+            Some(Full::Connections)
+        } else {
+            None
+        }
+    }
+
+    fn queue(&self, full: Full) -> &Queue {
+        match full {
+            Full::Requests | Full::Concurrency => &self.for_requests,
+            Full::Connections => &self.for_connections,
+        }
+    }
+
+    fn waiting(&self) -> u32 {
+        self.for_requests.waiting.get() + self.for_connections.waiting.get()
     }
 
     /// An answer took `latency`: the adaptive limit may follow.
     fn observe(&self, latency: Duration) {
         let Some(gradient) = &self.gradient else { return };
+        let before = gradient.borrow().limit();
         if gradient.borrow_mut().observe(self.started.elapsed(), latency) {
             self.show();
+            self.for_requests.wake(gradient.borrow().limit().saturating_sub(before));
         }
     }
 
@@ -206,7 +242,7 @@ impl Pass {
         if let Some(latency) = latency {
             self.gate.observe(latency);
         }
-        self.gate.freed.notify_one();
+        self.gate.for_requests.wake(1);
     }
 
     /// No answer came within `time`: it would have taken longer.
@@ -220,7 +256,8 @@ impl Drop for Pass {
         take(&self.gate.requests, self.entry.request);
         take(&self.gate.connections, self.entry.connection);
         take(&self.gate.unanswered, self.unanswered);
-        self.gate.freed.notify_one();
+        self.gate.for_requests.wake(self.entry.request.into());
+        self.gate.for_connections.wake(self.entry.connection.into());
     }
 }
 
@@ -232,10 +269,110 @@ fn take(count: &Cell<u32>, one: bool) {
     count.set(count.get().saturating_sub(one.into()));
 }
 
+// === impl Queue ===
+
+impl Queue {
+    /// Until it is woken, which is no promise that there is a place.
+    async fn wait(&self) {
+        add(&self.waiting, true);
+        let _waiting = Waiting(self);
+        self.freed.notified().await;
+    }
+
+    /// Wakes so many of those who wait.
+    fn wake(&self, places: u32) {
+        for _ in 0..places.min(self.waiting.get()) {
+            self.freed.notify_one();
+        }
+    }
+}
+
 // === impl Waiting ===
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         take(&self.0.waiting, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+    use tokio::task::{LocalSet, spawn_local, yield_now};
+
+    use super::*;
+
+    const REQUEST: Entry = Entry { request: true, connection: false };
+    const SOCKET: Entry = Entry { request: true, connection: true };
+
+    fn gate(max_requests: u32, max_connections: u32) -> Rc<Gate> {
+        let limits = Limits {
+            max_requests: Some(max_requests),
+            max_connections: Some(max_connections),
+            max_pending: 10,
+            ..Limits::default()
+        };
+        let metrics = Metrics::register(&mut Registry::default());
+        Gate::new(limits, "shop/reviews:8080", "", &metrics, Instant::now())
+    }
+
+    async fn settle() {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_that_the_first_cannot_use_goes_to_the_next() {
+        LocalSet::new()
+            .run_until(async {
+                let gate = gate(2, 1);
+                let socket = gate.enter(SOCKET).await.unwrap();
+                let request = gate.enter(REQUEST).await.unwrap();
+                let waits = |entry| {
+                    let gate = gate.clone();
+                    spawn_local(async move { gate.enter(entry).await.unwrap() })
+                };
+                let second_socket = waits(SOCKET);
+                settle().await;
+                let other = waits(REQUEST);
+                settle().await;
+                drop(request);
+                settle().await;
+                assert!(other.is_finished(), "it needs no connection");
+                assert!(!second_socket.is_finished());
+                drop(socket);
+                settle().await;
+                assert!(second_socket.is_finished());
+                assert_eq!(gate.waiting(), 0);
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn one_that_found_another_limit_in_its_way_passes_the_place_on() {
+        LocalSet::new()
+            .run_until(async {
+                let gate = gate(1, 1);
+                let request = gate.enter(REQUEST).await.unwrap();
+                let waits = |entry| {
+                    let gate = gate.clone();
+                    spawn_local(async move { gate.enter(entry).await.unwrap() })
+                };
+                // It waits for a request's place, and finds the connection taken when it gets that.
+                let socket = waits(SOCKET);
+                settle().await;
+                let other = waits(REQUEST);
+                settle().await;
+                let connection = gate.enter(Entry { request: false, connection: true }).await.unwrap();
+                drop(request);
+                settle().await;
+                assert!(other.is_finished() && !socket.is_finished());
+                drop(connection);
+                drop(other.await.unwrap());
+                settle().await;
+                assert!(socket.is_finished());
+            })
+            .await;
     }
 }

@@ -8,18 +8,21 @@ use http::{Request, Response};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::attempts::Attempts;
+use super::dress::dress;
 use super::ejection::Outcome;
-use super::request::Connection;
 use crate::http::deadline::Deadline;
 use crate::http::headers::is_elsewhere;
-use crate::http::{Incoming, Lease, Patience, Pending, Seen, SendError, Upload, Wire, replay};
+use crate::http::{Incoming, Lease, Over, Patience, Pending, Seen, SendError, Upload, Wire, replay};
 use crate::state::Hedging;
+use crate::telemetry::Direction;
 
 type Answered = Result<(Response<Incoming>, Lease), SendError>;
 
 /// A request to be sent to the endpoint of the current attempt.
 pub(super) struct First {
     pub request: Request<Upload>,
+    /// Its headers.
+    pub seen: Seen,
     pub wire: Wire,
     pub pending: Pending,
     pub sent: Instant,
@@ -35,14 +38,14 @@ struct Running<'a> {
 }
 
 enum Step {
-    Ended(usize, Answered),
+    Ended(usize, Box<Answered>),
     Late,
 }
 
 /// Sends `first`, and copies of it when it is slow. The attempt belongs to the endpoint whose answer counts from then on;
 /// gives the answer, the place it holds there and when it was sent.
 pub(super) async fn race<'a>(
-    connection: &Connection,
+    caller: Wire,
     attempts: &mut Attempts<'a>,
     hedging: &Hedging,
     first: First,
@@ -65,7 +68,7 @@ pub(super) async fn race<'a>(
                 }
                 let used: Vec<_> = running.iter().map(|running| running.endpoint).collect();
                 let index = attempts.pick_beside(&used);
-                let copy = dressed(connection, attempts, index, request, deadline);
+                let copy = dressed(caller, attempts, index, request, deadline);
                 running.push(start(attempts, index, true, copy));
             }
             Step::Ended(place, answered) => {
@@ -81,7 +84,7 @@ pub(super) async fn race<'a>(
                 }
                 // Also where the first one was given up: it would have taken longer, so percentiles stay true.
                 attempts.decided(ended.endpoint, ended.copy && outcome == Outcome::Success, began);
-                return (answered, ended.pending, ended.sent);
+                return (*answered, ended.pending, ended.sent);
             }
         }
     }
@@ -89,7 +92,7 @@ pub(super) async fn race<'a>(
 
 /// A copy for the endpoint at `index`.
 fn dressed(
-    connection: &Connection,
+    caller: Wire,
     attempts: &Attempts<'_>,
     index: usize,
     mut request: Request<Upload>,
@@ -97,18 +100,30 @@ fn dressed(
 ) -> First {
     let (endpoint, sent) = (attempts.endpoint_at(index), Instant::now());
     let seen = Seen::of(request.headers());
-    let wire = connection.dress(&mut request, seen, endpoint, attempts.tries);
+    let wire = dress(&mut request, caller, seen, endpoint, attempts.tries);
     if let Some(deadline) = deadline {
         deadline.write(request.headers_mut(), sent);
     }
-    First { request, wire, pending: Pending::new(&endpoint.upstream), sent }
+    First { request, seen, wire, pending: Pending::new(&endpoint.upstream), sent }
 }
 
 fn start<'a>(attempts: &Attempts<'a>, endpoint: usize, copy: bool, first: First) -> Running<'a> {
-    let First { request, wire, pending, sent } = first;
+    let First { request, seen, wire, pending, sent } = first;
     // Who waits long for a connection is hedged as well.
     let patience = Patience { short: false, ..attempts.patience() };
-    let answered = Box::pin(attempts.endpoint_at(endpoint).upstream.send(request, wire, patience));
+    let (upstream, metrics) = (&attempts.endpoint_at(endpoint).upstream, attempts.metrics());
+    let answered = Box::pin(async move {
+        let (mut request, mut stale) = (request, 0);
+        loop {
+            match upstream.send(request, seen, wire, patience, Over::Shared).await {
+                Err(SendError::Stale(_, again)) if stale < replay::STALE_LIMIT => {
+                    metrics.retry(Direction::Outbound, replay::STALE);
+                    (request, stale) = (*again, stale + 1);
+                }
+                answered => return answered,
+            }
+        }
+    });
     Running { endpoint, copy, answered, pending, sent }
 }
 
@@ -121,7 +136,7 @@ async fn next(running: &mut [Running<'_>], timer: &mut Option<Pin<Box<Sleep>>>) 
     std::future::poll_fn(|cx| {
         for (place, running) in running.iter_mut().enumerate() {
             if let Poll::Ready(result) = running.answered.as_mut().poll(cx) {
-                return Poll::Ready(Step::Ended(place, result));
+                return Poll::Ready(Step::Ended(place, Box::new(result)));
             }
         }
         match timer {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use http::{Request, Response, header};
 
-use super::{Outbound, request};
+use super::choosing::Choosing;
+use super::request::AppConnection;
 use crate::http::headers::is_grpc;
 use crate::http::rescue::{Failure, rescue};
 use crate::http::{Body, Upload, Wire};
@@ -28,32 +29,34 @@ const LONGEST_HOST: usize = 253;
 
 /// An HTTP connection of an ingress controller.
 #[derive(Debug)]
-pub(super) struct Connection {
-    outbound: Rc<Outbound>,
+pub(super) struct IngressConnection {
+    choosing: Rc<Choosing>,
+    questions: Rc<HostQuestions>,
     dialled: SocketAddr,
     wire: Wire,
     /// For hosts that say nothing.
-    by_address: Rc<request::Connection>,
-    by_host: RefCell<HashMap<Arc<str>, Option<Rc<request::Connection>>>>,
+    by_address: Rc<AppConnection>,
+    by_host: RefCell<HashMap<Arc<str>, Option<Rc<AppConnection>>>>,
 }
 
 /// Bounds what a worker asks about hosts.
 #[derive(Debug, Default)]
-pub(super) struct Questions {
+pub(super) struct HostQuestions {
     second: Cell<u64>,
     asked: Cell<u32>,
 }
 
-// === impl Connection ===
+// === impl IngressConnection ===
 
-impl Connection {
+impl IngressConnection {
     pub fn new(
-        outbound: Rc<Outbound>,
+        choosing: Rc<Choosing>,
+        questions: Rc<HostQuestions>,
         dialled: SocketAddr,
-        by_address: Rc<request::Connection>,
+        by_address: Rc<AppConnection>,
         wire: Wire,
     ) -> Self {
-        Self { outbound, dialled, wire, by_address, by_host: RefCell::default() }
+        Self { choosing, questions, dialled, wire, by_address, by_host: RefCell::default() }
     }
 
     /// Answers one request as a connection to the Service it means would.
@@ -65,7 +68,7 @@ impl Connection {
             None => match self.ask(host).await {
                 Ok(connection) => connection,
                 Err(failure) => {
-                    self.outbound.worker.metrics.error(Direction::Outbound, failure.reason());
+                    self.choosing.worker.metrics.error(Direction::Outbound, failure.reason());
                     return rescue(&failure, is_grpc(request.headers()));
                 }
             },
@@ -77,16 +80,17 @@ impl Connection {
     }
 
     /// What `host` means for this endpoint; `None`: nothing.
-    async fn ask(&self, host: Arc<str>) -> Result<Option<Rc<request::Connection>>, Failure> {
-        let Outbound { worker, questions, .. } = &*self.outbound;
-        if !questions.allow(self.outbound.clock().as_secs()) {
+    async fn ask(&self, host: Arc<str>) -> Result<Option<Rc<AppConnection>>, Failure> {
+        let worker = &self.choosing.worker;
+        if !self.questions.allow(self.choosing.clock().as_secs()) {
             worker.metrics.error(Direction::Outbound, "ingress-host-not-asked");
             return Ok(None);
         }
         let wanted = Subscription::Endpoint(self.dialled, Some(host.clone()));
         let connection = match worker.mesh.destination(wanted).await {
             Resolution::Known(view) => {
-                Some(Rc::new(request::Connection::new(self.outbound.clone(), self.dialled, view, self.wire)))
+                let (choosing, resident) = (self.choosing.clone(), self.by_address.resident().clone());
+                Some(Rc::new(AppConnection::new(choosing, self.dialled, view, self.wire, resident)))
             }
             Resolution::Unknown => None,
             // Not remembered: the control plane may be back for the next request.
@@ -120,9 +124,9 @@ fn service_host<B>(request: &Request<B>) -> Option<Arc<str>> {
     (named && host.len() <= LONGEST_HOST && host.split('.').all(plain)).then(|| host.into())
 }
 
-// === impl Questions ===
+// === impl HostQuestions ===
 
-impl Questions {
+impl HostQuestions {
     fn allow(&self, second: u64) -> bool {
         if self.second.replace(second) != second {
             self.asked.set(0);
@@ -165,7 +169,7 @@ mod tests {
 
     #[test]
     fn made_up_hosts_are_asked_about_within_bounds() {
-        let questions = Questions::default();
+        let questions = HostQuestions::default();
         let allowed = |second| (0..100).filter(|_| questions.allow(second)).count();
         assert_eq!((allowed(7), allowed(8)), (32, 32));
     }

@@ -1,5 +1,8 @@
 //! A destination with what this worker knows about its endpoints: connections, load, metric handles.
 
+mod destinations;
+mod prepared;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -7,26 +10,30 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
-use super::balance::Balancer;
+pub use destinations::Destinations;
+use prepared::Prepared;
+
+use super::affinity::Affinity;
 use super::balance::warmup::Warmup;
+use super::balance::{Balancer, Here};
 use super::balanced::Balanced;
 use super::budget::Budget;
+use super::endpoint::LiveEndpoint;
 use super::gate::Gate;
 use super::latencies::Latencies;
-use super::outliers::{Advice, Detector, Watched};
+use super::outliers::{Advice, Detector};
 use super::route::RouteIndex;
 use super::session::Sessions;
-use super::view;
-use crate::http::{Active, Upstream, UpstreamKey, Upstreams, Wire};
-use crate::state::{Backend, Destination, Endpoint, HedgeAfter, Limits, Route, ZonePolicy};
-use crate::telemetry::{ConnectionLabels, Direction, Metrics, RequestLabels, Series, Tls};
-use crate::worker::Worker;
-
-/// A destination nobody used this long is taken apart; its next use builds it anew.
-const FORGET_AFTER: Duration = Duration::from_secs(30);
+use crate::http::rescue::Failure;
+use crate::http::{Active, Upstreams};
+use crate::request::plan::Plan;
+use crate::state::{Backend, Destination, Endpoint, HedgeAfter, Limits, NodePolicy, Route};
+use crate::telemetry::{
+    ConnectionLabels, Direction, HeldSeries, Metrics, RequestLabels, Series, Subject, Tls,
+};
+use crate::worker::ground::Worker;
 
 /// One version of a destination. A request holds it from start to end.
 #[derive(Debug)]
@@ -36,12 +43,15 @@ pub struct Live {
     pub name: String,
     /// Of [`Destination::routes`].
     pub routes: RouteIndex,
+    /// What is asked about the requests of each route.
+    pub plans: Vec<Plan>,
     /// In the order of [`Destination::backends`].
     pub backends: Vec<Vec<LiveEndpoint>>,
     /// In the same order; none where the default is all that is asked for.
     pub balanced: Vec<Option<Rc<Balanced>>>,
-    /// This proxy's own zone.
+    /// This proxy's own zone and node.
     zone: Option<Arc<str>>,
+    node: Option<Arc<str>>,
     /// One for each route that has one; it outlives changes of the endpoints.
     budgets: Vec<Option<Rc<RefCell<Budget>>>>,
     /// What ejects endpoints; it outlives changes of them.
@@ -58,20 +68,8 @@ pub struct Live {
     /// What the time of budgets counts from.
     started: Instant,
     used: Cell<Instant>,
-}
-
-/// An endpoint as member of one backend.
-#[derive(Debug)]
-pub struct LiveEndpoint {
-    pub upstream: Rc<Upstream>,
-    /// What is known of its failures, where the destination ejects endpoints.
-    pub watched: Option<Rc<Watched>>,
-    /// Where there is a slow start; kept from one version of the destination to the next.
-    pub warmup: Option<Rc<Warmup>>,
-    /// It is of another zone than this proxy.
-    pub far: bool,
-    /// Handles by route; a backend belongs to few.
-    series: RefCell<Vec<(usize, Rc<Series>)>>,
+    /// Its series are kept as long.
+    _held: HeldSeries,
 }
 
 /// How far endpoints have warmed up when a destination changes.
@@ -83,128 +81,120 @@ enum Warmups {
     Known(HashMap<SocketAddr, Rc<Warmup>>),
 }
 
-/// What this worker's connections were dialled to, by [`Destination::key`].
-#[derive(Debug, Default)]
-pub struct Destinations {
-    known: RefCell<HashMap<Arc<str>, Rc<Live>>>,
-}
-
 /// What a worker makes live destinations with.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    pub upstreams: &'a Upstreams,
-    pub worker: &'a Worker,
+#[derive(Debug)]
+pub struct Ground {
+    pub upstreams: Upstreams,
+    pub worker: Rc<Worker>,
     /// What the time of budgets and ejections counts from.
     pub started: Instant,
 }
 
-// === impl Destinations ===
+fn name_of(destination: &Destination) -> String {
+    let target = &destination.target;
+    format!("{}/{}:{}", target.namespace, target.name, target.port)
+}
 
-impl Destinations {
-    /// The live form of `destination`.
-    pub fn get(&self, destination: &Arc<Destination>, place: &Place<'_>) -> Rc<Live> {
-        let mut known = self.known.borrow_mut();
-        if let Some(live) = known.get(&destination.key)
-            && Arc::ptr_eq(&live.destination, destination)
-        {
-            live.used.set(Instant::now());
-            return live.clone();
-        }
-        let previous = known.get(&destination.key).cloned();
-        let live = Rc::new(Live::new(destination.clone(), place, previous.as_deref()));
-        known.insert(destination.key.clone(), live.clone());
-        live
-    }
-
-    /// All of them, for a person.
-    pub fn view(&self) -> Value {
-        let known = self.known.borrow();
-        known.iter().map(|(key, live)| (key.to_string(), view::destination(live))).collect()
-    }
-
-    /// Forgets what nobody uses, and looks after the rest: `elapsed` after last time.
-    pub fn sweep(&self, elapsed: Duration) {
-        self.known.borrow_mut().retain(|_, live| {
-            live.look(elapsed);
-            Rc::strong_count(live) > 1 || live.used.get().elapsed() < FORGET_AFTER
-        });
-    }
+/// Where each is; of two with one name the first.
+fn by_name<T>(all: &[T], name: impl Fn(&T) -> &str) -> HashMap<&str, usize> {
+    all.iter().enumerate().rev().map(|(index, one)| (name(one), index)).collect()
 }
 
 // === impl Live ===
 
 impl Live {
-    fn new(destination: Arc<Destination>, place: &Place<'_>, previous: Option<&Self>) -> Self {
-        let target = &destination.target;
-        let name = format!("{}/{}:{}", target.namespace, target.name, target.port);
-        let outliers = Self::outliers_of(&destination, &name, place, previous);
-        let zone = place.worker.workload.borrow().zone.clone();
-        let before = |backend: &Backend| {
-            let live = previous?;
-            let same = |old: &Arc<Backend>| old.name == backend.name;
-            Some((live, live.destination.backends.iter().position(same)?))
-        };
-        let endpoints_of = |backend: &Arc<Backend>| {
+    fn new(
+        destination: Arc<Destination>,
+        ground: &Ground,
+        previous: Option<&Self>,
+        Prepared { outliers, backends: prepared }: Prepared,
+    ) -> Self {
+        let name = name_of(&destination);
+        let held = ground.worker.metrics.hold(Subject::Destination(name.clone()));
+        let own_pod = ground.worker.own_pod.current();
+        let (zone, node) = (own_pod.zone.clone(), own_pod.node.clone());
+        let here = Here { zone: zone.as_deref(), node: node.as_deref() };
+        let known_backends =
+            previous.map(|live| by_name(&live.destination.backends, |backend| &backend.name));
+        let before = |backend: &Backend| Some((previous?, *known_backends.as_ref()?.get(&*backend.name)?));
+        let known_routes = previous.map(|live| by_name(&live.destination.routes, |route| &route.name));
+        // What holds for the route of the same name so far.
+        let before_of = |route: &Route| Some((previous?, *known_routes.as_ref()?.get(&*route.name)?));
+        let endpoints_of = |(backend, found): (&Arc<Backend>, Vec<_>)| {
             let warmups = Warmups::new(&destination, before(backend));
-            let live = |endpoint: &Arc<Endpoint>| {
-                let upstream = place.upstreams.get(UpstreamKey {
-                    addr: endpoint.addr,
-                    peer: endpoint.peer.clone(),
-                    tunnel: (endpoint.opaque && endpoint.peer.is_some()).then(|| destination.key.clone()),
-                });
-                let watched = outliers.as_ref().map(|outliers| outliers.watch(&upstream.key));
-                let (warmup, far) = (warmups.of(endpoint.addr), endpoint.zone != zone);
-                LiveEndpoint { upstream, watched, warmup, far, series: RefCell::default() }
+            let live = |(endpoint, (upstream, watched)): (&Arc<Endpoint>, _)| {
+                let reach = here.reaches(endpoint, backend, &destination.load_balancer);
+                LiveEndpoint::new(
+                    upstream,
+                    watched,
+                    warmups.of(endpoint.addr),
+                    (endpoint.zone != zone, reach),
+                )
             };
-            backend.endpoints.iter().map(live).collect()
+            backend.endpoints.iter().zip(found).map(live).collect()
         };
-        let backends: Vec<Vec<LiveEndpoint>> = destination.backends.iter().map(endpoints_of).collect();
+        let backends: Vec<Vec<LiveEndpoint>> =
+            destination.backends.iter().zip(prepared).map(endpoints_of).collect();
         if let Some(outliers) = &outliers {
-            outliers.keep(|key| backends.iter().flatten().any(|endpoint| endpoint.upstream.key == *key));
+            outliers.keep(&backends.iter().flatten().map(|endpoint| &endpoint.upstream.key).collect());
         }
         let balanced_of = |backend: &Arc<Backend>| {
             let policy = &destination.load_balancer;
             let old = before(backend).and_then(|(live, index)| {
+                let before = &live.destination.backends[index];
                 let same = live.destination.load_balancer == *policy
-                    && live.destination.backends[index].endpoints == backend.endpoints
-                    && live.zone == zone;
+                    && (before.node, before.affinity) == (backend.node, backend.affinity)
+                    && before.endpoints == backend.endpoints
+                    && (&live.zone, &live.node) == (&zone, &node);
                 Some((live.balanced[index].as_ref()?, same))
             });
             if let Some((balanced, true)) = old {
                 return Some(balanced.clone());
             }
             let previous = old.map(|(balanced, _)| &balanced.balancer);
-            let balancer = Balancer::new(policy, &backend.endpoints, zone.as_deref(), previous)?;
-            Some(Rc::new(Balanced::new(balancer, policy, &name, &place.worker.metrics)))
+            let balancer = Balancer::new(policy, backend, here, previous)?;
+            let affinity = backend.affinity.map(|lasts| {
+                let members = balancer.groups().flatten().copied();
+                let names = (&destination.key, &backend.name);
+                let caller = (ground.worker.own_ips().first().copied(), lasts);
+                Affinity::new(&ground.worker.affinities, names, &backend.endpoints, members, caller)
+            });
+            let counted = (name.as_str(), &ground.worker.metrics);
+            Some(Rc::new(Balanced::new(balancer, affinity, policy, counted)))
         };
         let balanced = destination.backends.iter().map(balanced_of).collect();
-        let budgets = destination.routes.iter().map(|route| Self::budget_of(route, previous)).collect();
+        let budgets =
+            destination.routes.iter().map(|route| Self::budget_of(route, before_of(route))).collect();
         let routes = RouteIndex::new(&destination.routes);
+        let plans = destination.routes.iter().map(|route| Plan::of_route(route, &destination)).collect();
         let gate = destination.limits.as_deref().map(|limits| {
             let old = previous.and_then(|live| live.gate.as_ref());
-            Self::gate_of(limits, old, &name, "", place)
+            Self::gate_of(limits, old, &name, "", ground)
         });
         let route_gates = destination.routes.iter().map(|route| {
             let limits = route.limits.as_deref()?;
-            let old = previous.and_then(|live| {
-                let index = live.destination.routes.iter().position(|old| old.name == route.name)?;
-                live.route_gates.get(index)?.as_ref()
-            });
-            Some(Self::gate_of(limits, old, &name, &route.name, place))
+            let old = before_of(route).and_then(|(live, index)| live.route_gate(index));
+            Some(Self::gate_of(limits, old, &name, &route.name, ground))
         });
         let route_gates = route_gates.collect();
-        let latencies = destination.routes.iter().map(|route| Self::latencies_of(route, previous)).collect();
-        let sessions =
-            destination.routes.iter().map(|route| Sessions::new(route, &destination.backends)).collect();
+        let latencies =
+            destination.routes.iter().map(|route| Self::latencies_of(route, before_of(route))).collect();
+        let sessions = destination
+            .routes
+            .iter()
+            .map(|route| Sessions::new(route, &destination.backends, &destination.session_key))
+            .collect();
         let faults = previous.map(|live| live.faults.clone()).unwrap_or_default();
         let used = Cell::new(Instant::now());
         let live = Self {
             destination,
             name,
             routes,
+            plans,
             backends,
             balanced,
             zone,
+            node,
             budgets,
             outliers,
             gate,
@@ -212,8 +202,9 @@ impl Live {
             latencies,
             sessions,
             faults,
-            started: place.started,
+            started: ground.started,
             used,
+            _held: held,
         };
         live.look(Duration::ZERO);
         live
@@ -236,13 +227,11 @@ impl Live {
     }
 
     /// The budget of the route of this name so far, if its limits have not changed.
-    fn budget_of(route: &Route, previous: Option<&Self>) -> Option<Rc<RefCell<Budget>>> {
+    fn budget_of(route: &Route, before: Option<(&Self, usize)>) -> Option<Rc<RefCell<Budget>>> {
         let retries = route.retries.as_ref().map(|retries| retries.budget);
         let limits = retries.or_else(|| route.hedging.as_ref().map(|hedging| hedging.budget))?;
-        let same = previous.and_then(|live| {
-            let index = live.destination.routes.iter().position(|old| old.name == route.name)?;
-            live.budget(index).filter(|budget| budget.borrow().limits() == limits)
-        });
+        let same = before
+            .and_then(|(live, index)| live.budget(index).filter(|budget| budget.borrow().limits() == limits));
         Some(same.cloned().unwrap_or_else(|| Rc::new(RefCell::new(Budget::new(limits)))))
     }
 
@@ -252,10 +241,10 @@ impl Live {
         old: Option<&Rc<Gate>>,
         name: &str,
         route: &str,
-        place: &Place<'_>,
+        ground: &Ground,
     ) -> Rc<Gate> {
         let same = old.filter(|old| old.limits() == limits).cloned();
-        same.unwrap_or_else(|| Gate::new(limits.clone(), name, route, &place.worker.metrics, place.started))
+        same.unwrap_or_else(|| Gate::new(limits.clone(), name, route, &ground.worker.metrics, ground.started))
     }
 
     /// What bounds all that is under way, where it is bounded.
@@ -281,32 +270,33 @@ impl Live {
     /// What ejects endpoints of this destination so far, if its limits have not changed.
     fn outliers_of(
         destination: &Destination,
-        name: &str,
-        place: &Place<'_>,
+        ground: &Ground,
         previous: Option<&Self>,
     ) -> Option<Rc<Detector>> {
         let limits = destination.outliers.as_deref()?;
         let same = previous.and_then(|live| live.outliers.as_ref()).filter(|old| old.limits() == limits);
         Some(match same {
             Some(same) => same.clone(),
-            None => Detector::new(limits.clone(), name, &place.worker.metrics, place.started),
+            None => {
+                Detector::new(limits.clone(), &name_of(destination), &ground.worker.metrics, ground.started)
+            }
         })
     }
 
     /// What the balancing of `backend` should keep to; nothing while no endpoint is ejected.
     pub fn advice(&self, backend: usize, failed: &[usize]) -> Option<Advice> {
         let outliers = self.outliers.as_deref().filter(|outliers| outliers.any_out())?;
-        let watched = self.backends[backend].iter().map(|endpoint| endpoint.watched.as_ref());
+        // What is out of reach is on trial for others.
+        let watched = self.backends[backend]
+            .iter()
+            .map(|endpoint| endpoint.watched.as_ref().filter(|_| endpoint.within_reach));
         Some(outliers.advise(watched, failed))
     }
 
     /// What the route of this name has seen so far.
-    fn latencies_of(route: &Route, previous: Option<&Self>) -> Option<Rc<RefCell<Latencies>>> {
+    fn latencies_of(route: &Route, before: Option<(&Self, usize)>) -> Option<Rc<RefCell<Latencies>>> {
         let HedgeAfter::Percentile(_) = route.hedging.as_ref()?.after else { return None };
-        let same = previous.and_then(|live| {
-            let index = live.destination.routes.iter().position(|old| old.name == route.name)?;
-            live.latencies(index)
-        });
+        let same = before.and_then(|(live, index)| live.latencies(index));
         Some(same.cloned().unwrap_or_default())
     }
 
@@ -318,8 +308,7 @@ impl Live {
     /// Whether an endpoint may get a request that asks for it: it is not ejected, nor where traffic must not go.
     pub fn is_in(&self, backend: usize, endpoint: usize) -> bool {
         let endpoint = &self.backends[backend][endpoint];
-        let beyond_reach = endpoint.far && self.destination.load_balancer.zone == ZonePolicy::Strict;
-        !beyond_reach && endpoint.watched.as_ref().is_none_or(|watched| watched.is_in())
+        endpoint.within_reach && endpoint.watched.as_ref().is_none_or(|watched| watched.is_in())
     }
 
     /// How long requests of a route take, where it wants to know.
@@ -332,9 +321,28 @@ impl Live {
         self.budgets.get(route)?.as_ref()
     }
 
-    /// Whether `backend` has endpoints and traffic may go to none of them, since they are of other zones.
+    /// Whether `backend` has endpoints and traffic may go to none of them, since they are of other zones or nodes.
     pub fn is_beyond_reach(&self, backend: usize) -> bool {
         self.balanced[backend].as_ref().is_some_and(|balanced| balanced.balancer.is_empty())
+    }
+
+    /// Why `backend` can take nothing, if so.
+    pub fn refusal(&self, backend: usize) -> Option<Failure> {
+        let described = &self.destination.backends[backend];
+        if let Some(reason) = &described.invalid {
+            return Some(Failure::InvalidBackend {
+                destination: self.name.clone(),
+                backend: described.name.to_string(),
+                reason: reason.to_string(),
+            });
+        }
+        let name = &described.name;
+        if self.backends[backend].is_empty() {
+            return Some(Failure::NoEndpoints { backend: name.to_string() });
+        }
+        let here =
+            if described.node == NodePolicy::Only { "on the caller's node" } else { "in the caller's zone" };
+        self.is_beyond_reach(backend).then(|| Failure::NoEndpoints { backend: format!("{name} {here}") })
     }
 
     /// Handles for requests of `route` that `endpoint` of `backend` answers.
@@ -345,14 +353,8 @@ impl Live {
         backend: usize,
         endpoint: &LiveEndpoint,
     ) -> Rc<Series> {
-        let mut series = endpoint.series.borrow_mut();
-        if let Some((_, known)) = series.iter().find(|(known, _)| *known == route) {
-            return known.clone();
-        }
-        let labels = self.labels(Some(route), Some(backend), Some(endpoint));
-        let new = Series::new(metrics, labels);
-        series.push((route, new.clone()));
-        new
+        endpoint
+            .series(route, || Series::new(metrics, self.labels(Some(route), Some(backend), Some(endpoint))))
     }
 
     /// Handles for requests that reached no endpoint.
@@ -415,27 +417,6 @@ impl Warmups {
             Self::Known(known) => {
                 Some(known.get(&addr).cloned().unwrap_or_else(|| Rc::new(Warmup::begin(Instant::now()))))
             }
-        }
-    }
-}
-
-// === impl LiveEndpoint ===
-
-impl LiveEndpoint {
-    /// How a request is carried there that arrived as `caller`: over h2 between proxies, else as it came.
-    pub fn wire(&self, caller: Wire) -> Wire {
-        if self.carries_mesh_http() { Wire::H2 } else { caller }
-    }
-
-    /// Whether a proxy answers there that takes HTTP as HTTP.
-    pub fn carries_mesh_http(&self) -> bool {
-        self.upstream.key.peer.is_some() && self.upstream.key.tunnel.is_none()
-    }
-
-    fn identity(&self) -> (String, Tls) {
-        match &self.upstream.key.peer {
-            Some(peer) => (peer.to_string(), Tls::Mutual),
-            None => (String::new(), Tls::None),
         }
     }
 }

@@ -1,19 +1,23 @@
 //! Bytes to a destination of the mesh: one connection in, one connection out, both ends half-closed as they come.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
 
-use super::balance::group::Asked;
+use super::balance::group::BalanceQuery;
 use super::balance::key;
+use super::choosing::Choosing;
 use super::ejection::Outcome;
+use super::endpoint::LiveEndpoint;
 use super::gate::Pass;
-use super::live::{Live, LiveEndpoint};
+use super::live::Live;
 use super::outliers::Watched;
-use super::request::refusal;
-use super::{Outbound, admit, route, split};
+use super::{admit, route, split};
 use crate::http::rescue::Failure;
 use crate::http::{Carry, ConnectError, Pending};
-use crate::tcp::{Prefixed, Stream, relay};
+use crate::tcp::{Bounds, Prefixed, ResetOnClose, Stream, relay};
 use crate::telemetry::{Direction, OpenConnection};
 
 /// A connection to an endpoint of the mesh or outside.
@@ -28,23 +32,25 @@ pub(super) struct Opened<'a> {
 }
 
 /// Carries one connection until both sides have ended. `server_name` is what its TLS asks for, where routes want to know.
-pub(super) async fn carry(outbound: &Outbound, caller: Stream, live: &Live, server_name: Option<&str>) {
+pub(super) async fn carry(choosing: &Choosing, caller: Stream, live: &Live, server_name: Option<&str>) {
     if let Some(server_name) = server_name {
         tracing::debug!(server_name, destination = live.name, "TLS of the application's own");
     }
-    match open(outbound, live, server_name).await {
-        Ok(opened) => join(outbound, caller, opened, live).await,
+    match open(choosing, live, server_name).await {
+        Ok(opened) => join(choosing, caller, opened, live).await,
         Err(failure) => {
-            tracing::debug!(%failure, "closed an opaque connection");
-            outbound.worker.metrics.error(Direction::Outbound, failure.reason());
+            tracing::debug!(%failure, "reset an opaque connection");
+            // As where nobody listens: a clean end would be an empty answer. Failing to say so means that the caller is gone.
+            let _ = caller.reset_on_close(true);
+            choosing.worker.metrics.error(Direction::Outbound, failure.reason());
         }
     }
 }
 
 /// Carries bytes between both until both have ended.
-pub(super) async fn join(outbound: &Outbound, mut caller: Stream, mut opened: Opened<'_>, live: &Live) {
+pub(super) async fn join(choosing: &Choosing, mut caller: Stream, mut opened: Opened<'_>, live: &Live) {
     let open = OpenConnection::begin(
-        &outbound.worker.metrics,
+        &choosing.worker.metrics,
         &live.connection_labels(opened.route, opened.endpoint),
     );
     let bytes = relay(&mut caller, &mut opened.upstream, &open.relayed);
@@ -52,7 +58,7 @@ pub(super) async fn join(outbound: &Outbound, mut caller: Stream, mut opened: Op
     if let Err(error) = bounds.keep(&open.relayed, bytes).await {
         tracing::debug!(%error, destination = live.name, "an opaque connection ended");
         if let Some(reason) = error.bound() {
-            outbound.worker.metrics.error(Direction::Outbound, reason);
+            choosing.worker.metrics.error(Direction::Outbound, reason);
         }
     }
 }
@@ -68,37 +74,38 @@ pub(super) async fn spoke_first(opened: &mut Option<Opened<'_>>, greeting: &mut 
 
 /// Opens a connection to an endpoint, or to another one if that fails.
 pub(super) async fn open<'a>(
-    outbound: &Outbound,
+    choosing: &Choosing,
     live: &'a Live,
     server_name: Option<&str>,
 ) -> Result<Opened<'a>, Failure> {
     let no_route = || Failure::NoRoute { destination: live.name.clone() };
-    let route = route::first_for_bytes(&live.destination.routes, &outbound.worker.workload, server_name)
-        .ok_or_else(no_route)?;
-    let random = |below| outbound.rng.borrow_mut().u64(..below);
+    let route =
+        route::first_for_bytes(&live.destination.routes, &choosing.worker.own_pod.current(), server_name)
+            .ok_or_else(no_route)?;
+    let random = |below| choosing.rng.borrow_mut().u64(..below);
     let split = &live.destination.routes[route].split;
     let backend = split[split::choose(split, random).ok_or_else(no_route)?].backend;
-    if let Some(failure) = refusal(live, backend) {
+    if let Some(failure) = live.refusal(backend) {
         return Err(failure);
     }
-    let passes = admit::connection(live, route, &outbound.worker.metrics).await?;
+    let passes = admit::connection(live, route, &choosing.worker.metrics).await?;
     let with_passes = |opened: Opened<'a>| Opened { _passes: passes, ..opened };
     let endpoints = &live.backends[backend];
-    let key = key::of_connection(&live.destination.load_balancer.hash, outbound.caller());
-    let first = outbound.pick(live, backend, Asked { failed: &[], key });
-    match dial(outbound, &endpoints[first], live, route).await {
+    let key = key::of_connection(&live.destination.load_balancer.hash, choosing.caller());
+    let first = choosing.pick(live, backend, BalanceQuery { failed: &[], key }, Instant::now());
+    match dial(choosing, &endpoints[first], live, route).await {
         Ok(opened) => return Ok(with_passes(opened)),
-        Err(error) => outbound.worker.metrics.retry(Direction::Outbound, error.reason()),
+        Err(error) => choosing.worker.metrics.retry(Direction::Outbound, error.reason()),
     }
-    let second = outbound.pick(live, backend, Asked { failed: &[first], key });
-    dial(outbound, &endpoints[second], live, route)
+    let second = choosing.pick(live, backend, BalanceQuery { failed: &[first], key }, Instant::now());
+    dial(choosing, &endpoints[second], live, route)
         .await
         .map(with_passes)
         .map_err(|error| Failure::Connect { destination: live.name.clone(), error })
 }
 
 async fn dial<'a>(
-    outbound: &Outbound,
+    choosing: &Choosing,
     endpoint: &'a LiveEndpoint,
     live: &Live,
     route: usize,
@@ -116,7 +123,7 @@ async fn dial<'a>(
         }
         Err(error) => {
             endpoint.upstream.load.observe_failure();
-            outbound.worker.metrics.connect_failure(Direction::Outbound, error.reason());
+            choosing.worker.metrics.connect_failure(Direction::Outbound, error.reason());
             Err(error)
         }
     }
@@ -125,6 +132,12 @@ async fn dial<'a>(
 // === impl Opened ===
 
 impl Opened<'_> {
+    /// How long its route lets both sides be silent, if that is bounded.
+    pub fn longest_silence(&self, live: &Live) -> Option<Duration> {
+        let Bounds { idle, total } = live.destination.routes[self.route].timeouts.of_bytes();
+        idle.into_iter().chain(total).min()
+    }
+
     /// The same, with what it has said already.
     pub fn after(mut self, greeting: Bytes) -> Self {
         self.upstream = self.upstream.after(greeting);

@@ -2,7 +2,7 @@
 //! be ejected at a time, when ejections are ignored, and what is counted. One for each destination and worker.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,7 +26,15 @@ pub struct Detector {
 pub struct Watched {
     shared: Rc<Shared>,
     health: RefCell<Health>,
+    /// While it does not stand [`Standing::In`].
+    out: RefCell<Option<Out>>,
+    /// It is no endpoint any more: requests under way still hold it, and what becomes of them counts for nothing.
+    retired: Cell<bool>,
 }
+
+/// An endpoint that is counted as ejected, until this is dropped.
+#[derive(Debug)]
+struct Out(Rc<Shared>);
 
 /// The request that will prove an endpoint; dropped without [`Watched::ended`], the next one will.
 #[derive(Debug)]
@@ -71,19 +79,19 @@ impl Detector {
         if let Some(known) = watched.get(key) {
             return known.clone();
         }
-        let new = Rc::new(Watched { shared: self.shared.clone(), health: RefCell::default() });
+        let new = Rc::new(Watched::new(self.shared.clone()));
         watched.insert(key.clone(), new.clone());
         self.shared.endpoints.set(watched.len());
         new
     }
 
-    /// Forgets endpoints for which `keep` does not hold.
-    pub fn keep(&self, keep: impl Fn(&UpstreamKey) -> bool) {
+    /// Forgets all other endpoints.
+    pub fn keep(&self, kept: &HashSet<&UpstreamKey>) {
         let mut watched = self.watched.borrow_mut();
         watched.retain(|key, watched| {
-            let kept = keep(key);
-            if !kept && watched.health.borrow().standing(Duration::ZERO) != Standing::In {
-                self.shared.one_less();
+            let kept = kept.contains(key);
+            if !kept {
+                watched.retire();
             }
             kept
         });
@@ -142,6 +150,16 @@ pub enum Advice {
 // === impl Watched ===
 
 impl Watched {
+    fn new(shared: Rc<Shared>) -> Self {
+        let (health, out, retired) = Default::default();
+        Self { shared, health, out, retired }
+    }
+
+    fn retire(&self) {
+        self.retired.set(true);
+        self.out.take();
+    }
+
     /// Whether a request that asks for this endpoint may have it: it is not ejected, or is being tried.
     pub fn is_in(&self) -> bool {
         self.health.borrow().standing(self.shared.now()) != Standing::Out
@@ -173,6 +191,9 @@ impl Watched {
 
     /// A request to this endpoint ended in `outcome`. Gives why the endpoint was ejected for it, if it was.
     pub fn ended(&self, outcome: Outcome, trial: Option<Trial>) -> Option<Reason> {
+        if self.retired.get() {
+            return None;
+        }
         let shared = &self.shared;
         let now = shared.now();
         let mut health = self.health.borrow_mut();
@@ -180,7 +201,7 @@ impl Watched {
             let proved = health.proved(&shared.limits, now, outcome);
             drop(health);
             if proved {
-                shared.one_less();
+                self.out.take();
                 return None;
             }
             shared.metrics.ejection(&shared.destination, Reason::Probe.as_str());
@@ -189,7 +210,7 @@ impl Watched {
         let reason = health.observe(&shared.limits, now, outcome)?;
         if shared.may_eject() {
             health.eject(&shared.limits, now, reason);
-            shared.one_more();
+            self.out.replace(Some(Out::new(shared)));
             shared.metrics.ejection(&shared.destination, reason.as_str());
             tracing::debug!(
                 destination = shared.destination,
@@ -224,20 +245,82 @@ impl Shared {
         let most = self.endpoints.get().saturating_mul(self.limits.max_percent as usize) / 100;
         self.limits.max_percent > 0 && self.out.get() < most.max(1)
     }
+}
 
-    fn one_more(&self) {
-        self.out.set(self.out.get() + 1);
-        self.ejected.inc();
-    }
+// === impl Out ===
 
-    fn one_less(&self) {
-        self.out.set(self.out.get().saturating_sub(1));
-        self.ejected.dec();
+impl Out {
+    fn new(shared: &Rc<Shared>) -> Self {
+        shared.out.set(shared.out.get() + 1);
+        shared.ejected.inc();
+        Self(shared.clone())
     }
 }
 
-impl Drop for Shared {
+impl Drop for Out {
     fn drop(&mut self) {
-        self.ejected.dec_by(i64::try_from(self.out.get()).unwrap_or_default());
+        self.0.out.set(self.0.out.get() - 1);
+        self.0.ejected.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    const BASE: Duration = Duration::from_millis(20);
+
+    fn key(port: u16) -> UpstreamKey {
+        UpstreamKey { addr: ([10, 0, 0, 1], port).into(), peer: None, tunnel: None }
+    }
+
+    /// Ten endpoints, of which one may be ejected at a time.
+    fn detector() -> (Rc<Detector>, Gauge, Vec<Rc<Watched>>) {
+        let limits = Outliers {
+            consecutive_failures: Some(1),
+            base: BASE,
+            max: BASE,
+            max_percent: 10,
+            ..Outliers::default()
+        };
+        let metrics = Metrics::register(&mut Registry::default());
+        let detector = Detector::new(limits, "shop/reviews:8080", &metrics, Instant::now());
+        let watched = (0..10).map(|port| detector.watch(&key(port))).collect();
+        (detector, metrics.ejected_endpoints("shop/reviews:8080"), watched)
+    }
+
+    fn keep(detector: &Detector, ports: std::ops::Range<u16>) {
+        let keys: Vec<_> = ports.map(key).collect();
+        detector.keep(&keys.iter().collect());
+    }
+
+    #[tokio::test]
+    async fn what_breaks_at_an_endpoint_that_has_left_counts_for_nobody() {
+        let (detector, gauge, watched) = detector();
+        // Its requests are under way while it leaves the list, and break when its drain ends.
+        keep(&detector, 1..10);
+        assert_eq!(watched[0].ended(Outcome::Failure, None), None);
+        assert!(!detector.any_out());
+        assert_eq!(gauge.get(), 0);
+        assert!(watched[1].ended(Outcome::Failure, None).is_some(), "another may still be ejected");
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_leaves_while_it_is_on_trial_is_taken_off_once() {
+        let (detector, gauge, watched) = detector();
+        assert!(watched[0].ended(Outcome::Failure, None).is_some());
+        tokio::time::sleep(2 * BASE).await;
+        let trial = watched[0].begin();
+        assert!(trial.is_some());
+        keep(&detector, 1..10);
+        assert!(watched[1].ended(Outcome::Failure, None).is_some());
+        assert_eq!(gauge.get(), 1);
+        watched[0].ended(Outcome::Success, trial);
+        assert!(detector.any_out(), "the other one is still out");
+        assert_eq!(gauge.get(), 1);
+        drop((detector, watched));
+        assert_eq!(gauge.get(), 0);
     }
 }

@@ -4,16 +4,27 @@ use http::header::{CONTENT_TYPE, HOST, LOCATION};
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response};
 
+use super::chosen::Chosen;
+use super::cors;
 use crate::http::Body;
+use crate::request::Asked;
+use crate::request::plan::Turn;
 use crate::state::{Answer, DirectResponse, Redirect, Scheme, Target};
 
+/// The stage of that name.
+pub(super) fn ask<'a>(chosen: &Chosen, asked: &Asked) -> Turn<'a> {
+    let Some(actions) = &chosen.route().actions else { return Turn::Go };
+    let Some(answer) = &actions.answer else { return Turn::Go };
+    let mut response = respond(answer, &asked.request, chosen.prefix(), &chosen.live.destination.target);
+    actions.headers.response.apply(response.headers_mut());
+    if let Some(cors) = chosen.cors() {
+        cors::tell(cors, chosen.origin.as_deref(), response.headers_mut());
+    }
+    Turn::Answer(Box::new(response))
+}
+
 /// The answer to `request`, of whose path the route matched `prefix`.
-pub(super) fn respond<B>(
-    answer: &Answer,
-    request: &Request<B>,
-    prefix: &str,
-    target: &Target,
-) -> Response<Body> {
+fn respond<B>(answer: &Answer, request: &Request<B>, prefix: &str, target: &Target) -> Response<Body> {
     match answer {
         Answer::Redirect(redirect) => redirected(redirect, request, prefix, target),
         Answer::Direct(direct) => direct_response(direct),

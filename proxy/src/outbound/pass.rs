@@ -1,5 +1,6 @@
 //! Connections to what the mesh does not know, or could not be asked about.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,9 +13,9 @@ use crate::http::rescue::{Failure, rescue};
 use crate::http::{Upload, Wire, server};
 use crate::socket;
 use crate::state::OutboundPolicy;
-use crate::tcp::{CONNECT_TIMEOUT, Prefixed, Stream, relay, within_connect_timeout};
+use crate::tcp::{CONNECT_TIMEOUT, Prefixed, ResetOnClose, Stream, relay, within_connect_timeout};
 use crate::telemetry::{ConnectionLabels, Direction, OpenConnection, Tls};
-use crate::worker::Worker;
+use crate::worker::ground::Worker;
 
 /// The control plane said that there is nothing of the mesh.
 pub(super) async fn unknown(worker: &Worker, tcp: TcpStream, original: SocketAddr) {
@@ -45,6 +46,8 @@ async fn pass(worker: &Worker, mut tcp: TcpStream, original: SocketAddr, reason:
             Ok(upstream) => upstream,
             Err(error) => {
                 tracing::debug!(%error, %original, "no connection to a destination outside the mesh");
+                // As where nobody listens. Failing to say so means that the caller is gone.
+                let _ = tcp.reset_on_close(true);
                 return worker.metrics.connect_failure(Direction::Outbound, "connect-failed");
             }
         };
@@ -61,7 +64,7 @@ async fn pass(worker: &Worker, mut tcp: TcpStream, original: SocketAddr, reason:
     }
 }
 
-/// Says why to a caller that speaks HTTP, and closes on anybody else.
+/// Says why to a caller that speaks HTTP, and resets on anybody else.
 async fn refuse(worker: &Worker, mut tcp: TcpStream, failure: Failure) {
     worker.metrics.error(Direction::Outbound, failure.reason());
     let mut seen = BytesMut::with_capacity(1024);
@@ -69,14 +72,19 @@ async fn refuse(worker: &Worker, mut tcp: TcpStream, failure: Failure) {
     let wire = match sniffed {
         Ok(Ok(Sniffed::Http1)) => Wire::H1,
         Ok(Ok(Sniffed::Http2)) => Wire::H2,
-        _ => return,
+        _ => {
+            let _ = tcp.reset_on_close(true);
+            return;
+        }
     };
     let failure = std::rc::Rc::new(failure);
     let respond = move |request: http::Request<Upload>| {
         std::future::ready(rescue(&failure, is_grpc(request.headers())))
     };
     let stream = Stream::from(Prefixed::new(seen.freeze(), tcp));
-    if let Err(error) = server::serve(stream, wire, respond, None).await {
+    let refuse = |bad| rescue(&Failure::BadHead(bad), false);
+    let served = server::serve(stream, wire, respond, refuse, pending(), &worker.metrics.goaways).await;
+    if let Err(error) = served {
         tracing::debug!(%error, "a refused connection failed");
     }
 }

@@ -33,8 +33,9 @@ pub fn wanted(retries: &Retries, method: &Method, grpc: bool, ended: Ended) -> b
         RetryOn::Reset => repeatable && matches!(ended, Ended::Reset | Ended::Refused | Ended::Unsent),
         RetryOn::ServerError => repeatable && ended.status() >= 500,
         RetryOn::GatewayError => repeatable && (502..=504).contains(&ended.status()),
-        // Whoever names a gRPC code means gRPC, whose requests are all POST.
-        RetryOn::Grpc(code) => grpc_status == Some(*code),
+        // Whoever names a gRPC code means gRPC, whose requests are all POST. What broke off before its server said so is not
+        // meant: it may have been acted on.
+        RetryOn::Grpc(code) => grpc_status == Some(*code) && (repeatable || ended != Ended::Reset),
     }) || (repeatable && retries.statuses.contains(&ended.status()))
 }
 
@@ -119,6 +120,22 @@ mod tests {
         ] {
             assert_eq!(wanted(&with(on), &Method::GET, false, ended), get, "GET {on:?} {ended:?}");
             assert_eq!(wanted(&with(on), &Method::POST, false, ended), post, "POST {on:?} {ended:?}");
+        }
+    }
+
+    #[test]
+    fn a_grpc_call_that_broke_off_is_repeated_only_where_its_method_may_be() {
+        let usual = vec![RetryOn::ConnectFailure, RetryOn::Reset, RetryOn::RefusedStream, RetryOn::Grpc(14)];
+        let with = |methods| Retries { on: usual.clone(), methods, ..Retries::default() };
+        for (ended, usual, with_post) in [
+            (Ended::Unsent, true, true),
+            (Ended::Refused, true, true),
+            (Ended::Reset, false, true),
+            (Ended::Answered { status: 200, grpc_status: Some(14), pushback: None }, true, true),
+            (Ended::TimedOut, false, false),
+        ] {
+            assert_eq!(wanted(&with(vec![Method::GET]), &Method::POST, true, ended), usual, "{ended:?}");
+            assert_eq!(wanted(&with(vec![Method::POST]), &Method::POST, true, ended), with_post, "{ended:?}");
         }
     }
 

@@ -3,10 +3,9 @@
 mod index;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, Method, Request, Uri};
-use tokio::sync::watch;
 
 pub use index::RouteIndex;
 
@@ -15,12 +14,12 @@ use crate::state::{Caller, HeaderMatch, Match, PathMatch, QueryMatch, Route, Val
 
 /// What a request is judged by.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct RouteQuery<'a> {
     pub method: &'a Method,
     pub uri: &'a Uri,
     pub headers: &'a HeaderMap,
     /// The pod that calls: this proxy's own. Looked at only where a route asks for it.
-    pub caller: &'a watch::Receiver<Arc<Workload>>,
+    pub caller: &'a Workload,
 }
 
 /// The route that takes a request, and why.
@@ -33,18 +32,14 @@ pub struct Taken {
 
 /// The index of the first of `routes` that takes bytes: one that asks at most for the caller and for the server name that
 /// TLS in them asks for, since bytes have neither path nor headers.
-pub fn first_for_bytes(
-    routes: &[Route],
-    caller: &watch::Receiver<Arc<Workload>>,
-    server_name: Option<&str>,
-) -> Option<usize> {
+pub fn first_for_bytes(routes: &[Route], caller: &Workload, server_name: Option<&str>) -> Option<usize> {
     let holds = |any: &Match| {
         let Match { headers, path, query, method, from, server_names } = any;
         headers.is_empty()
             && path.is_none()
             && query.is_empty()
             && method.is_none()
-            && from.as_ref().is_none_or(|from| calls(from, &caller.borrow()))
+            && from.as_ref().is_none_or(|from| calls(from, caller))
             && (server_names.is_empty() || server_name.is_some_and(|name| is_among(name, server_names)))
     };
     routes
@@ -60,13 +55,13 @@ fn is_among(name: &str, names: &[Box<str>]) -> bool {
     })
 }
 
-fn holds(condition: &Match, asked: Asked<'_>) -> bool {
+fn holds(condition: &Match, asked: RouteQuery<'_>) -> bool {
     condition.server_names.is_empty()
         && condition.method.as_ref().is_none_or(|method| method == asked.method)
         && condition.path.as_ref().is_none_or(|path| path_holds(path, asked.uri.path()))
         && condition.headers.iter().all(|header| header_holds(header, asked.uri, asked.headers))
         && condition.query.iter().all(|parameter| query_holds(parameter, asked.uri))
-        && condition.from.as_ref().is_none_or(|from| calls(from, &asked.caller.borrow()))
+        && condition.from.as_ref().is_none_or(|from| calls(from, asked.caller))
 }
 
 fn calls(from: &Caller, workload: &Workload) -> bool {
@@ -119,23 +114,24 @@ fn value_holds(condition: &ValueCondition, value: Option<&[u8]>) -> bool {
     }
 }
 
-/// The value of a header, repeated ones joined as RFC 9110 5.3 says.
+/// The value of a header, repeated ones joined as RFC 9110 5.3 says; cookies, which HTTP/2 may send one by one, as RFC 9113 8.2.3 does.
 fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?.as_bytes();
+    let between: &[u8] = if *name == COOKIE { b"; " } else { b"," };
     let mut all = Cow::Borrowed(first);
     for value in values {
         let all = all.to_mut();
-        all.push(b',');
+        all.extend_from_slice(between);
         all.extend_from_slice(value.as_bytes());
     }
     Some(all)
 }
 
-// === impl Asked ===
+// === impl RouteQuery ===
 
-impl<'a> Asked<'a> {
-    pub fn new<B>(request: &'a Request<B>, caller: &'a watch::Receiver<Arc<Workload>>) -> Self {
+impl<'a> RouteQuery<'a> {
+    pub fn new<B>(request: &'a Request<B>, caller: &'a Workload) -> Self {
         Self { method: request.method(), uri: request.uri(), headers: request.headers(), caller }
     }
 }

@@ -2,20 +2,23 @@
 //! (Gateway API, GEP-1619). The proxy of the caller gives the token with a response, as a cookie or in a header.
 //!
 //! A token is a number for an endpoint, the same in every proxy, and where sessions end the second of its first answer.
-//! It can only choose among the endpoints of its route, so there is nothing to forge; what it does not name any more, or
-//! what is ejected, is balanced like a new request.
+//! The number is made with a key that proxies have and callers have not (RFC 2104), so that it neither tells an address nor
+//! can be made for one. It can only choose among the endpoints of its route; what it does not name any more, or what is
+//! ejected, is balanced like a new request.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::hmac;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-use super::balance::{hash, key};
-use crate::state::{Backend, PathMatch, Route, Session, SessionCarrier};
+use super::balance::key;
+use crate::state::{Backend, CookiePath, PathMatch, Route, Session, SessionCarrier, SessionKey};
 
 /// Where the requests of a session go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,7 @@ pub struct Home {
 /// The endpoints of a route by their numbers.
 #[derive(Debug)]
 pub struct Sessions {
+    key: Rc<hmac::Key>,
     homes: HashMap<u64, Home>,
 }
 
@@ -36,14 +40,15 @@ pub struct Sessions {
 
 impl Sessions {
     /// Of a route whose sessions are kept; shares of weight 0 keep those that they have.
-    pub fn new(route: &Route, backends: &[Arc<Backend>]) -> Option<Self> {
+    pub fn new(route: &Route, backends: &[Arc<Backend>], SessionKey(key): &SessionKey) -> Option<Self> {
         route.session.as_ref()?;
+        let key = &Rc::new(hmac::Key::new(hmac::HMAC_SHA256, key));
         let homes = route.split.iter().enumerate().flat_map(|(share, weighted)| {
             let backend = &backends[weighted.backend];
-            let home = move |(endpoint, addr)| (number(&backend.name, addr), Home { share, endpoint });
+            let home = move |(endpoint, addr)| (number(key, &backend.name, addr), Home { share, endpoint });
             backend.endpoints.iter().map(|endpoint| endpoint.addr).enumerate().map(home)
         });
-        Some(Self { homes: homes.collect() })
+        Some(Self { homes: homes.collect(), key: key.clone() })
     }
 
     /// Where the token of a request says that it goes; nothing for none, for one that is too old and for one that names
@@ -61,28 +66,32 @@ impl Sessions {
         }
         self.homes.get(&number).copied()
     }
-}
 
-/// Gives the token for the endpoint of `addr` with a response; `taken_by` is the path by which the route was taken.
-pub fn tell(
-    session: &Session,
-    backend: &Backend,
-    addr: SocketAddr,
-    taken_by: Option<&PathMatch>,
-    headers: &mut HeaderMap,
-) {
-    let mut token = format!("{:016x}", number(&backend.name, addr));
-    if session.lifetime.is_some() {
-        let _ = write!(token, ".{:x}", unix_seconds());
-    }
-    match &session.carrier {
-        SessionCarrier::Header(name) => {
-            headers.insert(name, HeaderValue::try_from(token).expect("hexadecimal digits and a dot"));
+    /// Gives the token for the endpoint of `addr` with a response; `taken_by` is the path by which the route was taken.
+    pub fn tell(
+        &self,
+        session: &Session,
+        (backend, addr): (&Backend, SocketAddr),
+        taken_by: Option<&PathMatch>,
+        headers: &mut HeaderMap,
+    ) {
+        let mut token = format!("{:016x}", number(&self.key, &backend.name, addr));
+        if session.lifetime.is_some() {
+            let _ = write!(token, ".{:x}", unix_seconds());
         }
-        SessionCarrier::Cookie(name) => {
-            let path = session.by_path.then(|| cookie_path(taken_by));
-            if let Ok(value) = HeaderValue::try_from(cookie(session, name, &token, path)) {
-                headers.append(SET_COOKIE, value);
+        match &session.carrier {
+            SessionCarrier::Header(name) => {
+                headers.insert(name, HeaderValue::try_from(token).expect("hexadecimal digits and a dot"));
+            }
+            SessionCarrier::Cookie(name) => {
+                let path = match &session.path {
+                    CookiePath::Unsaid => None,
+                    CookiePath::OfMatch => Some(cookie_path(taken_by)),
+                    CookiePath::Fixed(path) => Some(&**path),
+                };
+                if let Ok(value) = HeaderValue::try_from(cookie(session, name, &token, path)) {
+                    headers.append(SET_COOKIE, value);
+                }
             }
         }
     }
@@ -121,9 +130,10 @@ fn literal_segments(pattern: &str) -> &str {
     &pattern[..end]
 }
 
-/// The same in every proxy, and no address.
-fn number(backend: &str, addr: SocketAddr) -> u64 {
-    hash::hash(format!("session {backend} {addr}").as_bytes())
+/// The same in every proxy that has the key, and nothing to those who have not.
+fn number(key: &hmac::Key, backend: &str, addr: SocketAddr) -> u64 {
+    let tag = hmac::sign(key, format!("session {backend} {addr}").as_bytes());
+    tag.as_ref().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 /// The number, and when the session began if that is said.
@@ -151,24 +161,41 @@ mod tests {
     const HEADER: HeaderName = HeaderName::from_static("x-session");
 
     fn by_header(lifetime: Option<Duration>) -> Session {
-        Session { carrier: SessionCarrier::Header(HEADER), lifetime, permanent: false, by_path: true }
+        Session {
+            carrier: SessionCarrier::Header(HEADER),
+            lifetime,
+            permanent: false,
+            path: CookiePath::OfMatch,
+        }
     }
 
     fn backend(name: &str, ports: &[u16]) -> Arc<Backend> {
         let endpoint = |port: &u16| {
             let addr = SocketAddr::from(([10, 0, 0, 1], *port));
             let weight = Endpoint::USUAL_WEIGHT;
-            Arc::new(Endpoint { addr, peer: None, network: None, zone: None, opaque: false, weight })
+            Arc::new(Endpoint {
+                addr,
+                peer: None,
+                network: None,
+                zone: None,
+                node: None,
+                opaque: false,
+                weight,
+            })
         };
         let endpoints = ports.iter().map(endpoint).collect();
-        Arc::new(Backend { name: name.into(), endpoints, invalid: None })
+        Arc::new(Backend { name: name.into(), endpoints, ..Backend::default() })
     }
 
     fn sessions(session: &Session, backends: &[Arc<Backend>]) -> Sessions {
         let share = |backend| WeightedBackend { backend, weight: 0, ..WeightedBackend::default() };
         let split = (0..backends.len()).map(share).collect();
         let route = Route { split, session: Some(Box::new(session.clone())), ..Route::default() };
-        Sessions::new(&route, backends).unwrap()
+        Sessions::new(&route, backends, &key_of(1)).unwrap()
+    }
+
+    fn key_of(seed: u8) -> SessionKey {
+        SessionKey([seed; 32].into())
     }
 
     fn with(token: &str) -> HeaderMap {
@@ -183,7 +210,7 @@ mod tests {
         for (share, backend) in backends.iter().enumerate() {
             for (endpoint, described) in backend.endpoints.iter().enumerate() {
                 let mut headers = HeaderMap::new();
-                tell(&session, backend, described.addr, None, &mut headers);
+                known.tell(&session, (backend, described.addr), None, &mut headers);
                 assert_eq!(known.home(&session, &headers), Some(Home { share, endpoint }));
                 assert!(!headers[HEADER].to_str().unwrap().contains("10.0.0.1"));
             }
@@ -195,11 +222,34 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_made_with_the_key_and_only_with_it() {
+        let session = by_header(None);
+        let backends = [backend("shop/v1:80", &[1, 2])];
+        let addr = backends[0].endpoints[0].addr;
+        let known = sessions(&session, &backends);
+        let mut headers = HeaderMap::new();
+        known.tell(&session, (&backends[0], addr), None, &mut headers);
+        for other in [key_of(2), SessionKey::default()] {
+            let route = Route {
+                split: vec![WeightedBackend::default()],
+                session: Some(Box::new(session.clone())),
+                ..Route::default()
+            };
+            let other = Sessions::new(&route, &backends, &other).unwrap();
+            let mut theirs = HeaderMap::new();
+            other.tell(&session, (&backends[0], addr), None, &mut theirs);
+            assert_ne!(headers[HEADER], theirs[HEADER]);
+            assert_eq!((known.home(&session, &theirs), other.home(&session, &headers)), (None, None));
+        }
+        assert_eq!(format!("{:?}", key_of(7)), "SessionKey(32 bytes)", "no log shows it");
+    }
+
+    #[test]
     fn a_session_ends_after_its_lifetime() {
         let session = by_header(Some(Duration::from_secs(100)));
         let backends = [backend("shop/v1:80", &[1])];
         let known = sessions(&session, &backends);
-        let number = number("shop/v1:80", backends[0].endpoints[0].addr);
+        let number = number(&known.key, "shop/v1:80", backends[0].endpoints[0].addr);
         let begun = |ago: u64| format!("{number:016x}.{:x}", unix_seconds() - ago);
         assert!(known.home(&session, &with(&begun(90))).is_some());
         assert!(known.home(&session, &with(&begun(101))).is_none());

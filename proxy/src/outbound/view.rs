@@ -3,10 +3,16 @@
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::live::{Live, LiveEndpoint};
+use super::endpoint::LiveEndpoint;
+use super::live::{Destinations, Live};
+
+/// All of them, by their keys.
+pub(super) fn destinations(known: &Destinations) -> Value {
+    known.each(|key, live| (key.to_owned(), destination(live))).into_iter().collect()
+}
 
 /// One destination: each backend with its endpoints and what a choice between them would look at now.
-pub(super) fn destination(live: &Live) -> Value {
+fn destination(live: &Live) -> Value {
     let now = Instant::now();
     let backend = |index: usize| {
         let balanced = live.balanced[index].as_deref();

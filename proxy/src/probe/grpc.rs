@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
+use http::{Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -100,7 +100,11 @@ async fn judge(from: &Destination, answer: Response<Incoming>) -> Result<String,
     match status {
         OK => serving(from, body.to_bytes()),
         UNIMPLEMENTED => Err(ProbeFailure::NoHealthService),
-        code => Err(ProbeFailure::Unhealthy(format!("status {code} {}", message_of(&trailers)))),
+        // Its message is the application's, and not for strangers.
+        code => Err(ProbeFailure::Unhealthy(match code.parse::<u8>() {
+            Ok(code) => format!("status {code}"),
+            Err(_) => "a status that is not a number".to_owned(),
+        })),
     }
 }
 
@@ -111,10 +115,6 @@ fn serving(from: &Destination, body: Bytes) -> Result<String, ProbeFailure> {
         ServingStatus::Serving => Ok("serving".to_owned()),
         other => Err(ProbeFailure::Unhealthy(format!("the service answers {other:?}"))),
     }
-}
-
-fn message_of(trailers: &HeaderMap) -> &str {
-    trailers.get("grpc-message").map(HeaderValue::to_str).and_then(Result::ok).unwrap_or_default()
 }
 
 /// A gRPC message on the wire: not compressed, its length, itself.

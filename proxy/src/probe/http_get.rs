@@ -86,7 +86,7 @@ impl HttpGetProbe {
     fn headers(&self, asker: &Asker) -> Result<HeaderMap, ProbeFailure> {
         let mut headers = HeaderMap::new();
         for Header { name, value } in &self.http_headers {
-            let invalid = || ProbeFailure::Invalid(format!("`{name}: {value}` is no HTTP header"));
+            let invalid = || ProbeFailure::Invalid(format!("`{name}` and its value are not an HTTP header"));
             let name = HeaderName::try_from(name.as_str()).map_err(|_| invalid())?;
             headers.append(name, HeaderValue::try_from(value.as_str()).map_err(|_| invalid())?);
         }
@@ -173,7 +173,7 @@ impl Step {
 
     /// The next request; parts that `location` leaves out stay as they are.
     fn follow(&self, location: &str) -> Result<Self, ProbeFailure> {
-        let invalid = || self.destination.broken(format!("it redirects to `{location}`, which is no URL"));
+        let invalid = || self.destination.broken("it redirects to what is not a URL");
         let location = self.absolute(location).parse::<Uri>().map_err(|_| invalid())?;
         let scheme = match location.scheme_str() {
             Some("http") => Scheme::Http,

@@ -37,6 +37,28 @@ async fn probe(json: serde_json::Value) -> (u16, String) {
     (answer.status, answer.body.trim_end().to_owned())
 }
 
+/// Sets off a hook through the server; gives the status, or none where the connection was closed unanswered.
+async fn hook(port: u16) -> Option<u16> {
+    let hooks = serde_json::json!({ "shop/preStop/3f": { "httpGet": { "path": "/stop", "port": port } } });
+    let probes = Probes::parse(&hooks.to_string()).unwrap();
+    let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let proxy = listener.local_addr().unwrap().port();
+    tokio::spawn(Prober::new(probes, POD).serve(listener));
+    let ask = move || client::get(proxy, "/probe/shop/preStop/3f");
+    tokio::task::spawn_blocking(ask).await.unwrap().ok().map(|answer| answer.status)
+}
+
+#[tokio::test]
+async fn a_hook_is_set_off_and_one_that_nobody_answers_is_not_answered_either() {
+    let port =
+        http_application(|request| async move { answer(if request.uri() == "/stop" { 200 } else { 418 }) })
+            .await;
+    assert_eq!(hook(port).await, Some(200));
+    let refusing = http_application(|_| async move { answer(500) }).await;
+    assert_eq!(hook(refusing).await, Some(503));
+    assert_eq!(hook(unused_port().await).await, None);
+}
+
 async fn unused_port() -> u16 {
     TokioListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }

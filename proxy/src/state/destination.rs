@@ -1,6 +1,6 @@
 //! A destination as the data path uses it: decoded, checked and compiled once.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method};
 use regex::Regex;
@@ -27,6 +27,18 @@ pub struct Destination {
     pub outliers: Option<Box<Outliers>>,
     /// How much may be under way to it at once.
     pub limits: Option<Box<Limits>>,
+    /// What tokens of sessions are made with.
+    pub session_key: SessionKey,
+}
+
+/// What tokens of sessions are made with, the same in all proxies. Whoever has it can tell the endpoint of a token.
+#[derive(Clone, Default)]
+pub struct SessionKey(pub Box<[u8]>);
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "SessionKey({} bytes)", self.0.len())
+    }
 }
 
 /// A Service or a pod.
@@ -85,6 +97,8 @@ pub struct Endpoint {
     pub network: Option<Arc<str>>,
     /// Its zone, where known.
     pub zone: Option<Arc<str>>,
+    /// Its node, where its backend looks at nodes.
+    pub node: Option<Arc<str>>,
     /// The receiving port takes bytes only: `weft1-tcp` even for HTTP.
     pub opaque: bool,
     /// Beside others of its backend; at least 1, usually [`Endpoint::USUAL_WEIGHT`].
@@ -92,7 +106,7 @@ pub struct Endpoint {
 }
 
 /// A set of endpoints.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Backend {
     /// `<namespace>/<service>:<port>`, with `{label=value,...}` for a subset.
     pub name: Arc<str>,
@@ -100,6 +114,22 @@ pub struct Backend {
     pub endpoints: Vec<Arc<Endpoint>>,
     /// The reference does not resolve: its share is answered 500 with this reason.
     pub invalid: Option<Arc<str>>,
+    /// What the node of the caller has to do with it.
+    pub node: NodePolicy,
+    /// The caller keeps to one endpoint until it has sent nothing for so long; `None`: it does not.
+    pub affinity: Option<Duration>,
+}
+
+/// Whether endpoints of the caller's node come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NodePolicy {
+    /// Nodes do not matter.
+    #[default]
+    Any,
+    /// First, while one of them can take a request.
+    Prefer,
+    /// No others.
+    Only,
 }
 
 /// One way to route.
@@ -138,8 +168,19 @@ pub struct Session {
     pub lifetime: Option<Duration>,
     /// A browser keeps the cookie when it is closed, as long as the session lasts.
     pub permanent: bool,
-    /// The cookie is for the path by which the route was taken; else the browser chooses.
-    pub by_path: bool,
+    /// What browsers should send the cookie for.
+    pub path: CookiePath,
+}
+
+/// What browsers should send the cookie of a session for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CookiePath {
+    /// The browser chooses.
+    Unsaid,
+    /// The path by which the route was taken.
+    OfMatch,
+    /// This path.
+    Fixed(Box<str>),
 }
 
 /// Where the token of a session travels.

@@ -41,6 +41,8 @@ pub struct DestinationView {
     updates: watch::Receiver<Slot>,
 }
 
+/// Who replaces an object deletes and creates it.
+const GONE_AFTER: Duration = Duration::from_secs(2);
 /// How long a first request waits for the control plane.
 const FIRST_ANSWER: Duration = Duration::from_secs(1);
 
@@ -105,6 +107,23 @@ impl DestinationView {
             self.current = destination.clone();
         }
         &self.current
+    }
+
+    /// Ends once the mesh has dropped the destination, and not taken it up again for a moment.
+    pub async fn gone(mut self) {
+        let is_gone = |slot: &Slot| matches!(slot, Slot::Absent);
+        loop {
+            if self.updates.wait_for(is_gone).await.is_err() {
+                // Nobody follows it any more.
+                std::future::pending::<()>().await;
+            }
+            let back = self.updates.wait_for(|slot| !is_gone(slot));
+            match timeout_at(now() + GONE_AFTER, back).await {
+                Err(_) => return,
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) => std::future::pending().await,
+            }
+        }
     }
 
     #[cfg(test)]

@@ -4,15 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Protocol;
+use crate::access::Access;
 use crate::identity::SpiffeId;
+use crate::rate_limit::RateLimit;
 
 /// The pod this proxy stands in. Immutable: an update is a new value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Workload {
     /// `<cluster>/<network>/<namespace>/<pod>`
     pub key: Arc<str>,
     /// Who the pod is.
     pub identity: Arc<SpiffeId>,
+    /// The node that it runs on; `None` where the control plane is too old to say.
+    pub node: Option<Arc<str>>,
     /// Its zone, where the node says one.
     pub zone: Option<Arc<str>>,
     /// Labels of the pod.
@@ -29,6 +33,8 @@ pub struct Workload {
     pub via: bool,
     /// Tell the application in `Forwarded` who called.
     pub forwarded: bool,
+    /// Who may ask what of it; absent: everybody everything.
+    pub access: Option<Arc<Access>>,
 }
 
 /// How a port treats callers without mutual TLS.
@@ -38,6 +44,17 @@ pub enum MtlsMode {
     Permissive,
     /// Refused.
     Strict,
+}
+
+/// How what comes to a port is read where its caller left that open: by a tunnel of bytes, or without the mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// As bytes.
+    Bytes,
+    /// A tunnel of the mesh request by request, as the port is declared; the application's own bytes as they are.
+    Declared(Protocol),
+    /// Everything request by request.
+    Requests(Protocol),
 }
 
 /// One port of the pod.
@@ -51,6 +68,10 @@ pub struct InboundPort {
     pub mtls_mode: MtlsMode,
     /// Services in front of it, `<namespace>/<name>`.
     pub services: Vec<Arc<str>>,
+    /// A rate limit holds here: whoever calls is read request by request, and what is not HTTP is refused.
+    pub needs_requests: bool,
+    /// How many requests it takes.
+    pub rate_limits: Vec<RateLimit>,
 }
 
 /// What becomes of destinations that the mesh does not know.
@@ -70,6 +91,7 @@ impl Workload {
         Self {
             key: key.into(),
             identity: Arc::new(identity),
+            node: None,
             zone: None,
             labels: HashMap::new(),
             mtls_mode: MtlsMode::Permissive,
@@ -78,6 +100,7 @@ impl Workload {
             ingress_mode: false,
             via: false,
             forwarded: false,
+            access: None,
         }
     }
 
@@ -85,6 +108,50 @@ impl Workload {
     pub fn inbound_port(&self, port: u16) -> Option<&InboundPort> {
         let index = self.inbound_ports.binary_search_by_key(&port, |inbound| inbound.port).ok()?;
         self.inbound_ports.get(index)
+    }
+
+    /// As metrics name a port: `<namespace>/<service>:<port>` of the first Service in front of it, or the pod's own name.
+    pub fn name_of_port(&self, port: u16) -> String {
+        match self.inbound_port(port).and_then(|inbound| inbound.services.first()) {
+            Some(service) => format!("{service}:{port}"),
+            None => {
+                let mut parts = self.key.rsplitn(3, '/');
+                let (pod, namespace) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+                format!("{namespace}/{pod}:{port}")
+            }
+        }
+    }
+
+    /// Goes on counting by limits that `before`, an earlier version of the pod, had as well.
+    pub fn carry_on(&mut self, before: &Self) {
+        for port in &mut self.inbound_ports {
+            let Some(before) = before.inbound_port(port.port) else { continue };
+            for limit in &mut port.rate_limits {
+                before.rate_limits.iter().for_each(|earlier| limit.carry_on(earlier));
+            }
+        }
+    }
+
+    /// How many requests `port` takes.
+    pub fn rate_limits(&self, port: u16) -> &[RateLimit] {
+        self.inbound_port(port).map_or(&[], |inbound| &inbound.rate_limits)
+    }
+
+    /// How `port` is read; its callers have no say. Where a rule asks about requests, whoever calls is read request by request and
+    /// what is not HTTP is refused, unless the port is declared as bytes: rules about requests do not concern it then.
+    pub fn reading(&self, port: u16) -> Reading {
+        let inbound = self.inbound_port(port);
+        let protocol = inbound.map_or(Protocol::Unknown, |inbound| inbound.protocol);
+        if inbound.is_some_and(|inbound| inbound.needs_requests) {
+            return Reading::Requests(protocol);
+        }
+        let asked = self.access.as_ref().is_some_and(|access| access.asks_about_requests(port));
+        match protocol {
+            Protocol::Opaque => Reading::Bytes,
+            protocol if asked => Reading::Requests(protocol),
+            Protocol::Unknown => Reading::Bytes,
+            declared @ (Protocol::Http1 | Protocol::Http2) => Reading::Declared(declared),
+        }
     }
 
     /// How `port` treats callers without mutual TLS.

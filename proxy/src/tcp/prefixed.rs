@@ -23,6 +23,11 @@ impl<T> Prefixed<T> {
         Self { prefix, inner }
     }
 
+    /// What is behind the prefix.
+    pub fn get_ref(&self) -> &T {
+        &self.inner
+    }
+
     /// The same stream, to be read from `prefix` on. All of an earlier prefix must have been read.
     pub fn after(self, prefix: Bytes) -> Self {
         debug_assert!(self.prefix.is_empty(), "bytes would change their order");

@@ -12,9 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::writes_go_to_inner;
-
-/// What is read at once where much comes in: sixteen TLS records.
-const WINDOW: usize = 256 * 1024;
+use crate::held::{Count, USUAL_READ, read_size};
 
 /// Reads ahead of its user; writes go straight to `inner`.
 #[derive(Debug)]
@@ -23,23 +21,31 @@ pub struct ReadAhead<T> {
     ahead: Bytes,
     /// The last read filled all the room there was.
     more: bool,
+    held: Count,
 }
 
 // === impl ReadAhead ===
 
 impl<T> ReadAhead<T> {
     pub fn new(inner: T) -> Self {
-        Self { inner, ahead: Bytes::new(), more: false }
+        Self { inner, ahead: Bytes::new(), more: false, held: Count::default() }
+    }
+
+    /// What it reads from.
+    pub fn get_ref(&self) -> &T {
+        &self.inner
     }
 }
 
 impl<T: AsyncRead + Unpin> ReadAhead<T> {
     fn poll_window(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut window = BytesMut::with_capacity(WINDOW);
+        let size = read_size();
+        let mut window = BytesMut::with_capacity(size);
         // The future keeps nothing between polls, so it may be made anew for each.
         let read = ready!(pin!(self.inner.read_buf(&mut window)).poll(cx))?;
-        self.more = read == WINDOW;
+        self.more = read >= size;
         self.ahead = window.freeze();
+        self.held.set(size);
         Poll::Ready(Ok(()))
     }
 }
@@ -51,7 +57,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for ReadAhead<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.ahead.is_empty() {
-            if !self.more || buf.remaining() >= WINDOW {
+            if !self.more || buf.remaining() >= USUAL_READ {
                 let room = buf.remaining();
                 ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
                 self.more = buf.remaining() == 0 && room > 0;
@@ -64,6 +70,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for ReadAhead<T> {
         self.ahead.advance(n);
         if self.ahead.is_empty() {
             self.ahead = Bytes::new(); // gives the buffer behind it back
+            self.held.set(0);
         }
         Poll::Ready(Ok(()))
     }

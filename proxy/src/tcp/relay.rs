@@ -8,10 +8,13 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
-use super::with_scratch;
+use super::{ResetOnClose, with_scratch};
+use crate::held::Count;
 
 /// Bytes carried so far, readable while the relay runs and after it failed.
 #[derive(Debug, Default)]
@@ -37,26 +40,84 @@ struct Half {
     /// Read but not taken yet by the writer.
     left: Vec<u8>,
     taken: usize,
+    held: Count,
     /// The reader has no more: it has ended, or failed.
     ended: Option<io::Result<()>>,
     unflushed: bool,
     done: bool,
 }
 
-/// Copies between `a` and `b` until both have ended; the end of one side is passed on as the end of that side only.
-pub async fn relay<A, B>(a: &mut A, b: &mut B, relayed: &Relayed) -> io::Result<()>
+/// How long a caller may be silent whose server has ended: a server that closes leaves its kernel a minute later, without a word
+/// to anybody who says nothing.
+const AFTER_SERVER: Duration = Duration::from_secs(5 * 60);
+/// How long a server may be silent whose caller has said all: it may work for long. What kube-proxy keeps such a connection.
+const AFTER_CALLER: Duration = Duration::from_secs(3600);
+
+/// Copies between `caller` and `server` until both have ended; the end of one side is passed on as the end of that side only.
+/// What breaks off on one side, or is given up because this is dropped, breaks off on the other.
+pub async fn relay<A, B>(caller: &mut A, server: &mut B, relayed: &Relayed) -> io::Result<()>
 where
-    A: AsyncRead + AsyncWrite + Unpin,
-    B: AsyncRead + AsyncWrite + Unpin,
+    A: AsyncRead + AsyncWrite + ResetOnClose + Unpin,
+    B: AsyncRead + AsyncWrite + ResetOnClose + Unpin,
 {
+    reset_on_close(caller, server, true);
     let (mut there, mut back) = (Half::default(), Half::default());
+    let mut half_closed = None;
     poll_fn(|cx| {
-        // Both directions are polled each time, so that neither can starve the other.
-        let first = there.poll(cx, a, b, &relayed.there)?;
-        let second = back.poll(cx, b, a, &relayed.back)?;
-        if first.is_ready() && second.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        // Both directions are polled each time, so that neither can starve the other, and so that a side that takes no more is
+        // heard out before its failure ends both.
+        let first = there.poll(cx, caller, server, &relayed.there);
+        let second = back.poll(cx, server, caller, &relayed.back);
+        let (first, second) = (first?, second?);
+        let patience = match (first, second) {
+            (Poll::Ready(()), Poll::Ready(())) => return Poll::Ready(Ok(())),
+            (Poll::Pending, Poll::Pending) => return Poll::Pending,
+            (Poll::Ready(()), Poll::Pending) => AFTER_CALLER,
+            (Poll::Pending, Poll::Ready(())) => AFTER_SERVER,
+        };
+        let half_closed = half_closed.get_or_insert_with(|| HalfClosed::new(patience, relayed));
+        half_closed.poll_silent(cx, relayed).map(Err)
     })
-    .await
+    .await?;
+    reset_on_close(caller, server, false);
+    Ok(())
+}
+
+/// Failing to set it means that the socket is gone.
+fn reset_on_close(caller: &impl ResetOnClose, server: &impl ResetOnClose, resets: bool) {
+    let _ = caller.reset_on_close(resets);
+    let _ = server.reset_on_close(resets);
+}
+
+/// A connection of which one side has ended.
+struct HalfClosed {
+    patience: Duration,
+    timer: Pin<Box<Sleep>>,
+    /// What had been carried when the timer was set.
+    carried: u64,
+}
+
+// === impl HalfClosed ===
+
+impl HalfClosed {
+    fn new(patience: Duration, relayed: &Relayed) -> Self {
+        Self { patience, timer: Box::pin(sleep(patience)), carried: relayed.total() }
+    }
+
+    /// Ready when the other side has been silent for too long; noticed up to as much again late.
+    fn poll_silent(&mut self, cx: &mut Context<'_>, relayed: &Relayed) -> Poll<io::Error> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            if self.carried == relayed.total() {
+                return Poll::Ready(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "one side ended, the other is silent",
+                ));
+            }
+            self.carried = relayed.total();
+            self.timer.as_mut().set(sleep(self.patience));
+        }
+    }
 }
 
 // === impl Half ===
@@ -112,6 +173,7 @@ impl Half {
         }
         if self.taken > 0 {
             (self.left, self.taken) = (Vec::new(), 0);
+            self.held.set(0);
         }
         Poll::Ready(Ok(()))
     }
@@ -154,6 +216,7 @@ impl Half {
             };
             count.set(count.get() + taken as u64);
             self.left.extend_from_slice(&read[taken..]);
+            self.held.set(self.left.len());
             Poll::Ready(Ok(more))
         })
     }
@@ -236,6 +299,35 @@ mod tests {
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(to.written, [256 * 1024, 32 * 1024]);
         assert_eq!(relayed.there.get(), 288 * 1024);
+    }
+
+    /// How long the side that has not ended may be silent, after it has said something half of `patience` later.
+    async fn half_closed(server_ends: bool, patience: Duration) -> Duration {
+        let (client, mut near) = duplex(16);
+        let (mut far, server) = duplex(16);
+        let (mut open, mut ended) = if server_ends { (client, server) } else { (server, client) };
+        let relayed = Relayed::default();
+        ended.shutdown().await.unwrap();
+        let relaying = relay(&mut near, &mut far, &relayed);
+        tokio::pin!(relaying);
+        let early = tokio::time::timeout(patience / 2, &mut relaying).await;
+        assert!(early.is_err(), "ended early");
+        open.write_all(b"more").await.unwrap();
+        let spoke = tokio::time::Instant::now();
+        assert_eq!(relaying.await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        spoke.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_is_silent_after_its_server_has_ended_is_given_up() {
+        let after = half_closed(true, AFTER_SERVER).await;
+        assert!((AFTER_SERVER..=AFTER_SERVER * 2).contains(&after), "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_silent_after_its_caller_has_ended_is_given_up_much_later() {
+        let after = half_closed(false, AFTER_CALLER).await;
+        assert!((AFTER_CALLER..=AFTER_CALLER * 2).contains(&after), "{after:?}");
     }
 
     #[tokio::test]

@@ -4,17 +4,21 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 use super::{Prefixed, ReadAhead};
+use crate::socket;
 
 /// A connection to the application or to a peer.
 #[derive(Debug)]
 pub enum Stream {
     Plain(Prefixed<TcpStream>),
     Tls(Box<TlsStream<ReadAhead<Prefixed<TcpStream>>>>),
+    /// One of which something was read already.
+    Begun(Box<Prefixed<Stream>>),
 }
 
 macro_rules! each {
@@ -22,11 +26,29 @@ macro_rules! each {
         match $self.get_mut() {
             Stream::Plain($io) => $body,
             Stream::Tls($io) => $body,
+            Stream::Begun($io) => $body,
         }
     };
 }
 
 // === impl Stream ===
+
+impl Stream {
+    /// The same, to be read from `prefix` on.
+    pub fn after(self, prefix: Bytes) -> Self {
+        Self::Begun(Box::new(Prefixed::new(prefix, self)))
+    }
+
+    /// Ends both directions at once, as seen from here too: who waits for the other side reads an end.
+    pub fn shut(&self) -> io::Result<()> {
+        let tcp = match self {
+            Self::Plain(tcp) => tcp.get_ref(),
+            Self::Tls(tls) => tls.get_ref().0.get_ref().get_ref(),
+            Self::Begun(stream) => return stream.get_ref().shut(),
+        };
+        socket::shut(tcp)
+    }
+}
 
 impl From<TcpStream> for Stream {
     fn from(tcp: TcpStream) -> Self {
@@ -75,6 +97,7 @@ impl AsyncWrite for Stream {
         match self {
             Stream::Plain(io) => io.is_write_vectored(),
             Stream::Tls(io) => io.is_write_vectored(),
+            Stream::Begun(io) => io.is_write_vectored(),
         }
     }
 

@@ -28,6 +28,12 @@ pub struct About {
     pub(super) budget_left: Option<u64>,
     /// Requests under way when it was let in, by the narrowest limit.
     pub(super) under_way: Option<u32>,
+    /// The stage that refused it.
+    pub(super) refused_by: Option<&'static str>,
+    /// Stages that would have, if they were not told only to say so, and why.
+    pub(super) would_refuse: Vec<(&'static str, &'static str)>,
+    /// The rule by which that was decided.
+    pub(super) rule: Option<Box<str>>,
     pub(super) reason: Option<&'static str>,
     pub(super) bytes: u64,
     pub(super) deadline: Option<Instant>,
@@ -52,6 +58,9 @@ impl About {
             ejected: Vec::new(),
             budget_left: None,
             under_way: None,
+            refused_by: None,
+            would_refuse: Vec::new(),
+            rule: None,
             reason: None,
             bytes: 0,
             deadline: None,

@@ -1,42 +1,23 @@
 //! The access log: one line of JSON for each HTTP request, on stdout, where a pod asks for it.
 //!
-//! Whoever serves a request never waits for the log. Lines go into a bounded queue that a thread of its own empties; what
-//! does not fit is dropped and counted. A proxy without the log has none of this: a request costs it one branch.
+//! Whoever serves a request never waits for the log, see [`crate::lines`]. A proxy without the log has none of this: a request
+//! costs it one branch.
 
-use std::io::{self, BufWriter, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread;
+use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 use super::about::About;
-use super::metrics::{RequestLabels, Tls};
+use super::labels::{RequestLabels, Tls};
 use super::timestamp::rfc3339;
-
-/// Lines that may wait for stdout: at some 500 bytes each, half a megabyte at the most.
-const QUEUE: usize = 1024;
-
-/// How long to wait for room in a full queue, for who must.
-const FULL_PAUSE: Duration = Duration::from_millis(5);
+use crate::lines::Lines;
 
 /// Where requests are written. Clones share it.
 #[derive(Clone, Debug)]
-pub struct AccessLog {
-    lines: SyncSender<Message>,
-    dropped: Counter,
-}
-
-#[derive(Debug)]
-enum Message {
-    Line(String),
-    /// Everything before this is to be out when this is answered.
-    Flush(oneshot::Sender<()>),
-}
+pub struct AccessLog(Lines);
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +40,12 @@ struct Line<'a> {
     grpc_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    would_refuse: &'a [(&'static str, &'static str)],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
     bytes: u64,
     duration_ms: f64,
     destination: &'a str,
@@ -98,14 +85,10 @@ impl AccessLog {
 
     /// Writes to `out` from a thread that ends with the last clone.
     pub fn start(out: impl Write + Send + 'static, registry: &mut Registry) -> io::Result<Self> {
-        let dropped = Counter::default();
+        let lines = Lines::start("access-log", out)?;
         let help = "Lines of the access log that nobody took in time";
-        registry.register("weft_access_log_dropped", help, dropped.clone());
-        let (lines, waiting) = sync_channel(QUEUE);
-        thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || write_all(&waiting, &mut BufWriter::new(out)))?;
-        Ok(Self { lines, dropped })
+        registry.register("weft_access_log_dropped", help, lines.dropped().clone());
+        Ok(Self(lines))
     }
 
     /// Writes what is known of a request. Never waits.
@@ -121,6 +104,9 @@ impl AccessLog {
             status: code,
             grpc_status,
             reason: about.reason,
+            refused_by: about.refused_by,
+            would_refuse: &about.would_refuse,
+            rule: about.rule.as_deref(),
             bytes: about.bytes,
             duration_ms: (took.as_secs_f64() * 1e6).round() / 1e3,
             destination: &labels.destination,
@@ -145,53 +131,14 @@ impl AccessLog {
             trace_id: about.trace_id.as_deref(),
         };
         // A struct of texts and numbers can always be written.
-        if let Ok(line) = serde_json::to_string(&line) {
-            self.send(line);
-        }
-    }
-
-    fn send(&self, line: String) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.lines.try_send(Message::Line(line))
-        {
-            self.dropped.inc();
+        if let Ok(line) = serde_json::to_vec(&line) {
+            self.0.put(line);
         }
     }
 
     /// Waits, at most for `limit`, until what was recorded before is written.
     pub async fn flush(&self, limit: Duration) {
-        let (answer, answered) = oneshot::channel();
-        let mut message = Message::Flush(answer);
-        // Late or not, the process goes on.
-        let _ = timeout(limit, async {
-            while let Err(TrySendError::Full(back)) = self.lines.try_send(message) {
-                message = back;
-                sleep(FULL_PAUSE).await;
-            }
-            answered.await
-        })
-        .await;
-    }
-}
-
-/// Writes what comes, and flushes whenever nothing waits. A pipe that is closed takes nothing more; the queue is emptied
-/// all the same.
-fn write_all(waiting: &Receiver<Message>, out: &mut impl Write) {
-    while let Ok(message) = waiting.recv() {
-        let mut next = Some(message);
-        while let Some(message) = next {
-            match message {
-                Message::Line(line) => {
-                    let _ = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"));
-                }
-                Message::Flush(answer) => {
-                    let _ = out.flush();
-                    let _ = answer.send(());
-                }
-            }
-            next = waiting.try_recv().ok();
-        }
-        let _ = out.flush();
+        self.0.flush(limit).await;
     }
 }
 

@@ -3,6 +3,7 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::subjects::{HeldSeries, Subject};
 use super::{ConnectionLabels, Metrics};
 use crate::tcp::Relayed;
 
@@ -14,6 +15,7 @@ pub struct OpenConnection {
     open: Gauge,
     sent: Counter,
     received: Counter,
+    _held: HeldSeries,
 }
 
 // === impl OpenConnection ===
@@ -21,14 +23,16 @@ pub struct OpenConnection {
 impl OpenConnection {
     /// Counts a connection that was opened now.
     pub fn begin(metrics: &Metrics, labels: &ConnectionLabels) -> Self {
-        metrics.connections.get_or_create_owned(labels).inc();
-        let open = metrics.open_connections.get_or_create_owned(labels);
+        let held = metrics.hold(Subject::of(labels.direction, &labels.destination, &labels.peer));
+        metrics.connections.get(labels).inc();
+        let open = metrics.open_connections.get(labels);
         open.inc();
         Self {
             relayed: Relayed::default(),
             open,
-            sent: metrics.sent_bytes.get_or_create_owned(labels),
-            received: metrics.received_bytes.get_or_create_owned(labels),
+            sent: metrics.sent_bytes.get(labels),
+            received: metrics.received_bytes.get(labels),
+            _held: held,
         }
     }
 }

@@ -1,138 +1,30 @@
 //! The metric families. Handles are looked up once and kept; a request only touches atomics.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use std::collections::HashSet;
+use std::net::IpAddr;
+
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::family::Family;
+use super::labels::{
+    AccessLabels, ChoiceLabels, ConnectionLabels, DestinationLabels, Direction, DurationLabels,
+    EjectionLabels, FaultLabels, HedgeLabels, ReasonLabels, RequestLabels, ResultLabels, RouteLabels,
+    ShedLabels,
+};
 use super::mirror::MirrorMetrics;
+use super::plain::PlainMetrics;
+use super::subjects::{HeldSeries, Subject, Subjects};
 use super::{About, AccessLog};
+use crate::http::Goaways;
 
 /// Seconds, from a loopback answer to a slow report.
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
-/// Which half of the proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// From the application to others.
-    Outbound,
-    /// From others to the application.
-    Inbound,
-}
-
-/// How the other side proved who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tls {
-    /// Mutual TLS of the mesh.
-    Mutual,
-    /// None of the mesh's; the application may use its own.
-    None,
-}
-
-/// One series of requests, but for the result.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RequestLabels {
-    pub direction: Direction,
-    /// `<namespace>/<name>:<port>`: outbound what was dialled, inbound the Service in front of the port.
-    pub destination: String,
-    /// The backend a route chose; empty inbound.
-    pub backend: String,
-    /// The route that matched; empty inbound.
-    pub route: String,
-    /// SPIFFE identity of the other side; empty without mutual TLS.
-    pub peer: String,
-    pub tls: Tls,
-}
-
-/// A series of requests with one result.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ResultLabels {
-    /// HTTP status; 499 when the caller went away before there was one.
-    pub code: u16,
-    /// gRPC status number; empty when the answer is no gRPC.
-    pub grpc_status: String,
-    #[prometheus(flatten)]
-    pub request: RequestLabels,
-}
-
-/// Where latency is told apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct DurationLabels {
-    pub direction: Direction,
-    pub destination: String,
-    pub backend: String,
-}
-
-/// A series of opaque connections.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ConnectionLabels {
-    pub direction: Direction,
-    /// As in [`RequestLabels`].
-    pub destination: String,
-    /// The route that took it, such as by the server name that its TLS asked for; empty inbound and outside the mesh.
-    pub route: String,
-    /// SPIFFE identity of the other side; empty without mutual TLS.
-    pub peer: String,
-    pub tls: Tls,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    direction: Direction,
-    reason: &'static str,
-}
-
-/// What balancers of one destination chose.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ChoiceLabels {
-    destination: String,
-    choice: &'static str,
-}
-
-/// What concerns a destination as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DestinationLabels {
-    destination: String,
-}
-
-/// What concerns a route; an empty one stands for the destination as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabels {
-    destination: String,
-    route: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ShedLabels {
-    destination: String,
-    route: String,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HedgeLabels {
-    destination: String,
-    route: String,
-    result: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FaultLabels {
-    destination: String,
-    route: String,
-    kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EjectionLabels {
-    destination: String,
-    reason: &'static str,
-}
-
-type Durations = Family<DurationLabels, Histogram, fn() -> Histogram>;
+type Durations = Family<DurationLabels, Histogram>;
 type Reasons = Family<ReasonLabels, Counter>;
 
 /// All families of the data path. Clones share them.
@@ -150,8 +42,11 @@ pub struct Metrics {
     retries: Reasons,
     withheld: Reasons,
     errors: Reasons,
+    access: Family<AccessLabels, Counter>,
     passthrough: Reasons,
+    plain: PlainMetrics,
     access_log: Option<AccessLog>,
+    subjects: Subjects,
     ejections: Family<EjectionLabels, Counter>,
     ejections_withheld: Family<EjectionLabels, Counter>,
     ejected: Family<DestinationLabels, Gauge>,
@@ -162,6 +57,8 @@ pub struct Metrics {
     concurrency_limits: Family<RouteLabels, Gauge>,
     /// Of copies of requests.
     pub mirrors: MirrorMetrics,
+    /// Of HTTP/2 connections.
+    pub goaways: Goaways,
 }
 
 // === impl Metrics ===
@@ -171,7 +68,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             requests: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            durations: Family::new(|| Histogram::new(BUCKETS)),
             connections: Family::default(),
             open_connections: Family::default(),
             sent_bytes: Family::default(),
@@ -182,8 +79,11 @@ impl Metrics {
             retries: Family::default(),
             withheld: Family::default(),
             errors: Family::default(),
+            access: Family::default(),
             passthrough: Family::default(),
+            plain: PlainMetrics::register(registry),
             access_log: None,
+            subjects: Subjects::default(),
             ejections: Family::default(),
             ejections_withheld: Family::default(),
             ejected: Family::default(),
@@ -193,6 +93,7 @@ impl Metrics {
             faults: Family::default(),
             concurrency_limits: Family::default(),
             mirrors: MirrorMetrics::register(registry),
+            goaways: Goaways::register(registry),
         };
         metrics.register_http(registry);
         metrics.register_connections(registry);
@@ -215,6 +116,45 @@ impl Metrics {
     /// What the access log says of a request; nothing without one.
     pub fn about<B>(&self, request: &http::Request<B>) -> Option<Box<About>> {
         self.access_log.as_ref().map(|_| Box::new(About::new(request)))
+    }
+
+    /// Keeps series of `subject` until the result is dropped. To be asked for before handles of metrics are, and kept with them.
+    pub fn hold(&self, subject: Subject) -> HeldSeries {
+        self.subjects.hold(subject)
+    }
+
+    /// Forgets the series of destinations and callers that are gone, for ever.
+    pub async fn forget_what_is_gone(self) {
+        self.subjects.clone().watch(|gone| self.forget(gone)).await;
+    }
+
+    pub(super) fn forget(&self, gone: &HashSet<Subject>) {
+        let stays = |direction, destination: &str, peer: &str| {
+            !gone.contains(&Subject::of(direction, destination, peer))
+        };
+        let of_request = |of: &RequestLabels| stays(of.direction, &of.destination, &of.peer);
+        let of_connection = |of: &ConnectionLabels| stays(of.direction, &of.destination, &of.peer);
+        let is_dialled = |destination: &str| stays(Direction::Outbound, destination, "");
+        self.requests.retain(|of| of_request(&of.request));
+        // Inbound they are about this pod itself.
+        self.durations.retain(|of| of.direction == Direction::Inbound || is_dialled(&of.destination));
+        self.connections.retain(of_connection);
+        self.open_connections.retain(of_connection);
+        self.sent_bytes.retain(of_connection);
+        self.received_bytes.retain(of_connection);
+        self.balancer_choices.retain(|of| is_dialled(&of.destination));
+        self.pushed_back.retain(|of| is_dialled(&of.destination));
+        self.ejections.retain(|of| is_dialled(&of.destination));
+        self.ejections_withheld.retain(|of| is_dialled(&of.destination));
+        self.ejected.retain(|of| is_dialled(&of.destination));
+        self.panics.retain(|of| is_dialled(&of.destination));
+        self.sheds.retain(|of| is_dialled(&of.destination));
+        self.hedges.retain(|of| is_dialled(&of.destination));
+        self.faults.retain(|of| is_dialled(&of.destination));
+        self.concurrency_limits.retain(|of| is_dialled(&of.destination));
+        self.access.retain(|of| stays(Direction::Inbound, &of.destination, &of.peer));
+        self.mirrors.retain(is_dialled);
+        self.plain.retain(|address| !gone.contains(&Subject::Address(address.to_owned())));
     }
 
     fn register_http(&self, registry: &mut Registry) {
@@ -270,6 +210,11 @@ impl Metrics {
             self.errors.clone(),
         );
         registry.register(
+            "weft_access_verdicts",
+            "Requests and connections that access rules denied, or would deny or allow if they were enforced",
+            self.access.clone(),
+        );
+        registry.register(
             "weft_passthrough",
             "Connections carried without the mesh, by reason",
             self.passthrough.clone(),
@@ -322,116 +267,110 @@ impl Metrics {
     /// Counts a copy of a slow request: sent, won, or why it was not sent.
     pub fn hedge(&self, destination: &str, route: &str, result: &'static str) {
         let (destination, route) = (destination.to_owned(), route.to_owned());
-        self.hedges.get_or_create_owned(&HedgeLabels { destination, route, result }).inc();
+        self.hedges.get(&HedgeLabels { destination, route, result }).inc();
     }
 
     /// Counts a request that failed on purpose, or was spared.
     pub fn fault(&self, destination: &str, route: &str, kind: &'static str) {
         let (destination, route) = (destination.to_owned(), route.to_owned());
-        self.faults.get_or_create_owned(&FaultLabels { destination, route, kind }).inc();
+        self.faults.get(&FaultLabels { destination, route, kind }).inc();
     }
 
     /// Counts a request or connection that was refused at once.
     pub fn shed(&self, destination: &str, route: &str, reason: &'static str) {
         let (destination, route) = (destination.to_owned(), route.to_owned());
-        self.sheds.get_or_create_owned(&ShedLabels { destination, route, reason }).inc();
+        self.sheds.get(&ShedLabels { destination, route, reason }).inc();
     }
 
     /// The gauge of an adaptive limit; no route stands for the destination.
     pub fn concurrency_limit(&self, destination: &str, route: &str) -> Gauge {
         let (destination, route) = (destination.to_owned(), route.to_owned());
-        self.concurrency_limits.get_or_create_owned(&RouteLabels { destination, route })
+        self.concurrency_limits.get(&RouteLabels { destination, route })
     }
 
     /// Counts an endpoint that was ejected.
     pub fn ejection(&self, destination: &str, reason: &'static str) {
         let destination = destination.to_owned();
-        self.ejections.get_or_create_owned(&EjectionLabels { destination, reason }).inc();
+        self.ejections.get(&EjectionLabels { destination, reason }).inc();
     }
 
     /// Counts an endpoint that failed and stayed.
     pub fn ejection_withheld(&self, destination: &str, reason: &'static str) {
         let destination = destination.to_owned();
-        self.ejections_withheld.get_or_create_owned(&EjectionLabels { destination, reason }).inc();
+        self.ejections_withheld.get(&EjectionLabels { destination, reason }).inc();
     }
 
     /// The gauge of endpoints of `destination` that are not balanced to.
     pub fn ejected_endpoints(&self, destination: &str) -> Gauge {
-        self.ejected.get_or_create_owned(&DestinationLabels { destination: destination.to_owned() })
+        self.ejected.get(&DestinationLabels { destination: destination.to_owned() })
     }
 
     /// Counts a request for which ejections were ignored.
     pub fn ejections_ignored(&self, destination: &str) {
-        self.panics.get_or_create_owned(&DestinationLabels { destination: destination.to_owned() }).inc();
+        self.panics.get(&DestinationLabels { destination: destination.to_owned() }).inc();
     }
 
     /// Counts a request or connection that the proxy ended.
     pub fn error(&self, direction: Direction, reason: &'static str) {
-        self.errors.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+        self.errors.get(&ReasonLabels { direction, reason }).inc();
+    }
+
+    /// Counts as many.
+    pub fn errors(&self, direction: Direction, reason: &'static str, count: usize) {
+        if count > 0 {
+            self.errors.get(&ReasonLabels { direction, reason }).inc_by(count as u64);
+        }
     }
 
     /// The counter of requests that the proxy ended for `reason`, for who counts later.
     pub fn error_counter(&self, direction: Direction, reason: &'static str) -> Counter {
-        self.errors.get_or_create_owned(&ReasonLabels { direction, reason })
+        self.errors.get(&ReasonLabels { direction, reason })
+    }
+
+    /// The counter of what an access rule did, or would do.
+    pub fn access(&self, labels: AccessLabels) -> Counter {
+        self.access.get(&labels)
     }
 
     /// Counts a connection that could not be opened.
     pub fn connect_failure(&self, direction: Direction, reason: &'static str) {
-        self.connect_failures.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+        self.connect_failures.get(&ReasonLabels { direction, reason }).inc();
     }
 
     /// Counts a request sent again.
     pub fn retry(&self, direction: Direction, reason: &'static str) {
-        self.retries.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+        self.retries.get(&ReasonLabels { direction, reason }).inc();
     }
 
     /// Counts a request that a route wanted sent again and that was not.
     pub fn retry_withheld(&self, direction: Direction, reason: &'static str) {
-        self.withheld.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
+        self.withheld.get(&ReasonLabels { direction, reason }).inc();
     }
 
     /// The counter of requests to `destination` that were balanced so.
     pub fn balancer_choices(&self, destination: &str, choice: &'static str) -> Counter {
         let destination = destination.to_owned();
-        self.balancer_choices.get_or_create_owned(&ChoiceLabels { destination, choice })
+        self.balancer_choices.get(&ChoiceLabels { destination, choice })
     }
 
     /// Counts an answer that asked for less load.
     pub fn pushed_back(&self, destination: &str) {
         let destination = destination.to_owned();
-        self.pushed_back.get_or_create_owned(&DestinationLabels { destination }).inc();
+        self.pushed_back.get(&DestinationLabels { destination }).inc();
+    }
+
+    /// Counts a connection to `destination` without mutual TLS, which strict mode refuses, or would. What comes back is kept with it.
+    pub fn plain_connection(
+        &self,
+        destination: String,
+        from: Option<IpAddr>,
+        verdict: &'static str,
+    ) -> HeldSeries {
+        self.plain.count(&self.subjects, destination, from, verdict)
     }
 
     /// Counts a connection carried without the mesh.
     pub fn passthrough(&self, direction: Direction, reason: &'static str) {
-        self.passthrough.get_or_create_owned(&ReasonLabels { direction, reason }).inc();
-    }
-}
-
-// === impl Direction, Tls ===
-
-impl Direction {
-    /// As labels and lines have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Outbound => "outbound",
-            Self::Inbound => "inbound",
-        }
-    }
-}
-
-impl EncodeLabelValue for Direction {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        EncodeLabelValue::encode(&self.name(), encoder)
-    }
-}
-
-impl EncodeLabelValue for Tls {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let name = match self {
-            Self::Mutual => "mutual",
-            Self::None => "none",
-        };
-        EncodeLabelValue::encode(&name, encoder)
+        self.passthrough.get(&ReasonLabels { direction, reason }).inc();
     }
 }

@@ -1,9 +1,12 @@
 //! What becomes of copies of requests.
 
+use http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+
+use super::family::Family;
+use super::request::known;
 
 /// Which copies.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -81,6 +84,14 @@ impl MirrorMetrics {
         metrics
     }
 
+    /// Forgets copies of requests to the other destinations.
+    pub(super) fn retain(&self, keep: impl Fn(&str) -> bool) {
+        self.sent.retain(|of| keep(&of.mirror.destination));
+        self.skipped.retain(|of| keep(&of.mirror.destination));
+        self.comparisons.retain(|of| keep(&of.mirror.destination));
+        self.differences.retain(|of| keep(&of.mirror.destination));
+    }
+
     /// Counts for copies with `labels`.
     pub fn series(&self, labels: MirrorLabels) -> MirrorSeries {
         MirrorSeries { metrics: self.clone(), labels }
@@ -90,27 +101,36 @@ impl MirrorMetrics {
 // === impl MirrorSeries ===
 
 impl MirrorSeries {
-    /// A copy was sent, and this came of it: a status, or why there is none.
-    pub fn sent(&self, result: &str) {
-        let labels = ResultLabels { result: result.to_owned(), mirror: self.labels.clone() };
-        self.metrics.sent.get_or_create_owned(&labels).inc();
+    /// A copy was sent, and this came of it.
+    pub fn sent(&self, status: StatusCode) {
+        self.ended(known(status.as_u16()).to_string());
+    }
+
+    /// A copy was sent, and for this reason there is no status.
+    pub fn failed(&self, reason: &'static str) {
+        self.ended(reason.to_owned());
+    }
+
+    fn ended(&self, result: String) {
+        let labels = ResultLabels { result, mirror: self.labels.clone() };
+        self.metrics.sent.get(&labels).inc();
     }
 
     /// A copy was not sent.
     pub fn skipped(&self, reason: &'static str) {
         let labels = ReasonLabels { reason, mirror: self.labels.clone() };
-        self.metrics.skipped.get_or_create_owned(&labels).inc();
+        self.metrics.skipped.get(&labels).inc();
     }
 
     /// Two answers were compared.
-    pub fn compared(&self, result: &str) {
+    pub fn compared(&self, result: &'static str) {
         let labels = ResultLabels { result: result.to_owned(), mirror: self.labels.clone() };
-        self.metrics.comparisons.get_or_create_owned(&labels).inc();
+        self.metrics.comparisons.get(&labels).inc();
     }
 
     /// Two answers differ in this.
     pub fn differs(&self, kind: &str) {
         let labels = KindLabels { kind: kind.to_owned(), mirror: self.labels.clone() };
-        self.metrics.differences.get_or_create_owned(&labels).inc();
+        self.metrics.differences.get(&labels).inc();
     }
 }

@@ -4,13 +4,15 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
 use super::about::About;
 use super::access_log;
-use super::metrics::{DurationLabels, ResultLabels};
+use super::labels::{DurationLabels, ResultLabels};
+use super::subjects::{HeldSeries, Subject};
 use super::{Metrics, RequestLabels};
 
 /// What a request is recorded as when the caller left before there was a response.
@@ -22,6 +24,7 @@ pub struct Series {
     metrics: Metrics,
     labels: RequestLabels,
     duration: Histogram,
+    _held: HeldSeries,
     /// Few results occur in one series, so a scan beats a map.
     results: RefCell<Vec<(u16, Option<u16>, Counter)>>,
 }
@@ -29,7 +32,8 @@ pub struct Series {
 /// A request that is under way. Dropping it records it.
 #[derive(Debug)]
 pub struct Record {
-    series: Rc<Series>,
+    /// Not known before it is known where the request goes.
+    series: Option<Rc<Series>>,
     started: Instant,
     code: u16,
     grpc_status: Option<u16>,
@@ -41,17 +45,20 @@ pub struct Record {
 
 impl Series {
     pub fn new(metrics: &Metrics, labels: RequestLabels) -> Rc<Self> {
-        let duration = metrics.durations.get_or_create_owned(&DurationLabels {
+        let held = metrics.hold(Subject::of(labels.direction, &labels.destination, &labels.peer));
+        let duration = metrics.durations.get(&DurationLabels {
             direction: labels.direction,
             destination: labels.destination.clone(),
             backend: labels.backend.clone(),
         });
-        Rc::new(Self { metrics: metrics.clone(), labels, duration, results: RefCell::default() })
+        Rc::new(Self { metrics: metrics.clone(), labels, duration, _held: held, results: RefCell::default() })
     }
 
     /// A request of this series began at `started`.
     pub fn begin(self: &Rc<Self>, started: Instant) -> Record {
-        Record { series: self.clone(), started, code: CALLER_LEFT, grpc_status: None, about: None }
+        let mut record = Record::begin(started);
+        record.moved_to(self.clone());
+        record
     }
 
     #[cfg(test)]
@@ -60,12 +67,13 @@ impl Series {
     }
 
     fn count(&self, code: u16, grpc_status: Option<u16>) {
+        let code = known(code);
         let mut results = self.results.borrow_mut();
         if let Some((.., counter)) = results.iter().find(|known| (known.0, known.1) == (code, grpc_status)) {
             counter.inc();
             return;
         }
-        let counter = self.metrics.requests.get_or_create_owned(&ResultLabels {
+        let counter = self.metrics.requests.get(&ResultLabels {
             code,
             grpc_status: grpc_status.map(|status| status.to_string()).unwrap_or_default(),
             request: self.labels.clone(),
@@ -75,22 +83,51 @@ impl Series {
     }
 }
 
+/// A status as series have it. Who does not know one is to take it for the x00 of its class (RFC 9110 15), so that nobody who
+/// answers with others makes a series of each.
+pub(super) fn known(code: u16) -> u16 {
+    match StatusCode::from_u16(code) {
+        Ok(status) if status.canonical_reason().is_some() || code == CALLER_LEFT => code,
+        // What has no class is for recipients a server's fault.
+        Ok(_) if code < 600 => code / 100 * 100,
+        _ => 500,
+    }
+}
+
 // === impl Record ===
 
 impl Record {
-    /// The request is sent again, and belongs to `series` from now on.
-    pub fn moved_to(&mut self, series: &Rc<Series>) {
-        self.series = series.clone();
+    /// A request began at `started`. It is recorded once it belongs to a series: see [`Self::moved_to`].
+    pub fn begin(started: Instant) -> Self {
+        Self { series: None, started, code: CALLER_LEFT, grpc_status: None, about: None }
     }
 
-    /// What the access log says of the request; without one this does nothing.
-    pub fn about<B>(&mut self, request: &http::Request<B>) {
-        self.about = self.series.metrics.about(request);
+    /// The request belongs to `series` from now on, such as that of the endpoint it is sent to.
+    pub fn moved_to(&mut self, series: Rc<Series>) {
+        self.series = Some(series);
     }
 
-    /// The same, where the request itself has gone on.
+    /// Whether it belongs to a series.
+    pub fn has_series(&self) -> bool {
+        self.series.is_some()
+    }
+
+    /// The record, for who has the request from now on; what is left behind records nothing.
+    pub fn take(&mut self) -> Self {
+        let left = Self::begin(self.started);
+        std::mem::replace(self, left)
+    }
+
+    /// What the access log says of the request, where there is one.
     pub fn noted(&mut self, about: Option<Box<About>>) {
         self.about = about;
+    }
+
+    /// Notes what the access log of its series wants.
+    #[cfg(test)]
+    pub fn about<B>(&mut self, request: &http::Request<B>) {
+        let about = self.series.as_ref().and_then(|series| series.metrics.about(request));
+        self.noted(about);
     }
 
     /// Whether it will be in the access log.
@@ -149,6 +186,27 @@ impl Record {
         }
     }
 
+    /// `stage` refuses the request.
+    pub fn refused_by(&mut self, stage: &'static str) {
+        if let Some(about) = &mut self.about {
+            about.refused_by = Some(stage);
+        }
+    }
+
+    /// `stage` would refuse the request because of `reason`, and was told only to say so.
+    pub fn would_refuse(&mut self, stage: &'static str, reason: &'static str) {
+        if let Some(about) = &mut self.about {
+            about.would_refuse.push((stage, reason));
+        }
+    }
+
+    /// The rule of that name decided, or would; asked only where there is an access log.
+    pub fn decided_by(&mut self, rule: impl FnOnce() -> Box<str>) {
+        if let Some(about) = &mut self.about {
+            about.rule = Some(rule());
+        }
+    }
+
     /// The proxy answers itself, because of `reason`.
     pub fn refused(&mut self, reason: &'static str) {
         if let Some(about) = &mut self.about {
@@ -164,12 +222,12 @@ impl Record {
     }
 
     /// The head of the response is there. Where it may tell a gRPC result, see [`Self::read_grpc_status`] too.
-    pub fn coded(&mut self, code: http::StatusCode) {
+    pub fn coded(&mut self, code: StatusCode) {
         self.code = code.as_u16();
     }
 
     /// The head of the response is there.
-    pub fn answered(&mut self, code: http::StatusCode, headers: &http::HeaderMap) {
+    pub fn answered(&mut self, code: StatusCode, headers: &http::HeaderMap) {
         self.coded(code);
         self.read_grpc_status(headers);
     }
@@ -192,13 +250,14 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.series.duration.observe(self.started.elapsed().as_secs_f64());
-        self.series.count(self.code, self.grpc_status);
+        let Some(series) = &self.series else { return };
+        series.duration.observe(self.started.elapsed().as_secs_f64());
+        series.count(self.code, self.grpc_status);
         if let Some(about) = &self.about
-            && let Some(log) = self.series.metrics.access_log()
+            && let Some(log) = series.metrics.access_log()
         {
             let (started, code, grpc_status) = (self.started, self.code, self.grpc_status);
-            log.record(&self.series.labels, about, access_log::Result { started, code, grpc_status });
+            log.record(&series.labels, about, access_log::Result { started, code, grpc_status });
         }
     }
 }
@@ -222,19 +281,63 @@ mod tests {
     }
 
     #[test]
+    fn a_status_that_nobody_registered_makes_no_series_of_its_own() {
+        let mut registry = Registry::default();
+        let series = Series::new(&Metrics::register(&mut registry), labels());
+        for code in 100..=999 {
+            let mut record = series.begin(Instant::now());
+            record.coded(StatusCode::from_u16(code).unwrap());
+        }
+        for (code, label) in [(200, 200), (299, 200), (418, 418), (499, 499), (520, 500), (777, 500)] {
+            assert_eq!(known(code), label);
+        }
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("weft_requests_total")).count();
+        assert!((50..80).contains(&lines), "{lines}");
+    }
+
+    #[test]
+    fn series_of_what_is_gone_are_forgotten_and_others_stay() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let pod = |name: &str| RequestLabels { destination: name.to_owned(), ..labels() };
+        let caller = |peer: &str| RequestLabels {
+            direction: Direction::Inbound,
+            destination: "shop/web:80".into(),
+            peer: peer.to_owned(),
+            ..labels()
+        };
+        for labels in [pod("shop/old:80"), pod("shop/new:80"), caller("spiffe://old"), caller("spiffe://new")]
+        {
+            drop(Series::new(&metrics, labels).begin(Instant::now()));
+        }
+        metrics.shed("shop/old:80", "route-0", "connections");
+        metrics.ejected_endpoints("shop/old:80").set(1);
+        let gone = ["shop/old:80"].map(|name| Subject::Destination(name.into()));
+        let gone = gone.into_iter().chain([Subject::Caller("spiffe://old".into())]).collect();
+        metrics.forget(&gone);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(!text.contains("old"), "{text}");
+        assert_eq!(text.matches("weft_requests_total{").count(), 2, "{text}");
+        assert_eq!(text.matches("weft_request_duration_seconds_count{").count(), 2, "{text}");
+    }
+
+    #[test]
     fn a_dropped_record_counts_once_with_its_result_and_a_cancelled_one_as_499() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let series = Series::new(&metrics, labels());
         for _ in 0..2 {
             let mut record = series.begin(Instant::now());
-            record.answered(http::StatusCode::OK, &http::HeaderMap::new());
+            record.answered(StatusCode::OK, &http::HeaderMap::new());
         }
         drop(series.begin(Instant::now()));
         let mut trailers = http::HeaderMap::new();
         trailers.insert("grpc-status", http::HeaderValue::from_static("14"));
         let mut record = series.begin(Instant::now());
-        record.answered(http::StatusCode::OK, &http::HeaderMap::new());
+        record.answered(StatusCode::OK, &http::HeaderMap::new());
         record.read_grpc_status(&trailers);
         drop(record);
 

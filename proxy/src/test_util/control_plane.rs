@@ -150,7 +150,7 @@ impl ControlPlane {
             log: "info".to_owned(),
             access_log: false,
             drain: Duration::from_secs(1),
-            ports: Ports { outbound: 0, inbound: 0, probe: 0, metrics: 0, admin: 0 },
+            ports: Ports { outbound: 0, inbound: 0, probe: 0, metrics: 0 },
             files,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::state::{
-    Backend, Destination, LoadBalancer, Protocol, Route, Target, TargetKind, WeightedBackend,
+    Backend, Destination, LoadBalancer, Protocol, Route, SessionKey, Target, TargetKind, WeightedBackend,
 };
 
 /// A destination without endpoints, known by its key.
@@ -26,10 +26,11 @@ pub fn a_destination(key: &str) -> Arc<Destination> {
         backends: vec![Arc::new(Backend {
             name: "shop/reviews:8080".into(),
             endpoints: vec![],
-            invalid: None,
+            ..Backend::default()
         })],
         load_balancer: LoadBalancer::default(),
         outliers: None,
         limits: None,
+        session_key: SessionKey::default(),
     })
 }

@@ -9,11 +9,20 @@ use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-use super::{Alpn, BUFFER_LIMIT, TlsError, verify::ExactPeer};
+use super::{Alpn, BUFFER_LIMIT, Proof, TlsError, Trust, verify::ExactPeer};
 use crate::identity::{Certs, SpiffeId};
 
 /// An encrypted connection this proxy opened.
 pub type ClientStream<IO> = tokio_rustls::client::TlsStream<IO>;
+
+/// What came of a handshake.
+#[derive(Debug)]
+pub struct Agreed {
+    /// What the connection carries.
+    pub alpn: Alpn,
+    /// What the peer showed.
+    pub proof: Proof,
+}
 
 /// Opens mesh connections with the certificate of the moment.
 #[derive(Debug, Clone)]
@@ -32,6 +41,11 @@ impl Client {
         Self { certs }
     }
 
+    /// What peers must chain to now.
+    pub fn trust(&self) -> Arc<Trust> {
+        self.certs.current().trust.clone()
+    }
+
     /// Handshakes over `io`. The peer must prove `expected`, exactly, and choose one of `alpn`; when it knows several,
     /// it prefers h2 over h1 over tcp.
     pub async fn connect<IO>(
@@ -39,7 +53,7 @@ impl Client {
         io: IO,
         expected: &SpiffeId,
         alpn: &[Alpn],
-    ) -> Result<(ClientStream<IO>, Alpn), TlsError>
+    ) -> Result<(ClientStream<IO>, Agreed), TlsError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
@@ -54,7 +68,9 @@ impl Client {
             })
             .await
             .map_err(TlsError::from_handshake)?;
-        let agreed = stream.get_ref().1.alpn_protocol().and_then(Alpn::from_bytes).ok_or(TlsError::NoAlpn)?;
-        Ok((stream, agreed))
+        let session = stream.get_ref().1;
+        let alpn = session.alpn_protocol().and_then(Alpn::from_bytes).ok_or(TlsError::NoAlpn)?;
+        let proof = Proof::new(session.peer_certificates().unwrap_or_default(), &state);
+        Ok((stream, Agreed { alpn, proof }))
     }
 }

@@ -59,7 +59,7 @@ fn has_vector_aes_without_avx512() -> bool {
 }
 
 /// The SHA-256 of `bytes`.
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let suite = aws::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().expect("it is one of TLS 1.3");
     suite.common.hash_provider.hash(bytes).as_ref().try_into().expect("its hash is SHA-256")
 }

@@ -37,7 +37,8 @@ struct Cursor<'a> {
     rest: &'a [u8],
 }
 
-const RECORD_HANDSHAKE: u8 = 22;
+/// The first byte of a ClientHello.
+pub const TLS_HANDSHAKE: u8 = 22;
 const RECORD_MAX: usize = 1 << 14;
 const CLIENT_HELLO: u8 = 1;
 const EXTENSION_SNI: u16 = 0;
@@ -88,7 +89,7 @@ fn handshake(prefix: &[u8]) -> Result<Vec<u8>, Stop> {
 /// The payload of one record, as much of it as there is; the header is judged as early as its bytes allow.
 fn record<'a>(records: &mut Cursor<'a>) -> Result<&'a [u8], Stop> {
     let kind = records.byte()?;
-    if kind != RECORD_HANDSHAKE {
+    if kind != TLS_HANDSHAKE {
         return Err(Stop::Foreign);
     }
     if records.byte()? != 3 || records.byte()? > 4 {

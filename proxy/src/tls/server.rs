@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Alpn, BUFFER_LIMIT, TlsError, verify::peer_identity};
+use super::{Alpn, BUFFER_LIMIT, Proof, TlsError, verify::peer_identity};
 use crate::identity::{Certs, SpiffeId};
 
 /// An encrypted connection a peer opened.
@@ -18,6 +18,8 @@ pub struct Peer {
     pub identity: Arc<SpiffeId>,
     /// What the connection carries.
     pub alpn: Alpn,
+    /// What it showed.
+    pub proof: Proof,
 }
 
 /// Accepts mesh connections with the certificate of the moment.
@@ -34,21 +36,26 @@ impl Server {
         Self { certs }
     }
 
+    /// The certificates it presents and accepts by.
+    pub fn certs(&self) -> &Certs {
+        &self.certs
+    }
+
     /// Handshakes over `io`, which may begin with bytes that were read before (a prefixed stream).
     pub async fn accept<IO>(&self, io: IO) -> Result<(ServerStream<IO>, Peer), TlsError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let config = self.certs.current().server.clone();
-        let stream = TlsAcceptor::from(config)
+        let state = self.certs.current();
+        let stream = TlsAcceptor::from(state.server.clone())
             .accept_with(io, |connection| connection.set_buffer_limit(Some(BUFFER_LIMIT)))
             .await
             .map_err(TlsError::from_handshake)?;
         let session = stream.get_ref().1;
         let alpn = session.alpn_protocol().and_then(Alpn::from_bytes).ok_or(TlsError::NoAlpn)?;
-        let leaf =
-            session.peer_certificates().and_then(|chain| chain.first()).ok_or(TlsError::NoCertificate)?;
-        let identity = Arc::new(peer_identity(leaf)?);
-        Ok((stream, Peer { identity, alpn }))
+        let chain = session.peer_certificates().unwrap_or_default();
+        let identity = Arc::new(peer_identity(chain.first().ok_or(TlsError::NoCertificate)?)?);
+        let proof = Proof::new(chain, &state);
+        Ok((stream, Peer { identity, alpn, proof }))
     }
 }

@@ -35,9 +35,9 @@ async fn handshake(
     };
     let connect = async {
         let io = TcpStream::connect(addr).await.unwrap();
-        let (mut stream, alpn) = Client::new(client).connect(io, expected, alpn).await?;
+        let (mut stream, agreed) = Client::new(client).connect(io, expected, alpn).await?;
         stream.read_exact(&mut [0; 2]).await.map_err(TlsError::Handshake)?;
-        Ok((stream, alpn))
+        Ok((stream, agreed.alpn))
     };
     tokio::join!(connect, accept)
 }
@@ -239,4 +239,25 @@ async fn accept_from(config: rustls::ClientConfig, server: Certs) -> Accepted {
         accepted = accept => accepted,
         () = async { call.await; std::future::pending().await } => unreachable!(),
     }
+}
+
+#[tokio::test]
+async fn what_a_peer_showed_holds_until_the_bundle_no_longer_accepts_it() {
+    let (ca, other) = (ca(), ca());
+    let (sender, certs) = tokio::sync::watch::channel(ca.certs("shop", "web").current());
+    let certs = Certs::new(certs);
+    let (_, accepted) =
+        handshake(ca.certs("shop", "reviews"), certs.clone(), &ca.id("shop", "web"), &[Alpn::H2]).await;
+    let proof = accepted.unwrap().1.proof;
+    assert!(proof.left() > Duration::from_secs(60) && proof.left() <= Duration::from_secs(3600));
+    let refuted = tokio::spawn(proof.refuted(certs));
+    // Another bundle with the same root, as while roots are rotated.
+    let again = ca.trust();
+    sender.send_modify(|state| *state = std::sync::Arc::new(state.with_trust(again)));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!refuted.is_finished(), "the root is still there");
+    sender.send_modify(|state| *state = std::sync::Arc::new(state.with_trust(other.trust())));
+    refuted.await.unwrap();
 }

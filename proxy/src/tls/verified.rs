@@ -79,7 +79,9 @@ fn digest<'a>(chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> [u8; 32] {
 }
 
 /// When all of them are valid; `None`: never, or before 1970.
-fn validity<'a>(chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> Option<RangeInclusive<u64>> {
+pub(super) fn validity<'a>(
+    chain: impl Iterator<Item = &'a CertificateDer<'a>>,
+) -> Option<RangeInclusive<u64>> {
     let mut all = 0..=u64::MAX;
     for certificate in chain {
         let (_, certificate) = parse_x509_certificate(certificate).ok()?;

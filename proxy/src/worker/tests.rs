@@ -1,13 +1,21 @@
 //! The whole path in process: a caller's proxy, a receiver's proxy, mutual TLS with certificates made on the spot, and
 //! real sockets. Only the redirect is missing: [`OriginalDst::Fixed`] stands in for it.
 
+mod access;
 mod access_log;
+mod admission;
 mod app;
+mod authentication;
 mod balance;
+mod bounds;
+mod breaking;
 mod bytes;
+mod callout;
+mod changes;
 mod cors;
 mod deadline;
 mod ejection;
+mod expectation;
 mod failure;
 mod fault;
 mod forwarding;
@@ -19,12 +27,21 @@ mod http1;
 mod http2;
 mod idle;
 mod ingress;
+mod jwt;
 mod limits;
 mod mirror;
+mod modes;
+mod paused;
+mod peer;
+mod rate_limit;
+mod receiver;
 mod recorder;
+mod replaced;
 mod retry;
 mod routing;
 mod script;
 mod session;
 mod smuggling;
 mod timeouts;
+mod truncation;
+mod upgrade;

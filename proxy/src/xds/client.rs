@@ -282,7 +282,15 @@ impl Client {
     }
 
     fn apply_workload(&mut self, version: &str, body: &[u8]) -> Result<bool, Reject> {
-        let workload = decode::workload(body)?;
+        let mut workload = decode::workload(body)?;
+        workload.carry_on(&self.workload.borrow());
+        // Connections compare rules only where there are others.
+        let before = self.workload.borrow().access.clone();
+        if let (Some(now), Some(before)) = (&workload.access, before)
+            && now.says_the_same(&before)
+        {
+            workload.access = Some(before);
+        }
         self.workload.send_replace(Arc::new(workload));
         self.workload_version = Some(version.to_owned());
         self.link.send_if_modified(|link| !std::mem::replace(&mut link.workload_known, true));

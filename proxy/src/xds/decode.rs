@@ -17,14 +17,15 @@ use crate::{
     identity::SpiffeId,
     state::{
         Backend, BudgetLimits, Caller, Destination, Endpoint, HeaderMatch, InboundPort, Match, MtlsMode,
-        OutboundPolicy, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Target, TargetKind,
-        Timeouts, ValueCondition, WeightedBackend, Workload,
+        NodePolicy, OutboundPolicy, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, SessionKey,
+        Target, TargetKind, Timeouts, ValueCondition, WeightedBackend, Workload,
     },
     wire::weft::v1 as wire,
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 26] = [
+pub const KNOWN_FEATURES: [&str; 30] = [
+    "backend.node",
     "destination.limits",
     "destination.outliers",
     "load-balancer.algorithm",
@@ -51,6 +52,9 @@ pub const KNOWN_FEATURES: [&str; 26] = [
     "route.session",
     "route.split.weights",
     "route.timeouts",
+    "workload.access",
+    "workload.access.jwt",
+    "workload.rate-limits",
 ];
 
 /// Why a resource was rejected.
@@ -65,9 +69,13 @@ macro_rules! reject {
     ($($text:tt)*) => { Reject(format!($($text)*)) };
 }
 
+mod access;
 mod action;
 mod beside;
+mod budget;
+mod jwt;
 mod load_balancer;
+mod rate_limit;
 mod resilience;
 mod session;
 
@@ -75,9 +83,10 @@ mod session;
 pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
     let wire = wire::Destination::decode(body).map_err(|error| reject!("not a Destination: {error}"))?;
     known_features(&wire.critical_features)?;
+    budget::check(&wire)?;
     let identities = identities(&wire.identities)?;
-    let (networks, zones) = (texts(&wire.networks), texts(&wire.zones));
-    let names = Names { identities: &identities, networks: &networks, zones: &zones };
+    let (networks, zones, nodes) = (texts(&wire.networks), texts(&wire.zones), texts(&wire.nodes));
+    let names = Names { identities: &identities, networks: &networks, zones: &zones, nodes: &nodes };
     let endpoints: Vec<Arc<Endpoint>> =
         each("endpoints", &wire.endpoints, |wire| names.endpoint(wire).map(Arc::new))?;
     let backends = each("backends", &wire.backends, |wire| backend(wire, &endpoints).map(Arc::new))?;
@@ -94,6 +103,7 @@ pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
         load_balancer: load_balancer::load_balancer(&wire.load_balancer.unwrap_or_default())?,
         outliers: wire.outliers.map(|wire| resilience::outliers(&wire).map(Box::new)).transpose()?,
         limits: wire.limits.map(|wire| resilience::limits(&wire).map(Box::new)).transpose()?,
+        session_key: SessionKey(wire.session_key.into_boxed_slice()),
     })
 }
 
@@ -101,20 +111,23 @@ pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
 pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
     let wire = wire::Workload::decode(body).map_err(|error| reject!("not a Workload: {error}"))?;
     known_features(&wire.critical_features)?;
-    let mtls_mode = mtls_mode(wire.mtls_mode)?.unwrap_or(MtlsMode::Permissive);
-    let mut inbound_ports = each("inbound_ports", &wire.inbound_ports, |wire| inbound_port(wire, mtls_mode))?;
+    let access = wire.access.as_ref().map(access::access).transpose();
+    let access = access.map_err(|Reject(reason)| reject!("access: {reason}"))?;
+    let mut inbound_ports = each("inbound_ports", &wire.inbound_ports, inbound_port)?;
     inbound_ports.sort_by_key(|inbound| inbound.port);
     Ok(Workload {
         key: wire.key.into(),
         identity: Arc::new(wire.identity.parse().map_err(|error| reject!("identity: {error}"))?),
+        node: (!wire.node.is_empty()).then(|| wire.node.into()),
         zone: (!wire.zone.is_empty()).then(|| wire.zone.into()),
         labels: wire.labels,
-        mtls_mode,
+        mtls_mode: mtls_mode(wire.mtls_mode)?,
         inbound_ports,
         outbound_policy: outbound_policy(wire.outbound_policy)?,
         ingress_mode: wire.ingress_mode,
         via: wire.via,
         forwarded: wire.forwarded,
+        access: access.map(Arc::new),
     })
 }
 
@@ -160,6 +173,7 @@ struct Names<'a> {
     identities: &'a [Arc<SpiffeId>],
     networks: &'a [Arc<str>],
     zones: &'a [Arc<str>],
+    nodes: &'a [Arc<str>],
 }
 
 impl Names<'_> {
@@ -169,6 +183,7 @@ impl Names<'_> {
             peer: referred("identity", self.identities, wire.identity)?,
             network: referred("network", self.networks, wire.network)?,
             zone: referred("zone", self.zones, wire.zone)?,
+            node: referred("node", self.nodes, wire.node)?,
             opaque: wire.opaque,
             weight: if wire.weight == 0 { Endpoint::USUAL_WEIGHT } else { wire.weight },
         })
@@ -202,7 +217,25 @@ fn backend(wire: &wire::Backend, endpoints: &[Arc<Endpoint>]) -> Result<Backend,
         endpoints.get(*index as usize).cloned().ok_or_else(known)
     })?;
     let invalid = (!wire.invalid.is_empty()).then(|| wire.invalid.as_str().into());
-    Ok(Backend { name: wire.name.as_str().into(), endpoints, invalid })
+    let affinity = (wire.affinity_s > 0).then(|| Duration::from_secs(wire.affinity_s.into()));
+    Ok(Backend {
+        name: wire.name.as_str().into(),
+        endpoints,
+        invalid,
+        node: node_policy(wire.node)?,
+        affinity,
+    })
+}
+
+fn node_policy(number: i32) -> Result<NodePolicy, Reject> {
+    use wire::backend::Node;
+
+    match Node::try_from(number) {
+        Ok(Node::Any) => Ok(NodePolicy::Any),
+        Ok(Node::Prefer) => Ok(NodePolicy::Prefer),
+        Ok(Node::Only) => Ok(NodePolicy::Only),
+        Err(_) => Err(reject!("node policy {number} is unknown")),
+    }
 }
 
 // === Routes ===
@@ -388,30 +421,32 @@ fn protocol(number: i32) -> Result<Protocol, Reject> {
     }
 }
 
-fn inbound_port(wire: &wire::InboundPort, default: MtlsMode) -> Result<InboundPort, Reject> {
+fn inbound_port(wire: &wire::InboundPort) -> Result<InboundPort, Reject> {
     Ok(InboundPort {
         port: port(wire.port)?,
         protocol: protocol(wire.protocol)?,
-        mtls_mode: mtls_mode(wire.mtls_mode)?.unwrap_or(default),
+        mtls_mode: mtls_mode(wire.mtls_mode)?,
         services: texts(&wire.services),
+        needs_requests: !wire.rate_limits.is_empty(),
+        rate_limits: each("rate_limits", &wire.rate_limits, rate_limit::rate_limit)?,
     })
 }
 
-fn mtls_mode(number: i32) -> Result<Option<MtlsMode>, Reject> {
+/// What secures a pod has no default: a field that got lost on the way must not open it.
+fn mtls_mode(number: i32) -> Result<MtlsMode, Reject> {
     match wire::MtlsMode::try_from(number) {
-        Ok(wire::MtlsMode::Unspecified) => Ok(None),
-        Ok(wire::MtlsMode::Permissive) => Ok(Some(MtlsMode::Permissive)),
-        Ok(wire::MtlsMode::Strict) => Ok(Some(MtlsMode::Strict)),
+        Ok(wire::MtlsMode::Permissive) => Ok(MtlsMode::Permissive),
+        Ok(wire::MtlsMode::Strict) => Ok(MtlsMode::Strict),
+        Ok(wire::MtlsMode::Unspecified) => Err(reject!("mtls_mode is not set")),
         Err(_) => Err(reject!("mTLS mode {number} is unknown")),
     }
 }
 
 fn outbound_policy(number: i32) -> Result<OutboundPolicy, Reject> {
     match wire::OutboundPolicy::try_from(number) {
-        Ok(wire::OutboundPolicy::Unspecified | wire::OutboundPolicy::AllowAny) => {
-            Ok(OutboundPolicy::AllowAny)
-        }
+        Ok(wire::OutboundPolicy::AllowAny) => Ok(OutboundPolicy::AllowAny),
         Ok(wire::OutboundPolicy::RegistryOnly) => Ok(OutboundPolicy::RegistryOnly),
+        Ok(wire::OutboundPolicy::Unspecified) => Err(reject!("outbound_policy is not set")),
         Err(_) => Err(reject!("outbound policy {number} is unknown")),
     }
 }

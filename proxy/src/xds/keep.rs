@@ -12,7 +12,7 @@ use std::{
 use prost::Message;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{files, wire::envoy::service::discovery::v3::Resource};
+use crate::{files, tls::config::sha256, wire::envoy::service::discovery::v3::Resource};
 
 /// The directory and what is still to be written.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Keep {
 
 const DEBOUNCE: Duration = Duration::from_millis(500);
 const EXTENSION: &str = "pb";
+/// Of the names that files have 255 bytes for, with the extension and what is added while one is written.
+const LONGEST: usize = 200;
 
 // === impl Keep ===
 
@@ -84,21 +86,71 @@ impl Keep {
                     _ => Err(error),
                 }),
             };
+            // The others are none the worse for it.
             if let Err(error) = written {
                 tracing::warn!(path = %path.display(), %error, "configuration is not kept for a restart");
-                return;
             }
         }
     }
 
-    /// A name's own file: `/` is the only character of resource names that a file's name may not hold.
+    /// A name's own file: `/` is the only character of resource names that a file's name may not hold. Nor may it be long, and
+    /// the name of a host may be.
     fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{}.{EXTENSION}", name.replace('/', "_")))
+        let mut file = name.replace('/', "_");
+        if file.len() > LONGEST {
+            let digest = sha256(name.as_bytes());
+            file = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        }
+        self.dir.join(format!("{file}.{EXTENSION}"))
     }
 }
 
 impl Drop for Keep {
     fn drop(&mut self) {
         self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(name: String) -> Resource {
+        Resource { name, ..Resource::default() }
+    }
+
+    #[tokio::test]
+    async fn a_name_too_long_for_a_file_is_kept_and_removed_like_any_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = |last: char| resource(format!("endpoint/10.0.0.1:80/{}{last}", "a".repeat(252)));
+        let mut keep = Keep::new(dir.path());
+        for resource in [long('a'), long('b'), resource("address/10.96.0.5:80".to_owned())] {
+            keep.put(&resource);
+        }
+        keep.flush();
+        let names = |keep: &Keep| {
+            let mut names: Vec<_> = keep.load().into_iter().map(|resource| resource.name).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&keep), ["address/10.96.0.5:80".to_owned(), long('a').name, long('b').name]);
+        keep.remove(&long('a').name);
+        keep.flush();
+        assert_eq!(names(&keep), ["address/10.96.0.5:80".to_owned(), long('b').name]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_keeps_nothing_else_from_being_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut keep = Keep::new(dir.path());
+        // A directory stands where its file would: it can be neither replaced nor removed.
+        std::fs::create_dir_all(dir.path().join("config/bad.pb/full")).unwrap();
+        for round in 0..20 {
+            keep.put(&resource("bad".to_owned()));
+            let name = format!("good-{round}");
+            keep.put(&resource(name.clone()));
+            keep.flush();
+            assert!(keep.load().iter().any(|resource| resource.name == name), "{name}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use weft_proxy::wire::weft::v1::Protocol;
 use super::mutate::Fuzz;
 use super::proxies;
 
-const CORPUS: &[&[u8]] = &[
+pub const CORPUS: &[&[u8]] = &[
     b"GET /a?b=c HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nX-One: 2\r\n\r\n",
     b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello",
     b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n5;a=b\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n",
@@ -19,6 +19,10 @@ const CORPUS: &[&[u8]] = &[
     b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
     b"GET http://other/x HTTP/1.1\r\nhost: a\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n",
+    b"OPTIONS http://a HTTP/1.2\r\nhost: a\r\n\r\n",
+    b"\r\nGET /caf\xe9?q=\"<>#x HTTP/1.1\r\nhost: a\r\nauthorization: NTLM x\r\n\r\n",
+    b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0000000000000000000005\r\ncontent-length: 5\r\n\r\nhello",
+    b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nconnection: x\r\nhost: b\r\nx-sum: 1\r\n\r\n",
     b"GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
     b"CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n",
     b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nG",
@@ -83,7 +87,7 @@ async fn strict_application(found: Arc<Mutex<Option<String>>>) -> SocketAddr {
     address
 }
 
-async fn serve(mut stream: TcpStream, found: Arc<Mutex<Option<String>>>) {
+pub async fn serve(mut stream: TcpStream, found: Arc<Mutex<Option<String>>>) {
     let mut seen = Vec::new();
     loop {
         match request(&seen) {

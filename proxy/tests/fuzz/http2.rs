@@ -18,7 +18,7 @@ use weft_proxy::wire::weft::v1::Protocol;
 use super::mutate::Fuzz;
 use super::proxies;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const CALLERS: usize = 16;
 const QUIET: Duration = Duration::from_millis(20);
 
@@ -104,7 +104,7 @@ async fn application() -> SocketAddr {
 }
 
 /// Sequences after the preface: a request, one with a body and trailers, settings, window updates, resets, pings.
-fn corpus() -> Vec<Vec<u8>> {
+pub fn corpus() -> Vec<Vec<u8>> {
     const HEADERS: u8 = 1;
     const SETTINGS: u8 = 4;
     let settings = frame(SETTINGS, 0, 0, &[]);

@@ -9,7 +9,9 @@
 mod http1;
 mod http2;
 mod mutate;
+mod peers;
 mod proxies;
+mod responses;
 
 use std::time::Instant;
 
@@ -21,9 +23,11 @@ use weft_proxy::tls::hello::{Hello, sniff};
 
 #[test]
 fn what_a_prefix_says_of_its_protocol_a_longer_one_does_not_take_back() {
-    let corpus: [&[u8]; 8] = [
+    let corpus: [&[u8]; 10] = [
         b"GET /a?b=c HTTP/1.1\r\nhost: a\r\n\r\n",
         b"OPTIONS * HTTP/1.0\r\n\r\n",
+        b"\r\nGET / HTTP/1.2\r\n\r\n",
+        b"CONNECT a:443 HTTP/1.1\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
         b"SSH-2.0-OpenSSH_9.2\r\n",

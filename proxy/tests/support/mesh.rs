@@ -204,8 +204,8 @@ impl Member {
 
     /// Runs a command of the program inside, as the kubelet does for a hook.
     pub fn command(&self, name: &str) -> Command {
-        let mut command = self.pod.command(PROGRAM);
-        command.arg(name);
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.pid().to_string(), "--net", "--mount", PROGRAM, name]);
         command
     }
 

@@ -1,12 +1,13 @@
-import { MeshError, names } from '../../base/index.js';
+import { MeshError, compareQuantities, isQuantity, names } from '../../base/index.js';
 import type { Pod } from './pod.js';
-import { compareQuantities, isQuantity } from './quantity.js';
 import type { ProxyResources } from './settings.js';
 
 /** What a pod's annotations ask for. */
 export interface PodChoices {
   readonly skipInboundPorts: readonly number[];
   readonly skipOutboundPorts: readonly number[];
+  /** Ports that take bytes only. The control plane reads them from the pod's spec, which nobody can change later. */
+  readonly opaquePorts: readonly number[];
   /** Whether the proxy writes each request to its stdout. Off by default: it costs CPU and disk for each request. */
   readonly accessLog: boolean;
   /** Threads that carry traffic, each of which fills a processor at most. 1 where none is given. */
@@ -21,18 +22,49 @@ const { Annotation } = names;
  * Reads the annotations; throws `invalid`, naming annotation and remedy, where one cannot be meant. Ports that are
  * opaque, ingress mode and weight are only looked over here: the controller passes them to the proxies.
  */
-export function readAnnotations(pod: Pod, defaults: ProxyResources): PodChoices {
+export function readAnnotations(
+  pod: Pod,
+  namespaceAnnotations: Annotations,
+  settings: ProxyResources,
+): PodChoices {
   const annotations = pod.metadata.annotations ?? {};
-  portsOf(annotations, Annotation.opaquePorts);
+  const defaults = withinPod(pod, namespaceResources(namespaceAnnotations, settings).resources);
   isEnabled(annotations, Annotation.ingressMode);
   weightOf(annotations);
   return {
     skipInboundPorts: portsOf(annotations, Annotation.skipInboundPorts),
     skipOutboundPorts: portsOf(annotations, Annotation.skipOutboundPorts),
+    opaquePorts: portsOf(annotations, Annotation.opaquePorts),
     accessLog: isEnabled(annotations, Annotation.accessLog),
     workers: workersOf(annotations),
     resources: resourcesOf(annotations, defaults),
   };
+}
+
+/**
+ * Resources of the proxies of a namespace whose pods say nothing: its annotations have the names that a pod's have. Those
+ * that cannot be meant count for nothing and are named, because refusing would stop every pod of the namespace.
+ */
+export function namespaceResources(
+  annotations: Annotations,
+  settings: ProxyResources,
+): { readonly resources: ProxyResources; readonly problems: readonly string[] } {
+  try {
+    return { resources: resourcesOf(annotations, settings), problems: [] };
+  } catch (thrown) {
+    return { resources: settings, problems: [`the namespace's ${MeshError.from(thrown).message}`] };
+  }
+}
+
+/**
+ * What a pod says of itself as a whole counts for its proxy too: without amounts of its own, which the API server would
+ * refuse where all containers together ask for more than the pod.
+ */
+function withinPod(pod: Pod, usual: ProxyResources): ProxyResources {
+  const said = { ...pod.spec.resources?.requests, ...pod.spec.resources?.limits };
+  const isOpen = ([field]: [string, string]): boolean =>
+    !((field.startsWith('cpu') ? 'cpu' : 'memory') in said);
+  return Object.fromEntries(Object.entries<string>({ ...usual }).filter(isOpen));
 }
 
 type Annotations = Readonly<Record<string, string>>;
@@ -50,7 +82,7 @@ function portOf(text: string, annotation: string): number {
   throw invalid(
     annotation,
     text,
-    'is no port; give numbers from 1 to 65535 with commas between, as in "25,3306"',
+    'is not a valid port; give numbers from 1 to 65535 with commas between, as in "25,3306"',
   );
 }
 
@@ -62,12 +94,12 @@ function isEnabled(annotations: Annotations, name: string): boolean {
 }
 
 function weightOf(annotations: Annotations): number {
-  const remedy = 'is no weight; give a number from 1 to 1000, 100 is usual';
+  const remedy = 'is not a valid weight; give a number from 1 to 1000 (default 100)';
   return numberOf(annotations, { name: Annotation.weight, usual: 100, most: 1000, remedy });
 }
 
 function workersOf(annotations: Annotations): number {
-  const remedy = 'is no number of threads; give one from 1 to 64, 1 is usual';
+  const remedy = 'is not a valid number of threads; give one from 1 to 64 (default 1)';
   return numberOf(annotations, { name: Annotation.workers, usual: 1, most: 64, remedy });
 }
 
@@ -135,7 +167,7 @@ function amountOf(annotations: Annotations, { annotation, fallback }: Amount): s
   throw invalid(
     annotation,
     text,
-    'is no Kubernetes quantity; write it as in "100m" for CPU and "32Mi" for memory',
+    'is not a valid Kubernetes quantity; write it as in "100m" for CPU and "32Mi" for memory',
   );
 }
 

@@ -62,8 +62,8 @@ export function isNotOurs(reasons: readonly Reason[]): boolean {
   return reasons.some(({ code }) => NOT_OURS.has(code));
 }
 
-/** Whether this webhook has already given the pod a proxy, in an earlier round of the same admission. */
-export function isInjected(pod: Pod): boolean {
+/** Whether the pod says that this webhook gave it a proxy in an earlier round of the same admission; see `forgery`. */
+export function claimsInjection(pod: Pod): boolean {
   return (
     pod.metadata.annotations?.[names.Annotation.injection] === INJECTED &&
     placedContainers(pod).some(({ container }) => container.name === names.PROXY_CONTAINER)
@@ -108,7 +108,7 @@ function hostNetwork({ pod }: Subject): string | undefined {
 
 function notLinux({ pod }: Subject): string | undefined {
   const os = pod.spec.os?.name ?? 'linux';
-  return os === 'linux' ? undefined : `the proxy runs on linux only, the pod asks for ${os}`;
+  return os === 'linux' ? undefined : `the proxy runs on Linux only, and the pod asks for ${os}`;
 }
 
 const OTHER_PROXIES: ReadonlySet<string> = new Set([
@@ -121,7 +121,7 @@ const OTHER_PROXIES: ReadonlySet<string> = new Set([
 function anotherMesh({ pod }: Subject): string | undefined {
   const found = placedContainers(pod).find(({ container }) => OTHER_PROXIES.has(container.name));
   if (found === undefined) return undefined;
-  return `container ${found.container.name} captures the pod's traffic already; take one of the two meshes off this pod`;
+  return `container ${found.container.name} already captures the pod's traffic; remove one of the two meshes from this pod`;
 }
 
 function nameTaken({ pod }: Subject): string | undefined {
@@ -142,7 +142,7 @@ function userTaken({ pod }: Subject): string | undefined {
     ({ container }) => (container.securityContext?.runAsUser ?? podUser) === names.PROXY_UID,
   );
   if (taken === undefined) return undefined;
-  return `container ${taken.container.name} runs as user ${names.PROXY_UID}, whose traffic is never captured; take another user`;
+  return `container ${taken.container.name} runs as user ${names.PROXY_UID}, whose traffic is never captured; use another user`;
 }
 
 const PROXY_PORTS: ReadonlySet<number> = new Set(Object.values(names.ProxyPort));
@@ -151,7 +151,7 @@ function portTaken({ pod }: Subject): string | undefined {
   for (const { container } of applicationContainers(pod)) {
     const taken = container.ports?.find(({ containerPort }) => PROXY_PORTS.has(containerPort));
     if (taken !== undefined) {
-      return `container ${container.name} uses port ${taken.containerPort}, which is the proxy's; take another port`;
+      return `container ${container.name} uses port ${taken.containerPort}, which the proxy uses; use another port`;
     }
   }
   return undefined;

@@ -17,7 +17,12 @@ const ORDINARY = new Set(['ordinary-sidecar']);
 
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
 
-function matchesGolden(name: string, text: string): void {
+/** The unguessable part of a hook's path is another one each time. */
+const steady = (text: string): string =>
+  text.replace(/(\/(?:postStart|preStop)\/)[0-9a-f]{32}\b/g, '$1UNGUESSABLE');
+
+function matchesGolden(name: string, made: string): void {
+  const text = steady(made);
   if (update) writeFileSync(new URL(name, folder), text);
   expect(text).toBe(existsSync(new URL(name, folder)) ? read(name) : `${name} is missing`);
 }

@@ -8,7 +8,11 @@ import { injectionHandler, type InjectionOptions } from './handler.js';
 interface PatchedPod {
   metadata: { annotations?: Record<string, string> };
   spec: {
-    containers: { name: string; readinessProbe?: object }[];
+    containers: {
+      name: string;
+      readinessProbe?: object;
+      lifecycle?: { postStart: { httpGet: { path: string } } };
+    }[];
     initContainers?: { name: string; env?: { name: string; value?: string }[] }[];
   };
 }
@@ -76,6 +80,29 @@ test('a first probe in a later round reaches a proxy that had none', async () =>
   });
 });
 
+test('a hook over HTTP goes to the proxy under a name that nobody can guess, and stays there', async () => {
+  const { review } = handlerWith();
+  const hooked = (port: number) => ({ lifecycle: { postStart: { httpGet: { path: '/warm', port } } } });
+  const object = { metadata: {}, spec: { containers: [{ name: 'app', ...hooked(80) }] } };
+  const hookOf = (patched: PatchedPod, index = 0): string =>
+    (patched.spec.containers[index]?.lifecycle?.postStart.httpGet.path ?? '').replace('/probe/', '');
+  const [first, other] = [await review(object), await review(object)];
+  const name = hookOf(first.after);
+  expect(name).toMatch(/^app\/postStart\/[0-9a-f]{32}$/);
+  expect(hookOf(other.after)).not.toBe(name);
+  const target = { httpGet: { path: '/warm', port: 80, scheme: 'HTTP' }, timeoutSeconds: 3_600 };
+  expect(probesOf(first.after)).toEqual({ [name]: target });
+  expect((await review(first.after)).operations).toEqual([]);
+
+  const later = structuredClone(first.after);
+  later.spec.containers.push({ name: 'agent', ...hooked(81) });
+  const { after } = await review(later);
+  expect(probesOf(after)).toEqual({
+    [name]: target,
+    [hookOf(after, 1)]: { ...target, httpGet: { ...target.httpGet, port: 81 } },
+  });
+});
+
 test('an original that somebody has spoiled is refused with the remedy', async () => {
   const { review } = handlerWith();
   const { after } = await review(pod);
@@ -113,4 +140,30 @@ test('other operations and other kinds pass untouched', async () => {
 test('an object that is no pod is an error, not a pod without a proxy', async () => {
   const { response } = await handlerWith().review({ metadata: {} });
   expect(response).toMatchObject({ allowed: false, status: { code: 400 } });
+});
+
+test('a misspelt annotation is a warning in the answer, and no refusal', async () => {
+  const { review } = handlerWith();
+  const misspelt = { ...pod, metadata: { name: 'a', annotations: { 'weft.dev/opaque-port': '80' } } };
+  const { response } = await review(misspelt);
+  expect(response).toMatchObject({
+    allowed: true,
+    warnings: [expect.stringContaining('weft.dev/opaque-ports?')],
+  });
+  expect((await review(pod)).response.warnings).toBeUndefined();
+});
+
+test('the namespace says what its proxies may use', async () => {
+  const annotations = { 'weft.dev/proxy-cpu-limit': '500m', 'weft.dev/proxy-memory-limit': '1Gi' };
+  const { review } = handlerWith({
+    namespaceOf: () => ({ labels: { 'weft.dev/inject': 'enabled' }, annotations }),
+  });
+  // More than the chart's limit, and within the namespace's.
+  const large = { ...pod, metadata: { annotations: { 'weft.dev/proxy-memory-request': '512Mi' } } };
+  const { after } = await review(large);
+  expect(after.spec.initContainers).toMatchObject([
+    { name: 'weft-init', resources: { limits: { cpu: '500m', memory: '1Gi' } } },
+    { name: 'weft-proxy', resources: { limits: { cpu: '500m', memory: '1Gi' } } },
+  ]);
+  expect((await review(after)).response).toMatchObject({ allowed: true });
 });

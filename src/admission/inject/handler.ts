@@ -1,10 +1,12 @@
-import { MeshError, names, sleep, type Logger } from '../../base/index.js';
+import { MeshError, cut, names, sleep, type Logger } from '../../base/index.js';
 import { allowed, denied, patched, type AdmissionRequest, type Handler, type Outcome } from '../review.js';
-import { decisionText, isInjected, isNotOurs, reasonsNotToInject, type Reason } from './decide.js';
+import { claimsInjection, decisionText, isNotOurs, reasonsNotToInject, type Reason } from './decide.js';
 import { injectProxy, refreshProbes } from './inject.js';
 import { setEntries } from './patch.js';
 import { parsePod, type Pod } from './pod.js';
-import type { InjectionSettings, NamespaceLookup } from './settings.js';
+import type { InjectionSettings, Namespace, NamespaceLookup } from './settings.js';
+import { forgery } from './verify.js';
+import { warningsAbout } from './warnings.js';
 
 export interface InjectionOptions {
   readonly settings: () => InjectionSettings;
@@ -23,13 +25,20 @@ export function injectionHandler(options: InjectionOptions): Handler {
   return async (request, signal) => {
     if (request.resource.resource !== 'pods' || request.operation !== 'CREATE') return allowed();
     const pod = parsePod(request.object);
-    if (isInjected(pod)) return deniedWhenInvalid(() => patched(refreshProbes(pod)));
     const settings = options.settings();
+    if (claimsInjection(pod)) {
+      return deniedWhenInvalid(() => again(pod, options.namespaceOf(request.namespace), settings));
+    }
     const reasons = await settledReasons(() => {
       return reasonsNotToInject(pod, options.namespaceOf(request.namespace), settings);
     }, signal);
     logDecision(options.log, request, reasons);
-    if (reasons.length === 0) return deniedWhenInvalid(() => patched(injectProxy(pod, settings)));
+    if (reasons.length === 0) {
+      const namespace = options.namespaceOf(request.namespace);
+      return deniedWhenInvalid(() =>
+        patched(injectProxy(pod, namespace, settings), warningsAbout(pod, namespace, settings)),
+      );
+    }
     for (const { code } of reasons) options.skipped(code);
     return skip(pod, reasons);
   };
@@ -47,6 +56,16 @@ async function settledReasons(
     await sleep(SETTLE_STEP_MS, signal);
   }
   return reasons();
+}
+
+/** A later round of the same admission; or the first of a pod that pretends it were one. */
+function again(pod: Pod, namespace: Namespace | undefined, settings: InjectionSettings): Outcome {
+  const forged = forgery(pod, namespace, settings);
+  if (forged === undefined) return patched(refreshProbes(pod));
+  throw new MeshError(
+    'invalid',
+    `the pod claims to have its proxy already, but ${forged}; remove the annotation ${names.Annotation.injection} and the containers ${names.INIT_CONTAINER} and ${names.PROXY_CONTAINER}; Weft adds them`,
+  );
 }
 
 /** A pod that is not ours gets no mark either. */
@@ -68,7 +87,7 @@ function deniedWhenInvalid(decide: () => Outcome): Outcome {
 
 function logDecision(log: Logger, request: AdmissionRequest, reasons: readonly Reason[]): void {
   log.info(
-    { uid: request.uid, namespace: request.namespace, decision: decisionText(reasons) },
+    { uid: cut(request.uid), namespace: cut(request.namespace), decision: cut(decisionText(reasons)) },
     'pod reviewed',
   );
 }

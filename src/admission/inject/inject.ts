@@ -1,4 +1,4 @@
-import { names } from '../../base/index.js';
+import { MeshError, names } from '../../base/index.js';
 import type { Operation } from '../review.js';
 import { readAnnotations } from './annotations.js';
 import * as patch from './patch.js';
@@ -12,16 +12,23 @@ import {
 } from './probes.js';
 import { originalsValue, probesValue, renderInit, renderProxy } from './render.js';
 import { decisionText } from './decide.js';
-import type { InjectionSettings } from './settings.js';
+import type { InjectionSettings, Namespace } from './settings.js';
+import { foreignMount } from './verify.js';
 import { meshVolumes } from './volumes.js';
 
 /** Gives a pod its proxy. Throws `invalid` where an annotation of the pod cannot be meant. */
-export function injectProxy(pod: Pod, settings: InjectionSettings): readonly Operation[] {
-  const choices = readAnnotations(pod, settings.resources);
+export function injectProxy(
+  pod: Pod,
+  namespace: Namespace | undefined,
+  settings: InjectionSettings,
+): readonly Operation[] {
+  const mounted = foreignMount(pod);
+  if (mounted !== undefined) throw new MeshError('invalid', mounted);
+  const choices = readAnnotations(pod, namespace?.annotations ?? {}, settings.resources);
   const rewrites = probesToRewrite(pod);
   const originals = originalsOf(rewrites);
   const init = renderInit(settings, choices);
-  const proxy = renderProxy(pod, settings, choices, probeTargets(pod, originals));
+  const proxy = renderProxy(pod, settings, choices, probeTargets(pod, originals, rewrites));
   const add = settings.nativeSidecar ? patch.addNative : patch.addOrdinary;
   const noted = rewrites.length === 0 ? {} : { [names.Annotation.originalProbes]: originalsValue(originals) };
   return [
@@ -42,7 +49,7 @@ export function refreshProbes(pod: Pod): readonly Operation[] {
   const rewrites = probesToRewrite(pod);
   if (rewrites.length === 0) return [];
   const originals = { ...notedOriginals(pod), ...originalsOf(rewrites) };
-  const value = probesValue(probeTargets(pod, originals));
+  const value = probesValue(probeTargets(pod, originals, rewrites));
   const proxies = placedContainers(pod).filter(({ container }) => container.name === names.PROXY_CONTAINER);
   return [
     ...patch.setEntries(pod, 'annotations', { [names.Annotation.originalProbes]: originalsValue(originals) }),

@@ -19,15 +19,22 @@ export const probeShape = z.looseObject({
   timeoutSeconds: z.int().optional(),
 });
 
+/** What the kubelet does after a container has started, or before it is stopped; `tcpSocket` does nothing there. */
+const hookShape = probeShape.pick({ httpGet: true });
+
 const containerShape = z.looseObject({
   name: z.string(),
   ports: z.array(z.looseObject({ name: z.string().optional(), containerPort: z.int() })).optional(),
   env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })).optional(),
   securityContext: z.looseObject({ runAsUser: z.int().optional() }).optional(),
+  volumeMounts: z.array(z.looseObject({ name: z.string() })).optional(),
   livenessProbe: probeShape.optional(),
   readinessProbe: probeShape.optional(),
   startupProbe: probeShape.optional(),
+  lifecycle: z.looseObject({ postStart: hookShape.optional(), preStop: hookShape.optional() }).optional(),
 });
+
+const amounts = z.record(z.string(), z.unknown()).optional();
 
 const podShape = z.looseObject({
   metadata: z.looseObject({
@@ -39,9 +46,12 @@ const podShape = z.looseObject({
     initContainers: z.array(containerShape).optional(),
     volumes: z.array(z.looseObject({ name: z.string() })).optional(),
     hostNetwork: z.boolean().optional(),
+    dnsPolicy: z.string().optional(),
     os: z.looseObject({ name: z.string() }).optional(),
     securityContext: z.looseObject({ runAsUser: z.int().optional() }).optional(),
     terminationGracePeriodSeconds: z.int().optional(),
+    /** Of the pod as a whole (beta since Kubernetes 1.34). */
+    resources: z.looseObject({ requests: amounts, limits: amounts }).optional(),
   }),
 });
 

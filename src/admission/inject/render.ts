@@ -11,7 +11,7 @@ export interface RenderedContainer {
   readonly [field: string]: unknown;
 }
 
-const BINARY = '/usr/local/bin/weft-proxy';
+const BINARY = names.PROXY_BINARY;
 const STARTUP_SECONDS = 60;
 
 /** Kept free between the end of draining and the kubelet's SIGKILL. */
@@ -32,7 +32,7 @@ export function renderInit(settings: InjectionSettings, choices: PodChoices): Re
     ['--outbound-port', String(outbound)],
     ['--inbound-port', String(inbound)],
     ['--proxy-uid', String(names.PROXY_UID)],
-    ['--skip-inbound-ports', skipInbound.join(',')],
+    [names.SKIP_INBOUND_OPTION, skipInbound.join(',')],
     ...skipOption('--skip-outbound-ports', choices.skipOutboundPorts),
   ];
   return {
@@ -110,9 +110,10 @@ function skipOption(name: string, ports: readonly number[]): readonly (readonly 
   return ports.length === 0 ? [] : [[name, ports.join(',')]];
 }
 
-/** Said only where it is not as usual, so that other pods stay as they are. */
-function renderChoices({ accessLog, workers }: PodChoices): readonly Variable[] {
+/** Said only where it is not as usual, so that other pods stay as they are; opaque ports always, see `toWorkload`. */
+function renderChoices({ accessLog, workers, opaquePorts }: PodChoices): readonly Variable[] {
   return [
+    { name: names.OPAQUE_PORTS_VARIABLE, value: opaquePorts.join(',') },
     ...(accessLog ? [{ name: 'WEFT_ACCESS_LOG', value: 'enabled' }] : []),
     ...(workers === 1 ? [] : [{ name: 'WEFT_WORKERS', value: String(workers) }]),
   ];

@@ -29,6 +29,7 @@ export interface InjectionSettings {
 /** What is known about a namespace. */
 export interface Namespace {
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Finds a namespace among those the informer has seen. */

@@ -8,7 +8,7 @@ const match = z.object({
   method: z.string().optional(),
 });
 
-/** GEP-1731; in the experimental channel only. */
+/** GEP-1731; up to v1.6 in the experimental channel only. */
 const retry = z.object({
   codes: z.array(z.int()).default([]),
   attempts: z.int().optional(),

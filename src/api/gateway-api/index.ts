@@ -14,5 +14,8 @@ export type {
   SessionPersistence,
 } from './parts.js';
 export { type BackendTrafficPolicy, backendTrafficPolicy } from './backend-traffic-policy.js';
+export { backendTlsPolicy } from './backend-tls-policy.js';
+export { type ConnectionRule, tcpRoute, tlsRoute } from './connection-route.js';
+export { type XBackendObject, xBackend } from './x-backend.js';
 export { type GrpcMatch, type GrpcRoute, type GrpcRule, grpcRoute } from './grpc-route.js';
 export { type HttpMatch, type HttpRetry, type HttpRoute, type HttpRule, httpRoute } from './http-route.js';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 /**
- * Parts that HTTPRoute and GRPCRoute share, as Gateway API v1.6 defines them. The API server has checked an object
+ * Parts that HTTPRoute and GRPCRoute share, as Gateway API v1.6 and v1.7 define them. The API server has checked an object
  * against its CRD, which may be of another version. So enumerations are plain texts here: a value of tomorrow reaches
  * the status as unsupported, and does not make the whole object unreadable. What is left out gets the API's default.
  */
@@ -89,14 +89,25 @@ export const namedMatch = z.object({
   value: z.string(),
 });
 
-/** GEP-1619; in the experimental channel only. */
+/**
+ * GEP-1619; in the experimental channel only. `cookie` and `header` since v1.7, `sessionName` and `cookieConfig` up to
+ * v1.6: an API server that has the one prunes the other.
+ */
 export const sessionPersistence = z.object({
-  sessionName: z.string().optional(),
+  type: z.string().default('Cookie'),
   absoluteTimeout: z.string().optional(),
+  cookie: z
+    .object({
+      name: z.string().optional(),
+      path: z.string().default('/'),
+      lifetimeType: z.string().default('Session'),
+    })
+    .optional(),
+  header: z.object({ name: z.string() }).optional(),
+  sessionName: z.string().optional(),
+  cookieConfig: z.object({ lifetimeType: z.string().default('Session') }).optional(),
   /** Of Gateway API before v1.6. */
   idleTimeout: z.string().optional(),
-  type: z.string().default('Cookie'),
-  cookieConfig: z.object({ lifetimeType: z.string().default('Session') }).optional(),
 });
 
 export const metadata = z.object({

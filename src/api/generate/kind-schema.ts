@@ -4,6 +4,5 @@ import { refuseUnsupported } from '../v1alpha1/not-supported.js';
 
 /** The schema of a kind's spec as the API server gets it. */
 export function specSchema(kind: Kind): StructuralSchema {
-  const schema = toStructural(kind.spec);
-  return kind.kind === 'TrafficPolicy' ? refuseUnsupported(schema) : schema;
+  return refuseUnsupported(kind, toStructural(kind.spec));
 }

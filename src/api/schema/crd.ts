@@ -62,7 +62,7 @@ const STATUS = {
   properties: {
     conditions: {
       description:
-        'Accepted: the policy makes sense and wins over its rivals. ResolvedRefs: what it refers to exists. Programmed: the proxies that use it took it.',
+        'Accepted: it makes sense and wins over its rivals. ResolvedRefs: what it refers to exists. Programmed: the proxies that use it took it.',
       type: 'array',
       maxItems: 8,
       items: {

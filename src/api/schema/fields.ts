@@ -8,7 +8,7 @@ const GEP_2257 = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/;
 
 export const duration = withRules(z.string().max(32), {
   cel: "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')",
-  message: 'is no duration; write numbers with units h, m, s or ms, such as 500ms, 10s or 1m30s',
+  message: 'is not a valid duration; write numbers with units h, m, s or ms, such as 500ms, 10s or 1m30s',
   holds: (text) => GEP_2257.test(text),
 });
 
@@ -33,13 +33,13 @@ export const percent = z.int().min(0).max(100);
 /** Part of a whole, finer than a percent. */
 export const fraction = withRules(
   z.strictObject({
-    numerator: z.int().min(0).max(1_000_000).meta({ description: 'How many of them.' }),
+    numerator: z.int().min(0).max(1_000_000).meta({ description: 'Numerator of the fraction.' }),
     denominator: z
       .int()
       .min(1)
       .max(1_000_000)
       .optional()
-      .meta({ description: 'Of how many; 100 by default.' }),
+      .meta({ description: 'Denominator of the fraction. Defaults to 100.' }),
   }),
   {
     cel: 'self.numerator <= (has(self.denominator) ? self.denominator : 100)',
@@ -72,7 +72,8 @@ export const regex = z
     'x-kubernetes-validations': [
       {
         rule: "''.matches(self) ? true : true",
-        message: 'is no regular expression in RE2 syntax; look-around and back-references are not part of it',
+        message:
+          'is not a valid regular expression in RE2 syntax, which has no look-around or back-references',
       },
     ],
   });

@@ -9,6 +9,8 @@ export interface Kind {
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly scope: 'Namespaced' | 'Cluster';
+  /** It says who may do what, or how callers prove who they are: in a namespace only its administrators write it, as with roles of Kubernetes. */
+  readonly grantsAccess?: true;
   readonly description: string;
   /** The whole object. */
   readonly schema: z.ZodType;
@@ -18,8 +20,27 @@ export interface Kind {
   readonly rules: readonly Rule<{ readonly metadata: { readonly name: string } }>[];
   /** It has status conditions, as a subresource. */
   readonly status: boolean;
+  /** What the schema has and the mesh does not do yet: refused, with what to do. */
+  readonly unsupported?: readonly Unsupported[];
+  /** What works and should be written otherwise. */
+  readonly deprecated?: readonly Deprecated[];
   /** What `kubectl get` prints after the name. */
   readonly columns: readonly { readonly name: string; readonly type: string; readonly jsonPath: string }[];
+}
+
+/** A field that does nothing yet; with `=` and a value behind it, that value of the field. Lists have `[]` behind them. */
+export interface Unsupported {
+  readonly path: string;
+  /** What to do, after "not supported yet". */
+  readonly remedy: string;
+}
+
+/** A field that still works under an old name. */
+export interface Deprecated {
+  /** With `[]` behind a list. */
+  readonly path: string;
+  /** What to write instead. */
+  readonly remedy: string;
 }
 
 const metadata = z.looseObject({

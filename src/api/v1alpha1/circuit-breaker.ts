@@ -9,30 +9,30 @@ const inARow = (what: string) => z.int().min(1).max(1000).optional().meta({ desc
 
 const successRate = z.strictObject({
   below: z.int().min(1).max(100).optional().meta({
-    description: 'Percent of the requests; an endpoint where fewer succeed is ejected. 80 by default.',
+    description: 'Percentage of successful requests below which an endpoint is ejected. Defaults to 80.',
   }),
-  window: duration.optional().meta({ description: 'Time that is looked at. 10s by default.' }),
+  window: duration.optional().meta({ description: 'Time over which requests are counted. Defaults to 10s.' }),
   minRequests: z
     .int()
     .min(1)
     .max(1_000_000)
     .optional()
-    .meta({ description: 'Fewer requests in the window say nothing. 20 by default.' }),
+    .meta({ description: 'Requests in the window below which an endpoint is not judged. Defaults to 20.' }),
 });
 
 const ejection = withRules(
   z.strictObject({
     base: duration.optional().meta({
-      description: 'Length of the first ejection; the second is twice as long, and so on. 30s by default.',
+      description: 'Length of the first ejection; each further one is twice as long. Defaults to 30s.',
     }),
-    max: duration.optional().meta({ description: 'Length of the longest ejection. 300s by default.' }),
+    max: duration.optional().meta({ description: 'Length of the longest ejection. Defaults to 300s.' }),
     maxPercent: percent.optional().meta({
       description:
-        'Part of the endpoints that may be ejected at a time; one may always be. 50 by default; 0 only counts what would be ejected.',
+        'Percentage of the endpoints that may be ejected at a time; one may always be. Defaults to 50. With 0 none is ejected, and those that would be are counted.',
     }),
     panicPercent: percent.optional().meta({
       description:
-        'Where fewer than this part of the endpoints is left, ejections are ignored, since those that are left would be overloaded. 50 by default.',
+        'Percentage of the endpoints below which ejections are ignored, because those that are left would be overloaded. Defaults to 50.',
     }),
   }),
   {
@@ -51,25 +51,25 @@ const count = (least: number) => z.int().min(least).max(1_000_000).optional();
 const limitFields = {
   maxConnections: count(1).meta({
     description:
-      'Connections that one worker of a caller may have in use: of opaque ports, and of HTTP/1.1 to endpoints without a proxy. No limit by default.',
+      "Connections that one worker thread of a caller's proxy may use at a time: to opaque ports, and over HTTP/1.1 to endpoints without a proxy. No limit by default.",
   }),
   maxRequests: count(1).meta({
     description:
-      'Requests that one worker of a caller may have under way, until the end of their responses. No limit by default.',
+      "Requests that one worker thread of a caller's proxy may have in flight, each until the end of its response. No limit by default.",
   }),
   maxPending: count(0).meta({
     description:
-      'Requests and connections that wait when a limit is reached; others are answered 503 at once. 0 by default.',
+      'Requests and connections that may wait when a limit is reached; further ones get 503 at once. Defaults to 0.',
   }),
   adaptiveConcurrency: z
     .strictObject({
-      min: count(1).meta({ description: 'The limit never is lower. 3 by default.' }),
-      max: count(1).meta({ description: 'The limit never is higher. 1000 by default.' }),
+      min: count(1).meta({ description: 'Lower bound of the limit. Defaults to 3.' }),
+      max: count(1).meta({ description: 'Upper bound of the limit. Defaults to 1000.' }),
     })
     .optional()
     .meta({
       description:
-        'Limits the requests whose answer has not begun, to what the destination works on without a queue, found by its latency. {} turns it on.',
+        'Limits the requests whose response has not begun to as many as the destination handles without queueing, which is measured by its latency. {} turns it on.',
     }),
 };
 
@@ -84,7 +84,7 @@ interface Limited {
 const limitRules = [
   {
     cel: '!has(self.maxPending) || has(self.maxConnections) || has(self.maxRequests) || has(self.adaptiveConcurrency)',
-    message: 'waits for no limit; give maxConnections, maxRequests or adaptiveConcurrency too',
+    message: 'has no limit to wait for; give maxConnections, maxRequests or adaptiveConcurrency as well',
     field: '.maxPending',
     holds: ({ maxPending, maxConnections, maxRequests, adaptiveConcurrency }: Limited) =>
       maxPending === undefined ||
@@ -108,18 +108,20 @@ export const limits = withRules(z.strictObject(limitFields), ...limitRules, {
 
 const fields = z.strictObject({
   consecutiveFailures: inARow(
-    'Failures in a row, of any kind, that eject an endpoint: status 500 to 599, gRPC status 2, 4, 13, 14 or 15, no connection, or no answer.',
+    'Consecutive failures of any kind after which an endpoint is ejected: HTTP status 500 to 599, gRPC status 2, 4, 13, 14 or 15, no connection, or no response.',
   ),
   consecutiveGatewayErrors: inARow(
-    'Answers in a row with status 502 to 504, or gRPC status 4 or 14, that eject an endpoint.',
+    'Consecutive responses with HTTP status 502 to 504, or gRPC status 4 or 14, after which an endpoint is ejected.',
   ),
   consecutiveLocalErrors: inARow(
-    'Requests in a row without an answer (no connection, a reset, a try that took too long) that eject an endpoint.',
+    'Consecutive requests without a response (no connection, a reset, or an attempt that timed out) after which an endpoint is ejected.',
   ),
   successRate: successRate
     .optional()
-    .meta({ description: 'Ejects an endpoint that fails too many of its requests.' }),
-  ejection: ejection.optional().meta({ description: 'How endpoints are ejected.' }),
+    .meta({ description: 'Ejects an endpoint if too many of its requests fail.' }),
+  ejection: ejection
+    .optional()
+    .meta({ description: 'How long endpoints are ejected, and how many at a time.' }),
   ...limitFields,
 });
 
@@ -132,7 +134,7 @@ const CONDITIONS = [
 
 export const circuitBreaker = withRules(fields, ...limitRules, {
   cel: `!has(self.ejection) || ${CONDITIONS.map((name) => `has(self.${name})`).join(' || ')}`,
-  message: `says how to eject and not when; give one of ${CONDITIONS.join(', ')}`,
+  message: `says how to eject but not when; give one of ${CONDITIONS.join(', ')}`,
   field: '.ejection',
   holds: (given) => given.ejection === undefined || CONDITIONS.some((name) => given[name] !== undefined),
 });

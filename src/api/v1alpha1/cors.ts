@@ -29,25 +29,26 @@ export const cors = withRules(
   z.strictObject({
     allowOrigins: z.array(origin).min(1).max(16).meta({
       description:
-        "Origins of the pages, such as https://shop.example. https://*.shop.example means every subdomain, '*' every origin.",
+        "Origins that may read the responses, such as https://shop.example. https://*.shop.example means every subdomain, and '*' every origin.",
     }),
     allowMethods: z.array(method).min(1).max(9).optional().meta({
       description:
-        "Methods beside GET, HEAD and POST, which browsers always may use. '*' means every method. None by default.",
+        "Methods that are allowed in addition to GET, HEAD and POST, which browsers may always use. '*' means every method. None by default.",
     }),
     allowHeaders: z.array(headerName).min(1).max(32).optional().meta({
       description:
-        "Headers of requests beside those that browsers always may send. '*' means every header. None by default.",
+        "Request headers that are allowed in addition to those that browsers may always send. '*' means every header. None by default.",
     }),
     exposeHeaders: z.array(headerName).min(1).max(32).optional().meta({
       description:
-        "Headers of answers that a page may read beside the basic ones. '*' means every header. None by default.",
+        "Response headers that a page may read in addition to the basic ones. '*' means every header. None by default.",
     }),
     allowCredentials: z.boolean().optional().meta({
-      description: 'Whether browsers may send cookies and credentials along. false by default.',
+      description: 'Whether browsers may include cookies and credentials. Defaults to false.',
     }),
     maxAge: duration.optional().meta({
-      description: 'How long browsers may remember the permission, in whole seconds. 5s by default.',
+      description:
+        'How long browsers may cache the answer to a preflight request, in whole seconds. Defaults to 5s.',
     }),
   }),
   alone('allowOrigins'),

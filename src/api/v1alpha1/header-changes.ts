@@ -41,25 +41,25 @@ const headerValues = z
         .string()
         .max(4096)
         .regex(/^[\t -~]*$/)
-        .meta({ description: 'Its value, in printable ASCII.' }),
+        .meta({ description: 'Value of the header, in printable ASCII.' }),
     }),
   )
   .min(1)
   .max(16);
 
 const headerChanges = z.strictObject({
-  set: headerValues.optional().meta({ description: 'Headers to write, over those that are there.' }),
-  add: headerValues.optional().meta({ description: 'Headers to add to those that are there.' }),
+  set: headerValues.optional().meta({ description: 'Headers to set, replacing values that are present.' }),
+  add: headerValues.optional().meta({ description: 'Headers to add to those that are present.' }),
   remove: z
     .array(changeableHeader)
     .min(1)
     .max(16)
     .optional()
-    .meta({ description: 'Headers to take away. This comes first, then set, then add.' }),
+    .meta({ description: 'Headers to remove. Removal comes first, then set, then add.' }),
 });
 
 /** Changes of the headers of a request and of its response. */
 export const headers = z.strictObject({
-  request: headerChanges.optional().meta({ description: 'On the way to the destination.' }),
-  response: headerChanges.optional().meta({ description: 'On the way back.' }),
+  request: headerChanges.optional().meta({ description: 'Changes on the way to the destination.' }),
+  response: headerChanges.optional().meta({ description: 'Changes on the way back to the caller.' }),
 });

@@ -15,7 +15,7 @@ interface HashInput {
 
 const yes = withRules(z.boolean(), {
   cel: 'self',
-  message: 'is true or absent',
+  message: 'must be true or absent',
   holds: (value) => value,
 });
 
@@ -24,17 +24,17 @@ const hashInput = withRules(
     header: headerName.optional().meta({ description: 'Name of a header.' }),
     cookie: cookieName
       .optional()
-      .meta({ description: 'Name of a cookie. The application sets it; the mesh only reads it.' }),
+      .meta({ description: 'Name of a cookie, which the application sets and the mesh only reads.' }),
     query: z
       .string()
       .min(1)
       .max(256)
       .optional()
-      .meta({ description: 'Name of a query parameter. Of a repeated one the first value counts.' }),
+      .meta({ description: 'Name of a query parameter. If it is repeated, the first value counts.' }),
     path: yes.optional().meta({ description: 'The path, without the query.' }),
     sourceAddress: yes.optional().meta({
       description:
-        'The address of the calling pod, so that each pod stays with one endpoint. Works for TCP too.',
+        'The address of the calling pod, so that each pod stays with one endpoint. This works for TCP, too.',
     }),
   }),
   {
@@ -54,23 +54,23 @@ export const loadBalancer = withRules(
       .optional()
       .meta({
         description:
-          'How an endpoint is chosen. peakEwma, by default: the better of two random ones by latency and requests in flight. leastRequest: by requests in flight alone. ringHash and maglev: requests with the same hash go to the same endpoint.',
+          'How an endpoint is chosen. peakEwma (the default): the better of two endpoints taken at random, judged by latency and requests in flight. leastRequest: the same, judged by requests in flight alone. ringHash and maglev: requests with the same hash go to the same endpoint.',
       }),
     hash: z.array(hashInput).min(1).max(4).optional().meta({
       description:
-        'What ringHash and maglev look at: the first of these that a request has. A request without any is balanced by peakEwma.',
+        'What ringHash and maglev hash: the first of these that a request has. A request that has none of them is balanced by peakEwma.',
     }),
     maxLoadPercent: z.int().min(101).max(1000).optional().meta({
       description:
-        'With a hash: the most that an endpoint carries, in percent of the mean, before its requests go to the next one. No bound by default.',
+        'With a hash: how much load an endpoint may carry, as a percentage of the mean, before its requests go to the next one. No limit by default.',
     }),
     zone: z.enum(['any', 'prefer', 'strict']).optional().meta({
       description:
-        "Whether endpoints of the caller's zone come first. prefer: as long as the zone can take it. strict: no others. By default any, or prefer where the Service has a trafficDistribution.",
+        "Whether endpoints in the caller's zone are preferred. prefer: as long as the zone can take the load. strict: endpoints of other zones are never used. any: zones do not matter. Defaults to any, or to prefer if the Service has a trafficDistribution.",
     }),
     slowStart: duration.optional().meta({
       description:
-        'Time over which a new endpoint grows into its share, from a tenth of it. None by default; 0s is none.',
+        'Time over which the share of a new endpoint grows from a tenth to the whole. None by default; 0s means none.',
     }),
   }),
   {

@@ -4,15 +4,15 @@ import { withRules } from '../schema/rule.js';
 
 const condition = {
   exact: z.string().max(4096).optional().meta({ description: 'The whole value.' }),
-  prefix: z.string().min(1).max(4096).optional().meta({ description: 'How the value begins.' }),
+  prefix: z.string().min(1).max(4096).optional().meta({ description: 'What the value begins with.' }),
   regex: regex
     .optional()
     .meta({ description: 'A regular expression in RE2 syntax that matches the whole value.' }),
   present: z
     .boolean()
     .optional()
-    .meta({ description: 'true: it is there, whatever its value. false: it is not.' }),
-  invert: z.boolean().optional().meta({ description: 'The condition must not hold. false by default.' }),
+    .meta({ description: 'true: it is present, with any value. false: it is absent.' }),
+  invert: z.boolean().optional().meta({ description: 'Whether to negate the condition. Defaults to false.' }),
 };
 
 interface Condition {
@@ -31,7 +31,7 @@ const oneCondition = {
 
 const headerMatch = withRules(
   z.strictObject({
-    name: headerName.meta({ description: 'Name of the header; upper and lower case are the same.' }),
+    name: headerName.meta({ description: 'Name of the header. Case does not matter.' }),
     ...condition,
   }),
   oneCondition,
@@ -43,7 +43,7 @@ const queryMatch = withRules(
       .string()
       .min(1)
       .max(256)
-      .meta({ description: 'Name of the query parameter. Of a repeated one the first value counts.' }),
+      .meta({ description: 'Name of the query parameter. If it is repeated, the first value counts.' }),
     ...condition,
   }),
   oneCondition,
@@ -71,19 +71,26 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', '
 
 const caller = withRules(
   z.strictObject({
-    namespaces: z.array(dnsLabel).min(1).max(16).optional().meta({ description: 'It runs in one of these.' }),
+    namespaces: z
+      .array(dnsLabel)
+      .min(1)
+      .max(16)
+      .optional()
+      .meta({ description: 'Namespaces, one of which the caller runs in.' }),
     serviceAccounts: z
       .array(
         z.strictObject({
           name: dnsName.meta({ description: 'Name of the service account.' }),
-          namespace: dnsLabel.optional().meta({ description: "Its namespace. The policy's own by default." }),
+          namespace: dnsLabel
+            .optional()
+            .meta({ description: 'Its namespace. Defaults to the namespace of the policy.' }),
         }),
       )
       .min(1)
       .max(16)
       .optional()
-      .meta({ description: 'It runs as one of these.' }),
-    labels: podLabels.optional().meta({ description: 'Its pod has all these labels.' }),
+      .meta({ description: 'Service accounts, one of which the caller runs as.' }),
+    labels: podLabels.optional().meta({ description: "Labels, all of which the caller's pod has." }),
   }),
   {
     cel: 'has(self.namespaces) || has(self.serviceAccounts) || has(self.labels)',
@@ -107,22 +114,23 @@ export const routeMatch = withRules(
       .min(1)
       .max(16)
       .optional()
-      .meta({ description: 'Conditions on headers; all must hold.' }),
+      .meta({ description: 'Conditions on headers, all of which must hold.' }),
     path: pathMatch.optional().meta({ description: 'Condition on the path.' }),
     query: z
       .array(queryMatch)
       .min(1)
       .max(16)
       .optional()
-      .meta({ description: 'Conditions on query parameters; all must hold.' }),
+      .meta({ description: 'Conditions on query parameters, all of which must hold.' }),
     method: z.enum(METHODS).optional().meta({ description: 'The HTTP method.' }),
     port: port.optional().meta({
-      description: 'The port of the Service that was asked for, for policies on several ports.',
+      description:
+        'The port of the Service that the caller connected to. Useful in policies on several ports.',
     }),
-    from: caller.optional().meta({ description: 'Who calls; all that is given must hold.' }),
+    from: caller.optional().meta({ description: 'Conditions on the caller, all of which must hold.' }),
     serverNames: z.array(serverName).min(1).max(16).optional().meta({
       description:
-        "For connections that carry the application's own TLS, which is not opened: the caller asks for one of these names (SNI). *.example.org takes every name below example.org.",
+        "For connections that carry the application's own TLS, which the mesh does not decrypt: server names (SNI), one of which the caller asks for. *.example.org matches every name below example.org.",
     }),
   }),
   {

@@ -1,12 +1,13 @@
 import * as z from 'zod';
 import { type Kind, objectSchema } from '../schema/kind.js';
+import { mtlsMode } from './mtls-mode.js';
 
 const spec = z.strictObject({
   mtls: z
     .strictObject({
-      mode: z.enum(['Permissive', 'Strict']).optional().meta({
+      mode: mtlsMode.optional().meta({
         description:
-          'What meshed pods do with a caller that does not speak mutual TLS. Permissive, by default: take its bytes. Strict: refuse it.',
+          'What meshed pods do with a caller that does not use mutual TLS. Permissive: accept it. Strict: refuse it. Disabled: callers in the mesh use plain text, too. A MeshTLSPolicy may say otherwise for its namespace. If left out, the last known setting stays; in a new mesh that is Permissive. It is never lower than the chart value mtls.minimum.',
       }),
     })
     .optional()
@@ -15,24 +16,33 @@ const spec = z.strictObject({
     .strictObject({
       policy: z.enum(['AllowAny', 'RegistryOnly']).optional().meta({
         description:
-          'What meshed pods do with a destination that is no Service or pod of the mesh. AllowAny, by default: pass through. RegistryOnly: refuse.',
+          'What happens to traffic from meshed pods to a destination that is neither a Service nor a pod of the mesh. AllowAny: it passes. RegistryOnly: it is refused. If left out, the last known setting stays; in a new mesh that is AllowAny. It is never lower than the chart value outbound.minimum.',
       }),
     })
     .optional()
     .meta({ description: 'Traffic that leaves the mesh.' }),
+  access: z
+    .strictObject({
+      default: z.enum(['Allow', 'DryRunDeny', 'Deny']).optional().meta({
+        description:
+          'What happens to a request about which no MeshRoleBinding decides. Allow: it passes. Deny: it is refused. DryRunDeny: it passes, and is counted and logged as one that Deny would refuse. A namespace may be stricter by its label weft.dev/default-access. If left out, the last known setting stays; in a new mesh that is Allow. It is never lower than the chart value access.minimum.',
+      }),
+    })
+    .optional()
+    .meta({ description: 'Who may call whom.' }),
   forwarding: z
     .strictObject({
       via: z.boolean().optional().meta({
         description:
-          'Whether each proxy names itself, as `weft`, in Via of the requests and responses that it forwards (RFC 9110 7.6.3). Not by default.',
+          'Whether each proxy adds itself, as `weft`, to the Via header of the requests and responses that it forwards (RFC 9110 7.6.3). Defaults to false.',
       }),
       forwarded: z.boolean().optional().meta({
         description:
-          "Whether a pod's proxy tells its application in Forwarded which pod called, and by which host (RFC 7239): the last element is the proxy's. Not by default.",
+          "Whether a pod's proxy tells its application in the Forwarded header which pod called, and for which host (RFC 7239). The last element is the proxy's. Defaults to false.",
       }),
     })
     .optional()
-    .meta({ description: 'Headers that proxies add to what they forward.' }),
+    .meta({ description: 'Headers that proxies add to requests and responses.' }),
 });
 
 const schema = objectSchema('MeshConfig', spec);
@@ -46,7 +56,8 @@ export const meshConfig = {
   singular: 'meshconfig',
   shortNames: ['mc'],
   scope: 'Cluster',
-  description: 'What holds for the whole mesh. There is one, named default; without it every default holds.',
+  description:
+    'Settings of the whole mesh. There is one MeshConfig, named default. Security settings (mtls, outbound, access) are lowered only by saying so here: if the object is deleted or a field is left out, what was last in force stays.',
   schema,
   spec,
   rules: [
@@ -57,10 +68,12 @@ export const meshConfig = {
       holds: ({ metadata }) => metadata.name === 'default',
     },
   ],
-  status: false,
+  status: true,
   columns: [
     { name: 'mTLS', type: 'string', jsonPath: '.spec.mtls.mode' },
     { name: 'Outbound', type: 'string', jsonPath: '.spec.outbound.policy' },
+    { name: 'Accepted', type: 'string', jsonPath: '.status.conditions[?(@.type=="Accepted")].status' },
+    { name: 'Programmed', type: 'string', jsonPath: '.status.conditions[?(@.type=="Programmed")].status' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
   ],
 } as const satisfies Kind;

@@ -14,19 +14,21 @@ const compare = z.strictObject({
   body: z
     .boolean()
     .optional()
-    .meta({ description: 'Compare bodies, up to their first MiB. true by default.' }),
+    .meta({ description: 'Whether to compare bodies, up to their first MiB. Defaults to true.' }),
 });
 
 const mirrorEntry = withRules(
   z.strictObject({
-    service: serviceReference
+    service: serviceReference.optional().meta({
+      description: 'Service that gets the copies. Defaults to the Service that the policy targets.',
+    }),
+    labels: podLabels
       .optional()
-      .meta({ description: 'Where the copy goes. The Service that the policy targets by default.' }),
-    labels: podLabels.optional().meta({ description: 'Only endpoints whose pod has all these labels.' }),
+      .meta({ description: 'Restricts the endpoints to those whose pod has all these labels.' }),
     ...portion,
     compare: compare.optional().meta({
       description:
-        "Compares each answer to a copy with the request's own, and counts where they differ: in status, in these headers, in the body.",
+        'Compares the response to each copy with the response to the request, and counts those that differ in their status, in these headers or in their body.',
     }),
   }),
   onePortion,

@@ -1,6 +1,7 @@
 import type { CelValidation } from '../schema/rule.js';
+import { nodesAt, property } from '../schema/nodes-at.js';
 import { type StructuralSchema, withValidation } from '../schema/structural.js';
-import { UNSUPPORTED, type Unsupported } from './unsupported.js';
+import type { Kind, Unsupported } from '../schema/kind.js';
 
 /** A field that was set and does nothing yet. */
 export interface NotSupported {
@@ -9,9 +10,9 @@ export interface NotSupported {
   readonly message: string;
 }
 
-/** Adds to the schema of a TrafficPolicy's spec one rule for each row of the table. */
-export function refuseUnsupported(spec: StructuralSchema): StructuralSchema {
-  return UNSUPPORTED.reduce((schema, row) => {
+/** Adds to the schema of a kind's spec one rule for each field of it that does nothing yet. */
+export function refuseUnsupported({ unsupported = [] }: Kind, spec: StructuralSchema): StructuralSchema {
+  return unsupported.reduce((schema, row) => {
     const { parent } = parse(row);
     return withValidation(schema, parent.replace(/^spec\.?/, ''), validationOf(row));
   }, spec);
@@ -28,11 +29,11 @@ export function validationOf(row: Unsupported): CelValidation {
   };
 }
 
-/** Every field of a TrafficPolicy object that is set and not supported yet. */
-export function findUnsupported(object: unknown): readonly NotSupported[] {
-  return UNSUPPORTED.flatMap((row) => {
+/** Every field of an object of a kind that is set and not supported yet. */
+export function findUnsupported({ unsupported = [] }: Kind, object: unknown): readonly NotSupported[] {
+  return unsupported.flatMap((row) => {
     const { parent, field, value } = parse(row);
-    return nodesAt(object, parent.split('.'), '')
+    return nodesAt(object, parent.split('.'))
       .filter((found) => isSet(found.node, field, value))
       .map((found) => ({ path: `${found.path}.${field}`, message: messageOf(row) }));
   });
@@ -56,28 +57,7 @@ function parse({ path }: Unsupported): Row {
   return { parent: place.slice(0, dot), field: place.slice(dot + 1), value };
 }
 
-interface Found {
-  readonly path: string;
-  readonly node: unknown;
-}
-
-function nodesAt(node: unknown, steps: readonly string[], path: string): readonly Found[] {
-  const [step, ...rest] = steps;
-  if (step === undefined) return [{ path, node }];
-  const name = step.replace('[]', '');
-  const child = property(node, name);
-  const childPath = path === '' ? name : `${path}.${name}`;
-  if (!step.endsWith('[]')) return child === undefined ? [] : nodesAt(child, rest, childPath);
-  if (!Array.isArray(child)) return [];
-  return child.flatMap((item: unknown, index) => nodesAt(item, rest, `${childPath}[${index}]`));
-}
-
 function isSet(node: unknown, field: string, value: string | undefined): boolean {
   const found = property(node, field);
   return value === undefined ? found !== undefined : found === value;
-}
-
-function property(node: unknown, name: string): unknown {
-  if (typeof node !== 'object' || node === null) return undefined;
-  return Object.entries(node).find(([key]) => key === name)?.[1];
 }

@@ -2,49 +2,57 @@ import * as z from 'zod';
 import { dnsLabel } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 import { limits } from './circuit-breaker.js';
-import { directResponse, redirect, rewrite } from './answers.js';
 import { cors } from './cors.js';
 import { headers } from './header-changes.js';
 import { routeMatch } from './match.js';
 import { mirror } from './mirror.js';
-import { fault, hedging, retries, timeouts } from './route-extras.js';
+import { directResponse } from './direct-response.js';
+import { fault } from './fault.js';
+import { hedging } from './hedging.js';
+import { redirect } from './redirect.js';
+import { retries } from './retries.js';
+import { rewrite } from './rewrite.js';
+import { timeouts } from './timeouts.js';
 import { session } from './session.js';
 import { split } from './split.js';
 
 const routeFields = z.strictObject({
   name: dnsLabel
     .optional()
-    .meta({ description: 'Name in metrics and explanations. route-<index> by default.' }),
-  match: z
-    .array(routeMatch)
-    .min(1)
-    .max(16)
+    .meta({ description: 'Name of the route in metrics and explanations. Defaults to route-<index>.' }),
+  match: z.array(routeMatch).min(1).max(16).optional().meta({
+    description: 'The route handles a request when any of these matches. By default every request matches.',
+  }),
+  split: split
     .optional()
-    .meta({ description: 'The route is taken when any of these matches. Every request by default.' }),
-  split: split.optional().meta({ description: 'Where the requests go. The targeted Service by default.' }),
-  timeouts: timeouts.optional().meta({ description: 'How long a request may take.' }),
-  limits: limits
+    .meta({ description: 'Where the requests go. Defaults to the Service that the policy targets.' }),
+  timeouts: timeouts.optional().meta({ description: 'Time limits.' }),
+  limits: limits.optional().meta({
+    description: 'How much may be in flight on this route, in addition to the limits of circuitBreaker.',
+  }),
+  retries: retries.optional().meta({ description: 'Which requests are retried, and how.' }),
+  hedging: hedging
     .optional()
-    .meta({ description: 'How much may be under way by this route, beside the limits of circuitBreaker.' }),
-  retries: retries.optional().meta({ description: 'What is tried again.' }),
-  hedging: hedging.optional().meta({ description: 'Sends slow requests a second time.' }),
-  session: session.optional().meta({ description: 'Keeps the requests of one session at one endpoint.' }),
+    .meta({ description: 'Sends a copy of a request that is slow, and takes the first response.' }),
+  session: session.optional().meta({ description: 'Sends the requests of one session to one endpoint.' }),
   mirror: mirror
     .optional()
-    .meta({ description: 'Sends copies of requests elsewhere; nobody waits for their answers.' }),
-  fault: fault.optional().meta({ description: 'Fails, delays or slows down requests on purpose.' }),
-  headers: headers.optional().meta({ description: 'Changes of headers.' }),
+    .meta({ description: 'Sends copies of requests elsewhere, without waiting for their responses.' }),
+  fault: fault
+    .optional()
+    .meta({ description: 'Injects faults: fails, delays or slows down requests on purpose.' }),
+  headers: headers.optional().meta({ description: 'Header changes.' }),
   rewrite: rewrite
     .optional()
-    .meta({ description: 'Changes what the destination sees as host and path of the request.' }),
+    .meta({ description: 'Changes the host and the path that the destination sees.' }),
   redirect: redirect
     .optional()
-    .meta({ description: 'Tells the caller to ask elsewhere; nothing is sent to a destination.' }),
+    .meta({ description: 'Redirects the caller; nothing is sent to a destination.' }),
   cors: cors.optional().meta({
     description:
-      'Lets pages of other origins in browsers read the answers; preflights are answered in the place of the destination.',
+      'Cross-origin resource sharing (CORS): lets web pages of other origins read the responses. Preflight requests are answered by the mesh.',
   }),
-  directResponse: directResponse.optional().meta({ description: 'Answers in the place of a destination.' }),
+  directResponse: directResponse.optional().meta({ description: 'Answers requests without a destination.' }),
 });
 
 interface PathChange {

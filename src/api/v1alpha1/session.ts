@@ -8,23 +8,30 @@ export const session = withRules(
   z.strictObject({
     cookie: z
       .strictObject({
-        name: cookieName.optional().meta({ description: 'One of the route alone by default.' }),
+        name: cookieName
+          .optional()
+          .meta({ description: 'Its name. By default one that is unique to the route.' }),
         permanent: z.boolean().optional().meta({
           description:
-            'Whether a browser keeps it when it is closed, for as long as `timeout` says. Not by default.',
+            'Whether browsers keep the cookie after they are closed, for as long as `timeout` says. Defaults to false.',
         }),
       })
       .optional()
-      .meta({ description: 'The proxy of the caller sets this cookie, and follows it.' }),
+      .meta({ description: "Cookie that the caller's proxy sets, and by which it recognises the session." }),
     header: z
       .strictObject({
-        name: headerName.optional().meta({ description: 'One of the route alone by default.' }),
+        name: headerName
+          .optional()
+          .meta({ description: 'Its name. By default one that is unique to the route.' }),
       })
       .optional()
-      .meta({ description: 'The same in a header of responses, which the caller sends back in requests.' }),
+      .meta({
+        description:
+          'Header that carries the session in responses, and that the caller sends back in its requests.',
+      }),
     timeout: duration.optional().meta({
       description:
-        'How long after its first answer a session ends, in whole seconds. Never by default; 0s is never.',
+        'How long a session lasts after its first response, in whole seconds. Unlimited by default; 0s means unlimited.',
     }),
   }),
   {
@@ -34,7 +41,7 @@ export const session = withRules(
   },
   {
     cel: "!has(self.cookie) || !has(self.cookie.permanent) || !self.cookie.permanent || (has(self.timeout) && duration(self.timeout) > duration('0s'))",
-    message: 'a permanent cookie needs an end; give timeout',
+    message: 'a permanent cookie needs a lifetime; give timeout',
     field: '.timeout',
     holds: ({ cookie, timeout }) => cookie?.permanent !== true || (durationMs(timeout ?? '') ?? 0) > 0,
   },

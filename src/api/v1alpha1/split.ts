@@ -6,33 +6,37 @@ import { headers } from './header-changes.js';
 /** A Service that traffic may be sent to. */
 export const serviceReference = z.strictObject({
   name: dnsLabel.meta({ description: 'Name of the Service.' }),
-  namespace: dnsLabel.optional().meta({ description: "Its namespace. The policy's own by default." }),
-  port: port.optional().meta({ description: 'Its port. By default the port that the caller asked for.' }),
+  namespace: dnsLabel
+    .optional()
+    .meta({ description: 'Its namespace. Defaults to the namespace of the policy.' }),
+  port: port.optional().meta({ description: 'Its port. Defaults to the port that the caller connected to.' }),
 });
 
 const splitEntry = withRules(
   z.strictObject({
-    service: serviceReference
+    service: serviceReference.optional().meta({
+      description: 'Service that gets this share. Defaults to the Service that the policy targets.',
+    }),
+    labels: podLabels
       .optional()
-      .meta({ description: 'Where this share goes. The Service that the policy targets by default.' }),
-    labels: podLabels.optional().meta({ description: 'Only endpoints whose pod has all these labels.' }),
+      .meta({ description: 'Restricts the endpoints to those whose pod has all these labels.' }),
     weight: z
       .int()
       .min(0)
       .max(1_000_000)
       .optional()
-      .meta({ description: 'Share of the requests, relative to the sum of all weights. 1 by default.' }),
+      .meta({ description: 'Share of the requests, relative to the sum of all weights. Defaults to 1.' }),
     fallback: z.boolean().optional().meta({
       description:
-        'When no endpoint with the labels is ready, use the rest of the Service. false by default.',
+        'Whether to use the other endpoints of the Service when none with these labels is ready. Defaults to false.',
     }),
     fallbackLabels: podLabels.optional().meta({
       description:
-        'Falls back to the endpoints whose pod has all these labels only, such as those of the main lane. Every endpoint by default.',
+        'Restricts the fallback to endpoints whose pod has all these labels, such as those of the main lane. By default the fallback uses every endpoint.',
     }),
     headers: headers
       .optional()
-      .meta({ description: "Changes of headers for this share; they come after the route's." }),
+      .meta({ description: 'Header changes for this share, applied after those of the route.' }),
   }),
   {
     cel: '!(has(self.fallback) && self.fallback) || has(self.labels)',
@@ -42,7 +46,7 @@ const splitEntry = withRules(
   },
   {
     cel: '!has(self.fallbackLabels) || (has(self.fallback) && self.fallback)',
-    message: 'says where a fallback leads, and there is none; add fallback: true or remove it',
+    message: 'says where to fall back to, but there is no fallback; add fallback: true or remove it',
     field: '.fallbackLabels',
     holds: ({ fallback, fallbackLabels }) => fallbackLabels === undefined || fallback === true,
   },

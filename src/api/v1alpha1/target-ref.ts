@@ -10,22 +10,22 @@ const fields = z.strictObject({
   group: z
     .enum(['', GATEWAY_API, 'weft.dev'])
     .optional()
-    .meta({ description: 'API group of the kind. By default the one that the kind belongs to.' }),
+    .meta({ description: 'API group of the kind. Defaults to the group that the kind belongs to.' }),
   kind: z.enum(['Service', 'HTTPRoute', 'GRPCRoute', 'ExternalService', 'Namespace']).meta({
     description:
-      'Kind of the object whose traffic the policy shapes. A Namespace means every Service in it that no policy names by itself.',
+      'Kind of the object whose traffic the policy shapes. Namespace means every Service in it that no policy targets directly.',
   }),
   name: dnsName.meta({ description: 'Name of the object.' }),
   namespace: dnsLabel.optional().meta({
     description:
-      "Namespace of the object. The policy's own by default. In another namespace the policy acts on callers in its own namespace only, and replaces what the object's owner says.",
+      'Namespace of the object. Defaults to the namespace of the policy. If it is another one, the policy acts only on callers in its own namespace, and for them it replaces what the owner of the object says.',
   }),
   port: port
     .optional()
-    .meta({ description: 'Port of the Service. Every port that no other policy names by default.' }),
+    .meta({ description: 'Port of the Service. By default every port that no other policy names.' }),
   sectionName: dnsLabel.optional().meta({
     description:
-      'Name of a rule of the HTTPRoute or GRPCRoute. Every rule that no other policy names by default.',
+      'Name of a rule of the HTTPRoute or GRPCRoute. By default every rule that no other policy names.',
   }),
 });
 
@@ -60,7 +60,7 @@ export const targetRef = withRules(
   },
   {
     cel: "self.kind != 'Namespace' || !has(self.__namespace__)",
-    message: 'a Namespace is in no namespace; write the one that is meant as name and remove this',
+    message: 'a Namespace is not in a namespace; put the one you mean in name, and remove this',
     field: '.namespace',
     holds: ({ kind, namespace }) => kind !== 'Namespace' || namespace === undefined,
   },
@@ -87,7 +87,7 @@ function addsOnly([only, ...more]: NonNullable<Spec['routes']>): boolean {
 export const targetRules: readonly Rule<Spec>[] = [
   {
     cel: `!(${ON_ROUTES}) || self.targetRefs.all(t, t.kind in ['HTTPRoute', 'GRPCRoute'])`,
-    message: 'a policy is about routes of Gateway API or about Services, not both; make two of it',
+    message: 'a policy is about routes of Gateway API or about Services, not both; split it in two',
     field: '.targetRefs',
     holds: ({ targetRefs }) => !targetRefs.some(isRoute) || targetRefs.every(isRoute),
   },

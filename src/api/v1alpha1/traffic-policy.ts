@@ -1,32 +1,13 @@
 import * as z from 'zod';
-import { duration, headerName } from '../schema/fields.js';
 import { type Kind, objectSchema } from '../schema/kind.js';
 import { withRules } from '../schema/rule.js';
 import { circuitBreaker } from './circuit-breaker.js';
 import { loadBalancer } from './load-balancer.js';
+import { rateLimit } from './rate-limit.js';
 import { route } from './route.js';
+import { DEPRECATED } from './deprecated.js';
+import { UNSUPPORTED } from './unsupported.js';
 import { targetRef, targetRules } from './target-ref.js';
-
-const rateLimit = z
-  .array(
-    z.strictObject({
-      requests: z.int().min(1).max(1_000_000).meta({ description: 'How many requests.' }),
-      per: duration.meta({ description: 'In which time.' }),
-      burst: z.int().min(1).max(1_000_000).optional().meta({ description: 'How many at once.' }),
-      key: z
-        .array(z.strictObject({ header: headerName.meta({ description: 'Name of a header.' }) }))
-        .min(1)
-        .max(4)
-        .optional()
-        .meta({ description: 'Counts apart by these values.' }),
-      scope: z
-        .enum(['local', 'global'])
-        .optional()
-        .meta({ description: 'local: each receiving pod counts for itself. global: all count together.' }),
-    }),
-  )
-  .min(1)
-  .max(16);
 
 const specFields = z.strictObject({
   targetRefs: z
@@ -34,16 +15,18 @@ const specFields = z.strictObject({
     .min(1)
     .max(16)
     .meta({ description: 'The objects whose traffic the policy shapes.' }),
-  routes: z
-    .array(route)
-    .max(64)
-    .optional()
-    .meta({ description: 'The first that matches is taken. One that matches everything by default.' }),
+  routes: z.array(route).max(64).optional().meta({
+    description:
+      'Routes, in order: the first that matches a request handles it. By default one route that matches every request.',
+  }),
   loadBalancer: loadBalancer.optional().meta({ description: 'How an endpoint is chosen.' }),
   circuitBreaker: circuitBreaker
     .optional()
-    .meta({ description: 'When an endpoint or the destination gets a rest.' }),
-  rateLimit: rateLimit.optional().meta({ description: 'How many requests the receiver takes.' }),
+    .meta({ description: 'When an endpoint, or the whole destination, is spared from further requests.' }),
+  rateLimit: rateLimit.optional().meta({
+    description:
+      'How many requests the pods of a Service take, over HTTP and gRPC. A request that is one too many for any of the limits gets 429, or RESOURCE_EXHAUSTED. Enforced by the proxies of those pods, whoever calls.',
+  }),
 });
 
 const spec = withRules(specFields, ...targetRules);
@@ -64,9 +47,12 @@ export const trafficPolicy = {
   spec,
   rules: [],
   status: true,
+  unsupported: UNSUPPORTED,
+  deprecated: DEPRECATED,
   columns: [
     { name: 'Target', type: 'string', jsonPath: '.spec.targetRefs[0].name' },
     { name: 'Accepted', type: 'string', jsonPath: '.status.conditions[?(@.type=="Accepted")].status' },
+    { name: 'Resolved', type: 'string', jsonPath: '.status.conditions[?(@.type=="ResolvedRefs")].status' },
     { name: 'Programmed', type: 'string', jsonPath: '.status.conditions[?(@.type=="Programmed")].status' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
   ],

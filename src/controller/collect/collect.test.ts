@@ -1,15 +1,16 @@
 import { expect, test } from '@jest/globals';
 import { Resources } from '../../kube/index.js';
-import { DEFAULT_SETTINGS } from '../../model/index.js';
+import { meshContainers } from '../../testing/index.js';
 import {
   hasEnded,
+  hasOurProxy,
   isMeshed,
   readPolicy,
-  readSettings,
   toEndpointSet,
   toService,
   toWorkload,
 } from './index.js';
+import { Kinds } from '../kinds/index.js';
 
 const place = { cluster: 'default', network: 'default', zone: 'zone-a' };
 
@@ -36,9 +37,8 @@ test('a pod becomes a workload with its place, both addresses and what its annot
     { name: 'app', ports: [{ name: 'http', containerPort: 8080 }, { containerPort: 9090 }] },
   ];
   const status = { conditions: [{ type: 'Ready', status: 'True' }] };
-  const pod = Resources.pod.keep(
-    rawPod({ containers, initContainers: [{ name: 'weft-init' }, { name: 'weft-proxy' }] }, status),
-  );
+  const mesh = meshContainers({ skipInboundPorts: '9000', opaquePorts: '3306,25' });
+  const pod = Resources.pod.keep(rawPod({ containers, initContainers: [mesh.init, mesh.proxy] }, status));
   expect(toWorkload(pod, place)).toEqual({
     key: { cluster: 'default', network: 'default', namespace: 'shop', name: 'reviews-1' },
     uid: 'pod-1',
@@ -103,12 +103,83 @@ test('a topology hint is told', () => {
   expect(set?.addresses[0]).toMatchObject({ zone: 'a', forZone: 'b' });
 });
 
+test('the node of an endpoint, and a hint about nodes, are told', () => {
+  const hints = { forNodes: [{ name: 'n2' }], forZones: [{ name: 'b' }] };
+  const slice = {
+    metadata: { name: 's', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'reviews' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['10.0.0.1'], nodeName: 'n1', hints }, { addresses: ['10.0.0.2'] }],
+  };
+  const set = toEndpointSet(Resources.endpointSlice.keep(slice));
+  expect(set?.addresses).toMatchObject([{ node: 'n1', forNode: 'n2', forZone: 'b' }, {}]);
+  expect(set?.addresses[1]).not.toHaveProperty('node');
+});
+
+test.each([
+  [{}, undefined, undefined],
+  [{ internalTrafficPolicy: 'Cluster', sessionAffinity: 'None' }, undefined, undefined],
+  [{ internalTrafficPolicy: 'Local' }, 'only', undefined],
+  [{ internalTrafficPolicy: 'Local', trafficDistribution: 'PreferSameNode' }, 'only', undefined],
+  [{ trafficDistribution: 'PreferSameNode' }, 'prefer', undefined],
+  [{ sessionAffinity: 'ClientIP' }, undefined, 10_800],
+  [
+    { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } },
+    undefined,
+    60,
+  ],
+])('a Service with %j: node %s, affinity %s', (spec, node, affinity) => {
+  const service = toService(
+    Resources.service.keep({ metadata: { name: 'reviews', namespace: 'shop' }, spec }),
+  );
+  expect([service.node, service.affinitySeconds]).toEqual([node, affinity]);
+});
+
 test.each([
   ['a native sidecar', { initContainers: [{ name: 'weft-proxy' }] }, true],
   ['an ordinary container', { containers: [{ name: 'weft-proxy' }] }, true],
   ['no proxy, whatever the labels say', { containers: [{ name: 'app' }] }, false],
 ])('%s decides whether a pod is meshed', (_what, spec, meshed) => {
   expect(isMeshed(Resources.pod.keep(rawPod(spec)))).toBe(meshed);
+});
+
+test('annotations of a running pod change neither what is captured nor what is bytes', () => {
+  const { init, proxy } = meshContainers();
+  const { skipInboundPorts, opaquePorts } = toWorkload(
+    Resources.pod.keep(rawPod({ initContainers: [init, proxy] })),
+    place,
+  );
+  expect({ skipInboundPorts, opaquePorts }).toEqual({ skipInboundPorts: [], opaquePorts: [] });
+});
+
+test('a pod of a version that wrote no opaque ports, and one without a proxy, have those of the annotation', () => {
+  const { init, proxy } = meshContainers();
+  for (const initContainers of [[init, { ...proxy, env: [] }], []]) {
+    const pod = Resources.pod.keep(rawPod({ initContainers }));
+    expect(toWorkload(pod, place).opaquePorts).toEqual([3306, 25]);
+  }
+});
+
+const ours = meshContainers();
+
+test.each([
+  ['what the webhook writes', { initContainers: [ours.init, ours.proxy] }, true],
+  ['what it writes for old kubelets', { initContainers: [ours.init], containers: [ours.proxy] }, true],
+  ['nothing', {}, false],
+  ['a container of the name', { containers: [{ name: 'weft-proxy' }] }, false],
+  ['a proxy without capture', { initContainers: [ours.proxy] }, false],
+  [
+    'another program',
+    { initContainers: [ours.init, { ...ours.proxy, command: ['/bin/sleep', '1d'] }] },
+    false,
+  ],
+  ['another user', { initContainers: [ours.init, { ...ours.proxy, securityContext: {} }] }, false],
+  [
+    'an init container that captures nothing',
+    { initContainers: [{ ...ours.init, args: ['--help'] }, ours.proxy] },
+    false,
+  ],
+])('a pod with %s has our proxy: %s', (_what, spec, expected) => {
+  expect(hasOurProxy(Resources.pod.keep(rawPod(spec)))).toBe(expected);
 });
 
 test('a finished pod has ended, one that waits has not', () => {
@@ -180,7 +251,7 @@ test('an EndpointSlice reads absent conditions as the API says', () => {
 
 function policy(spec: object): Parameters<typeof readPolicy>[0] {
   const metadata = { name: 'reviews', namespace: 'shop', uid: 'policy-1', generation: 3 };
-  return Resources.trafficPolicy.keep({
+  return Kinds.policies.resource.keep({
     apiVersion: 'weft.dev/v1alpha1',
     kind: 'TrafficPolicy',
     metadata,
@@ -190,19 +261,8 @@ function policy(spec: object): Parameters<typeof readPolicy>[0] {
 
 test('a TrafficPolicy becomes a policy, or problems that name the field', () => {
   const good = readPolicy(policy({ targetRefs: [{ kind: 'Service', name: 'reviews' }] }));
-  expect(good).toMatchObject({ problems: [], policy: { ref: { uid: 'policy-1', generation: 3 } } });
+  expect(good).toMatchObject({ problems: [], value: { ref: { uid: 'policy-1', generation: 3 } } });
   const bad = readPolicy(policy({ targetRefs: [{ kind: 'Service', name: 'reviews' }], retries: {} }));
-  expect(bad.policy).toBeUndefined();
+  expect(bad.value).toBeUndefined();
   expect(bad.problems[0]).toMatchObject({ condition: 'Accepted', reason: 'Invalid', field: 'spec.retries' });
-});
-
-test('a MeshConfig is laid over what is installed', () => {
-  const config = Resources.meshConfig.keep({
-    apiVersion: 'weft.dev/v1alpha1',
-    kind: 'MeshConfig',
-    metadata: { name: 'default' },
-    spec: { outbound: { policy: 'RegistryOnly' } },
-  });
-  expect(readSettings(DEFAULT_SETTINGS, [])).toEqual(DEFAULT_SETTINGS);
-  expect(readSettings(DEFAULT_SETTINGS, [config])).toEqual({ ...DEFAULT_SETTINGS, outbound: 'registryOnly' });
 });

@@ -15,7 +15,7 @@ export function toEndpointSet(slice: EndpointSlice): EndpointSet | undefined {
     addresses: slice.endpoints.flatMap((endpoint) => {
       const address = endpoint.addresses[0];
       if (address === undefined) return [];
-      const { ready, serving, terminating, podUid, zone, forZone } = endpoint;
+      const { ready, serving, terminating, podUid, zone, forZone, nodeName, forNode } = endpoint;
       return [
         {
           address,
@@ -25,6 +25,8 @@ export function toEndpointSet(slice: EndpointSlice): EndpointSet | undefined {
           ...(podUid === '' ? {} : { pod: podUid }),
           ...(zone === '' ? {} : { zone }),
           ...(forZone === '' ? {} : { forZone }),
+          ...(nodeName === '' ? {} : { node: nodeName }),
+          ...(forNode === '' ? {} : { forNode }),
         },
       ];
     }),

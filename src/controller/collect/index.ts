@@ -1,8 +1,12 @@
 /** From what Kubernetes says to what the mesh means: pure, one file for each kind. */
+export { readJwtIssuer, readRole, readRoleBinding, standInForRoleBinding, toNamespace } from './access.js';
 export { toEndpointSet } from './endpoint-slice.js';
 export { readBackendPolicy } from './backend-policy.js';
+export { readBackendTlsPolicy } from './backend-tls-policy.js';
 export { readRoute } from './mesh-route.js';
-export { readSettings } from './mesh-config.js';
-export { hasEnded, isMeshed, toWorkload, type PodPlace } from './pod.js';
+export { hasEnded, hasOurProxy, isMeshed, toWorkload, type PodPlace } from './pod.js';
+export { toGrant } from './reference-grant.js';
 export { toService } from './service.js';
-export { plainObject, readPolicy, type ReadPolicy } from './traffic-policy.js';
+export { readTlsPolicy, standInForTlsPolicy } from './tls-policy.js';
+export { plainObject, readPolicy } from './traffic-policy.js';
+export { readXBackend } from './x-backend.js';

@@ -9,7 +9,7 @@ const TYPES: ReadonlySet<string> = new Set<MeshService['type']>([
   'ExternalName',
 ]);
 
-/** Values of `trafficDistribution` (KEP-3015, KEP-4444). PreferSameNode has no meaning between proxies but its zone. */
+/** Values of `trafficDistribution` (KEP-3015, KEP-4444). Where a node has no endpoint, its zone comes next. */
 const CLOSE: ReadonlySet<string> = new Set(['PreferClose', 'PreferSameZone', 'PreferSameNode']);
 
 /** A Service in terms of the mesh. */
@@ -29,6 +29,8 @@ export function toService(service: Service): MeshService {
       ...(appProtocol === '' ? {} : { appProtocol }),
     })),
     ...(isClose(service) ? { prefersClose: true } : {}),
+    ...nodePolicyOf(service),
+    ...(service.sessionAffinity === 'ClientIP' ? { affinitySeconds: service.affinitySeconds } : {}),
     ...(Object.keys(service.selector).length === 0 ? {} : { selector: service.selector }),
   };
 }
@@ -36,6 +38,11 @@ export function toService(service: Service): MeshService {
 /** Topology-aware routing, the older way to say it, writes its mode either way. */
 function isClose({ trafficDistribution, topologyMode }: Service): boolean {
   return CLOSE.has(trafficDistribution) || topologyMode.toLowerCase() === 'auto';
+}
+
+function nodePolicyOf({ internalTrafficPolicy, trafficDistribution }: Service): Pick<MeshService, 'node'> {
+  if (internalTrafficPolicy === 'Local') return { node: 'only' };
+  return trafficDistribution === 'PreferSameNode' ? { node: 'prefer' } : {};
 }
 
 function isType(text: string): text is MeshService['type'] {

@@ -1,16 +1,13 @@
 import type { CustomObject } from '../../kube/index.js';
 import { toPolicy, type Policy, type Problem } from '../../model/index.js';
 
-/** What became of a TrafficPolicy object. */
-export interface ReadPolicy {
-  /** Absent when it cannot act; whatever acted before goes on acting. */
-  readonly policy?: Policy;
+/** A TrafficPolicy in terms of the mesh; without a value when it cannot act. */
+export function readPolicy(object: CustomObject): {
+  readonly value?: Policy | undefined;
   readonly problems: readonly Problem[];
-}
-
-/** A TrafficPolicy in terms of the mesh. */
-export function readPolicy(object: CustomObject): ReadPolicy {
-  return toPolicy(plainObject(object));
+} {
+  const { policy, problems } = toPolicy(plainObject(object));
+  return { value: policy, problems };
 }
 
 /** As the API server stores it, without what we put in place of absent fields. */

@@ -63,7 +63,9 @@ function PodRow({ pod }: { pod: PodView }): VNode {
   return (
     <>
       <tr>
-        <th scope="row">{pod.name}</th>
+        <th scope="row" class="name" title={pod.name}>
+          {pod.name}
+        </th>
         <td>{pod.workload}</td>
         <td title={pod.identity}>
           {pod.identity === '' ? <span class="soft">–</span> : shortIdentity(pod.identity)}

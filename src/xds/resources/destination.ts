@@ -4,12 +4,14 @@ import {
   type Destination,
   type Endpoint,
   type Mirror,
+  type NodePolicy,
   type Protocol,
   type Route,
   ipBytes,
 } from '../../model/index.js';
 import {
   BackendSchema,
+  Backend_Node,
   type Backend as WireBackend,
   DestinationSchema,
   type Destination as WireDestination,
@@ -48,7 +50,12 @@ export function encodeDestination(destination: Destination): EncodedResource {
 
 /** A destination of the model as the message of the wire contract. */
 export function toWireDestination(destination: Destination): WireDestination {
-  const names = { identities: new Interned(), networks: new Interned(), zones: new Interned() };
+  const names = {
+    identities: new Interned(),
+    networks: new Interned(),
+    zones: new Interned(),
+    nodes: new Interned(),
+  };
   const endpoints = destination.endpoints.map((endpoint) => toWireEndpoint(endpoint, names));
   const { kind, namespace, name, port } = destination.target;
   return create(DestinationSchema, {
@@ -60,11 +67,13 @@ export function toWireDestination(destination: Destination): WireDestination {
     identities: names.identities.values(),
     networks: names.networks.values(),
     zones: names.zones.values(),
+    nodes: names.nodes.values(),
     backends: destination.backends.map(toWireBackend),
     routes: destination.routes.map(toWireRoute),
     loadBalancer: toWireLoadBalancer(destination.loadBalancer),
     ...(destination.outliers === undefined ? {} : { outliers: toWireOutliers(destination.outliers) }),
     ...toWireLimits(destination.limits),
+    ...(destination.sessionKey === undefined ? {} : { sessionKey: new Uint8Array(destination.sessionKey) }),
   });
 }
 
@@ -82,6 +91,7 @@ interface Names {
   readonly identities: Interned;
   readonly networks: Interned;
   readonly zones: Interned;
+  readonly nodes: Interned;
 }
 
 function toWireEndpoint(endpoint: Endpoint, names: Names): WireEndpoint {
@@ -91,9 +101,15 @@ function toWireEndpoint(endpoint: Endpoint, names: Names): WireEndpoint {
     identity: names.identities.index(endpoint.identity),
     network: names.networks.index(endpoint.network),
     zone: names.zones.index(endpoint.zone),
+    node: names.nodes.index(endpoint.node),
     opaque: endpoint.opaque,
     weight: endpoint.weight ?? 0,
   });
+}
+
+function toWireNode(node: NodePolicy | undefined): Backend_Node {
+  if (node === undefined) return Backend_Node.ANY;
+  return node === 'only' ? Backend_Node.ONLY : Backend_Node.PREFER;
 }
 
 function toWireBackend(backend: Backend): WireBackend {
@@ -101,6 +117,8 @@ function toWireBackend(backend: Backend): WireBackend {
     name: backend.name,
     endpoints: [...backend.endpoints],
     invalid: backend.invalid ?? '',
+    node: toWireNode(backend.node),
+    affinityS: backend.affinitySeconds ?? 0,
   });
 }
 

@@ -1,12 +1,14 @@
 import { create } from '@bufbuild/protobuf';
-import type { MtlsMode, OutboundPolicy, WorkloadConfig } from '../../model/index.js';
+import type { OutboundPolicy, ReceiverMode, WorkloadConfig } from '../../model/index.js';
 import {
   InboundPortSchema,
-  MtlsMode as WireMtlsMode,
+  MtlsMode,
   OutboundPolicy as WireOutboundPolicy,
   WorkloadSchema,
   type Workload as WireWorkload,
 } from '../../wire/gen/weft/v1/workload_pb.js';
+import { toWireAccess } from './access.js';
+import { toWireRateLimit } from './rate-limit.js';
 import { toWireProtocol } from './destination.js';
 import { type EncodedResource, encode } from './encoded.js';
 import { sorted } from './sorted.js';
@@ -26,13 +28,15 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     key: workload.key,
     identity: workload.identity,
     zone: workload.zone ?? '',
+    node: workload.node ?? '',
     mtlsMode: toWireMtls(workload.mtls),
-    inboundPorts: workload.inboundPorts.map(({ port, protocol, mtls, services }) =>
+    inboundPorts: workload.inboundPorts.map(({ port, protocol, mtls, services, rateLimits = [] }) =>
       create(InboundPortSchema, {
         port,
         protocol: toWireProtocol(protocol),
         mtlsMode: toWireMtls(mtls),
         services: [...services],
+        rateLimits: rateLimits.map(toWireRateLimit),
       }),
     ),
     outboundPolicy: toWireOutbound(workload.outbound),
@@ -40,11 +44,12 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     via: workload.via,
     forwarded: workload.forwarded,
     labels: sorted(workload.labels),
+    ...toWireAccess(workload.access),
   });
 }
 
-function toWireMtls(mode: MtlsMode): WireMtlsMode {
-  return mode === 'strict' ? WireMtlsMode.STRICT : WireMtlsMode.PERMISSIVE;
+function toWireMtls(mode: ReceiverMode): MtlsMode {
+  return mode === 'strict' ? MtlsMode.STRICT : MtlsMode.PERMISSIVE;
 }
 
 function toWireOutbound(policy: OutboundPolicy): WireOutboundPolicy {

@@ -1,8 +1,8 @@
 //! How long a request may be silent: no byte of it or of its response passes.
 
-use std::cell::Cell;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,16 +19,20 @@ pub struct Idle {
     cut: Counter,
 }
 
-/// When the last byte passed.
+/// When the last byte passed. Of one thread; it is atomic to go with a request among its extensions.
 #[derive(Clone, Debug)]
-pub struct Activity(Rc<Cell<Instant>>);
+pub struct Activity {
+    began: Instant,
+    /// Microseconds from there.
+    last: Arc<AtomicU64>,
+}
 
 // === impl Idle ===
 
 impl Idle {
     /// Begins now; `cut` counts responses that it ends half-way.
     pub fn new(limit: Duration, cut: Counter) -> Self {
-        let activity = Activity(Rc::new(Cell::new(Instant::now())));
+        let activity = Activity { began: Instant::now(), last: Arc::default() };
         Self { limit, activity, timer: Box::pin(sleep(limit)), cut }
     }
 
@@ -45,7 +49,7 @@ impl Idle {
     pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
-            let silent = self.activity.0.get().elapsed();
+            let silent = self.activity.silent();
             if silent >= self.limit {
                 return Poll::Ready(());
             }
@@ -60,6 +64,12 @@ impl Idle {
 impl Activity {
     /// A byte passes.
     pub fn seen(&self) {
-        self.0.set(Instant::now());
+        let since = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last.store(since, Ordering::Relaxed);
+    }
+
+    /// How long none has.
+    fn silent(&self) -> Duration {
+        self.began.elapsed().saturating_sub(Duration::from_micros(self.last.load(Ordering::Relaxed)))
     }
 }

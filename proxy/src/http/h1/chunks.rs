@@ -5,7 +5,7 @@ use http::HeaderMap;
 use httparse::Status;
 
 use super::Error;
-use super::framing;
+use super::framing::{self, Source};
 
 /// A chunk's size with its extensions, which nobody uses.
 const MAX_SIZE_LINE: usize = 4 * 1024;
@@ -76,17 +76,18 @@ impl Chunks {
                     Some(_) => return Err(Error::Malformed("a chunk longer than its size")),
                 },
                 Self::Trailers => {
-                    let mut fields = [httparse::EMPTY_HEADER; framing::MAX_FIELDS];
+                    let mut fields = [httparse::EMPTY_HEADER; framing::MAX_TRAILER_FIELDS];
                     return match httparse::parse_headers(unread, &mut fields)? {
-                        Status::Partial if unread.len() > MAX_TRAILERS => {
+                        Status::Partial if unread.len() <= MAX_TRAILERS => Ok(Part::Missing),
+                        Status::Complete((length, _)) if length > MAX_TRAILERS => {
                             Err(Error::Malformed("trailers that are too long"))
                         }
-                        Status::Partial => Ok(Part::Missing),
+                        Status::Partial => Err(Error::Malformed("trailers that are too long")),
                         Status::Complete((length, _)) if has_bare_line_feed(&unread[..length]) => {
                             Err(Error::Malformed("a trailer with LF alone"))
                         }
                         Status::Complete((length, fields)) => {
-                            let trailers = framing::fields(unread, fields)?;
+                            let trailers = framing::fields(&Source::of(unread, length), fields)?;
                             unread.advance(length);
                             *self = Self::Ended;
                             Ok(if trailers.is_empty() { Part::End } else { Part::Trailers(trailers) })
@@ -109,7 +110,7 @@ const BEFORE_END: &[u8] = b"\r\n0\r\n\r\n";
 
 /// Which heads may have, and chunked bodies may not.
 fn has_bare_line_feed(text: &[u8]) -> bool {
-    text.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
+    text.first() == Some(&b'\n') || text.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
 }
 
 /// At most `limit` bytes from the front.
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn what_is_no_chunk_is_an_error() {
         let endless = [b"1;".to_vec(), vec![b'x'; 5000]].concat();
-        let long = [b"0\r\na: ".to_vec(), vec![b'x'; 20_000]].concat();
+        let long = [b"0\r\na: ".to_vec(), vec![b'x'; 20_000], b"\r\n\r\n".to_vec()].concat();
         let sizes = [
             &b"zz\r\n"[..],
             b"+1\r\na\r\n",
@@ -163,6 +164,7 @@ mod tests {
             b";\r\n\r\n",
             b"\r\n\r\n",
             b" 0\r\n\r\n",
+            b"0\r\n\n",
         ];
         for bad in [&sizes[..], &[b"2\r\nabc\r\n", &endless, &long]].concat() {
             for step in [1, 7, bad.len()] {

@@ -5,17 +5,17 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Extensions, Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use hyper::ext::ReasonPhrase;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::io::{Io, Reading};
 use super::response_head::ResponseHead;
 use super::sending::{Coding, Sending, Unsent};
 use super::{Error, Incoming, encode};
+use crate::http::deadline::Activity;
 use crate::http::expect::Agreement;
-use crate::http::{Upload, WireError};
+use crate::http::{Upload, WireError, interim};
 use crate::tcp::{Prefixed, Stream};
 
 /// A connection that carries one exchange at a time. Its holder waits for the response; see [`Incoming`] for the body.
@@ -26,6 +26,8 @@ pub struct Connection {
     sent: Cell<bool>,
     /// Whether the server keeps the connection open after its last response.
     keeps: Cell<bool>,
+    /// Whether a caller may have authenticated it: then it is that caller's for good.
+    authenticated: Cell<bool>,
 }
 
 /// An exchange without a response.
@@ -36,6 +38,10 @@ pub struct Failed {
     pub untouched: bool,
 }
 
+/// With a response that came before its request had left whole: its server takes no more of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Closing;
+
 /// The rest of a request whose response has begun. Dropped, the request is given up.
 #[derive(Debug)]
 pub(super) struct Uploading(Option<JoinHandle<()>>);
@@ -44,7 +50,12 @@ pub(super) struct Uploading(Option<JoinHandle<()>>);
 
 impl Connection {
     pub fn new(stream: Stream) -> Rc<Self> {
-        Rc::new(Self { io: Io::new(stream), sent: Cell::new(true), keeps: Cell::new(true) })
+        Rc::new(Self {
+            io: Io::new(stream),
+            sent: Cell::new(true),
+            keeps: Cell::new(true),
+            authenticated: Cell::new(false),
+        })
     }
 
     /// Sends `request`, whose body is taken from it, and gives the response once its head is there. Informational
@@ -54,7 +65,7 @@ impl Connection {
         request: &mut Request<Upload>,
     ) -> Result<Response<Incoming>, Failed> {
         self.sent.set(false);
-        let mut sending = sending(request);
+        let mut sending = self.sending(request);
         let mut broken = None;
         let answered = poll_fn(|cx| {
             if !self.sent.get() && broken.is_none() {
@@ -66,13 +77,21 @@ impl Connection {
                     Poll::Pending => {}
                 }
             }
-            self.poll_head(cx, request.method(), request.extensions().get())
+            self.poll_head(cx, request.method(), request.extensions())
         });
         match answered.await {
             Ok(head) => {
                 self.keeps.set(head.keeps && broken.is_none());
+                if head.challenges {
+                    self.authenticated.set(true);
+                }
+                let closing = !self.sent.get() && !self.keeps.get();
                 let uploading = (!self.sent.get() && broken.is_none()).then(|| self.clone().upload(sending));
-                Ok(self.response(head, uploading))
+                let mut response = self.response(head, uploading);
+                if closing {
+                    response.extensions_mut().insert(Closing);
+                }
+                Ok(response)
             }
             Err(error) => {
                 let error = match (error, broken) {
@@ -92,9 +111,29 @@ impl Connection {
         self.sent.get() && self.keeps.get() && self.io.reading() == Reading::Ended && !self.io.has_unread()
     }
 
+    /// Whether it may carry requests of one caller's connection only.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated.get()
+    }
+
     /// Whether the server has neither closed the connection nor said anything without being asked.
     pub fn is_open(&self) -> bool {
         self.io.is_silent()
+    }
+
+    /// Takes the body from `request`.
+    fn sending(&self, request: &mut Request<Upload>) -> Sending<Upload> {
+        let body = std::mem::take(request.body_mut());
+        let coding = match (body.is_none(), body.size_hint().exact()) {
+            (true, _) => Coding::None,
+            (false, Some(length)) => Coding::Length(length),
+            (false, None) => Coding::Chunked,
+        };
+        let head = encode::request_head(request, coding);
+        if head.authenticates {
+            self.authenticated.set(true);
+        }
+        Sending::new(head.bytes, coding, body, true)
     }
 
     /// The bytes behind a response 101, both ways; `None` while its request is still being sent.
@@ -108,7 +147,7 @@ impl Connection {
         &self,
         cx: &mut Context<'_>,
         method: &Method,
-        agreement: Option<&Agreement>,
+        extensions: &Extensions,
     ) -> Poll<Result<ResponseHead, Error>> {
         loop {
             let head = ready!(self.io.poll_take(cx, |unread| ResponseHead::take(unread, method)))?;
@@ -116,9 +155,15 @@ impl Connection {
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Poll::Ready(Ok(head));
             }
-            if let Some(agreement) = agreement.filter(|_| head.status == StatusCode::CONTINUE) {
+            if let Some(activity) = extensions.get::<Activity>() {
+                activity.seen();
+            }
+            if head.status == StatusCode::CONTINUE
+                && let Some(agreement) = extensions.get::<Agreement>()
+            {
                 agreement.give();
             }
+            interim::tell(head.status, head.headers);
         }
     }
 
@@ -128,7 +173,7 @@ impl Connection {
         *response.status_mut() = status;
         *response.version_mut() = version;
         *response.headers_mut() = headers;
-        if let Some(Ok(reason)) = reason.map(ReasonPhrase::try_from) {
+        if let Some(reason) = reason {
             response.extensions_mut().insert(reason);
         }
         response
@@ -152,17 +197,6 @@ impl Connection {
 
 fn caller_failed(error: WireError) -> Error {
     Error::Body(Box::new(error))
-}
-
-/// Takes the body from `request`.
-fn sending(request: &mut Request<Upload>) -> Sending<Upload> {
-    let body = std::mem::take(request.body_mut());
-    let coding = match (body.is_none(), body.size_hint().exact()) {
-        (true, _) => Coding::None,
-        (false, Some(length)) => Coding::Length(length),
-        (false, None) => Coding::Chunked,
-    };
-    Sending::new(encode::request_head(request, coding), coding, body, true)
 }
 
 // === impl Uploading ===

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use http::StatusCode;
 use thiserror::Error;
 
+use crate::http::framing::BadHead;
 use crate::http::{WireError, wire_error};
 
 /// The connection carries no other message after any of these.
@@ -22,6 +22,8 @@ pub enum Error {
     HeadTooLong,
     #[error("the target of the request is too long")]
     TargetTooLong,
+    #[error("the head did not come within a minute")]
+    HeadTooSlow,
     #[error("the body of the request failed: {0}")]
     Body(#[source] Box<WireError>),
     #[error("a body has not the length that its head says")]
@@ -45,15 +47,14 @@ impl Error {
         matches!(self, Self::Body(_) | Self::Length)
     }
 
-    /// How the caller of a request is told that this is wrong with its head; `None`: it is not there to be told.
-    pub fn status(&self) -> Option<StatusCode> {
+    /// What is wrong with the head of a request, so that its caller can be told; `None`: it is not there to be told.
+    pub fn bad_head(&self) -> Option<BadHead> {
         match self {
-            Self::Malformed(_) => Some(StatusCode::BAD_REQUEST),
-            Self::Head(httparse::Error::TooManyHeaders) | Self::HeadTooLong => {
-                Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-            }
-            Self::Head(_) => Some(StatusCode::BAD_REQUEST),
-            Self::TargetTooLong => Some(StatusCode::URI_TOO_LONG),
+            Self::Malformed(what) => Some(BadHead::Malformed((*what).to_owned())),
+            Self::HeadTooLong => Some(BadHead::TooLong),
+            Self::Head(error) => Some(BadHead::Malformed(error.to_string())),
+            Self::TargetTooLong => Some(BadHead::TargetTooLong),
+            Self::HeadTooSlow => Some(BadHead::TooSlow),
             Self::Closed | Self::Io(_) | Self::Body(_) | Self::Length => None,
         }
     }

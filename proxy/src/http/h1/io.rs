@@ -1,17 +1,19 @@
 //! A connection's socket and what was read from it, shared by those who read, write and wait on it. All of one thread.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::unconstrained;
 
 use super::Error;
 use super::framing::Framing;
-use crate::tcp::{Prefixed, Stream, with_scratch};
+use crate::tcp::{Prefixed, ResetOnClose, Stream, with_scratch};
 
 /// See the module. No borrow is held while anything else runs.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub struct Io {
     waiting: RefCell<Option<Waker>>,
     /// To be sent before the body is read: that it is wanted.
     interim: Cell<&'static [u8]>,
+    interim_begun: Cell<bool>,
+    /// Bytes that were read, and that were written.
+    read: Cell<u64>,
+    written: Cell<u64>,
 }
 
 /// What becomes of the body of the message that came last.
@@ -48,6 +54,9 @@ impl Io {
             reading: Cell::new(Reading::Ended),
             waiting: RefCell::default(),
             interim: Cell::default(),
+            interim_begun: Cell::default(),
+            read: Cell::default(),
+            written: Cell::default(),
         })
     }
 
@@ -71,6 +80,7 @@ impl Io {
             let mut buf = ReadBuf::new(scratch);
             ready!(Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, &mut buf))?;
             let read = buf.filled();
+            self.read.set(self.read.get() + read.len() as u64);
             let mut unread = self.unread.borrow_mut();
             *unread = if unread.is_empty() {
                 Bytes::copy_from_slice(read)
@@ -106,16 +116,43 @@ impl Io {
     pub fn is_silent(&self) -> bool {
         let mut byte = [0];
         let mut byte = ReadBuf::new(&mut byte);
-        // Costs no system call while nothing has come.
+        // Costs no system call while nothing has come. Not counted as work of this task, which would be told to wait where it
+        // has done much: that is no silence.
         let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut *self.stream.borrow_mut()).poll_read(&mut cx, &mut byte).is_pending()
+        let looking = poll_fn(|cx| Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, &mut byte));
+        pin!(unconstrained(looking)).poll(&mut cx).is_pending()
     }
 
     pub fn poll_write(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match ready!(Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(cx, parts))? {
             0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            written => Poll::Ready(Ok(written)),
+            written => {
+                self.written.set(self.written.get() + written as u64);
+                Poll::Ready(Ok(written))
+            }
         }
+    }
+
+    /// How much was read so far.
+    pub fn read(&self) -> u64 {
+        self.read.get()
+    }
+
+    /// How much was written so far.
+    pub fn written(&self) -> u64 {
+        self.written.get()
+    }
+
+    /// Whether the connection is reset rather than ended when it is closed from now on, be it that the process ends.
+    pub fn reset_on_close(&self, resets: bool) {
+        // Failing to set it means that the other side is gone.
+        let _ = self.stream.borrow().reset_on_close(resets);
+    }
+
+    /// Ends both directions for whoever still reads or writes.
+    pub fn shut(&self) {
+        // It may have ended by itself.
+        let _ = self.stream.borrow().shut();
     }
 
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -137,10 +174,16 @@ impl Io {
         self.interim.take()
     }
 
+    /// Sends the rest of that line, where a part of it has left.
+    pub fn poll_begun_interim(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.interim_begun.get() { self.poll_interim(cx) } else { Poll::Ready(Ok(())) }
+    }
+
     pub fn poll_interim(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.interim.get().is_empty() {
             let written = ready!(self.poll_write(cx, &[IoSlice::new(self.interim.get())]))?;
             self.interim.set(&self.interim.get()[written..]);
+            self.interim_begun.set(!self.interim.get().is_empty());
             if self.interim.get().is_empty() {
                 // What a flush is late with leaves with the next.
                 let _ = self.poll_flush(cx)?;

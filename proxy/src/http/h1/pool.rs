@@ -35,9 +35,10 @@ impl Pool {
         None
     }
 
+    /// Keeps `connection` for whoever asks next, unless it is one caller's.
     pub fn give_back(&self, connection: Rc<Connection>) {
         let mut idle = self.idle.borrow_mut();
-        if connection.is_reusable() && idle.len() < MAX_IDLE {
+        if connection.is_reusable() && !connection.is_authenticated() && idle.len() < MAX_IDLE {
             idle.push((connection, Instant::now()));
         }
     }

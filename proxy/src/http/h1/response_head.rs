@@ -7,8 +7,8 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use httparse::{ParserConfig, Status};
 
 use super::Error;
-use super::framing::{self, Framing, MAX_FIELDS};
-use crate::http::{MAX_HEAD, Seen};
+use super::framing::{self, Framing, Source};
+use crate::http::{MAX_RESPONSE_HEAD, Seen, challenges};
 
 /// See the module.
 #[derive(Debug)]
@@ -17,38 +17,57 @@ pub struct ResponseHead {
     pub version: Version,
     pub headers: HeaderMap,
     /// Where it is not the usual one of the status.
-    pub reason: Option<Bytes>,
+    pub reason: Option<Reason>,
     pub framing: Framing,
     /// Whether the connection stays open for another request.
     pub keeps: bool,
+    /// It asks its caller to authenticate the connection, or goes on with that.
+    pub challenges: bool,
 }
+
+/// What stands behind the status, as the parser has checked it; goes on with the response among its extensions.
+#[derive(Clone, Debug)]
+pub struct Reason(pub Bytes);
 
 // === impl ResponseHead ===
 
 impl ResponseHead {
     /// Takes a head from the front of `unread`, the answer to a request with `method`; `None`: it is not all there yet.
     pub fn take(unread: &mut Bytes, method: &Method) -> Result<Option<Self>, Error> {
-        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let taken = framing::with_room(unread, |fields| Self::parse(unread, method, fields))?;
+        Ok(taken.map(|(head, length)| {
+            unread.advance(length);
+            head
+        }))
+    }
+
+    /// The head at the front of `unread`, and its length.
+    fn parse<'a>(
+        unread: &'a Bytes,
+        method: &Method,
+        fields: &mut [MaybeUninit<httparse::Header<'a>>],
+    ) -> Result<Option<(Self, usize)>, Error> {
         let mut response = httparse::Response::new(&mut []);
         let parsed =
-            ParserConfig::default().parse_response_with_uninit_headers(&mut response, unread, &mut fields)?;
+            ParserConfig::default().parse_response_with_uninit_headers(&mut response, unread, fields)?;
         let length = match parsed {
-            Status::Complete(length) if length <= MAX_HEAD => length,
-            Status::Partial if unread.len() < MAX_HEAD => return Ok(None),
+            Status::Complete(length) if length <= MAX_RESPONSE_HEAD => length,
+            Status::Partial if unread.len() < MAX_RESPONSE_HEAD => return Ok(None),
             Status::Complete(_) | Status::Partial => return Err(Error::HeadTooLong),
         };
         let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
         let status = status.ok_or(Error::Malformed("a status that is no number between 100 and 999"))?;
         let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+        let source = Source::of(unread, length);
         let told =
             response.reason.filter(|told| !told.is_empty() && Some(*told) != status.canonical_reason());
-        let reason = told.map(|told| unread.slice_ref(told.as_bytes()));
-        let mut headers = framing::fields(unread, response.headers)?;
-        unread.advance(length);
+        let reason = told.map(|told| Reason(source.part(told.as_bytes())));
+        let mut headers = framing::fields(&source, response.headers)?;
         let seen = Seen::of(&headers);
         let (framing, clear) = Framing::of_response(&mut headers, seen, version, status, method)?;
         let keeps = clear && framing != Framing::UntilClose && framing::keeps(&headers, seen, version);
-        Ok(Some(Self { status, version, headers, reason, framing, keeps }))
+        let challenges = challenges(&headers, seen);
+        Ok(Some((Self { status, version, headers, reason, framing, keeps, challenges }, length)))
     }
 }
 
@@ -88,6 +107,32 @@ mod tests {
     }
 
     #[test]
+    fn a_length_is_written_anew() {
+        for (fields, length) in [
+            ("content-length: 2, 2\r\n", Some("2")),
+            ("content-length: 2,002\r\ncontent-length: 2\r\n", Some("2")),
+            ("content-length: 0000000000000000000000002\r\n", Some("2")),
+        ] {
+            for method in [Method::GET, Method::HEAD] {
+                let headers = of(fields, &method).unwrap().headers;
+                assert_eq!(
+                    headers.get_all("content-length").iter().collect::<Vec<_>>(),
+                    length.as_slice(),
+                    "{fields:?}"
+                );
+            }
+        }
+        assert!(of("content-length: x\r\n", &Method::HEAD).unwrap().headers.is_empty());
+    }
+
+    #[test]
+    fn many_fields_are_taken_while_they_are_short_together() {
+        let many = |count: usize| (0..count).map(|n| format!("x-{n}: 1\r\n")).collect::<String>();
+        assert_eq!(of(&many(4000), &Method::GET).unwrap().headers.len(), 4000);
+        assert!(of(&many(40_000), &Method::GET).is_err());
+    }
+
+    #[test]
     fn old_servers_close_unless_they_say_otherwise() {
         let keeps = |head: &'static str| {
             let mut unread = Bytes::from_static(head.as_bytes());
@@ -109,9 +154,9 @@ mod tests {
         let mut all = Bytes::from_static(text);
         let head = ResponseHead::take(&mut all, &Method::GET).unwrap().unwrap();
         assert_eq!((head.status, &all[..]), (StatusCode::NOT_FOUND, &b"hi"[..]));
-        assert_eq!(head.reason.unwrap(), "Gone Fishing");
+        assert_eq!(head.reason.unwrap().0, "Gone Fishing");
         assert_eq!(head.headers.get_all("a").iter().collect::<Vec<_>>(), ["b", "c"]);
-        let endless = [b"HTTP/1.1 200 OK\r\na: ".to_vec(), vec![b'x'; MAX_HEAD]].concat();
+        let endless = [b"HTTP/1.1 200 OK\r\na: ".to_vec(), vec![b'x'; MAX_RESPONSE_HEAD]].concat();
         assert!(ResponseHead::take(&mut endless.into(), &Method::GET).is_err());
     }
 }

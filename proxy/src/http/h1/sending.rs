@@ -26,7 +26,7 @@ pub enum Coding {
 
 /// What is left to send of a message. At most one frame of its body is held: a peer that does not read holds who sends back.
 #[derive(Debug)]
-pub struct Sending<B> {
+pub struct Sending<B: Body> {
     /// The head, or what stands in front of `data`.
     text: Vec<u8>,
     /// How much of it has left.
@@ -40,6 +40,9 @@ pub struct Sending<B> {
     trailers: bool,
     /// The body has no more.
     ended: bool,
+    /// It is a response, whose head is sent before it breaks off; of a request that breaks off at once nothing is.
+    answers: bool,
+    failed: Option<Unsent<B::Error>>,
     unflushed: bool,
     /// Nothing was written, and nothing taken from the body, be it an error.
     untouched: bool,
@@ -68,9 +71,16 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
             body,
             coding,
             trailers,
+            answers: false,
+            failed: None,
             unflushed: false,
             untouched: true,
         }
+    }
+
+    /// The same of a response.
+    pub fn response(head: Vec<u8>, coding: Coding, body: B, trailers: bool) -> Self {
+        Self { answers: true, ..Self::new(head, coding, body, trailers) }
     }
 
     /// The body, if the message can be sent elsewhere as if it had never been here.
@@ -78,16 +88,30 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
         self.untouched.then_some(self.body)
     }
 
+    /// Whether the end of the connection is that of the body.
+    pub fn is_until_close(&self) -> bool {
+        self.coding == Coding::UntilClose
+    }
+
     /// Sends until all is sent, or the peer takes no more, or the body has no more now.
     pub fn poll(&mut self, cx: &mut Context<'_>, io: &Io) -> Poll<Result<(), Unsent<B::Error>>> {
         loop {
             let mut waits = false;
             // What the body has already leaves together with the head: one write.
-            if !self.ended && self.data.is_empty() && self.tail.is_empty() {
+            if !self.ended && self.failed.is_none() && self.data.is_empty() && self.tail.is_empty() {
                 match Pin::new(&mut self.body).poll_frame(cx) {
                     Poll::Ready(frame) => {
                         self.untouched = false;
-                        self.put(frame.transpose().map_err(Unsent::Body)?)?;
+                        let put = match frame {
+                            Some(Ok(frame)) => self.put(frame),
+                            Some(Err(error)) => Err(Unsent::Body(error)),
+                            None => self.end(),
+                        };
+                        match put {
+                            Ok(()) => {}
+                            Err(failed) if !self.answers => return Poll::Ready(Err(failed)),
+                            Err(failed) => self.failed = Some(failed),
+                        }
                     }
                     Poll::Pending => waits = true,
                 }
@@ -97,6 +121,8 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
             } else if self.unflushed {
                 ready!(io.poll_flush(cx)).map_err(Unsent::Io)?;
                 self.unflushed = false;
+            } else if let Some(failed) = self.failed.take() {
+                return Poll::Ready(Err(failed));
             } else if self.ended {
                 return Poll::Ready(Ok(()));
             } else if waits {
@@ -105,17 +131,19 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
         }
     }
 
-    /// Makes ready for sending what the body gave; `None`: it has ended.
-    fn put(&mut self, frame: Option<Frame<Bytes>>) -> Result<(), Unsent<B::Error>> {
-        let Some(frame) = frame else {
-            self.ended = true;
-            match self.coding {
-                Coding::Length(1..) => return Err(Unsent::Length),
-                Coding::Chunked => self.tail = encode::END,
-                Coding::Length(0) | Coding::None | Coding::UntilClose => {}
-            }
-            return Ok(());
-        };
+    /// The body has ended.
+    fn end(&mut self) -> Result<(), Unsent<B::Error>> {
+        self.ended = true;
+        match self.coding {
+            Coding::Length(1..) => return Err(Unsent::Length),
+            Coding::Chunked => self.tail = encode::END,
+            Coding::Length(0) | Coding::None | Coding::UntilClose => {}
+        }
+        Ok(())
+    }
+
+    /// Makes ready for sending what the body gave.
+    fn put(&mut self, frame: Frame<Bytes>) -> Result<(), Unsent<B::Error>> {
         match frame.into_data() {
             // A chunk without data would be the last.
             Ok(data) if data.is_empty() => {}

@@ -1,6 +1,7 @@
 //! Exchanges over real sockets with servers that say exactly this, and what hyper's client makes of the same.
 
 use std::fmt::Debug;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,9 +14,10 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{advance, pause, timeout};
 
 use super::Connection;
+use super::serve as serve_callers;
 use crate::http::{Incoming, Upload};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -47,6 +49,16 @@ where
     // hyper leaves a length beside chunks, which it does not go by either; here it is taken away (RFC 9112 6.3, rule 3).
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
+    }
+    // Here it is rewritten, and one that cannot be read, of a response without body, is left out.
+    let lengths =
+        headers.get_all(CONTENT_LENGTH).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut lengths: Vec<Option<u64>> =
+        lengths.map(|text| std::str::from_utf8(text).ok()?.trim().parse().ok()).collect();
+    lengths.dedup();
+    match lengths[..] {
+        [Some(length)] => drop(headers.insert(CONTENT_LENGTH, length.into())),
+        _ => drop(headers.remove(CONTENT_LENGTH)),
     }
     Some(Read { status: head.status.as_u16(), headers, body: collected.to_bytes().to_vec(), trailers })
 }
@@ -216,6 +228,21 @@ async fn a_connection_that_its_server_closed_or_spoke_on_is_not_open() {
 }
 
 /// A body of `length` that comes as it is written to the stream.
+#[tokio::test]
+async fn a_connection_that_was_closed_is_not_open_for_a_task_that_has_done_much() {
+    let (near, far) = pair().await;
+    let connection = Connection::new(near.into());
+    drop(far);
+    while connection.is_open() {
+        tokio::task::yield_now().await;
+    }
+    let is_open = std::future::poll_fn(|cx| {
+        while pin!(tokio::task::consume_budget()).poll(cx).is_ready() {}
+        std::task::Poll::Ready(connection.is_open())
+    });
+    assert!(!is_open.await);
+}
+
 async fn body_of(length: usize) -> (Upload, TcpStream) {
     let (near, mut far) = pair().await;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
@@ -328,6 +355,70 @@ async fn a_request_that_never_left_is_given_back_and_one_that_may_have_arrived_i
         let (failed, ()) = tokio::join!(connection.exchange(&mut request), server);
         let failed = failed.unwrap_err();
         assert!(!failed.untouched && failed.error.connection_ended(), "{failed:?}");
+    })
+    .await;
+}
+
+/// As a caller is told.
+fn refuse(bad: crate::http::framing::BadHead) -> Response<crate::http::Body> {
+    crate::http::rescue::rescue(&crate::http::rescue::Failure::BadHead(bad), false)
+}
+
+/// Time is moved on, so none of it is a limit.
+async fn without_limit<F: Future>(test: F) -> F::Output {
+    LocalSet::new().run_until(test).await
+}
+
+/// Lets tasks and sockets catch up, and then time pass.
+async fn pass(time: Duration) {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    advance(time).await;
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_is_not_waited_for() {
+    without_limit(async {
+        let (near, mut far) = pair().await;
+        let answer = |_| async { Response::new(crate::http::Body::empty()) };
+        let served = spawn_local(serve_callers(near.into(), answer, refuse, std::future::pending()));
+        far.write_all(b"GET / HTTP/1.1\r\nho").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        pause();
+        for _ in 0..3 {
+            pass(Duration::from_secs(30)).await;
+        }
+        let mut got = String::new();
+        far.read_to_string(&mut got).await.unwrap();
+        assert!(got.starts_with("HTTP/1.1 408 "), "{got}");
+        assert!(served.await.unwrap().is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_was_answered_before_it_sent_and_then_is_silent_is_not_waited_for() {
+    without_limit(async {
+        let (near, mut far) = pair().await;
+        // Somebody goes on reading the request.
+        let answer = |request: Request<Upload>| async {
+            spawn_local(request.into_body().collect());
+            Response::new(crate::http::Body::text("no"))
+        };
+        let served = spawn_local(serve_callers(near.into(), answer, refuse, std::future::pending()));
+        let head = b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
+        far.write_all(head).await.unwrap();
+        let mut got = vec![0; 4096];
+        let read = far.read(&mut got).await.unwrap();
+        assert!(String::from_utf8_lossy(&got[..read]).contains(" 200 OK"));
+        pause();
+        for _ in 0..4 {
+            pass(Duration::from_secs(61)).await;
+        }
+        let mut rest = Vec::new();
+        far.read_to_end(&mut rest).await.unwrap();
+        served.await.unwrap().unwrap();
     })
     .await;
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::heard::Ear;
+
 /// What is expected of a peer.
 #[derive(Debug)]
 pub struct Expect {
@@ -24,7 +26,7 @@ pub struct Expect {
 #[derive(Debug)]
 pub struct Pings {
     pings: PingPong,
-    heard: Rc<Cell<Instant>>,
+    heard: Rc<Ear>,
     expect: Expect,
     state: State,
     timer: Pin<Box<Sleep>>,
@@ -43,9 +45,9 @@ enum State {
 // === impl Pings ===
 
 impl Pings {
-    /// `heard` is when the peer last was.
-    pub fn new(pings: PingPong, heard: Rc<Cell<Instant>>, expect: Expect) -> Self {
-        let timer = Box::pin(sleep_until(heard.get() + expect.silence));
+    /// `heard` knows when the peer last was.
+    pub fn new(pings: PingPong, heard: Rc<Ear>, expect: Expect) -> Self {
+        let timer = Box::pin(sleep_until(heard.last() + expect.silence));
         Self { pings, heard, expect, state: State::Idle, timer }
     }
 
@@ -61,7 +63,7 @@ impl Pings {
                 }
                 State::Waiting => {
                     ready!(self.timer.as_mut().poll(cx));
-                    let due = self.heard.get() + self.expect.silence;
+                    let due = self.heard.last() + self.expect.silence;
                     if self.owes_nothing() {
                         self.state = State::Idle;
                     } else if due > Instant::now() {

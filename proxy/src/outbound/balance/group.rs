@@ -7,6 +7,7 @@ use super::maglev::Maglev;
 use super::ring::Ring;
 use super::stride::Stride;
 use super::table::Member;
+use super::two_choices::{Cost, is_second};
 use crate::state::Algorithm;
 
 /// Draws before all members are looked through for one that can be had.
@@ -28,7 +29,7 @@ pub trait Endpoints {
 
 /// A request that needs an endpoint.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct BalanceQuery<'a> {
     /// Endpoints that failed it before, by index into the backend; the latest last.
     pub failed: &'a [usize],
     /// What it has in common with others that should go the same way.
@@ -124,7 +125,7 @@ impl Group {
     pub fn pick(
         &self,
         endpoints: &impl Endpoints,
-        asked: Asked<'_>,
+        asked: BalanceQuery<'_>,
         rng: &mut fastrand::Rng,
     ) -> Option<usize> {
         if self.members.is_empty() {
@@ -137,12 +138,15 @@ impl Group {
                 KeyTable::Maglev(maglev) => choice.keyed(keyed, key, maglev.walk(key)),
             },
             // What has no key is balanced by load.
-            (Order::Cost | Order::Keyed(_), _) => {
-                choice.of_two(rng, |place| endpoints.cost(self.members[place], self.scale(place)))
-            }
-            (Order::Load, _) => {
-                choice.of_two(rng, |place| endpoints.load(self.members[place], self.scale(place)))
-            }
+            (Order::Cost | Order::Keyed(_), _) => choice.of_two(rng, |place| {
+                let member = self.members[place];
+                let cost = endpoints.cost(member, self.scale(place));
+                Cost { cost, idle: endpoints.pending(member) == 0 }
+            }),
+            (Order::Load, _) => choice.of_two(rng, |place| {
+                let cost = endpoints.load(self.members[place], self.scale(place));
+                Cost { cost, idle: false }
+            }),
             (Order::Random, _) => choice.draw(None, rng),
             (Order::Turns(stride), _) => {
                 stride.next(|place| choice.admits(place, rng)).or_else(|| choice.any_from(0, None))
@@ -160,7 +164,7 @@ impl Group {
 struct Choice<'a, E> {
     group: &'a Group,
     endpoints: &'a E,
-    asked: Asked<'a>,
+    asked: BalanceQuery<'a>,
 }
 
 impl<E: Endpoints> Choice<'_, E> {
@@ -199,11 +203,11 @@ impl<E: Endpoints> Choice<'_, E> {
 
     /// The cheaper of two. Where weights differ both may be the same one: were they always two, the heavier of a pair
     /// would be seen no more often than the lighter.
-    fn of_two(&self, rng: &mut fastrand::Rng, cost: impl Fn(usize) -> f64) -> Option<usize> {
+    fn of_two(&self, rng: &mut fastrand::Rng, cost: impl Fn(usize) -> Cost) -> Option<usize> {
         let first = self.draw(None, rng)?;
         let except = self.group.alias.is_none().then_some(first);
         let second = self.draw(except, rng).filter(|second| *second != first);
-        Some(second.filter(|second| cost(*second) < cost(first)).unwrap_or(first))
+        Some(second.filter(|second| is_second(cost(first), cost(*second), rng)).unwrap_or(first))
     }
 
     /// The first that the key prefers and that can be had. While one warms up, some of its keys stay with who had

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Asked, Taken, holds};
+use super::{RouteQuery, Taken, holds};
 use crate::state::{PathMatch, Route};
 
 /// The matches of a list of routes by the paths they ask for. Places are indexes into `entries`, in ascending order.
@@ -38,7 +38,7 @@ impl RouteIndex {
     }
 
     /// The first of `routes`, which the index was made of, that matches.
-    pub fn first_match(&self, routes: &[Route], asked: Asked<'_>) -> Option<Taken> {
+    pub fn first_match(&self, routes: &[Route], asked: RouteQuery<'_>) -> Option<Taken> {
         let mut best = u32::MAX;
         for places in self.candidates(asked.uri.path()) {
             let earlier = places.iter().take_while(|place| **place < best);
@@ -81,7 +81,7 @@ impl RouteIndex {
         (0..=last).filter(move |end| bytes.get(*end).is_none_or(|next| *next == b'/'))
     }
 
-    fn takes(&self, place: u32, routes: &[Route], asked: Asked<'_>) -> bool {
+    fn takes(&self, place: u32, routes: &[Route], asked: RouteQuery<'_>) -> bool {
         let Taken { route, matched } = self.entries[place as usize];
         routes[route].matches.get(matched).is_none_or(|condition| holds(condition, asked))
     }

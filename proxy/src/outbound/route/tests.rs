@@ -36,14 +36,14 @@ fn get(path: &'static str) -> Request<()> {
 }
 
 /// The caller is a pod of shop/web with label `version=v1`.
-pub(super) fn caller() -> watch::Receiver<Arc<Workload>> {
+pub(super) fn caller() -> Workload {
     let mut workload = Workload::unconfigured("web-1", SpiffeId::new("cluster.local", "shop", "web"));
     workload.labels.insert("version".to_owned(), "v1".to_owned());
-    watch::channel(Arc::new(workload)).1
+    workload
 }
 
 fn chosen(routes: &[Route], request: &Request<()>) -> Option<usize> {
-    RouteIndex::new(routes).first_match(routes, Asked::new(request, &caller())).map(|taken| taken.route)
+    RouteIndex::new(routes).first_match(routes, RouteQuery::new(request, &caller())).map(|taken| taken.route)
 }
 
 #[test]
@@ -199,6 +199,22 @@ fn a_server_name_takes_tls_and_no_request() {
         assert_eq!(first_for_bytes(&routes, &caller(), name), Some(expected), "{name:?}");
     }
     assert_eq!(first_for_bytes(&routes[..2], &caller(), None), None);
+    // Any name at all, as against TLS without one and what is not TLS.
+    let any = [named(&["a.example.org"]), named(&["*"]), Route::default()];
+    for (name, expected) in [(Some("a.example.org"), 0), (Some("localhost"), 1), (None, 2)] {
+        assert_eq!(first_for_bytes(&any, &caller(), name), Some(expected), "{name:?}");
+    }
     let request = Request::get("http://a.example.org/").body(()).unwrap();
-    assert!(!holds(&routes[0].matches[0], Asked::new(&request, &caller())), "HTTP has no server name");
+    assert!(!holds(&routes[0].matches[0], RouteQuery::new(&request, &caller())), "HTTP has no server name");
+}
+
+/// Browsers send HTTP/2 one cookie a field (RFC 9113 8.2.3).
+#[test]
+fn cookies_are_one_list_however_they_are_cut() {
+    let both = || on_headers(vec![header("cookie", ValueCondition::Exact("a=1; b=2".into()), false)]);
+    assert!(takes(both(), "/", &[("cookie", "a=1; b=2")]));
+    assert!(takes(both(), "/", &[("cookie", "a=1"), ("cookie", "b=2")]));
+    let second = ValueCondition::Regex(Regex::new("(?:^|; )b=2(?:;|$)").unwrap());
+    let second = on_headers(vec![header("cookie", second, false)]);
+    assert!(takes(second, "/", &[("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")]));
 }

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use http::{Request, StatusCode};
 
 use super::*;
+use crate::lines::QUEUE;
 use crate::telemetry::{Direction, Metrics, Series};
 
 /// What was written so far; holding its lock stops the writer.
@@ -108,7 +109,7 @@ async fn nobody_waits_for_a_reader_that_does_not_read_and_what_is_lost_is_counte
     }
     log.flush(Duration::from_secs(5)).await;
     let written = paper.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count() as u64;
-    let dropped = log.dropped.get();
+    let dropped = log.0.dropped().get();
     assert!(dropped >= 100, "{dropped}");
     assert_eq!(written + dropped, 2 * QUEUE as u64 + 100);
 }

@@ -130,7 +130,8 @@ async fn what_the_proxy_answers_itself_says_why() {
     let app = Script::start(|_| Act::Hang("")).await;
     let receiver = world.receiver(app.addr);
     let mut target = destination(Protocol::Http1, vec![world.meshed(&receiver)]);
-    target.routes[0].timeouts = Timeouts { request: Some(Duration::from_millis(80)), ..Timeouts::default() };
+    target.routes[0].timeouts =
+        Timeouts { request: Some(Duration::from_millis(1500)), ..Timeouts::default() };
     let caller = world.caller(target);
     assert!(get(&caller, "").await.starts_with("http/1.1 504"));
     let lines = lines(&mut written, 2).await;

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 
 use super::harness::{Proxy, World, connect, destination, plain};
-use crate::state::{Algorithm, Endpoint, HashInput, LoadBalancer, Protocol, ZonePolicy};
+use crate::state::{Algorithm, Backend, Endpoint, HashInput, LoadBalancer, NodePolicy, Protocol, ZonePolicy};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -182,6 +182,49 @@ async fn traffic_stays_in_its_zone_while_there_is_somebody() {
     let proxy = caller(&world, vec![zoned(&b, "zone-b")], strict);
     assert_eq!(get(&mut client(&proxy).await, "").await, 503);
     assert_eq!(b.served(), 5);
+}
+
+fn caller_of(world: &World, change: impl FnOnce(&mut Backend), replicas: &[(&Replica, &str)]) -> Proxy {
+    let endpoint =
+        |(replica, node): &(&Replica, &str)| Endpoint { node: Some((*node).into()), ..replica.endpoint() };
+    let mut destination = destination(Protocol::Http2, replicas.iter().map(endpoint).collect());
+    change(Arc::get_mut(&mut destination.backends[0]).unwrap());
+    world.caller(destination)
+}
+
+#[tokio::test]
+async fn traffic_stays_on_its_node_first_or_always_as_the_service_says() {
+    let (world, [a, b]) = (World::new(), replicas().await);
+    let first = |backend: &mut Backend| backend.node = NodePolicy::Prefer;
+    send(&caller_of(&world, first, &[(&a, "node-a"), (&b, "node-b")]), 30).await;
+    assert_eq!((a.served(), b.served()), (30, 0));
+    send(&caller_of(&world, first, &[(&b, "node-b")]), 5).await;
+    assert_eq!(b.served(), 5, "nobody is there");
+
+    let only = |backend: &mut Backend| backend.node = NodePolicy::Only;
+    send(&caller_of(&world, only, &[(&a, "node-a"), (&b, "node-b")]), 10).await;
+    assert_eq!((a.served(), b.served()), (40, 5));
+    let mut client = client(&caller_of(&world, only, &[(&b, "node-b")])).await;
+    let refused = client.send_request(Request::get("http://reviews:8080/").body(Full::default()).unwrap());
+    let refused = refused.await.unwrap();
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["x-weft-reason"]),
+        (503, &"no-endpoints".parse().unwrap())
+    );
+    assert_eq!(b.served(), 5);
+}
+
+#[tokio::test]
+async fn a_pod_keeps_to_one_endpoint_where_the_service_says_so() {
+    let (world, all) = (World::new(), replicas::<3>().await);
+    let keeps = |backend: &mut Backend| backend.affinity = Some(3600 * 1000 * MS);
+    let replicas: Vec<_> = all.iter().map(|replica| (replica, "node-a")).collect();
+    let proxy = caller_of(&world, keeps, &replicas);
+    send(&proxy, 15).await;
+    send(&proxy, 15).await;
+    let mut served: Vec<_> = all.iter().map(Replica::served).collect();
+    served.sort_unstable();
+    assert_eq!(served, [0, 0, 30]);
 }
 
 #[tokio::test]

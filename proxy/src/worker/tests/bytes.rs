@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 
 use super::app::App;
 use super::harness::{LIMIT, World, backend, connect, destination, nobody, read_response};
+use crate::detect::{DETECT_TIMEOUT, QUIET};
 use crate::http::Wire;
 use crate::state::{Endpoint, Match, Protocol, Route, WeightedBackend};
 
@@ -110,18 +111,20 @@ async fn a_caller_that_thinks_before_it_speaks_http_is_served_http() {
     let (world, app) = (World::new(), App::start(Wire::H1).await);
     let (caller, receiver) = world.pair(app.addr, Protocol::Unknown);
     let request = b"GET /name HTTP/1.1\r\nhost: a\r\n\r\n";
-    let mut early = connect(caller.outbound).await;
-    // Longer than the quiet that makes the proxy listen to the server too.
-    tokio::time::sleep(3 * crate::detect::QUIET).await;
-    for half in request.chunks(9) {
-        early.write_all(half).await.unwrap();
-        tokio::task::yield_now().await;
+    // Longer than the quiet that makes the proxy listen to the server too; and as a pool does that opens connections ahead.
+    for (index, pause) in [3 * QUIET, DETECT_TIMEOUT + 3 * QUIET].into_iter().enumerate() {
+        let mut early = connect(caller.outbound).await;
+        tokio::time::sleep(pause).await;
+        for half in request.chunks(9) {
+            early.write_all(half).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(read_response(&mut early).await.1, b"app");
+        caller.counted("weft_requests_total", &[r#"code="200""#], index as f64 + 1.0).await;
     }
-    assert_eq!(read_response(&mut early).await.1, b"app");
-    caller.counted("weft_requests_total", &[r#"code="200""#], 1.0).await;
 
     let mut plain = connect(receiver.inbound).await;
-    tokio::time::sleep(3 * crate::detect::QUIET).await;
+    tokio::time::sleep(3 * QUIET).await;
     plain.write_all(request).await.unwrap();
     assert_eq!(read_response(&mut plain).await.1, b"app");
 }

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +10,13 @@ use tokio::task::JoinHandle;
 
 use super::app::App;
 use super::harness::{
-    LIMIT, Proxy, Start, World, backend, connect, destination, nobody, on_header, plain, read_response,
+    LIMIT, Proxy, World, backend, connect, destination, nobody, on_header, plain, read_response,
 };
+use super::peer;
+use super::script::{Act, OK, Script};
 use crate::http::Wire;
-use crate::state::{Algorithm, Destination, Endpoint, LoadBalancer, MtlsMode, OutboundPolicy, Protocol};
-use crate::tls::{Alpn, Client};
+use crate::state::{Algorithm, Destination, Endpoint, LoadBalancer, Protocol};
+use crate::tls::Alpn;
 
 const GET: &[u8] = b"GET /name HTTP/1.1\r\nhost: a\r\n\r\n";
 /// Requests that are lost under way, and what their callers hear: what changes nothing is sent again.
@@ -354,107 +355,27 @@ async fn a_caller_that_leaves_is_recorded_and_its_request_given_up() {
     tokio::time::timeout(LIMIT, io.read_to_end(&mut seen)).await.expect("the application is told").ok();
 }
 
-#[tokio::test]
-async fn a_strict_port_refuses_plain_text_and_takes_the_mesh() {
-    let (world, app) = (World::new(), App::start(Wire::H1).await);
-    let receiver = world.start(Start {
-        account: "reviews",
-        original: app.addr,
-        destinations: HashMap::new(),
-        inbound_mode: MtlsMode::Strict,
-        policy: OutboundPolicy::AllowAny,
-        ingress_mode: false,
-    });
-    let mut client = connect(receiver.inbound).await;
-    client.write_all(GET).await.unwrap();
-    let mut answer = Vec::new();
-    let read = tokio::time::timeout(LIMIT, client.read_to_end(&mut answer)).await.unwrap();
-    assert!(read.is_err() || answer.is_empty(), "{answer:?}");
-    receiver.counted("weft_errors_total", &["mtls-required"], 1.0).await;
-    assert_eq!(app.connections(), 0);
-
-    let caller = world.caller(destination(Protocol::Http1, vec![world.meshed(&receiver)]));
-    let mut client = connect(caller.outbound).await;
-    client.write_all(GET).await.unwrap();
-    assert_eq!(read_response(&mut client).await.1, b"app");
-}
-
-#[tokio::test]
-async fn a_permissive_port_passes_the_applications_own_tls_and_plain_text() {
-    let (world, app) = (World::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
-    let receiver = world.receiver(app.local_addr().unwrap());
-    // A ClientHello that offers http/1.1, as an HTTPS client of the application sends it.
-    let hello = {
-        let mut config = rustls::ClientConfig::builder_with_provider(crate::tls::config::provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let name = rustls_pki_types::ServerName::try_from("app.example").unwrap();
-        let mut connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut hello = Vec::new();
-        connection.write_tls(&mut hello).unwrap();
-        hello
-    };
-    for bytes in [&hello[..], b"plain text"] {
-        let mut client = connect(receiver.inbound).await;
-        // In two parts: a post-quantum hello spans segments.
-        let (first, second) = bytes.split_at(bytes.len() / 2);
-        client.write_all(first).await.unwrap();
-        tokio::task::yield_now().await;
-        client.write_all(second).await.unwrap();
-        client.shutdown().await.unwrap();
-        let (mut io, _) = tokio::time::timeout(LIMIT, app.accept()).await.unwrap().unwrap();
-        let mut seen = Vec::new();
-        tokio::time::timeout(LIMIT, io.read_to_end(&mut seen)).await.unwrap().unwrap();
-        assert_eq!(seen, bytes);
-    }
-    receiver.counted("weft_passthrough_total", &[r#"direction="inbound",reason="no-mutual-tls""#], 2.0).await;
-}
-
-#[tokio::test]
-async fn what_the_mesh_does_not_know_passes_or_is_refused_as_the_policy_says() {
-    let (world, app) = (World::new(), App::start(Wire::H1).await);
-    let start = |policy| {
-        world.start(Start {
-            account: "web",
-            original: app.addr,
-            destinations: HashMap::new(),
-            inbound_mode: MtlsMode::Permissive,
-            policy,
-            ingress_mode: false,
-        })
-    };
-    let open = start(OutboundPolicy::AllowAny);
-    let mut client = connect(open.outbound).await;
-    client.write_all(GET).await.unwrap();
-    assert_eq!(read_response(&mut client).await.1, b"app");
-    open.counted("weft_passthrough_total", &["unknown-destination"], 1.0).await;
-
-    let closed = start(OutboundPolicy::RegistryOnly);
-    let mut client = connect(closed.outbound).await;
-    client.write_all(GET).await.unwrap();
-    let (head, _) = read_response(&mut client).await;
-    assert!(
-        head.starts_with("http/1.1 502") && head.contains("x-weft-reason: unknown-destination"),
-        "{head}"
-    );
-    assert_eq!(app.connections(), 1);
+/// A tunnel that begins so is closed, and counted.
+async fn closes_a_tunnel_that_begins_with(bytes: &[u8]) {
+    let world = World::new();
+    let receiver = world.receiver(nobody());
+    let mut stream = peer::dial(&world, &receiver, Alpn::Tcp).await;
+    stream.write_all(bytes).await.unwrap();
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(LIMIT, stream.read_to_end(&mut rest)).await.expect("it is closed");
+    assert!(read.is_err() || rest.is_empty());
+    receiver.counted("weft_errors_total", &["bad-tunnel-header"], 1.0).await;
 }
 
 #[tokio::test]
 async fn a_tunnel_with_a_broken_header_is_closed() {
-    let world = World::new();
-    let receiver = world.receiver(nobody());
-    let client = Client::new(world.ca.certs("shop", "web"));
-    let tcp = connect(receiver.inbound).await;
-    let (mut stream, _) = client.connect(tcp, &world.id("reviews"), &[Alpn::Tcp]).await.unwrap();
-    stream.write_all(b"\x09\x00\x00").await.unwrap();
-    let mut rest = Vec::new();
-    let read = tokio::time::timeout(LIMIT, stream.read_to_end(&mut rest)).await.unwrap();
-    assert!(read.is_err() || rest.is_empty());
-    receiver.counted("weft_errors_total", &["bad-tunnel-header"], 1.0).await;
+    closes_a_tunnel_that_begins_with(b"\x09\x00\x00").await;
+}
+
+/// After five seconds: what came is a part of one, the version and half of a length.
+#[tokio::test]
+async fn a_tunnel_whose_header_does_not_come_is_closed() {
+    closes_a_tunnel_that_begins_with(b"\x01\x00").await;
 }
 
 #[tokio::test]
@@ -479,5 +400,28 @@ async fn a_kept_connection_closed_under_a_request_is_replaced_if_the_request_cha
         client.write_all(request).await.unwrap();
         let (head, _) = read_response(&mut client).await;
         assert!(head.starts_with(&format!("http/1.1 {status}")), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_goes_again_since_a_kept_connection_was_closed_is_counted_and_says_so() {
+    let script = |index| if index == 1 { Act::Close } else { OK };
+    let world = World::new();
+    for meshed in [false, true] {
+        let app = Script::start(script).await;
+        let receiver = world.receiver(app.addr);
+        let endpoint = if meshed { world.meshed(&receiver) } else { plain(app.addr) };
+        let caller = world.caller(destination(Protocol::Http1, vec![endpoint]));
+        let mut client = connect(caller.outbound).await;
+        for _ in 0..2 {
+            client.write_all(GET).await.unwrap();
+            let (head, _) = read_response(&mut client).await;
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+        }
+        let attempts: Vec<_> =
+            app.requests().iter().map(|request| request.contains("x-weft-attempt: 2")).collect();
+        assert_eq!(attempts, [false, false, true], "meshed: {meshed}");
+        let counting = if meshed { &receiver } else { &caller };
+        counting.counted("weft_retries_total", &[r#"reason="stale-connection""#], 1.0).await;
     }
 }

@@ -1,7 +1,5 @@
 //! Byte for byte: what arrives at the application, and what comes back (RFC 9110, 9112).
 
-use std::time::Duration;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -98,6 +96,11 @@ const REQUESTS: &[(&str, &str, &str)] = &[
         "with the host it was dialled at, if it names none",
         "GET /old HTTP/1.0\r\n\r\n",
         "GET /old HTTP/1.1\r\nhost: 10.96.0.5:8080\r\n\r\n",
+    ),
+    (
+        "trailers that would frame, route or authenticate are left out, and the others pass",
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nConnection: x-sum\r\nTransfer-Encoding: x\r\nkeep-alive: 1\r\nauthorization: Basic eA==\r\ncookie: a=b\r\nhost: b\r\nx-sum: 7\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n",
     ),
     (
         "callers cannot speak as proxies do",
@@ -204,11 +207,60 @@ const RESPONSES: &[(&str, &str, &str, bool, &str)] = &[
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n",
     ),
     (
-        "nobody agrees on behalf of the application: 103 is not taken for the answer",
+        "informational responses pass in their order, but for what concerns a hop",
         "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
-        "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+        "HTTP/1.1 102 Processing\r\nconnection: x-hop\r\nx-hop: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 199 \r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+        false,
+        "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 199 \r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+    ),
+    (
+        "100 that nobody asked for does not",
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
         false,
         "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+    ),
+    (
+        "nor any to HTTP/1.0",
+        "GET / HTTP/1.0\r\nhost: a\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+        false,
+        "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+    ),
+    (
+        "a length that is said twice is said once",
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nhi",
+        false,
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+    ),
+    (
+        "also where it is that of another answer",
+        "HEAD / HTTP/1.1\r\nhost: a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 00000000000000000000002, 2\r\n\r\n",
+        false,
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n",
+    ),
+    (
+        "trailers that would frame, route or authenticate are left out, and the others pass",
+        "GET / HTTP/1.1\r\nhost: a\r\nconnection: te\r\nte: trailers\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nConnection: x\r\ntransfer-encoding: chunked\r\nkeep-alive: 1\r\nset-cookie: a=b\r\nx-sum: 7\r\nx-weft-elsewhere: 1\r\n\r\n",
+        false,
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n",
+    ),
+    (
+        "where all of them are such the body just ends",
+        "GET / HTTP/1.1\r\nhost: a\r\nconnection: te\r\nte: trailers\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nConnection: x\r\n\r\n",
+        false,
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    ),
+    (
+        "trailers do not reach who has not asked for them",
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n",
+        false,
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
     ),
     (
         "statuses nobody knows pass",
@@ -284,6 +336,45 @@ async fn responses_that_end_early_or_cannot_be_told_are_never_passed_off_as_whol
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// As scripts do with `nc -q`.
+#[tokio::test]
+async fn who_ends_its_side_behind_its_requests_is_answered_all_the_same() {
+    const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    for path in [Path::Mesh, Path::Plain] {
+        for requests in [1, 2] {
+            let app = Recorder::start(OK.as_bytes(), false).await;
+            let (_world, proxies) = app.behind(path);
+            let mut client = connect(proxies[0].outbound).await;
+            client.write_all(GET.repeat(requests).as_bytes()).await.unwrap();
+            client.shutdown().await.unwrap();
+            let mut got = String::new();
+            tokio::time::timeout(LIMIT, client.read_to_string(&mut got)).await.expect("an end").unwrap();
+            assert_eq!(got.matches(OK).count(), requests, "{path:?} {got}");
+        }
+    }
+}
+
+/// They are of use only while the answer is not there yet.
+#[tokio::test]
+async fn early_hints_pass_before_the_answer_is_there() {
+    const HINT: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    for path in [Path::Mesh, Path::Plain] {
+        let app = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (_world, proxies) = Recorder::at(app.local_addr().unwrap()).behind(path);
+        let mut client = connect(proxies[0].outbound).await;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let (mut io, _) = tokio::time::timeout(LIMIT, app.accept()).await.unwrap().unwrap();
+        for _ in 0..2 {
+            io.write_all(HINT.as_bytes()).await.unwrap();
+            let mut hint = vec![0; HINT.len()];
+            tokio::time::timeout(LIMIT, client.read_exact(&mut hint)).await.expect("at once").unwrap();
+            assert_eq!(String::from_utf8(hint).unwrap(), HINT, "{path:?}");
+        }
+        io.write_all(OK.as_bytes()).await.unwrap();
+        assert_eq!(read_all(&mut client, |seen| seen.ends_with("ok")).await, OK, "{path:?}");
+    }
+}
+
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     for path in [Path::Mesh, Path::Plain] {
@@ -321,74 +412,6 @@ async fn a_caller_that_leaves_half_way_leaves_no_request_that_looks_whole() {
             assert!(!seen.contains("0\r\n\r\n"), "{path:?} {half:?}: {seen}");
         }
     }
-}
-
-/// The application decides whether the body is sent, and nothing of it arrives before it has.
-#[tokio::test]
-async fn whoever_expects_100_continue_hears_it_from_the_application() {
-    const HEAD: &str = "POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
-    for path in [Path::Mesh, Path::Plain] {
-        for agrees in [true, false] {
-            let app = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let recorder = Recorder::at(app.local_addr().unwrap());
-            let (_world, proxies) = recorder.behind(path);
-            let server = tokio::spawn(async move {
-                let (mut io, _) = app.accept().await.unwrap();
-                let mut seen = Vec::new();
-                while !seen.ends_with(b"\r\n\r\n") {
-                    io.read_buf(&mut seen).await.unwrap();
-                }
-                // Long enough for a body to arrive that was sent too early.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                if agrees {
-                    io.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
-                    while !seen.ends_with(b"body") {
-                        io.read_buf(&mut seen).await.unwrap();
-                    }
-                    io.write_all(OK.as_bytes()).await.unwrap();
-                } else {
-                    io.write_all(b"HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n")
-                        .await
-                        .unwrap();
-                    let _ = tokio::time::timeout(Duration::from_millis(100), io.read_buf(&mut seen)).await;
-                }
-                String::from_utf8(seen).unwrap()
-            });
-            let mut client = connect(proxies[0].outbound).await;
-            client.write_all(HEAD.as_bytes()).await.unwrap();
-            if agrees {
-                let mut said = [0; 25];
-                tokio::time::timeout(LIMIT, client.read_exact(&mut said)).await.unwrap().unwrap();
-                assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
-                client.write_all(b"body").await.unwrap();
-            }
-            let got = read_all(&mut client, |_| false).await;
-            let seen = server.await.unwrap();
-            let body = if agrees { "body" } else { "" };
-            assert!(got.starts_with(if agrees { "HTTP/1.1 200" } else { "HTTP/1.1 417" }), "{path:?} {got}");
-            assert_eq!(sorted(&seen), sorted(&format!("{HEAD}{body}")), "{path:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_application_that_ignores_the_expectation_gets_the_body_after_a_second() {
-    let app = Recorder::start(OK.as_bytes(), false).await;
-    let (_world, proxies) = app.behind(Path::Mesh);
-    let mut client = connect(proxies[0].outbound).await;
-    client
-        .write_all(b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\nbody")
-        .await
-        .unwrap();
-    let mut seen = Vec::new();
-    tokio::time::timeout(LIMIT, async {
-        while !seen.ends_with(b"ok") {
-            assert_ne!(client.read_buf(&mut seen).await.unwrap(), 0);
-        }
-    })
-    .await
-    .unwrap();
-    assert!(app.seen()[0].ends_with("\r\n\r\nbody"), "{:?}", app.seen());
 }
 
 /// Bytes sent before the application has agreed are the next request if it declines, and the new protocol's if it agrees.

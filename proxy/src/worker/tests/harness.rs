@@ -9,21 +9,25 @@ use std::time::Duration;
 use http::HeaderName;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
+use crate::access::{self, Access, Builder, Condition, Effect, Grant, Kind, Mode, Subject};
+use crate::capacity::Share;
 use crate::drain;
-use crate::identity::SpiffeId;
+use crate::identity::{CertState, Certs, SpiffeId};
 use crate::socket;
 use crate::state::{
     Backend, Destination, Endpoint, HeaderMatch, InboundPort, LoadBalancer, Match, Mesh, MtlsMode,
-    OutboundPolicy, Protocol, Route, Subscription, Target, TargetKind, ValueCondition, WeightedBackend,
-    Workload,
+    OutboundPolicy, Protocol, Route, SessionKey, SharedTable, Subscription, Target, TargetKind,
+    ValueCondition, WeightedBackend, Workload,
 };
 use crate::telemetry::{AccessLog, Metrics};
-use crate::test_util::TestCa;
+use crate::test_util::{TestCa, a_worker};
 use crate::tls;
-use crate::worker::{Listeners, OriginalDst, Views, WorkerContext, run};
+use crate::worker::ground::Worker;
+use crate::worker::{Affinities, Listeners, OriginalDst, Views, WorkerContext, run};
 
 /// What the application believes it dials.
 pub const SERVICE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 96, 0, 5)), 8080);
@@ -36,6 +40,10 @@ pub struct Proxy {
     pub inbound: SocketAddr,
     pub drain: drain::Trigger,
     registry: Registry,
+    workload: watch::Sender<Arc<Workload>>,
+    certs: watch::Sender<Arc<CertState>>,
+    table: SharedTable,
+    views: Views,
 }
 
 /// What a proxy is started with.
@@ -44,6 +52,8 @@ pub struct Start {
     pub original: SocketAddr,
     pub destinations: HashMap<Subscription, Arc<Destination>>,
     pub inbound_mode: MtlsMode,
+    pub inbound_protocol: Protocol,
+    pub needs_requests: bool,
     pub policy: OutboundPolicy,
     pub ingress_mode: bool,
 }
@@ -55,13 +65,20 @@ pub struct World {
     pub ca: TestCa,
     /// Where the proxies that start from now on write requests.
     pub access_log: RefCell<Option<AccessLog>>,
+    /// What they may hold.
+    pub share: RefCell<Share>,
 }
 
 // === impl World ===
 
 impl World {
     pub fn new() -> Self {
-        Self { tells: Cell::default(), ca: TestCa::new("cluster.local"), access_log: RefCell::default() }
+        Self {
+            tells: Cell::default(),
+            ca: TestCa::new("cluster.local"),
+            access_log: RefCell::default(),
+            share: RefCell::default(),
+        }
     }
 
     pub fn id(&self, account: &str) -> Arc<SpiffeId> {
@@ -73,25 +90,38 @@ impl World {
         let (outbound, inbound) = (listen(), listen());
         let (drain, draining) = drain::channel();
         let mut registry = Registry::default();
-        let certs = self.ca.certs("shop", start.account);
+        let (certs, watched) = watch::channel(self.ca.certs("shop", start.account).current());
+        let watched = Certs::new(watched);
         let workload = Workload {
             key: format!("cluster/net/shop/{}-1", start.account).into(),
             identity: self.id(start.account),
+            node: Some("node-a".into()),
             zone: Some("zone-a".into()),
             labels: HashMap::from([("version".to_owned(), "v1".to_owned())]),
             mtls_mode: start.inbound_mode,
             inbound_ports: vec![InboundPort {
                 port: start.original.port(),
-                protocol: Protocol::Unknown,
+                protocol: start.inbound_protocol,
                 mtls_mode: start.inbound_mode,
                 services: vec![format!("shop/{}", start.account).into()],
+                needs_requests: false,
+                rate_limits: Vec::new(),
             }],
             outbound_policy: start.policy,
             ingress_mode: start.ingress_mode,
             via: self.tells.get(),
             forwarded: self.tells.get(),
+            access: start.needs_requests.then(|| Arc::new(about_requests())),
         };
+        let workload = watch::Sender::new(Arc::new(workload));
+        let table = SharedTable::complete(start.destinations);
+        let mesh = Mesh::new(workload.subscribe(), table.clone());
+        let views = Views::default();
         let proxy = Proxy {
+            views: views.clone(),
+            workload,
+            certs,
+            table,
             outbound: outbound.local_addr().unwrap(),
             inbound: inbound.local_addr().unwrap(),
             drain,
@@ -103,15 +133,22 @@ impl World {
             inbound: Listeners::alone(vec![inbound]),
             original_dst: OriginalDst::Fixed(start.original),
             own_ips: Arc::new([]),
-            mesh: Mesh::fixed(workload, start.destinations),
-            tls_client: tls::Client::new(certs.clone()),
-            tls_server: tls::Server::new(certs),
+            mesh,
+            tls_client: tls::Client::new(watched.clone()),
+            tls_server: tls::Server::new(watched),
             drain: draining,
+            share: self.share.borrow().clone(),
             metrics: Metrics::register(&mut registry).with_access_log(self.access_log.borrow().clone()),
-            questions: Views::default().worker(),
+            affinities: Affinities::default(),
+            questions: views.worker(),
         };
         std::thread::spawn(move || run(context).unwrap());
         Proxy { registry, ..proxy }
+    }
+
+    /// What one half stands on, without a thread of its own. It is `web`, and all it accepts was going to `original`.
+    pub fn worker(&self, mesh: Mesh, original: SocketAddr) -> Worker {
+        a_worker(&self.ca, mesh, OriginalDst::Fixed(original), self.share.borrow().clone())
     }
 
     /// A receiver's proxy in front of `app`, and a caller's proxy that knows it.
@@ -128,6 +165,8 @@ impl World {
             original: app,
             destinations: HashMap::new(),
             inbound_mode: MtlsMode::Permissive,
+            inbound_protocol: Protocol::Unknown,
+            needs_requests: false,
             policy: OutboundPolicy::AllowAny,
             ingress_mode: false,
         })
@@ -139,6 +178,8 @@ impl World {
             original: SERVICE,
             destinations: HashMap::from([(SERVICE.into(), Arc::new(destination))]),
             inbound_mode: MtlsMode::Permissive,
+            inbound_protocol: Protocol::Unknown,
+            needs_requests: false,
             policy: OutboundPolicy::AllowAny,
             ingress_mode: false,
         })
@@ -157,6 +198,32 @@ impl Proxy {
         let mut text = String::new();
         encode(&mut text, &self.registry).unwrap();
         text
+    }
+
+    /// What the control plane says of the pod becomes this.
+    pub fn change_workload(&self, change: impl FnOnce(&mut Workload)) {
+        self.workload.send_modify(|workload| change(Arc::make_mut(workload)));
+    }
+
+    /// The control plane says that the destination is this from now on.
+    pub fn change_destination(&self, version: &str, destination: Destination) {
+        self.table.apply(&SERVICE.into(), version, Arc::new(destination));
+    }
+
+    /// What its worker weighs and holds, by the keys of destinations: `GET /balancers`.
+    pub async fn view(&self) -> serde_json::Value {
+        self.views.ask().await.remove(0)
+    }
+
+    /// The control plane says that there is no such destination any more.
+    pub fn remove_destination(&self) {
+        self.table.remove(&SERVICE.into());
+    }
+
+    /// Its trust bundle becomes that of another mesh, alone.
+    pub fn distrust(&self, other: &World) {
+        let trust = other.ca.trust();
+        self.certs.send_modify(|state| *state = Arc::new(state.with_trust(trust)));
     }
 
     /// The sum of the series of `name` that hold all of `labels`.
@@ -184,7 +251,15 @@ impl Proxy {
 }
 
 pub fn plain(addr: SocketAddr) -> Endpoint {
-    Endpoint { addr, peer: None, network: None, zone: None, opaque: false, weight: Endpoint::USUAL_WEIGHT }
+    Endpoint {
+        addr,
+        peer: None,
+        network: None,
+        zone: None,
+        node: None,
+        opaque: false,
+        weight: Endpoint::USUAL_WEIGHT,
+    }
 }
 
 /// One route to one backend of `endpoints`.
@@ -204,11 +279,16 @@ pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination 
         load_balancer: LoadBalancer::default(),
         outliers: None,
         limits: None,
+        session_key: SessionKey::default(),
     }
 }
 
 pub fn backend(name: &str, endpoints: Vec<Endpoint>) -> Backend {
-    Backend { name: name.into(), endpoints: endpoints.into_iter().map(Arc::new).collect(), invalid: None }
+    Backend {
+        name: name.into(),
+        endpoints: endpoints.into_iter().map(Arc::new).collect(),
+        ..Backend::default()
+    }
 }
 
 pub fn on_header(name: &'static str, value: &str) -> Match {
@@ -217,6 +297,16 @@ pub fn on_header(name: &'static str, value: &str) -> Match {
         headers: vec![HeaderMatch { name, condition: ValueCondition::Exact(value.into()), invert: false }],
         ..Match::default()
     }
+}
+
+/// Rules that need requests and refuse none.
+fn about_requests() -> Access {
+    let mut builder = Builder::new(access::Default::Allow, ["shop/never"]);
+    builder.permission(Vec::new(), vec![http::Method::TRACE], Vec::new(), Vec::new());
+    let (effect, mode) = (Effect::Deny, Mode::DryRun);
+    let anyone = Condition { kind: Kind::Anyone, inverted: false };
+    builder.subject(Subject(vec![anyone]), [Grant { permission: 0, binding: 0, effect, mode }]);
+    builder.build([0; 32])
 }
 
 /// An address where nobody listens.
@@ -231,6 +321,14 @@ pub fn nobody() -> SocketAddr {
 
 pub async fn connect(addr: SocketAddr) -> TcpStream {
     TcpStream::connect(addr).await.unwrap()
+}
+
+/// Whether a connection is ended there without a word. A proxy may reset it before `connect` has returned.
+pub async fn is_refused(addr: SocketAddr) -> bool {
+    let Ok(mut tcp) = TcpStream::connect(addr).await else { return true };
+    let _ = tcp.write_all(b"b").await;
+    let read = tokio::time::timeout(LIMIT, tcp.read_u8()).await;
+    read.expect("an end in time").is_err()
 }
 
 /// Reads one HTTP/1.1 response as it is on the wire: the head, and a body of known length or of chunks.

@@ -28,6 +28,8 @@ async fn the_host_chooses_among_the_services_of_the_endpoint_and_else_the_endpoi
             (endpoint(Some("reviews.shop")), service("reviews", &reviews)),
         ]),
         inbound_mode: MtlsMode::Permissive,
+        inbound_protocol: Protocol::Unknown,
+        needs_requests: false,
         policy: OutboundPolicy::AllowAny,
         ingress_mode: true,
     });

@@ -53,6 +53,23 @@ async fn a_replica_that_fails_every_request_costs_none_that_may_be_repeated() {
 }
 
 #[tokio::test]
+async fn no_attempts_at_all_send_nothing_twice_though_nobody_has_seen_it() {
+    let (world, app) = (World::new(), Script::start(|_| OK).await);
+    let nobody = "127.0.0.1:1".parse().unwrap();
+    let off = Retries { attempts: 0, ..Retries::default() };
+    for (retries, some_fail) in [(None, false), (Some(Box::new(off)), true)] {
+        let mut destination = destination(Protocol::Http1, vec![plain(nobody), plain(app.addr)]);
+        destination.routes[0].retries = retries;
+        let caller = world.caller(destination);
+        let mut failed = 0;
+        for _ in 0..30 {
+            failed += u32::from(send(&caller, "GET", "").await.starts_with("http/1.1 503"));
+        }
+        assert_eq!(failed > 0, some_fail, "{failed} failed");
+    }
+}
+
+#[tokio::test]
 async fn what_may_have_changed_something_is_not_repeated() {
     let (world, app) = (World::new(), Script::start(|_| BROKEN).await);
     let caller = world.caller(retried(vec![plain(app.addr)], RetryOn::GatewayError, PLENTY));

@@ -8,11 +8,13 @@ use super::app::App;
 use super::harness::{Proxy, World, backend, connect, destination, plain, read_response};
 use super::script::{BROKEN, Script};
 use crate::http::Wire;
-use crate::state::{Destination, Endpoint, Outliers, Protocol, Session, SessionCarrier, WeightedBackend};
+use crate::state::{
+    CookiePath, Destination, Endpoint, Outliers, Protocol, Session, SessionCarrier, WeightedBackend,
+};
 
 fn by_cookie() -> Session {
     let carrier = SessionCarrier::Cookie("sid".into());
-    Session { carrier, lifetime: None, permanent: false, by_path: true }
+    Session { carrier, lifetime: None, permanent: false, path: CookiePath::OfMatch }
 }
 
 fn kept(endpoints: Vec<Endpoint>, session: Session) -> Destination {
@@ -91,7 +93,7 @@ async fn a_header_carries_it_too_and_what_names_nothing_is_balanced_and_told_ane
         (World::new(), App::named(Wire::H1, "one").await, App::named(Wire::H1, "two").await);
     let carrier = SessionCarrier::Header(HeaderName::from_static("x-sid"));
     let lifetime = Some(Duration::from_secs(3600));
-    let session = Session { carrier, lifetime, permanent: false, by_path: true };
+    let session = Session { carrier, lifetime, permanent: false, path: CookiePath::OfMatch };
     let caller = world.caller(kept(vec![plain(one.addr), plain(two.addr)], session));
     let token = |head: &str| head.lines().find_map(|line| line.strip_prefix("x-sid: ")).map(str::to_owned);
     let (head, home) = ask(&caller, "").await;

@@ -123,13 +123,14 @@ async fn a_connection_of_bytes_ends_when_it_is_silent_or_has_lasted_too_long() {
 
 #[tokio::test]
 async fn an_upgraded_connection_is_bound_too_and_by_the_time_of_requests_not() {
-    const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+    const AGREED: &str =
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     let timeouts = Timeouts { request: Some(50 * MS), stream: Some(300 * MS), ..NONE };
     let (world, app) = (World::new(), Script::start(|_| Act::Say(AGREED)).await);
     let caller = world.caller(bounded(Protocol::Http1, vec![plain(app.addr)], timeouts));
     let (began, mut client) = (Instant::now(), connect(caller.outbound).await);
     client
-        .write_all(b"GET /a HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
+        .write_all(b"GET /a HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
         .await
         .unwrap();
     let mut seen = Vec::new();

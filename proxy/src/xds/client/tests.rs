@@ -38,6 +38,8 @@ fn wire_workload() -> wire::Workload {
     wire::Workload {
         key: "default/default/shop/web-1".to_owned(),
         identity: "spiffe://cluster.local/ns/shop/sa/web".to_owned(),
+        mtls_mode: wire::MtlsMode::Permissive.into(),
+        outbound_policy: wire::OutboundPolicy::AllowAny.into(),
         ..Default::default()
     }
 }
@@ -308,7 +310,8 @@ async fn a_destination_that_is_taken_away_becomes_unknown() {
     let mut view = proxy.known(NAME).await;
     proxy.plane.remove(NAME);
     view.changed().await;
-    assert_eq!(&*view.current().key, "one", "a connection keeps what it had");
+    assert_eq!(&*view.current().key, "one", "a request under way keeps what it had");
+    view.clone().gone().await;
     assert!(matches!(proxy.mesh.destination(addr(NAME)).await, Resolution::Unknown));
 }
 

@@ -1,4 +1,8 @@
+mod access_rules;
+mod jwt_issuers;
+
 use super::*;
+use crate::rate_limit::KeyPart;
 use crate::state::{Answer, Listed, PathChange};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/wire/golden");
@@ -70,6 +74,18 @@ fn a_golden_canary_means_what_its_author_wrote() {
 }
 
 #[test]
+fn golden_nodes_say_where_endpoints_are_and_who_keeps_to_one() {
+    let decoded = destination(&golden("nodes")).unwrap();
+    let [here, preferred] = &decoded.backends[..] else { panic!("{:?}", decoded.backends) };
+    let nodes: Vec<_> = here.endpoints.iter().map(|endpoint| endpoint.node.as_deref()).collect();
+    assert_eq!(nodes, [Some("node-1"), Some("node-2")]);
+    assert_eq!((here.node, preferred.node), (NodePolicy::Only, NodePolicy::Prefer));
+    assert_eq!((here.affinity, preferred.affinity), (Some(Duration::from_secs(10_800)), None));
+    assert_eq!(decoded.session_key.0[..], std::array::from_fn::<u8, 32, _>(|index| index as u8));
+    assert_eq!(workload(&golden("workload")).unwrap().node.as_deref(), Some("node-1"));
+}
+
+#[test]
 fn a_golden_pod_address_is_opaque_and_of_ipv6() {
     let pod = destination(&golden("pod-ipv6")).unwrap();
     let endpoint = &pod.backends[0].endpoints[0];
@@ -106,6 +122,43 @@ fn golden_actions_are_what_they_were_written_as() {
     assert_eq!(actions.rewrite.as_ref().unwrap().host.as_ref().unwrap().authority, "reviews.internal");
     assert_eq!(actions.headers.request.remove, ["x-debug"]);
     assert_eq!(changed.split[0].headers.as_ref().unwrap().request.add[0].1, "first");
+}
+
+#[test]
+fn golden_rate_limits_are_what_they_were_written_as() {
+    let decoded = workload(&golden("workload-rate-limits")).unwrap();
+    let port = &decoded.inbound_ports[0];
+    assert!(port.needs_requests, "whoever calls is counted");
+    let [all, caller, place] = port.rate_limits.as_slice() else { panic!("{port:?}") };
+    assert_eq!((&*all.policy, &*all.name, all.pods, all.burst), ("shop/reviews", "all", 3, 30));
+    assert_eq!((caller.requests, caller.per, caller.dry_run), (10, Duration::from_secs(60), false));
+    let user = KeyPart::Header("x-user".parse().unwrap());
+    assert_eq!(*caller.key, [KeyPart::ServiceAccount, KeyPart::Method, user]);
+    assert_eq!(*place.key, [KeyPart::Namespace, KeyPart::Network, KeyPart::Address, KeyPart::Path]);
+    assert!(place.dry_run);
+}
+
+#[test]
+fn a_rate_limit_of_nothing_or_by_what_this_proxy_does_not_know_is_rejected() {
+    let golden = wire::Workload::decode(golden("workload-rate-limits").as_slice()).unwrap();
+    let changed = |change: fn(&mut wire::RateLimit)| {
+        let mut wire = golden.clone();
+        change(&mut wire.inbound_ports[0].rate_limits[1]);
+        workload(&wire.encode_to_vec())
+    };
+    assert!(changed(|_| {}).is_ok());
+    for (change, reason) in [
+        ((|limit| limit.requests = 0) as fn(&mut wire::RateLimit), "per-caller: requests is 0"),
+        (|limit| limit.per_ms = 0, "per-caller: per_ms is 0"),
+        (|limit| limit.burst = 0, "per-caller: burst is 0"),
+        (|limit| limit.pods = 0, "per-caller: pods is 0"),
+        (|limit| limit.key[0].part = None, "part of a rate limit's key is not set"),
+        (|limit| limit.key[0].part = Some(wire::rate_limit_key::Part::Attribute(99)), "attribute 99"),
+        (|limit| limit.key[0].part = Some(wire::rate_limit_key::Part::Header("a b".into())), "header name"),
+    ] {
+        let error = changed(change).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
 }
 
 #[test]
@@ -241,20 +294,55 @@ fn an_expression_must_match_the_whole_text() {
     assert!(regex(r"\w+@[\pL.]+").unwrap().is_match("a@b.c"));
 }
 
+/// A workload that says all it must.
+fn wire_workload() -> wire::Workload {
+    wire::Workload {
+        identity: "spiffe://cluster.local/ns/shop/sa/web".to_owned(),
+        mtls_mode: wire::MtlsMode::Strict.into(),
+        outbound_policy: wire::OutboundPolicy::RegistryOnly.into(),
+        ..Default::default()
+    }
+}
+
 #[test]
 fn ports_of_a_workload_are_found_whatever_their_order() {
     let inbound = |port, mtls_mode| wire::InboundPort { port, mtls_mode, ..Default::default() };
-    let wire = wire::Workload {
-        identity: "spiffe://cluster.local/ns/shop/sa/web".to_owned(),
-        mtls_mode: 2,
-        inbound_ports: vec![inbound(9090, 0), inbound(80, 1)],
-        ..Default::default()
-    };
+    let wire = wire::Workload { inbound_ports: vec![inbound(9090, 2), inbound(80, 1)], ..wire_workload() };
     let workload = workload(&wire.encode_to_vec()).unwrap();
     assert_eq!(workload.mtls_mode(80), MtlsMode::Permissive);
-    assert_eq!(workload.mtls_mode(9090), MtlsMode::Strict, "unspecified: as the pod says");
+    assert_eq!(workload.mtls_mode(9090), MtlsMode::Strict);
     assert_eq!(workload.mtls_mode(1), MtlsMode::Strict);
     assert_eq!(workload.inbound_port(9090).unwrap().port, 9090);
+}
+
+#[test]
+fn a_workload_whose_security_is_not_said_or_not_known_is_rejected() {
+    let port = |mtls_mode| wire::InboundPort { port: 80, mtls_mode, ..Default::default() };
+    type Set = fn(&mut wire::Workload, i32);
+    let cases: [(Set, &str); 2] = [
+        (|wire, mode| wire.mtls_mode = mode, "mtls_mode is not set"),
+        (|wire, policy| wire.outbound_policy = policy, "outbound_policy is not set"),
+    ];
+    for (set, reason) in cases {
+        let rejected = |number| {
+            let mut wire = wire_workload();
+            set(&mut wire, number);
+            workload(&wire.encode_to_vec()).unwrap_err().to_string()
+        };
+        assert_eq!(rejected(0), reason);
+        assert!(rejected(99).ends_with("99 is unknown"), "{}", rejected(99));
+    }
+    let wire = wire::Workload { inbound_ports: vec![port(1), port(0)], ..wire_workload() };
+    let reason = workload(&wire.encode_to_vec()).unwrap_err().to_string();
+    assert_eq!(reason, "inbound_ports[1]: mtls_mode is not set");
+    assert!(workload(&wire_workload().encode_to_vec()).is_ok(), "what says both is taken");
+}
+
+#[test]
+fn a_workload_that_needs_what_this_proxy_does_not_know_is_rejected() {
+    let wire = wire::Workload { critical_features: vec!["access.roles".to_owned()], ..wire_workload() };
+    let reason = workload(&wire.encode_to_vec()).unwrap_err().to_string();
+    assert!(reason.starts_with("critical feature `access.roles` is unknown"), "{reason}");
 }
 
 proptest::proptest! {
@@ -317,10 +405,10 @@ fn a_destination_may_have_far_more_routes_than_one_object_holds() {
         let matches = vec![wire::Match { path, ..Default::default() }];
         wire::Route { name: format!("route-{number}"), matches, ..wire.routes[1].clone() }
     };
-    wire.routes = (0..2_000).map(route).collect();
+    wire.routes = (0..budget::MATCHES).map(route).collect();
     let bytes = wire.encode_to_vec();
     assert!(bytes.len() < 256 * 1024, "{} bytes", bytes.len());
-    assert_eq!(destination(&bytes).unwrap().routes.len(), 2_000);
+    assert_eq!(destination(&bytes).unwrap().routes.len(), budget::MATCHES);
 }
 
 #[test]
@@ -361,4 +449,47 @@ fn faults_are_read() {
     let slow = fault.slow_body.unwrap();
     assert_eq!((slow.share.hit, slow.bytes_per_second.get()), (2, 1000));
     assert_eq!(fault.max_active, 10);
+}
+
+#[test]
+fn a_destination_beyond_the_budget_is_rejected_by_what_is_too_much_and_one_at_it_is_taken() {
+    let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../src/wire/budget.json")).unwrap();
+    let table: std::collections::HashMap<String, usize> = serde_json::from_slice(&file).unwrap();
+    assert_eq!(table["expressions"], budget::EXPRESSIONS);
+    assert_eq!(table["matches"], budget::MATCHES);
+    assert_eq!(table["routeBytes"], budget::ROUTE_BYTES);
+    assert_eq!(table["endpointReferences"], budget::ENDPOINT_REFERENCES);
+    assert_eq!(table["accessGrants"], access::GRANTS);
+    assert_eq!(table["accessEntries"], access::ENTRIES);
+    assert_eq!(table["accessBytes"], access::ACCESS_BYTES);
+    assert_eq!(table.len(), 7, "every number is checked");
+
+    let with = |fill: &dyn Fn(&mut wire::Destination)| {
+        let mut wire = wire::Destination::decode(golden("service").as_slice()).unwrap();
+        fill(&mut wire);
+        destination(&wire.encode_to_vec()).map(drop).map_err(|Reject(reason)| reason)
+    };
+    let path = |condition| wire::Match {
+        path: Some(wire::PathMatch { condition: Some(condition) }),
+        ..Default::default()
+    };
+    let regex = || path(wire::path_match::Condition::Regex("a".to_owned()));
+    let prefix = || path(wire::path_match::Condition::Prefix("/a".to_owned()));
+    let long = |length| path(wire::path_match::Condition::Exact("/".repeat(length)));
+    type Case<'a> = (&'a dyn Fn(&mut wire::Destination, usize), usize, &'a str);
+    let cases: [Case<'_>; 3] = [
+        (&|wire, count| wire.routes[0].matches = vec![regex(); count], 64, "65 regular expressions, of 64"),
+        (&|wire, count| wire.routes[0].matches = vec![prefix(); count], 1_024, "1025 matches, of 1024"),
+        (
+            &|wire, count| wire.backends[0].endpoints = vec![0; count],
+            65_536,
+            "65537 endpoints of backends, of 65536",
+        ),
+    ];
+    for (fill, most, reason) in cases {
+        assert_eq!(with(&|wire| fill(wire, most)), Ok(()));
+        assert_eq!(with(&|wire| fill(wire, most + 1)), Err(format!("too large: {reason} at most")));
+    }
+    let reason = with(&|wire| wire.routes[0].matches = vec![long(256 * 1024)]).unwrap_err();
+    assert!(reason.contains("bytes of routes, of 262144 at most"), "{reason}");
 }

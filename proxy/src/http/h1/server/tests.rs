@@ -8,11 +8,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::*;
+use crate::http::rescue::{Failure, rescue};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
 async fn locally<F: Future>(test: F) -> F::Output {
     LocalSet::new().run_until(async { timeout(LIMIT, test).await.expect("nothing hangs") }).await
+}
+
+fn refused(bad: BadHead) -> Response<Body> {
+    rescue(&Failure::BadHead(bad), false)
 }
 
 /// A caller whose requests are answered with `respond`.
@@ -24,7 +29,7 @@ where
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let far = listener.accept().await.unwrap().0;
-    spawn_local(async move { serve(far.into(), respond, std::future::pending()).await });
+    spawn_local(async move { serve(far.into(), respond, refused, std::future::pending()).await });
     near
 }
 
@@ -176,7 +181,7 @@ async fn a_connection_that_is_asked_to_end_does_with_the_answer_under_way_or_at_
             let far = listener.accept().await.unwrap().0;
             near.write_all(head.as_bytes()).await.unwrap();
             let ending = tokio::time::sleep(Duration::from_millis(if head.is_empty() { 0 } else { 50 }));
-            spawn_local(async move { serve(far.into(), target, ending).await });
+            spawn_local(async move { serve(far.into(), target, refused, ending).await });
             if !head.is_empty() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 near.write_all(b"TP/1.1\r\n\r\n").await.unwrap();

@@ -56,7 +56,7 @@ fn counts(group: &Group, fake: &Fake, failed: &[usize]) -> Vec<u32> {
     let mut rng = fastrand::Rng::with_seed(11);
     let mut counts = vec![0; fake.shares.len()];
     for number in 0..DRAWS {
-        let asked = Asked { failed, key: Some(hash(&number.to_be_bytes())) };
+        let asked = BalanceQuery { failed, key: Some(hash(&number.to_be_bytes())) };
         counts[group.pick(fake, asked, &mut rng).unwrap()] += 1;
     }
     counts
@@ -87,7 +87,7 @@ fn every_algorithm_passes_over_what_failed_or_is_ejected() {
             assert_eq!((counts[1], counts[3]), (0, 0), "{algorithm:?}");
             assert!(counts[0] > 0 && counts[2] > 0, "{algorithm:?}: {counts:?}");
             fake.shares = vec![0.0; 4];
-            let asked = Asked { failed: &[], key: Some(7) };
+            let asked = BalanceQuery { failed: &[], key: Some(7) };
             let group = group(&weights, algorithm, None);
             assert_eq!(group.pick(&fake, asked, &mut fastrand::Rng::new()), None, "{algorithm:?}");
         }
@@ -117,7 +117,7 @@ fn while_one_warms_up_its_keys_stay_with_who_had_them_and_move_once() {
             for percent in 1..=100 {
                 let mut fake = Fake::new(5);
                 fake.shares[2] = f64::from(percent) / 100.0;
-                owners.push(group.pick(&fake, Asked { failed: &[], key }, &mut rng).unwrap());
+                owners.push(group.pick(&fake, BalanceQuery { failed: &[], key }, &mut rng).unwrap());
             }
             owners.dedup();
             assert!(owners.len() == 1 || owners.len() == 2 && owners[1] == 2, "{algorithm:?}: {owners:?}");
@@ -142,7 +142,7 @@ fn what_has_no_key_is_balanced_by_load() {
     fake.costs[0] = 20.0;
     let group = group(&[100; 3], Algorithm::RingHash, None);
     let mut rng = fastrand::Rng::with_seed(2);
-    let asked = Asked { failed: &[], key: None };
+    let asked = BalanceQuery { failed: &[], key: None };
     let picks: Vec<_> = (0..100).map(|_| group.pick(&fake, asked, &mut rng).unwrap()).collect();
     assert!(picks.contains(&1) && picks.contains(&2) && !picks.contains(&0));
 }
@@ -169,7 +169,7 @@ proptest! {
             if step % 3 == 2 && let Some(done) = under_way.pop_front() {
                 fake.pending[done] -= 1;
             }
-            let asked = Asked { failed: &[], key: Some(hash(&key.to_be_bytes())) };
+            let asked = BalanceQuery { failed: &[], key: Some(hash(&key.to_be_bytes())) };
             let chosen = group.pick(&fake, asked, &mut rng).unwrap();
             fake.pending[chosen] += 1;
             under_way.push_back(chosen);

@@ -158,7 +158,7 @@ fn a_hundred_thousand_requests_take_the_route_that_a_plain_oracle_says() {
             let (x, y, query) = ([value(), value()].into_iter().flatten().collect(), value(), value());
             let plain = Plain { path: a_path(&mut rng), x, y, query, put: rng.bool() };
             let request = request(&plain);
-            let got = index.first_match(&routes, Asked::new(&request, &caller));
+            let got = index.first_match(&routes, RouteQuery::new(&request, &caller));
             let expected = oracle(&routes, &plain);
             assert_eq!(got.map(|taken| taken.route), expected, "table {table}, {plain:?}: {routes:#?}");
             taken[usize::from(expected.is_some())] += 1;
@@ -202,7 +202,7 @@ fn a_path_of_slashes_is_cut_at_the_longest_prefix() {
 
 /// Chooses among `routes` this often; `valgrind --tool=callgrind --toggle-collect='*choose_often*'` counts instructions.
 #[inline(never)]
-fn choose_often(index: &RouteIndex, routes: &[Route], asked: Asked<'_>, times: usize) -> usize {
+fn choose_often(index: &RouteIndex, routes: &[Route], asked: RouteQuery<'_>, times: usize) -> usize {
     (0..times).filter(|_| std::hint::black_box(index.first_match(routes, asked)).is_some()).count()
 }
 
@@ -232,7 +232,7 @@ fn measure(count: usize, by_path: bool) {
         .body(())
         .unwrap();
     let started = std::time::Instant::now();
-    let found = choose_often(&index, &routes, Asked::new(&request, &caller), TIMES);
+    let found = choose_often(&index, &routes, RouteQuery::new(&request, &caller), TIMES);
     assert_eq!(found, TIMES);
     println!("{count} routes, by path: {by_path}: {:?} a choice", started.elapsed() / TIMES as u32);
 }

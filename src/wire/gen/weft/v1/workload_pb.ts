@@ -6,6 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Access } from "./access_pb.js";
+import { file_weft_v1_access } from "./access_pb.js";
 import type { Protocol } from "./destination_pb.js";
 import { file_weft_v1_destination } from "./destination_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIusCCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIngKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SIwoIcHJvdG9jb2wYAiABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCW10bHNfbW9kZRgDIAEoDjIRLndlZnQudjEuTXRsc01vZGUSEAoIc2VydmljZXMYBCADKAkqQQoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASDgoKUEVSTUlTU0lWRRABEgoKBlNUUklDVBACKlMKDk91dGJvdW5kUG9saWN5Eh8KG09VVEJPVU5EX1BPTElDWV9VTlNQRUNJRklFRBAAEg0KCUFMTE9XX0FOWRABEhEKDVJFR0lTVFJZX09OTFkQAmIGcHJvdG8z", [file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIpoDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEioQEKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SIwoIcHJvdG9jb2wYAiABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCW10bHNfbW9kZRgDIAEoDjIRLndlZnQudjEuTXRsc01vZGUSEAoIc2VydmljZXMYBCADKAkSJwoLcmF0ZV9saW1pdHMYFCADKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdCKdAQoJUmF0ZUxpbWl0Eg4KBnBvbGljeRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgNEg4KBnBlcl9tcxgEIAEoBBINCgVidXJzdBgFIAEoDRIMCgRwb2RzGAYgASgNEiIKA2tleRgHIAMoCzIVLndlZnQudjEuUmF0ZUxpbWl0S2V5Eg8KB2RyeV9ydW4YCCABKAgi2gEKDFJhdGVMaW1pdEtleRI0CglhdHRyaWJ1dGUYASABKA4yHy53ZWZ0LnYxLlJhdGVMaW1pdEtleS5BdHRyaWJ1dGVIABIQCgZoZWFkZXIYAiABKAlIACJ6CglBdHRyaWJ1dGUSGQoVQVRUUklCVVRFX1VOU1BFQ0lGSUVEEAASEwoPU0VSVklDRV9BQ0NPVU5UEAESDQoJTkFNRVNQQUNFEAISCwoHQUREUkVTUxADEgsKB05FVFdPUksQBBIKCgZNRVRIT0QQBRIICgRQQVRIEAZCBgoEcGFydCpBCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIOCgpQRVJNSVNTSVZFEAESCgoGU1RSSUNUEAIqUwoOT3V0Ym91bmRQb2xpY3kSHwobT1VUQk9VTkRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASDQoJQUxMT1dfQU5ZEAESEQoNUkVHSVNUUllfT05MWRACYgZwcm90bzM", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -96,6 +98,20 @@ export type Workload = Message<"weft.v1.Workload"> & {
    * @generated from field: bool forwarded = 11;
    */
   forwarded: boolean;
+
+  /**
+   * Who may ask what of it; absent: everybody everything. Comes with the critical feature `workload.access`.
+   *
+   * @generated from field: weft.v1.Access access = 12;
+   */
+  access?: Access | undefined;
+
+  /**
+   * Name of the node that the pod runs on.
+   *
+   * @generated from field: string node = 13;
+   */
+  node: string;
 };
 
 /**
@@ -130,6 +146,14 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
    * @generated from field: repeated string services = 4;
    */
   services: string[];
+
+  /**
+   * Of requests, in the order of their policy; any of them refuses what is too much. A port that has some is read
+   * request by request, whoever calls.
+   *
+   * @generated from field: repeated weft.v1.RateLimit rate_limits = 20;
+   */
+  rateLimits: RateLimit[];
 };
 
 /**
@@ -140,10 +164,167 @@ export const InboundPortSchema: GenMessage<InboundPort> = /*@__PURE__*/
   messageDesc(file_weft_v1_workload, 1);
 
 /**
+ * How many requests the port takes. Where they are counted by keys, each key has the limit.
+ *
+ * @generated from message weft.v1.RateLimit
+ */
+export type RateLimit = Message<"weft.v1.RateLimit"> & {
+  /**
+   * <namespace>/<name> of the policy.
+   *
+   * @generated from field: string policy = 1;
+   */
+  policy: string;
+
+  /**
+   * Unique in its policy.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * So many requests, never 0...
+   *
+   * @generated from field: uint32 requests = 3;
+   */
+  requests: number;
+
+  /**
+   * ...in this time, never 0.
+   *
+   * @generated from field: uint64 per_ms = 4;
+   */
+  perMs: bigint;
+
+  /**
+   * So many may come at once, never 0.
+   *
+   * @generated from field: uint32 burst = 5;
+   */
+  burst: number;
+
+  /**
+   * Pods that share the limit evenly, never 0; 1 where each has it for itself.
+   *
+   * @generated from field: uint32 pods = 6;
+   */
+  pods: number;
+
+  /**
+   * Empty: all requests are counted together.
+   *
+   * @generated from field: repeated weft.v1.RateLimitKey key = 7;
+   */
+  key: RateLimitKey[];
+
+  /**
+   * Say only what would be refused.
+   *
+   * @generated from field: bool dry_run = 8;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message weft.v1.RateLimit.
+ * Use `create(RateLimitSchema)` to create a new message.
+ */
+export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 2);
+
+/**
+ * Something by which requests are told apart.
+ *
+ * @generated from message weft.v1.RateLimitKey
+ */
+export type RateLimitKey = Message<"weft.v1.RateLimitKey"> & {
+  /**
+   * @generated from oneof weft.v1.RateLimitKey.part
+   */
+  part: {
+    /**
+     * @generated from field: weft.v1.RateLimitKey.Attribute attribute = 1;
+     */
+    value: RateLimitKey_Attribute;
+    case: "attribute";
+  } | {
+    /**
+     * In lower case.
+     *
+     * @generated from field: string header = 2;
+     */
+    value: string;
+    case: "header";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message weft.v1.RateLimitKey.
+ * Use `create(RateLimitKeySchema)` to create a new message.
+ */
+export const RateLimitKeySchema: GenMessage<RateLimitKey> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 3);
+
+/**
+ * @generated from enum weft.v1.RateLimitKey.Attribute
+ */
+export enum RateLimitKey_Attribute {
+  /**
+   * A proxy rejects it, and what it does not know.
+   *
+   * @generated from enum value: ATTRIBUTE_UNSPECIFIED = 0;
+   */
+  ATTRIBUTE_UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: SERVICE_ACCOUNT = 1;
+   */
+  SERVICE_ACCOUNT = 1,
+
+  /**
+   * @generated from enum value: NAMESPACE = 2;
+   */
+  NAMESPACE = 2,
+
+  /**
+   * @generated from enum value: ADDRESS = 3;
+   */
+  ADDRESS = 3,
+
+  /**
+   * /24 of IPv4, /64 of IPv6.
+   *
+   * @generated from enum value: NETWORK = 4;
+   */
+  NETWORK = 4,
+
+  /**
+   * @generated from enum value: METHOD = 5;
+   */
+  METHOD = 5,
+
+  /**
+   * Without the query.
+   *
+   * @generated from enum value: PATH = 6;
+   */
+  PATH = 6,
+}
+
+/**
+ * Describes the enum weft.v1.RateLimitKey.Attribute.
+ */
+export const RateLimitKey_AttributeSchema: GenEnum<RateLimitKey_Attribute> = /*@__PURE__*/
+  enumDesc(file_weft_v1_workload, 3, 0);
+
+/**
  * @generated from enum weft.v1.MtlsMode
  */
 export enum MtlsMode {
   /**
+   * A proxy rejects it: what secures a pod has no default.
+   *
    * @generated from enum value: MTLS_MODE_UNSPECIFIED = 0;
    */
   MTLS_MODE_UNSPECIFIED = 0,
@@ -174,6 +355,8 @@ export const MtlsModeSchema: GenEnum<MtlsMode> = /*@__PURE__*/
  */
 export enum OutboundPolicy {
   /**
+   * A proxy rejects it, as above.
+   *
    * @generated from enum value: OUTBOUND_POLICY_UNSPECIFIED = 0;
    */
   OUTBOUND_POLICY_UNSPECIFIED = 0,

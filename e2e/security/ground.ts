@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { analyze } from '../../src/api/index.js';
+import type { ServerIdentity } from '../../src/grpc/index.js';
+import { stop, start, until, type Process } from '../netns/process.js';
+import { NAMESPACE, COLLECTIONS, PORTS, slice } from '../scenarios/objects.js';
+import { World, type Programs } from '../scenarios/world.js';
+import { send, type Address, type Form, type Wire } from './wires.js';
+import type { StoredObject } from '../../src/testing/index.js';
+
+const ROLES = '/apis/weft.dev/v1alpha1/meshroles';
+const BINDINGS = '/apis/weft.dev/v1alpha1/meshrolebindings';
+const NAMESPACES = '/api/v1/namespaces';
+
+/** A port that no Service declares. */
+export const UNDECLARED = 8090;
+
+/** What a binding grants or denies, to whom. */
+export interface Rules {
+  readonly byDefault: 'Allow' | 'Deny';
+  /** By the name of a binding: its spec without `roleRef`, and the rules of its role. */
+  readonly bindings: Readonly<Record<string, { readonly spec: object; readonly rules: readonly object[] }>>;
+}
+
+/**
+ * A pod `server` with our proxy in it, the real control plane that tells it who may ask what, and behind the proxy an application
+ * that records every byte.
+ */
+export class Ground {
+  readonly world: World;
+  readonly #application: Process;
+  readonly #record: string;
+  readonly #address: string;
+  readonly #put: { readonly collection: string; readonly name: string }[] = [];
+  #version = 0;
+  #read = 0;
+
+  private constructor(world: World, parts: { application: Process; record: string; address: string }) {
+    this.world = world;
+    this.#application = parts.application;
+    this.#record = parts.record;
+    this.#address = parts.address;
+  }
+
+  static async open(programs: Programs): Promise<Ground> {
+    const world = await World.open(programs);
+    world.service('server', '10.96.0.5');
+    const [pod] = await world.start({ name: 'server', app: 'server' });
+    const record = join(world.directory, 'record.jsonl');
+    const ports = [...Object.values(PORTS), UNDECLARED].map(String);
+    const command = [process.execPath, resolve('e2e/security/recorder.mjs'), record, ...ports];
+    const application = start('server', command, {
+      name: 'server-app',
+      log: join(world.directory, 'app.log'),
+    });
+    const listed = [{ name: 'server', address: pod.address, phase: 'ready' as const }];
+    world.api.put(COLLECTIONS.endpointSlices, slice('server', listed));
+    return new Ground(world, { application, record, address: pod.address });
+  }
+
+  at(port: keyof typeof PORTS | 'undeclared'): Address {
+    return { host: this.#address, port: port === 'undeclared' ? UNDECLARED : PORTS[port] };
+  }
+
+  /** A certificate of the mesh for a service account: `web` of namespace `shop` unless it is said otherwise. */
+  async certificate(account = 'web', namespace = NAMESPACE): Promise<ServerIdentity> {
+    return this.world.plane.ca.certificate(`spiffe://cluster.local/ns/${namespace}/sa/${account}`);
+  }
+
+  /** Puts rules in force in place of those before, and waits until the proxy judges by them. */
+  async rule({ byDefault, bindings }: Rules): Promise<void> {
+    for (const { collection, name } of this.#put.splice(0))
+      this.world.api.remove(collection, { namespace: NAMESPACE, name });
+    this.#version += 1;
+    const labels = { 'weft.dev/default-access': byDefault };
+    this.world.api.put(NAMESPACES, { metadata: { name: NAMESPACE, uid: NAMESPACE, labels } });
+    for (const [name, { spec, rules }] of Object.entries(bindings)) this.put(name, spec, rules);
+    // Objects of a kind arrive in their order: when the last binding acts, with the last role, so do the others.
+    const gate = byDefault === 'Deny' ? 'Allow' : 'Deny';
+    const anyone = [{ caller: 'Anyone' }];
+    this.put('gate', { effect: gate, subjects: anyone }, [
+      { services: ['server'], ports: [PORTS.http], paths: [`/gate-${this.#version}`] },
+    ]);
+    const open = async (path: string): Promise<boolean> => {
+      const answer = await send(this.at('http'), 'plain', undefined, { target: path });
+      return answer?.status === 200;
+    };
+    await until(
+      'the rules are in force',
+      async () => {
+        const [gated, other] = [await open(`/gate-${this.#version}`), await open(`/other-${this.#version}`)];
+        if (gated !== (gate === 'Allow') || other === (gate === 'Allow'))
+          throw new Error(`gate ${gated}, other ${other}`);
+      },
+      20,
+    );
+    await this.arrived();
+  }
+
+  /** Adds a binding and its role of the same name. */
+  put(binding: string, spec: object, rules: readonly object[]): void {
+    const name = `${binding}-${this.#version}`;
+    this.#apply(ROLES, 'MeshRole', name, { rules });
+    this.#apply(BINDINGS, 'MeshRoleBinding', name, { ...spec, roleRef: { kind: 'MeshRole', name } });
+  }
+
+  #apply(collection: string, kind: string, name: string, spec: object): void {
+    const metadata = { name, namespace: NAMESPACE, uid: `${kind}/${name}`, generation: 1 };
+    const object: StoredObject = { apiVersion: 'weft.dev/v1alpha1', kind, metadata, spec };
+    const [finding] = analyze([object]);
+    if (finding !== undefined) throw new Error(`${finding.object}, ${finding.path}: ${finding.message}`);
+    this.world.api.put(collection, object);
+    this.#put.push({ collection, name });
+  }
+
+  /** What has reached the application since it was asked last, by port. */
+  async arrived(): Promise<readonly { readonly port: number; readonly bytes: string }[]> {
+    const lines = (await readFile(this.#record, 'utf8').catch(() => ''))
+      .split('\n')
+      .filter((line) => line !== '');
+    const fresh = lines.slice(this.#read);
+    this.#read = lines.length;
+    return fresh.map((line) => JSON.parse(line) as { port: number; bytes: string });
+  }
+
+  async close(failed: boolean): Promise<void> {
+    await stop([this.#application]);
+    await this.world.close(failed);
+  }
+}
+
+/** Sends forms over a wire, several at once, each with a mark by which it is known if it arrives. */
+export async function sendAll<T extends Form>(
+  ground: Ground,
+  wire: Wire,
+  certificate: ServerIdentity | undefined,
+  forms: readonly T[],
+): Promise<readonly { readonly form: T; readonly status: number; readonly reason: string }[]> {
+  const results: { readonly form: T; readonly status: number; readonly reason: string }[] = [];
+  const queue = [...forms];
+  const worker = async (): Promise<void> => {
+    for (let form = queue.shift(); form !== undefined; form = queue.shift()) {
+      const answer = await send(ground.at('http'), wire, certificate, form);
+      if (answer !== undefined) results.push({ form, ...answer });
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+  return results;
+}

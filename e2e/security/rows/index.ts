@@ -1,0 +1,18 @@
+import type { RealApiServer } from '../api-server.js';
+import type { Ground } from '../ground.js';
+import type { Row } from '../row.js';
+import { bundleRows } from './bundles.js';
+import { callerRows } from './callers.js';
+import { formRows } from './forms.js';
+import { tenantRows } from './tenants.js';
+import { tokenRows } from './tokens.js';
+
+/** All rows that can be played, in the order in which they are: those of Kubernetes where its API server is at hand. */
+export function rows(ground: Ground, server: RealApiServer | undefined): readonly Row[] {
+  return [
+    ...callerRows(ground),
+    ...formRows(ground),
+    ...bundleRows(),
+    ...(server === undefined ? [] : [...tokenRows(server), ...tenantRows(server)]),
+  ];
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# `make security`: who does not get in, each row played with real processes in network namespaces.
+#   run.sh [--only TEXT]
+# WEFT_PROXY names a built proxy; without it one is built. Rows about what the API server decides need the local cluster's programs.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if [[ $EUID != 0 || $(uname) != Linux ]]; then
+  echo "the rows make network namespaces: run them on Linux as root" >&2
+  exit 1
+fi
+
+if [[ -z ${WEFT_PROXY:-} ]]; then
+  WEFT_PROXY=$(proxy/build.sh)
+fi
+
+kubernetes=$HOME/.cache/weft/cluster/current/bin
+[[ -x $kubernetes/kube-apiserver && -x $kubernetes/etcd ]] || kubernetes=
+
+e2e/netns/isolate.sh "$WEFT_PROXY" -- e2e/security/main.ts --proxy "/run/bin/${WEFT_PROXY##*/}" --kubernetes "$kubernetes" "$@"

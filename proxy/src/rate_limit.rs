@@ -1,0 +1,221 @@
+//! How many requests a port of this pod takes: what a policy says of it, and what has come so far.
+//!
+//! The algorithm is GCRA (ITU-T I.371, the "virtual scheduling" form): a bucket is one point in time, the theoretical arrival
+//! time of the next request at an even pace. A request moves it on by one interval, and is too early where it would then lie
+//! further ahead than a burst is long. So a bucket refills without a timer, one that lies in the past is full, and a new rate
+//! (because a pod came or went) applies to what was counted under the old one.
+
+mod buckets;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Request};
+use tokio::time::Instant;
+
+use crate::request::Caller;
+use buckets::{Buckets, Key};
+
+pub use buckets::{Exceeded, KEYS, Tally};
+
+/// One limit of a port, with what has been counted by it.
+#[derive(Debug, Clone)]
+pub struct RateLimit {
+    /// `<namespace>/<name>` of the policy that sets it.
+    pub policy: Arc<str>,
+    /// Its name there.
+    pub name: Arc<str>,
+    /// So many requests, of all pods that share it...
+    pub requests: u32,
+    /// ...in this time.
+    pub per: Duration,
+    /// So many may come at once.
+    pub burst: u32,
+    /// How many pods share it.
+    pub pods: u32,
+    /// What tells requests apart that are counted by themselves; empty: all are counted together.
+    pub key: Box<[KeyPart]>,
+    /// Say only what would be refused.
+    pub dry_run: bool,
+    /// What this pod lets in of it.
+    rate: Rate,
+    buckets: Arc<Buckets>,
+}
+
+/// Something requests have in common. Where a request lacks it, it belongs with all others that lack it: leaving a header
+/// out must not be a way around a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeyPart {
+    /// The service account the caller has proved to have; callers without mutual TLS count as one.
+    ServiceAccount,
+    /// The namespace of that.
+    Namespace,
+    /// The address the connection comes from.
+    Address,
+    /// The /24 of an IPv4 address, the /64 of an IPv6 address.
+    Network,
+    Header(HeaderName),
+    Method,
+    /// Without the query.
+    Path,
+}
+
+/// What a request is counted by.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender<'a> {
+    pub caller: &'a Caller,
+    pub address: Option<IpAddr>,
+}
+
+/// An even pace, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Between two requests.
+    interval: u64,
+    /// How far ahead of now a bucket may lie.
+    depth: u64,
+}
+
+/// The pace beyond which arithmetic would overflow: no limit that somebody writes comes near it.
+const LONGEST: u128 = (u64::MAX / 4) as u128;
+
+// === impl Rate ===
+
+impl Rate {
+    /// The share of one of `pods`.
+    pub fn new(requests: u32, per: Duration, burst: u32, pods: u32) -> Self {
+        let pods = pods.max(1);
+        let interval = (per.as_nanos() * u128::from(pods) / u128::from(requests.max(1))).clamp(1, LONGEST);
+        let depth = (interval * u128::from(burst.div_ceil(pods).max(1))).min(LONGEST);
+        Self { interval: interval as u64, depth: depth as u64 }
+    }
+}
+
+// === impl RateLimit ===
+
+impl RateLimit {
+    /// A limit by which nothing has been counted yet. `requests`, `per` and `pods` are not 0.
+    pub fn new(
+        (policy, name): (Arc<str>, Arc<str>),
+        (requests, per, burst, pods): (u32, Duration, u32, u32),
+        key: Box<[KeyPart]>,
+        dry_run: bool,
+    ) -> Self {
+        let rate = Rate::new(requests, per, burst, pods);
+        let buckets = Arc::new(Buckets::new(!key.is_empty()));
+        Self { policy, name, requests, per, burst, pods, key, dry_run, rate, buckets }
+    }
+
+    /// Goes on counting where `before`, an earlier version of the same limit, stopped.
+    pub fn carry_on(&mut self, before: &Self) {
+        if self.is_same(before) {
+            self.buckets = before.buckets.clone();
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.policy, &self.name, &self.key) == (&other.policy, &other.name, &other.key)
+    }
+
+    /// Counts a request that came at `at`, or says that it is one too many, which is not counted.
+    pub fn take<B>(
+        &self,
+        request: &Request<B>,
+        sender: Sender<'_>,
+        at: Instant,
+    ) -> Result<Receipt<'_>, Exceeded> {
+        let rate = self.rate;
+        let key = self.buckets.key(|key| self.key.iter().for_each(|part| part.write(key, request, sender)));
+        let slot = self.buckets.slot(key, at);
+        let ahead = self.buckets.take(slot, rate, at)?;
+        let left = u32::try_from((rate.depth - ahead.min(rate.depth)) / rate.interval).unwrap_or(u32::MAX);
+        Ok(Receipt { limit: self, slot, left, full_in: Duration::from_nanos(ahead) })
+    }
+
+    /// What it refused and forgot so far.
+    pub fn tally(&self) -> &Tally {
+        self.buckets.tally()
+    }
+}
+
+impl PartialEq for RateLimit {
+    /// Whether both say the same; what they have counted is beside the point.
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same(other)
+            && (self.requests, self.per, self.burst, self.pods, self.dry_run)
+                == (other.requests, other.per, other.burst, other.pods, other.dry_run)
+    }
+}
+
+impl Eq for RateLimit {}
+
+/// That a request was counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Receipt<'a> {
+    limit: &'a RateLimit,
+    slot: buckets::Slot<'a>,
+    /// So many more would be let in at once.
+    pub left: u32,
+    /// Until it is as if nothing had come.
+    pub full_in: Duration,
+}
+
+// === impl Receipt ===
+
+impl Receipt<'_> {
+    /// Takes it back: another limit refuses the request, which goes nowhere.
+    pub fn give_back(self) {
+        self.limit.buckets.give_back(self.slot, self.limit.rate);
+    }
+}
+
+// === impl Sender ===
+
+impl Sender<'_> {
+    /// So many of the first bytes of its address, by family.
+    fn write_address(&self, key: &mut Key<'_>, of_v4: usize, of_v6: usize) {
+        match self.address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(address)) => key.part(address.octets().get(..of_v4)),
+            Some(IpAddr::V6(address)) => key.part(address.octets().get(..of_v6)),
+            None => key.part(None),
+        }
+    }
+}
+
+// === impl KeyPart ===
+
+impl KeyPart {
+    fn write<B>(&self, key: &mut Key<'_>, request: &Request<B>, sender: Sender<'_>) {
+        let identity = match sender.caller {
+            Caller::Peer(identity) => Some(identity),
+            Caller::Local | Caller::Plain => None,
+        };
+        match self {
+            Self::ServiceAccount => {
+                key.part(identity.map(|identity| identity.trust_domain().as_bytes()));
+                key.part(identity.map(|identity| identity.namespace().as_bytes()));
+                key.part(identity.map(|identity| identity.service_account().as_bytes()));
+            }
+            Self::Namespace => {
+                key.part(identity.map(|identity| identity.trust_domain().as_bytes()));
+                key.part(identity.map(|identity| identity.namespace().as_bytes()));
+            }
+            Self::Address => sender.write_address(key, 4, 16),
+            Self::Network => sender.write_address(key, 3, 8),
+            Self::Header(name) => {
+                // A request may repeat a header: all values count, or a second one would be a way around the limit.
+                let values = request.headers().get_all(name);
+                for value in values {
+                    key.part(Some(value.as_bytes()));
+                }
+                key.part(None);
+            }
+            Self::Method => key.part(Some(request.method().as_str().as_bytes())),
+            Self::Path => key.part(Some(request.uri().path().as_bytes())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! What a request is while it is here: one value, made once, whichever half takes it and whichever HTTP it came in.
+
+mod exchange;
+mod judging;
+mod pass_on;
+pub mod plan;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use tokio::time::Instant;
+
+use self::plan::Stage;
+use crate::http::deadline::{Deadline, Idle, Limit};
+use crate::http::framing::{self, BadHead};
+use crate::http::headers::{strip_hop_by_hop, wants_upgrade};
+use crate::http::rescue::Failure;
+use crate::http::upgrade::Leaving;
+use crate::http::via::add_via;
+use crate::http::{RateLimitFields, Seen, Upload, Wire};
+use crate::identity::SpiffeId;
+use crate::jwt::Token;
+use crate::telemetry::{Direction, Metrics, Record};
+use crate::worker::ground::{OwnPod, Worker};
+
+pub(crate) use exchange::{Exchange, Watcher};
+pub(crate) use judging::Judge;
+pub(crate) use pass_on::{Onward, pass_on};
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The application of this pod.
+    Local,
+    /// A workload of the mesh, which has proved it.
+    Peer(Arc<SpiffeId>),
+    /// Anybody, in plain text.
+    Plain,
+}
+
+/// One request, from its head to the head of its answer. Everything that judges it reads this value, so that all judge the
+/// same: one head, one caller, one version of what the pod is.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub request: Request<Upload>,
+    /// Headers that the request has; it may name some that have gone since.
+    pub seen: Seen,
+    /// Errors are told in gRPC's terms.
+    pub grpc: bool,
+    /// The HTTP it came in.
+    pub wire: Wire,
+    pub caller: Caller,
+    pub own_pod: OwnPod,
+    pub started: Instant,
+    /// When it must have ended, once that was read.
+    pub deadline: Option<Deadline>,
+    /// What bounds it, with the timers.
+    pub limit: Option<Box<Limit>>,
+    /// One that is believed, where rules ask for tokens.
+    pub token: Option<Rc<Token>>,
+    /// What its caller is told of the limits that let it in.
+    pub rate_limit: Option<Box<RateLimitFields>>,
+    /// It asks to leave HTTP.
+    pub leaving: Option<Leaving>,
+    /// Says once how it ended, also where it is given up.
+    pub record: Record,
+}
+
+// === impl Caller ===
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("the application of this pod"),
+            Self::Peer(identity) => write!(f, "{identity}"),
+            Self::Plain => f.write_str("somebody in plain text"),
+        }
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// A request that has just come.
+    pub fn new(request: Request<Upload>, wire: Wire, caller: Caller, worker: &Worker) -> Self {
+        let started = Instant::now();
+        let seen = Seen::of(request.headers());
+        Self {
+            grpc: seen.any(Seen::GRPC),
+            seen,
+            wire,
+            caller,
+            own_pod: worker.own_pod.current(),
+            started,
+            deadline: None,
+            limit: None,
+            token: None,
+            rate_limit: None,
+            leaving: None,
+            record: Record::begin(started),
+            request,
+        }
+    }
+
+    /// What stands for a request whose head could not be read, and which is refused for that.
+    pub fn unread(wire: Wire, caller: Caller, worker: &Worker) -> Self {
+        let mut asked = Self::new(BadHead::request().map(|()| Upload::default()), wire, caller, worker);
+        asked.record.noted(worker.metrics.about(&asked.request));
+        asked.record.refused_by(Stage::Normalise.name());
+        asked
+    }
+
+    /// The stage of that name: refuses what could be read in two ways, gives the request its one authority, and names this
+    /// proxy where the mesh wants that. `dialled` is where the request was going.
+    pub fn normalise(&mut self, dialled: SocketAddr, metrics: &Metrics) -> Result<(), Failure> {
+        let admitted = framing::admit(&mut self.request, self.seen, dialled).map_err(Failure::Refused);
+        self.record.noted(metrics.about(&self.request));
+        admitted?;
+        if self.own_pod.via {
+            let version = self.request.version();
+            add_via(self.request.headers_mut(), version);
+        }
+        Ok(())
+    }
+
+    /// Takes off what concerns the caller's connection only (RFC 9110 7.6.1). What asks to leave HTTP goes on asking.
+    pub fn leave_hop(&mut self) {
+        if wants_upgrade(&self.request, self.seen) {
+            self.leaving = Some(Leaving::ask(&mut self.request));
+        } else {
+            strip_hop_by_hop(self.request.headers_mut(), self.seen);
+        }
+    }
+
+    /// The stage `deadline`: reads when the request must have ended, of which `own` is the word of its route, and starts the
+    /// timers. `idle` is how long it may be silent.
+    pub fn bound(
+        &mut self,
+        own: Option<Duration>,
+        idle: Option<Duration>,
+        metrics: &Metrics,
+        direction: Direction,
+    ) {
+        let cut = |reason| metrics.error_counter(direction, reason);
+        if own.is_some() || self.seen.any(Seen::DEADLINES) {
+            self.deadline = Deadline::read(self.request.headers(), self.started, own, self.grpc);
+            self.record.deadline(self.deadline.map(|deadline| deadline.at()));
+        }
+        let idle = idle.map(|limit| Idle::new(limit, cut("idle-timeout")));
+        self.limit = Limit::new(self.deadline, idle, self.grpc, || cut("deadline-exceeded"));
+    }
+}

@@ -1,0 +1,32 @@
+//! The loop over the stages of a plan, for both halves.
+
+use super::Asked;
+use super::plan::{Judged, Stage, Turn};
+
+/// One half of the proxy, while it asks its stages about one request.
+pub(crate) trait Judge {
+    /// What `stage` says of the request.
+    fn ask<'a>(&'a mut self, stage: Stage, asked: &'a mut Asked) -> Turn<'a>;
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// Has `judge` ask `stages` in their order, until one has another answer than to go on. An error: the request goes nowhere.
+    pub async fn judged_by(&mut self, judge: &mut impl Judge, stages: &[Stage]) -> Result<(), Judged> {
+        for stage in stages.iter().copied() {
+            let reason = match judge.ask(stage, self) {
+                Turn::Go => continue,
+                Turn::Wait(turn) => {
+                    turn.await.map_err(|failure| Judged::Refused(stage, failure))?;
+                    continue;
+                }
+                Turn::Answer(response) => return Err(Judged::Answered(response)),
+                Turn::Refuse(failure) => return Err(Judged::Refused(stage, failure)),
+                Turn::WouldRefuse(reason) => reason,
+            };
+            self.record.would_refuse(stage.name(), reason);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! How many requests a port takes, over real sockets: what is one too many arrives nowhere.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::harness::{Proxy, Start, World, connect, read_response};
+use super::peer;
+use super::recorder::Recorder;
+use crate::rate_limit::{KeyPart, RateLimit};
+use crate::state::{MtlsMode, OutboundPolicy, Protocol};
+use crate::tls::Alpn;
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const GET: &str = "GET /f HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// Nothing is whole again while a test runs.
+const LONG: Duration = Duration::from_secs(1000);
+
+fn limit(name: &str, burst: u32, key: &[KeyPart], dry_run: bool) -> RateLimit {
+    RateLimit::new(("shop/limits".into(), name.into()), (1, LONG, burst, 1), key.into(), dry_run)
+}
+
+fn receiver(world: &World, app: SocketAddr, limits: Vec<RateLimit>) -> Proxy {
+    let receiver = world.start(Start {
+        account: "reviews",
+        original: app,
+        destinations: HashMap::new(),
+        inbound_mode: MtlsMode::Permissive,
+        inbound_protocol: Protocol::Http1,
+        needs_requests: true,
+        policy: OutboundPolicy::AllowAny,
+        ingress_mode: false,
+    });
+    change(&receiver, limits);
+    receiver
+}
+
+fn change(receiver: &Proxy, limits: Vec<RateLimit>) {
+    receiver.change_workload(|workload| {
+        let before = workload.clone();
+        workload.inbound_ports[0].rate_limits = limits;
+        workload.carry_on(&before);
+    });
+}
+
+async fn get(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
+    io.write_all(GET.as_bytes()).await.unwrap();
+    read_response(io).await.0
+}
+
+#[tokio::test]
+async fn one_too_many_is_answered_429_with_when_to_come_back_and_does_not_arrive() {
+    let (world, app) = (World::new(), Recorder::start(OK, false).await);
+    let receiver = receiver(&world, app.addr, vec![limit("all", 2, &[], false)]);
+    let mut io = peer::dial(&world, &receiver, Alpn::H1).await;
+    let first = get(&mut io).await;
+    assert!(first.starts_with("http/1.1 200 ") && first.contains("ratelimit: \"all\";r=1;t=1000"), "{first}");
+    assert!(first.contains("ratelimit-policy: \"all\";q=1;w=1000"), "{first}");
+    assert!(get(&mut io).await.starts_with("http/1.1 200 "));
+    for _ in 0..2 {
+        let refused = get(&mut io).await;
+        assert!(refused.starts_with("http/1.1 429 "), "{refused}");
+        for field in ["x-weft-reason: rate-limited", "ratelimit: \"all\";r=0;t=1000", "retry-after: 1000"] {
+            assert!(refused.contains(field), "{field} in {refused}");
+        }
+    }
+    assert_eq!(app.seen().concat().matches("GET /f").count(), 2, "nothing else arrived");
+    receiver.counted("weft_requests_total", &[r#"code="429""#], 2.0).await;
+    let mut plain = connect(receiver.inbound).await;
+    assert!(get(&mut plain).await.starts_with("http/1.1 429 "), "no way around it without mutual TLS");
+}
+
+#[tokio::test]
+async fn what_a_limit_has_counted_outlives_its_change() {
+    let (world, app) = (World::new(), Recorder::start(OK, false).await);
+    let receiver = receiver(&world, app.addr, vec![limit("all", 1, &[], false)]);
+    let mut io = connect(receiver.inbound).await;
+    assert!(get(&mut io).await.starts_with("http/1.1 200 "));
+    change(&receiver, vec![limit("other", 5, &[], false), limit("all", 1, &[], false)]);
+    assert!(get(&mut io).await.starts_with("http/1.1 429 "));
+    change(&receiver, vec![limit("all", 2, &[], false)]);
+    assert!(get(&mut io).await.starts_with("http/1.1 200 "), "it allows one more now");
+    change(&receiver, Vec::new());
+    let free = get(&mut io).await;
+    assert!(free.starts_with("http/1.1 200 ") && !free.contains("ratelimit"), "{free}");
+}
+
+#[tokio::test]
+async fn callers_are_limited_each_for_itself_and_what_one_limit_refuses_no_other_counts() {
+    let (world, app) = (World::new(), Recorder::start(OK, false).await);
+    let limits = vec![limit("all", 3, &[], false), limit("caller", 1, &[KeyPart::ServiceAccount], false)];
+    let receiver = receiver(&world, app.addr, limits);
+    let mut web = peer::dial(&world, &receiver, Alpn::H1).await;
+    assert!(get(&mut web).await.starts_with("http/1.1 200 "));
+    for _ in 0..5 {
+        let refused = get(&mut web).await;
+        assert!(refused.starts_with("http/1.1 429 ") && refused.contains("\"caller\""), "{refused}");
+    }
+    let mut plain = connect(receiver.inbound).await;
+    assert!(get(&mut plain).await.starts_with("http/1.1 200 "), "the limit of all has not counted refusals");
+}
+
+#[tokio::test]
+async fn a_dry_run_lets_everything_in_and_tells_nobody() {
+    let (world, app) = (World::new(), Recorder::start(OK, false).await);
+    let receiver = receiver(&world, app.addr, vec![limit("all", 1, &[], true)]);
+    let mut io = connect(receiver.inbound).await;
+    for _ in 0..3 {
+        let head = get(&mut io).await;
+        assert!(head.starts_with("http/1.1 200 ") && !head.contains("ratelimit"), "{head}");
+    }
+}

@@ -1,0 +1,52 @@
+//! What a destination may hold: whoever writes its routes must not exhaust the proxies of those who call it.
+
+use prost::Message;
+
+use super::Reject;
+use crate::wire::weft::v1 as wire;
+
+/// Regular expressions in all matches.
+pub(super) const EXPRESSIONS: usize = 64;
+/// Matches of all routes; a route without any counts as one.
+pub(super) const MATCHES: usize = 1_024;
+/// Bytes of the routes as they arrive.
+pub(super) const ROUTE_BYTES: usize = 256 * 1024;
+/// Endpoints of all backends, each counted for every backend that lists it.
+pub(super) const ENDPOINT_REFERENCES: usize = 65_536;
+
+/// Whether `wire` fits, before anything is made of it. The control plane sends nothing that does not.
+pub(super) fn check(wire: &wire::Destination) -> Result<(), Reject> {
+    let matches = || wire.routes.iter().flat_map(|route| &route.matches);
+    let amounts: [(&str, usize, usize); 4] = [
+        ("regular expressions", matches().map(expressions).sum(), EXPRESSIONS),
+        ("matches", wire.routes.iter().map(|route| route.matches.len().max(1)).sum(), MATCHES),
+        ("bytes of routes", wire.routes.iter().map(Message::encoded_len).sum(), ROUTE_BYTES),
+        (
+            "endpoints of backends",
+            wire.backends.iter().map(|backend| backend.endpoints.len()).sum(),
+            ENDPOINT_REFERENCES,
+        ),
+    ];
+    match amounts.iter().find(|(_, found, most)| found > most) {
+        None => Ok(()),
+        Some((what, found, most)) => Err(reject!("too large: {found} {what}, of {most} at most")),
+    }
+}
+
+fn expressions(wire: &wire::Match) -> usize {
+    use wire::{header_match, path_match, query_match};
+
+    let path = wire.path.as_ref().and_then(|path| path.condition.as_ref());
+    let in_path = usize::from(matches!(path, Some(path_match::Condition::Regex(_))));
+    let in_headers = wire
+        .headers
+        .iter()
+        .filter(|header| matches!(header.condition, Some(header_match::Condition::Regex(_))))
+        .count();
+    let in_query = wire
+        .query
+        .iter()
+        .filter(|query| matches!(query.condition, Some(query_match::Condition::Regex(_))))
+        .count();
+    in_path + in_headers + in_query
+}

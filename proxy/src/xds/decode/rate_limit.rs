@@ -1,0 +1,49 @@
+//! How many requests a port takes.
+
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::{Reject, wire};
+use crate::rate_limit::{KeyPart, RateLimit};
+
+/// A limit without an amount would refuse everything or nothing; neither is what somebody wrote.
+pub fn rate_limit(wire: &wire::RateLimit) -> Result<RateLimit, Reject> {
+    let amount = |what: &str, amount: u32| match amount {
+        0 => Err(reject!("{}: {what} is 0", wire.name)),
+        amount => Ok(amount),
+    };
+    if wire.per_ms == 0 {
+        return Err(reject!("{}: per_ms is 0", wire.name));
+    }
+    let (requests, burst) = (amount("requests", wire.requests)?, amount("burst", wire.burst)?);
+    let pods = amount("pods", wire.pods)?;
+    let key: Result<_, _> = wire.key.iter().map(key_part).collect();
+    Ok(RateLimit::new(
+        (wire.policy.as_str().into(), wire.name.as_str().into()),
+        (requests, Duration::from_millis(wire.per_ms), burst, pods),
+        key?,
+        wire.dry_run,
+    ))
+}
+
+fn key_part(wire: &wire::RateLimitKey) -> Result<KeyPart, Reject> {
+    use wire::rate_limit_key::{Attribute, Part};
+    match &wire.part {
+        Some(Part::Header(name)) => HeaderName::from_bytes(name.as_bytes())
+            .map(KeyPart::Header)
+            .map_err(|_| reject!("{name:?} is not a valid header name")),
+        Some(Part::Attribute(number)) => match Attribute::try_from(*number) {
+            Ok(Attribute::ServiceAccount) => Ok(KeyPart::ServiceAccount),
+            Ok(Attribute::Namespace) => Ok(KeyPart::Namespace),
+            Ok(Attribute::Address) => Ok(KeyPart::Address),
+            Ok(Attribute::Network) => Ok(KeyPart::Network),
+            Ok(Attribute::Method) => Ok(KeyPart::Method),
+            Ok(Attribute::Path) => Ok(KeyPart::Path),
+            Ok(Attribute::Unspecified) | Err(_) => {
+                Err(reject!("attribute {number} of a rate limit is unknown"))
+            }
+        },
+        None => Err(reject!("part of a rate limit's key is not set")),
+    }
+}

@@ -1,0 +1,75 @@
+import * as z from 'zod';
+import { durationMs } from '../schema/duration.js';
+import { duration, headerName } from '../schema/fields.js';
+import { withRules } from '../schema/rule.js';
+
+/** How many requests the pods of a Service take. */
+
+const amount = (what: string) => z.int().min(1).max(1_000_000).meta({ description: what });
+
+const keyPart = withRules(
+  z.strictObject({
+    caller: z.enum(['ServiceAccount', 'Namespace', 'Address', 'Network']).optional().meta({
+      description:
+        "Something about the caller. ServiceAccount and Namespace are those of its mesh certificate; callers without one count as one caller. Address is the address it connects from, Network that address's /24 (IPv4) or /64 (IPv6).",
+    }),
+    request: z.enum(['Method', 'Path']).optional().meta({
+      description: 'Something about the request. Path is without the query.',
+    }),
+    header: headerName.optional().meta({
+      description: 'Name of a header. Requests without it count together.',
+    }),
+  }),
+  {
+    cel: '(has(self.caller) ? 1 : 0) + (has(self.request) ? 1 : 0) + (has(self.header) ? 1 : 0) == 1',
+    message: 'give exactly one of caller, request and header',
+    holds: (given) => Object.values(given).filter((value) => value !== undefined).length === 1,
+  },
+);
+
+const limit = withRules(
+  z.strictObject({
+    name: z
+      .string()
+      .max(63)
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+      .optional()
+      .meta({
+        description:
+          'Name of the limit, unique in the policy, for metrics and for what callers are told. Defaults to limit-<position>, counted from 0.',
+      }),
+    requests: amount('Number of requests that are let in...'),
+    per: duration.meta({ description: '...during this time. At least 1ms and at most 24h.' }),
+    burst: amount('Number of requests that may come at once. Defaults to requests.').optional(),
+    key: z.array(keyPart).min(1).max(4).optional().meta({
+      description:
+        'Counts requests separately by these values; each combination of them has the whole limit.',
+    }),
+    scope: z.enum(['Service', 'Pod']).optional().meta({
+      description:
+        'Service: the ready pods of the Service share the limit evenly. Pod: each pod has the whole limit. Defaults to Service.',
+    }),
+    mode: z.enum(['Enforce', 'DryRun']).optional().meta({
+      description:
+        'DryRun lets every request in and counts those that would be refused. Defaults to Enforce.',
+    }),
+  }),
+  {
+    cel: "duration(self.per) >= duration('1ms') && duration(self.per) <= duration('24h')",
+    message: 'must be between 1ms and 24h',
+    field: '.per',
+    holds: ({ per }) => {
+      const ms = durationMs(per);
+      return ms === undefined || (ms >= 1 && ms <= 24 * 3_600_000);
+    },
+  },
+);
+
+export const rateLimit = withRules(z.array(limit).min(1).max(16), {
+  cel: 'self.all(a, !has(a.name) || self.exists_one(b, has(b.name) && b.name == a.name))',
+  message: 'two limits have the same name; rename one',
+  holds: (limits) => {
+    const names = limits.flatMap(({ name }) => (name === undefined ? [] : [name]));
+    return new Set(names).size === names.length;
+  },
+});

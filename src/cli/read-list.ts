@@ -1,0 +1,38 @@
+import type { z } from 'zod';
+import { names } from '../base/index.js';
+import { resourcePath, type KubeClient, type Resource, type KubeObject } from '../kube/index.js';
+
+/** Kinds that only commands read, once and in part. */
+export const Kinds = {
+  deployment: { apiVersion: 'apps/v1', plural: 'deployments' },
+  replicaSet: { apiVersion: 'apps/v1', plural: 'replicasets' },
+  statefulSet: { apiVersion: 'apps/v1', plural: 'statefulsets' },
+  daemonSet: { apiVersion: 'apps/v1', plural: 'daemonsets' },
+  job: { apiVersion: 'batch/v1', plural: 'jobs' },
+  event: { apiVersion: 'v1', plural: 'events' },
+  resourceQuota: { apiVersion: 'v1', plural: 'resourcequotas' },
+  limitRange: { apiVersion: 'v1', plural: 'limitranges' },
+} as const;
+
+/** Every object of a kind, of one namespace or of all, as much of it as the shape has. */
+export async function readList<T>(
+  client: KubeClient,
+  kind: Pick<Resource<KubeObject>, 'apiVersion' | 'plural'>,
+  shape: z.ZodType<T>,
+  at: { readonly namespace?: string; readonly labelSelector?: string } = {},
+): Promise<readonly T[]> {
+  const found: T[] = [];
+  let next: string | undefined;
+  do {
+    const page = (await client.request({
+      path: resourcePath(kind, at.namespace === undefined ? {} : { namespace: at.namespace }),
+      query: { limit: 500, continue: next, labelSelector: at.labelSelector },
+    })) as { items?: unknown[]; metadata?: { continue?: string } };
+    for (const item of page.items ?? []) found.push(shape.parse(item));
+    next = page.metadata?.continue === '' ? undefined : page.metadata?.continue;
+  } while (next !== undefined);
+  return found;
+}
+
+/** Finds the Deployments of control planes, of whatever revision. */
+export const CONTROL_PLANES = `app.kubernetes.io/name=weft,${names.Label.rev}`;

@@ -1,0 +1,8 @@
+/** What rights are for that several kinds share; kinds of one group and reason share a line of the chart. */
+export const MADE_OF = 'what the mesh consists of; of nodes only zone and kubelet version';
+export const ASKED_FOR = 'policies and settings that users write';
+export const BECAME = 'their status';
+export const GATEWAY_API = 'routes and grants of Gateway API';
+export const BACKEND_TLS = 'which backends of routes demand TLS, so that nothing is sent there in plain text';
+export const EXPERIMENTAL = 'the experimental channel of Gateway API';
+export const OUR_ENTRIES = 'our entries in their status';

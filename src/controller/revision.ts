@@ -1,0 +1,19 @@
+import { names } from '../base/index.js';
+import type { ObjectMeta } from '../kube/index.js';
+import type { ClusterView } from './cluster-view.js';
+
+const DEFAULT = 'default';
+
+/**
+ * Whether a control plane of this revision answers for an object: writes its status, its events and its trust bundle. Of
+ * several revisions one does, so that they never overwrite each other: the one that the label `weft.dev/rev` of the
+ * namespace names (of the object itself where the kind has no namespace), else the revision `default`.
+ */
+export function answersFor(
+  view: Pick<ClusterView, 'namespaces'>,
+  revision: string,
+  { namespace, labels }: Pick<ObjectMeta, 'namespace' | 'labels'>,
+): boolean {
+  const deciding = namespace === '' ? labels : (view.namespaces.store.get(namespace)?.metadata.labels ?? {});
+  return (deciding[names.Label.rev] ?? DEFAULT) === revision;
+}

@@ -1,0 +1,69 @@
+import { compileAccess } from './compile-access.js';
+import type { CompiledWorkload } from '../words/destination.js';
+import { dirtyMtls, dirtyWorkload, workloadKeyText } from '../words/keys.js';
+import type { Mesh } from '../tables/mesh.js';
+import { modeOfPort, mtlsOn } from './mtls-on.js';
+import { podPorts } from './pod-ports.js';
+import { rateLimitsOn } from './rate-limits-on.js';
+import type { MtlsMode, ReceiverMode } from '../words/settings.js';
+import { spiffeId } from '../words/spiffe.js';
+
+/** What the proxy of a pod needs to know about its own pod, or undefined when the pod is unknown. */
+export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | undefined {
+  const workload = mesh.workloads.get(uid);
+  if (workload === undefined) return undefined;
+  const { trustDomain, outbound, via, forwarded, source } = mesh.settings;
+  const mtls = mtlsOn(mesh, workload);
+  const known = podPorts(mesh, workload, mtls.ports.keys());
+  const access = compileAccess(mesh, workload, known);
+  const ports = [...known].map(([port, { protocol, services, fronts }]) => ({
+    inbound: { port, protocol, mtls: receiverMode(modeOfPort(mtls, port)), services },
+    rateLimits: rateLimitsOn(mesh, protocol, fronts),
+  }));
+  const inboundPorts = ports.map(({ inbound, rateLimits: { limits } }) =>
+    limits.length === 0 ? inbound : { ...inbound, rateLimits: limits },
+  );
+  const limited = ports.some(({ rateLimits: { limits } }) => limits.length > 0);
+  const policies = new Map(
+    ports.flatMap(({ rateLimits }) => rateLimits.sources).map((source) => [source.uid, source]),
+  );
+  return {
+    uid,
+    workload: {
+      criticalFeatures: [
+        ...(access.access === undefined ? [] : ['workload.access']),
+        ...(access.access?.jwtIssuers === undefined ? [] : ['workload.access.jwt']),
+        ...(limited ? ['workload.rate-limits'] : []),
+      ],
+      key: workloadKeyText(workload.key),
+      identity: spiffeId(trustDomain, workload),
+      ...(workload.node === undefined ? {} : { node: workload.node }),
+      ...(workload.zone === undefined ? {} : { zone: workload.zone }),
+      labels: workload.labels,
+      mtls: receiverMode(mtls.mode),
+      inboundPorts,
+      outbound,
+      ingressMode: workload.ingressMode,
+      via,
+      forwarded,
+      ...(access.access === undefined ? {} : { access: access.access }),
+    },
+    sources: [
+      ...(source === undefined ? [] : [source]),
+      ...mtls.sources,
+      ...policies.values(),
+      ...access.sources,
+    ],
+    depends: [
+      'mesh',
+      dirtyWorkload(uid),
+      dirtyMtls(workload.key.namespace),
+      ...new Set([...ports.flatMap(({ rateLimits: { depends } }) => depends), ...access.depends]),
+    ],
+  };
+}
+
+/** A receiver whose callers use plain text takes mutual TLS as well: some of them may not have heard yet. */
+function receiverMode(mode: MtlsMode): ReceiverMode {
+  return mode === 'strict' ? 'strict' : 'permissive';
+}

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import { parseAllDocuments } from 'yaml';
+import type { RouteKind } from '../../words/mesh-route.js';
+import { toPolicy } from '../to-policy.js';
+import { toBackendPolicy } from './to-backend-policy.js';
+import { toMeshRoute } from './to-mesh-route.js';
+import { toXBackend } from './to-x-backend.js';
+
+const page = readFileSync('docs/gateway-api.md', 'utf8');
+const objects = [...page.matchAll(/```yaml\n(.*?)```/gs)].flatMap(([, text = '']) =>
+  parseAllDocuments(text).map((document) => document.toJS() as { kind: string; metadata: { name: string } }),
+);
+
+const isRoute = (kind: string): kind is RouteKind => kind.endsWith('Route');
+
+test.each(objects.map((object) => [object.kind, object.metadata.name, object] as const))(
+  'the %s %s of the page acts as written',
+  (kind, _name, object) => {
+    if (isRoute(kind)) {
+      expect(toMeshRoute(kind, object)!.problems).toEqual([]);
+    } else if (kind === 'XBackend') {
+      expect(toXBackend(object)!.problems).toEqual([]);
+    } else if (kind === 'XBackendTrafficPolicy') {
+      expect(toBackendPolicy(object)).toMatchObject({ budget: {}, problems: [] });
+    } else {
+      expect(toPolicy(object).problems).toEqual([]);
+    }
+  },
+);
+
+test('the page has examples', () => expect(objects.length).toBeGreaterThan(2));

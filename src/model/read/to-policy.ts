@@ -1,0 +1,302 @@
+import { type TrafficPolicy, findUnsupported, trafficPolicy, violations } from '../../api/index.js';
+import { names } from '../../base/index.js';
+import { costOf, excess } from '../words/budget.js';
+import { serviceKey } from '../words/keys.js';
+import {
+  type CallerMatch,
+  type MirrorEntry,
+  type NamedMatch,
+  type PathMatch,
+  type Policy,
+  type PolicyRoute,
+  type PolicyTarget,
+  type Retries,
+  type RouteMatch,
+  type RouteTarget,
+  type SplitEntry,
+  type TextCondition,
+  type Timeouts,
+} from '../words/policy.js';
+import type { Problem } from '../words/problem.js';
+import { translateFault } from './to-fault.js';
+import { translateLoadBalancer } from './to-load-balancer.js';
+import {
+  IDEMPOTENT,
+  positiveMs,
+  translateBudget,
+  translateHedging,
+  translateLimits,
+  translateOutliers,
+} from './to-resilience.js';
+import { translateRateLimits } from './to-rate-limit.js';
+import { translatePortion } from './to-portion.js';
+import { translateSession } from './to-session.js';
+import { translateActions, translateHeaders } from './to-route-actions.js';
+
+/**
+ * A TrafficPolicy object as the API server stores it, in terms of the mesh. `policy` is absent when a problem makes
+ * it unfit to act on; keep the last good one then, its status says so. Problems that only the rest of the mesh shows
+ * come from `judge`.
+ */
+export function toPolicy(object: unknown): {
+  readonly policy?: Policy;
+  readonly problems: readonly Problem[];
+} {
+  const problems = [...violations(trafficPolicy, object), ...findUnsupported(trafficPolicy, object)].map(
+    toProblem,
+  );
+  const parsed = trafficPolicy.schema.safeParse(object);
+  if (parsed.success) problems.push(...foreignRoutes(parsed.data), ...foreignLimits(parsed.data));
+  if (problems.length > 0 || !parsed.success) return { problems };
+  const policy = translate(parsed.data);
+  const over = excess(costOf(policy.routes));
+  return over === undefined ? { policy, problems } : { problems: [tooLarge(over)] };
+}
+
+function tooLarge(over: string): Problem {
+  const message = `holds ${over}; every caller of the Service would have to keep them: use fewer, or prefixes instead of expressions`;
+  return { condition: 'Accepted', reason: 'TooLarge', field: 'spec.routes', message };
+}
+
+function toProblem({ path, message }: { readonly path: string; readonly message: string }): Problem {
+  return { condition: 'Accepted', reason: 'Invalid', field: path, message };
+}
+
+type Spec = TrafficPolicy['spec'];
+type ApiRoute = NonNullable<Spec['routes']>[number];
+type ApiSplit = NonNullable<ApiRoute['split']>[number];
+type ApiMirror = NonNullable<ApiRoute['mirror']>[number];
+type ApiMatch = NonNullable<ApiRoute['match']>[number];
+type ApiCaller = NonNullable<ApiMatch['from']>;
+
+function translate({ metadata, spec }: TrafficPolicy): Policy {
+  const namespace = metadata.namespace ?? 'default';
+  return {
+    ref: {
+      kind: 'TrafficPolicy',
+      namespace,
+      name: metadata.name,
+      uid: metadata.uid ?? '',
+      generation: metadata.generation ?? 0,
+      creationTimestamp: metadata.creationTimestamp ?? '',
+    },
+    ...translateTargets(spec.targetRefs, namespace),
+    routes: (spec.routes ?? []).map((route, index) =>
+      translateRoute(route, index, { namespace, name: metadata.name }),
+    ),
+    ...translateOutliers(spec.circuitBreaker),
+    ...translateLimits(spec.circuitBreaker),
+    ...translateRateLimits(spec.rateLimit),
+    loadBalancer: translateLoadBalancer(spec.loadBalancer ?? {}),
+  };
+}
+
+function translateTargets(
+  refs: Spec['targetRefs'],
+  namespace: string,
+): Pick<Policy, 'targets' | 'routeTargets'> {
+  const targets: PolicyTarget[] = [];
+  const routeTargets: RouteTarget[] = [];
+  for (const [index, target] of refs.entries()) {
+    const field = `spec.targetRefs[${index}]`;
+    const { kind, name, port, sectionName } = target;
+    const place = { namespace: target.namespace ?? namespace, name };
+    if (kind === 'HTTPRoute' || kind === 'GRPCRoute') {
+      const section = sectionName === undefined ? {} : { section: sectionName };
+      routeTargets.push({ kind, ...place, ...section, field });
+    } else {
+      const what =
+        kind === 'Namespace' ? { everyServiceOf: name } : { service: serviceKey(place.namespace, name) };
+      targets.push({ ...what, ...(port === undefined ? {} : { port }), field });
+    }
+  }
+  return { targets, ...(routeTargets.length === 0 ? {} : { routeTargets }) };
+}
+
+/** A route acts for whom its own namespace says; a policy beside it cannot make that others. */
+function foreignRoutes({ metadata, spec }: TrafficPolicy): readonly Problem[] {
+  const own = metadata.namespace ?? 'default';
+  return spec.targetRefs.flatMap(({ kind, namespace = own }, index) =>
+    (kind === 'HTTPRoute' || kind === 'GRPCRoute') && namespace !== own
+      ? [
+          toProblem({
+            path: `spec.targetRefs[${index}].namespace`,
+            message: `a policy is about routes in its own namespace, ${own}; create it in ${namespace}`,
+          }),
+        ]
+      : [],
+  );
+}
+
+/** The pods of a Service enforce its limits, so what limits them is said beside them. */
+function foreignLimits({ metadata, spec }: TrafficPolicy): readonly Problem[] {
+  const own = metadata.namespace ?? 'default';
+  const foreign = spec.targetRefs
+    .map(({ kind, name, namespace = own }) => (kind === 'Namespace' ? name : namespace))
+    .find((namespace) => namespace !== own);
+  if (spec.rateLimit === undefined || foreign === undefined) return [];
+  const message = `is enforced by the pods of the Services, and a policy in ${own} does not act on those in ${foreign}; create it in ${foreign}`;
+  return [toProblem({ path: 'spec.rateLimit', message })];
+}
+
+function translateRoute(
+  route: ApiRoute,
+  index: number,
+  { namespace, name: policy }: { readonly namespace: string; readonly name: string },
+): PolicyRoute {
+  const field = `spec.routes[${index}]`;
+  const name = route.name ?? `route-${index}`;
+  const actions = translateActions(route);
+  return {
+    name,
+    matches: (route.match ?? []).map((match) => translateMatch(match, namespace)),
+    split: (route.split ?? []).map((entry, place) =>
+      translateSplit(entry, `${field}.split[${place}]`, namespace),
+    ),
+    ...(route.mirror === undefined
+      ? {}
+      : {
+          mirrors: route.mirror.map((entry, place) =>
+            translateMirror(entry, `${field}.mirror[${place}]`, namespace),
+          ),
+        }),
+    ...translateTimeouts(route.timeouts),
+    ...translateHedging(route),
+    ...translateFault(route.fault),
+    ...translateLimits(route.limits),
+    ...translateSession(route, `TrafficPolicy/${namespace}/${policy}/${name}`),
+    ...(actions === undefined ? {} : { actions }),
+    ...(route.retries === undefined ? {} : { retries: translateRetries(route.retries) }),
+    ...translateBudget(route.retries?.budget),
+  };
+}
+
+function translateTimeouts(timeouts: ApiRoute['timeouts']): { readonly timeouts?: Timeouts } {
+  const given = {
+    requestMs: positiveMs(timeouts?.request),
+    perTryMs: positiveMs(timeouts?.perTry),
+    connectMs: positiveMs(timeouts?.connect),
+    idleMs: positiveMs(timeouts?.idle),
+    streamMs: positiveMs(timeouts?.stream),
+  };
+  const bounds: Timeouts = Object.fromEntries(Object.entries(given).filter(([, ms]) => ms !== undefined));
+  return Object.keys(bounds).length === 0 ? {} : { timeouts: bounds };
+}
+
+const RETRY_CONDITIONS = ['connect-failure', 'reset', 'refused-stream', 'gateway-error', 'unavailable'];
+
+function translateRetries(retries: NonNullable<ApiRoute['retries']>): Omit<Retries, 'budget'> {
+  const backoffMs = positiveMs(retries.backoff);
+  return {
+    attempts: retries.attempts ?? 2,
+    on: retries.conditions ?? retries.on ?? RETRY_CONDITIONS,
+    statuses: retries.statuses ?? [],
+    methods: retries.methods ?? IDEMPOTENT,
+    ...(backoffMs === undefined ? {} : { backoffMs }),
+  };
+}
+
+function translateSplit(entry: ApiSplit, field: string, namespace: string): SplitEntry {
+  const { fallbackLabels, headers } = entry;
+  return {
+    ...translateBackend(entry, namespace),
+    weight: entry.weight ?? 1,
+    fallback: entry.fallback ?? false,
+    ...(fallbackLabels === undefined ? {} : { fallbackLabels }),
+    ...(headers === undefined ? {} : { headers: translateHeaders(headers) }),
+    field,
+  };
+}
+
+function translateMirror(entry: ApiMirror, field: string, namespace: string): MirrorEntry {
+  const { compare } = entry;
+  return {
+    ...translateBackend(entry, namespace),
+    fallback: false,
+    portion: translatePortion(entry),
+    ...(compare === undefined
+      ? {}
+      : {
+          compare: {
+            headers: (compare.headers ?? []).map((name) => name.toLowerCase()),
+            body: compare.body ?? true,
+          },
+        }),
+    field,
+  };
+}
+
+function translateBackend(
+  { service, labels }: Pick<ApiSplit, 'service' | 'labels'>,
+  namespace: string,
+): Pick<SplitEntry, 'service' | 'labels'> {
+  const port = service?.port === undefined ? {} : { port: service.port };
+  return {
+    ...(service === undefined
+      ? {}
+      : {
+          service: {
+            name: service.name,
+            namespace: service.namespace ?? namespace,
+            ...port,
+            from: { group: names.API_GROUP, kind: 'TrafficPolicy', namespace },
+          },
+        }),
+    ...(labels === undefined ? {} : { labels }),
+  };
+}
+
+function translateMatch(match: ApiMatch, namespace: string): RouteMatch {
+  const { headers, path, query, method, port, from, serverNames } = match;
+  return {
+    headers: (headers ?? []).map((header) => ({
+      ...translateNamed(header),
+      name: header.name.toLowerCase(),
+    })),
+    ...(path === undefined ? {} : { path: pathOf(path) }),
+    ...(query === undefined ? {} : { query: query.map(translateNamed) }),
+    ...(method === undefined ? {} : { method }),
+    ...(port === undefined ? {} : { port }),
+    ...(from === undefined ? {} : { from: translateCaller(from, namespace) }),
+    ...(serverNames === undefined ? {} : { serverNames }),
+  };
+}
+
+interface Named extends Text {
+  readonly name: string;
+  readonly present?: boolean | undefined;
+  readonly invert?: boolean | undefined;
+}
+
+function translateNamed(named: Named): NamedMatch {
+  const condition = textCondition(named) ?? { kind: 'present' as const, value: named.present ?? true };
+  return { name: named.name, condition, invert: named.invert ?? false };
+}
+
+function translateCaller({ namespaces, serviceAccounts, labels }: ApiCaller, own: string): CallerMatch {
+  return {
+    namespaces: namespaces ?? [],
+    serviceAccounts: (serviceAccounts ?? []).map(({ name, namespace }) => ({
+      namespace: namespace ?? own,
+      name,
+    })),
+    labels: labels ?? {},
+  };
+}
+
+/** The schema demands one condition; a path without any matches every path. */
+function pathOf(path: NonNullable<ApiMatch['path']>): PathMatch {
+  return textCondition(path) ?? { kind: 'prefix', value: '/' };
+}
+
+interface Text {
+  readonly exact?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly regex?: string | undefined;
+}
+
+function textCondition({ exact, prefix, regex }: Text): TextCondition | undefined {
+  if (exact !== undefined) return { kind: 'exact', value: exact };
+  if (prefix !== undefined) return { kind: 'prefix', value: prefix };
+  return regex === undefined ? undefined : { kind: 'regex', value: regex };
+}

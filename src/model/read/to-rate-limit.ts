@@ -1,0 +1,31 @@
+import { type TrafficPolicy, durationMs } from '../../api/index.js';
+import type { RateLimit, RateLimitKey } from '../words/rate-limit.js';
+
+type ApiRateLimit = NonNullable<TrafficPolicy['spec']['rateLimit']>[number];
+type ApiKeyPart = NonNullable<ApiRateLimit['key']>[number];
+
+/** The limits of a policy with their defaults, where it has some. */
+export function translateRateLimits(limits: TrafficPolicy['spec']['rateLimit']): {
+  readonly rateLimits?: readonly RateLimit[];
+} {
+  return limits === undefined ? {} : { rateLimits: limits.map(translateLimit) };
+}
+
+function translateLimit(limit: ApiRateLimit, index: number): RateLimit {
+  const { name, requests, per, burst, key, scope, mode } = limit;
+  return {
+    name: name ?? `limit-${index}`,
+    requests,
+    // The schema has refused what is not a duration.
+    perMs: durationMs(per) ?? 1_000,
+    burst: burst ?? requests,
+    key: (key ?? []).map(translateKey),
+    scope: scope ?? 'Service',
+    dryRun: mode === 'DryRun',
+  };
+}
+
+function translateKey({ caller, request, header }: ApiKeyPart): RateLimitKey {
+  if (caller !== undefined) return { caller };
+  return request === undefined ? { header: (header ?? '').toLowerCase() } : { request };
+}

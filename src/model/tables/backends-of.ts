@@ -1,0 +1,11 @@
+import { type ServiceKey, serviceKey } from '../words/keys.js';
+import type { BackendEntry } from '../words/policy.js';
+
+/** The Services that entries of routes refer to. */
+export function backendsOf(entries: readonly BackendEntry[]): ReadonlySet<ServiceKey> {
+  return new Set(
+    entries.flatMap(({ service }) =>
+      service === undefined ? [] : [serviceKey(service.namespace, service.name)],
+    ),
+  );
+}

@@ -1,0 +1,40 @@
+import { routeName } from '../words/mesh-route.js';
+import { dirtyRoute, dirtySaid, type ServiceKey } from '../words/keys.js';
+import type { Mesh } from './mesh.js';
+import type { Policy } from '../words/policy.js';
+import { backendsOf } from './backends-of.js';
+import { parentsOf } from './routes.js';
+import { Table, eachOf } from './table.js';
+
+/**
+ * Policies by the uids of their objects. On one depend the Services it names, those of the namespaces it names, and the
+ * parents of the routes it names.
+ */
+export function policyTable(mesh: Mesh): Table<Policy, 'service' | 'namespace' | 'route' | 'backend'> {
+  return new Table({
+    key: ({ ref }) => ref.uid,
+    indexes: { service: servicesOf, namespace: namespacesOf, route: routesOf, backend: backendsOfPolicy },
+    dirty: eachOf((policy) => {
+      const routes = [...routesOf(policy)];
+      const inNamespaces = [...namespacesOf(policy)].flatMap((namespace) => mesh.servicesIn(namespace));
+      const parents = routes.flatMap((name) => [...parentsOf(mesh.routeNamed(name))]);
+      return [...dirtySaid([...servicesOf(policy), ...inNamespaces, ...parents]), ...routes.map(dirtyRoute)];
+    }),
+  });
+}
+
+function servicesOf({ targets }: Policy): ReadonlySet<ServiceKey> {
+  return new Set(targets.flatMap(({ service }) => service ?? []));
+}
+
+function namespacesOf({ targets }: Policy): ReadonlySet<string> {
+  return new Set(targets.flatMap(({ everyServiceOf }) => everyServiceOf ?? []));
+}
+
+function routesOf({ routeTargets = [] }: Policy): ReadonlySet<string> {
+  return new Set(routeTargets.map(routeName));
+}
+
+function backendsOfPolicy({ routes }: Policy): ReadonlySet<ServiceKey> {
+  return backendsOf(routes.flatMap(({ split, mirrors = [] }) => [...split, ...mirrors]));
+}

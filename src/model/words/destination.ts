@@ -1,0 +1,171 @@
+import type { AccessConfig } from './access-config.js';
+import type { DirtyKey, ServiceKey } from './keys.js';
+import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
+import type { PodRateLimit } from './rate-limit.js';
+import type { Fault, Hedging, Limits, Outliers } from './resilience.js';
+import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
+import type { Session } from './session.js';
+import type { NodePolicy } from './service.js';
+import type { OutboundPolicy, ReceiverMode } from './settings.js';
+
+/** What a subscription names: a port of a Service, or a port of one pod. */
+export type DestinationRef =
+  | {
+      readonly kind: 'service';
+      readonly service: ServiceKey;
+      readonly port: number;
+      /** Family of the dialled address, when it is not the Service's first; its endpoints are preferred. */
+      readonly family?: 'ipv4' | 'ipv6';
+    }
+  | {
+      readonly kind: 'pod';
+      readonly uid: string;
+      /** The dialled one of the pod's addresses, in canonical form. */
+      readonly address: string;
+      readonly port: number;
+    };
+
+/** What a port speaks; `unknown` asks the proxy to detect it. */
+export type Protocol = 'unknown' | 'http1' | 'http2' | 'opaque';
+
+/** Everything a proxy needs to send traffic somewhere. */
+export interface Destination {
+  readonly criticalFeatures: readonly string[];
+  /**
+   * `<cluster>/<network>/<namespace>/<service>:<port>/<consumer namespace or ->`, or `.../pod/<pod>:<port>/-`. The port
+   * is followed by `,ipv4` or `,ipv6` where that is the dialled family and not the first of the Service or pod.
+   */
+  readonly key: string;
+  readonly target: {
+    readonly kind: 'service' | 'pod';
+    readonly namespace: string;
+    readonly name: string;
+    readonly port: number;
+  };
+  readonly protocol: Protocol;
+  /** Every endpoint that a backend refers to, once. */
+  readonly endpoints: readonly Endpoint[];
+  readonly backends: readonly Backend[];
+  /** First match wins; never empty. */
+  readonly routes: readonly Route[];
+  readonly loadBalancer: LoadBalancer;
+  /** When endpoints get a rest; absent: never. */
+  readonly outliers?: Outliers;
+  /** Of all that is under way; absent: no limit. */
+  readonly limits?: Limits;
+  /** What tokens of sessions are made with; where a route keeps sessions. */
+  readonly sessionKey?: Uint8Array;
+}
+
+export interface Endpoint {
+  /** An IP address in canonical text form. */
+  readonly address: string;
+  readonly port: number;
+  /** SPIFFE identity the peer must prove. Absent: the port is not meshed, plain text. */
+  readonly identity?: string;
+  /** Absent: the mesh's own network. */
+  readonly network?: string;
+  readonly zone?: string;
+  /** Where its backend looks at nodes. */
+  readonly node?: string;
+  /** The receiving port takes bytes only. */
+  readonly opaque: boolean;
+  /** Beside other endpoints. Absent: the usual one, 100. */
+  readonly weight?: number;
+}
+
+export interface Backend {
+  /** `<namespace>/<service>:<port>`, with `{label=value,...}` for a subset. */
+  readonly name: string;
+  /** Indexes into `Destination.endpoints`. Empty: its share is answered 503. */
+  readonly endpoints: readonly number[];
+  /** Why the reference does not resolve: its share is answered 500. */
+  readonly invalid?: string;
+  /** What the caller's node has to do with it. Absent: nothing. */
+  readonly node?: NodePolicy;
+  /** The caller keeps to one endpoint until it has sent nothing for so long. Absent: it does not. */
+  readonly affinitySeconds?: number;
+}
+
+export interface Route {
+  readonly name: string;
+  readonly matches: readonly RouteMatch[];
+  /** Empty only where the route answers by itself. */
+  readonly split: readonly WeightedBackend[];
+  readonly mirrors?: readonly Mirror[];
+  /** Takes bytes that are no HTTP, and no request; the first of the routes. */
+  readonly bytesOnly?: boolean;
+  readonly timeouts?: Timeouts;
+  readonly retries?: Retries;
+  readonly hedging?: Hedging;
+  readonly fault?: Fault;
+  readonly limits?: Limits;
+  readonly session?: Session;
+  readonly actions?: RouteActions;
+}
+
+export interface WeightedBackend {
+  /** Index into `Destination.backends`. */
+  readonly backend: number;
+  readonly weight: number;
+  readonly headers?: MessageHeaders;
+}
+
+export interface Mirror {
+  /** Index into `Destination.backends`. */
+  readonly backend: number;
+  readonly portion: Portion;
+  readonly compare?: Comparison;
+}
+
+/** A destination and where it came from. */
+export interface CompiledDestination {
+  /** Same as `destination.key`: equal keys compiled from one mesh are equal destinations. */
+  readonly key: string;
+  readonly destination: Destination;
+  /** The policies and routes whose words are in it, but those that only bound what is sent again. */
+  readonly sources: readonly PolicyRef[];
+  /** Recompile when one of these gets dirty. */
+  readonly depends: readonly DirtyKey[];
+}
+
+/** Everything a proxy needs to know about its own pod. */
+export interface WorkloadConfig {
+  readonly criticalFeatures: readonly string[];
+  /** `<cluster>/<network>/<namespace>/<pod>`. */
+  readonly key: string;
+  readonly identity: string;
+  readonly node?: string;
+  readonly zone?: string;
+  /** Labels of the pod. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Mode of ports that are not listed. */
+  readonly mtls: ReceiverMode;
+  readonly inboundPorts: readonly InboundPort[];
+  readonly outbound: OutboundPolicy;
+  readonly ingressMode: boolean;
+  /** It names itself in Via. */
+  readonly via: boolean;
+  /** It tells the application in Forwarded who called. */
+  readonly forwarded: boolean;
+  /** Who may ask what of it; absent: everybody everything. */
+  readonly access?: AccessConfig;
+}
+
+export interface InboundPort {
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly mtls: ReceiverMode;
+  /** Services that select the pod with this target port. */
+  readonly services: readonly ServiceKey[];
+  /** How many requests it takes; absent: any number. */
+  readonly rateLimits?: readonly PodRateLimit[];
+}
+
+export interface CompiledWorkload {
+  readonly uid: string;
+  readonly workload: WorkloadConfig;
+  /** The objects whose words are in it. */
+  readonly sources: readonly PolicyRef[];
+  readonly depends: readonly DirtyKey[];
+}

@@ -1,0 +1,47 @@
+import type { DescMethodBiDiStreaming } from '@bufbuild/protobuf';
+import type { GrpcStatus, Peer } from '../grpc/index.js';
+import type { KnownPod } from '../identity/index.js';
+
+/** One stream of a proxy, whatever carries it. */
+export interface ProxyStream {
+  readonly peer: Peer;
+  /** Aborts when the stream has ended. */
+  readonly signal: AbortSignal;
+  /** Aborts when the stream should end soon: the connection's age, a shutdown. */
+  readonly draining: AbortSignal;
+  /** Sends a message given in parts; false: wait for `writable`. */
+  send(parts: readonly Uint8Array[]): boolean;
+  /** Reads no further message until `release`. */
+  hold(): void;
+  /** Reads on, messages of at most so many bytes. */
+  release(maxMessageBytes: number): void;
+  finish(status: GrpcStatus): void;
+  /** Ends the stream with the status for whatever was thrown. */
+  fail(thrown: unknown): void;
+}
+
+/** A stream whose proxy has proven which pod it belongs to. */
+export interface AdmittedStream {
+  readonly uid: string;
+  readonly pod: KnownPod;
+  readonly stream: ProxyStream;
+}
+
+/** What an admitted stream calls. */
+export interface StreamHandler<R> {
+  request(request: R): void;
+  writable(): void;
+}
+
+/** What the replica offers to proxies on their port: a stream each, admitted in the same way for every service. */
+export interface ProxyService<R> {
+  readonly method: DescMethodBiDiStreaming;
+  /** Throws a `GrpcError` where the bytes are not a request. */
+  readonly read: (bytes: Uint8Array) => R;
+  /** Uid of the pod that the first request of a stream names. */
+  readonly podUidOf: (first: R) => string;
+  /** Bytes of one request of an admitted stream. */
+  readonly maxRequestBytes: number;
+  /** A stream was admitted; its first request comes next. The service hears of its end by the stream's signal. */
+  readonly open: (admitted: AdmittedStream) => StreamHandler<R>;
+}

@@ -1,8 +1,0 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { renderGolden } from './render.js';
-
-/** Writes the golden bytes anew; `golden.test.ts` checks that the committed ones are current. */
-const FOLDER = 'src/wire/golden';
-
-for (const [name, bytes] of renderGolden(FOLDER)) writeFileSync(join(FOLDER, name), bytes);

@@ -1,0 +1,39 @@
+import { create } from '@bufbuild/protobuf';
+import type { PodRateLimit, RateLimitKey } from '../../model/index.js';
+import {
+  RateLimitKey_Attribute as Attribute,
+  RateLimitKeySchema,
+  RateLimitSchema,
+  type RateLimit as WireRateLimit,
+  type RateLimitKey as WireRateLimitKey,
+} from '../../wire/gen/weft/v1/workload_pb.js';
+
+/** A limit of a pod's port as the message of the wire contract. */
+export function toWireRateLimit(limit: PodRateLimit): WireRateLimit {
+  const { policy, name, requests, perMs, burst, pods, key, dryRun } = limit;
+  return create(RateLimitSchema, {
+    policy,
+    name,
+    requests,
+    perMs: BigInt(perMs),
+    burst,
+    pods,
+    key: key.map(toWireKey),
+    dryRun,
+  });
+}
+
+const ATTRIBUTES = {
+  ServiceAccount: Attribute.SERVICE_ACCOUNT,
+  Namespace: Attribute.NAMESPACE,
+  Address: Attribute.ADDRESS,
+  Network: Attribute.NETWORK,
+  Method: Attribute.METHOD,
+  Path: Attribute.PATH,
+} as const;
+
+function toWireKey(key: RateLimitKey): WireRateLimitKey {
+  if ('header' in key) return create(RateLimitKeySchema, { part: { case: 'header', value: key.header } });
+  const attribute = ATTRIBUTES['caller' in key ? key.caller : key.request];
+  return create(RateLimitKeySchema, { part: { case: 'attribute', value: attribute } });
+}
