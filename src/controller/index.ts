@@ -14,6 +14,7 @@ export { Collector } from './collector.js';
 export { startHealthServer, type ReadinessCheck } from './health-server.js';
 export { countAbsences } from './absences.js';
 export { proxyAbsence } from './injection-events.js';
+export { namesRevision } from './revision.js';
 export { followIssuer } from './issuer.js';
 export { leaderWork, type LeaderOptions } from './leader.js';
 export { Peers } from './peers.js';

@@ -14,6 +14,7 @@ import {
 } from '../kube/index.js';
 import type { ClusterView } from './cluster-view.js';
 import { hasEnded, hasOurProxy, isMeshed } from './collect/index.js';
+import { namesRevision } from './revision.js';
 
 export interface InjectionEventsOptions {
   readonly client: KubeClient;
@@ -49,8 +50,8 @@ export function proxyAbsence(
 
 /** What the chart's webhook entries select, as one expression. */
 function isSelected(pod: Pod, namespaceLabels: Readonly<Record<string, string>>, revision: string): boolean {
-  const { inject, rev } = names.Label;
-  if ((namespaceLabels[rev] ?? 'default') !== revision) return false;
+  const { inject } = names.Label;
+  if (!namesRevision(namespaceLabels, revision)) return false;
   const own = pod.metadata.labels[inject];
   const fromNamespace = namespaceLabels[inject];
   return fromNamespace === undefined ? own === 'enabled' : fromNamespace === 'enabled' && own !== 'disabled';

@@ -15,5 +15,10 @@ export function answersFor(
   { namespace, labels }: Pick<ObjectMeta, 'namespace' | 'labels'>,
 ): boolean {
   const deciding = namespace === '' ? labels : (view.namespaces.store.get(namespace)?.metadata.labels ?? {});
-  return (deciding[names.Label.rev] ?? DEFAULT) === revision;
+  return namesRevision(deciding, revision);
+}
+
+/** Whether labels leave what carries them to a revision: by naming it, or by naming none where it is the revision `default`. */
+export function namesRevision(labels: Readonly<Record<string, string>>, revision: string): boolean {
+  return (labels[names.Label.rev] ?? DEFAULT) === revision;
 }

@@ -261,6 +261,22 @@ test('an issuer that nobody has renewed is named before its end, and after it', 
   });
 });
 
+test('a namespace that is being deleted, or belongs to another revision, is no finding', async () => {
+  await cluster.install();
+  const { server } = cluster;
+  const labels = { 'weft.dev/inject': 'enabled' };
+  server.put('/api/v1/namespaces', {
+    metadata: { name: 'going', labels, deletionTimestamp: '2026-11-29T00:00:00Z' },
+  });
+  server.put('/api/v1/namespaces', {
+    metadata: { name: 'theirs', labels: { ...labels, 'weft.dev/rev': 'canary' } },
+  });
+  expect((await run()).text).not.toMatch(/going|theirs/);
+  const canary = await run({ revision: 'canary' });
+  expect(canary.text).toMatch(/namespace theirs has no ConfigMap weft-trust/);
+  expect(canary.text).not.toMatch(/shop|going/);
+});
+
 test('a revision that is not there is told from those that are', async () => {
   await cluster.install();
   const { ok, text } = await run({ revision: 'canary' });

@@ -1,21 +1,20 @@
 import { names } from '../../base/index.js';
 import { ISSUER_SECRET } from '../../controller/index.js';
-import { Resources, getObject, listObjects, type Namespace } from '../../kube/index.js';
+import { Resources, getObject, type Namespace } from '../../kube/index.js';
 import { Kinds, readList } from '../read-list.js';
 import { ownControlPlane } from './control-plane.js';
 import { ok, type CheckOptions, type Found } from './found.js';
 import { proxyResources, type ProxyResources } from './proxy-resources.js';
+import { joinedNamespaces } from './joined-namespaces.js';
 import { annotateNamespace, joinNamespace, leadersLog } from './remedies.js';
 import { limitRange, refusals, resourceQuota } from './room.js';
 
 /** Whether pods of the namespaces that joined can be created and can start. */
 export async function checkNamespaces(options: CheckOptions): Promise<readonly Found[]> {
-  const labelled = await listObjects(options.client, Resources.namespace, {
-    labelSelector: `${names.Label.inject}=enabled`,
-  });
+  const labelled = await joinedNamespaces(options);
   if (labelled.length === 0) {
     const fix = 'label one, then recreate its pods';
-    const commands = [joinNamespace('NAME')];
+    const commands = [joinNamespace('NAME', options.revision)];
     return [{ kind: 'caution', detail: 'no namespace has joined the mesh', fix, commands }];
   }
   const own = await ownControlPlane(options);

@@ -15,7 +15,8 @@ export async function checkPods({
     listObjects(client, Resources.pod),
     listObjects(client, Resources.namespace),
   ]);
-  const labels = new Map(namespaces.map(({ metadata }) => [metadata.name, metadata.labels]));
+  const staying = namespaces.filter(({ metadata }) => !metadata.deleting);
+  const labels = new Map(staying.map(({ metadata }) => [metadata.name, metadata.labels]));
   const without = pods.filter(
     (pod) =>
       pod.metadata.namespace !== systemNamespace &&

@@ -1,15 +1,12 @@
-import { names } from '../../base/index.js';
-import { Resources, listObjects } from '../../kube/index.js';
 import { plural } from '../page.js';
 import { ok, type CheckOptions, type Found } from './found.js';
+import { joinedNamespaces } from './joined-namespaces.js';
 import { lackingPods, type Lacking } from './lacking.js';
 
 /** Whether pods of meshed namespaces can be created: what had its pods refused tries again ever more rarely. */
-export async function checkRefusedPods({ client }: CheckOptions): Promise<readonly Found[]> {
-  const joined = await listObjects(client, Resources.namespace, {
-    labelSelector: `${names.Label.inject}=enabled`,
-  });
-  const found = await Promise.all(joined.map(({ metadata }) => lackingPods(client, metadata.name)));
+export async function checkRefusedPods(options: CheckOptions): Promise<readonly Found[]> {
+  const joined = await joinedNamespaces(options);
+  const found = await Promise.all(joined.map(({ metadata }) => lackingPods(options.client, metadata.name)));
   const refused = found.flat().map(finding);
   return refused.length > 0
     ? refused

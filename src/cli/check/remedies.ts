@@ -39,8 +39,9 @@ export function restartDeployments(namespace: string): string {
   return `kubectl rollout restart deployment --namespace ${namespace}`;
 }
 
-export function joinNamespace(namespace: string): string {
-  return `kubectl label namespace ${namespace} ${names.Label.inject}=enabled`;
+export function joinNamespace(namespace: string, revision: string): string {
+  const which = revision === 'default' ? '' : ` ${names.Label.rev}=${revision}`;
+  return `kubectl label namespace ${namespace} ${names.Label.inject}=enabled${which}`;
 }
 
 export function annotateNamespace(namespace: string, annotations: Readonly<Record<string, string>>): string {
