@@ -2,6 +2,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import { webhookThread } from './build-thread.mjs';
+import { dashboardPage } from './build-web.mjs';
 import { nodeGuard } from './cli/node-guard.ts';
 
 const { version, engines } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -10,28 +11,7 @@ const { version, engines } = JSON.parse(readFileSync('package.json', 'utf8'));
 const logLevel =
   process.argv.find((argument) => argument.startsWith('--log-level='))?.split('=')[1] ?? 'info';
 
-const web = await build({
-  entryPoints: { app: 'src/dashboard/web/main.tsx', style: 'src/dashboard/web/style.css' },
-  bundle: true,
-  write: false,
-  outdir: 'web',
-  format: 'esm',
-  target: 'es2022',
-  jsx: 'automatic',
-  jsxImportSource: 'preact',
-  minify: true,
-  legalComments: 'inline',
-  metafile: true,
-  logLevel,
-});
-
-/** The text of the one output with this ending. */
-function output(ending) {
-  const found = web.outputFiles.find((file) => file.path.endsWith(ending));
-  if (found === undefined) throw new Error(`the dashboard's bundle has no ${ending} file`);
-  return found.text;
-}
-
+const page = await dashboardPage(logLevel);
 const thread = await webhookThread(logLevel);
 
 const program = await build({
@@ -47,7 +27,7 @@ const program = await build({
   },
   define: {
     // Read by src/dashboard/web-assets.ts.
-    WEFT_WEB_ASSETS: JSON.stringify({ script: output('app.js'), style: output('style.css') }),
+    WEFT_WEB_ASSETS: JSON.stringify(page.assets),
     // Read by src/admission/thread/code.ts.
     WEFT_WEBHOOK_THREAD: JSON.stringify(thread.code),
     // Read by src/cli/version.ts.
@@ -58,6 +38,6 @@ const program = await build({
 });
 
 // Which packages are in the program, its page and its thread, for the bill of materials (e2e/supply).
-const outputs = { ...web.metafile.outputs, ...thread.outputs, ...program.metafile.outputs };
+const outputs = { ...page.outputs, ...thread.outputs, ...program.metafile.outputs };
 writeFileSync('dist/weft.meta.json', JSON.stringify({ outputs }));
 chmodSync('dist/weft.mjs', 0o755); // `npm install -g` and a symlink run it as it is

@@ -53,7 +53,7 @@ export class Collector {
       pods.filter(({ scrapable }) => scrapable),
       signal,
     );
-    const controlPlane = pods.filter((pod) => pod.controlPlane);
+    const controlPlane = pods.filter((pod) => pod.controlPlane && !pod.ended);
     return {
       takenAt: new Date(this.#clock.now()).toISOString(),
       cluster: this.#client.server,
@@ -108,10 +108,12 @@ function namespacesOf(
 ): NamespaceView[] {
   const meshed = pods.filter(({ controlPlane }) => !controlPlane);
   const asked = new Set(labelled.map(({ metadata }) => metadata.name));
-  return [...new Set([...asked, ...meshed.map(({ namespace }) => namespace)])].sort().map((name) => ({
+  const running = meshed.filter(({ ended }) => !ended);
+  return [...new Set([...asked, ...running.map(({ namespace }) => namespace)])].sort().map((name) => ({
     name,
     labelled: asked.has(name),
-    pods: meshed
+    ended: meshed.filter(({ namespace, ended }) => ended && namespace === name).length,
+    pods: running
       .filter(({ namespace }) => namespace === name)
       .map(({ uid, view }) => ({ ...view, scrapeError: errors.get(uid) ?? '' }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),

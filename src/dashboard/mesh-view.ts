@@ -29,6 +29,8 @@ export interface NamespaceView {
   readonly name: string;
   /** Whether its label asks for injection. */
   readonly labelled: boolean;
+  /** How many pods came to their end, by themselves or by a failure; they are not among the others. */
+  readonly ended: number;
   readonly pods: readonly PodView[];
 }
 
@@ -42,6 +44,8 @@ export interface PodView {
   readonly proxyVersion: string;
   /** What the webhook decided, or why there is no decision. */
   readonly injection: string;
+  /** It should have a proxy and has none, or one that is not what the webhook adds. */
+  readonly lacksProxy: boolean;
   readonly ready: boolean;
   /** `Running` and the like, or `Terminating`. */
   readonly phase: string;

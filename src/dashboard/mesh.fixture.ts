@@ -7,6 +7,7 @@ interface PodOptions {
   readonly proxy?: boolean;
   readonly account?: string;
   readonly namespace?: string;
+  readonly status?: { readonly phase: string; readonly ready: boolean };
 }
 
 /** A pod as the API server tells of it, in the namespace `shop` and injected unless said otherwise. */
@@ -16,6 +17,7 @@ export function putPod(api: ApiServer, name: string, options: PodOptions = {}): 
     proxy = true,
     account = name,
     namespace = 'shop',
+    status = { phase: 'Running', ready: true },
   } = options;
   const mesh = meshContainers();
   const image = { image: 'docker.io/weft/weft:0.1.0' };
@@ -38,8 +40,12 @@ export function putPod(api: ApiServer, name: string, options: PodOptions = {}): 
       containers: [{ name: 'app', image: 'shop/app:1' }],
       initContainers: proxy ? sidecars : [],
     },
-    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+    status: statusOf(status),
   });
+}
+
+function statusOf({ phase, ready }: { readonly phase: string; readonly ready: boolean }): object {
+  return { phase, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] };
 }
 
 /**

@@ -1,29 +1,61 @@
 import { expect, test } from '@jest/globals';
-import { toMeshPod } from './pod-list.js';
+import { meshContainers } from '../testing/index.js';
+import { toMeshPod, type MeshPod } from './pod-list.js';
 
-const pod = (injection?: string) =>
-  toMeshPod({
+type RawPod = Parameters<typeof toMeshPod>[0];
+
+const ours = [meshContainers().init, meshContainers().proxy] as unknown as RawPod['spec']['initContainers'];
+const lookalike = [{ name: 'weft-proxy', image: 'example.org/other:1', env: [] }];
+
+function pod(
+  initContainers: RawPod['spec']['initContainers'],
+  options: { injection?: string; label?: string; phase?: string } = {},
+): MeshPod {
+  const { injection, label, phase = 'Running' } = options;
+  return toMeshPod({
     metadata: {
       name: 'a',
       namespace: 'shop',
       uid: 'a',
-      labels: {},
+      labels: label === undefined ? {} : { 'weft.dev/inject': label },
       annotations: injection === undefined ? {} : { 'weft.dev/injection': injection },
       ownerReferences: [],
     },
     spec: {
       serviceAccountName: 'web',
-      containers: [{ name: 'weft-proxy', image: 'example.org/other:1', env: [] }],
-      initContainers: [],
+      containers: [],
+      initContainers: initContainers.map((container) => ({ ...container, image: '', env: [] })),
     },
-    status: { phase: 'Running', conditions: [] },
+    status: { phase, conditions: [] },
   });
+}
 
-test('a pod that the webhook left alone is not in the mesh, whatever its containers are called', () => {
-  const skipped = pod('skipped: a container is named weft-proxy');
-  expect([skipped.scrapable, skipped.view.identity, skipped.view.proxyVersion]).toEqual([false, '', '']);
-  expect(skipped.view.injection).toContain('skipped');
-  for (const decision of ['injected', undefined]) {
-    expect(pod(decision)).toMatchObject({ scrapable: true, view: { injection: 'injected' } });
-  }
+test.each([
+  ['with what the webhook adds and its word', ours, { injection: 'injected' }, [true, false, 'injected']],
+  ['with what the webhook adds, by hand', ours, {}, [true, false, 'injected']],
+  [
+    'with a container of that name, left alone',
+    lookalike,
+    { injection: 'skipped: a container is named weft-proxy' },
+    [false, false, 'skipped: a container is named weft-proxy'],
+  ],
+  ['with a container of that name alone', lookalike, {}, [false, true, 'is not what Weft adds']],
+  [
+    'with a container of that name that claims to be the proxy',
+    lookalike,
+    { injection: 'injected' },
+    [false, true, 'is not what Weft adds'],
+  ],
+  ['without', [], {}, [false, true, 'restart its workload']],
+  ['without, but for a claim', [], { injection: 'injected' }, [false, true, 'restart its workload']],
+  ['that opted out', [], { label: 'disabled' }, [false, false, 'opted out by its label']],
+])('a pod %s', (_name, containers, options, [meshed, lacksProxy, injection]) => {
+  const { scrapable, view } = pod(containers as typeof ours, options);
+  expect([scrapable, view.identity !== '', view.lacksProxy]).toEqual([meshed, meshed, lacksProxy]);
+  expect(view.injection).toContain(injection);
+});
+
+test('what ran to its end or failed for good has ended, and nothing else', () => {
+  const phases = ['Succeeded', 'Failed', 'Running', 'Pending', 'Unknown'];
+  expect(phases.filter((phase) => pod(ours, { phase }).ended)).toEqual(['Succeeded', 'Failed']);
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { names } from '../base/index.js';
-import type { KubeClient } from '../kube/index.js';
+import { hasOurProxy } from '../controller/index.js';
+import { Resources, type KubeClient } from '../kube/index.js';
 import type { PodView } from './mesh-view.js';
 
 /** A pod as far as the dashboard looks at it. */
@@ -10,35 +11,46 @@ export interface MeshPod {
   /** A proxy is in it and may be asked. */
   readonly scrapable: boolean;
   readonly controlPlane: boolean;
+  /** It ran to its end, or failed for good: there is nothing to follow any more. */
+  readonly ended: boolean;
   readonly view: PodView;
 }
 
 const text = z.string().default('');
 const strings = z.record(z.string(), z.string()).default({});
-const container = z.object({
+const container = z.looseObject({
   name: z.string(),
   image: text,
   env: z.array(z.object({ name: z.string(), value: text })).default([]),
 });
-const podSchema = z.object({
-  metadata: z.object({
+/** Loose, because what we know of a proxy's containers is read from the pod as it came. */
+const podSchema = z.looseObject({
+  metadata: z.looseObject({
     name: z.string(),
     namespace: z.string(),
     uid: z.string(),
-    deletionTimestamp: z.string().optional(),
+    deletionTimestamp: z.string().exactOptional(),
     labels: strings,
     annotations: strings,
     ownerReferences: z
-      .array(z.object({ kind: z.string(), name: z.string(), controller: z.boolean().default(false) }))
+      .array(
+        z.object({
+          apiVersion: text,
+          kind: z.string(),
+          name: z.string(),
+          uid: text,
+          controller: z.boolean().default(false),
+        }),
+      )
       .default([]),
   }),
-  spec: z.object({
+  spec: z.looseObject({
     serviceAccountName: z.string().default('default'),
     containers: z.array(container),
     initContainers: z.array(container).default([]),
   }),
   status: z
-    .object({
+    .looseObject({
       phase: text,
       conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
     })
@@ -64,22 +76,21 @@ export async function listPods(
 
 /** What the dashboard shows of a pod. */
 export function toMeshPod(raw: RawPod): MeshPod {
-  const { metadata, spec, status } = raw;
-  const proxy = proxyOf(raw);
+  const { metadata, status } = raw;
+  const standing = standingOf(raw);
   const phase = metadata.deletionTimestamp === undefined ? status.phase : 'Terminating';
-  const trustDomain = proxy?.env.find(({ name }) => name === 'WEFT_TRUST_DOMAIN')?.value ?? 'cluster.local';
-  const identity = `spiffe://${trustDomain}/ns/${metadata.namespace}/sa/${spec.serviceAccountName}`;
   return {
     uid: metadata.uid,
     namespace: metadata.namespace,
-    scrapable: proxy !== undefined && status.phase === 'Running',
+    scrapable: standing === 'meshed' && status.phase === 'Running',
     controlPlane: metadata.namespace === names.SYSTEM_NAMESPACE && names.Label.rev in metadata.labels,
+    ended: status.phase === 'Succeeded' || status.phase === 'Failed',
     view: {
       name: metadata.name,
       workload: workloadOf(raw),
-      identity: proxy === undefined ? '' : identity,
-      proxyVersion: proxy === undefined ? '' : imageTag(proxy.image),
-      injection: injectionOf(raw, proxy !== undefined),
+      ...(standing === 'meshed' ? meshedAs(raw) : { identity: '', proxyVersion: '' }),
+      injection: injectionOf(raw, standing),
+      lacksProxy: standing === 'forged' || standing === 'missing',
       ready: status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
       phase,
       scrapeError: '',
@@ -87,13 +98,33 @@ export function toMeshPod(raw: RawPod): MeshPod {
   };
 }
 
+/** What the proxy of a meshed pod proves and is. */
+function meshedAs(raw: RawPod): Pick<PodView, 'identity' | 'proxyVersion'> {
+  const proxy = proxyOf(raw);
+  const trustDomain = proxy?.env.find(({ name }) => name === 'WEFT_TRUST_DOMAIN')?.value ?? 'cluster.local';
+  return {
+    identity: `spiffe://${trustDomain}/ns/${raw.metadata.namespace}/sa/${raw.spec.serviceAccountName}`,
+    proxyVersion: imageTag(proxy?.image ?? ''),
+  };
+}
+
 /**
- * A native sidecar is among the init containers, an ordinary one among the others. What the webhook left alone has none of
- * ours, whatever its containers are called.
+ * `meshed` with the proxy that the webhook gave, `apart` on purpose, `missing` where there should be one, `forged` with a
+ * container of the proxy's name that is none of ours.
  */
-function proxyOf({ metadata, spec }: RawPod): z.infer<typeof container> | undefined {
-  const decision = metadata.annotations[names.Annotation.injection] ?? 'injected';
-  if (decision !== 'injected') return undefined;
+type Standing = 'meshed' | 'apart' | 'missing' | 'forged';
+
+/** Neither the annotation nor a container's name is believed alone: anybody may have written either. */
+function standingOf(raw: RawPod): Standing {
+  const decision = raw.metadata.annotations[names.Annotation.injection] ?? '';
+  if (decision.startsWith('skipped')) return 'apart';
+  if (hasOurProxy(Resources.pod.keep(raw))) return 'meshed';
+  if (proxyOf(raw) !== undefined) return 'forged';
+  return raw.metadata.labels[names.Label.inject] === 'disabled' ? 'apart' : 'missing';
+}
+
+/** A native sidecar is among the init containers, an ordinary one among the others. */
+function proxyOf({ spec }: RawPod): z.infer<typeof container> | undefined {
   return [...spec.initContainers, ...spec.containers].find(({ name }) => name === names.PROXY_CONTAINER);
 }
 
@@ -108,12 +139,18 @@ function workloadOf({ metadata }: RawPod): string {
   return `${owner.kind}/${owner.name}`;
 }
 
-function injectionOf({ metadata }: RawPod, hasProxy: boolean): string {
+function injectionOf({ metadata }: RawPod, standing: Standing): string {
   const decision = metadata.annotations[names.Annotation.injection];
-  if (decision !== undefined) return decision;
-  if (hasProxy) return 'injected';
-  if (metadata.labels[names.Label.inject] === 'disabled') return 'opted out by its label';
-  return 'no proxy: the pod is older than the mesh here, restart its workload';
+  switch (standing) {
+    case 'meshed':
+      return decision ?? 'injected';
+    case 'apart':
+      return decision ?? 'opted out by its label';
+    case 'missing':
+      return 'no proxy: the pod is older than the mesh here, restart its workload';
+    case 'forged':
+      return `its container ${names.PROXY_CONTAINER} is not what Weft adds: remove it from the template, Weft adds its own`;
+  }
 }
 
 /** What stands behind the last colon; the first characters of the digest where an image is pinned by that. */

@@ -43,9 +43,10 @@ function pod(name: string): MeshPod {
     injection: 'injected',
     ready: true,
     phase: 'Running',
+    lacksProxy: false,
     scrapeError: '',
   };
-  return { uid: name, namespace: 'shop', scrapable: true, controlPlane: false, view };
+  return { uid: name, namespace: 'shop', scrapable: true, controlPlane: false, ended: false, view };
 }
 
 async function after(ms: number, ...pods: MeshPod[]): Promise<Scraped> {

@@ -5,9 +5,13 @@ import { createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { connectPlain, type KubeClient } from '../kube/index.js';
 import { eventually, type ApiServer } from '../testing/index.js';
-import { metricsPath, startShop } from './mesh.fixture.js';
+import { Collector } from './collector.js';
+import { LARGE_PODS, startLarge } from './large.fixture.js';
+import { metricsPath, putPod, startShop } from './mesh.fixture.js';
 import type { MeshView } from './mesh-view.js';
 import { startDashboard, type RunningDashboard } from './server.js';
+import { FIRST_STATE } from './web/page-state.js';
+import { namespaceRows } from './web/pod-rows.js';
 
 const assets = { script: 'console.log("weft")', style: 'body{}' };
 const started = performance.now();
@@ -107,6 +111,7 @@ test('pods are told with their workload, identity, proxy, decision and readiness
     identity: 'spiffe://cluster.local/ns/shop/sa/reviews',
     proxyVersion: '0.1.0',
     injection: 'injected',
+    lacksProxy: false,
     ready: true,
     phase: 'Running',
     scrapeError: '',
@@ -116,6 +121,16 @@ test('pods are told with their workload, identity, proxy, decision and readiness
     injection: expect.stringMatching(/^skipped: hostNetwork/),
   });
   expect(pods['Deployment/old-timer']?.injection).toMatch(/restart its workload/);
+});
+
+test('a pod that ended is counted and no more: it is neither listed nor asked', async () => {
+  putPod(api, 'nightly', { status: { phase: 'Succeeded', ready: false } });
+  putPod(api, 'evicted', { status: { phase: 'Failed', ready: false } });
+  const [shop] = (await mesh()).namespaces;
+  expect(shop).toMatchObject({ name: 'shop', ended: 2 });
+  expect(shop!.pods.filter(({ workload }) => /nightly|evicted/.test(workload))).toEqual([]);
+  const asked = [metricsPath('nightly'), metricsPath('evicted')];
+  expect(api.requests.filter(({ path }) => asked.includes(path))).toEqual([]);
 });
 
 test('a proxy that cannot be asked is said so, and hides nobody else', async () => {
@@ -146,6 +161,24 @@ test('rates come from the second look on', async () => {
 test('many who ask at once cause one look at the cluster', async () => {
   await Promise.all(Array.from({ length: 10 }, mesh));
   expect(api.requests.filter(({ path }) => path === metricsPath('web'))).toHaveLength(1);
+});
+
+test('ten namespaces of sixty pods are one look, of which the page shows the problems first', async () => {
+  const large = await startLarge(seconds);
+  const other = connectPlain(large.url);
+  const view = await new Collector(other).view(stop.signal);
+  expect(view.namespaces).toHaveLength(10);
+  const rows = namespaceRows(view.namespaces, FIRST_STATE);
+  expect(rows.reduce((sum, { pods }) => sum + pods.length, 0)).toBe(LARGE_PODS);
+  expect(rows.filter(({ open }) => open)).toEqual([]);
+  expect(rows.slice(0, 3).map(({ namespace, troubled }) => [namespace.name, troubled])).toEqual([
+    ['team-6', 1],
+    ['team-7', 1],
+    ['team-0', 0],
+  ]);
+  expect(rows[0]?.pods[0]?.workload).toBe('Deployment/starting');
+  other.close();
+  await large.stop();
 });
 
 test('policies are told with targets, routes, conditions and what is wrong', async () => {

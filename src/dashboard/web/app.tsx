@@ -1,14 +1,21 @@
 import type { VNode } from 'preact';
 import type { MeshView } from '../mesh-view.js';
+import { callRows, policyRows, splitRows } from './call-rows.js';
+import { FilterBar } from './filter-bar.js';
+import { shorten } from './format.js';
+import type { PageState } from './page-state.js';
+import { namespaceRows } from './pod-rows.js';
 import { Policies } from './policies.js';
 import { useMesh } from './poll.js';
 import { Summary } from './summary.js';
 import { Traffic } from './traffic.js';
+import { usePageState, type ChangeState } from './use-page-state.js';
 import { Workloads } from './workloads.js';
 
 /** The whole page. */
 export function App(): VNode {
   const { view, error = '' } = useMesh();
+  const [state, change] = usePageState();
   return (
     <>
       <header>
@@ -22,14 +29,30 @@ export function App(): VNode {
         {view === undefined ? (
           error === '' && <p class="empty">Reading the cluster …</p>
         ) : (
-          <>
-            <Summary view={view} />
-            <Traffic view={view} />
-            <Policies policies={view.policies} />
-            <Workloads namespaces={view.namespaces} />
-          </>
+          <Mesh view={view} state={state} change={change} />
         )}
       </main>
+    </>
+  );
+}
+
+/** What is known of the mesh, as far as it was asked for. */
+function Mesh({ view, state, change }: { view: MeshView; state: PageState; change: ChangeState }): VNode {
+  const edges = callRows(view.edges, state);
+  const splits = splitRows(view.splits, state);
+  const policies = policyRows(view.policies, state);
+  const namespaces = namespaceRows(view.namespaces, state);
+  const pods = namespaces.reduce((sum, rows) => sum + rows.pods.length, 0);
+  const all = view.namespaces.reduce((sum, namespace) => sum + namespace.pods.length, 0);
+  const narrowed = state.onlyProblems || state.search.trim() !== '';
+  const found = `${pods} of ${all} pods, ${edges.length} of ${view.edges.length} calls, ${policies.length} of ${view.policies.length} policies`;
+  return (
+    <>
+      <Summary view={view} />
+      <FilterBar state={state} change={change} found={narrowed ? found : ''} />
+      <Traffic view={view} edges={edges} splits={splits} state={state} change={change} />
+      <Policies policies={policies} exist={view.policies.length > 0} />
+      <Workloads rows={view.namespaces.length > 0 ? namespaces : undefined} state={state} change={change} />
     </>
   );
 }
@@ -59,7 +82,7 @@ function Problems({ view, error }: { view: MeshView | undefined; error: string }
     ...(view?.problems ?? []),
     ...(mute.length === 0
       ? []
-      : [{ about: proxies(mute.length), message: mute.map(({ name }) => name).join(', ') }]),
+      : [{ about: proxies(mute.length), message: some(mute.map(({ name }) => shorten(name, 63))) }]),
   ];
   return (
     <div role="status">
@@ -75,6 +98,14 @@ function Problems({ view, error }: { view: MeshView | undefined; error: string }
     </div>
   );
 }
+
+/** The first names of a list that may be long. */
+function some(names: readonly string[]): string {
+  const rest = names.length - NAMED;
+  return rest <= 1 ? names.join(', ') : `${names.slice(0, NAMED).join(', ')} and ${rest} more`;
+}
+
+const NAMED = 5;
 
 function proxies(count: number): string {
   return count === 1

@@ -32,6 +32,11 @@ export function formatBytes(perSecond: number): string {
   return `${value >= 10 || unit === 0 ? value.toFixed(0) : value.toFixed(1)} ${units[unit] ?? ''}`;
 }
 
+/** A name with at most so many characters, the last of which then says that there is more. */
+export function shorten(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
 function grouped(value: number): string {
   return Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');
 }

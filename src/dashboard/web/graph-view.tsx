@@ -4,7 +4,7 @@ import { graphOf, type GraphLink, type GraphNode } from '../graph.js';
 import { BOX, layoutOf, type Curve, type Point } from '../layout.js';
 import { isLive, type Edge, type EdgeTls } from '../edges.js';
 import { successTone, tlsText } from './chip.js';
-import { formatPercent, formatRate } from './format.js';
+import { formatPercent, formatRate, shorten } from './format.js';
 
 /** The picture of who calls whom. The table beside it says the same in words. */
 export function GraphView({ edges, measured }: { edges: readonly Edge[]; measured: boolean }): VNode {
@@ -143,10 +143,6 @@ function describe({ kind, title, namespace, serviceAccount }: GraphNode): string
   if (kind === 'outside') return 'Callers that proved no identity';
   const runs = serviceAccount === undefined ? '' : `, service account ${serviceAccount}`;
   return `${kind === 'service' ? 'Service' : 'Caller'} ${title} in ${namespace}${runs}`;
-}
-
-function shorten(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
 /** Requests where there are any; else opaque connections, which mostly stay open. */

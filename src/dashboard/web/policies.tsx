@@ -4,11 +4,23 @@ import { Chip, type Tone } from './chip.js';
 import { Section } from './section.js';
 
 /** TrafficPolicies and what became of them. */
-export function Policies({ policies }: { policies: readonly PolicyView[] }): VNode {
+export function Policies({
+  policies,
+  exist,
+}: {
+  /** Those that are to be shown. */
+  policies: readonly PolicyView[];
+  /** Whether there are any at all. */
+  exist: boolean;
+}): VNode {
   return (
     <Section title="Traffic policies">
       {policies.length === 0 ? (
-        <p class="empty">There is no TrafficPolicy: every request goes to its Service as it is.</p>
+        <p class="empty">
+          {exist
+            ? 'No policy matches.'
+            : 'There is no TrafficPolicy: every request goes to its Service as it is.'}
+        </p>
       ) : (
         <ul class="policies">
           {policies.map((policy) => (

@@ -1,33 +1,50 @@
 import type { VNode } from 'preact';
-import { shortIdentity } from '../identity-name.js';
 import type { Edge } from '../edges.js';
 import type { MeshView } from '../mesh-view.js';
 import type { Split } from '../splits.js';
-import { Chip, successTone, TlsChip } from './chip.js';
-import { formatBytes, formatMs, formatPercent, formatRate } from './format.js';
+import { Calls } from './calls.js';
+import { successTone } from './chip.js';
+import { formatMs, formatPercent, formatRate } from './format.js';
 import { GraphView } from './graph-view.js';
+import type { PageState } from './page-state.js';
 import { Section } from './section.js';
+import type { ChangeState } from './use-page-state.js';
 
 /** Who called what, as a picture and as a table, and how routes divided it. */
-export function Traffic({ view }: { view: MeshView }): VNode {
-  const { edges, splits, windowSeconds } = view;
-  const note = windowSeconds > 0 ? `mean of the last ${windowSeconds.toFixed(0)} s` : 'measuring …';
-  if (edges.length === 0) {
-    return (
-      <Section title="Traffic">
-        <p class="empty">
-          No proxy has seen a request yet. Send some traffic between meshed pods, and it shows here.
-        </p>
-      </Section>
-    );
-  }
+export function Traffic({
+  view,
+  edges,
+  splits,
+  state,
+  change,
+}: {
+  view: MeshView;
+  /** Those of its calls that are to be shown, in their order. */
+  edges: readonly Edge[];
+  splits: readonly Split[];
+  state: PageState;
+  change: ChangeState;
+}): VNode {
+  const { windowSeconds } = view;
+  const measured = windowSeconds > 0;
+  const note = measured ? `mean of the last ${windowSeconds.toFixed(0)} s` : 'measuring …';
   return (
     <>
-      <Section title="Traffic" note={note}>
-        <GraphView edges={edges} measured={windowSeconds > 0} />
-        <Legend />
-        <EdgeTable edges={edges} measured={windowSeconds > 0} />
-      </Section>
+      {edges.length === 0 ? (
+        <Section title="Traffic">
+          <p class="empty">
+            {view.edges.length === 0
+              ? 'No proxy has seen a request yet. Send some traffic between meshed pods, and it shows here.'
+              : 'No call matches.'}
+          </p>
+        </Section>
+      ) : (
+        <Section title="Traffic" note={note}>
+          <GraphView edges={edges} measured={measured} />
+          <Legend />
+          <Calls edges={edges} measured={measured} state={state} change={change} />
+        </Section>
+      )}
       {splits.length > 0 && (
         <Section title="Routes" note="how callers’ proxies divided requests">
           <SplitTable splits={splits} />
@@ -50,107 +67,6 @@ function Legend(): VNode {
         <span class="swatch none" /> plain text
       </li>
     </ul>
-  );
-}
-
-function EdgeTable({ edges, measured }: { edges: readonly Edge[]; measured: boolean }): VNode {
-  return (
-    <div class="scroll">
-      <table>
-        <caption>Which identity called which Service</caption>
-        <thead>
-          <tr>
-            <th scope="col">Caller’s identity</th>
-            <th scope="col">Service</th>
-            <th scope="col">Transport</th>
-            <th scope="col" class="number">
-              Per second
-            </th>
-            <th scope="col" class="number">
-              Success
-            </th>
-            <th scope="col" class="number">
-              p50
-            </th>
-            <th scope="col" class="number">
-              p99
-            </th>
-            <th scope="col">Failures</th>
-          </tr>
-        </thead>
-        <tbody>
-          {edges.map((edge) => (
-            <EdgeRow
-              key={`${edge.caller} ${edge.service} ${edge.servers.join()} ${edge.protocol}`}
-              edge={edge}
-              measured={measured}
-            />
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function EdgeRow({ edge, measured }: { edge: Edge; measured: boolean }): VNode {
-  const side = `told by the ${edge.seenBy}’s proxy`;
-  return (
-    <tr>
-      <th scope="row" title={edge.caller}>
-        {edge.caller === '' ? <em>no identity</em> : shortIdentity(edge.caller)}
-      </th>
-      <td title={edge.servers.join('\n')}>
-        {edge.service === '' ? (
-          <em>{edge.servers.map(shortIdentity).join(', ')}, no Service</em>
-        ) : (
-          edge.service
-        )}
-        {edge.ports.length > 0 && <span class="soft">:{edge.ports.join(', ')}</span>}
-      </td>
-      <td>
-        <TlsChip tls={edge.tls} />
-      </td>
-      <td class="number" title={side}>
-        {measured ? rateText(edge) : '–'}
-      </td>
-      {edge.protocol === 'tcp' ? <TcpCells edge={edge} /> : <HttpCells edge={edge} />}
-    </tr>
-  );
-}
-
-function rateText({ protocol, perSecond }: Edge): string {
-  return protocol === 'tcp' ? `${formatRate(perSecond)} connections` : formatRate(perSecond);
-}
-
-/** Bytes are counted when a connection ends, so a long one says nothing yet. */
-function TcpCells({ edge: { openConnections = 0, bytesPerSecond = 0 } }: { edge: Edge }): VNode {
-  const bytes = bytesPerSecond > 0 ? `, ${formatBytes(bytesPerSecond)} in those that ended` : '';
-  return (
-    <td colSpan={4} class="soft">
-      {`${openConnections} open${bytes}`}
-    </td>
-  );
-}
-
-function HttpCells({ edge }: { edge: Edge }): VNode {
-  const total = edge.seenBy === 'receiver' ? 'of all callers: this one has no proxy that measures' : '';
-  return (
-    <>
-      <td class={`number ${successTone(edge.successRate)}`}>{formatPercent(edge.successRate)}</td>
-      <td class="number" title={total}>
-        {formatMs(edge.p50Ms)}
-      </td>
-      <td class="number" title={total}>
-        {formatMs(edge.p99Ms)}
-      </td>
-      <td>
-        {edge.failures.slice(0, 3).map(({ code, perSecond }) => (
-          <Chip tone="bad" key={code}>
-            {code} × {formatRate(perSecond)}/s
-          </Chip>
-        ))}
-      </td>
-    </>
   );
 }
 
@@ -182,17 +98,31 @@ function SplitTable({ splits }: { splits: readonly Split[] }): VNode {
         <tbody>
           {splits.map((split) => (
             <tr key={`${split.destination} ${split.route} ${split.backend}`}>
-              <th scope="row">{split.destination}</th>
-              <td>{split.route}</td>
-              <td>{backendText(split)}</td>
-              <td class="share">
+              <th scope="row" class="cut" title={split.destination}>
+                {split.destination}
+              </th>
+              <td class="cut" data-title="Route" title={split.route}>
+                {split.route}
+              </td>
+              <td class="cut" data-title="Backend" title={split.backend}>
+                {backendText(split)}
+              </td>
+              <td class="share" data-title="Share">
                 <meter min={0} max={1} value={split.share ?? 0} aria-hidden="true" />
                 {formatPercent(split.share)}
               </td>
-              <td class="number">{formatRate(split.perSecond)}</td>
-              <td class={`number ${successTone(split.successRate)}`}>{formatPercent(split.successRate)}</td>
-              <td class="number">{formatMs(split.p50Ms)}</td>
-              <td class="number">{formatMs(split.p99Ms)}</td>
+              <td class="number" data-title="Per second">
+                {formatRate(split.perSecond)}
+              </td>
+              <td class={`number ${successTone(split.successRate)}`} data-title="Success">
+                {formatPercent(split.successRate)}
+              </td>
+              <td class="number" data-title="p50">
+                {formatMs(split.p50Ms)}
+              </td>
+              <td class="number" data-title="p99">
+                {formatMs(split.p99Ms)}
+              </td>
             </tr>
           ))}
         </tbody>

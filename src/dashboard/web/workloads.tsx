@@ -2,11 +2,27 @@ import type { VNode } from 'preact';
 import { shortIdentity } from '../identity-name.js';
 import type { NamespaceView, PodView } from '../mesh-view.js';
 import { Chip } from './chip.js';
+import { withFold, type PageState } from './page-state.js';
+import { POD_COLUMNS, stateOf, type NamespaceRows } from './pod-rows.js';
 import { Section } from './section.js';
+import { SortHeads } from './sort-heads.js';
+import type { ChangeState } from './use-page-state.js';
+
+interface Choice {
+  readonly state: PageState;
+  readonly change: ChangeState;
+}
 
 /** Meshed namespaces and what runs in them. */
-export function Workloads({ namespaces }: { namespaces: readonly NamespaceView[] }): VNode {
-  if (namespaces.length === 0) {
+export function Workloads({
+  rows,
+  state,
+  change,
+}: Choice & {
+  /** Undefined where no namespace is in the mesh. */
+  rows: readonly NamespaceRows[] | undefined;
+}): VNode {
+  if (rows === undefined) {
     return (
       <Section title="Workloads">
         <p class="empty">
@@ -16,24 +32,58 @@ export function Workloads({ namespaces }: { namespaces: readonly NamespaceView[]
       </Section>
     );
   }
+  if (rows.length === 0) {
+    return (
+      <Section title="Workloads">
+        <p class="empty">{state.search.trim() === '' ? 'No pod has a problem.' : 'No pod matches.'}</p>
+      </Section>
+    );
+  }
   return (
     <>
-      {namespaces.map((namespace) => (
-        <Section key={namespace.name} title={`Workloads in ${namespace.name}`} note={noteOf(namespace)}>
-          <PodTable namespace={namespace} />
-        </Section>
+      {rows.map((each) => (
+        <Folded key={each.namespace.name} rows={each} state={state} change={change} />
       ))}
     </>
   );
 }
 
-function noteOf({ labelled, pods }: NamespaceView): string {
-  const meshed = pods.filter(({ identity }) => identity !== '').length;
-  const count = `${meshed} of ${pods.length} pods in the mesh`;
-  return labelled ? count : `${count}; the namespace itself is not labelled`;
+/** A namespace whose heading folds and unfolds it. */
+function Folded({ rows, state, change }: Choice & { rows: NamespaceRows }): VNode {
+  const { namespace, pods, troubled, open } = rows;
+  const id = `pods-of-${namespace.name}`;
+  return (
+    <section>
+      <h2>
+        <button
+          type="button"
+          class="fold"
+          aria-expanded={open}
+          aria-controls={id}
+          onClick={() => change(withFold(state, namespace.name, !open))}
+        >
+          Workloads in {namespace.name}
+        </button>
+        <small>{noteOf(namespace)}</small>
+        {troubled > 0 && <Chip tone="warn">{troubled === 1 ? '1 problem' : `${troubled} problems`}</Chip>}
+      </h2>
+      <div class="card" id={id} hidden={!open}>
+        {open && <PodTable name={namespace.name} pods={pods} state={state} change={change} />}
+      </div>
+    </section>
+  );
 }
 
-function PodTable({ namespace: { name, pods } }: { namespace: NamespaceView }): VNode {
+function noteOf({ labelled, pods, ended }: NamespaceView): string {
+  const meshed = pods.filter(({ identity }) => identity !== '').length;
+  return [
+    `${meshed} of ${pods.length} pods in the mesh`,
+    ...(ended === 0 ? [] : [`${ended} more ended`]),
+    ...(labelled ? [] : ['the namespace itself is not labelled']),
+  ].join('; ');
+}
+
+function PodTable({ name, pods, state, change }: Choice & { name: string; pods: readonly PodView[] }): VNode {
   if (pods.length === 0) return <p class="empty">No pods.</p>;
   return (
     <div class="scroll">
@@ -41,12 +91,11 @@ function PodTable({ namespace: { name, pods } }: { namespace: NamespaceView }): 
         <caption>Pods of namespace {name}</caption>
         <thead>
           <tr>
-            <th scope="col">Pod</th>
-            <th scope="col">Workload</th>
-            <th scope="col">Identity</th>
-            <th scope="col">Proxy</th>
-            <th scope="col">Injection</th>
-            <th scope="col">State</th>
+            <SortHeads
+              columns={POD_COLUMNS}
+              sort={state.pods}
+              onSort={(sort) => change({ ...state, pods: sort })}
+            />
           </tr>
         </thead>
         <tbody>
@@ -60,20 +109,27 @@ function PodTable({ namespace: { name, pods } }: { namespace: NamespaceView }): 
 }
 
 function PodRow({ pod }: { pod: PodView }): VNode {
+  const { tone, text } = stateOf(pod);
   return (
     <>
       <tr>
-        <th scope="row" class="name" title={pod.name}>
+        <th scope="row" class="cut" title={pod.name}>
           {pod.name}
         </th>
-        <td>{pod.workload}</td>
-        <td title={pod.identity}>
+        <td class="cut" data-title="Workload" title={pod.workload}>
+          {pod.workload}
+        </td>
+        <td class="cut" data-title="Identity" title={pod.identity}>
           {pod.identity === '' ? <span class="soft">–</span> : shortIdentity(pod.identity)}
         </td>
-        <td>{pod.proxyVersion === '' ? <span class="soft">none</span> : pod.proxyVersion}</td>
-        <td class="wrap">{pod.injection}</td>
-        <td>
-          <State pod={pod} />
+        <td class="cut" data-title="Proxy" title={pod.proxyVersion}>
+          {pod.proxyVersion === '' ? <span class="soft">none</span> : pod.proxyVersion}
+        </td>
+        <td class={pod.lacksProxy ? 'wrap warn' : 'wrap'} data-title="Injection">
+          {pod.injection}
+        </td>
+        <td data-title="State">
+          <Chip tone={tone}>{text}</Chip>
         </td>
       </tr>
       {pod.scrapeError !== '' && (
@@ -85,11 +141,4 @@ function PodRow({ pod }: { pod: PodView }): VNode {
       )}
     </>
   );
-}
-
-function State({ pod }: { pod: PodView }): VNode {
-  if (pod.ready && pod.phase === 'Running') return <Chip tone="good">ready</Chip>;
-  if (pod.phase === 'Succeeded') return <Chip tone="quiet">completed</Chip>;
-  if (pod.phase === 'Running') return <Chip tone="warn">not ready</Chip>;
-  return <Chip tone={pod.phase === 'Failed' ? 'bad' : 'warn'}>{pod.phase.toLowerCase()}</Chip>;
 }

@@ -1,0 +1,73 @@
+import { expect, test } from '@jest/globals';
+import type { Edge } from '../edges.js';
+import type { ConditionView, PolicyView } from '../mesh-view.js';
+import { callRows, policyRows, splitRows } from './call-rows.js';
+import { FIRST_STATE } from './page-state.js';
+
+const edge = (service: string, more: Partial<Edge> = {}): Edge => ({
+  caller: 'spiffe://cluster.local/ns/shop/sa/web',
+  service,
+  servers: [],
+  ports: ['8080'],
+  protocol: 'http',
+  tls: 'mutual',
+  seenBy: 'caller',
+  perSecond: 1,
+  successRate: 1,
+  failures: [],
+  ...more,
+});
+
+const edges = [
+  edge('shop/fine', { perSecond: 50 }),
+  edge('shop/idle', { perSecond: 0, successRate: undefined }),
+  edge('shop/plain', { tls: 'none' }),
+  edge('shop/failing', { successRate: 0.8, failures: [{ code: '503', perSecond: 2 }] }),
+];
+const ONLY = { ...FIRST_STATE, onlyProblems: true };
+const services = (state = FIRST_STATE): string[] => callRows(edges, state).map(({ service }) => service);
+
+test('calls that fail come first, those that nobody makes last; another order is one of its columns', () => {
+  expect(services()).toEqual(['shop/failing', 'shop/fine', 'shop/plain', 'shop/idle']);
+  const calls = { column: 'rate', descending: true };
+  expect(services({ ...FIRST_STATE, calls })[0]).toBe('shop/fine');
+});
+
+test('calls are found by their ends, transport and codes; problems are failures and plain text', () => {
+  expect(services({ ...FIRST_STATE, search: 'plain text' })).toEqual(['shop/plain']);
+  expect(services({ ...FIRST_STATE, search: 'sa/web 503' })).toEqual(['shop/failing']);
+  expect(services(ONLY)).toEqual(['shop/failing', 'shop/plain']);
+});
+
+test('parts of routes are narrowed as calls are', () => {
+  const split = { destination: 'shop/reviews:8080', route: 'canary', perSecond: 1 };
+  const splits = [
+    { ...split, backend: 'v1', successRate: 1 },
+    { ...split, backend: 'v2', successRate: 0.9 },
+  ];
+  const backends = (state = FIRST_STATE): string[] => splitRows(splits, state).map(({ backend }) => backend);
+  expect(backends()).toEqual(['v1', 'v2']);
+  expect(backends({ ...FIRST_STATE, search: 'canary v1' })).toEqual(['v1']);
+  expect(backends(ONLY)).toEqual(['v2']);
+});
+
+test('policies that are not in force as written come first', () => {
+  const policy = (name: string, ...statuses: string[]): PolicyView => ({
+    namespace: 'shop',
+    name,
+    targets: [`Service ${name}`],
+    routes: [],
+    conditions: statuses.map((status): ConditionView => ({
+      type: 'Accepted',
+      status,
+      reason: '',
+      message: '',
+      outdated: false,
+    })),
+  });
+  const policies = [policy('a', 'True'), policy('b', 'True', 'False'), policy('c')];
+  const found = (state = FIRST_STATE): string[] => policyRows(policies, state).map(({ name }) => name);
+  expect(found()).toEqual(['b', 'c', 'a']);
+  expect(found(ONLY)).toEqual(['b', 'c']);
+  expect(found({ ...FIRST_STATE, search: 'shop/a' })).toEqual(['a']);
+});
