@@ -3,6 +3,7 @@ export * as names from './names.js';
 export { MeshError, type ErrorCode } from './error.js';
 export { createLogger, type Logger, type LogLevel } from './log.js';
 export { Metrics, type Counter, type Gauge, type Histogram } from './metrics.js';
+export { builtPart } from './built-part.js';
 export { backoffMs, jittered, pause, sleep, untilAborted, type BackoffOptions } from './backoff.js';
 export { systemClock, type Clock } from './clock.js';
 export { compareQuantities, isQuantity, quantityAmount } from './quantity.js';

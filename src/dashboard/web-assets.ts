@@ -1,4 +1,4 @@
-import { MeshError } from '../base/index.js';
+import { builtPart } from '../base/index.js';
 
 /** What the browser gets beside the page: one script, one style sheet. */
 export interface WebAssets {
@@ -11,11 +11,5 @@ declare const WEFT_WEB_ASSETS: WebAssets | undefined;
 
 /** The assets that the build put into this program. */
 export function bundledWebAssets(): WebAssets {
-  if (typeof WEFT_WEB_ASSETS === 'undefined') {
-    throw new MeshError(
-      'precondition',
-      'the dashboard is part of the built program only: run "npm run build", then dist/weft.mjs',
-    );
-  }
-  return WEFT_WEB_ASSETS;
+  return builtPart('the dashboard', typeof WEFT_WEB_ASSETS === 'undefined' ? undefined : WEFT_WEB_ASSETS);
 }
