@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { deploy, inPod, namespace } from '../support/app.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
-import { apply, eventually, get, kubectl, run } from '../support/run.js';
+import { apply, CommandError, eventually, get, kubectl, run } from '../support/run.js';
 
 const NS = 'e2e-access';
 const PLAIN = 'e2e-access-plain';
@@ -73,6 +73,16 @@ async function verdicts(labels: Record<string, string>): Promise<number> {
   const pods = await podsOf(NS, 'app=server');
   const all = await Promise.all(pods.map((pod) => proxyMetrics(NS, pod)));
   return sum(all.flat(), 'weft_access_verdicts_total', labels);
+}
+
+/** What `weft authz` prints of the cluster, and the code that scripts read. */
+async function authz(...words: string[]): Promise<{ readonly code: unknown; readonly text: string }> {
+  try {
+    return { code: 0, text: await run('node_modules/.bin/node', ['dist/weft.mjs', 'authz', ...words]) };
+  } catch (error) {
+    if (error instanceof CommandError) return { code: error.code, text: error.stdout };
+    throw error;
+  }
 }
 
 const programmed = (name: string): Promise<string> =>
@@ -239,6 +249,37 @@ describe('closed by default, with a role for one service account', () => {
         ]);
     },
   );
+
+  test('weft authz says what the proxies do, and by whose word', async () => {
+    await run('npm', ['run', '--silent', 'build', '--', '--log-level=warning']);
+    const service = `${NS}/server`;
+    const asked = [
+      [WEB_POD, `${NS}/web`, 'GET', '/users/7'],
+      [WEB_POD, `${NS}/web`, 'GET', '/users/7/8'],
+      [WEB_POD, `${NS}/web`, 'POST', '/api/items'],
+      [OTHER_POD, `${NS}/other`, 'GET', '/api/items'],
+      [PLAIN_POD, 'plain', 'GET', '/api/items'],
+    ] as const;
+    const answers: object[] = [];
+    for (const [pod, caller, method, path] of asked) {
+      const { code } = await authz('can-i', caller, service, method, path, '--port', '8080');
+      answers.push({ caller, method, path, code });
+      const passes = (await ask(pod, path, '-method', method)) === '200';
+      expect({ caller, method, path, passes }).toEqual({ caller, method, path, passes: code === 0 });
+    }
+    expect(answers).toMatchObject([{ code: 0 }, { code: 1 }, { code: 1 }, { code: 1 }, { code: 1 }]);
+    const said = async (...words: string[]): Promise<string> => (await authz(...words)).text;
+    expect(await said('can-i', `${NS}/web`, service, '--port', '7000')).toContain(
+      `by MeshRoleBinding ${NS}/web-calls (Allow, spec.subjects[0], MeshRole ${NS}/caller spec.rules[2])`,
+    );
+    expect(await said('can-i', `${NS}/other`, service, 'GET', '/api/items', '--port', '8080')).toContain(
+      `by the default of namespace ${NS}, Deny (label weft.dev/default-access=Deny)`,
+    );
+    const whoCan = await said('who-can', service, '--port', '8080');
+    expect(whoCan).toMatch(new RegExp(`Allow .*${NS}/web .*${NS}/web-calls .*GET /api/\\* /users/\\{\\}`));
+    expect(whoCan).toContain('everybody else: refused by ');
+    expect((await authz('can-i', `${NS}/web`, `${NS}/nobody`, 'GET', '/')).code).toBe(2);
+  });
 
   test('what is denied ends though it is open', async () => {
     await apply([role('watching', { services: ['server'], ports: [9090] })]);
