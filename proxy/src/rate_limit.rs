@@ -5,7 +5,9 @@
 //! further ahead than a burst is long. So a bucket refills without a timer, one that lies in the past is full, and a new rate
 //! (because a pod came or went) applies to what was counted under the old one.
 
+mod bill;
 mod buckets;
+mod counted;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +19,9 @@ use tokio::time::Instant;
 use crate::request::Caller;
 use buckets::{Buckets, Key};
 
+pub use bill::{Bill, LARGEST_COST};
 pub use buckets::{Exceeded, KEYS, Tally};
+pub use counted::Counted;
 
 /// One limit of a port, with what has been counted by it.
 #[derive(Debug, Clone)]
@@ -36,6 +40,10 @@ pub struct RateLimit {
     pub pods: u32,
     /// What tells requests apart that are counted by themselves; empty: all are counted together.
     pub key: Box<[KeyPart]>,
+    /// Requests that it counts: any of these; empty: all.
+    pub counted: Arc<[Counted]>,
+    /// What a request takes of it.
+    pub cost: Cost,
     /// Say only what would be refused.
     pub dry_run: bool,
     /// What this pod lets in of it.
@@ -61,6 +69,15 @@ pub enum KeyPart {
     Path,
 }
 
+/// What a request takes of a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// When it comes; and in the end, where its response does not say another. Never 0.
+    pub amount: u32,
+    /// The header, or trailer, of the response that says what it was in the end.
+    pub header: Option<HeaderName>,
+}
+
 /// What a request is counted by.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'a> {
@@ -71,8 +88,10 @@ pub struct Sender<'a> {
 /// An even pace, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Between two requests.
+    /// For one of what is limited.
     interval: u64,
+    /// For a request.
+    step: u64,
     /// How far ahead of now a bucket may lie.
     depth: u64,
 }
@@ -83,12 +102,13 @@ const LONGEST: u128 = (u64::MAX / 4) as u128;
 // === impl Rate ===
 
 impl Rate {
-    /// The share of one of `pods`.
-    pub fn new(requests: u32, per: Duration, burst: u32, pods: u32) -> Self {
-        let pods = pods.max(1);
+    /// The share of one of `pods`, of which a request takes `amount`. What is too little for one request is enough for one.
+    pub fn new((requests, per, burst, pods): (u32, Duration, u32, u32), amount: u32) -> Self {
+        let (pods, amount) = (pods.max(1), amount.max(1));
         let interval = (per.as_nanos() * u128::from(pods) / u128::from(requests.max(1))).clamp(1, LONGEST);
-        let depth = (interval * u128::from(burst.div_ceil(pods).max(1))).min(LONGEST);
-        Self { interval: interval as u64, depth: depth as u64 }
+        let times = |count: u32| (interval * u128::from(count)).min(LONGEST) as u64;
+        let depth = times(burst.div_ceil(pods).max(amount));
+        Self { interval: interval as u64, step: times(amount), depth }
     }
 }
 
@@ -98,13 +118,26 @@ impl RateLimit {
     /// A limit by which nothing has been counted yet. `requests`, `per` and `pods` are not 0.
     pub fn new(
         (policy, name): (Arc<str>, Arc<str>),
-        (requests, per, burst, pods): (u32, Duration, u32, u32),
+        amounts: (u32, Duration, u32, u32),
         key: Box<[KeyPart]>,
         dry_run: bool,
     ) -> Self {
-        let rate = Rate::new(requests, per, burst, pods);
-        let buckets = Arc::new(Buckets::new(!key.is_empty()));
-        Self { policy, name, requests, per, burst, pods, key, dry_run, rate, buckets }
+        let (requests, per, burst, pods) = amounts;
+        let cost = Cost::default();
+        let rate = Rate::new(amounts, cost.amount);
+        let (counted, buckets) = ([].into(), Arc::new(Buckets::new(!key.is_empty())));
+        Self { policy, name, requests, per, burst, pods, key, counted, cost, dry_run, rate, buckets }
+    }
+
+    /// The same for requests that are any of `counted` only.
+    pub fn only(self, counted: Arc<[Counted]>) -> Self {
+        Self { counted, ..self }
+    }
+
+    /// The same where a request takes `cost`.
+    pub fn at(self, cost: Cost) -> Self {
+        let rate = Rate::new((self.requests, self.per, self.burst, self.pods), cost.amount);
+        Self { cost, rate, ..self }
     }
 
     /// Goes on counting where `before`, an earlier version of the same limit, stopped.
@@ -116,6 +149,11 @@ impl RateLimit {
 
     fn is_same(&self, other: &Self) -> bool {
         (&self.policy, &self.name, &self.key) == (&other.policy, &other.name, &other.key)
+    }
+
+    /// Whether it counts such a request.
+    pub fn counts<B>(&self, request: &Request<B>) -> bool {
+        self.counted.is_empty() || self.counted.iter().any(|counted| counted.takes(request))
     }
 
     /// Counts a request that came at `at`, or says that it is one too many, which is not counted.
@@ -130,7 +168,7 @@ impl RateLimit {
         let slot = self.buckets.slot(key, at);
         let ahead = self.buckets.take(slot, rate, at)?;
         let left = u32::try_from((rate.depth - ahead.min(rate.depth)) / rate.interval).unwrap_or(u32::MAX);
-        Ok(Receipt { limit: self, slot, left, full_in: Duration::from_nanos(ahead) })
+        Ok(Receipt { limit: self, key, slot, left, full_in: Duration::from_nanos(ahead) })
     }
 
     /// What it refused and forgot so far.
@@ -145,6 +183,7 @@ impl PartialEq for RateLimit {
         self.is_same(other)
             && (self.requests, self.per, self.burst, self.pods, self.dry_run)
                 == (other.requests, other.per, other.burst, other.pods, other.dry_run)
+            && (&self.counted, &self.cost) == (&other.counted, &other.cost)
     }
 }
 
@@ -154,8 +193,9 @@ impl Eq for RateLimit {}
 #[derive(Debug, Clone, Copy)]
 pub struct Receipt<'a> {
     limit: &'a RateLimit,
+    key: u64,
     slot: buckets::Slot<'a>,
-    /// So many more would be let in at once.
+    /// So much is left of the burst.
     pub left: u32,
     /// Until it is as if nothing had come.
     pub full_in: Duration,
@@ -167,6 +207,15 @@ impl Receipt<'_> {
     /// Takes it back: another limit refuses the request, which goes nowhere.
     pub fn give_back(self) {
         self.limit.buckets.give_back(self.slot, self.limit.rate);
+    }
+}
+
+// === impl Cost ===
+
+impl Default for Cost {
+    /// That of a limit on requests.
+    fn default() -> Self {
+        Self { amount: 1, header: None }
     }
 }
 

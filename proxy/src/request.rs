@@ -24,6 +24,7 @@ use crate::http::via::add_via;
 use crate::http::{RateLimitFields, Seen, Upload, Wire};
 use crate::identity::SpiffeId;
 use crate::jwt::Token;
+use crate::rate_limit::Bill;
 use crate::telemetry::{Direction, Metrics, Record};
 use crate::worker::ground::{OwnPod, Worker};
 
@@ -64,6 +65,8 @@ pub(crate) struct Asked {
     pub token: Option<Rc<Token>>,
     /// What its caller is told of the limits that let it in.
     pub rate_limit: Option<Box<RateLimitFields>>,
+    /// What its response has to pay to limits.
+    pub bill: Option<Box<Bill>>,
     /// It asks to leave HTTP.
     pub leaving: Option<Leaving>,
     /// Says once how it ended, also where it is given up.
@@ -100,6 +103,7 @@ impl Asked {
             limit: None,
             token: None,
             rate_limit: None,
+            bill: None,
             leaving: None,
             record: Record::begin(started),
             request,

@@ -1,6 +1,7 @@
 //! What the proxy knows about the mesh: immutable snapshots, replaced whole, read through `watch`.
 
 mod action;
+mod condition;
 mod cors;
 mod destination;
 mod mesh;

@@ -12,6 +12,18 @@ export const GOOD_RATE_LIMITS: readonly (readonly [what: string, spec: object])[
       { requests: 1, per: '1s', mode: 'Enforce', key: [{ caller: 'ServiceAccount' }, { request: 'Path' }] },
     ),
   ],
+  [
+    'rate limits of some requests, by what they cost',
+    limited(
+      {
+        requests: 5,
+        per: '1s',
+        match: [{ method: 'POST', path: { exact: '/login' } }, { headers: [{ name: 'a', present: true }] }],
+      },
+      { requests: 1000, per: '1m', burst: 50, cost: { amount: 50, responseHeader: 'X-Tokens' } },
+      { requests: 1000, per: '1m', cost: { responseHeader: 'X-Tokens' } },
+    ),
+  ],
 ];
 
 /** Specs with rate limits that cannot be, the field that is blamed, and what is said about it. */
@@ -45,6 +57,30 @@ export const BAD_RATE_LIMITS: readonly (readonly [
     'spec.rateLimit[0].key[0]',
     'give exactly one of caller',
   ],
+  [
+    'a limit of requests that nothing is said about',
+    limited({ requests: 1, per: '1s', match: [{}] }),
+    'spec.rateLimit[0].match[0]',
+    'is empty; give headers, path or method',
+  ],
+  [
+    'a path of two kinds in a limit',
+    limited({ requests: 1, per: '1s', match: [{ path: { exact: '/a', prefix: '/b' } }] }),
+    'spec.rateLimit[0].match[0].path',
+    'give exactly one of exact, prefix and regex',
+  ],
+  [
+    'a cost of nothing',
+    limited({ requests: 1, per: '1s', cost: {} }),
+    'spec.rateLimit[0].cost',
+    'is empty; give amount or responseHeader',
+  ],
+  [
+    'a request that costs more than may come at once',
+    limited({ requests: 100, per: '1s', burst: 4, cost: { amount: 5 } }),
+    'spec.rateLimit[0].cost.amount',
+    'is more than burst',
+  ],
   ['a key of nothing', keyed({}), 'spec.rateLimit[0].key[0]', 'give exactly one of caller'],
 ];
 
@@ -52,6 +88,8 @@ const rated = (fields: object): object => ({
   targetRefs: [{ kind: 'Service', name: 'reviews', port: 8080 }],
   rateLimit: [{ requests: 1, per: '1s', ...fields }],
 });
+const ratedOn = (match: object): object => rated({ match: [match] });
+const ratedOnHeader = (condition: object): object => ratedOn({ headers: [{ name: 'a', ...condition }] });
 const ratedBy = (part: object): object => rated({ key: [part] });
 
 /** For each field of a limit two specs that differ in it, and that a pod of the Service is told of differently. */
@@ -60,6 +98,42 @@ export const RATE_LIMIT_FIELDS: Readonly<Record<string, [object, object]>> = {
   'spec.rateLimit[].requests': [rated({}), rated({ requests: 2 })],
   'spec.rateLimit[].per': [rated({}), rated({ per: '1m' })],
   'spec.rateLimit[].burst': [rated({}), rated({ burst: 9 })],
+  'spec.rateLimit[].match[].method': [ratedOn({ method: 'PUT' }), ratedOn({ method: 'GET' })],
+  'spec.rateLimit[].match[].path.exact': [
+    ratedOn({ path: { exact: '/a' } }),
+    ratedOn({ path: { exact: '/b' } }),
+  ],
+  'spec.rateLimit[].match[].path.prefix': [
+    ratedOn({ path: { prefix: '/a' } }),
+    ratedOn({ path: { prefix: '/b' } }),
+  ],
+  'spec.rateLimit[].match[].path.regex': [
+    ratedOn({ path: { regex: '/a' } }),
+    ratedOn({ path: { regex: '/b' } }),
+  ],
+  'spec.rateLimit[].match[].headers[].name': [
+    ratedOnHeader({ exact: 'x' }),
+    ratedOn({ headers: [{ name: 'b', exact: 'x' }] }),
+  ],
+  'spec.rateLimit[].match[].headers[].exact': [ratedOnHeader({ exact: 'x' }), ratedOnHeader({ exact: 'y' })],
+  'spec.rateLimit[].match[].headers[].prefix': [
+    ratedOnHeader({ prefix: 'x' }),
+    ratedOnHeader({ prefix: 'y' }),
+  ],
+  'spec.rateLimit[].match[].headers[].regex': [ratedOnHeader({ regex: 'x' }), ratedOnHeader({ regex: 'y' })],
+  'spec.rateLimit[].match[].headers[].present': [
+    ratedOnHeader({ present: true }),
+    ratedOnHeader({ present: false }),
+  ],
+  'spec.rateLimit[].match[].headers[].invert': [
+    ratedOnHeader({ exact: 'x' }),
+    ratedOnHeader({ exact: 'x', invert: true }),
+  ],
+  'spec.rateLimit[].cost.amount': [rated({ requests: 9, cost: { amount: 2 } }), rated({ requests: 9 })],
+  'spec.rateLimit[].cost.responseHeader': [
+    rated({ cost: { responseHeader: 'a' } }),
+    rated({ cost: { responseHeader: 'b' } }),
+  ],
   'spec.rateLimit[].scope': [rated({}), rated({ scope: 'Pod' })],
   'spec.rateLimit[].mode': [rated({}), rated({ mode: 'DryRun' })],
   'spec.rateLimit[].key[].caller': [ratedBy({ caller: 'Address' }), ratedBy({ caller: 'Network' })],

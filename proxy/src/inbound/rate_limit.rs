@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::http::RateLimitFields;
 use crate::http::rescue::Failure;
-use crate::rate_limit::{Exceeded, RateLimit, Sender};
+use crate::rate_limit::{Bill, Exceeded, RateLimit, Sender};
 use crate::request::Asked;
 use crate::request::plan::Turn;
 
@@ -19,9 +19,10 @@ pub(super) fn ask<'a>(
     asked: &mut Asked,
 ) -> Turn<'a> {
     let sender = Sender { caller: &asked.caller, address };
-    let mut counting = Counting { asked, sender, nearest: None, would_refuse: false };
+    let bill = Bill::default();
+    let mut counting = Counting { asked, sender, nearest: None, bill, would_refuse: false };
     let refused = counting.count(limits);
-    let Counting { nearest, would_refuse, .. } = counting;
+    let Counting { nearest, bill, would_refuse, .. } = counting;
     match refused {
         Err((limit, Exceeded { wait })) => {
             let fields = Box::new(fields(limit, 0, wait));
@@ -29,6 +30,7 @@ pub(super) fn ask<'a>(
         }
         Ok(()) => {
             asked.rate_limit = nearest.map(|(limit, left, reset)| Box::new(fields(limit, left, reset)));
+            asked.bill = (!bill.is_empty()).then(|| Box::new(bill));
             if would_refuse { Turn::WouldRefuse("rate-limited") } else { Turn::Go }
         }
     }
@@ -40,6 +42,8 @@ struct Counting<'a> {
     sender: Sender<'a>,
     /// Of which limit the least is left, how much, and until when it would be full again.
     nearest: Option<(&'a RateLimit, u32, Duration)>,
+    /// What its response has to pay.
+    bill: Bill,
     would_refuse: bool,
 }
 
@@ -48,11 +52,15 @@ struct Counting<'a> {
 impl<'a> Counting<'a> {
     fn count(&mut self, limits: &'a [RateLimit]) -> Result<(), (&'a RateLimit, Exceeded)> {
         let Some((limit, others)) = limits.split_first() else { return Ok(()) };
+        if !limit.counts(&self.asked.request) {
+            return self.count(others);
+        }
         match limit.take(&self.asked.request, self.sender, self.asked.started) {
             Ok(receipt) => {
                 if !limit.dry_run && self.nearest.is_none_or(|(_, left, _)| receipt.left < left) {
                     self.nearest = Some((limit, receipt.left, receipt.full_in));
                 }
+                self.bill.add(&receipt);
                 self.count(others).inspect_err(|_| receipt.give_back())
             }
             Err(_) if limit.dry_run => {

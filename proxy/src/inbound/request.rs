@@ -24,7 +24,7 @@ use crate::http::{
     SendError, Upload, Upstream, Wire, WireError, authenticates, challenges, expect, replay,
 };
 use crate::request::plan::{Judged, Plan, Stage, Turn};
-use crate::request::{Asked, Caller, Exchange, Judge, Onward, pass_on};
+use crate::request::{Asked, Caller, Exchange, Judge, Onward, Watcher, pass_on};
 use crate::tcp::Bounds;
 use crate::telemetry::{Direction, RequestLabels, Series, Tls};
 use crate::tls::Peer;
@@ -238,7 +238,8 @@ impl PeerConnection {
         let seen = Seen::of(response.headers());
         let (record, limit) = (asked.record.take(), asked.limit.take());
         let rate_limit = asked.rate_limit.take();
-        let exchange = Exchange { lease, pending, watchers: Vec::new(), limit, record };
+        let watchers = asked.bill.take().map(|bill| bill as Box<dyn Watcher>).into_iter().collect();
+        let exchange = Exchange { lease, pending, watchers, limit, record };
         let onward = Onward {
             direction: Direction::Inbound,
             metrics: &self.worker.metrics,

@@ -21,6 +21,8 @@ const CHUNKS: usize = 64;
 /// In a chunk.
 const SETS: usize = 64;
 const WAYS: usize = 8;
+/// How long responses that cost more than there was can close a bucket.
+pub const LONGEST_DEBT: Duration = Duration::from_secs(24 * 3600);
 
 /// Where the requests of one limit are counted.
 #[derive(Debug)]
@@ -134,7 +136,7 @@ impl Buckets {
     /// Counts a request in `slot`; gives how far ahead of now, in nanoseconds, its bucket lies then.
     pub fn take(&self, slot: Slot<'_>, rate: Rate, at: Instant) -> Result<u64, Exceeded> {
         let now = self.since_epoch(at);
-        let next = |arrival: u64| arrival.max(now).saturating_add(rate.interval);
+        let next = |arrival: u64| arrival.max(now).saturating_add(rate.step);
         let fits = |next: u64| next - now <= rate.depth;
         let moved = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |arrival| {
             Some(next(arrival)).filter(|next| fits(*next))
@@ -147,8 +149,21 @@ impl Buckets {
 
     /// Takes back what was counted in `slot`.
     pub fn give_back(&self, slot: Slot<'_>, rate: Rate) {
-        let back = |arrival: u64| Some(arrival.saturating_sub(rate.interval));
+        let back = |arrival: u64| Some(arrival.saturating_sub(rate.step));
         let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, back);
+    }
+
+    /// Corrects what a request took from the bucket of `key`, now that it is known to be `cost`. A bucket may owe more than it
+    /// holds: nothing is taken from it then until it has made up for that, for [`LONGEST_DEBT`] at most.
+    pub fn settle(&self, key: u64, rate: Rate, cost: u32, at: Instant) {
+        let (now, due) = (self.since_epoch(at), rate.interval.saturating_mul(cost.into()));
+        let most = now.saturating_add(rate.depth).saturating_add(LONGEST_DEBT.as_nanos() as u64);
+        let settled = |arrival: u64| match due.checked_sub(rate.step) {
+            Some(more) => arrival.max(now).saturating_add(more).min(most).max(arrival),
+            None => arrival.saturating_sub(rate.step - due),
+        };
+        let slot = self.slot(key, at);
+        let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |arrival| Some(settled(arrival)));
     }
 
     fn since_epoch(&self, at: Instant) -> u64 {

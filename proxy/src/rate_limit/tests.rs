@@ -3,12 +3,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::{HeaderName, Request};
+use http::{HeaderName, Method, Request};
 use tokio::time::Instant;
 
-use super::{Exceeded, KEYS, KeyPart, RateLimit, Sender};
+use super::buckets::LONGEST_DEBT;
+use super::{Cost, Counted, Exceeded, KEYS, KeyPart, RateLimit, Sender};
 use crate::identity::SpiffeId;
 use crate::request::Caller;
+use crate::state::{HeaderMatch, PathMatch, ValueCondition};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -47,6 +49,113 @@ fn over_a_minute_a_limit_lets_in_what_it_says_and_one_burst() {
         let off = (f64::from(admitted) - expected).abs() / expected;
         assert!(off < 0.02, "{requests} in {per:?}, burst {burst}: {admitted} of {expected}");
     }
+}
+
+#[test]
+fn requests_that_cost_more_than_one_are_as_many_fewer() {
+    for (requests, per, burst, pods, amount) in [
+        (100, SECOND, 100, 1, 5),
+        (100, SECOND, 5, 1, 5),
+        (6000, 60 * SECOND, 50, 1, 7),
+        (100, SECOND, 10, 4, 10),
+        (100, SECOND, 20, 3, 5),
+    ] {
+        let limit = limit((requests, per, burst, pods), &[]).at(Cost { amount, header: None });
+        let admitted = admitted(&limit, 500, Instant::now(), 60) * amount * pods;
+        let expected = f64::from(requests) * 60.0 / per.as_secs_f64() + f64::from(burst.max(amount * pods));
+        let off = (f64::from(admitted) - expected).abs() / expected;
+        assert!(off < 0.02, "{requests} in {per:?} of {pods}, at {amount}: {admitted} of {expected}");
+    }
+}
+
+/// What a response that says `cost` makes of `limit`.
+fn settle(limit: &RateLimit, cost: u32, at: Instant) {
+    limit.buckets.settle(0, limit.rate, cost, at);
+}
+
+#[test]
+fn what_responses_cost_is_owed_and_nothing_is_let_in_until_that_is_made_up_for() {
+    let (limit, now) = (limit((100, SECOND, 10, 1), &[]), Instant::now());
+    assert!(limit.take(&request(), plain(), now).is_ok());
+    settle(&limit, 510, now);
+    let Err(Exceeded { wait }) = limit.take(&request(), plain(), now) else { panic!("it owes 500") };
+    assert_eq!(wait, Duration::from_millis(5010));
+    assert!(limit.take(&request(), plain(), now + wait - Duration::from_nanos(1)).is_err());
+    assert!(limit.take(&request(), plain(), now + wait).is_ok());
+}
+
+#[test]
+fn over_ten_minutes_responses_are_paid_for_to_the_unit() {
+    let (limit, start) = (limit((1000, SECOND, 1000, 1), &[]), Instant::now());
+    let (mut paid, costs) = (0, [700, 0, 3000, 1, 12]);
+    for tick in 0..60_000_u32 {
+        let now = start + SECOND / 100 * tick;
+        if limit.take(&request(), plain(), now).is_ok() {
+            let cost = costs[tick as usize % costs.len()];
+            settle(&limit, cost, now);
+            paid += cost;
+        }
+    }
+    let off = (f64::from(paid) - 600_000.0).abs() / 600_000.0;
+    assert!(off < 0.01, "{paid} of 600000");
+}
+
+#[test]
+fn what_a_response_did_not_cost_is_given_back() {
+    let cost = Cost { amount: 10, header: None };
+    let (limit, now) = (limit((100, SECOND, 10, 1), &[]).at(cost), Instant::now());
+    assert!(limit.take(&request(), plain(), now).is_ok());
+    assert!(limit.take(&request(), plain(), now).is_err(), "what it may cost is taken first");
+    settle(&limit, 0, now);
+    assert!(limit.take(&request(), plain(), now).is_ok());
+    settle(&limit, 0, now + 5 * SECOND);
+    assert!(limit.take(&request(), plain(), now + 5 * SECOND).is_ok());
+    assert!(limit.take(&request(), plain(), now + 5 * SECOND).is_err(), "nothing is given back twice");
+}
+
+#[test]
+fn a_debt_ends_however_large_the_cost() {
+    let (limit, now) = (limit((1, SECOND, 1, 1), &[]), Instant::now());
+    assert!(limit.take(&request(), plain(), now).is_ok());
+    (0..3).for_each(|_| settle(&limit, u32::MAX, now));
+    let Err(Exceeded { wait }) = limit.take(&request(), plain(), now) else { panic!("it is in debt") };
+    assert_eq!(wait, LONGEST_DEBT + SECOND);
+}
+
+#[test]
+fn only_requests_that_match_are_counted_and_a_path_that_is_read_in_two_ways_is_each_of_them() {
+    let on_path = |path| Counted { path: Some(path), ..Counted::default() };
+    let name = HeaderName::from_static("x-a");
+    let header = HeaderMatch { name, condition: ValueCondition::Exact("b".into()), invert: false };
+    let login = || on_path(PathMatch::Exact("/login".into()));
+    let api = on_path(PathMatch::Prefix("/api".into()));
+    let post = Counted { method: Some(Method::POST), ..Counted::default() };
+    let both = Counted { method: Some(Method::PUT), headers: vec![header], ..login() };
+    let limit = limit((1, SECOND, 1, 1), &[]);
+    assert!(limit.counts(&request()), "everything, where nothing is said");
+    let limit = limit.only([login(), api, post, both].into());
+    let ask = |method: &str, path: &str, value: &str| {
+        limit.counts(&Request::builder().method(method).uri(path).header("x-a", value).body(()).unwrap())
+    };
+    for path in [
+        "/login",
+        "/login?a",
+        "/api",
+        "/api/x",
+        "//login",
+        "/x/../login",
+        "/%6cogin",
+        "/login;a",
+        "/lo%2fgin",
+    ] {
+        assert!(ask("GET", path, ""), "{path}");
+    }
+    for path in ["/", "/logins", "/apix", "/x/login", "/Login"] {
+        assert!(!ask("GET", path, ""), "{path}");
+        assert!(ask("POST", path, ""), "{path}");
+    }
+    let limit = limit.clone().only([Counted { method: Some(Method::PUT), ..login() }].into());
+    assert!(!limit.counts(&Request::get("//login").body(()).unwrap()), "the other conditions hold as well");
 }
 
 #[test]

@@ -294,7 +294,7 @@ pub struct Caller {
 }
 
 /// A condition on one header, whose repeated values are joined with `,` first.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct HeaderMatch {
     /// The header.
     pub name: HeaderName,

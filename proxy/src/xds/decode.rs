@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 30] = [
+pub const KNOWN_FEATURES: [&str; 32] = [
     "backend.node",
     "destination.limits",
     "destination.outliers",
@@ -55,6 +55,8 @@ pub const KNOWN_FEATURES: [&str; 30] = [
     "workload.access",
     "workload.access.jwt",
     "workload.rate-limits",
+    "workload.rate-limits.cost",
+    "workload.rate-limits.match",
 ];
 
 /// Why a resource was rejected.
@@ -422,6 +424,7 @@ fn protocol(number: i32) -> Result<Protocol, Reject> {
 }
 
 fn inbound_port(wire: &wire::InboundPort) -> Result<InboundPort, Reject> {
+    budget::check_limits(&wire.rate_limits)?;
     Ok(InboundPort {
         port: port(wire.port)?,
         protocol: protocol(wire.protocol)?,

@@ -106,23 +106,45 @@ const serverName = z
   .max(253)
   .regex(/^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
 
+const parts = {
+  headers: z
+    .array(headerMatch)
+    .min(1)
+    .max(16)
+    .optional()
+    .meta({ description: 'Conditions on headers, all of which must hold.' }),
+  path: pathMatch.optional().meta({ description: 'Condition on the path.' }),
+  method: z.enum(METHODS).optional().meta({ description: 'The HTTP method.' }),
+};
+
+/** Conditions on a request that a limit counts; all that are given must hold. */
+export const limitMatch = withRules(
+  z.strictObject({
+    ...parts,
+    path: pathMatch.optional().meta({
+      description:
+        'Condition on the path. A path that an application might read as another one, such as //login or /%6Cogin, fulfils every condition, so that none is a way around the limit.',
+    }),
+  }),
+  {
+    cel: 'has(self.headers) || has(self.path) || has(self.method)',
+    message: 'is empty; give headers, path or method, or leave match out to count every request',
+    holds: (match) => Object.values(match).some((given) => given !== undefined),
+  },
+);
+
 /** Conditions on a request; all that are given must hold. */
 export const routeMatch = withRules(
   z.strictObject({
-    headers: z
-      .array(headerMatch)
-      .min(1)
-      .max(16)
-      .optional()
-      .meta({ description: 'Conditions on headers, all of which must hold.' }),
-    path: pathMatch.optional().meta({ description: 'Condition on the path.' }),
+    headers: parts.headers,
+    path: parts.path,
     query: z
       .array(queryMatch)
       .min(1)
       .max(16)
       .optional()
       .meta({ description: 'Conditions on query parameters, all of which must hold.' }),
-    method: z.enum(METHODS).optional().meta({ description: 'The HTTP method.' }),
+    method: parts.method,
     port: port.optional().meta({
       description:
         'The port of the Service that the caller connected to. Useful in policies on several ports.',

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { durationMs } from '../schema/duration.js';
 import { duration, headerName } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
+import { limitMatch } from './match.js';
 
 /** How many requests the pods of a Service take. */
 
@@ -27,6 +28,23 @@ const keyPart = withRules(
   },
 );
 
+const cost = withRules(
+  z.strictObject({
+    amount: amount(
+      'What a request takes when it comes, and in the end where its response does not say. At most burst. Defaults to 1.',
+    ).optional(),
+    responseHeader: headerName.optional().meta({
+      description:
+        'Name of a header, or trailer, of the response, a whole number: what the request took in the end. A limit that owes more than it had refuses requests until it has made up for that.',
+    }),
+  }),
+  {
+    cel: 'has(self.amount) || has(self.responseHeader)',
+    message: 'is empty; give amount or responseHeader, or leave cost out to count requests',
+    holds: (given) => Object.values(given).some((value) => value !== undefined),
+  },
+);
+
 const limit = withRules(
   z.strictObject({
     name: z
@@ -38,9 +56,16 @@ const limit = withRules(
         description:
           'Name of the limit, unique in the policy, for metrics and for what callers are told. Defaults to limit-<position>, counted from 0.',
       }),
-    requests: amount('Number of requests that are let in...'),
+    requests: amount('Number of requests, or with cost the amount, that is let in...'),
     per: duration.meta({ description: '...during this time. At least 1ms and at most 24h.' }),
-    burst: amount('Number of requests that may come at once. Defaults to requests.').optional(),
+    burst: amount('Number, or amount, that may come at once. Defaults to requests.').optional(),
+    match: z.array(limitMatch).min(1).max(8).optional().meta({
+      description:
+        'Only requests for which any of these holds are counted, and refused. By default every request.',
+    }),
+    cost: cost.optional().meta({
+      description: 'What a request takes of the limit. By default each is one.',
+    }),
     key: z.array(keyPart).min(1).max(4).optional().meta({
       description:
         'Counts requests separately by these values; each combination of them has the whole limit.',
@@ -62,6 +87,13 @@ const limit = withRules(
       const ms = durationMs(per);
       return ms === undefined || (ms >= 1 && ms <= 24 * 3_600_000);
     },
+  },
+  {
+    cel: '!has(self.cost) || !has(self.cost.amount) || self.cost.amount <= (has(self.burst) ? self.burst : self.requests)',
+    message: 'is more than burst (requests when absent), so that no request would be let in',
+    field: '.cost.amount',
+    holds: ({ cost: taken, burst, requests }) =>
+      taken?.amount === undefined || taken.amount <= (burst ?? requests),
   },
 );
 

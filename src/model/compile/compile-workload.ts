@@ -4,7 +4,7 @@ import { dirtyMtls, dirtyWorkload, workloadKeyText } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
 import { modeOfPort, mtlsOn } from './mtls-on.js';
 import { podPorts } from './pod-ports.js';
-import { rateLimitsOn } from './rate-limits-on.js';
+import { limitFeatures, rateLimitsOn } from './rate-limits-on.js';
 import type { MtlsMode, ReceiverMode } from '../words/settings.js';
 import { spiffeId } from '../words/spiffe.js';
 
@@ -23,7 +23,6 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
   const inboundPorts = ports.map(({ inbound, rateLimits: { limits } }) =>
     limits.length === 0 ? inbound : { ...inbound, rateLimits: limits },
   );
-  const limited = ports.some(({ rateLimits: { limits } }) => limits.length > 0);
   const policies = new Map(
     ports.flatMap(({ rateLimits }) => rateLimits.sources).map((source) => [source.uid, source]),
   );
@@ -33,7 +32,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       criticalFeatures: [
         ...(access.access === undefined ? [] : ['workload.access']),
         ...(access.access?.jwtIssuers === undefined ? [] : ['workload.access.jwt']),
-        ...(limited ? ['workload.rate-limits'] : []),
+        ...limitFeatures(ports.flatMap(({ rateLimits: { limits } }) => limits)),
       ],
       key: workloadKeyText(workload.key),
       identity: spiffeId(trustDomain, workload),

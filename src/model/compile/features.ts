@@ -37,6 +37,8 @@ export const FEATURES = [
   'workload.access',
   'workload.access.jwt',
   'workload.rate-limits',
+  'workload.rate-limits.cost',
+  'workload.rate-limits.match',
 ] as const;
 
 export type Feature = (typeof FEATURES)[number];

@@ -46,6 +46,19 @@ test('the pods of a Service share a limit, or each has it for itself', () => {
   });
 });
 
+test('what an old proxy would not heed of a limit is named, so that it refuses it as a whole', () => {
+  const features = (fields: Partial<RateLimit>): unknown => {
+    const mesh = aShop();
+    mesh.policies.set(aPolicy('limits', { rateLimits: [LIMIT, { ...LIMIT, name: 'other', ...fields }] }));
+    return compileWorkload(mesh, 'a')?.workload.criticalFeatures;
+  };
+  expect(features({ matches: [{ headers: [], method: 'POST' }] })).toEqual([
+    'workload.rate-limits',
+    'workload.rate-limits.match',
+  ]);
+  expect(features({ cost: { amount: 2 } })).toEqual(['workload.rate-limits', 'workload.rate-limits.cost']);
+});
+
 test('a pod that gets ready, or goes, changes the share of the others', () => {
   const mesh = aShop();
   mesh.policies.set(aPolicy('limits', { rateLimits: [LIMIT] }));

@@ -1,4 +1,5 @@
 import { type DirtyKey, type ServiceKey, dirtyService, dirtySpec, namespaceOf } from '../words/keys.js';
+import type { Feature } from './features.js';
 import type { Protocol } from '../words/destination.js';
 import type { Mesh } from '../tables/mesh.js';
 import type { Policy, PolicyRef, PolicyTarget } from '../words/policy.js';
@@ -46,6 +47,15 @@ export function rateLimitsOn(mesh: Mesh, protocol: Protocol, fronts: readonly Fr
       ...shared.map(({ service }) => dirtyService(service)),
     ],
   };
+}
+
+/** What these limits ask of a proxy. */
+export function limitFeatures(limits: readonly PodRateLimit[]): readonly Feature[] {
+  return [
+    ...(limits.length > 0 ? (['workload.rate-limits'] as const) : []),
+    ...(limits.some(({ cost }) => cost !== undefined) ? (['workload.rate-limits.cost'] as const) : []),
+    ...(limits.some(({ matches }) => matches !== undefined) ? (['workload.rate-limits.match'] as const) : []),
+  ];
 }
 
 /** Whether limits of a policy with these targets apply to a port that speaks `protocol`. */

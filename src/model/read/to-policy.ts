@@ -1,24 +1,20 @@
 import { type TrafficPolicy, findUnsupported, trafficPolicy, violations } from '../../api/index.js';
 import { names } from '../../base/index.js';
-import { costOf, excess } from '../words/budget.js';
+import { costOf, excess, joined, matchesCost } from '../words/budget.js';
 import { serviceKey } from '../words/keys.js';
 import {
-  type CallerMatch,
   type MirrorEntry,
-  type NamedMatch,
-  type PathMatch,
   type Policy,
   type PolicyRoute,
   type PolicyTarget,
   type Retries,
-  type RouteMatch,
   type RouteTarget,
   type SplitEntry,
-  type TextCondition,
   type Timeouts,
 } from '../words/policy.js';
 import type { Problem } from '../words/problem.js';
 import { translateFault } from './to-fault.js';
+import { translateMatch } from './to-match.js';
 import { translateLoadBalancer } from './to-load-balancer.js';
 import {
   IDEMPOTENT,
@@ -49,7 +45,8 @@ export function toPolicy(object: unknown): {
   if (parsed.success) problems.push(...foreignRoutes(parsed.data), ...foreignLimits(parsed.data));
   if (problems.length > 0 || !parsed.success) return { problems };
   const policy = translate(parsed.data);
-  const over = excess(costOf(policy.routes));
+  const limits = matchesCost((policy.rateLimits ?? []).flatMap(({ matches = [] }) => matches));
+  const over = excess(joined(costOf(policy.routes), limits));
   return over === undefined ? { policy, problems } : { problems: [tooLarge(over)] };
 }
 
@@ -66,8 +63,6 @@ type Spec = TrafficPolicy['spec'];
 type ApiRoute = NonNullable<Spec['routes']>[number];
 type ApiSplit = NonNullable<ApiRoute['split']>[number];
 type ApiMirror = NonNullable<ApiRoute['mirror']>[number];
-type ApiMatch = NonNullable<ApiRoute['match']>[number];
-type ApiCaller = NonNullable<ApiMatch['from']>;
 
 function translate({ metadata, spec }: TrafficPolicy): Policy {
   const namespace = metadata.namespace ?? 'default';
@@ -244,59 +239,4 @@ function translateBackend(
         }),
     ...(labels === undefined ? {} : { labels }),
   };
-}
-
-function translateMatch(match: ApiMatch, namespace: string): RouteMatch {
-  const { headers, path, query, method, port, from, serverNames } = match;
-  return {
-    headers: (headers ?? []).map((header) => ({
-      ...translateNamed(header),
-      name: header.name.toLowerCase(),
-    })),
-    ...(path === undefined ? {} : { path: pathOf(path) }),
-    ...(query === undefined ? {} : { query: query.map(translateNamed) }),
-    ...(method === undefined ? {} : { method }),
-    ...(port === undefined ? {} : { port }),
-    ...(from === undefined ? {} : { from: translateCaller(from, namespace) }),
-    ...(serverNames === undefined ? {} : { serverNames }),
-  };
-}
-
-interface Named extends Text {
-  readonly name: string;
-  readonly present?: boolean | undefined;
-  readonly invert?: boolean | undefined;
-}
-
-function translateNamed(named: Named): NamedMatch {
-  const condition = textCondition(named) ?? { kind: 'present' as const, value: named.present ?? true };
-  return { name: named.name, condition, invert: named.invert ?? false };
-}
-
-function translateCaller({ namespaces, serviceAccounts, labels }: ApiCaller, own: string): CallerMatch {
-  return {
-    namespaces: namespaces ?? [],
-    serviceAccounts: (serviceAccounts ?? []).map(({ name, namespace }) => ({
-      namespace: namespace ?? own,
-      name,
-    })),
-    labels: labels ?? {},
-  };
-}
-
-/** The schema demands one condition; a path without any matches every path. */
-function pathOf(path: NonNullable<ApiMatch['path']>): PathMatch {
-  return textCondition(path) ?? { kind: 'prefix', value: '/' };
-}
-
-interface Text {
-  readonly exact?: string | undefined;
-  readonly prefix?: string | undefined;
-  readonly regex?: string | undefined;
-}
-
-function textCondition({ exact, prefix, regex }: Text): TextCondition | undefined {
-  if (exact !== undefined) return { kind: 'exact', value: exact };
-  if (prefix !== undefined) return { kind: 'prefix', value: prefix };
-  return regex === undefined ? undefined : { kind: 'regex', value: regex };
 }

@@ -1,7 +1,9 @@
 import { type TrafficPolicy, durationMs } from '../../api/index.js';
-import type { RateLimit, RateLimitKey } from '../words/rate-limit.js';
+import { translateLimitMatch } from './to-match.js';
+import type { RateLimit, RateLimitCost, RateLimitKey } from '../words/rate-limit.js';
 
 type ApiRateLimit = NonNullable<TrafficPolicy['spec']['rateLimit']>[number];
+type ApiCost = NonNullable<ApiRateLimit['cost']>;
 type ApiKeyPart = NonNullable<ApiRateLimit['key']>[number];
 
 /** The limits of a policy with their defaults, where it has some. */
@@ -12,16 +14,25 @@ export function translateRateLimits(limits: TrafficPolicy['spec']['rateLimit']):
 }
 
 function translateLimit(limit: ApiRateLimit, index: number): RateLimit {
-  const { name, requests, per, burst, key, scope, mode } = limit;
+  const { name, requests, per, burst, match, cost, key, scope, mode } = limit;
   return {
     name: name ?? `limit-${index}`,
     requests,
     // The schema has refused what is not a duration.
     perMs: durationMs(per) ?? 1_000,
     burst: burst ?? requests,
+    ...(match === undefined ? {} : { matches: match.map(translateLimitMatch) }),
+    ...(cost === undefined ? {} : { cost: translateCost(cost) }),
     key: (key ?? []).map(translateKey),
     scope: scope ?? 'Service',
     dryRun: mode === 'DryRun',
+  };
+}
+
+function translateCost({ amount, responseHeader }: ApiCost): RateLimitCost {
+  return {
+    amount: amount ?? 1,
+    ...(responseHeader === undefined ? {} : { header: responseHeader.toLowerCase() }),
   };
 }
 

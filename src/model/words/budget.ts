@@ -33,6 +33,12 @@ export function costOf(routes: readonly PolicyRoute[]): Cost {
   };
 }
 
+/** What conditions cost that are not those of routes. */
+export function matchesCost(matches: readonly RouteMatch[]): Cost {
+  const expressions = matches.reduce((total, match) => total + expressionsOf(match), 0);
+  return { expressions, matches: matches.length, routeBytes: 0 };
+}
+
 /** What both cost together. */
 export function joined(a: Cost, b: Cost): Cost {
   return {

@@ -7,10 +7,11 @@ import {
   type RateLimit as WireRateLimit,
   type RateLimitKey as WireRateLimitKey,
 } from '../../wire/gen/weft/v1/workload_pb.js';
+import { toWireMatch } from './match.js';
 
 /** A limit of a pod's port as the message of the wire contract. */
 export function toWireRateLimit(limit: PodRateLimit): WireRateLimit {
-  const { policy, name, requests, perMs, burst, pods, key, dryRun } = limit;
+  const { policy, name, requests, perMs, burst, pods, matches = [], cost, key, dryRun } = limit;
   return create(RateLimitSchema, {
     policy,
     name,
@@ -20,6 +21,8 @@ export function toWireRateLimit(limit: PodRateLimit): WireRateLimit {
     pods,
     key: key.map(toWireKey),
     dryRun,
+    matches: matches.map(toWireMatch),
+    ...(cost === undefined ? {} : { cost: cost.amount, costHeader: cost.header ?? '' }),
   });
 }
 

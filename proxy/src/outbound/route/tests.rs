@@ -1,5 +1,8 @@
+use http::HeaderName;
+
 use super::*;
 use crate::identity::SpiffeId;
+use crate::state::{HeaderMatch, PathMatch, ValueCondition};
 use http::HeaderValue;
 use regex::Regex;
 

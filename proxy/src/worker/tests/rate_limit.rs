@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::{HeaderName, Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::harness::{Proxy, Start, World, connect, read_response};
 use super::peer;
 use super::recorder::Recorder;
-use crate::rate_limit::{KeyPart, RateLimit};
-use crate::state::{MtlsMode, OutboundPolicy, Protocol};
+use crate::rate_limit::{Cost, Counted, KeyPart, RateLimit};
+use crate::state::{MtlsMode, OutboundPolicy, PathMatch, Protocol};
 use crate::tls::Alpn;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -112,4 +113,81 @@ async fn a_dry_run_lets_everything_in_and_tells_nobody() {
         let head = get(&mut io).await;
         assert!(head.starts_with("http/1.1 200 ") && !head.contains("ratelimit"), "{head}");
     }
+}
+
+/// Asks over HTTP/1.1 and over HTTP/2 in turn, as often as there are `paths`; gives the status of each answer.
+async fn ask_each(world: &World, receiver: &Proxy, paths: &[&str]) -> Vec<u16> {
+    let mut h1 = peer::dial(world, receiver, Alpn::H1).await;
+    let h2 = peer::dial_h2(world, receiver).await;
+    let mut codes = Vec::new();
+    for (index, path) in paths.iter().enumerate() {
+        codes.push(if index % 2 == 0 {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
+            h1.write_all(head.as_bytes()).await.unwrap();
+            let (head, _) = read_response(&mut h1).await;
+            head.split(' ').nth(1).unwrap().parse().unwrap()
+        } else {
+            let request = Request::post(format!("http://a{path}")).header("x-weft-proto", "http/1.1");
+            let request = request.body(()).unwrap();
+            peer::ask(&h2, request).await.unwrap().status().as_u16()
+        });
+    }
+    codes
+}
+
+#[tokio::test]
+async fn requests_that_do_not_match_pass_and_no_way_to_write_a_path_is_a_way_around() {
+    let (world, app) = (World::new(), Recorder::start(OK, false).await);
+    let path = Some(PathMatch::Exact("/login".into()));
+    let counted = Counted { method: Some(Method::POST), path, headers: Vec::new() };
+    let limits = vec![limit("logins", 2, &[], false).only([counted].into())];
+    let receiver = receiver(&world, app.addr, limits);
+    let paths =
+        ["/f", "/login", "/f", "/login", "/f", "/login", "//login", "/%6cogin", "/x/../login", "/f", "/f"];
+    let codes = ask_each(&world, &receiver, &paths).await;
+    assert_eq!(codes, [200, 200, 200, 200, 200, 429, 429, 429, 429, 200, 200]);
+    let arrived = app.seen().concat();
+    assert_eq!((arrived.matches("POST ").count(), arrived.matches("login").count()), (7, 2), "{arrived}");
+    let mut io = connect(receiver.inbound).await;
+    let other = get(&mut io).await;
+    assert!(other.starts_with("http/1.1 200 ") && !other.contains("ratelimit"), "{other}");
+}
+
+#[tokio::test]
+async fn each_request_takes_what_it_costs() {
+    let (world, app) = (World::new(), Recorder::start(OK, false).await);
+    let receiver =
+        receiver(&world, app.addr, vec![limit("all", 10, &[], false).at(Cost { amount: 4, header: None })]);
+    assert_eq!(ask_each(&world, &receiver, &["/f"; 4]).await, [200, 200, 429, 429]);
+    assert_eq!(app.seen().concat().matches("POST ").count(), 2);
+}
+
+#[tokio::test]
+async fn what_a_response_says_that_it_cost_is_paid_and_what_is_owed_closes_the_limit() {
+    const SAYS: &[u8] = b"HTTP/1.1 200 OK\r\nx-tokens: 7\r\ncontent-length: 2\r\n\r\nok";
+    let (world, app) = (World::new(), Recorder::start(SAYS, false).await);
+    let cost = |name: &str| Cost { amount: 1, header: Some(HeaderName::try_from(name).unwrap()) };
+    let limits = vec![
+        limit("tokens", 15, &[], false).at(cost("x-tokens")),
+        limit("never-told", 4, &[], false).at(cost("x-other")),
+    ];
+    let receiver = receiver(&world, app.addr, limits);
+    // 15, 8 and 1 are left when they come; then 6 are owed.
+    assert_eq!(ask_each(&world, &receiver, &["/f"; 6]).await, [200, 200, 200, 429, 429, 429]);
+    let seen = app.seen().concat();
+    assert_eq!(seen.matches("POST ").count(), 3, "{seen}");
+    let mut io = connect(receiver.inbound).await;
+    let refused = get(&mut io).await;
+    assert!(refused.contains("\"tokens\"") && refused.contains("retry-after: 7000"), "{refused}");
+    change(&receiver, vec![limit("never-told", 4, &[], false).at(cost("x-other"))]);
+    assert_eq!(ask_each(&world, &receiver, &["/f"; 2]).await, [200, 429], "without a word each is one");
+}
+
+#[tokio::test]
+async fn a_trailer_may_say_what_a_response_cost() {
+    const SAYS: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-tokens\r\n\r\n2\r\nok\r\n0\r\nx-tokens: 50\r\n\r\n";
+    let (world, app) = (World::new(), Recorder::start(SAYS, false).await);
+    let cost = Cost { amount: 1, header: Some(HeaderName::from_static("x-tokens")) };
+    let receiver = receiver(&world, app.addr, vec![limit("tokens", 10, &[], false).at(cost)]);
+    assert_eq!(ask_each(&world, &receiver, &["/f"; 2]).await, [200, 429]);
 }

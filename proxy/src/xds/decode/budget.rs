@@ -4,6 +4,7 @@ use prost::Message;
 
 use super::Reject;
 use crate::wire::weft::v1 as wire;
+use wire::RateLimit;
 
 /// Regular expressions in all matches.
 pub(super) const EXPRESSIONS: usize = 64;
@@ -31,6 +32,22 @@ pub(super) fn check(wire: &wire::Destination) -> Result<(), Reject> {
         None => Ok(()),
         Some((what, found, most)) => Err(reject!("too large: {found} {what}, of {most} at most")),
     }
+}
+
+/// Whether the limits of a port fit, of each policy for itself: those of several Services may meet there.
+pub(super) fn check_limits(limits: &[RateLimit]) -> Result<(), Reject> {
+    for RateLimit { policy, .. } in limits {
+        let matches =
+            || limits.iter().filter(|limit| limit.policy == *policy).flat_map(|limit| &limit.matches);
+        let amounts = [
+            ("regular expressions", matches().map(expressions).sum(), EXPRESSIONS),
+            ("matches", matches().count(), MATCHES),
+        ];
+        if let Some((what, found, most)) = amounts.iter().find(|(_, found, most)| found > most) {
+            return Err(reject!("limits of {policy} are too large: {found} {what}, of {most} at most"));
+        }
+    }
+    Ok(())
 }
 
 fn expressions(wire: &wire::Match) -> usize {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::{Reject, wire};
-use crate::rate_limit::{KeyPart, RateLimit};
+use super::{Reject, each, match_, wire};
+use crate::rate_limit::{Cost, Counted, KeyPart, RateLimit};
+use crate::state::Match;
 
 /// A limit without an amount would refuse everything or nothing; neither is what somebody wrote.
 pub fn rate_limit(wire: &wire::RateLimit) -> Result<RateLimit, Reject> {
@@ -19,12 +20,30 @@ pub fn rate_limit(wire: &wire::RateLimit) -> Result<RateLimit, Reject> {
     let (requests, burst) = (amount("requests", wire.requests)?, amount("burst", wire.burst)?);
     let pods = amount("pods", wire.pods)?;
     let key: Result<_, _> = wire.key.iter().map(key_part).collect();
-    Ok(RateLimit::new(
+    let limit = RateLimit::new(
         (wire.policy.as_str().into(), wire.name.as_str().into()),
         (requests, Duration::from_millis(wire.per_ms), burst, pods),
         key?,
         wire.dry_run,
-    ))
+    );
+    Ok(limit.only(each("matches", &wire.matches, counted)?.into()).at(cost(wire)?))
+}
+
+/// A condition that a limit does not look at would make it count more, or less, than somebody wrote.
+fn counted(wire: &wire::Match) -> Result<Counted, Reject> {
+    let Match { headers, path, query, method, from, server_names } = match_(wire)?;
+    if !query.is_empty() || from.is_some() || !server_names.is_empty() {
+        return Err(reject!("a rate limit counts by method, path and headers only"));
+    }
+    Ok(Counted { method, path, headers })
+}
+
+fn cost(wire: &wire::RateLimit) -> Result<Cost, Reject> {
+    let named = |name: &String| {
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| reject!("{name:?} is not a valid header name"))
+    };
+    let header = Some(&wire.cost_header).filter(|name| !name.is_empty()).map(named).transpose()?;
+    Ok(Cost { amount: wire.cost.max(1), header })
 }
 
 fn key_part(wire: &wire::RateLimitKey) -> Result<KeyPart, Reject> {

@@ -1,8 +1,8 @@
 mod access_rules;
 mod jwt_issuers;
+mod rate_limits;
 
 use super::*;
-use crate::rate_limit::KeyPart;
 use crate::state::{Answer, Listed, PathChange};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/wire/golden");
@@ -122,43 +122,6 @@ fn golden_actions_are_what_they_were_written_as() {
     assert_eq!(actions.rewrite.as_ref().unwrap().host.as_ref().unwrap().authority, "reviews.internal");
     assert_eq!(actions.headers.request.remove, ["x-debug"]);
     assert_eq!(changed.split[0].headers.as_ref().unwrap().request.add[0].1, "first");
-}
-
-#[test]
-fn golden_rate_limits_are_what_they_were_written_as() {
-    let decoded = workload(&golden("workload-rate-limits")).unwrap();
-    let port = &decoded.inbound_ports[0];
-    assert!(port.needs_requests, "whoever calls is counted");
-    let [all, caller, place] = port.rate_limits.as_slice() else { panic!("{port:?}") };
-    assert_eq!((&*all.policy, &*all.name, all.pods, all.burst), ("shop/reviews", "all", 3, 30));
-    assert_eq!((caller.requests, caller.per, caller.dry_run), (10, Duration::from_secs(60), false));
-    let user = KeyPart::Header("x-user".parse().unwrap());
-    assert_eq!(*caller.key, [KeyPart::ServiceAccount, KeyPart::Method, user]);
-    assert_eq!(*place.key, [KeyPart::Namespace, KeyPart::Network, KeyPart::Address, KeyPart::Path]);
-    assert!(place.dry_run);
-}
-
-#[test]
-fn a_rate_limit_of_nothing_or_by_what_this_proxy_does_not_know_is_rejected() {
-    let golden = wire::Workload::decode(golden("workload-rate-limits").as_slice()).unwrap();
-    let changed = |change: fn(&mut wire::RateLimit)| {
-        let mut wire = golden.clone();
-        change(&mut wire.inbound_ports[0].rate_limits[1]);
-        workload(&wire.encode_to_vec())
-    };
-    assert!(changed(|_| {}).is_ok());
-    for (change, reason) in [
-        ((|limit| limit.requests = 0) as fn(&mut wire::RateLimit), "per-caller: requests is 0"),
-        (|limit| limit.per_ms = 0, "per-caller: per_ms is 0"),
-        (|limit| limit.burst = 0, "per-caller: burst is 0"),
-        (|limit| limit.pods = 0, "per-caller: pods is 0"),
-        (|limit| limit.key[0].part = None, "part of a rate limit's key is not set"),
-        (|limit| limit.key[0].part = Some(wire::rate_limit_key::Part::Attribute(99)), "attribute 99"),
-        (|limit| limit.key[0].part = Some(wire::rate_limit_key::Part::Header("a b".into())), "header name"),
-    ] {
-        let error = changed(change).unwrap_err().to_string();
-        assert!(error.contains(reason), "{error}");
-    }
 }
 
 #[test]

@@ -216,7 +216,11 @@ const destination: z.ZodType<Destination> = z.strictObject({
 
 const mtls = z.enum(['permissive', 'strict']);
 
+const limitMatch = match.pick({ headers: true, path: true, method: true });
+
 const rateLimit = z.strictObject({
+  matches: z.array(limitMatch).exactOptional(),
+  cost: z.strictObject({ amount: z.int(), header: z.string().exactOptional() }).exactOptional(),
   policy: z.string(),
   name: z.string(),
   requests: z.int(),

@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Access } from "./access_pb.js";
 import { file_weft_v1_access } from "./access_pb.js";
-import type { Protocol } from "./destination_pb.js";
+import type { Match, Protocol } from "./destination_pb.js";
 import { file_weft_v1_destination } from "./destination_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIpoDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEioQEKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SIwoIcHJvdG9jb2wYAiABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCW10bHNfbW9kZRgDIAEoDjIRLndlZnQudjEuTXRsc01vZGUSEAoIc2VydmljZXMYBCADKAkSJwoLcmF0ZV9saW1pdHMYFCADKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdCKdAQoJUmF0ZUxpbWl0Eg4KBnBvbGljeRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgNEg4KBnBlcl9tcxgEIAEoBBINCgVidXJzdBgFIAEoDRIMCgRwb2RzGAYgASgNEiIKA2tleRgHIAMoCzIVLndlZnQudjEuUmF0ZUxpbWl0S2V5Eg8KB2RyeV9ydW4YCCABKAgi2gEKDFJhdGVMaW1pdEtleRI0CglhdHRyaWJ1dGUYASABKA4yHy53ZWZ0LnYxLlJhdGVMaW1pdEtleS5BdHRyaWJ1dGVIABIQCgZoZWFkZXIYAiABKAlIACJ6CglBdHRyaWJ1dGUSGQoVQVRUUklCVVRFX1VOU1BFQ0lGSUVEEAASEwoPU0VSVklDRV9BQ0NPVU5UEAESDQoJTkFNRVNQQUNFEAISCwoHQUREUkVTUxADEgsKB05FVFdPUksQBBIKCgZNRVRIT0QQBRIICgRQQVRIEAZCBgoEcGFydCpBCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIOCgpQRVJNSVNTSVZFEAESCgoGU1RSSUNUEAIqUwoOT3V0Ym91bmRQb2xpY3kSHwobT1VUQk9VTkRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASDQoJQUxMT1dfQU5ZEAESEQoNUkVHSVNUUllfT05MWRACYgZwcm90bzM", [file_weft_v1_access, file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIpoDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEioQEKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SIwoIcHJvdG9jb2wYAiABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCW10bHNfbW9kZRgDIAEoDjIRLndlZnQudjEuTXRsc01vZGUSEAoIc2VydmljZXMYBCADKAkSJwoLcmF0ZV9saW1pdHMYFCADKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdCLhAQoJUmF0ZUxpbWl0Eg4KBnBvbGljeRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgNEg4KBnBlcl9tcxgEIAEoBBINCgVidXJzdBgFIAEoDRIMCgRwb2RzGAYgASgNEiIKA2tleRgHIAMoCzIVLndlZnQudjEuUmF0ZUxpbWl0S2V5Eg8KB2RyeV9ydW4YCCABKAgSHwoHbWF0Y2hlcxgJIAMoCzIOLndlZnQudjEuTWF0Y2gSDAoEY29zdBgKIAEoDRITCgtjb3N0X2hlYWRlchgLIAEoCSLaAQoMUmF0ZUxpbWl0S2V5EjQKCWF0dHJpYnV0ZRgBIAEoDjIfLndlZnQudjEuUmF0ZUxpbWl0S2V5LkF0dHJpYnV0ZUgAEhAKBmhlYWRlchgCIAEoCUgAInoKCUF0dHJpYnV0ZRIZChVBVFRSSUJVVEVfVU5TUEVDSUZJRUQQABITCg9TRVJWSUNFX0FDQ09VTlQQARINCglOQU1FU1BBQ0UQAhILCgdBRERSRVNTEAMSCwoHTkVUV09SSxAEEgoKBk1FVEhPRBAFEggKBFBBVEgQBkIGCgRwYXJ0KkEKCE10bHNNb2RlEhkKFU1UTFNfTU9ERV9VTlNQRUNJRklFRBAAEg4KClBFUk1JU1NJVkUQARIKCgZTVFJJQ1QQAipTCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABINCglBTExPV19BTlkQARIRCg1SRUdJU1RSWV9PTkxZEAJiBnByb3RvMw", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -224,6 +224,29 @@ export type RateLimit = Message<"weft.v1.RateLimit"> & {
    * @generated from field: bool dry_run = 8;
    */
   dryRun: boolean;
+
+  /**
+   * Requests that are counted: any of these; empty: all. Only method, path and headers are set. Comes with the critical feature
+   * `workload.rate-limits.match`.
+   *
+   * @generated from field: repeated weft.v1.Match matches = 9;
+   */
+  matches: Match[];
+
+  /**
+   * What a request takes when it comes; 0 is 1. Comes with `workload.rate-limits.cost`, as does what follows.
+   *
+   * @generated from field: uint32 cost = 10;
+   */
+  cost: number;
+
+  /**
+   * The header or trailer of the response, in lower case, that says what it took in the end, a whole number; empty: what it took
+   * when it came.
+   *
+   * @generated from field: string cost_header = 11;
+   */
+  costHeader: string;
 };
 
 /**

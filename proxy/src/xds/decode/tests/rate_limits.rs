@@ -1,0 +1,84 @@
+use super::*;
+use crate::rate_limit::{Cost, Counted, KeyPart};
+
+#[test]
+fn golden_rate_limits_are_what_they_were_written_as() {
+    let decoded = workload(&golden("workload-rate-limits")).unwrap();
+    let port = &decoded.inbound_ports[0];
+    assert!(port.needs_requests, "whoever calls is counted");
+    let [all, caller, place, logins] = port.rate_limits.as_slice() else { panic!("{port:?}") };
+    assert_eq!((&*all.policy, &*all.name, all.pods, all.burst), ("shop/reviews", "all", 3, 30));
+    assert_eq!((caller.requests, caller.per, caller.dry_run), (10, Duration::from_secs(60), false));
+    let user = KeyPart::Header("x-user".parse().unwrap());
+    assert_eq!(*caller.key, [KeyPart::ServiceAccount, KeyPart::Method, user]);
+    assert_eq!(*place.key, [KeyPart::Namespace, KeyPart::Network, KeyPart::Address, KeyPart::Path]);
+    assert!(place.dry_run && place.counted.is_empty() && place.cost == Cost::default());
+    let [posted, versioned] = &*logins.counted else { panic!("{logins:?}") };
+    let path = Some(PathMatch::Prefix("/login".into()));
+    let condition = ValueCondition::Exact("web".into());
+    let headers = vec![HeaderMatch { name: "x-app".parse().unwrap(), condition, invert: true }];
+    assert_eq!(*posted, Counted { method: Some(Method::POST), path, headers });
+    assert!(matches!(&versioned.path, Some(PathMatch::Regex(_))) && versioned.method.is_none());
+    assert_eq!(logins.cost, Cost { amount: 5, header: Some("x-cost".parse().unwrap()) });
+}
+
+#[test]
+fn a_rate_limit_of_nothing_or_by_what_this_proxy_does_not_know_is_rejected() {
+    let golden = wire::Workload::decode(golden("workload-rate-limits").as_slice()).unwrap();
+    let changed = |change: fn(&mut wire::RateLimit)| {
+        let mut wire = golden.clone();
+        change(&mut wire.inbound_ports[0].rate_limits[1]);
+        workload(&wire.encode_to_vec())
+    };
+    assert!(changed(|_| {}).is_ok());
+    for (change, reason) in [
+        ((|limit| limit.requests = 0) as fn(&mut wire::RateLimit), "per-caller: requests is 0"),
+        (|limit| limit.per_ms = 0, "per-caller: per_ms is 0"),
+        (|limit| limit.burst = 0, "per-caller: burst is 0"),
+        (|limit| limit.pods = 0, "per-caller: pods is 0"),
+        (|limit| limit.key[0].part = None, "part of a rate limit's key is not set"),
+        (|limit| limit.key[0].part = Some(wire::rate_limit_key::Part::Attribute(99)), "attribute 99"),
+        (|limit| limit.key[0].part = Some(wire::rate_limit_key::Part::Header("a b".into())), "header name"),
+        (|limit| limit.cost_header = "a b".into(), "header name"),
+        (
+            |limit| limit.matches = vec![counted(|wire| wire.from = Some(wire::Caller::default()))],
+            "counts by",
+        ),
+        (
+            |limit| limit.matches = vec![counted(|wire| wire.query = vec![on_query()])],
+            "matches[0]: a rate limit counts by method, path and headers only",
+        ),
+        (|limit| limit.matches = vec![counted(|wire| wire.server_names = vec!["a".into()])], "counts by"),
+        (|limit| limit.matches = vec![counted(|wire| wire.method = "a b".into())], "method `a b` is none"),
+        (|limit| limit.matches = vec![expression(); 65], "limits of shop/reviews are too large: 66 regular"),
+        (|limit| limit.matches = vec![counted(|_| {}); 1025], "1027 matches, of 1024 at most"),
+    ] {
+        let error = changed(change).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+fn counted(change: impl FnOnce(&mut wire::Match)) -> wire::Match {
+    let mut wire = wire::Match::default();
+    change(&mut wire);
+    wire
+}
+
+fn on_query() -> wire::QueryMatch {
+    let condition = Some(wire::query_match::Condition::Present(true));
+    wire::QueryMatch { name: "a".into(), condition, invert: false }
+}
+
+fn expression() -> wire::Match {
+    let condition = Some(wire::path_match::Condition::Regex("a".into()));
+    counted(|wire| wire.path = Some(wire::PathMatch { condition }))
+}
+
+#[test]
+fn policies_that_meet_at_a_port_have_a_budget_each() {
+    let mut wire = wire::Workload::decode(golden("workload-rate-limits").as_slice()).unwrap();
+    let limits = &mut wire.inbound_ports[0].rate_limits;
+    limits[0].matches = vec![expression(); 60];
+    limits[1] = wire::RateLimit { policy: "shop/other".into(), ..limits[0].clone() };
+    assert!(workload(&wire.encode_to_vec()).is_ok());
+}
