@@ -8,6 +8,7 @@ const NS = 'e2e-discovery';
 const CALLER = 'deploy/caller';
 
 interface Pod {
+  readonly spec: { readonly nodeName: string };
   readonly status: { readonly podIP: string; readonly hostIP: string };
 }
 
@@ -37,13 +38,13 @@ async function mutual(destination: string): Promise<number> {
   });
 }
 
-/** A Service whose endpoints a person writes down. */
-const byHand = (name: string, addresses: readonly string[]): object[] => [
+/** A Service whose endpoints a person writes down, each at least by its address. */
+const byHand = (name: string, endpoints: readonly (string | object)[], service: object = {}): object[] => [
   {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name, namespace: NS },
-    spec: { ports: [{ name: 'http', port: 80 }] },
+    spec: { ports: [{ name: 'http', port: 80 }], ...service },
   },
   {
     apiVersion: 'discovery.k8s.io/v1',
@@ -51,7 +52,7 @@ const byHand = (name: string, addresses: readonly string[]): object[] => [
     metadata: { name: `${name}-1`, namespace: NS, labels: { 'kubernetes.io/service-name': name } },
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-    endpoints: addresses.map((address) => ({ addresses: [address] })),
+    endpoints: endpoints.map((one) => (typeof one === 'string' ? { addresses: [one] } : one)),
   },
 ];
 
@@ -138,6 +139,47 @@ test('endpoints written down by hand are pods all the same, with their identitie
   await apply(byHand('by-hand', [(await podOf('v1')).status.podIP]));
   await eventually('it answers', async () => (await versionAt('http://by-hand/')) === 'v1');
   expect(await mutual(`${NS}/by-hand:80`)).toBeGreaterThan(0);
+});
+
+/** On a cluster of one node the other is written down only. */
+const ELSEWHERE = 'another-node';
+
+test('a Service with internalTrafficPolicy Local has only the endpoints of the node', async () => {
+  const { spec, status } = await podOf('v1');
+  const at = (nodeName: string): object[] =>
+    byHand('local', [{ addresses: [status.podIP], nodeName }], { internalTrafficPolicy: 'Local' });
+  await apply(at(ELSEWHERE));
+  await eventually('nobody answers here', async () => {
+    const said = JSON.parse(await inPod(NS, CALLER, 'request', '-url', 'http://local/')) as Answer;
+    return said.status === 503 && said.headers['x-weft-reason'] === 'no-endpoints';
+  });
+  await apply(at(spec.nodeName));
+  await eventually('it answers', async () => (await versionAt('http://local/')) === 'v1');
+});
+
+test('a Service with trafficDistribution PreferSameNode prefers the endpoints that its slice gives to the node', async () => {
+  const [v1, v2] = [await podOf('v1'), await podOf('v2')];
+  const given = (pod: Pod, node: string): object => ({
+    addresses: [pod.status.podIP],
+    nodeName: pod.spec.nodeName,
+    hints: { forNodes: [{ name: node }] },
+  });
+  const slices = (ofV1: string, ofV2: string): object[] =>
+    byHand('near', [given(v1, ofV1), given(v2, ofV2)], { trafficDistribution: 'PreferSameNode' });
+  const here = v1.spec.nodeName;
+  const all = (version: string) => async () => {
+    const { versions } = await load(NS, CALLER, '-url', 'http://near/', '-count', '60');
+    return versions[version] === 60;
+  };
+  await apply(slices(here, ELSEWHERE));
+  await eventually('all go to the first', all('v1'));
+  await apply(slices(ELSEWHERE, here));
+  await eventually('all go to the second', all('v2'));
+  await apply(slices(here, here));
+  await eventually('both have a share', async () => {
+    const { versions } = await load(NS, CALLER, '-url', 'http://near/', '-count', '60');
+    return (versions['v1'] ?? 0) > 0 && (versions['v2'] ?? 0) > 0;
+  });
 });
 
 test('no request reaches an endpoint once it has left its EndpointSlice', async () => {

@@ -208,6 +208,33 @@ since(34)('resources of the pod as a whole', () => {
   });
 });
 
+since(35)('restart rules of a container', () => {
+  test('only the application restarts, and the pod has the mesh as before', async () => {
+    const rules = { action: 'Restart', exitCodes: { operator: 'In', values: [42] } };
+    await deploy({
+      namespace: NS,
+      name: 'ruled',
+      container: { restartPolicy: 'Never', restartPolicyRules: [rules] },
+    });
+    await answersInTheMesh('ruled');
+    const [name = ''] = await podsOf(NS, 'app=ruled');
+    const post = ['-method', 'POST'];
+    expect((await request(NS, CLIENT, 'http://ruled:8080/exit/42', ...post)).status).toBe(200);
+    const restarts = async (): Promise<object> => {
+      const { status } = await podNamed(name);
+      const all = [...status.containerStatuses, ...status.initContainerStatuses];
+      return Object.fromEntries(all.map((one) => [one.name, one.restartCount]));
+    };
+    await eventually('the application has restarted', async () => {
+      const { status } = await podNamed(name);
+      return status.containerStatuses[0]?.restartCount === 1;
+    });
+    await kubectl('wait', '-n', NS, `pod/${name}`, '--for=condition=Ready', '--timeout=60s');
+    await answersInTheMesh('ruled');
+    expect(await restarts()).toEqual({ app: 1, 'weft-init': 0, 'weft-proxy': 0 });
+  });
+});
+
 since(36)('all containers restart', () => {
   test('the pod has the mesh again', async () => {
     const rules = { action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } };
