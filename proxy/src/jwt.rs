@@ -17,7 +17,7 @@ mod verify;
 mod tests;
 
 pub use cache::TokenCache;
-pub use claims::{Claim, TokenCondition};
+pub use claims::{Claim, CountedClaim, TokenCondition};
 pub use issuer::Issuer;
 pub use key::{Algorithm, BadKey, Key, Material};
 pub use location::Location;
@@ -30,6 +30,7 @@ use self::claims::Conditions;
 pub struct Tokens {
     issuers: Box<[Issuer]>,
     conditions: Conditions,
+    counted: Box<[CountedClaim]>,
     /// Where issuers want their tokens, each once.
     locations: Box<[Location]>,
 }
@@ -45,7 +46,13 @@ impl Tokens {
                 locations.push(issuer.location.clone());
             }
         }
-        Self { issuers: issuers.into(), conditions: Conditions::new(conditions), locations: locations.into() }
+        let (conditions, counted) = (Conditions::new(conditions), [].into());
+        Self { issuers: issuers.into(), conditions, counted, locations: locations.into() }
+    }
+
+    /// The same, which also keep the values of `claims`, which name issuers by their place.
+    pub fn counting(self, claims: Vec<CountedClaim>) -> Self {
+        Self { counted: claims.into(), ..self }
     }
 
     /// The issuer at a place.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use http::{HeaderName, Request};
 use tokio::time::Instant;
 
+use crate::jwt::Token;
 use crate::request::Caller;
 use buckets::{Buckets, Key};
 
@@ -53,7 +54,7 @@ pub struct RateLimit {
 
 /// Something requests have in common. Where a request lacks it, it belongs with all others that lack it: leaving a header
 /// out must not be a way around a limit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyPart {
     /// The service account the caller has proved to have; callers without mutual TLS count as one.
     ServiceAccount,
@@ -67,6 +68,19 @@ pub enum KeyPart {
     Method,
     /// Without the query.
     Path,
+    /// Of a token that is believed.
+    Claim(CountedBy),
+}
+
+/// A claim of the tokens of an issuer. Two are the same wherever they stand.
+#[derive(Debug, Clone)]
+pub struct CountedBy {
+    /// Among the claims that tokens keep the values of.
+    pub place: usize,
+    /// As tokens name it.
+    pub issuer: Arc<str>,
+    /// Names of members, from the outermost on.
+    pub path: Arc<[Box<str>]>,
 }
 
 /// What a request takes of a limit.
@@ -83,6 +97,8 @@ pub struct Cost {
 pub struct Sender<'a> {
     pub caller: &'a Caller,
     pub address: Option<IpAddr>,
+    /// One that is believed.
+    pub token: Option<&'a Token>,
 }
 
 /// An even pace, in nanoseconds.
@@ -149,6 +165,11 @@ impl RateLimit {
 
     fn is_same(&self, other: &Self) -> bool {
         (&self.policy, &self.name, &self.key) == (&other.policy, &other.name, &other.key)
+    }
+
+    /// Whether it tells requests apart by their tokens.
+    pub fn asks_for_tokens(&self) -> bool {
+        self.key.iter().any(|part| matches!(part, KeyPart::Claim(_)))
     }
 
     /// Whether it counts such a request.
@@ -219,6 +240,16 @@ impl Default for Cost {
     }
 }
 
+// === impl CountedBy ===
+
+impl PartialEq for CountedBy {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.issuer, &self.path) == (&other.issuer, &other.path)
+    }
+}
+
+impl Eq for CountedBy {}
+
 // === impl Sender ===
 
 impl Sender<'_> {
@@ -262,6 +293,10 @@ impl KeyPart {
             }
             Self::Method => key.part(Some(request.method().as_str().as_bytes())),
             Self::Path => key.part(Some(request.uri().path().as_bytes())),
+            Self::Claim(claim) => {
+                let value = sender.token.and_then(|token| token.counted(claim.place));
+                key.part(value.map(|value| &value[..]));
+            }
         }
     }
 }

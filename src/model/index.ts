@@ -58,6 +58,7 @@ export { ACCESS_BUDGET } from './words/access-budget.js';
 export { bytesNotes } from './judge/bytes-notes.js';
 export {
   isAccessInForce,
+  isJwtIssuerInForce,
   judgeJwtIssuer,
   judgeRole,
   judgeRoleBinding,
@@ -76,7 +77,8 @@ export type { Namespace } from './tables/namespaces.js';
 export { BUDGET } from './words/budget.js';
 export type { Grant, Referrer } from './words/grant.js';
 export type { Session } from './words/session.js';
-export type { PodRateLimit, RateLimit, RateLimitKey } from './words/rate-limit.js';
+export type { CountedClaim, PodRateLimit, RateLimit, RateLimitKey } from './words/rate-limit.js';
+export { placeOfClaim } from './compile/counted-claims.js';
 export type { Budget, Fault, Hedging, Limits, Outliers } from './words/resilience.js';
 
 export type {

@@ -1,3 +1,5 @@
+import type { MeshTables } from '../model/index.js';
+
 const limited = (...rateLimit: object[]): object => ({ rateLimit });
 const keyed = (...key: object[]): object => limited({ requests: 1, per: '1s', key });
 
@@ -22,6 +24,7 @@ export const GOOD_RATE_LIMITS: readonly (readonly [what: string, spec: object])[
       },
       { requests: 1000, per: '1m', burst: 50, cost: { amount: 50, responseHeader: 'X-Tokens' } },
       { requests: 1000, per: '1m', cost: { responseHeader: 'X-Tokens' } },
+      { requests: 9, per: '1s', key: [{ claim: { issuer: 'https://id.example', path: ['org', 'id'] } }] },
     ),
   ],
 ];
@@ -138,5 +141,35 @@ export const RATE_LIMIT_FIELDS: Readonly<Record<string, [object, object]>> = {
   'spec.rateLimit[].mode': [rated({}), rated({ mode: 'DryRun' })],
   'spec.rateLimit[].key[].caller': [ratedBy({ caller: 'Address' }), ratedBy({ caller: 'Network' })],
   'spec.rateLimit[].key[].request': [ratedBy({ request: 'Method' }), ratedBy({ request: 'Path' })],
+  'spec.rateLimit[].key[].claim.issuer': [
+    ratedBy({ claim: { issuer: 'a', path: ['sub'] } }),
+    ratedBy({ claim: { issuer: 'b', path: ['sub'] } }),
+  ],
+  'spec.rateLimit[].key[].claim.path': [
+    ratedBy({ claim: { issuer: 'a', path: ['sub'] } }),
+    ratedBy({ claim: { issuer: 'a', path: ['org'] } }),
+  ],
   'spec.rateLimit[].key[].header': [ratedBy({ header: 'a' }), ratedBy({ header: 'b' })],
 };
+
+/** The mesh, in which tokens of `a` and `b` are believed. */
+export function withIssuers(mesh: MeshTables): MeshTables {
+  for (const issuer of ['a', 'b'])
+    mesh.jwtIssuers.set({
+      ref: {
+        kind: 'JwtIssuer',
+        namespace: 'shop',
+        name: issuer,
+        uid: issuer,
+        generation: 1,
+        creationTimestamp: '',
+      },
+      issuer,
+      audiences: ['shop'],
+      keys: { kind: 'inline', keys: [] },
+      skewSeconds: 0,
+      location: { kind: 'bearer' },
+      forwarding: 'keep',
+    });
+  return mesh;
+}

@@ -172,6 +172,8 @@ impl Ruling {
                 asked.token = Some(token);
                 return Turn::Go;
             }
+            // Only limits look at tokens here: to them it is none.
+            Err(_) if !self.access.asks_for_tokens(gate.port) => return Turn::Go,
             Err(invalid) => invalid,
         };
         let enforced = self.access.goes_by_tokens(gate.port);

@@ -18,7 +18,7 @@ pub(super) fn ask<'a>(
     destination: &str,
     asked: &mut Asked,
 ) -> Turn<'a> {
-    let sender = Sender { caller: &asked.caller, address };
+    let sender = Sender { caller: &asked.caller, address, token: asked.token.as_deref() };
     let bill = Bill::default();
     let mut counting = Counting { asked, sender, nearest: None, bill, would_refuse: false };
     let refused = counting.count(limits);

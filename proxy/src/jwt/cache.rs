@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::verify::{Invalid, Token};
 
-/// So many are kept in each of two generations: half a megabyte at most.
+/// So many are kept in each of two generations: half a megabyte at most, and one more where limits count by sixteen claims.
 const GENERATION: usize = 1024;
 
 /// Verified tokens by the hash of their whole text, of one version of the rules and so of the keys. What was not looked for since the

@@ -2,6 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use super::issuer::Issuer;
 use super::json::Json;
 
@@ -21,6 +23,18 @@ pub struct Claim {
     /// The value, or one of a list, is one of these.
     pub any_of: Vec<Box<str>>,
 }
+
+/// A claim by whose value requests are told apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedClaim {
+    /// A place among the issuers.
+    pub issuer: usize,
+    /// Names of members, from the outermost on.
+    pub path: Vec<Box<str>>,
+}
+
+/// What stands for the value of a claim: of one length, so that what is kept of tokens has a bound.
+pub type ClaimValue = [u8; 32];
 
 /// The conditions of all rules, by their places.
 #[derive(Debug, Default)]
@@ -69,11 +83,34 @@ impl Met {
     }
 }
 
+// === impl CountedClaim ===
+
+impl CountedClaim {
+    /// Its value in a token of `issuer` with these claims. There is none but of a text, a whole number or a yes or no: of others it is
+    /// not known which are the same.
+    pub(super) fn value(&self, issuer: usize, claims: &Json) -> Option<ClaimValue> {
+        let value = member_at(claims, &self.path).filter(|_| self.issuer == issuer)?;
+        let text = match value {
+            Json::Text(text) => text.clone(),
+            Json::Integer(number) => number.to_string(),
+            Json::Bool(is) => is.to_string(),
+            Json::Real(_) | Json::Null | Json::List(_) | Json::Members(_) => return None,
+        };
+        let mut standing = ClaimValue::default();
+        standing.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        Some(standing)
+    }
+}
+
+fn member_at<'a>(claims: &'a Json, path: &[Box<str>]) -> Option<&'a Json> {
+    path.iter().try_fold(claims, |value, name| value.member(name))
+}
+
 // === impl Claim ===
 
 impl Claim {
     fn holds(&self, claims: &Json) -> bool {
-        let value = self.path.iter().try_fold(claims, |value, name| value.member(name));
+        let value = member_at(claims, &self.path);
         // A list of words in one text, as OAuth has it (RFC 6749 section 3.3, RFC 9068).
         let words = self.path.len() == 1 && &*self.path[0] == "scope";
         match value {
@@ -140,6 +177,28 @@ mod tests {
             let claim = Claim { path: boxed(path), any_of: boxed(any_of) };
             assert_eq!(claim.holds(&claims), holds, "{path:?} {any_of:?}");
         }
+    }
+
+    #[test]
+    fn what_is_counted_is_told_apart_by_its_value_and_else_is_none() {
+        let claims = br#"{"sub":"ann","level":3,"text":"3","admin":true,"list":["ann"],"half":0.5,"none":null,"in":{"sub":"ann"}}"#;
+        let claims = Json::object(claims).unwrap();
+        let value = |path: &[&str]| {
+            let path = path.iter().map(|name| (*name).into()).collect();
+            CountedClaim { issuer: 1, path }.value(1, &claims)
+        };
+        assert_eq!(value(&["sub"]), value(&["in", "sub"]));
+        assert_eq!(value(&["level"]), value(&["text"]));
+        let known = [&["sub"][..], &["level"], &["admin"]].map(|path| value(path).unwrap());
+        assert!(known[0] != known[1] && known[1] != known[2] && known[0] != known[2]);
+        for path in [&["list"][..], &["half"], &["none"], &["in"], &["missing"], &["sub", "x"]] {
+            assert_eq!(value(path), None, "{path:?}");
+        }
+        assert_eq!(
+            CountedClaim { issuer: 0, path: vec!["sub".into()] }.value(1, &claims),
+            None,
+            "of another issuer"
+        );
     }
 
     #[test]

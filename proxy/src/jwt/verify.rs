@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 
-use super::claims::Met;
+use super::claims::{ClaimValue, Met};
 use super::issuer::Issuer;
 use super::json::Json;
 use super::key::Algorithm;
@@ -17,12 +17,13 @@ pub(super) const LONGEST: usize = 8 * 1024;
 /// The last second that every reader of JSON can tell from the next.
 const LATEST: i64 = (1 << 53) - 1;
 
-/// A token that is believed: what is left of it, which its claims are not.
+/// A token that is believed: what is left of it, which its claims are not, but for those that are counted.
 #[derive(Debug)]
 pub struct Token {
     /// The place of its issuer.
     pub issuer: usize,
     met: Met,
+    counted: Box<[Option<ClaimValue>]>,
     /// In seconds since 1970, clocks being as they may be.
     from: i64,
     until: i64,
@@ -84,6 +85,11 @@ impl Token {
     /// Whether it meets the condition at a place.
     pub fn meets(&self, condition: u32) -> bool {
         self.met.contains(condition)
+    }
+
+    /// The value of the counted claim at a place; `None`: it has none.
+    pub fn counted(&self, claim: usize) -> Option<&ClaimValue> {
+        self.counted.get(claim)?.as_ref()
     }
 
     /// Whether it is valid at a time in seconds since 1970.
@@ -150,7 +156,9 @@ impl Tokens {
         let issuer = &self.issuers[place];
         is_for(issuer, &claims)?;
         let (from, until) = lifetime(issuer, &claims)?;
-        let token = Token { issuer: place, met: self.conditions.met_by(place, &claims), from, until };
+        let counted = self.counted.iter().map(|claim| claim.value(place, &claims)).collect();
+        let met = self.conditions.met_by(place, &claims);
+        let token = Token { issuer: place, met, counted, from, until };
         // Before the signature, which costs more than all else.
         token.at(now)?;
         let key = issuer.key(key_id, algorithm).ok_or(Invalid::Key)?;

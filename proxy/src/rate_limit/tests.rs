@@ -27,7 +27,7 @@ fn with_header(value: &str) -> Request<()> {
 }
 
 fn plain() -> Sender<'static> {
-    Sender { caller: &Caller::Plain, address: None }
+    Sender { caller: &Caller::Plain, address: None, token: None }
 }
 
 /// How many of the requests that come at an even pace are let in.
@@ -206,7 +206,7 @@ fn requests_are_told_apart_by_each_kind_of_key() {
     let far = Caller::Peer(SpiffeId::new("cluster.local", "lab", "web").into());
     let (one, two, three) =
         (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 1, 1));
-    let from = |caller, address: Ipv4Addr| Sender { caller, address: Some(IpAddr::V4(address)) };
+    let from = |caller, address: Ipv4Addr| Sender { caller, address: Some(IpAddr::V4(address)), token: None };
     let post = Request::post("/f").body(()).unwrap();
     let elsewhere = Request::get("/g").body(()).unwrap();
     let queried = Request::get("/f?other").body(()).unwrap();

@@ -11,6 +11,7 @@ use http::Response;
 
 use crate::http::Body;
 use crate::http::rescue::Failure;
+use crate::rate_limit::RateLimit;
 use crate::state::{Destination, MessageChanges, Route, Workload};
 
 /// One thing that is asked about a request.
@@ -160,7 +161,10 @@ impl Plan {
     /// That of requests which come to a port of this pod.
     pub fn of_port(workload: &Workload, port: u16) -> Self {
         let asked = |stage: &Stage| match stage {
-            Stage::Jwt => workload.access.as_ref().is_some_and(|access| access.asks_for_tokens(port)),
+            Stage::Jwt => {
+                workload.access.as_ref().is_some_and(|access| access.asks_for_tokens(port))
+                    || workload.rate_limits(port).iter().any(RateLimit::asks_for_tokens)
+            }
             Stage::Access => workload.access.is_some(),
             Stage::RateLimit => !workload.rate_limits(port).is_empty(),
             Stage::Changes => workload.forwarded,
@@ -194,7 +198,6 @@ mod tests {
     use super::*;
     use crate::access::{Builder, Condition, Default, Effect, Grant, Kind, Mode, Subject};
     use crate::identity::SpiffeId;
-    use crate::rate_limit::RateLimit;
     use crate::state::{
         Actions, Answer, DirectResponse, Fault, InboundPort, Limits, MtlsMode, Protocol, Rewrite,
     };

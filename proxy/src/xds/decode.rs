@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 32] = [
+pub const KNOWN_FEATURES: [&str; 33] = [
     "backend.node",
     "destination.limits",
     "destination.outliers",
@@ -55,6 +55,7 @@ pub const KNOWN_FEATURES: [&str; 32] = [
     "workload.access",
     "workload.access.jwt",
     "workload.rate-limits",
+    "workload.rate-limits.claim",
     "workload.rate-limits.cost",
     "workload.rate-limits.match",
 ];
@@ -115,7 +116,8 @@ pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
     known_features(&wire.critical_features)?;
     let access = wire.access.as_ref().map(access::access).transpose();
     let access = access.map_err(|Reject(reason)| reject!("access: {reason}"))?;
-    let mut inbound_ports = each("inbound_ports", &wire.inbound_ports, inbound_port)?;
+    let mut inbound_ports =
+        each("inbound_ports", &wire.inbound_ports, |port| inbound_port(port, wire.access.as_ref()))?;
     inbound_ports.sort_by_key(|inbound| inbound.port);
     Ok(Workload {
         key: wire.key.into(),
@@ -423,7 +425,7 @@ fn protocol(number: i32) -> Result<Protocol, Reject> {
     }
 }
 
-fn inbound_port(wire: &wire::InboundPort) -> Result<InboundPort, Reject> {
+fn inbound_port(wire: &wire::InboundPort, access: Option<&wire::Access>) -> Result<InboundPort, Reject> {
     budget::check_limits(&wire.rate_limits)?;
     Ok(InboundPort {
         port: port(wire.port)?,
@@ -431,7 +433,7 @@ fn inbound_port(wire: &wire::InboundPort) -> Result<InboundPort, Reject> {
         mtls_mode: mtls_mode(wire.mtls_mode)?,
         services: texts(&wire.services),
         needs_requests: !wire.rate_limits.is_empty(),
-        rate_limits: each("rate_limits", &wire.rate_limits, rate_limit::rate_limit)?,
+        rate_limits: each("rate_limits", &wire.rate_limits, |limit| rate_limit::rate_limit(limit, access))?,
     })
 }
 

@@ -114,7 +114,7 @@ export const jwtIssuer = {
   scope: 'Namespaced',
   grantsAccess: true,
   description:
-    'Who signs JSON Web Tokens that requests to pods of its namespace have, and which of them are believed. By itself it asks nothing of anybody: MeshRoleBindings name issuers and claims among their subjects.',
+    'Who signs JSON Web Tokens that requests to pods of its namespace have, and which of them are believed. By itself it asks nothing of anybody: MeshRoleBindings name issuers and claims among their subjects, and rate limits of TrafficPolicies may count by claims.',
   schema,
   spec,
   rules: [],

@@ -20,10 +20,25 @@ const keyPart = withRules(
     header: headerName.optional().meta({
       description: 'Name of a header. Requests without it count together.',
     }),
+    claim: z
+      .strictObject({
+        issuer: z.string().min(1).max(1024).meta({
+          description:
+            'The claim iss of the token, and spec.issuer of a JwtIssuer in the namespace of the policy.',
+        }),
+        path: z.array(z.string().min(1).max(256)).min(1).max(8).meta({
+          description: 'Name of the claim; of one that is inside of others, the names from the outermost on.',
+        }),
+      })
+      .optional()
+      .meta({
+        description:
+          'A claim of the token that the request has. Requests without a valid token of the issuer, and those whose claim is missing or is not a text, a whole number, true or false, count together.',
+      }),
   }),
   {
-    cel: '(has(self.caller) ? 1 : 0) + (has(self.request) ? 1 : 0) + (has(self.header) ? 1 : 0) == 1',
-    message: 'give exactly one of caller, request and header',
+    cel: '[has(self.caller), has(self.request), has(self.header), has(self.claim)].exists_one(given, given)',
+    message: 'give exactly one of caller, request, header and claim',
     holds: (given) => Object.values(given).filter((value) => value !== undefined).length === 1,
   },
 );

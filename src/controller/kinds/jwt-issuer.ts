@@ -1,6 +1,6 @@
 import { jwtIssuer as api } from '../../api/index.js';
 import { ownResource, type CustomObject } from '../../kube/index.js';
-import { isAccessInForce, judgeJwtIssuer, jwtIssuersAbout, type JwtIssuer } from '../../model/index.js';
+import { isJwtIssuerInForce, judgeJwtIssuer, jwtIssuersAbout, type JwtIssuer } from '../../model/index.js';
 import { readJwtIssuer } from '../collect/index.js';
 import { acknowledgedStatus } from './acknowledged-status.js';
 import type { KindRow } from './kind.js';
@@ -18,6 +18,6 @@ export const jwtIssuer: KindRow<CustomObject, JwtIssuer> = {
     table: ({ jwtIssuers }) => jwtIssuers,
     about: jwtIssuersAbout,
     judge: judgeJwtIssuer,
-    isInForce: isAccessInForce,
+    isInForce: isJwtIssuerInForce,
   }),
 };

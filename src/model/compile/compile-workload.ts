@@ -1,9 +1,12 @@
 import { compileAccess } from './compile-access.js';
+import { countClaims } from './counted-claims.js';
+import type { AccessConfig } from '../words/access-config.js';
 import type { CompiledWorkload } from '../words/destination.js';
 import { dirtyMtls, dirtyWorkload, workloadKeyText } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
 import { modeOfPort, mtlsOn } from './mtls-on.js';
 import { podPorts } from './pod-ports.js';
+import type { Feature } from './features.js';
 import { limitFeatures, rateLimitsOn } from './rate-limits-on.js';
 import type { MtlsMode, ReceiverMode } from '../words/settings.js';
 import { spiffeId } from '../words/spiffe.js';
@@ -15,13 +18,15 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
   const { trustDomain, outbound, via, forwarded, source } = mesh.settings;
   const mtls = mtlsOn(mesh, workload);
   const known = podPorts(mesh, workload, mtls.ports.keys());
-  const access = compileAccess(mesh, workload, known);
+  const ruled = compileAccess(mesh, workload, known);
   const ports = [...known].map(([port, { protocol, services, fronts }]) => ({
     inbound: { port, protocol, mtls: receiverMode(modeOfPort(mtls, port)), services },
     rateLimits: rateLimitsOn(mesh, protocol, fronts),
   }));
-  const inboundPorts = ports.map(({ inbound, rateLimits: { limits } }) =>
-    limits.length === 0 ? inbound : { ...inbound, rateLimits: limits },
+  const limits = ports.flatMap((port) => port.rateLimits.limits);
+  const { access, sources: issuers } = countClaims(mesh, workload.key.namespace, ruled, limits);
+  const inboundPorts = ports.map(({ inbound, rateLimits }) =>
+    rateLimits.limits.length === 0 ? inbound : { ...inbound, rateLimits: rateLimits.limits },
   );
   const policies = new Map(
     ports.flatMap(({ rateLimits }) => rateLimits.sources).map((source) => [source.uid, source]),
@@ -29,11 +34,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
   return {
     uid,
     workload: {
-      criticalFeatures: [
-        ...(access.access === undefined ? [] : ['workload.access']),
-        ...(access.access?.jwtIssuers === undefined ? [] : ['workload.access.jwt']),
-        ...limitFeatures(ports.flatMap(({ rateLimits: { limits } }) => limits)),
-      ],
+      criticalFeatures: [...accessFeatures(access), ...limitFeatures(limits)],
       key: workloadKeyText(workload.key),
       identity: spiffeId(trustDomain, workload),
       ...(workload.node === undefined ? {} : { node: workload.node }),
@@ -45,21 +46,30 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       ingressMode: workload.ingressMode,
       via,
       forwarded,
-      ...(access.access === undefined ? {} : { access: access.access }),
+      ...(access === undefined ? {} : { access }),
     },
     sources: [
       ...(source === undefined ? [] : [source]),
       ...mtls.sources,
       ...policies.values(),
-      ...access.sources,
+      ...ruled.sources,
+      ...issuers,
     ],
     depends: [
       'mesh',
       dirtyWorkload(uid),
       dirtyMtls(workload.key.namespace),
-      ...new Set([...ports.flatMap(({ rateLimits: { depends } }) => depends), ...access.depends]),
+      ...new Set([...ports.flatMap(({ rateLimits: { depends } }) => depends), ...ruled.depends]),
     ],
   };
+}
+
+function accessFeatures(access: AccessConfig | undefined): readonly Feature[] {
+  return [
+    ...(access === undefined ? [] : (['workload.access'] as const)),
+    ...(access?.jwtIssuers === undefined ? [] : (['workload.access.jwt'] as const)),
+    ...(access?.countedClaims === undefined ? [] : (['workload.rate-limits.claim'] as const)),
+  ];
 }
 
 /** A receiver whose callers use plain text takes mutual TLS as well: some of them may not have heard yet. */

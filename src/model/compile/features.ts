@@ -37,6 +37,7 @@ export const FEATURES = [
   'workload.access',
   'workload.access.jwt',
   'workload.rate-limits',
+  'workload.rate-limits.claim',
   'workload.rate-limits.cost',
   'workload.rate-limits.match',
 ] as const;

@@ -1,13 +1,16 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { aMesh, aPort, aService, aWorkload, anAddress, anEndpointSet } from '../../testing/mesh.js';
-import { judgeJwtIssuer, judgeRoleBinding } from '../judge/judge-access.js';
+import { aMesh, aPolicy, aPort, aService, aWorkload, anAddress, anEndpointSet } from '../../testing/mesh.js';
+import { policiesAbout } from '../judge/about.js';
+import { isJwtIssuerInForce, judgeJwtIssuer, judgeRoleBinding } from '../judge/judge-access.js';
+import { judge } from '../judge/judge.js';
 import { toJwtIssuer } from '../read/to-jwt-issuer.js';
 import { toJwtKeys } from '../read/to-jwt-keys.js';
 import { toRole } from '../read/to-role.js';
 import { toRoleBinding } from '../read/to-role-binding.js';
 import type { MeshTables } from '../tables/mesh-tables.js';
 import { compileWorkload } from './compile-workload.js';
+import { claimOf, placeOfClaim } from './counted-claims.js';
 
 const object = (kind: string, name: string, spec: object, createdAt = '2026-01-01T00:00:00Z'): object => ({
   apiVersion: 'weft.dev/v1alpha1',
@@ -209,4 +212,92 @@ test.each([
   const read = issuer('id', spec);
   expect(read.issuer).toBeUndefined();
   expect(read.problems.map(({ message }) => message).join()).toMatch(reason);
+});
+
+describe('a limit that counts by a claim', () => {
+  const claim = { issuer: 'https://id.example', path: ['sub'] };
+  const limits = (...claims: (typeof claim)[]) =>
+    aPolicy('limits', {
+      rateLimits: claims.map((counted, index) => ({
+        name: `limit-${index}`,
+        requests: 1,
+        perMs: 1_000,
+        burst: 1,
+        key: [{ claim: counted }],
+        scope: 'Pod',
+        dryRun: false,
+      })),
+    });
+  /** What goes to the proxy, as far as limits concern it. */
+  const wired = (mesh: MeshTables) => {
+    const { inboundPorts, access } = compileWorkload(mesh, 'a')!.workload;
+    const claims = access?.countedClaims ?? [];
+    const places = inboundPorts.flatMap(({ rateLimits = [] }) =>
+      rateLimits.flatMap(({ key }) => key.flatMap(claimOf).map((one) => placeOfClaim(claims, one))),
+    );
+    return { places, claims, issuers: (access?.jwtIssuers ?? []).map(({ issuer: { issuer } }) => issuer) };
+  };
+
+  test('has its issuer believed where no binding names it, and lets everybody in as before', () => {
+    const mesh = aShop();
+    const { issuer: id } = issuer('id');
+    mesh.jwtIssuers.set(id!);
+    expect(isJwtIssuerInForce(mesh, id!)).toBe(false);
+    mesh.policies.set(limits(claim));
+    const { workload, sources } = compileWorkload(mesh, 'a')!;
+    expect(workload.criticalFeatures).toEqual([
+      'workload.access',
+      'workload.access.jwt',
+      'workload.rate-limits.claim',
+      'workload.rate-limits',
+    ]);
+    expect(workload.access).toMatchObject({ default: 'allow', subjects: [], countedClaims: [claim] });
+    expect(sources.map(({ uid }) => uid)).toEqual(['shop/limits', 'JwtIssuer/id']);
+    expect(isJwtIssuerInForce(mesh, id!)).toBe(true);
+    expect(wired(mesh)).toMatchObject({
+      places: [0],
+      issuers: ['https://id.example'],
+    });
+  });
+
+  test('adds what rules do not ask for, each issuer and claim once, and leaves the rules as they are', () => {
+    const mesh = aShop();
+    mesh.jwtIssuers.set(issuer('id').issuer!);
+    mesh.jwtIssuers.set(issuer('b', { issuer: 'https://b.example' }).issuer!);
+    mesh.roleBindings.set(binding({}));
+    const { subjects } = accessOf(mesh)!;
+    const org = { issuer: 'https://b.example', path: ['org', 'id'] };
+    mesh.policies.set(limits(claim, org, claim));
+    expect(accessOf(mesh)?.subjects).toEqual(subjects);
+    expect(wired(mesh)).toMatchObject({
+      places: [1, 0, 1],
+      issuers: ['https://id.example', 'https://b.example'],
+      claims: [org, claim],
+    });
+  });
+
+  test('counts all together while nobody knows the issuer, and says so until one comes', () => {
+    const mesh = aShop();
+    const policy = limits(claim);
+    mesh.policies.set(policy);
+    expect(wired(mesh)).toEqual({ places: [-1], issuers: [], claims: [] });
+    expect(compileWorkload(mesh, 'a')?.workload.criticalFeatures).toEqual(['workload.rate-limits']);
+    const problem = { reason: 'IssuerNotFound', field: 'spec.rateLimit[0].key[0].claim.issuer' };
+    expect(judge(mesh, policy)).toMatchObject([problem]);
+    const { depends } = compileWorkload(mesh, 'a')!;
+    const dirty = mesh.jwtIssuers.set(issuer('id').issuer!);
+    expect(depends.some((key) => dirty.has(key))).toBe(true);
+    expect(policiesAbout(mesh, dirty)).toEqual([policy]);
+    expect(judge(mesh, policy)).toEqual([]);
+  });
+
+  test('tells requests apart by sixteen claims at most', () => {
+    const mesh = aShop();
+    mesh.jwtIssuers.set(issuer('id').issuer!);
+    mesh.policies.set(
+      limits(...Array.from({ length: 17 }, (_, index) => ({ ...claim, path: [`c-${index}`] }))),
+    );
+    const { places, claims } = wired(mesh);
+    expect([claims.length, places.filter((place) => place === -1).length]).toEqual([16, 1]);
+  });
 });

@@ -10,6 +10,9 @@ export function policiesAbout(mesh: Mesh, dirty: Iterable<DirtyKey>): readonly P
     const { service, route } = named(key);
     if (service !== undefined) for (const policy of mesh.policiesAbout(service)) found.add(policy);
     if (route !== undefined) for (const policy of mesh.policiesOnRoute(route)) found.add(policy);
+    // Issuers of tokens come and go with the rules about access.
+    if (key.startsWith(ACCESS))
+      for (const policy of mesh.policiesCountingClaimsIn(key.slice(ACCESS.length))) found.add(policy);
   }
   return [...found];
 }
@@ -34,6 +37,7 @@ export function backendPoliciesAbout(mesh: Mesh, dirty: Iterable<DirtyKey>): rea
   return [...found];
 }
 
+const ACCESS = 'access/';
 const SPEC = 'spec/';
 const ROUTE = 'route/';
 

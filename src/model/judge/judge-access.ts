@@ -1,6 +1,9 @@
 import { type DirtyKey, serviceKey } from '../words/keys.js';
 import type { JwtIssuer, KeySet } from '../words/jwt-issuer.js';
 import type { Mesh } from '../tables/mesh.js';
+import { claimOf } from '../compile/counted-claims.js';
+import { isInForce } from './judge.js';
+import type { RateLimitKey } from '../words/rate-limit.js';
 import type { Problem } from '../words/problem.js';
 import type { MeshRole, MeshRoleBinding } from '../words/access.js';
 
@@ -9,9 +12,21 @@ export function judgeRoleBinding(mesh: Mesh, { ref }: MeshRoleBinding): readonly
   return mesh.accessIn(ref.namespace).problems.get(ref.uid) ?? [];
 }
 
-/** Whether any of a binding acts, or of a role or an issuer by one. */
+/** Whether any of a binding acts, or of a role by one. */
 export function isAccessInForce(mesh: Mesh, { ref }: MeshRole | MeshRoleBinding | JwtIssuer): boolean {
   return mesh.accessIn(ref.namespace).inForce.has(ref.uid);
+}
+
+/** Whether a binding that acts names the issuer, or a limit in force counts by claims of its tokens. */
+export function isJwtIssuerInForce(mesh: Mesh, issuer: JwtIssuer): boolean {
+  const { namespace, uid } = issuer.ref;
+  if (isAccessInForce(mesh, issuer)) return true;
+  if (mesh.accessIn(namespace).trusted.get(issuer.issuer)?.issuer.ref.uid !== uid) return false;
+  const names = (part: RateLimitKey): boolean =>
+    claimOf(part).some((claim) => claim.issuer === issuer.issuer);
+  return mesh
+    .policiesCountingClaimsIn(namespace)
+    .some((policy) => policy.rateLimits?.some(({ key }) => key.some(names)) && isInForce(mesh, policy));
 }
 
 /** What keeps an issuer from being believed, that only the rest of the mesh shows. */

@@ -1,4 +1,5 @@
 import { followSplit, noSuchPort, tcpPort, tcpPorts } from '../compile/backend-ref.js';
+import { claimOf } from '../compile/counted-claims.js';
 import { attachedTo } from '../compile/attached.js';
 import { routeName } from '../words/mesh-route.js';
 import { routeSetOn } from '../compile/route-set.js';
@@ -22,6 +23,7 @@ export function judge(mesh: Mesh, policy: Policy): readonly Problem[] {
   return [
     ...policy.targets.flatMap((target) => judgeTarget(mesh, policy, target)),
     ...(policy.routeTargets ?? []).flatMap((target) => judgeRouteTarget(mesh, policy, target)),
+    ...claimsLost(mesh, policy),
     ...policy.routes
       .flatMap((route) => route.split)
       .flatMap((entry) =>
@@ -157,6 +159,23 @@ function limitsLost(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[]
   const listed = ports.map(({ port }) => port).join(', ');
   const message = `counts requests, and Service ${target.service} does not say that port ${listed} carries HTTP; set appProtocol, or name the port in targetRefs`;
   return [{ condition: 'Accepted', reason: 'Invalid', field: 'spec.rateLimit', message }];
+}
+
+/** Claims of tokens that nobody is known to sign. */
+function claimsLost(mesh: Mesh, { ref, rateLimits = [] }: Policy): Problem[] {
+  const claims = rateLimits.flatMap(({ key }, limit) =>
+    key.flatMap((part, place) => claimOf(part).map(({ issuer }) => ({ issuer, limit, place }))),
+  );
+  if (claims.length === 0) return [];
+  const { trusted } = mesh.accessIn(ref.namespace);
+  return claims
+    .filter(({ issuer }) => !trusted.has(issuer))
+    .map(({ issuer, limit, place }) => ({
+      condition: 'ResolvedRefs',
+      reason: 'IssuerNotFound',
+      field: `spec.rateLimit[${limit}].key[${place}].claim.issuer`,
+      message: `there is no JwtIssuer in ${ref.namespace} with issuer ${issuer} that can be read; create it, or correct the name; until then requests are not told apart by the claim`,
+    }));
 }
 
 /** Routes of Gateway API come before those of a policy; the policy says so where that leaves its own no port at all. */

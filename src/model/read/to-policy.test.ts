@@ -6,7 +6,7 @@ import { retryCases } from '../../testing/retry-cases.js';
 import { sessionCases, timeoutCases } from '../../testing/route-cases.js';
 import { aRoute } from '../../testing/gateway-routes.js';
 import { aPort, aService, aShop, aWorkload, anAddress, anEndpointSet } from '../../testing/mesh.js';
-import { RATE_LIMIT_FIELDS } from '../../testing/rate-limit-cases.js';
+import { RATE_LIMIT_FIELDS, withIssuers } from '../../testing/rate-limit-cases.js';
 import { specWithField } from '../../testing/spec-with-field.js';
 import { encodeDestination, encodeWorkload } from '../../xds/resources/index.js';
 import { compileDestination } from '../compile/compile-destination.js';
@@ -175,7 +175,7 @@ test.each([undefined, null, 'text', {}, { spec: {} }])('what is no policy is a p
 
 /** Destinations as proxies get them, under a policy. */
 function bytesUnder(spec: object): string {
-  const mesh = aShop();
+  const mesh = withIssuers(aShop());
   const next = [aPort({ port: 8080 }), aPort({ name: 'alt', port: 8081 })];
   mesh.services.set(aService({ name: 'next', clusterIPs: ['10.96.0.6'], ports: next }));
   mesh.workloads.set(aWorkload('n', '10.244.0.9'));

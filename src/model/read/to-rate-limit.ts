@@ -36,7 +36,8 @@ function translateCost({ amount, responseHeader }: ApiCost): RateLimitCost {
   };
 }
 
-function translateKey({ caller, request, header }: ApiKeyPart): RateLimitKey {
+function translateKey({ caller, request, header, claim }: ApiKeyPart): RateLimitKey {
+  if (claim !== undefined) return { claim };
   if (caller !== undefined) return { caller };
   return request === undefined ? { header: (header ?? '').toLowerCase() } : { request };
 }

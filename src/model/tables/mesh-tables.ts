@@ -112,6 +112,10 @@ export class MeshTables implements Mesh {
     return this.policies.by('namespace', namespace);
   }
 
+  policiesCountingClaimsIn(namespace: string): readonly Policy[] {
+    return this.policies.by('counting', namespace);
+  }
+
   policiesOnRoute(route: string): readonly Policy[] {
     return this.policies.by('route', route);
   }

@@ -42,6 +42,8 @@ export interface Mesh {
   policiesOn(service: ServiceKey): readonly Policy[];
   /** Policies whose target is every Service of the namespace, whether they win or not. */
   policiesOnNamespace(namespace: string): readonly Policy[];
+  /** Policies of the namespace whose limits count by claims of tokens, whether they win or not. */
+  policiesCountingClaimsIn(namespace: string): readonly Policy[];
   /** Policies that name a route of Gateway API as a target, by its `routeName`. */
   policiesOnRoute(route: string): readonly Policy[];
   /** Policies whose verdict may change with the Service: as a target, as one of a namespace's, as a backend or behind a route. */

@@ -28,6 +28,8 @@ export interface NamespaceAccess {
   readonly services: readonly string[];
   /** Issuers that acting bindings name, by their claim `iss`. */
   readonly issuers: ReadonlyMap<string, TrustedIssuer>;
+  /** All issuers that can be named, by the same. */
+  readonly trusted: ReadonlyMap<string, TrustedIssuer>;
   /** What is wrong with bindings and issuers beside what reading them showed, by their uid. */
   readonly problems: ReadonlyMap<string, readonly Problem[]>;
 }
@@ -108,6 +110,7 @@ function joined(
     acting,
     inForce: new Set([...uids, ...[...issuers.values()].map(({ issuer }) => issuer.ref.uid)]),
     issuers,
+    trusted,
     services: [...new Set(services)].sort(),
     problems,
   };

@@ -10,10 +10,18 @@ import { Table, eachOf } from './table.js';
  * Policies by the uids of their objects. On one depend the Services it names, those of the namespaces it names, and the
  * parents of the routes it names.
  */
-export function policyTable(mesh: Mesh): Table<Policy, 'service' | 'namespace' | 'route' | 'backend'> {
+export function policyTable(
+  mesh: Mesh,
+): Table<Policy, 'service' | 'namespace' | 'route' | 'backend' | 'counting'> {
   return new Table({
     key: ({ ref }) => ref.uid,
-    indexes: { service: servicesOf, namespace: namespacesOf, route: routesOf, backend: backendsOfPolicy },
+    indexes: {
+      service: servicesOf,
+      namespace: namespacesOf,
+      route: routesOf,
+      backend: backendsOfPolicy,
+      counting: countsClaimsIn,
+    },
     dirty: eachOf((policy) => {
       const routes = [...routesOf(policy)];
       const inNamespaces = [...namespacesOf(policy)].flatMap((namespace) => mesh.servicesIn(namespace));
@@ -33,6 +41,12 @@ function namespacesOf({ targets }: Policy): ReadonlySet<string> {
 
 function routesOf({ routeTargets = [] }: Policy): ReadonlySet<string> {
   return new Set(routeTargets.map(routeName));
+}
+
+/** Its own namespace, whose issuers prove the claims by which its limits count. */
+function countsClaimsIn({ ref, rateLimits = [] }: Policy): ReadonlySet<string> {
+  const counts = rateLimits.some(({ key }) => key.some((part) => 'claim' in part));
+  return new Set(counts ? [ref.namespace] : []);
 }
 
 function backendsOfPolicy({ routes }: Policy): ReadonlySet<ServiceKey> {

@@ -1,4 +1,5 @@
 import type { TrustedIssuer } from './jwt-issuer.js';
+import type { CountedClaim } from './rate-limit.js';
 import type { AccessCondition, AccessDefault, RequestConditions } from './access.js';
 
 /** What the proxy of a pod is told about access. */
@@ -10,8 +11,10 @@ export interface AccessConfig {
   readonly permissions: readonly AccessPermission[];
   /** Each occurs once. */
   readonly subjects: readonly GrantedSubject[];
-  /** Issuers that subjects name. Absent: they name none. */
+  /** Issuers that subjects or limits name. Absent: they name none. */
   readonly jwtIssuers?: readonly TrustedIssuer[];
+  /** Claims of their tokens by which limits count, to which these refer by place. Absent: none does. */
+  readonly countedClaims?: readonly CountedClaim[];
 }
 
 export interface AccessPermission extends RequestConditions {

@@ -36,7 +36,15 @@ export type RateLimitKey =
   | { readonly caller: 'ServiceAccount' | 'Namespace' | 'Address' | 'Network' }
   | { readonly request: 'Method' | 'Path' }
   /** In lower case. */
-  | { readonly header: string };
+  | { readonly header: string }
+  | { readonly claim: CountedClaim };
+
+/** A claim of the tokens of one issuer. */
+export interface CountedClaim {
+  readonly issuer: string;
+  /** Names, from the outermost on. */
+  readonly path: readonly string[];
+}
 
 /** A limit as one pod enforces it. */
 export interface PodRateLimit extends Omit<RateLimit, 'scope'> {

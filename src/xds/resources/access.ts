@@ -21,7 +21,7 @@ import {
   SubjectConditionSchema,
   SubjectSchema,
 } from '../../wire/gen/weft/v1/access_pb.js';
-import { toWireJwtCondition, toWireJwtIssuer } from './jwt.js';
+import { toWireCountedClaim, toWireJwtCondition, toWireJwtIssuer } from './jwt.js';
 
 /** The field of a workload that says who may ask what of it. */
 export function toWireAccess(access: AccessConfig | undefined): { access?: WireAccess } {
@@ -34,7 +34,7 @@ export function toWireAccess(access: AccessConfig | undefined): { access?: WireA
       headers: headers.map(toWireHeader),
     }),
   );
-  const { jwtIssuers = [] } = access;
+  const { jwtIssuers = [], countedClaims = [] } = access;
   const subjects = access.subjects.map(({ allOf, grants }) =>
     create(SubjectSchema, {
       allOf: allOf.map((condition) => toWireCondition(condition, jwtIssuers)),
@@ -57,6 +57,7 @@ export function toWireAccess(access: AccessConfig | undefined): { access?: WireA
       permissions,
       subjects,
       jwtIssuers: jwtIssuers.map(toWireJwtIssuer),
+      countedClaims: countedClaims.map((claim) => toWireCountedClaim(claim, jwtIssuers)),
     }),
   };
 }

@@ -1,6 +1,14 @@
 import { create } from '@bufbuild/protobuf';
-import type { AccessCondition, JwtKey, TokenLocation, TrustedIssuer } from '../../model/index.js';
+import type {
+  AccessCondition,
+  CountedClaim,
+  JwtKey,
+  TokenLocation,
+  TrustedIssuer,
+} from '../../model/index.js';
 import {
+  type CountedClaim as WireCountedClaim,
+  CountedClaimSchema,
   JwtClaimSchema,
   type JwtCondition,
   JwtConditionSchema,
@@ -20,6 +28,17 @@ export function toWireJwtCondition(
   return create(JwtConditionSchema, {
     issuer: issuers.findIndex((known) => known.issuer.issuer === issuer) + 1,
     claims: claims.map(({ path, anyOf }) => create(JwtClaimSchema, { path: [...path], anyOf: [...anyOf] })),
+  });
+}
+
+/** A claim by which limits count, which names its issuer in the same way. */
+export function toWireCountedClaim(
+  { issuer, path }: CountedClaim,
+  issuers: readonly TrustedIssuer[],
+): WireCountedClaim {
+  return create(CountedClaimSchema, {
+    issuer: issuers.findIndex((known) => known.issuer.issuer === issuer) + 1,
+    path: [...path],
   });
 }
 

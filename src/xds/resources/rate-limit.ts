@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { PodRateLimit, RateLimitKey } from '../../model/index.js';
+import { type CountedClaim, type PodRateLimit, type RateLimitKey, placeOfClaim } from '../../model/index.js';
 import {
   RateLimitKey_Attribute as Attribute,
   RateLimitKeySchema,
@@ -9,8 +9,8 @@ import {
 } from '../../wire/gen/weft/v1/workload_pb.js';
 import { toWireMatch } from './match.js';
 
-/** A limit of a pod's port as the message of the wire contract. */
-export function toWireRateLimit(limit: PodRateLimit): WireRateLimit {
+/** A limit of a pod's port as the message of the wire contract; `counted` are the claims whose values the pod keeps. */
+export function toWireRateLimit(limit: PodRateLimit, counted: readonly CountedClaim[]): WireRateLimit {
   const { policy, name, requests, perMs, burst, pods, matches = [], cost, key, dryRun } = limit;
   return create(RateLimitSchema, {
     policy,
@@ -19,7 +19,7 @@ export function toWireRateLimit(limit: PodRateLimit): WireRateLimit {
     perMs: BigInt(perMs),
     burst,
     pods,
-    key: key.map(toWireKey),
+    key: key.flatMap((part) => toWireKey(part, counted)),
     dryRun,
     matches: matches.map(toWireMatch),
     ...(cost === undefined ? {} : { cost: cost.amount, costHeader: cost.header ?? '' }),
@@ -35,8 +35,14 @@ const ATTRIBUTES = {
   Path: Attribute.PATH,
 } as const;
 
-function toWireKey(key: RateLimitKey): WireRateLimitKey {
-  if ('header' in key) return create(RateLimitKeySchema, { part: { case: 'header', value: key.header } });
+/** A claim that has no value for anybody tells no requests apart. */
+function toWireKey(key: RateLimitKey, counted: readonly CountedClaim[]): WireRateLimitKey[] {
+  if ('claim' in key) {
+    // Places count from one on the wire, where zero is nothing.
+    const place = placeOfClaim(counted, key.claim) + 1;
+    return place === 0 ? [] : [create(RateLimitKeySchema, { part: { case: 'claim', value: place } })];
+  }
+  if ('header' in key) return [create(RateLimitKeySchema, { part: { case: 'header', value: key.header } })];
   const attribute = ATTRIBUTES['caller' in key ? key.caller : key.request];
-  return create(RateLimitKeySchema, { part: { case: 'attribute', value: attribute } });
+  return [create(RateLimitKeySchema, { part: { case: 'attribute', value: attribute } })];
 }

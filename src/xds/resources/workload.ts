@@ -23,6 +23,7 @@ export function encodeWorkload(workload: WorkloadConfig): EncodedResource {
 
 /** The configuration of a pod's own proxy as the message of the wire contract. */
 export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
+  const counted = workload.access?.countedClaims ?? [];
   return create(WorkloadSchema, {
     criticalFeatures: [...workload.criticalFeatures].sort(),
     key: workload.key,
@@ -36,7 +37,7 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
         protocol: toWireProtocol(protocol),
         mtlsMode: toWireMtls(mtls),
         services: [...services],
-        rateLimits: rateLimits.map(toWireRateLimit),
+        rateLimits: rateLimits.map((limit) => toWireRateLimit(limit, counted)),
       }),
     ),
     outboundPolicy: toWireOutbound(workload.outbound),

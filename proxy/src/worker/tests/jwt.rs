@@ -2,6 +2,7 @@
 //! application keeps what it is sent: what is refused is not there.
 
 mod confusions;
+mod limits;
 mod lines;
 
 use std::net::SocketAddr;

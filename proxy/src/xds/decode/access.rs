@@ -20,6 +20,8 @@ use crate::wire::weft::v1 as wire;
 pub(super) const GRANTS: usize = 16_384;
 /// Bytes of all rules as they arrive.
 pub(super) const ACCESS_BYTES: usize = 2 * 1024 * 1024;
+/// Claims by which limits count: each token that is kept has their values.
+pub(super) const COUNTED_CLAIMS: usize = 16;
 /// Pairs of a grant and a port, and of such a pair and a path: what the index is made of.
 pub(super) const ENTRIES: usize = 65_536;
 
@@ -43,7 +45,8 @@ pub(super) fn access(wire: &wire::Access) -> Result<Access, Reject> {
             _ => None,
         })
         .collect();
-    builder.tokens(Tokens::new(issuers, conditions?));
+    let counted = each("counted_claims", &wire.counted_claims, |wire| jwt::counted_claim(wire, count))?;
+    builder.tokens(Tokens::new(issuers, conditions?).counting(counted));
     let by_token = Cell::new(0);
     let mut seen = HashSet::new();
     for (index, subject) in wire.subjects.iter().enumerate() {
@@ -71,6 +74,7 @@ fn check(wire: &wire::Access) -> Result<(), Reject> {
     let amounts = [
         ("grants", grants.count(), GRANTS),
         ("bytes of access rules", wire.encoded_len(), ACCESS_BYTES),
+        ("counted claims", wire.counted_claims.len(), COUNTED_CLAIMS),
         ("paths of grants", entries.sum(), ENTRIES),
     ];
     match amounts.iter().find(|(_, found, most)| found > most) {

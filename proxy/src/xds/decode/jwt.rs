@@ -3,7 +3,7 @@
 use http::HeaderName;
 
 use super::{Reject, each};
-use crate::jwt::{Algorithm, Claim, Issuer, Key, Location, Material, TokenCondition};
+use crate::jwt::{Algorithm, Claim, CountedClaim, Issuer, Key, Location, Material, TokenCondition};
 use crate::wire::weft::v1 as wire;
 
 /// By how much clocks may differ, in seconds.
@@ -64,6 +64,16 @@ pub(super) fn condition(wire: &wire::JwtCondition, issuers: usize) -> Result<Tok
         Ok(Claim { path: boxed(&wire.path), any_of: boxed(&wire.any_of) })
     })?;
     Ok(TokenCondition { issuer, claims })
+}
+
+/// Decodes a claim of tokens of one of so many issuers by which limits count.
+pub(super) fn counted_claim(wire: &wire::CountedClaim, issuers: usize) -> Result<CountedClaim, Reject> {
+    let issuer = (wire.issuer as usize).checked_sub(1).filter(|index| *index < issuers);
+    let issuer = issuer.ok_or_else(|| reject!("issuer {} is not among {issuers}", wire.issuer))?;
+    if wire.path.is_empty() {
+        return Err(reject!("path must be set"));
+    }
+    Ok(CountedClaim { issuer, path: wire.path.iter().map(|name| name.as_str().into()).collect() })
 }
 
 fn location(wire: Option<&wire::jwt_issuer::Location>) -> Result<Location, Reject> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::{Reject, each, match_, wire};
-use crate::rate_limit::{Cost, Counted, KeyPart, RateLimit};
+use crate::rate_limit::{Cost, Counted, CountedBy, KeyPart, RateLimit};
 use crate::state::Match;
 
 /// A limit without an amount would refuse everything or nothing; neither is what somebody wrote.
-pub fn rate_limit(wire: &wire::RateLimit) -> Result<RateLimit, Reject> {
+pub fn rate_limit(wire: &wire::RateLimit, access: Option<&wire::Access>) -> Result<RateLimit, Reject> {
     let amount = |what: &str, amount: u32| match amount {
         0 => Err(reject!("{}: {what} is 0", wire.name)),
         amount => Ok(amount),
@@ -19,7 +19,7 @@ pub fn rate_limit(wire: &wire::RateLimit) -> Result<RateLimit, Reject> {
     }
     let (requests, burst) = (amount("requests", wire.requests)?, amount("burst", wire.burst)?);
     let pods = amount("pods", wire.pods)?;
-    let key: Result<_, _> = wire.key.iter().map(key_part).collect();
+    let key: Result<_, _> = wire.key.iter().map(|part| key_part(part, access)).collect();
     let limit = RateLimit::new(
         (wire.policy.as_str().into(), wire.name.as_str().into()),
         (requests, Duration::from_millis(wire.per_ms), burst, pods),
@@ -46,7 +46,7 @@ fn cost(wire: &wire::RateLimit) -> Result<Cost, Reject> {
     Ok(Cost { amount: wire.cost.max(1), header })
 }
 
-fn key_part(wire: &wire::RateLimitKey) -> Result<KeyPart, Reject> {
+fn key_part(wire: &wire::RateLimitKey, access: Option<&wire::Access>) -> Result<KeyPart, Reject> {
     use wire::rate_limit_key::{Attribute, Part};
     match &wire.part {
         Some(Part::Header(name)) => HeaderName::from_bytes(name.as_bytes())
@@ -63,6 +63,19 @@ fn key_part(wire: &wire::RateLimitKey) -> Result<KeyPart, Reject> {
                 Err(reject!("attribute {number} of a rate limit is unknown"))
             }
         },
+        Some(Part::Claim(number)) => {
+            access.and_then(|access| counted_by(access, *number)).map(KeyPart::Claim).ok_or_else(|| {
+                reject!("claim {number} of a rate limit's key is not among those of the workload")
+            })
+        }
         None => Err(reject!("part of a rate limit's key is not set")),
     }
+}
+
+fn counted_by(access: &wire::Access, number: u32) -> Option<CountedBy> {
+    let place = (number as usize).checked_sub(1)?;
+    let claim = access.counted_claims.get(place)?;
+    let issuer = access.jwt_issuers.get((claim.issuer as usize).checked_sub(1)?)?;
+    let path = claim.path.iter().map(|name| name.as_str().into()).collect();
+    Some(CountedBy { place, issuer: issuer.issuer.as_str().into(), path })
 }

@@ -216,6 +216,8 @@ const destination: z.ZodType<Destination> = z.strictObject({
 
 const mtls = z.enum(['permissive', 'strict']);
 
+const countedClaim = z.strictObject({ issuer: z.string(), path: z.array(z.string()) });
+
 const limitMatch = match.pick({ headers: true, path: true, method: true });
 
 const rateLimit = z.strictObject({
@@ -232,6 +234,7 @@ const rateLimit = z.strictObject({
       z.strictObject({ caller: z.enum(['ServiceAccount', 'Namespace', 'Address', 'Network']) }),
       z.strictObject({ request: z.enum(['Method', 'Path']) }),
       z.strictObject({ header: z.string() }),
+      z.strictObject({ claim: countedClaim }),
     ]),
   ),
   dryRun: z.boolean(),
@@ -339,6 +342,7 @@ const access: z.ZodType<AccessConfig> = z.strictObject({
     }),
   ),
   jwtIssuers: z.array(trustedIssuer).exactOptional(),
+  countedClaims: z.array(countedClaim).exactOptional(),
 });
 
 const workload: z.ZodType<WorkloadConfig> = z.strictObject({

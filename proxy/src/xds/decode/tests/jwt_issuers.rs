@@ -7,7 +7,10 @@ fn golden_issuers_and_claims_come_whole_or_reject_the_workload() {
     use crate::jwt::Location;
 
     let wire = wire::Workload::decode(golden("workload-jwt").as_slice()).unwrap();
-    assert_eq!(wire.critical_features, ["workload.access", "workload.access.jwt"]);
+    assert_eq!(
+        wire.critical_features,
+        ["workload.access", "workload.access.jwt", "workload.rate-limits", "workload.rate-limits.claim"]
+    );
     let access = workload(&golden("workload-jwt")).unwrap().access.unwrap();
     assert!(access.asks_for_tokens(8080) && access.goes_by_tokens(8080) && !access.asks_for_tokens(9090));
     let issuers = [0, 1, 2].map(|place| access.tokens().issuer(place).unwrap());

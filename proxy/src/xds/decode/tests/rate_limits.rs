@@ -1,5 +1,5 @@
 use super::*;
-use crate::rate_limit::{Cost, Counted, KeyPart};
+use crate::rate_limit::{Cost, Counted, CountedBy, KeyPart};
 
 #[test]
 fn golden_rate_limits_are_what_they_were_written_as() {
@@ -81,4 +81,49 @@ fn policies_that_meet_at_a_port_have_a_budget_each() {
     limits[0].matches = vec![expression(); 60];
     limits[1] = wire::RateLimit { policy: "shop/other".into(), ..limits[0].clone() };
     assert!(workload(&wire.encode_to_vec()).is_ok());
+}
+
+#[test]
+fn a_limit_that_counts_by_a_claim_finds_it_among_those_that_tokens_keep() {
+    let golden = wire::Workload::decode(golden("workload-jwt").as_slice()).unwrap();
+    let decoded = workload(&golden.encode_to_vec()).unwrap();
+    let path = ["realm".into(), "user".into()].into();
+    let by = CountedBy { place: 0, issuer: "https://id.example".into(), path };
+    let [limit] = &*decoded.inbound_ports[0].rate_limits else { panic!("{decoded:?}") };
+    assert_eq!(*limit.key, [KeyPart::Claim(by), KeyPart::Path]);
+    assert!(limit.asks_for_tokens());
+    type Change = fn(&mut wire::Workload);
+    let part = |wire: &mut wire::Workload, number| {
+        let part = Some(wire::rate_limit_key::Part::Claim(number));
+        wire.inbound_ports[0].rate_limits[0].key[0].part = part;
+    };
+    for number in [0, 3] {
+        let mut wire = golden.clone();
+        part(&mut wire, number);
+        let error = workload(&wire.encode_to_vec()).unwrap_err().to_string();
+        assert!(error.contains(&format!("claim {number} of a rate limit's key is not among")), "{error}");
+    }
+    for (change, reason) in [
+        ((|wire| wire.access = None) as Change, "claim 1 of a rate limit's key is not among"),
+        (
+            |wire| wire.access.as_mut().unwrap().counted_claims[1].issuer = 9,
+            "counted_claims[1]: issuer 9 is not",
+        ),
+        (
+            |wire| wire.access.as_mut().unwrap().counted_claims[1].path.clear(),
+            "counted_claims[1]: path must be set",
+        ),
+        (
+            |wire| {
+                let claims = &mut wire.access.as_mut().unwrap().counted_claims;
+                *claims = vec![claims[0].clone(); 17];
+            },
+            "too large: 17 counted claims, of 16",
+        ),
+    ] {
+        let mut wire = golden.clone();
+        change(&mut wire);
+        let error = workload(&wire.encode_to_vec()).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
 }

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/access.proto.
  */
 export const file_weft_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChR3ZWZ0L3YxL2FjY2Vzcy5wcm90bxIHd2VmdC52MSLBAQoGQWNjZXNzEi4KDmRlZmF1bHRfYWNjZXNzGAEgASgOMhYud2VmdC52MS5BY2Nlc3NEZWZhdWx0EhAKCGJpbmRpbmdzGAIgAygJEigKC3Blcm1pc3Npb25zGAMgAygLMhMud2VmdC52MS5QZXJtaXNzaW9uEiIKCHN1YmplY3RzGAQgAygLMhAud2VmdC52MS5TdWJqZWN0EicKC2p3dF9pc3N1ZXJzGAUgAygLMhIud2VmdC52MS5Kd3RJc3N1ZXIiYwoKUGVybWlzc2lvbhINCgVwb3J0cxgBIAMoDRIPCgdtZXRob2RzGAIgAygJEg0KBXBhdGhzGAMgAygJEiYKB2hlYWRlcnMYBCADKAsyFS53ZWZ0LnYxLkFjY2Vzc0hlYWRlciJfCgxBY2Nlc3NIZWFkZXISDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIAEILCgljb25kaXRpb24iVAoHU3ViamVjdBIpCgZhbGxfb2YYASADKAsyGS53ZWZ0LnYxLlN1YmplY3RDb25kaXRpb24SHgoGZ3JhbnRzGAIgAygLMg4ud2VmdC52MS5HcmFudCLfAQoQU3ViamVjdENvbmRpdGlvbhIQCghpbnZlcnRlZBgBIAEoCBIlCgZjYWxsZXIYAiABKA4yEy53ZWZ0LnYxLkNhbGxlcktpbmRIABISCghpZGVudGl0eRgDIAEoCUgAEhMKCW5hbWVzcGFjZRgEIAEoCUgAEhYKDHRydXN0X2RvbWFpbhgFIAEoCUgAEiQKCGlwX2Jsb2NrGAYgASgLMhAud2VmdC52MS5JcEJsb2NrSAASJAoDand0GAcgASgLMhUud2VmdC52MS5Kd3RDb25kaXRpb25IAEIFCgN3aG8iQQoMSnd0Q29uZGl0aW9uEg4KBmlzc3VlchgBIAEoDRIhCgZjbGFpbXMYAiADKAsyES53ZWZ0LnYxLkp3dENsYWltIigKCEp3dENsYWltEgwKBHBhdGgYASADKAkSDgoGYW55X29mGAIgAygJIuUBCglKd3RJc3N1ZXISDAoEbmFtZRgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSEQoJYXVkaWVuY2VzGAMgAygJEh0KBGtleXMYBCADKAsyDy53ZWZ0LnYxLkp3dEtleRIaChJjbG9ja19za2V3X3NlY29uZHMYBSABKA0SEAoGYmVhcmVyGAYgASgISAASEAoGaGVhZGVyGAcgASgJSAASEAoGY29va2llGAggASgJSAASKgoKZm9yd2FyZGluZxgJIAEoDjIWLndlZnQudjEuSnd0Rm9yd2FyZGluZ0IKCghsb2NhdGlvbiKRAQoGSnd0S2V5Eg4KBmtleV9pZBgBIAEoCRISCgphbGdvcml0aG1zGAIgAygJEiQKA3JzYRgDIAEoCzIVLndlZnQudjEuUnNhUHVibGljS2V5SAASDgoEcDI1NhgEIAEoDEgAEg4KBHAzODQYBSABKAxIABIRCgdlZDI1NTE5GAYgASgMSABCCgoIbWF0ZXJpYWwiMQoMUnNhUHVibGljS2V5Eg8KB21vZHVsdXMYASABKAwSEAoIZXhwb25lbnQYAiABKAwiKgoHSXBCbG9jaxIPCgdhZGRyZXNzGAEgASgMEg4KBmxlbmd0aBgCIAEoDSJ2CgVHcmFudBISCgpwZXJtaXNzaW9uGAEgASgNEg8KB2JpbmRpbmcYAiABKA0SJQoGZWZmZWN0GAMgASgOMhUud2VmdC52MS5BY2Nlc3NFZmZlY3QSIQoEbW9kZRgEIAEoDjITLndlZnQudjEuQWNjZXNzTW9kZSp1Cg1BY2Nlc3NEZWZhdWx0Eh4KGkFDQ0VTU19ERUZBVUxUX1VOU1BFQ0lGSUVEEAASFAoQQUxMT1dfQllfREVGQVVMVBABEhkKFVdPVUxEX0RFTllfQllfREVGQVVMVBACEhMKD0RFTllfQllfREVGQVVMVBADKkUKDUp3dEZvcndhcmRpbmcSHgoaSldUX0ZPUldBUkRJTkdfVU5TUEVDSUZJRUQQABIICgRLRUVQEAESCgoGUkVNT1ZFEAIqXQoKQ2FsbGVyS2luZBIbChdDQUxMRVJfS0lORF9VTlNQRUNJRklFRBAAEgoKBkFOWU9ORRABEhEKDUFVVEhFTlRJQ0FURUQQAhITCg9VTkFVVEhFTlRJQ0FURUQQAypCCgxBY2Nlc3NFZmZlY3QSHQoZQUNDRVNTX0VGRkVDVF9VTlNQRUNJRklFRBAAEgkKBUFMTE9XEAESCAoEREVOWRACKkMKCkFjY2Vzc01vZGUSGwoXQUNDRVNTX01PREVfVU5TUEVDSUZJRUQQABILCgdFTkZPUkNFEAESCwoHRFJZX1JVThACYgZwcm90bzM");
+  fileDesc("ChR3ZWZ0L3YxL2FjY2Vzcy5wcm90bxIHd2VmdC52MSLwAQoGQWNjZXNzEi4KDmRlZmF1bHRfYWNjZXNzGAEgASgOMhYud2VmdC52MS5BY2Nlc3NEZWZhdWx0EhAKCGJpbmRpbmdzGAIgAygJEigKC3Blcm1pc3Npb25zGAMgAygLMhMud2VmdC52MS5QZXJtaXNzaW9uEiIKCHN1YmplY3RzGAQgAygLMhAud2VmdC52MS5TdWJqZWN0EicKC2p3dF9pc3N1ZXJzGAUgAygLMhIud2VmdC52MS5Kd3RJc3N1ZXISLQoOY291bnRlZF9jbGFpbXMYBiADKAsyFS53ZWZ0LnYxLkNvdW50ZWRDbGFpbSJjCgpQZXJtaXNzaW9uEg0KBXBvcnRzGAEgAygNEg8KB21ldGhvZHMYAiADKAkSDQoFcGF0aHMYAyADKAkSJgoHaGVhZGVycxgEIAMoCzIVLndlZnQudjEuQWNjZXNzSGVhZGVyIl8KDEFjY2Vzc0hlYWRlchIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASEQoHcHJlc2VudBgEIAEoCEgAQgsKCWNvbmRpdGlvbiJUCgdTdWJqZWN0EikKBmFsbF9vZhgBIAMoCzIZLndlZnQudjEuU3ViamVjdENvbmRpdGlvbhIeCgZncmFudHMYAiADKAsyDi53ZWZ0LnYxLkdyYW50It8BChBTdWJqZWN0Q29uZGl0aW9uEhAKCGludmVydGVkGAEgASgIEiUKBmNhbGxlchgCIAEoDjITLndlZnQudjEuQ2FsbGVyS2luZEgAEhIKCGlkZW50aXR5GAMgASgJSAASEwoJbmFtZXNwYWNlGAQgASgJSAASFgoMdHJ1c3RfZG9tYWluGAUgASgJSAASJAoIaXBfYmxvY2sYBiABKAsyEC53ZWZ0LnYxLklwQmxvY2tIABIkCgNqd3QYByABKAsyFS53ZWZ0LnYxLkp3dENvbmRpdGlvbkgAQgUKA3dobyJBCgxKd3RDb25kaXRpb24SDgoGaXNzdWVyGAEgASgNEiEKBmNsYWltcxgCIAMoCzIRLndlZnQudjEuSnd0Q2xhaW0iKAoISnd0Q2xhaW0SDAoEcGF0aBgBIAMoCRIOCgZhbnlfb2YYAiADKAkiLAoMQ291bnRlZENsYWltEg4KBmlzc3VlchgBIAEoDRIMCgRwYXRoGAIgAygJIuUBCglKd3RJc3N1ZXISDAoEbmFtZRgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSEQoJYXVkaWVuY2VzGAMgAygJEh0KBGtleXMYBCADKAsyDy53ZWZ0LnYxLkp3dEtleRIaChJjbG9ja19za2V3X3NlY29uZHMYBSABKA0SEAoGYmVhcmVyGAYgASgISAASEAoGaGVhZGVyGAcgASgJSAASEAoGY29va2llGAggASgJSAASKgoKZm9yd2FyZGluZxgJIAEoDjIWLndlZnQudjEuSnd0Rm9yd2FyZGluZ0IKCghsb2NhdGlvbiKRAQoGSnd0S2V5Eg4KBmtleV9pZBgBIAEoCRISCgphbGdvcml0aG1zGAIgAygJEiQKA3JzYRgDIAEoCzIVLndlZnQudjEuUnNhUHVibGljS2V5SAASDgoEcDI1NhgEIAEoDEgAEg4KBHAzODQYBSABKAxIABIRCgdlZDI1NTE5GAYgASgMSABCCgoIbWF0ZXJpYWwiMQoMUnNhUHVibGljS2V5Eg8KB21vZHVsdXMYASABKAwSEAoIZXhwb25lbnQYAiABKAwiKgoHSXBCbG9jaxIPCgdhZGRyZXNzGAEgASgMEg4KBmxlbmd0aBgCIAEoDSJ2CgVHcmFudBISCgpwZXJtaXNzaW9uGAEgASgNEg8KB2JpbmRpbmcYAiABKA0SJQoGZWZmZWN0GAMgASgOMhUud2VmdC52MS5BY2Nlc3NFZmZlY3QSIQoEbW9kZRgEIAEoDjITLndlZnQudjEuQWNjZXNzTW9kZSp1Cg1BY2Nlc3NEZWZhdWx0Eh4KGkFDQ0VTU19ERUZBVUxUX1VOU1BFQ0lGSUVEEAASFAoQQUxMT1dfQllfREVGQVVMVBABEhkKFVdPVUxEX0RFTllfQllfREVGQVVMVBACEhMKD0RFTllfQllfREVGQVVMVBADKkUKDUp3dEZvcndhcmRpbmcSHgoaSldUX0ZPUldBUkRJTkdfVU5TUEVDSUZJRUQQABIICgRLRUVQEAESCgoGUkVNT1ZFEAIqXQoKQ2FsbGVyS2luZBIbChdDQUxMRVJfS0lORF9VTlNQRUNJRklFRBAAEgoKBkFOWU9ORRABEhEKDUFVVEhFTlRJQ0FURUQQAhITCg9VTkFVVEhFTlRJQ0FURUQQAypCCgxBY2Nlc3NFZmZlY3QSHQoZQUNDRVNTX0VGRkVDVF9VTlNQRUNJRklFRBAAEgkKBUFMTE9XEAESCAoEREVOWRACKkMKCkFjY2Vzc01vZGUSGwoXQUNDRVNTX01PREVfVU5TUEVDSUZJRUQQABILCgdFTkZPUkNFEAESCwoHRFJZX1JVThACYgZwcm90bzM");
 
 /**
  * @generated from message weft.v1.Access
@@ -56,6 +56,14 @@ export type Access = Message<"weft.v1.Access"> & {
    * @generated from field: repeated weft.v1.JwtIssuer jwt_issuers = 5;
    */
   jwtIssuers: JwtIssuer[];
+
+  /**
+   * Claims by which rate limits count; these refer to them by their place, counted from one. Comes with the critical feature
+   * `workload.rate-limits.claim`.
+   *
+   * @generated from field: repeated weft.v1.CountedClaim counted_claims = 6;
+   */
+  countedClaims: CountedClaim[];
 };
 
 /**
@@ -295,6 +303,34 @@ export const JwtClaimSchema: GenMessage<JwtClaim> = /*@__PURE__*/
   messageDesc(file_weft_v1_access, 6);
 
 /**
+ * A claim of the tokens of one issuer.
+ *
+ * @generated from message weft.v1.CountedClaim
+ */
+export type CountedClaim = Message<"weft.v1.CountedClaim"> & {
+  /**
+   * A place among the issuers.
+   *
+   * @generated from field: uint32 issuer = 1;
+   */
+  issuer: number;
+
+  /**
+   * Names of members, from the outermost on; at least one.
+   *
+   * @generated from field: repeated string path = 2;
+   */
+  path: string[];
+};
+
+/**
+ * Describes the message weft.v1.CountedClaim.
+ * Use `create(CountedClaimSchema)` to create a new message.
+ */
+export const CountedClaimSchema: GenMessage<CountedClaim> = /*@__PURE__*/
+  messageDesc(file_weft_v1_access, 7);
+
+/**
  * Who signs tokens, and which of them are believed.
  *
  * @generated from message weft.v1.JwtIssuer
@@ -377,7 +413,7 @@ export type JwtIssuer = Message<"weft.v1.JwtIssuer"> & {
  * Use `create(JwtIssuerSchema)` to create a new message.
  */
 export const JwtIssuerSchema: GenMessage<JwtIssuer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_access, 7);
+  messageDesc(file_weft_v1_access, 8);
 
 /**
  * A public key, and what it may be used for.
@@ -438,7 +474,7 @@ export type JwtKey = Message<"weft.v1.JwtKey"> & {
  * Use `create(JwtKeySchema)` to create a new message.
  */
 export const JwtKeySchema: GenMessage<JwtKey> = /*@__PURE__*/
-  messageDesc(file_weft_v1_access, 8);
+  messageDesc(file_weft_v1_access, 9);
 
 /**
  * Both in big-endian order, without leading zeros.
@@ -462,7 +498,7 @@ export type RsaPublicKey = Message<"weft.v1.RsaPublicKey"> & {
  * Use `create(RsaPublicKeySchema)` to create a new message.
  */
 export const RsaPublicKeySchema: GenMessage<RsaPublicKey> = /*@__PURE__*/
-  messageDesc(file_weft_v1_access, 9);
+  messageDesc(file_weft_v1_access, 10);
 
 /**
  * Of the address at the other end of the connection.
@@ -490,7 +526,7 @@ export type IpBlock = Message<"weft.v1.IpBlock"> & {
  * Use `create(IpBlockSchema)` to create a new message.
  */
 export const IpBlockSchema: GenMessage<IpBlock> = /*@__PURE__*/
-  messageDesc(file_weft_v1_access, 10);
+  messageDesc(file_weft_v1_access, 11);
 
 /**
  * @generated from message weft.v1.Grant
@@ -522,7 +558,7 @@ export type Grant = Message<"weft.v1.Grant"> & {
  * Use `create(GrantSchema)` to create a new message.
  */
 export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
-  messageDesc(file_weft_v1_access, 11);
+  messageDesc(file_weft_v1_access, 12);
 
 /**
  * @generated from enum weft.v1.AccessDefault
