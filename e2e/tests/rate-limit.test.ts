@@ -13,8 +13,9 @@ async function statuses(
   from: string,
   count: number,
   rate: number,
+  path = '/',
 ): Promise<Readonly<Record<string, number>>> {
-  const url = `http://server.${NS}:8080/`;
+  const url = `http://server.${NS}:8080${path}`;
   const report = await load(from, 'deploy/client', '-url', url, '-count', `${count}`, '-rate', `${rate}`);
   return report.statuses;
 }
@@ -54,6 +55,18 @@ test('callers are told apart by their identity, and one without is no exception'
   const { 200: served = 0, 429: refused = 0 } = await statuses(PLAIN, 60, 50);
   expect([10, 20]).toContain(served);
   expect(served + refused).toBe(60);
+});
+
+test('only requests that match are limited', async () => {
+  const match = [{ path: { prefix: '/login' } }];
+  await limitedBy({ name: 'logins', requests: 10, per: '1h', match, scope: 'Pod' });
+  expect(await statuses(NS, 60, 50, '/login')).toEqual({ 200: 20, 429: 40 });
+  expect(await statuses(NS, 60, 50)).toEqual({ 200: 60 });
+});
+
+test('a request takes what it costs', async () => {
+  await limitedBy({ name: 'costly', requests: 10, per: '1h', cost: { amount: 5 }, scope: 'Pod' });
+  expect(await statuses(NS, 20, 50)).toEqual({ 200: 4, 429: 16 });
 });
 
 test('a dry run refuses nothing and counts what it would have', async () => {
