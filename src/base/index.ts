@@ -7,6 +7,7 @@ export { builtPart } from './built-part.js';
 export { backoffMs, jittered, pause, sleep, untilAborted, type BackoffOptions } from './backoff.js';
 export { systemClock, type Clock } from './clock.js';
 export { compareQuantities, isQuantity, quantityAmount } from './quantity.js';
+export { asksOutside } from './name-servers.js';
 export { LogSampler, cut } from './log-sampler.js';
 export { RateLimit } from './rate-limit.js';
 export { Shutdown } from './shutdown.js';

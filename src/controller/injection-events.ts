@@ -1,5 +1,5 @@
 import { unknownNames } from '../api/index.js';
-import { cut, names, type Logger } from '../base/index.js';
+import { asksOutside, cut, names, systemClock, type Logger } from '../base/index.js';
 import {
   EventRecorder,
   objectKey,
@@ -79,6 +79,9 @@ export async function reportInjection(options: InjectionEventsOptions, signal: A
       if (pod === undefined) return undefined;
       if (absence !== undefined) await recorder.record(targetOf(pod), noteOf(absence));
       for (const note of unreadNotes(pod)) await recorder.record(targetOf(pod), note);
+      if (!waitsForName(pod)) return undefined;
+      if (!isLate(pod)) return { againAfterMs: LATE_MS };
+      await recorder.record(targetOf(pod), nameNote(pod, options));
       return undefined;
     },
   };
@@ -116,6 +119,33 @@ function unreadNotes(pod: Pod): readonly EventNote[] {
     reason: 'UnknownAnnotation',
     message,
   }));
+}
+
+/** A pod whose proxy has not reached the control plane after so long does not start by itself any more. */
+const LATE_MS = 30_000;
+
+/** Whether the pod has not started, and may not be able to: its proxy waits for a name that its name servers may not know. */
+function waitsForName(pod: Pod): boolean {
+  return asksOutside(pod.dnsPolicy) && hasOurProxy(pod) && pod.phase === 'Pending';
+}
+
+/** Its network is there, so that it no longer waits for a node, and it had the time. */
+function isLate({ metadata, ips }: Pod): boolean {
+  return ips.length > 0 && systemClock.now() - Date.parse(metadata.creationTimestamp) >= LATE_MS;
+}
+
+function nameNote(
+  { dnsPolicy }: Pod,
+  { revision, systemNamespace }: Pick<InjectionEventsOptions, 'revision' | 'systemNamespace'>,
+): EventNote {
+  const host = `${names.revisionName(revision)}.${systemNamespace}.svc`;
+  return {
+    type: 'Warning',
+    reason: 'ControlPlaneName',
+    message:
+      `the pod has not started, probably because its proxy does not find the control plane: with dnsPolicy ${dnsPolicy} the pod's ` +
+      `name servers must resolve ${host} with the cluster's domain; name those of the cluster in dnsConfig, or use dnsPolicy ClusterFirst`,
+  };
 }
 
 /** The same words for all pods of an owner, so that they make one event. */

@@ -272,6 +272,21 @@ test('pods without a proxy, and what nobody reads of a pod, are told on their ow
     metadata: { name: 'pretends', namespace: 'shop', annotations: { 'weft.dev/injection': 'injected' } },
     spec: { containers: [{ name: 'weft-proxy', command: ['sleep'] }] },
   });
+  for (const [name, dnsPolicy, phase] of [
+    ['lost', 'None', 'Pending'],
+    ['found', 'None', 'Running'],
+    ['usual', 'ClusterFirst', 'Pending'],
+  ] as const) {
+    server.put('/api/v1/pods', {
+      metadata: { name, namespace: 'shop', creationTimestamp: '2026-01-01T00:00:00Z' },
+      spec: {
+        dnsPolicy,
+        containers: [],
+        initContainers: Object.values(meshContainers()),
+      },
+      status: { phase, podIPs: [{ ip: '10.0.0.9' }] },
+    });
+  }
   await untilPasses(() => {
     const events = server.all('/api/v1/events').map((event) => {
       const { kind, name } = event.involvedObject as { kind: string; name: string };
@@ -279,6 +294,7 @@ test('pods without a proxy, and what nobody reads of a pod, are told on their ow
     });
     expect(events.sort()).toEqual([
       'Pod/in UnknownAnnotation unknown annotation weft.dev/opaque-port; did you mean weft.d',
+      'Pod/lost ControlPlaneName the pod has not started, probably because its proxy does not',
       'Pod/old InjectionMissing the pod should have a proxy and has none, because it is olde',
       'Pod/pretends InjectionForged the pod has a container weft-proxy that is not the proxy tha',
       'ReplicaSet/web InjectionSkipped no proxy was added to the pod, skipped: HostNetwork: why',

@@ -128,6 +128,7 @@ export function keepPod(raw: RawObject): Pod {
     nodeName: or(spec?.nodeName, ''),
     serviceAccount: or(spec?.serviceAccountName, 'default'),
     hostNetwork: or(spec?.hostNetwork, false),
+    dnsPolicy: or(spec?.dnsPolicy, 'ClusterFirst'),
     containers: containers.map((container) => container.name),
     initContainers: or(spec?.initContainers, []).map((container) => container.name),
     meshContainers: keepMeshContainers([...or(spec?.initContainers, []), ...containers]),

@@ -56,6 +56,7 @@ export interface Pod extends KubeObject {
   readonly nodeName: string;
   readonly serviceAccount: string;
   readonly hostNetwork: boolean;
+  readonly dnsPolicy: string;
   readonly containers: readonly string[];
   readonly initContainers: readonly string[];
   readonly meshContainers: {

@@ -1,5 +1,5 @@
 import { unknownNames } from '../../api/index.js';
-import { names } from '../../base/index.js';
+import { asksOutside, names } from '../../base/index.js';
 import type { Pod } from './pod.js';
 import { namespaceResources } from './annotations.js';
 import type { InjectionSettings, Namespace } from './settings.js';
@@ -17,15 +17,12 @@ export function warningsAbout(
   ];
 }
 
-/** Policies that do not ask the cluster's own name servers. */
-const OUTSIDE: ReadonlySet<string> = new Set(['None', 'Default']);
-
 function nameServers(
   { spec }: Pod,
   { revision, systemNamespace, clusterDomain }: InjectionSettings,
 ): readonly string[] {
   const policy = spec.dnsPolicy ?? 'ClusterFirst';
-  if (!OUTSIDE.has(policy)) return [];
+  if (!asksOutside(policy)) return [];
   const host = `${names.revisionName(revision)}.${systemNamespace}.svc.${clusterDomain}`;
   return [
     `dnsPolicy ${policy}: the proxy finds the control plane by the name ${host}, which the pod's name servers must resolve, or the pod does not start`,
