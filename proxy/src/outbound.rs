@@ -57,6 +57,7 @@ use crate::detect::{
     DETECT_TIMEOUT, QUIET, Sniffed, http_or, server_name, sniff_declared, sniff_once_spoken, sniff_undeclared,
 };
 use crate::http::farewell::{Farewell, drained};
+use crate::http::rescue::Reader;
 use crate::http::{Wire, server};
 use crate::state::{DestinationView, Protocol, Resolution, Subscription};
 use crate::tcp::{Prefixed, ResetOnClose, Stream};
@@ -64,6 +65,14 @@ use crate::telemetry::Direction;
 use crate::tls::hello::TLS_HANDSHAKE;
 use crate::worker::ground::Worker;
 use crate::worker::residents::Resident;
+
+/// Who reads what is said about failures: where the pod is an ingress controller, its own callers.
+fn reader(worker: &Worker) -> Reader {
+    match worker.own_pod.current().ingress_mode {
+        true => Reader::Caller,
+        false => Reader::Application,
+    }
+}
 
 /// The outbound half of one worker.
 #[derive(Debug)]

@@ -86,6 +86,16 @@ pub enum Failure {
     Rejected { addr: SocketAddr, reason: Arc<str> },
 }
 
+/// Who reads what an answer of the proxy says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The application whose own calls the proxy carries: it is told what became of what it called.
+    Application,
+    /// Whoever calls this pod, or through it, perhaps from the internet: it is told of its own request, and of the mesh no more
+    /// than a word.
+    Caller,
+}
+
 /// Goes with the answer to a request that could be read in more than one way: what follows it could be, too, so an HTTP/1.1 connection
 /// ends with this answer. What was meant to go through a tunnel (CONNECT) is not taken for requests.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +131,21 @@ impl Failure {
             Self::UnknownDestination { .. } => "unknown-destination",
             Self::ControlPlaneUnreachable { .. } => "control-plane-unreachable",
             Self::Rejected { .. } => "configuration-rejected",
+        }
+    }
+
+    /// What its answer says. The rest is in the access log.
+    fn words(&self, reader: Reader) -> String {
+        match self {
+            Self::Refused(_)
+            | Self::BadHead(_)
+            | Self::Denied
+            | Self::InvalidToken
+            | Self::TokenRequired
+            | Self::AmbiguousPath(_)
+            | Self::BadBody => self.to_string(),
+            _ if reader == Reader::Caller => self.reason().to_owned(),
+            _ => self.to_string(),
         }
     }
 
@@ -179,8 +204,9 @@ impl Failure {
 }
 
 /// The response for `failure`: a status and one plain line, or for gRPC a status in its own terms.
-pub fn rescue(failure: &Failure, grpc: bool) -> Response<Body> {
-    let mut response = if grpc { grpc_response(failure) } else { http_response(failure) };
+pub fn rescue(failure: &Failure, grpc: bool, reader: Reader) -> Response<Body> {
+    let words = format!("weft: {}", failure.words(reader));
+    let mut response = if grpc { grpc_response(failure, &words) } else { http_response(failure, words) };
     response
         .headers_mut()
         .insert(HeaderName::from_static(REASON_HEADER), HeaderValue::from_static(failure.reason()));
@@ -205,20 +231,20 @@ fn challenge(failure: &Failure) -> Option<&'static str> {
     }
 }
 
-fn http_response(failure: &Failure) -> Response<Body> {
-    let mut response = Response::new(Body::text(format!("weft: {failure}\n")));
+fn http_response(failure: &Failure, words: String) -> Response<Body> {
+    let mut response = Response::new(Body::text(words + "\n"));
     *response.status_mut() = failure.status();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
 /// Trailers only: the status is in the head and there is no body.
-fn grpc_response(failure: &Failure) -> Response<Body> {
+fn grpc_response(failure: &Failure, words: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", failure.grpc_status());
-    if let Ok(message) = HeaderValue::try_from(percent_encode(&format!("weft: {failure}"))) {
+    if let Ok(message) = HeaderValue::try_from(percent_encode(words)) {
         headers.insert("grpc-message", message);
     }
     response
@@ -243,10 +269,10 @@ mod tests {
     #[test]
     fn http_and_grpc_callers_are_told_in_their_own_terms() {
         let failure = Failure::NoEndpoints { backend: "shop/reviews:8080{version=100%}".into() };
-        let http = rescue(&failure, false);
+        let http = rescue(&failure, false, Reader::Application);
         assert_eq!(http.status(), 503);
         assert_eq!(http.headers()[REASON_HEADER], "no-endpoints");
-        let grpc = rescue(&failure, true);
+        let grpc = rescue(&failure, true, Reader::Application);
         assert_eq!(grpc.status(), 200);
         assert_eq!(grpc.headers()["grpc-status"], "14");
         assert_eq!(
@@ -260,7 +286,36 @@ mod tests {
     fn a_backend_that_does_not_resolve_is_500_and_for_grpc_unavailable() {
         let text = || "x".to_owned();
         let failure = Failure::InvalidBackend { destination: text(), backend: text(), reason: text() };
-        assert_eq!(rescue(&failure, false).status(), 500);
-        assert_eq!(rescue(&failure, true).headers()["grpc-status"], "14");
+        assert_eq!(rescue(&failure, false, Reader::Application).status(), 500);
+        assert_eq!(rescue(&failure, true, Reader::Application).headers()["grpc-status"], "14");
+    }
+
+    #[test]
+    fn callers_from_elsewhere_are_told_no_name_of_the_mesh() {
+        let (text, addr) = (|| "shop/secret".to_owned(), "10.244.9.9:8080".parse().unwrap());
+        let limit = Duration::from_secs(1);
+        for failure in [
+            Failure::NoRoute { destination: text() },
+            Failure::InvalidBackend { destination: text(), backend: text(), reason: text() },
+            Failure::NoEndpoints { backend: text() },
+            Failure::Overloaded { destination: text(), route: text(), reason: "overloaded" },
+            Failure::BudgetSpent { destination: text(), route: text() },
+            Failure::DeadlinePassed { destination: text() },
+            Failure::TryTimeout { destination: text(), addr, limit },
+            Failure::Silent { destination: text(), limit },
+            Failure::Fault { destination: text(), status: StatusCode::IM_A_TEAPOT, grpc_status: 1 },
+            Failure::UnknownDestination { addr },
+            Failure::ControlPlaneUnreachable { addr },
+            Failure::Rejected { addr, reason: text().into() },
+        ] {
+            let said = failure.words(Reader::Caller);
+            assert_eq!(said, failure.reason());
+            let own = failure.words(Reader::Application);
+            assert!(own.contains("secret") || own.contains("10.244"), "{own}");
+            let grpc = rescue(&failure, true, Reader::Caller);
+            assert_eq!(grpc.headers()["grpc-message"], format!("weft: {said}"));
+        }
+        let own_fault = Failure::BadBody;
+        assert_eq!(own_fault.words(Reader::Caller), own_fault.to_string());
     }
 }

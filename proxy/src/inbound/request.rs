@@ -16,7 +16,7 @@ use crate::http::framing::{self, BadHead, Unusable};
 use crate::http::headers::{
     count_attempt, mark_closing, mark_elsewhere, take_closing_mark, take_elsewhere_mark, take_http1_mark,
 };
-use crate::http::rescue::{Failure, rescue};
+use crate::http::rescue::{Failure, Reader, rescue};
 use crate::http::upgrade::Until;
 use crate::http::via::add_forwarded;
 use crate::http::{
@@ -124,7 +124,7 @@ impl PeerConnection {
 
     /// The answer to a request that failed.
     fn rescued(&self, asked: &mut Asked, failure: &Failure) -> Response<Body> {
-        let mut response = rescue(failure, asked.grpc);
+        let mut response = rescue(failure, asked.grpc, Reader::Caller);
         if self.is_mesh() && matches!(failure, Failure::Connect { .. }) {
             mark_elsewhere(response.headers_mut());
         }

@@ -15,7 +15,7 @@ use http::{Request, Response, header};
 use super::choosing::Choosing;
 use super::request::AppConnection;
 use crate::http::headers::is_grpc;
-use crate::http::rescue::{Failure, rescue};
+use crate::http::rescue::{Failure, Reader, rescue};
 use crate::http::{Body, Upload, Wire};
 use crate::state::{Resolution, Subscription};
 use crate::telemetry::Direction;
@@ -69,7 +69,7 @@ impl IngressConnection {
                 Ok(connection) => connection,
                 Err(failure) => {
                     self.choosing.worker.metrics.error(Direction::Outbound, failure.reason());
-                    return rescue(&failure, is_grpc(request.headers()));
+                    return rescue(&failure, is_grpc(request.headers()), Reader::Caller);
                 }
             },
         };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::net::TcpStream;
 
+use super::reader;
 use crate::detect::{DETECT_TIMEOUT, Sniffed, sniff};
 use crate::http::headers::is_grpc;
 use crate::http::rescue::{Failure, rescue};
@@ -77,12 +78,12 @@ async fn refuse(worker: &Worker, mut tcp: TcpStream, failure: Failure) {
             return;
         }
     };
-    let failure = std::rc::Rc::new(failure);
+    let (failure, reader) = (std::rc::Rc::new(failure), reader(worker));
     let respond = move |request: http::Request<Upload>| {
-        std::future::ready(rescue(&failure, is_grpc(request.headers())))
+        std::future::ready(rescue(&failure, is_grpc(request.headers()), reader))
     };
     let stream = Stream::from(Prefixed::new(seen.freeze(), tcp));
-    let refuse = |bad| rescue(&Failure::BadHead(bad), false);
+    let refuse = |bad| rescue(&Failure::BadHead(bad), false, reader);
     let served = server::serve(stream, wire, respond, refuse, pending(), &worker.metrics.goaways).await;
     if let Err(error) = served {
         tracing::debug!(%error, "a refused connection failed");

@@ -18,7 +18,7 @@ use super::live::Live;
 use super::retry::Ended;
 use super::route::RouteQuery;
 use super::stages::Judging;
-use super::{change, cors, hedge};
+use super::{change, cors, hedge, reader};
 use crate::http::deadline::{Passed, within};
 use crate::http::framing::BadHead;
 use crate::http::headers::take_elsewhere_mark;
@@ -120,7 +120,7 @@ impl AppConnection {
     }
 
     fn rescued(&self, asked: &mut Asked, failure: Failure) -> Response<Body> {
-        let response = rescue(&failure, asked.grpc);
+        let response = rescue(&failure, asked.grpc, reader(&self.choosing.worker));
         asked.record.answered(response.status(), response.headers());
         asked.record.refused(failure.reason());
         self.choosing.worker.metrics.error(Direction::Outbound, failure.reason());

@@ -361,7 +361,11 @@ async fn a_request_that_never_left_is_given_back_and_one_that_may_have_arrived_i
 
 /// As a caller is told.
 fn refuse(bad: crate::http::framing::BadHead) -> Response<crate::http::Body> {
-    crate::http::rescue::rescue(&crate::http::rescue::Failure::BadHead(bad), false)
+    crate::http::rescue::rescue(
+        &crate::http::rescue::Failure::BadHead(bad),
+        false,
+        crate::http::rescue::Reader::Caller,
+    )
 }
 
 /// Time is moved on, so none of it is a limit.

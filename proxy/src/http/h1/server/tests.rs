@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::*;
-use crate::http::rescue::{Failure, rescue};
+use crate::http::rescue::{Failure, Reader, rescue};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -17,7 +17,7 @@ async fn locally<F: Future>(test: F) -> F::Output {
 }
 
 fn refused(bad: BadHead) -> Response<Body> {
-    rescue(&Failure::BadHead(bad), false)
+    rescue(&Failure::BadHead(bad), false, Reader::Caller)
 }
 
 /// A caller whose requests are answered with `respond`.
