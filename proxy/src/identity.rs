@@ -3,8 +3,10 @@
 mod authority;
 mod bundle;
 mod certs;
+mod due;
 mod keep;
 mod renewal;
+mod skew;
 mod spiffe;
 
 pub use authority::{CertifyClient, CertifyError};

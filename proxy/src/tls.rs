@@ -14,7 +14,7 @@ pub use config::provider;
 pub use proof::Proof;
 pub use server::{Peer, Server, ServerStream};
 pub use verify::Trust;
-pub(crate) use verify::peer_identity;
+pub(crate) use verify::{fingerprint, peer_identity};
 
 use rustls::CertificateError;
 
@@ -72,6 +72,14 @@ impl TlsError {
             CertificateError::Other(refusal) => refusal.0.to_string(),
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "its certificate chains to no root of the trust bundle".to_owned()
+            }
+            time @ (CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }) => {
+                format!(
+                    "its certificate is not good: {time}; look at the clocks of this node and of the peer's"
+                )
             }
             other => format!("its certificate is not good: {other}"),
         })

@@ -1,12 +1,12 @@
 //! Asks the identity authority for a certificate: a new key, a request, the pod's token of the moment.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, SanType};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tonic::metadata::MetadataValue;
 
-use super::{CertError, CertState, SpiffeId};
+use super::{CertError, CertState, SpiffeId, skew::Skew};
 use crate::{
     rpc::{Authority, ConnectError, Connection},
     tls::{Trust, config},
@@ -51,7 +51,7 @@ pub enum CertifyError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The authority refused.
-    #[error("identity authority at {authority} refused: {} ({code:?})", .message)]
+    #[error("identity authority at {authority} refused: {} ({code:?}){}", .message, Skew::words(.skew))]
     Refused {
         /// Where.
         authority: Authority,
@@ -59,13 +59,20 @@ pub enum CertifyError {
         code: tonic::Code,
         /// Its reason.
         message: String,
+        /// How far the clocks are apart, where that may be why.
+        skew: Option<Skew>,
     },
     /// The key or request could not be made.
     #[error("cannot make a certificate request: {0}")]
     Request(#[from] rcgen::Error),
     /// The answer cannot be used.
-    #[error("identity authority answered with an unusable certificate: {0}")]
-    Answer(#[from] CertError),
+    #[error("identity authority answered with an unusable certificate: {source}{}", Skew::words(.skew))]
+    Answer {
+        /// What is wrong with it.
+        source: CertError,
+        /// How far the clocks are apart, where that may be why.
+        skew: Option<Skew>,
+    },
 }
 
 // === impl CertifyClient ===
@@ -83,6 +90,7 @@ impl CertifyClient {
 
         let config = config::client(trust.clone(), self.authority_identity.clone(), None);
         let connection = Connection::open(&self.authority, config).await?;
+        let asked = SystemTime::now();
         let answer = IdentityAuthorityClient::with_origin(connection, self.authority.origin())
             .certify(request)
             .await
@@ -90,12 +98,18 @@ impl CertifyClient {
                 authority: self.authority.clone(),
                 code: status.code(),
                 message: status.message().to_owned(),
-            })?
-            .into_inner();
+                skew: Skew::measured(status.metadata(), asked),
+            })?;
+        let skew = Skew::measured(answer.metadata(), asked);
+        if let Some(skew) = skew {
+            tracing::warn!(%skew, "the clock of this node is wrong, or that of the control plane's");
+        }
+        let answer = answer.into_inner();
 
         let chain: Vec<_> = answer.chain.into_iter().map(CertificateDer::from).collect();
         let issued = Issued { chain, key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) };
-        let state = issued.state(&self.identity, trust)?;
+        let state =
+            issued.state(&self.identity, trust).map_err(|source| CertifyError::Answer { source, skew })?;
         Ok((issued, state))
     }
 

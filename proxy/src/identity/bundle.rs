@@ -5,7 +5,6 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::{sync::watch, time::sleep};
 
@@ -66,11 +65,9 @@ impl Bundle {
             return Ok(None);
         }
         let content = |problem: String| BundleError::Content { path: self.path.clone(), problem };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&bytes) {
-            let certificate = certificate.map_err(|error| content(error.to_string()))?;
-            roots.add(certificate).map_err(|error| content(error.to_string()))?;
-        }
+        let roots = CertificateDer::pem_slice_iter(&bytes)
+            .collect::<Result<_, _>>()
+            .map_err(|error| content(error.to_string()))?;
         let trust = Trust::new(roots, &self.trust_domain).map_err(|error| content(error.to_string()))?;
         self.read = bytes;
         Ok(Some(Arc::new(trust)))

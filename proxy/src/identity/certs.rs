@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use x509_parser::parse_x509_certificate;
 
 use super::SpiffeId;
-use crate::tls::{Trust, config, provider};
+use crate::tls::{Trust, config, fingerprint, provider};
 
 /// One certificate with the roots of its time, and the TLS settings built from both.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct CertState {
     pub not_before: SystemTime,
     /// When it ends.
     pub not_after: SystemTime,
+    /// Fingerprint of the issuer's certificate, where it is in the chain.
+    issuer: Option<String>,
     pub(crate) key: Arc<CertifiedKey>,
     pub(crate) trust: Arc<Trust>,
     pub(crate) client: Arc<ClientConfig>,
@@ -84,6 +86,11 @@ impl CertState {
         &self.key.cert
     }
 
+    /// SHA-256 of the certificate behind the leaf, as lower-case hexadecimal.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
     fn build(
         identity: Arc<SpiffeId>,
         not_before: SystemTime,
@@ -98,6 +105,7 @@ impl CertState {
             identity,
             not_before,
             not_after,
+            issuer: key.cert.get(1).map(fingerprint),
             key,
             trust,
             client: Arc::new(client),

@@ -5,12 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::{sync::watch, time::sleep};
 
-use super::{CertState, Certs, authority::CertifyClient, bundle::Bundle, keep::Keep};
+use super::{CertState, Certs, authority::CertifyClient, bundle::Bundle, due::Due, keep::Keep};
 use crate::{backoff::Backoff, config::Config, rpc::Authority, tls::Trust};
 
 /// Keeps the certificate fresh; [`Renewal::run`] it for as long as the proxy lives.
@@ -20,12 +17,14 @@ pub struct Renewal {
     keep: Keep,
     trust: watch::Receiver<Arc<Trust>>,
     current: watch::Sender<Arc<CertState>>,
-    renew_at: Instant,
+    due: Due,
 }
 
 /// Attempts after a failure: soon at first, since a pod may be waiting to start.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// The file beside the trust bundle that says which issuer the mesh signs with.
+const ISSUER_NOTICE: &str = "issuer";
 
 /// Gets the first certificate, from the state directory if it is still good, from the authority otherwise; waits for as
 /// long as that takes, and says why in the log. Must be called inside a runtime: the trust bundle is followed from here on.
@@ -55,9 +54,9 @@ pub(crate) async fn obtain_with(config: &Config, mut bundle: Bundle) -> (Certs, 
         }
         None => certified(&client, &keep, &trust).await,
     };
-    let renew_at = renewal_time(&state);
+    let due = Due::new(config.files.trust_bundle.with_file_name(ISSUER_NOTICE), &state);
     let (current, certs) = watch::channel(Arc::new(state));
-    (Certs::new(certs), Renewal { client, keep, trust, current, renew_at })
+    (Certs::new(certs), Renewal { client, keep, trust, current, due })
 }
 
 /// Asks until the authority answers.
@@ -78,19 +77,18 @@ async fn certified(client: &CertifyClient, keep: &Keep, trust: &watch::Receiver<
     }
 }
 
-/// A random point between 50 and 70 % of the life, so that pods that started together do not renew together.
-fn renewal_time(state: &CertState) -> Instant {
-    let life = state.not_after.duration_since(state.not_before).unwrap_or_default();
-    let at = state.not_before + life.mul_f64(0.5 + 0.2 * fastrand::f64());
-    Instant::now() + at.duration_since(SystemTime::now()).unwrap_or_default()
-}
-
 // === impl Renewal ===
 
 impl Renewal {
+    #[cfg(test)]
+    pub(crate) fn hurried(mut self) -> Self {
+        self.due.hurried();
+        self
+    }
+
     /// Renews and rebuilds for ever. Returns when nobody uses the certificate any more.
     pub async fn run(mut self) {
-        let Self { client, keep, trust, current, renew_at } = &mut self;
+        let Self { client, keep, trust, current, due } = &mut self;
         let mut asked_trust = trust.clone();
         loop {
             tokio::select! {
@@ -102,10 +100,10 @@ impl Renewal {
                     let rebuilt = current.borrow().with_trust(trust.borrow_and_update().clone());
                     current.send_replace(Arc::new(rebuilt));
                 }
-                state = renewed(client, keep, &asked_trust, *renew_at) => {
+                state = renewed(client, keep, &asked_trust, due, current.borrow().clone()) => {
                     // The bundle may have changed while the authority was asked.
                     let state = state.with_trust(asked_trust.borrow_and_update().clone());
-                    *renew_at = renewal_time(&state);
+                    due.renewed(&state);
                     current.send_replace(Arc::new(state));
                 }
             }
@@ -117,8 +115,9 @@ async fn renewed(
     client: &CertifyClient,
     keep: &Keep,
     trust: &watch::Receiver<Arc<Trust>>,
-    at: Instant,
+    due: &mut Due,
+    state: Arc<CertState>,
 ) -> CertState {
-    sleep_until(at).await;
+    due.wait(&state).await;
     certified(client, keep, trust).await
 }

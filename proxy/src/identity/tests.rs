@@ -167,3 +167,16 @@ async fn the_first_certificate_is_waited_for() {
     plane.refuse_certificates(None);
     obtaining.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_proxy_that_is_told_of_another_issuer_renews_soon() {
+    let (plane, dir) = (ControlPlane::start().await, tempfile::tempdir().unwrap());
+    let config = plane.proxy_config(dir.path());
+    let (mut certs, renewal) = obtained(&config).await;
+    let first = certs.current();
+    let renewal = tokio::spawn(renewal.hurried().run());
+    std::fs::write(dir.path().join("issuer"), "0".repeat(64)).unwrap();
+    timeout(Duration::from_secs(10), certs.changed()).await.expect("renewed");
+    assert_ne!(first.chain()[0], certs.current().chain()[0]);
+    renewal.abort();
+}

@@ -9,7 +9,6 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, SanType, SignatureAlgorithm,
 };
-use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::{certification_request::X509CertificationRequest, prelude::FromDer};
 
@@ -56,9 +55,7 @@ impl TestCa {
 
     /// What this mesh trusts.
     pub fn trust(&self) -> Arc<Trust> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.root.der().clone()).unwrap();
-        Arc::new(Trust::new(roots, &self.trust_domain).unwrap())
+        Arc::new(Trust::new(vec![self.root.der().clone()], &self.trust_domain).unwrap())
     }
 
     /// A certificate in use for `namespace`/`account`, valid for an hour.

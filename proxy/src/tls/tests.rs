@@ -209,12 +209,11 @@ async fn a_renewed_certificate_serves_new_connections_and_leaves_old_ones_alone(
 #[tokio::test]
 async fn a_bundle_that_gains_a_root_lets_both_generations_in() {
     let (old, new) = (ca(), ca());
-    let mut roots = rustls::RootCertStore::empty();
-    for ca in [&old, &new] {
+    let root = |ca: &TestCa| {
         use rustls_pki_types::pem::PemObject;
-        let pem = ca.bundle_pem();
-        roots.add(rustls_pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
-    }
+        rustls_pki_types::CertificateDer::from_pem_slice(ca.bundle_pem().as_bytes()).unwrap()
+    };
+    let roots = vec![root(&old), root(&new)];
     let both = std::sync::Arc::new(Trust::new(roots, "cluster.local").unwrap());
     let state: CertState =
         old.state(&old.id("shop", "reviews"), hour_around_now(), old.trust()).with_trust(both.clone());

@@ -19,13 +19,18 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::{extensions::GeneralName, parse_x509_certificate};
 
-use super::{TlsError, config::provider, verified::Verified};
+use super::{
+    TlsError,
+    config::{provider, sha256},
+    verified::Verified,
+};
 use crate::identity::SpiffeId;
 
 /// What a peer must chain to.
 #[derive(Debug)]
 pub struct Trust {
     roots: Arc<RootCertStore>,
+    fingerprints: Vec<String>,
     trust_domain: String,
     algorithms: WebPkiSupportedAlgorithms,
     clients: Arc<dyn ClientCertVerifier>,
@@ -65,7 +70,12 @@ enum Refusal {
 
 impl Trust {
     /// Trusts what chains to one of `roots` and names an identity in `trust_domain`. There must be a root.
-    pub fn new(roots: RootCertStore, trust_domain: &str) -> Result<Self, TlsError> {
+    pub fn new(certificates: Vec<CertificateDer<'static>>, trust_domain: &str) -> Result<Self, TlsError> {
+        let fingerprints = certificates.iter().map(|root| fingerprint(root)).collect();
+        let mut roots = RootCertStore::empty();
+        for root in certificates {
+            roots.add(root).map_err(|error| TlsError::Trust(error.to_string()))?;
+        }
         let roots = Arc::new(roots);
         let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider())
             .clear_root_hint_subjects()
@@ -74,6 +84,7 @@ impl Trust {
         let algorithms = provider().signature_verification_algorithms;
         Ok(Self {
             roots,
+            fingerprints,
             trust_domain: trust_domain.to_owned(),
             algorithms,
             clients,
@@ -85,6 +96,11 @@ impl Trust {
     /// How many roots there are.
     pub fn roots(&self) -> usize {
         self.roots.len()
+    }
+
+    /// What the control plane knows the roots by: see [`fingerprint`].
+    pub(crate) fn fingerprints(&self) -> &[String] {
+        &self.fingerprints
     }
 
     /// Whether a receiver under this trust would accept `chain` (leaf first) now.
@@ -134,6 +150,11 @@ impl Trust {
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
+}
+
+/// SHA-256 of a certificate in DER, as lower-case hexadecimal.
+pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    sha256(certificate).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The identity a certificate that was verified before names.

@@ -59,6 +59,8 @@ pub struct Link {
 const SUBSCRIPTIONS: usize = 1000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Before the fingerprint of a root that this proxy trusts, in what it says of itself.
+const ROOT_FEATURE: &str = "dev.weft.root.";
 const FORGET_EVERY: Duration = Duration::from_secs(2);
 
 // === impl Client ===
@@ -191,8 +193,15 @@ impl Client {
         // What was forgotten without a stream is not mentioned, but its file goes too.
         let forgotten = self.table.take_changes();
         self.requests_for(forgotten);
+        // A changed bundle ends the stream, so that the next tells of it.
+        let trust = self.certs.current().trust.clone();
         let node = Node {
             id: self.uid.clone(),
+            client_features: trust
+                .fingerprints()
+                .iter()
+                .map(|root| format!("{ROOT_FEATURE}{root}"))
+                .collect(),
             user_agent_name: concat!("weft-proxy/", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         let held = self.workload_version.iter().map(|version| (self.uid.clone(), version.clone()));

@@ -140,6 +140,8 @@ async fn the_workload_comes_without_asking_and_a_destination_with_the_first_conn
         (node.id.as_str(), first.resource_names_subscribe.as_slice()),
         ("uid-1", &["uid-1".to_owned()][..])
     );
+    let [root] = &node.client_features[..] else { panic!("not one root: {:?}", node.client_features) };
+    assert!(root.len() == "dev.weft.root.".len() + 64 && root.starts_with("dev.weft.root."), "{root}");
 
     proxy.plane.set_destination(NAME, "v2", &wire_destination("two"));
     view.changed().await;
