@@ -9,12 +9,14 @@ import {
   countAbsences,
   createClusterView,
   followIssuer,
+  isHeardOf,
   leaderWork,
   measureSettings,
   publishAcks,
   refusedKinds,
   runClusterView,
   startHealthServer,
+  trustStanding,
   type ReadinessCheck,
 } from './controller/index.js';
 import {
@@ -28,6 +30,7 @@ import {
   type KubeClient,
 } from './kube/index.js';
 import { atLeast, DEFAULT_SETTINGS } from './model/index.js';
+import { TrustTally } from './proxies/index.js';
 import { watchForEnd } from './process-end.js';
 import { Servers } from './servers.js';
 
@@ -84,6 +87,12 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
     caches,
   ).catch(fail);
 
+  const tally = new TrustTally(({ uid, pod: name }) => {
+    const there = view.pods.store.get(name);
+    return there?.metadata.uid === uid && isHeardOf(there);
+  });
+  view.pods.store.onChange(() => tally.changed());
+  const trust = trustStanding(issuer, tally);
   const own = new OwnAcks();
   const peers = new Peers({ view, pod, systemNamespace });
   const servers = new Servers({
@@ -93,6 +102,7 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
     collector,
     issuer,
     own,
+    tally,
     log,
     metrics,
     listeners,
@@ -115,6 +125,7 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
     issuer,
     own,
     peers,
+    trust,
     revision,
     systemNamespace,
     trustDomain,
@@ -124,7 +135,7 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
   });
   const elected = election.run(lead, leading).catch(fail);
   if (pod !== undefined)
-    publishAcks({ client, systemNamespace, revision, pod, own, log }, serving).catch(fail);
+    publishAcks({ client, systemNamespace, revision, pod, own, trust, log }, serving).catch(fail);
   await servers.start(serving);
   log.info({ revision, server: client.server }, 'the control plane serves');
 }

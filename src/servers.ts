@@ -32,7 +32,7 @@ import {
   type OwnCertificate,
 } from './identity/index.js';
 import { tokenReviewer, type KubeClient, type Namespace, type Store } from './kube/index.js';
-import { ProxyPort } from './proxies/index.js';
+import { ProxyPort, type TrustTally } from './proxies/index.js';
 import { ConfigService } from './xds/index.js';
 
 export interface ServersOptions {
@@ -42,6 +42,8 @@ export interface ServersOptions {
   readonly collector: Collector;
   readonly issuer: Watched<IssuerMaterial | undefined>;
   readonly own: OwnAcks;
+  /** Where proxies are counted by what they trust. */
+  readonly tally: TrustTally;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly listeners: ListenerMetrics;
@@ -111,7 +113,7 @@ export class Servers {
   }
 
   async #startConfig(signal: AbortSignal): Promise<void> {
-    const { config, collector, own, log, metrics, listeners } = this.#options;
+    const { config, collector, own, tally, log, metrics, listeners } = this.#options;
     const configuration = new ConfigService(
       { mesh: collector.mesh, log: log.child({ room: 'xds' }), metrics },
       signal,
@@ -121,6 +123,7 @@ export class Servers {
       identity: required(this.#identity),
       trustDomain: config.trustDomain,
       podCheck: this.#podCheck(),
+      tally,
       log: log.child({ room: 'proxies' }),
       metrics,
       listeners,

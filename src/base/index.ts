@@ -13,4 +13,5 @@ export { RateLimit } from './rate-limit.js';
 export { Shutdown } from './shutdown.js';
 export { watched, type Settable, type Watched } from './watched.js';
 export { portOf } from './port-of.js';
+export { joinSums, memberNumber, memberSum, type MemberSum } from './member-sum.js';
 export { SetMap } from './set-map.js';

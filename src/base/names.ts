@@ -67,6 +67,8 @@ export const OPAQUE_PORTS_VARIABLE = 'WEFT_OPAQUE_PORTS';
 /** ConfigMap with the trust bundle in every meshed namespace, and its key. */
 export const TRUST_CONFIG_MAP = 'weft-trust';
 export const TRUST_BUNDLE_KEY = 'bundle.pem';
+/** Key beside it: fingerprint (SHA-256) of the issuer that signs; a proxy whose certificate has another one renews it soon. */
+export const TRUST_ISSUER_KEY = 'issuer';
 
 /** Name shared by the Deployment, Service, Lease and webhook configuration of a revision. */
 export function revisionName(revision: string): string {

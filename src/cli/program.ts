@@ -8,7 +8,7 @@ import { addAuthz } from './authz/index.js';
 import { check } from './check/index.js';
 import { demandNamespace, demandRevision } from './control-planes.js';
 import { addDashboardCommand } from './dashboard.js';
-import { importIdentity } from './identity.js';
+import { addIdentity } from './identity-command.js';
 import { inject } from './inject.js';
 import { createPage, printable, type Page } from './page.js';
 import { status } from './status.js';
@@ -37,7 +37,7 @@ export function program(): Command {
   addAnalyze(weft);
   addAuthz(weft, () => connect(weft));
   addInject(weft);
-  addIdentity(weft);
+  addIdentity(weft, () => connect(weft));
   addDashboardCommand(weft);
   return weft;
 }
@@ -188,42 +188,6 @@ webhook leaves pods alone that have their proxy already. What is not a pod, and 
 Examples:
   weft inject -f deployment.yaml | diff deployment.yaml -
   helm template my-chart | weft inject -f - --image registry.example/weft:1.0`;
-
-interface ImportFlags {
-  readonly systemNamespace: string;
-  readonly dryRun: boolean;
-  readonly forgetRoots: boolean;
-}
-
-function addIdentity(weft: Command): void {
-  weft
-    .command('identity')
-    .description('the certificate authority of the mesh')
-    .command('import')
-    .description('sign the certificates of workloads with a CA of your own, which a Secret holds')
-    .argument('<secret>', 'name of the Secret, in the namespace of the control plane')
-    .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
-    .option('--dry-run', 'say what would be done, and what is wrong with the CA', false)
-    .option('--forget-roots', 'trust the roots of this CA only, not those of before', false)
-    .addHelpText('after', IMPORT)
-    .action(async (secret: string, flags: ImportFlags) => {
-      const client = connect(weft);
-      print({ ok: true, text: await importIdentity({ client, secret, ...flags }) });
-      client.close();
-    });
-}
-
-const IMPORT = `
-The CA must be an intermediate (or a root) with an ECDSA P-256 key, valid for a week at least. The Secret holds
-  ca.p12 and password                    a PKCS#12 file with certificate, key and root
-  tls.crt, tls.key, ca.crt (password)    the same as PEM; the key may be encrypted
-
-Examples:
-  kubectl create secret generic corporate-ca -n weft-system --from-file=ca.p12 --from-file=password
-  weft identity import corporate-ca --dry-run
-  weft identity import corporate-ca
-  weft identity import corporate-ca --forget-roots           a day later, when nothing of the former CA is in use
-  kubectl delete secret corporate-ca -n weft-system`;
 
 function revisionOption(): Option {
   return new Option('--revision <name>', 'revision of the control plane').default('default');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { TrustStanding } from '../proxies/index.js';
 
 /** Label of the ConfigMaps in which replicas report acknowledgements. */
 export const ACKS_LABEL = 'weft.dev/acks';
@@ -45,12 +46,30 @@ export interface AckReport {
   readonly rejections: readonly ReplicaRejection[];
   /** It has served for so long that proxies which were to come to it have come. */
   readonly settled: boolean;
+  /** How its proxies stand to roots and issuer; absent while it has none, and from versions that do not count them. */
+  readonly trust?: TrustStanding | undefined;
 }
 
 export const EMPTY_REPORT: AckReport = { policies: {}, rejections: [], settled: true };
 
 const count = z.number().int().nonnegative();
 const outlier = z.object({ pod: z.string().max(400), reason: z.string().max(60) });
+const fingerprint = z.string().regex(/^[0-9a-f]{64}$/);
+const memberSum = z.object({ count, sum: z.string().regex(/^[0-9a-f]{1,32}$/) });
+const trust = z.object({
+  roots: z.array(fingerprint).max(100),
+  issuer: z.string().regex(/^[0-9a-f]{40}$/),
+  proxies: memberSum,
+  trusting: memberSum,
+  certified: memberSum,
+  lacking: count,
+  uncertified: count,
+  silent: count,
+  holding: count,
+  behind: z
+    .array(z.object({ pod: z.string().max(400), lacks: z.enum(['root', 'certificate', 'removal']) }))
+    .max(10),
+});
 const report = z.object({
   policies: z.record(
     z.string(),
@@ -66,6 +85,7 @@ const report = z.object({
   rejections: z.array(outlier.extend({ uid: z.string().max(100), resource: z.string().max(600) })).max(100),
   // Versions before it did not say.
   settled: z.boolean().default(true),
+  trust: trust.exactOptional(),
 });
 
 /** Room for about this many policies keeps a report well below what a ConfigMap may hold. */
@@ -76,9 +96,10 @@ export function encodeReport({
   policies,
   rejections,
   settled,
+  trust: standing,
 }: Omit<AckReport, 'policies'> & { readonly policies: ReadonlyMap<string, ReplicaAcks> }): string {
   const kept = [...policies].sort(([, a], [, b]) => b.rejected - a.rejected).slice(0, MAX_POLICIES);
-  return JSON.stringify({ policies: Object.fromEntries(kept), rejections, settled });
+  return JSON.stringify({ policies: Object.fromEntries(kept), rejections, settled, trust: standing });
 }
 
 /** What another replica wrote; nothing when it cannot be read, as from a version that writes otherwise. */

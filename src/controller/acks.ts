@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { MeshError, pause, type Logger } from '../base/index.js';
 import { Resources, applyObject, type KubeClient } from '../kube/index.js';
+import type { TrustStanding } from '../proxies/index.js';
 import type { AckSummary, Rejection } from '../xds/index.js';
 import {
   ACKS_KEY,
@@ -111,6 +112,8 @@ export interface PublishOptions {
   readonly revision: string;
   readonly pod: OwnPod;
   readonly own: OwnAcks;
+  /** How this replica's proxies stand to roots and issuer; undefined while it has none. */
+  readonly trust?: () => TrustStanding | undefined;
   readonly log: Logger;
   /** Least time between two writes. Default 1 s. */
   readonly everyMs?: number;
@@ -127,6 +130,7 @@ export async function publishAcks(options: PublishOptions, signal: AbortSignal):
       policies: options.own.entries,
       rejections: options.own.rejections,
       settled: options.own.settlesInMs === 0,
+      trust: options.trust?.(),
     });
     if (report === written) continue;
     try {

@@ -15,10 +15,19 @@ export { startHealthServer, type ReadinessCheck } from './health-server.js';
 export { countAbsences } from './absences.js';
 export { proxyAbsence } from './injection-events.js';
 export { namesRevision } from './revision.js';
-export { followIssuer } from './issuer.js';
+export { followIssuer, trustStanding } from './issuer.js';
 export { leaderWork, type LeaderOptions } from './leader.js';
 export { Peers } from './peers.js';
 export { readAccess, type AccessReading } from './read-access.js';
+export {
+  ROTATION,
+  ROTATION_MAP,
+  isHeardOf,
+  isOver,
+  requestData,
+  type RotationRequest,
+  type RotationStatus,
+} from './rotation/index.js';
 export { serviceNotes } from './service-events.js';
 export { ISSUER_SECRET, ROOT_SECRET } from './trust-secrets.js';
 export { LAST_KNOWN, settingsMap } from './last-known/index.js';

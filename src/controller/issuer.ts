@@ -11,12 +11,15 @@ import {
 import {
   BUNDLE_TRAVELS_MS,
   LEAF_LIFE_MS,
+  fingerprintsOf,
   isSignedByOneOf,
+  keyIdOf,
   mergeBundle,
   parseIssuer,
   type IssuerMaterial,
 } from '../identity/index.js';
 import type { Secret, Store } from '../kube/index.js';
+import type { TrustInUse, TrustStanding, TrustTally } from '../proxies/index.js';
 import { ISSUER_SECRET } from './trust-secrets.js';
 
 export interface FollowIssuerOptions {
@@ -102,4 +105,16 @@ async function turnTo(
   show({ ...wanted, roots: both });
   if (!(await isSignedByOneOf(wanted.roots, before.certificate))) await sleep(LEAF_LIFE_MS, signal);
   show(wanted);
+}
+
+/** How the proxies that a tally counts stand to what this replica signs with and distributes; undefined while that is nothing. */
+export function trustStanding(
+  issuer: Watched<IssuerMaterial | undefined>,
+  tally: TrustTally,
+): () => TrustStanding | undefined {
+  const inUse = (material: IssuerMaterial | undefined): TrustInUse | undefined =>
+    material && { roots: fingerprintsOf(material.roots), issuer: keyIdOf(material.chain) };
+  let current = inUse(issuer.current);
+  issuer.subscribe((material) => (current = inUse(material)));
+  return () => current && tally.standing(current);
 }

@@ -8,6 +8,7 @@ import {
 } from '../base/index.js';
 import type { IssuerMaterial } from '../identity/index.js';
 import { createQueueMetrics, type KubeClient } from '../kube/index.js';
+import type { TrustStanding } from '../proxies/index.js';
 import type { OwnAcks } from './acks.js';
 import { viewSettled, type ClusterView } from './cluster-view.js';
 import type { Collector } from './collector.js';
@@ -16,6 +17,7 @@ import { reportPolicies } from './policy-events.js';
 import type { Peers } from './peers.js';
 import { keepKeySets } from './key-sets/index.js';
 import { recordLastKnown } from './last-known/index.js';
+import { Rotation } from './rotation/index.js';
 import { reportServices } from './service-events.js';
 import { reportRejections } from './rejection-events.js';
 import { writeStatuses } from './status-writer.js';
@@ -30,6 +32,8 @@ export interface LeaderOptions {
   readonly issuer: Watched<IssuerMaterial | undefined>;
   readonly own: OwnAcks;
   readonly peers: Peers;
+  /** How this replica's proxies stand to roots and issuer. */
+  readonly trust?: () => TrustStanding | undefined;
   readonly revision: string;
   readonly systemNamespace: string;
   readonly trustDomain: string;
@@ -38,6 +42,8 @@ export interface LeaderOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
+  /** How often to look at root and issuer while something is to be done. Default 2 s. */
+  readonly lookAtTrustMs?: number;
 }
 
 /**
@@ -49,6 +55,17 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
   const queueMetrics = createQueueMetrics(options.metrics);
   const shared = { ...options, log, queueMetrics };
   const { clock = systemClock, privateNetworks = [] } = options;
+  const { view, peers, trust } = options;
+  const rotation = new Rotation({
+    ...shared,
+    clock,
+    records: view.rotation.store,
+    pods: view.pods.store,
+    reports: () => [trust?.(), ...peers.reports().map(({ report }) => report.trust)],
+  });
+  const wake = (listener: () => void, signal: AbortSignal): void => {
+    signal.addEventListener('abort', view.rotation.store.onChange(listener), { once: true });
+  };
   const keySetOptions = { ...shared, clock, privateNetworks };
   return async (signal) => {
     // One that fails ends the others, the leading and, since somebody must notice, the process.
@@ -69,7 +86,11 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
       ]);
     };
     try {
-      await Promise.all([keepTrustSecrets(shared, either), keepWebhookCa(shared, either), caches()]);
+      await Promise.all([
+        keepTrustSecrets({ ...shared, rotation, wake, urgentMs: options.lookAtTrustMs }, either),
+        keepWebhookCa(shared, either),
+        caches(),
+      ]);
     } finally {
       broken.abort();
     }

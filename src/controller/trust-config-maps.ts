@@ -1,5 +1,5 @@
 import { names, jittered, type Logger, type Watched } from '../base/index.js';
-import type { IssuerMaterial } from '../identity/index.js';
+import { fingerprintOf, type IssuerMaterial } from '../identity/index.js';
 import {
   Resources,
   applyObject,
@@ -59,14 +59,17 @@ async function writeConfigMap(
   signal: AbortSignal,
 ): Promise<{ againAfterMs: number } | undefined> {
   const namespace = view.namespaces.store.get(name);
-  const bundle = issuer.current?.roots;
-  if (bundle === undefined || namespace === undefined || !isMember(namespace, view)) return undefined;
+  const { current } = issuer;
+  if (current === undefined || namespace === undefined || !isMember(namespace, view)) return undefined;
   if (!answersFor(view, revision, { namespace: name, labels: {} })) return undefined;
   const at = { namespace: name, name: names.TRUST_CONFIG_MAP };
   const existing = await getObject(client, Resources.configMap, at, signal);
-  if (existing?.data[names.TRUST_BUNDLE_KEY] !== bundle) {
+  const data = {
+    [names.TRUST_BUNDLE_KEY]: current.roots,
+    [names.TRUST_ISSUER_KEY]: fingerprintOf(current.chain),
+  };
+  if (Object.entries(data).some(([key, text]) => existing?.data[key] !== text)) {
     const metadata = { ...at, labels: { 'app.kubernetes.io/managed-by': 'weft' } };
-    const data = { [names.TRUST_BUNDLE_KEY]: bundle };
     await applyObject(client, Resources.configMap, { metadata, data }, { signal });
   }
   return { againAfterMs: jittered(LOOK_AGAIN_MS, 0.5) };

@@ -4,9 +4,11 @@ import {
   createRoot,
   mergeBundle,
   nextTrustStep,
+  withoutRoot,
   type CaMaterial,
   type IssuerFacts,
   type IssuerMaterial,
+  type TrustStep,
 } from '../identity/index.js';
 import {
   Resources,
@@ -16,6 +18,7 @@ import {
   type KubeClient,
   type Secret,
 } from '../kube/index.js';
+import type { Rotation } from './rotation/index.js';
 
 /** Root certificate and key; only the leader reads it, to sign the next issuer. */
 export const ROOT_SECRET = 'weft-root';
@@ -32,44 +35,87 @@ export interface TrustSecretsOptions {
   readonly log: Logger;
   /** What this replica signs with: its roots stay trusted where the Secrets are gone. */
   readonly issuer: Watched<IssuerMaterial | undefined>;
+  /** What somebody asks for, and how far a new root has come; absent: nothing, and time tells. */
+  readonly rotation?: Rotation;
   readonly clock?: Clock;
-  /** How often to look again. Default one minute. */
+  /** How often to look again. Default one minute... */
   readonly everyMs?: number;
+  /** ...and, while a rotation is under way or something failed, two seconds. */
+  readonly urgentMs?: number | undefined;
+  /** Has the next look happen now. */
+  readonly wake?: (listener: () => void, signal: AbortSignal) => void;
 }
 
 /** Makes root and issuer where there are none and renews the issuer in time, until the signal aborts. */
 export async function keepTrustSecrets(options: TrustSecretsOptions, signal: AbortSignal): Promise<void> {
-  let waitMs: number;
-  do {
-    waitMs = options.everyMs ?? 60_000;
+  const { everyMs = 60_000, urgentMs = 2_000, rotation } = options;
+  let awake = new AbortController();
+  options.wake?.(() => awake.abort(), signal);
+  while (!signal.aborted) {
+    awake = new AbortController();
+    let isUrgent = false;
     try {
       await ensureTrustSecrets(options, signal);
     } catch (thrown) {
       options.log.error({ err: MeshError.from(thrown) }, 'could not maintain root and issuer');
-      waitMs = Math.min(waitMs, 2_000);
+      isUrgent = true;
     }
-  } while (await pause(waitMs, signal));
+    isUrgent ||= rotation?.isUnderWay === true;
+    const waitMs = isUrgent ? Math.min(everyMs, urgentMs) : everyMs;
+    // What woke us may be followed by more at once.
+    if (!(await pause(waitMs, AbortSignal.any([signal, awake.signal]))))
+      await pause(Math.min(100, urgentMs), signal);
+  }
 }
 
 /** Takes steps until there is nothing to do. Exported for tests. */
 export async function ensureTrustSecrets(options: TrustSecretsOptions, signal: AbortSignal): Promise<void> {
-  const { log, clock = systemClock } = options;
-  for (let steps = 0; steps < 4; steps++) {
-    const root = await readSecret(options, ROOT_SECRET, signal);
-    const issuer = await readSecret(options, ISSUER_SECRET, signal);
-    // Whoever brings an issuer and keeps the root elsewhere also renews the issuer.
-    if (root === undefined && issuer !== undefined) return;
-    const step = nextTrustStep(certificateOf(root), factsOf(issuer), clock.now());
-    if (step.kind === 'none') return;
-    if (step.kind === 'foreign') {
-      if (step.problem !== undefined) log.warn(step.problem);
-      return;
-    }
-    log.info({ step: step.kind, why: step.why }, 'updating root and issuer');
-    if (step.kind === 'create-root') await writeRoot(options, root, signal);
-    else if (step.kind === 'create-issuer') await writeIssuer(options, materialOf(root), issuer, signal);
-    else await announceRoot(options, materialOf(root), issuer, signal);
-  }
+  for (let steps = 0; steps < 6; steps++) if (!(await takeStep(options, signal))) return;
+}
+
+/** Whether there may be another one to take. */
+async function takeStep(options: TrustSecretsOptions, signal: AbortSignal): Promise<boolean> {
+  const { rotation, clock = systemClock } = options;
+  const root = await readSecret(options, ROOT_SECRET, signal);
+  const issuer = await readSecret(options, ISSUER_SECRET, signal);
+  const wish = await rotation?.wish({ root, issuer }, signal);
+  // Whoever brings an issuer and keeps the root elsewhere also renews the issuer.
+  if (root === undefined && issuer !== undefined && wish?.replaceRoot !== true) return false;
+  const reach = await rotation?.reach({ root, issuer }, signal);
+  const step = nextTrustStep(certificateOf(root), factsOf(issuer), clock.now(), { wish, reach });
+  if (step.kind === 'none' || step.kind === 'foreign') return rest(step, { root, issuer }, options, signal);
+  await make(step, { root, issuer }, options, signal);
+  return true;
+}
+
+interface Secrets {
+  readonly root: Secret | undefined;
+  readonly issuer: Secret | undefined;
+}
+
+async function make(
+  { kind, why }: Exclude<TrustStep, { kind: 'none' | 'foreign' }>,
+  { root, issuer }: Secrets,
+  options: TrustSecretsOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  options.log.info({ step: kind, why }, 'updating root and issuer');
+  if (kind === 'create-root') await writeRoot(options, root, signal);
+  else if (kind === 'create-issuer') await writeIssuer(options, materialOf(root), issuer, signal);
+  else await announceRoot(options, materialOf(root), issuer, signal);
+}
+
+/** Nothing is to be made; a rotation may have come to its next state. */
+async function rest(
+  step: Extract<TrustStep, { kind: 'none' | 'foreign' }>,
+  secrets: Secrets,
+  options: TrustSecretsOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (step.kind === 'foreign' && step.problem !== undefined) options.log.warn(step.problem);
+  const former = await options.rotation?.settle(secrets, signal);
+  if (former !== undefined) await dropRoot(options, former, secrets.issuer, signal);
+  return former !== undefined;
 }
 
 async function writeRoot(
@@ -110,6 +156,18 @@ async function announceRoot(
   const data = { ...before?.data, 'ca.crt': bundleWith(root, before, options, now) };
   const annotations = { [ANNOUNCED_AT]: new Date(now).toISOString() };
   await writeSecret(options, { name: ISSUER_SECRET, data, before, annotations }, signal);
+}
+
+/** From now on nothing under the former root is trusted. */
+async function dropRoot(
+  options: TrustSecretsOptions,
+  former: string,
+  before: Secret | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  options.log.info({ root: former }, 'the former root is trusted no longer');
+  const data = { ...before?.data, 'ca.crt': withoutRoot(before?.data['ca.crt'] ?? '', former) };
+  await writeSecret(options, { name: ISSUER_SECRET, data, before }, signal);
 }
 
 function bundleWith(

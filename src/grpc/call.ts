@@ -8,6 +8,8 @@ export interface PeerCertificate {
   /** As Node writes it: `URI:spiffe://...`. */
   readonly subjectAltName: string | undefined;
   readonly fingerprint256: string;
+  /** All of it, while the connection lasts; read it once and keep what you need. */
+  readonly der?: () => Uint8Array | undefined;
   readonly notAfter: Date;
 }
 

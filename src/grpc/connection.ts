@@ -102,6 +102,7 @@ function peerOf(session: ServerHttp2Session): Peer {
       : {
           subjectAltName: shown.subjectAltName,
           fingerprint256: shown.fingerprint256,
+          der: () => (socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined),
           notAfter: shown.validToDate,
         };
   return { address: canonicalAddress(socket.remoteAddress ?? '') ?? '', certificate };

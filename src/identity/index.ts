@@ -37,8 +37,24 @@ export {
   type IssuerMaterial,
   type IssuerSecret,
 } from './ca-bootstrap.js';
-export { BUNDLE_TRAVELS_MS, nextTrustStep, type IssuerFacts, type TrustStep } from './trust-step.js';
-export { LEAF_LIFE_MS, describeCertificate } from './issue.js';
+export {
+  BUNDLE_TRAVELS_MS,
+  isOfWeft,
+  nextTrustStep,
+  type IssuerFacts,
+  type Reach,
+  type TrustStep,
+  type TrustWish,
+} from './trust-step.js';
+export {
+  fingerprintOf,
+  fingerprintsOf,
+  keyIdOf,
+  signerIn,
+  signerKeyIdOf,
+  withoutRoot,
+} from './fingerprint.js';
+export { LEAF_LIFE_MS, describeCertificate, validSince } from './issue.js';
 export { importCa, type BroughtCa } from './import-ca.js';
 
 // Names

@@ -1,5 +1,6 @@
-import { createHash, createPublicKey } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { MeshError } from '../base/index.js';
+import { fingerprintOf } from './fingerprint.js';
 import { importPrivateKey } from './keys.js';
 import { decodeOnlyPem, encodePem } from './pem.js';
 import {
@@ -53,9 +54,13 @@ export function parseCertificate(pem: string, what: string): X509Certificate {
 /** Name, end and fingerprint of a certificate in PEM, for people. */
 export function describeCertificate(pem: string): string {
   const certificate = parseCertificate(pem, 'the certificate');
-  const fingerprint = createHash('sha256').update(new Uint8Array(certificate.rawData)).digest('hex');
   const until = certificate.notAfter.toISOString().slice(0, 10);
-  return `"${certificate.subject}", valid until ${until}, SHA-256 ${fingerprint}`;
+  return `"${certificate.subject}", valid until ${until}, SHA-256 ${fingerprintOf(pem)}`;
+}
+
+/** When a certificate in PEM was issued, in milliseconds since 1970, as far as it shows: it is valid from a little before. */
+export function validSince(pem: string): number {
+  return parseCertificate(pem, 'the certificate').notBefore.getTime() + BACKDATE_MS;
 }
 
 export function certificatePem(certificate: X509Certificate): string {

@@ -56,6 +56,8 @@ function or<T>(value: T | undefined, absent: T): T {
   return value ?? absent;
 }
 
+/** Names the Certificate that a Secret is kept for. */
+const CERT_MANAGER = 'cert-manager.io/certificate-name';
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 const TOPOLOGY_MODE_ANNOTATION = 'service.kubernetes.io/topology-mode';
@@ -239,7 +241,8 @@ export function keepSecret(raw: RawObject): Secret {
     key,
     Buffer.from(value, 'base64').toString('utf8'),
   ]);
-  return { metadata: keepMeta(metadata), data: Object.fromEntries(decoded) as Record<string, string> };
+  const kept = keepMeta(metadata, (name) => isOurs(name) || name === CERT_MANAGER);
+  return { metadata: kept, data: Object.fromEntries(decoded) as Record<string, string> };
 }
 
 export function keepWebhookConfiguration(raw: RawObject): WebhookConfiguration {

@@ -20,6 +20,7 @@ test('a stream that ends leaves nothing on its connection, which may live on for
     method: AggregatedDiscoveryService.method.deltaAggregatedResources,
     read: (bytes) => Buffer.from(bytes).toString(),
     podUidOf: (first) => first,
+    rootsOf: () => [],
     maxRequestBytes: 1_024,
     open: () => ({ request: () => undefined, writable: () => undefined }),
   };

@@ -1,15 +1,18 @@
 import { LogSampler, cut, type Logger } from '../base/index.js';
 import { GrpcCode, GrpcError, bidiReading, type BidiReceiver, type Method } from '../grpc/index.js';
-import { REFUSAL_STATUS } from '../identity/index.js';
+import { REFUSAL_STATUS, signerKeyIdOf } from '../identity/index.js';
 import { admit, type AdmitOptions } from './admit.js';
 import type { ProxyMetrics } from './metrics.js';
 import { Registry } from './registry.js';
 import type { AdmittedStream, ProxyService, ProxyStream, StreamHandler } from './service.js';
 import { DEFAULT_STREAM_LIMITS, StreamBounds } from './stream-bounds.js';
+import type { TrustTally } from './trust-tally.js';
 
 export interface AdmissionOptions extends AdmitOptions {
   readonly log: Logger;
   readonly metrics: ProxyMetrics;
+  /** Where proxies are counted by what they trust. */
+  readonly tally?: TrustTally | undefined;
 }
 
 const COME_BACK = {
@@ -55,6 +58,7 @@ export class Admission {
       const admitted = await this.#admit(stream, service.podUidOf(first));
       if (admitted === undefined) return;
       registry.enter(admitted);
+      this.#count(admitted, service.rootsOf(first));
       handler = service.open(admitted);
       handler.request(first);
       stream.release(service.maxRequestBytes);
@@ -85,6 +89,13 @@ export class Admission {
     const sample = this.#refusals.take(`untrusted ${address}`);
     if (sample !== undefined)
       log.info({ peer: address, why, ...sample }, 'refused a connection for its certificate');
+  }
+
+  #count({ uid, pod, stream }: AdmittedStream, roots: readonly string[]): void {
+    const der = stream.peer.certificate?.der?.();
+    const issuer = der === undefined ? undefined : signerKeyIdOf(der);
+    const proxy = { uid, pod: `${pod.namespace}/${pod.name}`, roots, issuer };
+    this.#options.tally?.enter(proxy, stream.signal);
   }
 
   /** Undefined: the stream has ended meanwhile. */

@@ -5,6 +5,7 @@ import type { PodCheck } from '../identity/index.js';
 import { Admission } from './admission.js';
 import { proxyMetrics } from './metrics.js';
 import type { ProxyService } from './service.js';
+import type { TrustTally } from './trust-tally.js';
 
 export interface ProxyPortOptions {
   /** Default: every address. */
@@ -20,6 +21,8 @@ export interface ProxyPortOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly listeners?: ListenerMetrics;
+  /** Where proxies are counted by what they trust. */
+  readonly tally?: TrustTally;
 }
 
 /** A pod's proxy has one connection, and a second while it is told to leave the first. */
@@ -50,9 +53,15 @@ export class ProxyPort {
   readonly #methods: Method[] = [];
 
   constructor(options: ProxyPortOptions) {
-    const { trustDomain, podCheck, log, metrics } = options;
+    const { trustDomain, podCheck, log, metrics, tally } = options;
     this.#options = options;
-    this.#admission = new Admission({ trustDomain, podCheck, log, metrics: proxyMetrics(metrics) });
+    this.#admission = new Admission({
+      trustDomain,
+      podCheck,
+      log,
+      metrics: proxyMetrics(metrics),
+      tally,
+    });
   }
 
   /** Offers a service; call it before `listen`. */

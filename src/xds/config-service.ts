@@ -62,6 +62,10 @@ export class ConfigService implements ProxyService<DeltaRequest> {
     return first.node;
   }
 
+  rootsOf(first: DeltaRequest): readonly string[] {
+    return first.roots;
+  }
+
   open({ uid, pod, stream }: AdmittedStream): StreamHandler<DeltaRequest> {
     const session = new ProxySession({
       uid,

@@ -9,8 +9,10 @@ function written(request: MessageInitShape<typeof DeltaDiscoveryRequestSchema>):
   return toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, request));
 }
 
+const ROOT = 'ab'.repeat(32);
 const EMPTY = {
   node: '',
+  roots: [],
   typeUrl: '',
   nonce: '',
   subscribe: [],
@@ -22,7 +24,11 @@ test('a request is read as the library writes it', () => {
   expect(readRequest(written({}))).toEqual(EMPTY);
   const names = Array.from({ length: 300 }, (_, i) => `ip/10.0.0.${i}:80`);
   const request = {
-    node: { id: 'uid-1', userAgentName: 'weft-proxy/1' },
+    node: {
+      id: 'uid-1',
+      userAgentName: 'weft-proxy/1',
+      clientFeatures: ['other', `dev.weft.root.${ROOT}`, 'dev.weft.root.x'],
+    },
     typeUrl: 'type.weft.dev/weft.v1.Destination',
     resourceNamesSubscribe: names,
     resourceNamesUnsubscribe: ['', '\u00fc', 'x'.repeat(1_000)],
@@ -31,12 +37,18 @@ test('a request is read as the library writes it', () => {
   };
   expect(readRequest(written(request))).toEqual({
     node: 'uid-1',
+    roots: [ROOT],
     typeUrl: request.typeUrl,
     subscribe: names,
     unsubscribe: request.resourceNamesUnsubscribe,
     initialVersions: new Map(Object.entries(request.initialResourceVersions)),
     nonce: '77',
   });
+});
+
+test('of the roots that a proxy says it trusts no more are kept than a bundle may have', () => {
+  const clientFeatures = Array.from({ length: 200 }, (_, i) => `dev.weft.root.${`${i}`.padStart(64, '0')}`);
+  expect(readRequest(written({ node: { id: 'uid-1', clientFeatures } })).roots).toHaveLength(16);
 });
 
 test('a rejection is read by name, with a code of ours and words for the log', () => {

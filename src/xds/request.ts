@@ -9,6 +9,8 @@ import type { RejectReason } from './subscription.js';
 export interface DeltaRequest {
   /** Uid of the pod; in the first request of a stream only. */
   readonly node: string;
+  /** Fingerprints of the roots that the proxy trusts; in the first request of a stream only, from proxies that tell. */
+  readonly roots: readonly string[];
   readonly typeUrl: string;
   readonly subscribe: readonly string[];
   readonly unsubscribe: readonly string[];
@@ -36,6 +38,7 @@ export interface Rejected {
 
 interface Draft {
   node: string;
+  roots: readonly string[];
   typeUrl: string;
   nonce: string;
   readonly subscribe: string[];
@@ -47,7 +50,9 @@ interface Draft {
 /** By field number of `DeltaDiscoveryRequest`; each has bytes. */
 const FIELDS: Readonly<Record<number, (draft: Draft, reader: BinaryReader) => void>> = {
   1: (draft, reader) => {
-    draft.node = readTexts(reader.bytes()).get(1) ?? '';
+    const { id, roots } = readNode(reader.bytes());
+    draft.node = id;
+    draft.roots = roots;
   },
   2: (draft, reader) => {
     draft.typeUrl = reader.string();
@@ -73,6 +78,7 @@ const FIELDS: Readonly<Record<number, (draft: Draft, reader: BinaryReader) => vo
 export function readRequest(bytes: Uint8Array): DeltaRequest {
   const draft: Draft = {
     node: '',
+    roots: [],
     typeUrl: '',
     nonce: '',
     subscribe: [],
@@ -99,6 +105,24 @@ function eachField(bytes: Uint8Array, visit: (field: number, reader: BinaryReade
     const [field, type] = reader.tag();
     if (type !== WireType.LengthDelimited || !visit(field, reader)) reader.skip(type, field);
   }
+}
+
+const ROOT_FEATURE = /^dev\.weft\.root\.([0-9a-f]{64})$/;
+/** A bundle has two while a root is replaced. */
+const MAX_ROOTS = 16;
+
+function readNode(bytes: Uint8Array): { readonly id: string; readonly roots: readonly string[] } {
+  let id = '';
+  const roots: string[] = [];
+  eachField(bytes, (field, reader) => {
+    if (field !== 1 && field !== 10) return false;
+    const text = reader.string();
+    if (field === 1) id = text;
+    const root = field === 10 ? ROOT_FEATURE.exec(text)?.[1] : undefined;
+    if (root !== undefined && roots.length < MAX_ROOTS) roots.push(root);
+    return true;
+  });
+  return { id, roots };
 }
 
 /** The texts of a small message, by field number. */

@@ -68,6 +68,7 @@ class Bench implements Subscriptions {
   request(values: Partial<DeltaRequest>) {
     return this.stream.request({
       node: '',
+      roots: [],
       typeUrl: T,
       subscribe: [],
       unsubscribe: [],

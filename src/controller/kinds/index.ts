@@ -12,7 +12,7 @@ import { meshRoleBinding } from './mesh-role-binding.js';
 import { meshTlsPolicy } from './mesh-tls-policy.js';
 import { namespace } from './namespace.js';
 import { node } from './node.js';
-import { acks, issuer, lastKnown } from './own-records.js';
+import { acks, issuer, lastKnown, rotation } from './own-records.js';
 import { pod } from './pod.js';
 import { referenceGrant } from './reference-grant.js';
 import { grpcRoute, httpRoute, tcpRoute, tlsRoute } from './route.js';
@@ -58,6 +58,7 @@ export const Kinds = {
   issuer,
   acks,
   lastKnown,
+  rotation,
 };
 
 export type Kinds = typeof Kinds;

@@ -1,6 +1,7 @@
 import { Resources, type KubeObject, type Resource, type Secret } from '../../kube/index.js';
 import { ACKS_KEY, ACKS_LABEL, decodeReport, type AckReport } from '../ack-summary.js';
 import { LAST_KNOWN, LAST_KNOWN_LABEL, type LastKnown } from '../last-known/record.js';
+import { ROTATION, ROTATION_MAP, type RotationRecord } from '../rotation/record.js';
 import { ISSUER_SECRET } from '../trust-secrets.js';
 import type { KindRow } from './kind.js';
 
@@ -41,5 +42,15 @@ export const lastKnown: KindRow<LastKnown> = {
   within: ({ systemNamespace, revision }) => ({
     namespace: systemNamespace,
     labelSelector: `${LAST_KNOWN_LABEL}=${revision}`,
+  }),
+};
+
+/** What somebody asks of root and issuer, and how that stands. */
+export const rotation: KindRow<RotationRecord> = {
+  resource: ROTATION,
+  installedBy: 'kubernetes',
+  within: ({ systemNamespace }) => ({
+    namespace: systemNamespace,
+    fieldSelector: `metadata.name=${ROTATION_MAP}`,
   }),
 };
