@@ -262,6 +262,8 @@ test('the control plane asks for nothing that the chart does not permit, and nee
     ),
   ]);
   await tokenReviewer(client)('token', 'weft', signal).catch(() => undefined);
+  await untilPasses(() => expect(view.roles.store.size).toBe(1));
+  server.remove('/apis/weft.dev/v1alpha1/meshroles', { namespace: 'shop', name: 'r' });
   const rights = granted();
   const unused = (): string[] =>
     rights

@@ -1,6 +1,36 @@
+import { MeshError } from '../base/index.js';
 import type { KubeClient } from './client.js';
 import type { KubeObject } from './objects.js';
 import type { Resource } from './resource.js';
+
+/** A CustomResourceDefinition, as far as we read it. */
+interface Definition {
+  readonly metadata?: { readonly deletionTimestamp?: string };
+}
+
+/** Where the API server keeps the definitions of kinds. */
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+
+/**
+ * Whether a custom kind is itself being deleted, or is gone: the API server deletes all its objects first then. False where we may not
+ * look; throws where it cannot be said now.
+ */
+export async function isLeaving(
+  client: KubeClient,
+  { apiVersion, plural }: Resource<KubeObject>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const path = `${DEFINITIONS}/${plural}.${apiVersion.split('/')[0]}`;
+  try {
+    const { metadata } = (await client.request({ path, signal })) as Definition;
+    return metadata?.deletionTimestamp !== undefined;
+  } catch (thrown) {
+    const { code } = MeshError.from(thrown);
+    if (code === 'not-found') return true;
+    if (code === 'permission-denied') return false;
+    throw thrown;
+  }
+}
 
 /** `APIGroupList`, as far as we read it. */
 interface ApiGroupList {

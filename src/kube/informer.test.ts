@@ -199,6 +199,22 @@ test('a kind that was there and is gone from discovery keeps what was known, and
   await untilPasses(() => expect(informer.store.size).toBe(0));
 });
 
+test('where it cannot be said whether the kind goes, a deletion is neither believed nor forgotten', async () => {
+  const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  server.put(MESH_CONFIGS, { metadata: { name: 'default' }, spec: {} });
+  const informer = startOf(configs, { optional: true, recall: () => Promise.resolve([]) });
+  await informer.settled;
+  await untilPasses(() => expect(server.openWatches).toBe(1));
+  server.refusing.set(DEFINITIONS, 500);
+  server.remove(MESH_CONFIGS, { name: 'default' });
+  await untilPasses(() =>
+    expect(server.requests.filter(({ path }) => path.startsWith(DEFINITIONS)).length).toBeGreaterThan(1),
+  );
+  expect(informer.store.size).toBe(1);
+  server.refusing.clear();
+  await untilPasses(() => expect(informer.store.size).toBe(0));
+});
+
 test.each([401, 403, 500, 503])('a kind that answers %i has been heard, and is refused', async (status) => {
   const metrics = new Metrics();
   put('a', '1');

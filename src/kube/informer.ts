@@ -10,14 +10,14 @@ import {
   type Logger,
 } from '../base/index.js';
 import type { KubeClient } from './client.js';
-import { isServed } from './discovery.js';
+import { isLeaving, isServed } from './discovery.js';
 import { KubeApiError, kubeError } from './errors.js';
 import type { InformerMetrics } from './informer-metrics.js';
 import type { RawObject } from './keep.js';
 import type { KubeObject } from './objects.js';
 import { resourcePath, type Resource } from './resource.js';
 import { Store, objectKey, type ObjectKey } from './store.js';
-import { parseWatchEvent } from './watch-event.js';
+import { parseWatchEvent, type WatchEvent } from './watch-event.js';
 
 export interface InformerOptions<T extends KubeObject> {
   readonly client: KubeClient;
@@ -38,7 +38,10 @@ export interface InformerOptions<T extends KubeObject> {
    * refusing counts as settled after `patienceMs`.
    */
   readonly required?: boolean;
-  /** What stands for the kind's objects while it does not exist and none of them is known. */
+  /**
+   * What stands for the kind's objects while it does not exist and none of them is known. Those that are known stay in force even
+   * if they are deleted because their kind is.
+   */
   readonly recall?: () => Promise<readonly T[]>;
   readonly timing?: Partial<InformerTiming>;
   readonly clock?: Clock;
@@ -270,10 +273,20 @@ export class Informer<T extends KubeObject> implements AnyInformer {
       next = page.metadata?.continue === '' ? undefined : page.metadata?.continue;
       this.#heard();
     } while (next !== undefined);
-    this.store.replace(objects, unreadable);
+    await this.#replace(objects, unreadable, signal);
     this.#version = version;
     this.#listedAt = this.#clock.monotonic();
     this.#markSettled();
+  }
+
+  async #replace(
+    objects: readonly T[],
+    unreadable: readonly ObjectKey[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const isMissing = objects.length + unreadable.length < this.store.size;
+    if (isMissing && (await this.#leaves(signal))) this.#keeps();
+    else this.store.replace(objects, unreadable);
   }
 
   #markSettled(): void {
@@ -302,7 +315,7 @@ export class Informer<T extends KubeObject> implements AnyInformer {
         clearTimeout(timer);
         timer = setTimeout(() => silence.abort(), limitMs);
         if (line === '') this.#opened();
-        else this.#take(line);
+        else await this.#take(parseWatchEvent(line), signal);
       }
     } catch (thrown) {
       // A quiet kind of a server without bookmarks looks like this, too, so it does not count against the watch.
@@ -326,23 +339,41 @@ export class Informer<T extends KubeObject> implements AnyInformer {
     this.#heard();
   }
 
-  #take(line: string): void {
-    const event = parseWatchEvent(line);
+  /** Whether objects go because their kind does; asked only about kinds whose objects stay in force then. */
+  async #leaves(signal: AbortSignal): Promise<boolean> {
+    const { client, resource, recall } = this.#options;
+    return recall !== undefined && (await isLeaving(client, resource, signal));
+  }
+
+  #keeps(): void {
+    const message = 'the kind is being deleted, and its objects with it';
+    if (this.#refusal === undefined) this.#options.log.error({ kind: this.kind }, message);
+    this.#refusal = { code: 'not-found', message };
+  }
+
+  async #take(event: WatchEvent, signal: AbortSignal): Promise<void> {
+    if (event.type === 'DELETED' && (await this.#leaves(signal))) {
+      this.#heard();
+      this.#keeps();
+      return;
+    }
     if (event.type === 'ERROR') {
       const status = event.object as { code?: number };
       throw kubeError(status.code ?? 500, status, { method: 'WATCH', path: this.#path() });
     }
     this.#heard();
     this.#failures = 0;
-    if (event.type !== 'BOOKMARK') {
-      const object = this.#read(event.object);
-      if (object === undefined) {
-        // Whatever is wrong with it, one that was deleted is gone.
-        if (event.type === 'DELETED') this.store.delete(rawKey(event.object));
-      } else if (event.type === 'DELETED') this.store.delete(objectKey(object));
-      else this.store.set(object);
-    }
+    if (event.type !== 'BOOKMARK') this.#apply(event);
     this.#version = event.object.metadata?.resourceVersion ?? this.#version;
+  }
+
+  #apply({ type, object: raw }: WatchEvent): void {
+    const object = this.#read(raw);
+    if (object === undefined) {
+      // Whatever is wrong with it, one that was deleted is gone.
+      if (type === 'DELETED') this.store.delete(rawKey(raw));
+    } else if (type === 'DELETED') this.store.delete(objectKey(object));
+    else this.store.set(object);
   }
 
   /** What we keep of an object; undefined where it cannot be read, and then what was known of it stays. */

@@ -266,9 +266,17 @@ export class ApiServer {
   }
 
   #read(place: Place, response: ServerResponse): void {
-    const object = this.#find(place);
+    const object = this.#find(place) ?? this.#definition(place);
     if (object === undefined) fail(response, 404, `${place.name} not found`);
     else send(response, 200, object);
+  }
+
+  /** The definition of a kind of ours that is served; tests put others. */
+  #definition({ collection, name }: Place): object | undefined {
+    if (!collection.endsWith('/customresourcedefinitions')) return undefined;
+    const kind = KINDS.find(({ plural }) => name === `${plural}.weft.dev`);
+    const isAbsent = this.absent.has(`/apis/weft.dev/v1alpha1/${kind?.plural}`);
+    return kind === undefined || isAbsent ? undefined : { metadata: { name } };
   }
 
   #list(place: Place, query: URLSearchParams, response: ServerResponse): void {

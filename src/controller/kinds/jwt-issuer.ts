@@ -11,7 +11,13 @@ export const jwtIssuer: KindRow<CustomObject, JwtIssuer> = {
   installedBy: 'weft',
   api,
   access: { read: ASKED_FOR, status: BECAME },
-  feed: { table: ({ jwtIssuers }) => jwtIssuers, key: 'uid', written: true, read: readJwtIssuer },
+  feed: {
+    table: ({ jwtIssuers }) => jwtIssuers,
+    key: 'uid',
+    written: true,
+    lasting: true,
+    read: readJwtIssuer,
+  },
   status: acknowledgedStatus({
     queue: 'jwt-issuer-status',
     api,

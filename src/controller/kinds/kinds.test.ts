@@ -16,6 +16,13 @@ test('docs/rbac.md says what each right is for', () => {
   expect(lines).toEqual(expect.arrayContaining([...documentedRights()]));
 });
 
+test('the chart permits to look whether the kinds whose objects stay in force are being deleted, and no others', () => {
+  const chart = readFileSync('charts/weft/templates/rbac.yaml', 'utf8');
+  const listed = /customresourcedefinitions\]\n +resourceNames: \[(.*)\]/.exec(chart)?.[1]?.split(', ');
+  const lasting = rows.filter(([, { feed }]) => feed?.lasting === true);
+  expect(listed).toEqual(lasting.map(([, { resource }]) => `${resource.plural}.weft.dev`).sort());
+});
+
 test('no two informers hold the same objects', () => {
   const at = { systemNamespace: 'weft-system', revision: 'r' };
   const held = rows.map(([, row]) => JSON.stringify([row.resource, row.within?.(at)]));

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Metrics, createLogger } from '../../base/index.js';
 import { connectPlain, type Condition } from '../../kube/index.js';
@@ -271,6 +272,13 @@ test('a policy that is deleted acts no more, though its last good form is record
 
 const BINDINGS = '/apis/weft.dev/v1alpha1/meshrolebindings';
 const TLS_POLICIES = '/apis/weft.dev/v1alpha1/meshtlspolicies';
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const JWT_ISSUERS = '/apis/weft.dev/v1alpha1/jwtissuers';
+
+function keySet(): string {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a' }] });
+}
 
 /** Nobody but `web` may call, and only with mutual TLS. */
 function putSecurity(): void {
@@ -291,11 +299,25 @@ function putSecurity(): void {
     metadata: at('strict'),
     spec: { mode: 'Strict' },
   });
+  server.put(JWT_ISSUERS, {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'JwtIssuer',
+    metadata: at('tokens'),
+    spec: { issuer: 'https://id.example', audiences: ['shop'], jwks: { inline: keySet() } },
+  });
 }
+
+const SECURITY = [
+  [BINDINGS, 'denies'],
+  [TLS_POLICIES, 'strict'],
+  [JWT_ISSUERS, 'tokens'],
+] as const;
+const NAMES = SECURITY.map(([, name]) => name);
 
 /** What secures the namespace for a replica, by name. */
 function secures({ collector: { mesh } }: Replica): string[] {
-  return [...mesh.roleBindingsIn('shop'), ...mesh.tlsPoliciesIn('shop')].map(({ ref }) => ref.name);
+  const all = [...mesh.roleBindingsIn('shop'), ...mesh.tlsPoliciesIn('shop'), ...mesh.jwtIssuersIn('shop')];
+  return all.map(({ ref }) => ref.name);
 }
 
 /** Names of the objects that are recorded so that they may be recalled. */
@@ -309,21 +331,49 @@ const lasting = (replica: Replica): Promise<void> =>
 test('what secures the mesh survives that its CRD is deleted while every replica restarts, and ends with its object', async () => {
   putSecurity();
   const first = await start({ leads: true });
-  await untilPasses(() => expect(secures(first)).toEqual(['denies', 'strict']));
+  await untilPasses(() => expect(secures(first)).toEqual(NAMES));
   await lasting(first);
-  for (const [kind, name] of [
-    [BINDINGS, 'denies'],
-    [TLS_POLICIES, 'strict'],
-  ] as const) {
+  for (const [kind, name] of SECURITY) {
     server.remove(kind, { namespace: 'shop', name });
     server.absent.add(kind);
   }
   const restarted = await restartAll();
-  expect(secures(restarted)).toEqual(['denies', 'strict']);
+  expect(secures(restarted)).toEqual(NAMES);
   // It is recorded by the new leader, too, for those that come after it.
   const again = await restartAll();
-  expect(secures(again)).toEqual(['denies', 'strict']);
+  expect(secures(again)).toEqual(NAMES);
   server.absent.clear();
   const served = await restartAll();
   expect(secures(served)).toEqual([]);
+});
+
+test('what secures the mesh is there at every moment while its kind is deleted under replicas that run', async () => {
+  putSecurity();
+  const replica = await start({ leads: true });
+  await untilPasses(() => expect(secures(replica)).toEqual(NAMES));
+  const lost: (readonly string[])[] = [];
+  replica.collector.onDirty(() => {
+    if (secures(replica).length < NAMES.length) lost.push(secures(replica));
+  });
+  // As the API server does it: the definition ends, its objects go, and only then discovery knows of it no more.
+  for (const [kind, name] of SECURITY) {
+    const definition = `${kind.slice(kind.lastIndexOf('/') + 1)}.weft.dev`;
+    server.put(DEFINITIONS, { metadata: { name: definition, deletionTimestamp: '2026-11-30T00:00:00Z' } });
+    server.remove(kind, { namespace: 'shop', name });
+  }
+  const asked = (): number => server.requests.filter(({ path }) => path.startsWith(DEFINITIONS)).length;
+  await untilPasses(() => expect(asked()).toBeGreaterThanOrEqual(SECURITY.length));
+  for (const [kind] of SECURITY) server.absent.add(kind);
+  server.cutWatches();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(lost).toEqual([]);
+  expect(secures(replica)).toEqual(NAMES);
+});
+
+test('what is deleted while its kind stays secures nothing any more', async () => {
+  putSecurity();
+  const replica = await start({ leads: true });
+  await untilPasses(() => expect(secures(replica)).toEqual(NAMES));
+  for (const [kind, name] of SECURITY) server.remove(kind, { namespace: 'shop', name });
+  await untilPasses(() => expect(secures(replica)).toEqual([]));
 });
