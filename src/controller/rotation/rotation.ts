@@ -185,15 +185,24 @@ function foundIn({ root, issuer }: TrustSecretsRead): Found {
 }
 
 async function factsOf({ root, issuer }: TrustSecretsRead): Promise<TrustFacts> {
-  const certificate = issuer?.data['tls.crt'];
-  const bundle = issuer?.data['ca.crt'] ?? '';
   const rootCertificate = root?.data['tls.crt'];
+  const bundle = issuer?.data['ca.crt'] ?? '';
   return {
     root: rootCertificate === undefined ? null : fingerprintOf(rootCertificate),
-    issuer: certificate === undefined ? null : fingerprintOf(certificate),
-    issuerKey: certificate === undefined ? '' : keyIdOf(certificate),
-    signer: certificate === undefined ? null : ((await signerIn(bundle, certificate)) ?? null),
     roots: fingerprintsOf(bundle),
-    issuerSince: certificate === undefined ? 0 : validSince(certificate),
+    ...(await issuerFacts(issuer?.data['tls.crt'], bundle)),
+  };
+}
+
+async function issuerFacts(
+  certificate: string | undefined,
+  bundle: string,
+): Promise<Omit<TrustFacts, 'root' | 'roots'>> {
+  if (certificate === undefined) return { issuer: null, issuerKey: '', signer: null, issuerSince: 0 };
+  return {
+    issuer: fingerprintOf(certificate),
+    issuerKey: keyIdOf(certificate),
+    signer: (await signerIn(bundle, certificate)) ?? null,
+    issuerSince: validSince(certificate),
   };
 }
