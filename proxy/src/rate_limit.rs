@@ -8,6 +8,8 @@
 mod bill;
 mod buckets;
 mod counted;
+mod events;
+mod field;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use buckets::{Buckets, Key};
 pub use bill::{Bill, LARGEST_COST};
 pub use buckets::{Exceeded, KEYS, Tally};
 pub use counted::Counted;
+pub use field::FieldPath;
 
 /// One limit of a port, with what has been counted by it.
 #[derive(Debug, Clone)]
@@ -90,6 +93,8 @@ pub struct Cost {
     pub amount: u32,
     /// The header, or trailer, of the response that says what it was in the end.
     pub header: Option<HeaderName>,
+    /// The member of a JSON response that says it.
+    pub field: Option<FieldPath>,
 }
 
 /// What a request is counted by.
@@ -236,7 +241,7 @@ impl Receipt<'_> {
 impl Default for Cost {
     /// That of a limit on requests.
     fn default() -> Self {
-        Self { amount: 1, header: None }
+        Self { amount: 1, header: None, field: None }
     }
 }
 

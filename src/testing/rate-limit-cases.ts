@@ -24,6 +24,7 @@ export const GOOD_RATE_LIMITS: readonly (readonly [what: string, spec: object])[
       },
       { requests: 1000, per: '1m', burst: 50, cost: { amount: 50, responseHeader: 'X-Tokens' } },
       { requests: 1000, per: '1m', cost: { responseHeader: 'X-Tokens' } },
+      { requests: 1000, per: '1m', cost: { amount: 5, responseField: ['usage', 'total_tokens'] } },
       { requests: 9, per: '1s', key: [{ claim: { issuer: 'https://id.example', path: ['org', 'id'] } }] },
     ),
   ],
@@ -76,7 +77,13 @@ export const BAD_RATE_LIMITS: readonly (readonly [
     'a cost of nothing',
     limited({ requests: 1, per: '1s', cost: {} }),
     'spec.rateLimit[0].cost',
-    'is empty; give amount or responseHeader',
+    'is empty; give amount, responseHeader or responseField',
+  ],
+  [
+    'a cost that is told twice',
+    limited({ requests: 1, per: '1s', cost: { responseHeader: 'a', responseField: ['b'] } }),
+    'spec.rateLimit[0].cost',
+    'give one of responseHeader and responseField',
   ],
   [
     'a request that costs more than may come at once',
@@ -136,6 +143,10 @@ export const RATE_LIMIT_FIELDS: Readonly<Record<string, [object, object]>> = {
   'spec.rateLimit[].cost.responseHeader': [
     rated({ cost: { responseHeader: 'a' } }),
     rated({ cost: { responseHeader: 'b' } }),
+  ],
+  'spec.rateLimit[].cost.responseField': [
+    rated({ cost: { responseField: ['a'] } }),
+    rated({ cost: { responseField: ['b'] } }),
   ],
   'spec.rateLimit[].scope': [rated({}), rated({ scope: 'Pod' })],
   'spec.rateLimit[].mode': [rated({}), rated({ mode: 'DryRun' })],

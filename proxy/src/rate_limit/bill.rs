@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName};
 use http_body::Frame;
 use tokio::time::Instant;
 
 use super::buckets::Buckets;
+use super::events::EventReader;
+use super::field::{FieldPath, FieldReader};
 use super::{Rate, Receipt};
 use crate::http::End;
 use crate::request::Watcher;
@@ -27,7 +29,19 @@ struct Item {
     buckets: Arc<Buckets>,
     key: u64,
     rate: Rate,
-    header: HeaderName,
+    /// So far.
+    paid: u32,
+    told: Told,
+}
+
+/// What says how much it is.
+#[derive(Debug)]
+enum Told {
+    Header(HeaderName),
+    Field(FieldPath),
+    /// The body has come so far.
+    Json(FieldReader),
+    Events(EventReader),
 }
 
 // === impl Bill ===
@@ -36,8 +50,11 @@ impl Bill {
     /// Notes what is to be paid for a request that was counted, where its response will say.
     pub fn add(&mut self, receipt: &Receipt<'_>) {
         let Receipt { limit, key, .. } = *receipt;
-        if let Some(header) = limit.cost.header.clone() {
-            self.0.push(Item { buckets: limit.buckets.clone(), key, rate: limit.rate, header });
+        let cost = &limit.cost;
+        let header = cost.header.clone().map(Told::Header);
+        if let Some(told) = header.or_else(|| cost.field.clone().map(Told::Field)) {
+            let (buckets, rate, paid) = (limit.buckets.clone(), limit.rate, cost.amount);
+            self.0.push(Item { buckets, key, rate, paid, told });
         }
     }
 
@@ -45,31 +62,98 @@ impl Bill {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
-    /// Pays what these fields of the response say.
-    fn read(&mut self, fields: &HeaderMap) {
-        self.0.retain(|Item { buckets, key, rate, header }| match cost_in(fields, header) {
-            Some(cost) => {
-                buckets.settle(*key, *rate, cost, Instant::now());
-                false
-            }
-            None => true,
-        });
-    }
 }
 
 impl Watcher for Bill {
     fn head(&mut self, head: &Parts) {
-        self.read(&head.headers);
+        self.0.retain_mut(|item| item.head(&head.headers));
     }
 
     fn frame(&mut self, frame: &Frame<Bytes>) {
         if let Some(trailers) = frame.trailers_ref() {
-            self.read(trailers);
+            self.0.iter_mut().for_each(|item| item.trailers(trailers));
+        }
+        if let Some(data) = frame.data_ref() {
+            self.0.iter_mut().for_each(|item| item.data(data));
         }
     }
 
+    /// What there was to pay has been paid as it became known: whoever leaves before the end does not get away with it.
     fn ended(self: Box<Self>, _end: End, _grpc_status: Option<u16>) {}
+}
+
+// === impl Item ===
+
+impl Item {
+    /// Gives whether there is more to know.
+    fn head(&mut self, headers: &HeaderMap) -> bool {
+        match &self.told {
+            Told::Header(name) => {
+                let cost = cost_in(headers, name);
+                self.pay(cost);
+                return cost.is_none();
+            }
+            Told::Field(path) => match Form::of(headers) {
+                Some(Form::Json) => self.told = Told::Json(FieldReader::new(path.clone())),
+                Some(Form::Events) => self.told = Told::Events(EventReader::new(path.clone())),
+                None => return false,
+            },
+            Told::Json(_) | Told::Events(_) => {}
+        }
+        true
+    }
+
+    fn data(&mut self, data: &[u8]) {
+        let cost = match &mut self.told {
+            Told::Json(reader) => {
+                reader.read(data);
+                reader.found()
+            }
+            Told::Events(reader) => {
+                reader.read(data);
+                reader.found()
+            }
+            Told::Header(_) | Told::Field(_) => None,
+        };
+        self.pay(cost);
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        if let Told::Header(name) = &self.told {
+            let cost = cost_in(trailers, name);
+            self.pay(cost);
+        }
+    }
+
+    fn pay(&mut self, cost: Option<u32>) {
+        if let Some(cost) = cost.filter(|cost| *cost != self.paid) {
+            self.buckets.settle(self.key, self.rate, (self.paid, cost), Instant::now());
+            self.paid = cost;
+        }
+    }
+}
+
+/// What a body consists of in which a member can be looked for.
+enum Form {
+    /// One JSON text, or one on each line.
+    Json,
+    /// One in each event.
+    Events,
+}
+
+impl Form {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+        if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
+            return None;
+        }
+        let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "text/event-stream" => Some(Self::Events),
+            "application/json" | "application/x-ndjson" | "application/jsonl" => Some(Self::Json),
+            other => other.ends_with("+json").then_some(Self::Json),
+        }
+    }
 }
 
 /// The one whole number that the field is.
@@ -86,8 +170,6 @@ fn cost_in(fields: &HeaderMap, name: &HeaderName) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]

@@ -153,14 +153,15 @@ impl Buckets {
         let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, back);
     }
 
-    /// Corrects what a request took from the bucket of `key`, now that it is known to be `cost`. A bucket may owe more than it
-    /// holds: nothing is taken from it then until it has made up for that, for [`LONGEST_DEBT`] at most.
-    pub fn settle(&self, key: u64, rate: Rate, cost: u32, at: Instant) {
-        let (now, due) = (self.since_epoch(at), rate.interval.saturating_mul(cost.into()));
+    /// Corrects what a request took from the bucket of `key`, which was thought to be `paid` and is known to be `due` now. A bucket
+    /// may owe more than it holds: nothing is taken from it then until it has made up for that, for [`LONGEST_DEBT`] at most.
+    pub fn settle(&self, key: u64, rate: Rate, (paid, due): (u32, u32), at: Instant) {
+        let (now, [paid, due]) =
+            (self.since_epoch(at), [paid, due].map(|cost| rate.interval.saturating_mul(cost.into())));
         let most = now.saturating_add(rate.depth).saturating_add(LONGEST_DEBT.as_nanos() as u64);
-        let settled = |arrival: u64| match due.checked_sub(rate.step) {
+        let settled = |arrival: u64| match due.checked_sub(paid) {
             Some(more) => arrival.max(now).saturating_add(more).min(most).max(arrival),
-            None => arrival.saturating_sub(rate.step - due),
+            None => arrival.saturating_sub(paid - due),
         };
         let slot = self.slot(key, at);
         let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |arrival| Some(settled(arrival)));

@@ -60,7 +60,7 @@ fn requests_that_cost_more_than_one_are_as_many_fewer() {
         (100, SECOND, 10, 4, 10),
         (100, SECOND, 20, 3, 5),
     ] {
-        let limit = limit((requests, per, burst, pods), &[]).at(Cost { amount, header: None });
+        let limit = limit((requests, per, burst, pods), &[]).at(Cost { amount, header: None, field: None });
         let admitted = admitted(&limit, 500, Instant::now(), 60) * amount * pods;
         let expected = f64::from(requests) * 60.0 / per.as_secs_f64() + f64::from(burst.max(amount * pods));
         let off = (f64::from(admitted) - expected).abs() / expected;
@@ -70,7 +70,7 @@ fn requests_that_cost_more_than_one_are_as_many_fewer() {
 
 /// What a response that says `cost` makes of `limit`.
 fn settle(limit: &RateLimit, cost: u32, at: Instant) {
-    limit.buckets.settle(0, limit.rate, cost, at);
+    limit.buckets.settle(0, limit.rate, (limit.cost.amount, cost), at);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn over_ten_minutes_responses_are_paid_for_to_the_unit() {
 
 #[test]
 fn what_a_response_did_not_cost_is_given_back() {
-    let cost = Cost { amount: 10, header: None };
+    let cost = Cost { amount: 10, header: None, field: None };
     let (limit, now) = (limit((100, SECOND, 10, 1), &[]).at(cost), Instant::now());
     assert!(limit.take(&request(), plain(), now).is_ok());
     assert!(limit.take(&request(), plain(), now).is_err(), "what it may cost is taken first");

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 33] = [
+pub const KNOWN_FEATURES: [&str; 34] = [
     "backend.node",
     "destination.limits",
     "destination.outliers",
@@ -57,6 +57,7 @@ pub const KNOWN_FEATURES: [&str; 33] = [
     "workload.rate-limits",
     "workload.rate-limits.claim",
     "workload.rate-limits.cost",
+    "workload.rate-limits.cost.field",
     "workload.rate-limits.match",
 ];
 

@@ -52,11 +52,20 @@ const cost = withRules(
       description:
         'Name of a header, or trailer, of the response, a whole number: what the request took in the end. A limit that owes more than it had refuses requests until it has made up for that.',
     }),
+    responseField: z.array(z.string().min(1).max(256)).min(1).max(8).optional().meta({
+      description:
+        'Instead of a header: a member of a JSON response that says so, by its names from the outermost on. Of server-sent events, or lines of JSON, the last one that has it counts. Compressed responses are not read.',
+    }),
   }),
   {
-    cel: 'has(self.amount) || has(self.responseHeader)',
-    message: 'is empty; give amount or responseHeader, or leave cost out to count requests',
+    cel: 'has(self.amount) || has(self.responseHeader) || has(self.responseField)',
+    message: 'is empty; give amount, responseHeader or responseField, or leave cost out to count requests',
     holds: (given) => Object.values(given).some((value) => value !== undefined),
+  },
+  {
+    cel: '!(has(self.responseHeader) && has(self.responseField))',
+    message: 'give one of responseHeader and responseField',
+    holds: ({ responseHeader, responseField }) => responseHeader === undefined || responseField === undefined,
   },
 );
 

@@ -39,6 +39,7 @@ export const FEATURES = [
   'workload.rate-limits',
   'workload.rate-limits.claim',
   'workload.rate-limits.cost',
+  'workload.rate-limits.cost.field',
   'workload.rate-limits.match',
 ] as const;
 

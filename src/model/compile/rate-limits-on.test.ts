@@ -57,6 +57,7 @@ test('what an old proxy would not heed of a limit is named, so that it refuses i
     'workload.rate-limits.match',
   ]);
   expect(features({ cost: { amount: 2 } })).toEqual(['workload.rate-limits', 'workload.rate-limits.cost']);
+  expect(features({ cost: { amount: 2, field: ['n'] } })).toContain('workload.rate-limits.cost.field');
 });
 
 test('a pod that gets ready, or goes, changes the share of the others', () => {

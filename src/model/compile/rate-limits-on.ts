@@ -54,6 +54,9 @@ export function limitFeatures(limits: readonly PodRateLimit[]): readonly Feature
   return [
     ...(limits.length > 0 ? (['workload.rate-limits'] as const) : []),
     ...(limits.some(({ cost }) => cost !== undefined) ? (['workload.rate-limits.cost'] as const) : []),
+    ...(limits.some(({ cost }) => cost?.field !== undefined)
+      ? (['workload.rate-limits.cost.field'] as const)
+      : []),
     ...(limits.some(({ matches }) => matches !== undefined) ? (['workload.rate-limits.match'] as const) : []),
   ];
 }

@@ -29,10 +29,11 @@ function translateLimit(limit: ApiRateLimit, index: number): RateLimit {
   };
 }
 
-function translateCost({ amount, responseHeader }: ApiCost): RateLimitCost {
+function translateCost({ amount, responseHeader, responseField }: ApiCost): RateLimitCost {
   return {
     amount: amount ?? 1,
     ...(responseHeader === undefined ? {} : { header: responseHeader.toLowerCase() }),
+    ...(responseField === undefined ? {} : { field: responseField }),
   };
 }
 

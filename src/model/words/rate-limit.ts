@@ -29,6 +29,8 @@ export interface RateLimitCost {
   readonly amount: number;
   /** Of the response, in lower case: it says what the request took in the end. */
   readonly header?: string;
+  /** A member of a JSON response that says it: names from the outermost on. */
+  readonly field?: readonly string[];
 }
 
 /** Something about a request by which it is told apart from others. */

@@ -1,7 +1,8 @@
 
 workload.rate-limits
 workload.rate-limits.cost
-workload.rate-limits.match$default/default/shop/reviews-v1-7d9f)spiffe://cluster.local/ns/shop/sa/reviews(2‡øF"shop/reviews¢
+workload.rate-limits.cost.field
+workload.rate-limits.match$default/default/shop/reviews-v1-7d9f)spiffe://cluster.local/ns/shop/sa/reviews(2ÄøF"shop/reviews¢
 shop/reviewsall¬ è(0¢6
 shop/reviews
 per-caller
@@ -10,4 +11,5 @@ per-caller
 shop/reviews	per-place ô(0::::@¢_
 shop/reviewsloginsd è(d0J 
 
-x-appweb0/login"POSTJ/v[0-9]+/loginPZx-cost8
+x-appweb0/login"POSTJ/v[0-9]+/loginPZx-cost¢:
+shop/reviewstokensè àÔ(è0Pôbusagebtotal_tokens8

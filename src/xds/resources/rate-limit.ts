@@ -22,7 +22,9 @@ export function toWireRateLimit(limit: PodRateLimit, counted: readonly CountedCl
     key: key.flatMap((part) => toWireKey(part, counted)),
     dryRun,
     matches: matches.map(toWireMatch),
-    ...(cost === undefined ? {} : { cost: cost.amount, costHeader: cost.header ?? '' }),
+    ...(cost === undefined
+      ? {}
+      : { cost: cost.amount, costHeader: cost.header ?? '', costField: [...(cost.field ?? [])] }),
   });
 }
 

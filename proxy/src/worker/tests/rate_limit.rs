@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::harness::{Proxy, Start, World, connect, read_response};
 use super::peer;
 use super::recorder::Recorder;
-use crate::rate_limit::{Cost, Counted, KeyPart, RateLimit};
+use crate::rate_limit::{Cost, Counted, FieldPath, KeyPart, RateLimit};
 use crate::state::{MtlsMode, OutboundPolicy, PathMatch, Protocol};
 use crate::tls::Alpn;
 
@@ -156,8 +156,11 @@ async fn requests_that_do_not_match_pass_and_no_way_to_write_a_path_is_a_way_aro
 #[tokio::test]
 async fn each_request_takes_what_it_costs() {
     let (world, app) = (World::new(), Recorder::start(OK, false).await);
-    let receiver =
-        receiver(&world, app.addr, vec![limit("all", 10, &[], false).at(Cost { amount: 4, header: None })]);
+    let receiver = receiver(
+        &world,
+        app.addr,
+        vec![limit("all", 10, &[], false).at(Cost { amount: 4, header: None, field: None })],
+    );
     assert_eq!(ask_each(&world, &receiver, &["/f"; 4]).await, [200, 200, 429, 429]);
     assert_eq!(app.seen().concat().matches("POST ").count(), 2);
 }
@@ -166,7 +169,8 @@ async fn each_request_takes_what_it_costs() {
 async fn what_a_response_says_that_it_cost_is_paid_and_what_is_owed_closes_the_limit() {
     const SAYS: &[u8] = b"HTTP/1.1 200 OK\r\nx-tokens: 7\r\ncontent-length: 2\r\n\r\nok";
     let (world, app) = (World::new(), Recorder::start(SAYS, false).await);
-    let cost = |name: &str| Cost { amount: 1, header: Some(HeaderName::try_from(name).unwrap()) };
+    let cost =
+        |name: &str| Cost { amount: 1, header: Some(HeaderName::try_from(name).unwrap()), field: None };
     let limits = vec![
         limit("tokens", 15, &[], false).at(cost("x-tokens")),
         limit("never-told", 4, &[], false).at(cost("x-other")),
@@ -187,7 +191,39 @@ async fn what_a_response_says_that_it_cost_is_paid_and_what_is_owed_closes_the_l
 async fn a_trailer_may_say_what_a_response_cost() {
     const SAYS: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-tokens\r\n\r\n2\r\nok\r\n0\r\nx-tokens: 50\r\n\r\n";
     let (world, app) = (World::new(), Recorder::start(SAYS, false).await);
-    let cost = Cost { amount: 1, header: Some(HeaderName::from_static("x-tokens")) };
+    let cost = Cost { amount: 1, header: Some(HeaderName::from_static("x-tokens")), field: None };
     let receiver = receiver(&world, app.addr, vec![limit("tokens", 10, &[], false).at(cost)]);
     assert_eq!(ask_each(&world, &receiver, &["/f"; 2]).await, [200, 429]);
+}
+
+/// Bodies arrive as they were sent, whatever is read in them.
+#[tokio::test]
+async fn a_member_of_a_json_response_says_what_it_cost_and_the_body_stays_as_it_is() {
+    const JSON: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: 40\r\n\r\n{\"text\":\"a\",  \"usage\":{\"n\":7, \"m\":[1]}}\n";
+    const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n1d\r\ndata: {\"usage\":{\"n\":1}}\n\ndata\r\n19\r\n: {\"usage\": {\"n\" : 7 }}\n\n\r\n0\r\n\r\n";
+    const ZIPPED: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: 17\r\n\r\n{\"usage\":{\"n\":7}}";
+    const TEXT: &[u8] =
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 17\r\n\r\n{\"usage\":{\"n\":7}}";
+    let field: FieldPath = ["usage".into(), "n".into()].into();
+    for (answer, body, codes) in [
+        (JSON, "{\"text\":\"a\",  \"usage\":{\"n\":7, \"m\":[1]}}\n", [200, 200, 200, 429]),
+        (EVENTS, "data: {\"usage\":{\"n\":1}}\n\ndata: {\"usage\": {\"n\" : 7 }}\n\n", [200, 200, 200, 429]),
+        (ZIPPED, "{\"usage\":{\"n\":7}}", [200; 4]),
+        (TEXT, "{\"usage\":{\"n\":7}}", [200; 4]),
+    ] {
+        let (world, app) = (World::new(), Recorder::start(answer, false).await);
+        let cost = Cost { amount: 2, header: None, field: Some(field.clone()) };
+        let receiver = receiver(&world, app.addr, vec![limit("tokens", 17, &[], false).at(cost)]);
+        let h2 = peer::dial_h2(&world, &receiver).await;
+        let ask = || Request::get("http://a/f").header("x-weft-proto", "http/1.1").body(()).unwrap();
+        for (index, code) in codes.into_iter().enumerate() {
+            let answer = peer::ask(&h2, ask()).await.unwrap();
+            assert_eq!(answer.status(), code, "{index}, {body}");
+            if code == 200 {
+                assert_eq!(String::from_utf8_lossy(answer.body()), body);
+            }
+        }
+        let arrived = codes.iter().filter(|code| **code == 200).count();
+        assert_eq!(app.seen().concat().matches("GET ").count(), arrived, "{body}");
+    }
 }

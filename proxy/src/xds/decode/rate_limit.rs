@@ -8,6 +8,9 @@ use super::{Reject, each, match_, wire};
 use crate::rate_limit::{Cost, Counted, CountedBy, KeyPart, RateLimit};
 use crate::state::Match;
 
+/// Of a member of responses.
+const COST_FIELD_NAMES: usize = 8;
+
 /// A limit without an amount would refuse everything or nothing; neither is what somebody wrote.
 pub fn rate_limit(wire: &wire::RateLimit, access: Option<&wire::Access>) -> Result<RateLimit, Reject> {
     let amount = |what: &str, amount: u32| match amount {
@@ -43,7 +46,15 @@ fn cost(wire: &wire::RateLimit) -> Result<Cost, Reject> {
         HeaderName::from_bytes(name.as_bytes()).map_err(|_| reject!("{name:?} is not a valid header name"))
     };
     let header = Some(&wire.cost_header).filter(|name| !name.is_empty()).map(named).transpose()?;
-    Ok(Cost { amount: wire.cost.max(1), header })
+    let names = &wire.cost_field;
+    if names.len() > COST_FIELD_NAMES {
+        return Err(reject!("cost_field has {} names, of {COST_FIELD_NAMES} at most", names.len()));
+    }
+    let field = (!names.is_empty()).then(|| names.iter().map(|name| name.as_str().into()).collect());
+    if header.is_some() && field.is_some() {
+        return Err(reject!("a header and a field cannot both say what a request cost"));
+    }
+    Ok(Cost { amount: wire.cost.max(1), header, field })
 }
 
 fn key_part(wire: &wire::RateLimitKey, access: Option<&wire::Access>) -> Result<KeyPart, Reject> {

@@ -222,7 +222,13 @@ const limitMatch = match.pick({ headers: true, path: true, method: true });
 
 const rateLimit = z.strictObject({
   matches: z.array(limitMatch).exactOptional(),
-  cost: z.strictObject({ amount: z.int(), header: z.string().exactOptional() }).exactOptional(),
+  cost: z
+    .strictObject({
+      amount: z.int(),
+      header: z.string().exactOptional(),
+      field: z.array(z.string()).exactOptional(),
+    })
+    .exactOptional(),
   policy: z.string(),
   name: z.string(),
   requests: z.int(),

@@ -6,7 +6,7 @@ fn golden_rate_limits_are_what_they_were_written_as() {
     let decoded = workload(&golden("workload-rate-limits")).unwrap();
     let port = &decoded.inbound_ports[0];
     assert!(port.needs_requests, "whoever calls is counted");
-    let [all, caller, place, logins] = port.rate_limits.as_slice() else { panic!("{port:?}") };
+    let [all, caller, place, logins, tokens] = port.rate_limits.as_slice() else { panic!("{port:?}") };
     assert_eq!((&*all.policy, &*all.name, all.pods, all.burst), ("shop/reviews", "all", 3, 30));
     assert_eq!((caller.requests, caller.per, caller.dry_run), (10, Duration::from_secs(60), false));
     let user = KeyPart::Header("x-user".parse().unwrap());
@@ -19,7 +19,9 @@ fn golden_rate_limits_are_what_they_were_written_as() {
     let headers = vec![HeaderMatch { name: "x-app".parse().unwrap(), condition, invert: true }];
     assert_eq!(*posted, Counted { method: Some(Method::POST), path, headers });
     assert!(matches!(&versioned.path, Some(PathMatch::Regex(_))) && versioned.method.is_none());
-    assert_eq!(logins.cost, Cost { amount: 5, header: Some("x-cost".parse().unwrap()) });
+    assert_eq!(logins.cost, Cost { amount: 5, header: Some("x-cost".parse().unwrap()), field: None });
+    let field = Some(["usage".into(), "total_tokens".into()].into());
+    assert_eq!(tokens.cost, Cost { amount: 500, header: None, field });
 }
 
 #[test]
@@ -40,6 +42,11 @@ fn a_rate_limit_of_nothing_or_by_what_this_proxy_does_not_know_is_rejected() {
         (|limit| limit.key[0].part = Some(wire::rate_limit_key::Part::Attribute(99)), "attribute 99"),
         (|limit| limit.key[0].part = Some(wire::rate_limit_key::Part::Header("a b".into())), "header name"),
         (|limit| limit.cost_header = "a b".into(), "header name"),
+        (
+            |limit| (limit.cost_header, limit.cost_field) = ("a".into(), vec!["b".into()]),
+            "a header and a field cannot both say what a request cost",
+        ),
+        (|limit| limit.cost_field = vec![String::new(); 9], "cost_field has 9 names, of 8 at most"),
         (
             |limit| limit.matches = vec![counted(|wire| wire.from = Some(wire::Caller::default()))],
             "counts by",
