@@ -12,6 +12,14 @@ export interface Page {
   readonly table: (head: readonly string[], rows: readonly (readonly string[])[]) => string;
 }
 
+/**
+ * What suits a stream. Node leaves `isTTY` undefined for a pipe, and picocolors takes undefined for "decide yourself", which means
+ * colours wherever `CI` is set: hence a boolean.
+ */
+export function pageFor(stream: Pick<NodeJS.WriteStream, 'hasColors'> & { readonly isTTY?: boolean }): Page {
+  return createPage({ colours: stream.isTTY === true && stream.hasColors() });
+}
+
 export function createPage(options: { readonly colours: boolean }): Page {
   const colours = pc.createColors(options.colours);
   return {

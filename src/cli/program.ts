@@ -10,7 +10,7 @@ import { demandNamespace, demandRevision } from './control-planes.js';
 import { addDashboardCommand } from './dashboard.js';
 import { addIdentity } from './identity-command.js';
 import { inject } from './inject.js';
-import { createPage, printable, type Page } from './page.js';
+import { pageFor, printable } from './page.js';
 import { status } from './status.js';
 import { weftVersion } from './version.js';
 
@@ -77,7 +77,7 @@ function addCheck(weft: Command): void {
     .addHelpText('after', '\nIt only reads. It fails when something has to be done; each finding says what.')
     .action(async ({ revision, systemNamespace }: { revision: string; systemNamespace: string }) => {
       const client = connect(weft);
-      print(await check({ client, page: pageOfTerminal(), revision, systemNamespace }));
+      print(await check({ client, page: pageFor(process.stdout), revision, systemNamespace }));
       client.close();
     });
 }
@@ -103,7 +103,7 @@ function addStatus(weft: Command): void {
       const client = connect(weft);
       await demandRevision(client, options.revision, 'weft status');
       if (options.namespace !== undefined) await demandNamespace(client, options.namespace, 'weft status');
-      print({ ok: true, text: await status({ client, page: pageOfTerminal(), ...options }) });
+      print({ ok: true, text: await status({ client, page: pageFor(process.stdout), ...options }) });
       client.close();
     });
 }
@@ -132,7 +132,7 @@ function addAnalyze(weft: Command): void {
     .addHelpText('after', ANALYZE)
     .action(async ({ file, namespace }: { file?: string[]; namespace?: string }) => {
       const client = (): KubeClient => connect(weft);
-      print(await analyze({ files: file ?? [], client, page: pageOfTerminal(), namespace }));
+      print(await analyze({ files: file ?? [], client, page: pageFor(process.stdout), namespace }));
     });
 }
 
@@ -197,10 +197,6 @@ function connect(weft: Command): KubeClient {
   const client = connectKube(weft.opts<GlobalOptions>());
   if (client.exposure !== undefined) process.stderr.write(`weft: warning: ${client.exposure}\n`);
   return client;
-}
-
-function pageOfTerminal(): Page {
-  return createPage({ colours: process.stdout.isTTY && process.stdout.hasColors() });
 }
 
 function print({ ok, text }: { readonly ok: boolean; readonly text: string }): void {

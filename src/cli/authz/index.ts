@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { MeshError, names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
-import { createPage, printable, type Page } from '../page.js';
+import { createPage, pageFor, printable, type Page } from '../page.js';
 import { canI } from './can-i.js';
 import { convertFiles } from './convert/index.js';
 import { whoCan } from './who-can.js';
@@ -81,7 +81,7 @@ function addConvert(authz: Command): void {
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .action(async ({ file }: { readonly file: readonly string[] }) => {
       try {
-        const page = createPage({ colours: process.stderr.isTTY && process.stderr.hasColors() });
+        const page = pageFor(process.stderr);
         const { ok, manifests, report } = await convertFiles(file, page);
         process.stdout.write(manifests);
         process.stderr.write(`${printable(report)}\n`);
@@ -115,7 +115,7 @@ function addCanI(authz: Command, connect: () => KubeClient): void {
         answering(connect, async (client) => {
           const { ok, text } = await canI({
             client,
-            page: pageFor(flags),
+            page: pageOf(flags),
             caller,
             service,
             request,
@@ -134,7 +134,7 @@ function addWhoCan(authz: Command, connect: () => KubeClient): void {
     .addHelpText('after', WHO_CAN)
     .action(async (service: string, request: string[], flags: Flags) =>
       answering(connect, async (client) => {
-        const { text } = await whoCan({ client, page: pageFor(flags), service, request, ...flags });
+        const { text } = await whoCan({ client, page: pageOf(flags), service, request, ...flags });
         return { text, exitCode: 0 };
       }),
     );
@@ -175,8 +175,8 @@ async function answering(
   }
 }
 
-function pageFor({ output }: Flags): Page {
-  return createPage({ colours: output === 'text' && process.stdout.isTTY && process.stdout.hasColors() });
+function pageOf({ output }: Flags): Page {
+  return output === 'text' ? pageFor(process.stdout) : createPage({ colours: false });
 }
 
 function collect(line: string, before: readonly string[]): readonly string[] {
