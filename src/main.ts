@@ -10,6 +10,7 @@ import {
   createClusterView,
   followIssuer,
   isHeardOf,
+  isRotating,
   leaderWork,
   measureSettings,
   publishAcks,
@@ -30,7 +31,7 @@ import {
   type KubeClient,
 } from './kube/index.js';
 import { atLeast, DEFAULT_SETTINGS } from './model/index.js';
-import { TrustTally } from './proxies/index.js';
+import { TrustTally, type TrustStanding } from './proxies/index.js';
 import { watchForEnd } from './process-end.js';
 import { Servers } from './servers.js';
 
@@ -93,6 +94,8 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
   });
   view.pods.store.onChange(() => tally.changed());
   const trust = trustStanding(issuer, tally);
+  // It changes with every pod, and nobody asks at other times.
+  const told = (): TrustStanding | undefined => (isRotating(view.rotation.store) ? trust() : undefined);
   const own = new OwnAcks();
   const peers = new Peers({ view, pod, systemNamespace });
   const servers = new Servers({
@@ -135,7 +138,7 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
   });
   const elected = election.run(lead, leading).catch(fail);
   if (pod !== undefined)
-    publishAcks({ client, systemNamespace, revision, pod, own, trust, log }, serving).catch(fail);
+    publishAcks({ client, systemNamespace, revision, pod, own, trust: told, log }, serving).catch(fail);
   await servers.start(serving);
   log.info({ revision, server: client.server }, 'the control plane serves');
 }

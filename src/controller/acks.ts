@@ -112,7 +112,7 @@ export interface PublishOptions {
   readonly revision: string;
   readonly pod: OwnPod;
   readonly own: OwnAcks;
-  /** How this replica's proxies stand to roots and issuer; undefined while it has none. */
+  /** How this replica's proxies stand to roots and issuer; undefined while it has none, or nobody asks. */
   readonly trust?: () => TrustStanding | undefined;
   readonly log: Logger;
   /** Least time between two writes. Default 1 s. */

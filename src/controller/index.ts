@@ -24,6 +24,7 @@ export {
   ROTATION_MAP,
   isHeardOf,
   isOver,
+  isRotating,
   requestData,
   type RotationRequest,
   type RotationStatus,

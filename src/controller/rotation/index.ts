@@ -4,6 +4,7 @@ export {
   ROTATION,
   ROTATION_MAP,
   isOver,
+  isRotating,
   requestData,
   type RotationRecord,
   type RotationRequest,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Resources, type KubeObject, type Resource } from '../../kube/index.js';
+import { Resources, type KubeObject, type ReadonlyStore, type Resource } from '../../kube/index.js';
 
 /** ConfigMap in which somebody asks for a rotation, and the leader says how it stands. */
 export const ROTATION_MAP = 'weft-rotation';
@@ -76,6 +76,14 @@ export function statusData(stands: RotationStatus): Readonly<Record<string, stri
 /** Whether nothing follows. */
 export function isOver({ state: of }: RotationStatus): boolean {
   return of === 'Done' || of === 'Refused';
+}
+
+/** Whether something is asked for that has not ended. */
+export function isRotating(records: ReadonlyStore<RotationRecord>): boolean {
+  return [...records.values()].some(
+    ({ request: asked, status: stands }) =>
+      asked !== undefined && (stands?.id !== asked.id || !isOver(stands)),
+  );
 }
 
 /** What cannot be read was not asked for. */

@@ -18,7 +18,7 @@ import { followIssuer, trustStanding } from '../issuer.js';
 import { leaderWork } from '../leader.js';
 import { Peers } from '../peers.js';
 import { isHeardOf } from './counts.js';
-import { ROTATION, requestData, type RotationRequest, type RotationStatus } from './record.js';
+import { ROTATION, isRotating, requestData, type RotationRequest, type RotationStatus } from './record.js';
 
 export const SYSTEM = 'weft-system';
 const MAPS = '/api/v1/configmaps';
@@ -81,7 +81,18 @@ export class Replica {
     });
     this.#running = [
       runClusterView(view, { client, log, restart: () => undefined }, signal),
-      publishAcks({ client, ...settings, pod, own, trust, log, everyMs: 20 }, signal),
+      publishAcks(
+        {
+          client,
+          ...settings,
+          pod,
+          own,
+          trust: () => (isRotating(view.rotation.store) ? trust() : undefined),
+          log,
+          everyMs: 20,
+        },
+        signal,
+      ),
     ];
   }
 

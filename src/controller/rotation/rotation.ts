@@ -24,6 +24,7 @@ import { refusal, standingOf, wishOf, type Found, type TrustFacts } from './deci
 import {
   ROTATION_MAP,
   isOver,
+  isRotating,
   statusData,
   type RotationRecord,
   type RotationRequest,
@@ -71,8 +72,7 @@ export class Rotation {
 
   /** Whether something is asked for that has not ended. */
   get isUnderWay(): boolean {
-    const { request, status } = this.#record ?? {};
-    return request !== undefined && (status?.id !== request.id || !isOver(status));
+    return isRotating(this.#options.records);
   }
 
   /** What is to be replaced; takes a new request up, or refuses it. Undefined: nothing is asked for. */
