@@ -49,15 +49,13 @@ async function underTraffic(body: () => Promise<void>): Promise<void> {
   await Promise.all([work, ...calls]);
 }
 
+/** The states it goes through; as the terminal shows them, line by line. */
 async function rotate(...flags: string[]): Promise<string[]> {
-  const said = await run('node_modules/.bin/node', [
-    'dist/weft.mjs',
-    'identity',
-    'rotate',
-    '-o',
-    'json',
-    ...flags,
-  ]);
+  const said = await run(
+    'node_modules/.bin/node',
+    ['dist/weft.mjs', 'identity', 'rotate', '--timeout', '15', '-o', 'json', ...flags],
+    { timeout: 960_000 },
+  );
   return said
     .trim()
     .split('\n')
