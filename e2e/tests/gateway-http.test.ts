@@ -342,41 +342,71 @@ describe('CORS', () => {
   });
 });
 
-test('where a BackendTLSPolicy demands TLS nothing is sent in plain text, and both statuses say so', async () => {
-  const acts = async (): Promise<boolean> => (await ask('/')).status === 200;
-  await routeTo([{ backendRefs: [backend('one')] }], acts);
-  await apply({
-    apiVersion: 'gateway.networking.k8s.io/v1',
-    kind: 'BackendTLSPolicy',
-    metadata: { name: 'one', namespace: NS },
-    spec: {
-      targetRefs: [{ group: '', kind: 'Service', name: 'one' }],
-      validation: {
-        hostname: 'one.example.org',
-        caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'gone' }],
-      },
-    },
-  });
-  await eventually('nothing is sent', async () => (await ask('/')).status === 500);
-  const refs = await routeCondition({ namespace: NS, name: 'front' }, 'ResolvedRefs', 'False');
-  expect(refs.reason).toBe('UnsupportedProtocol');
+describe('a BackendTLSPolicy on the API server, which is outside the mesh', () => {
+  const WHERE = ['-n', 'default', '--ignore-not-found'];
+  const version = () => request(NS, CLIENT, 'http://kubernetes.default:443/version');
+
   interface Policy {
     readonly status?: {
       readonly ancestors?: readonly {
         readonly ancestorRef: { readonly kind: string; readonly name: string };
+        readonly controllerName: string;
         readonly conditions: readonly Condition[];
       }[];
     };
   }
-  const [ancestor] = await eventually('the policy has a status', async () => {
-    const { status } = await get<Policy>('backendtlspolicy', 'one', '-n', NS);
-    return status?.ancestors;
+
+  /** Applies it, and waits until Weft says this of it. */
+  async function trusting(hostname: string, map: string, conditions: readonly string[]): Promise<void> {
+    await apply({
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'BackendTLSPolicy',
+      metadata: { name: 'e2e-api-server', namespace: 'default' },
+      spec: {
+        targetRefs: [{ group: '', kind: 'Service', name: 'kubernetes', sectionName: 'https' }],
+        validation: { hostname, caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: map }] },
+      },
+    });
+    await eventually('the policy has its status', async () => {
+      const { status } = await get<Policy>('backendtlspolicy', 'e2e-api-server', '-n', 'default');
+      const [ours] = (status?.ancestors ?? []).filter(({ controllerName }) =>
+        controllerName.startsWith('weft.dev/'),
+      );
+      const said = ours?.conditions.map(({ type, status: is, reason }) => `${type} ${is} ${reason}`);
+      return said?.join() === conditions.join() && ours?.ancestorRef.name === 'kubernetes';
+    });
+  }
+
+  afterAll(() => kubectl('delete', 'backendtlspolicy', 'e2e-api-server', ...WHERE));
+
+  test('without one a request in plain text is not understood', async () => {
+    expect((await version()).status).toBe(400);
   });
-  expect(ancestor?.ancestorRef).toMatchObject({ kind: 'Service', name: 'front' });
-  expect(ancestor?.conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`)).toEqual([
-    'Accepted False NoValidCACertificate',
-    'ResolvedRefs False InvalidKind',
-  ]);
-  await kubectl('delete', 'backendtlspolicy', 'one', '-n', NS);
-  await eventually('requests are sent again', acts);
+
+  test('a request in plain text arrives in TLS that is verified', async () => {
+    const good = ['Accepted True Accepted', 'ResolvedRefs True ResolvedRefs'];
+    await trusting('kubernetes.default.svc', 'kube-root-ca.crt', good);
+    const { body } = await eventually('it arrives', async () => {
+      const response = await version();
+      return response.status === 200 && response;
+    });
+    expect(JSON.parse(body)).toMatchObject({ gitVersion: expect.stringMatching(/^v1\./) });
+  });
+
+  test('a name that it does not prove, and certificates that are not there, refuse it', async () => {
+    const refused = async (): Promise<boolean> => {
+      const { status, headers } = await version();
+      return status === 503 && headers['x-weft-reason'] === 'tls-failed';
+    };
+    await trusting('other.example.org', 'kube-root-ca.crt', [
+      'Accepted True Accepted',
+      'ResolvedRefs True ResolvedRefs',
+    ]);
+    await eventually('the name is refused', refused);
+    await trusting('kubernetes.default.svc', 'gone', [
+      'Accepted False NoValidCACertificate',
+      'ResolvedRefs False InvalidCACertificateRef',
+    ]);
+    await eventually('nothing is verified', refused);
+  });
 });

@@ -115,6 +115,22 @@ pub async fn server_name<R: AsyncRead + Unpin>(io: &mut R, seen: &mut BytesMut) 
     }
 }
 
+/// Reads until the bytes are a whole ClientHello, or can be none; whether they are.
+///
+/// Cancel safe, as [`sniff`] is.
+pub async fn speaks_tls<R: AsyncRead + Unpin>(io: &mut R, seen: &mut BytesMut) -> bool {
+    loop {
+        match hello::sniff(seen) {
+            Hello::Tls(_) => return true,
+            Hello::NotTls => return false,
+            Hello::NeedMore => {}
+        }
+        if io.read_buf(seen).await.unwrap_or_default() == 0 {
+            return false;
+        }
+    }
+}
+
 /// HTTP whatever the bytes say, as it was declared; what is malformed is told so in HTTP.
 pub fn http_or(declared: Sniffed, sniffed: std::io::Result<Sniffed>) -> Sniffed {
     match sniffed {

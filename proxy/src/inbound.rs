@@ -266,7 +266,8 @@ impl Inbound {
         resident: Rc<Resident>,
     ) {
         let worker = self.worker.clone();
-        let application = self.applications.get(UpstreamKey { addr: original, peer: None, tunnel: None });
+        let application =
+            self.applications.get(UpstreamKey { addr: original, peer: None, tunnel: None, tls: None });
         let gate = gate_of(peer, caller, original);
         let since = Arc::clone(&worker.own_pod.current());
         let of_caller = (gate.clone(), resident.clone());

@@ -46,6 +46,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -54,7 +55,8 @@ use self::choosing::Choosing;
 use self::ingress::IngressConnection;
 use self::request::AppConnection;
 use crate::detect::{
-    DETECT_TIMEOUT, QUIET, Sniffed, http_or, server_name, sniff_declared, sniff_once_spoken, sniff_undeclared,
+    DETECT_TIMEOUT, QUIET, Sniffed, http_or, server_name, sniff_declared, sniff_once_spoken,
+    sniff_undeclared, speaks_tls,
 };
 use crate::http::farewell::{Farewell, drained};
 use crate::http::rescue::Reader;
@@ -80,6 +82,24 @@ pub struct Outbound {
     choosing: Rc<Choosing>,
     /// What an ingress controller asks about hosts.
     host_questions: Rc<ingress::HostQuestions>,
+}
+
+/// What the first bytes of a connection say.
+#[derive(Debug)]
+struct Said {
+    sniffed: Sniffed,
+    /// What its TLS asks for, where routes want to know.
+    server_name: Option<String>,
+    /// It is TLS of the caller's own, as far as that matters: servers are known to expect TLS.
+    own_tls: bool,
+}
+
+// === impl Said ===
+
+impl Said {
+    fn only(sniffed: Sniffed) -> Self {
+        Self { sniffed, server_name: None, own_tls: false }
+    }
 }
 
 // === impl Outbound ===
@@ -154,6 +174,7 @@ impl Outbound {
         let mut seen = BytesMut::new();
         let destination = view.current();
         let protocol = destination.protocol;
+        let originates_tls = destination.originates_tls();
         let server_name = match protocol {
             Protocol::Opaque | Protocol::Unknown if destination.asks_for_server_names() => {
                 timeout(DETECT_TIMEOUT, server_name(&mut tcp, &mut seen)).await.unwrap_or_default()
@@ -177,8 +198,16 @@ impl Outbound {
             // Its name or `appProtocol` says HTTP, and its callers speak TLS: `https` would be right.
             self.choosing.worker.metrics.error(Direction::Outbound, "tls-on-http-port");
         }
+        let mut said = Said { sniffed, server_name, own_tls: false };
+        if sniffed == Sniffed::Opaque && originates_tls {
+            if seen.is_empty() {
+                return Box::pin(self.silent(tcp, seen, original, view, resident)).await;
+            }
+            said.own_tls =
+                Box::pin(timeout(DETECT_TIMEOUT, speaks_tls(&mut tcp, &mut seen))).await.unwrap_or(false);
+        }
         let stream = Prefixed::new(seen.freeze(), tcp).into();
-        self.spoken(stream, sniffed, server_name, original, view, resident).await;
+        self.spoken(stream, said, original, view, resident).await;
     }
 
     /// The caller says nothing: perhaps it waits for the server. Both are listened to, and who speaks first decides, whenever that is.
@@ -190,10 +219,12 @@ impl Outbound {
         mut view: DestinationView,
         resident: Rc<Resident>,
     ) {
+        if view.current().originates_tls() {
+            return self.awaited(tcp, seen, original, view, resident).await;
+        }
         let live = self.choosing.live(view.current());
         // Where no upstream can be opened the caller may still turn out to speak HTTP, and be told why.
-        let opened = opaque::open(&self.choosing, &live, None).await.ok();
-        let mut opened = opened;
+        let mut opened = opaque::open(&self.choosing, &live, None, false).await.ok();
         let longest = match &opened {
             // As where nobody listens.
             None => Some(DETECT_TIMEOUT.saturating_sub(QUIET)),
@@ -216,25 +247,50 @@ impl Outbound {
             Some(opened) if sniffed == Sniffed::Opaque => {
                 opaque::join(&self.choosing, stream, opened.after(greeting.freeze()), &live).await;
             }
-            _ => self.spoken(stream, sniffed, None, original, view, resident).await,
+            _ => self.spoken(stream, Said::only(sniffed), original, view, resident).await,
         }
+    }
+
+    /// The caller says nothing, and whether it speaks TLS of its own decides what its server is sent first. So the caller has the
+    /// first word, as in TLS itself, whenever that is.
+    async fn awaited(
+        self: Rc<Self>,
+        mut tcp: TcpStream,
+        mut seen: BytesMut,
+        original: SocketAddr,
+        mut view: DestinationView,
+        resident: Rc<Resident>,
+    ) {
+        let declared = view.current().protocol == Protocol::Opaque;
+        let mut said = Said::only(Sniffed::Opaque);
+        if !declared {
+            said.sniffed = sniff_once_spoken(&mut tcp, &mut seen).await;
+        } else if seen.is_empty() && tcp.read_buf(&mut seen).await.unwrap_or_default() == 0 {
+            // It came and went.
+            return;
+        }
+        if said.sniffed == Sniffed::Opaque {
+            let own_tls = timeout(DETECT_TIMEOUT, speaks_tls(&mut tcp, &mut seen)).await;
+            said.own_tls = own_tls.unwrap_or(false);
+        }
+        let stream = Prefixed::new(seen.freeze(), tcp).into();
+        self.spoken(stream, said, original, view, resident).await;
     }
 
     async fn spoken(
         self: Rc<Self>,
         stream: Stream,
-        sniffed: Sniffed,
-        server_name: Option<String>,
+        said: Said,
         original: SocketAddr,
         mut view: DestinationView,
         resident: Rc<Resident>,
     ) {
-        let wire = match sniffed {
+        let wire = match said.sniffed {
             Sniffed::Http1 => Wire::H1,
             Sniffed::Http2 => Wire::H2,
             Sniffed::Opaque => {
                 let live = self.choosing.live(view.current());
-                return Box::pin(opaque::carry(&self.choosing, stream, &live, server_name.as_deref())).await;
+                return Box::pin(opaque::carry(&self.choosing, stream, &live, &said)).await;
             }
         };
         let ingress = self.ingress();

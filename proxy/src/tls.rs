@@ -1,8 +1,9 @@
-//! Mutual TLS between proxies, and towards the control plane.
+//! Mutual TLS between proxies and towards the control plane, and TLS to servers outside the mesh.
 
 mod client;
 pub(crate) mod config;
 pub mod hello;
+mod origin;
 mod proof;
 mod server;
 mod verified;
@@ -11,6 +12,7 @@ mod verify;
 pub(crate) use client::NO_HOST;
 pub use client::{Agreed, Client, ClientStream};
 pub use config::provider;
+pub use origin::{Asked, Inside, Origin};
 pub use proof::Proof;
 pub use server::{Peer, Server, ServerStream};
 pub use verify::Trust;
@@ -49,6 +51,14 @@ pub enum TlsError {
     /// The peer's certificate names no identity; the verifier refuses that earlier.
     #[error("{0}")]
     Identity(String),
+    /// A server outside the mesh has not proved what a policy asks for.
+    #[error("BackendTLSPolicy {policy}: {reason}")]
+    Origin {
+        /// `<namespace>/<name>`.
+        policy: Box<str>,
+        /// In words.
+        reason: String,
+    },
     /// The trust bundle cannot be used.
     #[error("trust bundle: {0}")]
     Trust(String),

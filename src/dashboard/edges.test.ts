@@ -107,6 +107,11 @@ test('a refusal that reached nobody fails the request and says nothing about TLS
   });
 });
 
+test('TLS to a server outside the mesh is no plain text', () => {
+  const edge = only(edgesOf([interval('a', scrape({ ...outbound, tls: 'backend', peer: '' }))]));
+  expect(edge).toMatchObject({ tls: 'backend' });
+});
+
 test("a caller who left is nobody's failure", () => {
   const edge = only(edgesOf([interval('web', scrape({ ...inbound, codes: { 200: 5, 499: 5 } }))]));
   expect(edge).toMatchObject({ perSecond: 1, successRate: 1, failures: [] });

@@ -3,7 +3,7 @@ import { addBucket, quantileMs } from './latency.js';
 import { addRequests, noRequests, successRate, type Requests } from './requests.js';
 
 /** How the bytes of an edge travel; `unknown` where no request got as far as a connection. */
-export type EdgeTls = 'mutual' | 'none' | 'mixed' | 'unknown';
+export type EdgeTls = 'mutual' | 'backend' | 'none' | 'mixed' | 'unknown';
 
 /** Who called which Service, and how that went. */
 export interface Edge {
@@ -192,7 +192,8 @@ function tlsOf(draft: Draft): EdgeTls {
   const seen = draft.tlsNow.size > 0 ? draft.tlsNow : draft.tlsEver;
   if (seen.size === 0) return 'unknown';
   if (seen.size > 1) return 'mixed';
-  return seen.has('mutual') ? 'mutual' : 'none';
+  const [only] = seen;
+  return only === 'mutual' || only === 'backend' ? only : 'none';
 }
 
 function finish(draft: Draft, receiverLatency: Histograms): Edge {

@@ -28,7 +28,7 @@ interface Flow {
   backend?: string;
   route?: string;
   peer: string;
-  tls?: 'mutual' | 'none';
+  tls?: 'mutual' | 'backend' | 'none';
   /** Requests so far by HTTP status. */
   codes: Record<string, number>;
   /** Upper bound that every request kept. */

@@ -15,6 +15,7 @@ export {
 export type {
   BackendPolicyObject,
   Condition,
+  CaBundleObject,
   ConfigMap,
   ContainerPort,
   CustomObject,

@@ -14,6 +14,7 @@ import type {
 import { names } from '../base/index.js';
 import type {
   BackendPolicyObject,
+  CaBundleObject,
   Condition,
   ConfigMap,
   CustomObject,
@@ -234,6 +235,16 @@ export function keepConfigMap(raw: RawObject): ConfigMap {
   const { metadata, data } = raw as Plain<V1ConfigMap>;
   return { metadata: keepMeta(metadata), data: data ?? {} };
 }
+
+/** The certificates of authorities in a ConfigMap, where it has some. */
+export function keepCaBundle(raw: RawObject): CaBundleObject {
+  const { metadata, data } = raw as Plain<V1ConfigMap>;
+  const pem = data?.[CA_KEY];
+  return { metadata: keepMeta(metadata), ...(pem === undefined ? {} : { pem }) };
+}
+
+/** As Gateway API and Kubernetes itself call it. */
+const CA_KEY = 'ca.crt';
 
 export function keepSecret(raw: RawObject): Secret {
   const { metadata, data } = raw as Plain<V1Secret>;

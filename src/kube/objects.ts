@@ -125,6 +125,12 @@ export interface ConfigMap extends KubeObject {
   readonly data: Readonly<Record<string, string>>;
 }
 
+/** A ConfigMap, of which nothing is kept but the certificates of authorities. */
+export interface CaBundleObject extends KubeObject {
+  /** Absent: it has none. */
+  readonly pem?: string;
+}
+
 export interface Secret extends KubeObject {
   /** Decoded from base64. */
   readonly data: Readonly<Record<string, string>>;

@@ -1,6 +1,7 @@
 import { names } from '../base/index.js';
 import {
   keepBackendPolicy,
+  keepCaBundle,
   keepConfigMap,
   keepCustom,
   keepEndpointSlice,
@@ -39,6 +40,8 @@ export const Resources = {
   pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods', keep: keepPod },
   service: { apiVersion: 'v1', kind: 'Service', plural: 'services', keep: keepService },
   configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', keep: keepConfigMap },
+  /** Of the same objects what stands under `ca.crt`. */
+  caBundle: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', keep: keepCaBundle },
   secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', keep: keepSecret },
   event: { apiVersion: 'v1', kind: 'Event', plural: 'events', keep: keepNothing },
   endpointSlice: {

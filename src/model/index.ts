@@ -99,6 +99,7 @@ export type { XBackend } from './words/x-backend.js';
 export { judgeXBackend, xBackendsAbout } from './judge/judge-x-backend.js';
 export { toXBackend } from './read/gateway-api/to-x-backend.js';
 export type { BackendTlsPolicy } from './words/backend-tls-policy.js';
+export type { CaBundle } from './words/ca-bundle.js';
 export type { AncestorVerdict } from './judge/ancestor-verdict.js';
 export { backendTlsPoliciesAbout, judgeBackendTlsPolicy } from './judge/judge-backend-tls-policy.js';
 export { toBackendTlsPolicy } from './read/gateway-api/to-backend-tls-policy.js';
@@ -118,6 +119,7 @@ export { ACCESS_DEFAULTS, atLeast, inUserWords, type ConfigurableSettings } from
 
 export type {
   Backend,
+  BackendTls,
   CompiledDestination,
   CompiledWorkload,
   Destination,

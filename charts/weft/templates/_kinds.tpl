@@ -24,9 +24,13 @@
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes/status, grpcroutes/status, tlsroutes/status, tcproutes/status, backendtlspolicies/status]
   verbs: [patch]
-# Which backends of routes demand TLS, so that nothing is sent there in plain text.
+# Which servers outside the mesh expect TLS, so that nothing is sent there in plain text.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [backendtlspolicies]
+  verbs: [list, watch]
+# Certificate authorities that BackendTLSPolicies name; only the key `ca.crt` is kept, and RBAC cannot be limited to that.
+- apiGroups: [""]
+  resources: [configmaps]
   verbs: [list, watch]
 # The experimental channel of Gateway API.
 - apiGroups: [gateway.networking.x-k8s.io]

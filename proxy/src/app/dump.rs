@@ -10,6 +10,7 @@ use crate::{
     rate_limit::RateLimit,
     request::plan::Plan,
     state::{Backend, Destination, Endpoint, Mesh, Route, Workload},
+    tls::Origin,
     xds::Link,
 };
 
@@ -133,6 +134,7 @@ fn backend_json(backend: &Backend) -> Value {
     json!({
         "name": &*backend.name,
         "invalid": backend.invalid.as_deref(),
+        "tls": backend.tls.as_deref().map(Origin::policy),
         "endpoints": backend.endpoints.iter().map(|known| endpoint(known)).collect::<Vec<_>>(),
     })
 }

@@ -27,10 +27,13 @@ const FORGET_AFTER: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UpstreamKey {
     pub addr: SocketAddr,
-    /// Who must answer; `None`: plain text.
+    /// Who must answer; `None`: no proxy of the mesh.
     pub peer: Option<Arc<SpiffeId>>,
     /// The port takes opaque bytes only: HTTP goes through a tunnel that names this destination.
     pub tunnel: Option<Arc<str>>,
+    /// What a server that is no proxy of the mesh must prove; `None`: nothing, plain text. Connections that were verified in
+    /// another way are never shared.
+    pub tls: Option<Arc<tls::Origin>>,
 }
 
 /// Which HTTP an upstream is spoken to in.

@@ -61,6 +61,7 @@ impl LiveEndpoint {
     pub fn identity(&self) -> (String, Tls) {
         match &self.upstream.key.peer {
             Some(peer) => (peer.to_string(), Tls::Mutual),
+            None if self.upstream.key.tls.is_some() => (String::new(), Tls::Backend),
             None => (String::new(), Tls::None),
         }
     }

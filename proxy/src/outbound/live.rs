@@ -367,9 +367,15 @@ impl Live {
         Series::new(metrics, self.labels(route, backend, None))
     }
 
-    /// Labels for an opaque connection to `endpoint` by `route`.
-    pub fn connection_labels(&self, route: usize, endpoint: &LiveEndpoint) -> ConnectionLabels {
+    /// Labels for an opaque connection to `endpoint` by `route`; one of the caller's own TLS proves nothing to this proxy.
+    pub fn connection_labels(
+        &self,
+        route: usize,
+        endpoint: &LiveEndpoint,
+        own_tls: bool,
+    ) -> ConnectionLabels {
         let (peer, tls) = endpoint.identity();
+        let tls = if own_tls && tls == Tls::Backend { Tls::None } else { tls };
         let route =
             self.destination.routes.get(route).map(|route| route.name.to_string()).unwrap_or_default();
         ConnectionLabels { direction: Direction::Outbound, destination: self.name.clone(), route, peer, tls }

@@ -14,7 +14,7 @@ use super::endpoint::LiveEndpoint;
 use super::gate::Pass;
 use super::live::Live;
 use super::outliers::Watched;
-use super::{admit, route, split};
+use super::{Said, admit, route, split};
 use crate::http::rescue::Failure;
 use crate::http::{Carry, ConnectError, Pending};
 use crate::tcp::{Bounds, Prefixed, ResetOnClose, Stream, relay};
@@ -27,16 +27,19 @@ pub(super) struct Opened<'a> {
     upstream: Prefixed<Stream>,
     /// Index into the destination's.
     route: usize,
+    /// It carries TLS of the caller's own.
+    own_tls: bool,
     _pending: Pending,
     _passes: Vec<Pass>,
 }
 
-/// Carries one connection until both sides have ended. `server_name` is what its TLS asks for, where routes want to know.
-pub(super) async fn carry(choosing: &Choosing, caller: Stream, live: &Live, server_name: Option<&str>) {
+/// Carries one connection until both sides have ended.
+pub(super) async fn carry(choosing: &Choosing, caller: Stream, live: &Live, said: &Said) {
+    let server_name = said.server_name.as_deref();
     if let Some(server_name) = server_name {
         tracing::debug!(server_name, destination = live.name, "TLS of the application's own");
     }
-    match open(choosing, live, server_name).await {
+    match open(choosing, live, server_name, said.own_tls).await {
         Ok(opened) => join(choosing, caller, opened, live).await,
         Err(failure) => {
             tracing::debug!(%failure, "reset an opaque connection");
@@ -51,7 +54,7 @@ pub(super) async fn carry(choosing: &Choosing, caller: Stream, live: &Live, serv
 pub(super) async fn join(choosing: &Choosing, mut caller: Stream, mut opened: Opened<'_>, live: &Live) {
     let open = OpenConnection::begin(
         &choosing.worker.metrics,
-        &live.connection_labels(opened.route, opened.endpoint),
+        &live.connection_labels(opened.route, opened.endpoint, opened.own_tls),
     );
     let bytes = relay(&mut caller, &mut opened.upstream, &open.relayed);
     let bounds = live.destination.routes[opened.route].timeouts.of_bytes();
@@ -72,11 +75,13 @@ pub(super) async fn spoke_first(opened: &mut Option<Opened<'_>>, greeting: &mut 
     }
 }
 
-/// Opens a connection to an endpoint, or to another one if that fails.
+/// Opens a connection to an endpoint, or to another one if that fails. `server_name` is what the caller's TLS asks for, where routes
+/// want to know; `own_tls`: it is known to speak TLS of its own, to which nothing is added.
 pub(super) async fn open<'a>(
     choosing: &Choosing,
     live: &'a Live,
     server_name: Option<&str>,
+    own_tls: bool,
 ) -> Result<Opened<'a>, Failure> {
     let no_route = || Failure::NoRoute { destination: live.name.clone() };
     let route =
@@ -93,12 +98,12 @@ pub(super) async fn open<'a>(
     let endpoints = &live.backends[backend];
     let key = key::of_connection(&live.destination.load_balancer.hash, choosing.caller());
     let first = choosing.pick(live, backend, BalanceQuery { failed: &[], key }, Instant::now());
-    match dial(choosing, &endpoints[first], live, route).await {
+    match dial(choosing, &endpoints[first], live, (route, own_tls)).await {
         Ok(opened) => return Ok(with_passes(opened)),
         Err(error) => choosing.worker.metrics.retry(Direction::Outbound, error.reason()),
     }
     let second = choosing.pick(live, backend, BalanceQuery { failed: &[first], key }, Instant::now());
-    dial(choosing, &endpoints[second], live, route)
+    dial(choosing, &endpoints[second], live, (route, own_tls))
         .await
         .map(with_passes)
         .map_err(|error| Failure::Connect { destination: live.name.clone(), error })
@@ -108,19 +113,26 @@ async fn dial<'a>(
     choosing: &Choosing,
     endpoint: &'a LiveEndpoint,
     live: &Live,
-    route: usize,
+    (route, own_tls): (usize, bool),
 ) -> Result<Opened<'a>, ConnectError> {
     let pending = Pending::new(&endpoint.upstream);
     let trial = endpoint.watched.as_ref().and_then(Watched::begin);
     let connect = live.destination.routes[route].timeouts.connect;
-    let opened = endpoint.upstream.open(Carry::Bytes(&live.destination.key), connect).await;
+    let key = &live.destination.key;
+    let carry = if own_tls { Carry::Sealed(key) } else { Carry::Bytes(key) };
+    let opened = endpoint.upstream.open(carry, connect).await;
     if let Some(watched) = &endpoint.watched {
         watched.ended(if opened.is_ok() { Outcome::Success } else { Outcome::Local }, trial);
     }
     match opened {
-        Ok(upstream) => {
-            Ok(Opened { endpoint, upstream: upstream.into(), route, _pending: pending, _passes: Vec::new() })
-        }
+        Ok(upstream) => Ok(Opened {
+            endpoint,
+            upstream: upstream.into(),
+            route,
+            own_tls,
+            _pending: pending,
+            _passes: Vec::new(),
+        }),
         Err(error) => {
             endpoint.upstream.load.observe_failure();
             choosing.worker.metrics.connect_failure(Direction::Outbound, error.reason());

@@ -1,6 +1,11 @@
 //! The endpoints of a destination that are watched for failures, with what [`Health`] decides carried out: how many may
 //! be ejected at a time, when ejections are ignored, and what is counted. One for each destination and worker.
 
+#![allow(
+    clippy::mutable_key_type,
+    reason = "what an upstream demands of a server is told from others by a digest that never changes"
+)]
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -273,7 +278,7 @@ mod tests {
     const BASE: Duration = Duration::from_millis(20);
 
     fn key(port: u16) -> UpstreamKey {
-        UpstreamKey { addr: ([10, 0, 0, 1], port).into(), peer: None, tunnel: None }
+        UpstreamKey { addr: ([10, 0, 0, 1], port).into(), peer: None, tunnel: None, tls: None }
     }
 
     /// Ten endpoints, of which one may be ejected at a time.

@@ -6,7 +6,7 @@ use http::{HeaderName, Method};
 use regex::Regex;
 
 use super::{Actions, Cors, Fault, Hedging, Limits, MessageChanges, Outliers};
-use crate::{identity::SpiffeId, tcp::Bounds};
+use crate::{identity::SpiffeId, tcp::Bounds, tls::Origin};
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
 #[derive(Debug)]
@@ -62,6 +62,11 @@ impl Destination {
             .flat_map(|route| &route.matches)
             .any(|condition| !condition.server_names.is_empty())
     }
+
+    /// Whether some of its servers expect TLS, which the caller may speak itself or leave to this proxy.
+    pub fn originates_tls(&self) -> bool {
+        self.backends.iter().any(|backend| backend.tls.is_some())
+    }
 }
 
 /// What a dialled address belongs to.
@@ -91,7 +96,7 @@ pub enum Protocol {
 pub struct Endpoint {
     /// Where to dial.
     pub addr: SocketAddr,
-    /// Who must answer; `None`: not meshed, plain text.
+    /// Who must answer; `None`: not meshed, plain text unless its backend says otherwise.
     pub peer: Option<Arc<SpiffeId>>,
     /// A network other than this proxy's own.
     pub network: Option<Arc<str>>,
@@ -118,6 +123,8 @@ pub struct Backend {
     pub node: NodePolicy,
     /// The caller keeps to one endpoint until it has sent nothing for so long; `None`: it does not.
     pub affinity: Option<Duration>,
+    /// What endpoints that are not meshed must prove; `None`: nothing, plain text.
+    pub tls: Option<Arc<Origin>>,
 }
 
 /// Whether endpoints of the caller's node come first.

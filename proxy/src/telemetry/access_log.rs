@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::about::About;
-use super::labels::{RequestLabels, Tls};
+use super::labels::RequestLabels;
 use super::timestamp::rfc3339;
 use crate::lines::Lines;
 
@@ -114,10 +114,7 @@ impl AccessLog {
             backend: &labels.backend,
             upstream: about.upstream.map(|upstream| upstream.to_string()),
             peer: &labels.peer,
-            tls: match labels.tls {
-                Tls::Mutual => "mutual",
-                Tls::None => "none",
-            },
+            tls: labels.tls.name(),
             attempts: about.attempts,
             retried: &about.retried,
             withheld: about.withheld,

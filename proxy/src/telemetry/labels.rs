@@ -16,6 +16,8 @@ pub enum Direction {
 pub enum Tls {
     /// Mutual TLS of the mesh.
     Mutual,
+    /// A server outside the mesh, by a certificate that a BackendTLSPolicy trusts.
+    Backend,
     /// None of the mesh's; the application may use its own.
     None,
 }
@@ -151,12 +153,19 @@ impl EncodeLabelValue for Direction {
     }
 }
 
+impl Tls {
+    /// As labels and lines have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mutual => "mutual",
+            Self::Backend => "backend",
+            Self::None => "none",
+        }
+    }
+}
+
 impl EncodeLabelValue for Tls {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let name = match self {
-            Self::Mutual => "mutual",
-            Self::None => "none",
-        };
-        EncodeLabelValue::encode(&name, encoder)
+        EncodeLabelValue::encode(&self.name(), encoder)
     }
 }

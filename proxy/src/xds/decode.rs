@@ -20,12 +20,14 @@ use crate::{
         NodePolicy, OutboundPolicy, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, SessionKey,
         Target, TargetKind, Timeouts, ValueCondition, WeightedBackend, Workload,
     },
+    tls::Origin,
     wire::weft::v1 as wire,
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 34] = [
+pub const KNOWN_FEATURES: [&str; 35] = [
     "backend.node",
+    "backend.tls",
     "destination.limits",
     "destination.outliers",
     "load-balancer.algorithm",
@@ -79,6 +81,7 @@ mod beside;
 mod budget;
 mod jwt;
 mod load_balancer;
+mod origin;
 mod rate_limit;
 mod resilience;
 mod session;
@@ -93,7 +96,8 @@ pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
     let names = Names { identities: &identities, networks: &networks, zones: &zones, nodes: &nodes };
     let endpoints: Vec<Arc<Endpoint>> =
         each("endpoints", &wire.endpoints, |wire| names.endpoint(wire).map(Arc::new))?;
-    let backends = each("backends", &wire.backends, |wire| backend(wire, &endpoints).map(Arc::new))?;
+    let tls: Vec<Arc<Origin>> = wire.tls.into_iter().map(|wire| Arc::new(origin::origin(wire))).collect();
+    let backends = each("backends", &wire.backends, |wire| backend(wire, &endpoints, &tls).map(Arc::new))?;
     let routes = each("routes", &wire.routes, |wire| route(wire, backends.len()))?;
     if routes.is_empty() {
         return Err(reject!("there are no routes"));
@@ -216,7 +220,11 @@ fn port(number: u32) -> Result<u16, Reject> {
     u16::try_from(number).ok().filter(|port| *port != 0).ok_or_else(|| reject!("{number} is no port"))
 }
 
-fn backend(wire: &wire::Backend, endpoints: &[Arc<Endpoint>]) -> Result<Backend, Reject> {
+fn backend(
+    wire: &wire::Backend,
+    endpoints: &[Arc<Endpoint>],
+    tls: &[Arc<Origin>],
+) -> Result<Backend, Reject> {
     let endpoints = each("endpoints", &wire.endpoints, |index| {
         let known = || reject!("endpoint {index} is not among {}", endpoints.len());
         endpoints.get(*index as usize).cloned().ok_or_else(known)
@@ -229,6 +237,7 @@ fn backend(wire: &wire::Backend, endpoints: &[Arc<Endpoint>]) -> Result<Backend,
         invalid,
         node: node_policy(wire.node)?,
         affinity,
+        tls: referred("tls", tls, wire.tls)?,
     })
 }
 

@@ -2,6 +2,7 @@
 import type { CustomObject } from '../../kube/index.js';
 import { backendPolicy } from './backend-policy.js';
 import { backendTlsPolicy } from './backend-tls-policy.js';
+import { caBundle } from './ca-bundle.js';
 import { endpointSlice } from './endpoint-slice.js';
 import { jwtIssuer } from './jwt-issuer.js';
 import type { KindRow } from './kind.js';
@@ -52,6 +53,7 @@ export const Kinds = {
   tcpRoutes: tcpRoute,
   referenceGrants: referenceGrant,
   backendTlsPolicies: backendTlsPolicy,
+  caBundles: caBundle,
   meshes: mesh,
   backendPolicies: backendPolicy,
   xBackends: xBackend,

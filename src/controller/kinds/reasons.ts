@@ -3,6 +3,9 @@ export const MADE_OF = 'what the mesh consists of; of nodes only zone and kubele
 export const ASKED_FOR = 'policies and settings that users write';
 export const BECAME = 'their status';
 export const GATEWAY_API = 'routes and grants of Gateway API';
-export const BACKEND_TLS = 'which backends of routes demand TLS, so that nothing is sent there in plain text';
+export const BACKEND_TLS =
+  'which servers outside the mesh expect TLS, so that nothing is sent there in plain text';
+export const AUTHORITIES =
+  'certificate authorities that BackendTLSPolicies name; only the key `ca.crt` is kept, and RBAC cannot be limited to that';
 export const EXPERIMENTAL = 'the experimental channel of Gateway API';
 export const OUR_ENTRIES = 'our entries in their status';

@@ -22,6 +22,7 @@ export function Chip({
 
 const TLS: Readonly<Record<EdgeTls, { tone: Tone; text: string }>> = {
   mutual: { tone: 'good', text: 'mutual TLS' },
+  backend: { tone: 'good', text: 'TLS to a server outside' },
   none: { tone: 'warn', text: 'plain text' },
   mixed: { tone: 'warn', text: 'partly mutual TLS' },
   unknown: { tone: 'quiet', text: 'not connected' },

@@ -49,7 +49,7 @@ export function GraphView({ edges, measured }: { edges: readonly Edge[]; measure
   );
 }
 
-const TLS_KINDS: readonly EdgeTls[] = ['mutual', 'none', 'mixed', 'unknown'];
+const TLS_KINDS: readonly EdgeTls[] = ['mutual', 'backend', 'none', 'mixed', 'unknown'];
 
 function Arrowheads(): VNode {
   return (

@@ -1,4 +1,3 @@
-import { backendTlsOn, heedsBackendTls } from './backend-tls-on.js';
 import { type ServiceKey, namespaceOf, serviceKey } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
 import type { BackendEntry } from '../words/policy.js';
@@ -13,8 +12,6 @@ export type BackendRef =
       readonly invalid: string;
       /** Its namespace has not permitted the reference. */
       readonly forbidden?: boolean;
-      /** It demands TLS that the mesh does not originate. */
-      readonly needsTls?: boolean;
       /** It is there, and asks for what the mesh does not act on. */
       readonly unsupported?: boolean;
     };
@@ -32,23 +29,7 @@ export function followSplit(
   const forbidden = notPermitted(mesh, entry.service, namespaceOf(target));
   if (forbidden !== undefined)
     return { service: serviceKey(namespace, name), invalid: forbidden, forbidden: true };
-  const followed = followService(mesh, serviceKey(namespace, name), port ?? targetPort);
-  return followed.invalid === undefined && heedsBackendTls(entry.service.from)
-    ? withoutTls(mesh, followed)
-    : followed;
-}
-
-/** Refuses a port to which a BackendTLSPolicy demands TLS: what nobody can verify must fail (GEP-1897). */
-function withoutTls(mesh: Mesh, followed: Extract<BackendRef, { port: ServicePort }>): BackendRef {
-  const { service, port } = followed;
-  const policy = backendTlsOn(mesh, service, port);
-  if (policy === undefined) return followed;
-  const { namespace, name } = policy.ref;
-  return {
-    service,
-    invalid: `BackendTLSPolicy ${namespace}/${name} demands TLS to Service ${service}, which Weft does not originate`,
-    needsTls: true,
-  };
+  return followService(mesh, serviceKey(namespace, name), port ?? targetPort);
 }
 
 /**

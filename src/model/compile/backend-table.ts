@@ -1,10 +1,13 @@
 import { BUDGET } from '../words/budget.js';
 import { type BackendRef, followSplit } from './backend-ref.js';
-import type { Backend, Endpoint } from '../words/destination.js';
+import { backendTlsOn } from './backend-tls-on.js';
+import { backendTlsBytes, compileBackendTls } from './compile-backend-tls.js';
+import type { Backend, BackendTls, Endpoint } from '../words/destination.js';
 import { type Candidate, candidatesOf } from './endpoints.js';
 import type { ServiceKey } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
-import type { BackendEntry } from '../words/policy.js';
+import type { BackendEntry, PolicyRef } from '../words/policy.js';
+import type { ServicePort } from '../words/service.js';
 import type { Workload } from '../words/workload.js';
 
 /** What the routes are about. */
@@ -23,6 +26,9 @@ export class BackendTable {
   readonly backends: Backend[] = [];
   /** Every Service that was asked about. */
   readonly services = new Set<ServiceKey>();
+  /** The TLS that backends ask for, and the policies that say so. */
+  readonly tls: BackendTls[] = [];
+  readonly tlsPolicies: PolicyRef[] = [];
   /** Every pod that was asked about, by its uid. */
   readonly workloads = new Map<string, Workload>();
 
@@ -31,6 +37,7 @@ export class BackendTable {
   readonly #port: number;
   readonly #family: 'ipv4' | 'ipv6' | undefined;
   #references = 0;
+  #tlsBytes = 0;
   readonly #endpointPlaces = new Map<string, number>();
   readonly #backendPlaces = new Map<string, number>();
   readonly #candidates = new Map<string, readonly Candidate[]>();
@@ -87,7 +94,28 @@ export class BackendTable {
     return {
       endpoints: open.map((candidate) => this.#endpointPlace(candidate.endpoint)),
       ...this.#askedOf(ref.service),
+      ...(open.every(({ endpoint }) => endpoint.identity !== undefined) ? {} : this.#tlsOf(ref)),
     };
+  }
+
+  /** The TLS that endpoints without a proxy expect; between proxies there is mutual TLS. */
+  #tlsOf({ service, port }: Extract<BackendRef, { port: ServicePort }>): Pick<Backend, 'tls'> {
+    const policy = backendTlsOn(this.#mesh, service, port);
+    if (policy === undefined) return {};
+    const known = this.tlsPolicies.findIndex(({ uid }) => uid === policy.ref.uid);
+    if (known >= 0) return { tls: known };
+    this.tlsPolicies.push(policy.ref);
+    return { tls: this.tls.push(this.#withinBudget(compileBackendTls(this.#mesh, policy).tls)) - 1 };
+  }
+
+  #withinBudget(tls: BackendTls): BackendTls {
+    const bytes = this.#tlsBytes + backendTlsBytes(tls);
+    if (bytes <= BUDGET.tlsBytes) {
+      this.#tlsBytes = bytes;
+      return tls;
+    }
+    const refused = `the BackendTLSPolicies of this destination hold more than ${BUDGET.tlsBytes} bytes of certificates together; split to fewer backends`;
+    return { ...tls, dnsNames: [], uris: [], authorities: [], refused };
   }
 
   /** What a Service itself says about the endpoints that a caller gets. */

@@ -1,5 +1,4 @@
 import type { BackendTlsPolicy } from '../words/backend-tls-policy.js';
-import type { Referrer } from '../words/grant.js';
 import { type ServiceKey, serviceKey } from '../words/keys.js';
 import type { ServicePort } from '../words/service.js';
 import type { Mesh } from '../tables/mesh.js';
@@ -21,12 +20,4 @@ export function backendTlsOn(
       )
       .sort(olderFirst)[0];
   return (name === '' ? undefined : onSection(name)) ?? onSection(undefined);
-}
-
-/**
- * Whether a BackendTLSPolicy is about the requests of an object: it is where a route of Gateway API sends requests
- * somewhere. A route for connections passes on what the caller says, its TLS, too.
- */
-export function heedsBackendTls({ group, kind }: Referrer): boolean {
-  return group === 'gateway.networking.k8s.io' && (kind === 'HTTPRoute' || kind === 'GRPCRoute');
 }

@@ -1,5 +1,6 @@
 import { followService, tcpPort } from './backend-ref.js';
 import { BackendTable } from './backend-table.js';
+import { backendTlsOn } from './backend-tls-on.js';
 import { compilePod, podDestinationKey } from './compile-pod.js';
 import type {
   CompiledDestination,
@@ -19,7 +20,7 @@ import type { MirrorEntry, PolicyRef, PolicyRoute, SplitEntry } from '../words/p
 import { completed } from './backend-policies.js';
 import { besideRoutes } from './beside-routes.js';
 import { routeOn } from './route-on.js';
-import { declaredProtocol } from '../words/protocol.js';
+import { declaredProtocol, protocolInside } from '../words/protocol.js';
 import type { ServicePort } from '../words/service.js';
 import type { Workload } from '../words/workload.js';
 
@@ -77,11 +78,12 @@ function compileService(
     routes,
     ...choice,
     ...(routes.some(({ session }) => session !== undefined) ? sessionKeyOf(mesh) : {}),
+    ...(table.tls.length > 0 ? { tls: table.tls } : {}),
   };
   const services = new Set([ref.service, ...table.services]);
   const mtls = mtlsOfAll(mesh, table.workloads.values());
   const depends = ['mesh' as const, ...[...services].map(dirtyService), ...mtls.depends];
-  return { key, destination, sources: [...decided.sources, ...mtls.sources], depends };
+  return { key, destination, sources: [...decided.sources, ...mtls.sources, ...table.tlsPolicies], depends };
 }
 
 /** The dialled family stands in the key where it is not the Service's first, because it decides the endpoints. */
@@ -169,5 +171,5 @@ function compileSplit(table: BackendTable, split: readonly SplitEntry[]): Route[
 function protocolOf(mesh: Mesh, ref: ServiceRef, port: ServicePort, table: BackendTable): Protocol {
   const candidates = table.candidatesOf(followService(mesh, ref.service, ref.port));
   if (candidates.length > 0 && candidates.every((candidate) => candidate.bytesOnly)) return 'opaque';
-  return declaredProtocol(port);
+  return backendTlsOn(mesh, ref.service, port) === undefined ? declaredProtocol(port) : protocolInside(port);
 }

@@ -8,6 +8,7 @@ import type { EndpointChoice } from './endpoint-choice.js';
  */
 export const FEATURES = [
   'backend.node',
+  'backend.tls',
   'destination.limits',
   'destination.outliers',
   'load-balancer.algorithm',
@@ -57,6 +58,7 @@ export function featuresOf(
   if (choice.outliers !== undefined) used.add('destination.outliers');
   if (choice.limits !== undefined) used.add('destination.limits');
   if (backends.some(({ node }) => node === 'only')) used.add('backend.node');
+  if (backends.some(({ tls }) => tls !== undefined)) used.add('backend.tls');
   return FEATURES.filter((feature) => used.has(feature));
 }
 

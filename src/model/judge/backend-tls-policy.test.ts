@@ -1,131 +1,141 @@
 import { describe, expect, test } from '@jest/globals';
+import { aBackendTlsPolicy, aCaBundle } from '../../testing/backend-tls.js';
 import { aRoute } from '../../testing/gateway-routes.js';
 import { aPort, aService, aShop } from '../../testing/mesh.js';
-import { compileDestination } from '../compile/compile-destination.js';
 import { toBackendTlsPolicy } from '../read/gateway-api/to-backend-tls-policy.js';
 import type { MeshTables } from '../tables/mesh-tables.js';
+import type { BackendTlsPolicy } from '../words/backend-tls-policy.js';
 import { backendTlsPoliciesAbout, judgeBackendTlsPolicy } from './judge-backend-tls-policy.js';
 import { judgeRoute } from './judge-route.js';
 
-const CONFIG_MAP = { caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'ca' }] };
-const BUNDLE = {
-  caCertificateRefs: [{ group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', name: 'b' }],
-};
-const SYSTEM = { wellKnownCACertificates: 'System' };
-
-function aTlsPolicy(
-  name: string,
-  {
-    section,
-    validation = CONFIG_MAP,
-    createdAt = '2026-01-01T00:00:00Z',
-  }: {
-    section?: string;
-    validation?: object;
-    createdAt?: string;
-  } = {},
-) {
-  const target = { group: '', kind: 'Service', name: 'ratings' };
-  return toBackendTlsPolicy({
-    metadata: { name, namespace: 'shop', uid: name, generation: 1, creationTimestamp: createdAt },
-    spec: {
-      targetRefs: [{ ...target, ...(section === undefined ? {} : { sectionName: section }) }],
-      validation: { ...validation, hostname: 'ratings.example.org' },
-    },
-  })!;
-}
-
+const refs = (...references: readonly object[]) => ({ caCertificateRefs: references });
+const map = (name: string) => ({ group: '', kind: 'ConfigMap', name });
+const TRUST_BUNDLE = { group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', name: 'b' };
 const PORTS = [aPort({ name: 'https', port: 443 }), aPort({ name: 'http', port: 80 })];
 const to = (port: number) => [{ backendRefs: [{ name: 'ratings', port }] }];
 
-/** shop/reviews, whose HTTPRoute sends requests to both ports of shop/ratings by paths. */
-function shop(): MeshTables {
+/** shop/reviews, whose HTTPRoute sends requests to shop/ratings, and ConfigMap shop/ca. */
+function shop(...policies: readonly BackendTlsPolicy[]): MeshTables {
   const mesh = aShop();
   mesh.services.set(aService({ name: 'ratings', clusterIPs: ['10.96.0.9'], ports: PORTS }));
   mesh.routes.set(aRoute('http', to(80)));
-  mesh.routes.set(aRoute('https', [{ ...to(443)[0], matches: [{ path: { value: '/x' } }] }]));
+  mesh.caBundles.set(aCaBundle());
+  for (const policy of policies) mesh.backendTlsPolicies.set(policy);
   return mesh;
 }
 
-/** Why nothing is sent to the backends, by their names. */
-function invalid(mesh: MeshTables): Readonly<Record<string, string | undefined>> {
-  const ref = { kind: 'service', service: 'shop/reviews', port: 8080 } as const;
-  const { backends } = compileDestination(mesh, ref, 'shop')!.destination;
-  return Object.fromEntries(
-    backends
-      .filter(({ name }) => name.startsWith('shop/ratings'))
-      .map(({ name, ...rest }) => [name, rest.invalid]),
-  );
-}
-
-const words = (mesh: MeshTables, policy: ReturnType<typeof aTlsPolicy>) =>
+const words = (mesh: MeshTables, policy: BackendTlsPolicy) =>
   judgeBackendTlsPolicy(mesh, policy).map(({ ancestor, accepted, resolvedRefs }) => [
     ancestor,
     `${accepted.status} ${accepted.reason}`,
     `${resolvedRefs.status} ${resolvedRefs.reason}`,
   ]);
 
-describe('a BackendTLSPolicy on a backend of a route', () => {
+describe('the status of a BackendTLSPolicy', () => {
   test.each([
-    ['a ConfigMap', CONFIG_MAP, 'False NoValidCACertificate', 'False InvalidKind'],
-    ['a ClusterTrustBundle', BUNDLE, 'False NoValidCACertificate', 'False InvalidKind'],
-    ['the CAs of the system', SYSTEM, 'False Invalid', 'True ResolvedRefs'],
-  ])('that trusts %s: nothing is sent there, and the status says so', (_, validation, accepted, refs) => {
-    const mesh = shop();
-    expect(invalid(mesh)).toEqual({ 'shop/ratings:80': undefined, 'shop/ratings:443': undefined });
-    const policy = aTlsPolicy('p', { validation });
-    mesh.backendTlsPolicies.set(policy);
-    const why = expect.stringContaining('BackendTLSPolicy shop/p demands TLS');
-    expect(invalid(mesh)).toEqual({ 'shop/ratings:80': why, 'shop/ratings:443': why });
-    expect(words(mesh, policy)).toEqual([['shop/reviews', accepted, refs]]);
+    ['a ConfigMap', refs(map('ca')), 'True Accepted', 'True ResolvedRefs'],
+    [
+      'a ConfigMap that is not there',
+      refs(map('gone')),
+      'False NoValidCACertificate',
+      'False InvalidCACertificateRef',
+    ],
+    [
+      'a ConfigMap without a certificate',
+      refs(map('empty')),
+      'False NoValidCACertificate',
+      'False InvalidCACertificateRef',
+    ],
+    ['garbage', refs(map('garbage')), 'False NoValidCACertificate', 'False InvalidCACertificateRef'],
+    [
+      'too many certificates',
+      refs(map('large')),
+      'False NoValidCACertificate',
+      'False InvalidCACertificateRef',
+    ],
+    ['a ClusterTrustBundle', refs(TRUST_BUNDLE), 'False NoValidCACertificate', 'False InvalidKind'],
+    [
+      'a Secret',
+      refs({ group: '', kind: 'Secret', name: 'ca' }),
+      'False NoValidCACertificate',
+      'False InvalidKind',
+    ],
+    [
+      'one that is there and one that is not',
+      refs(map('ca'), map('gone')),
+      'True Accepted',
+      'False InvalidCACertificateRef',
+    ],
+    ['the CAs of the system', { wellKnownCACertificates: 'System' }, 'False Invalid', 'True ResolvedRefs'],
+    ['nothing', {}, 'False NoValidCACertificate', 'True ResolvedRefs'],
+  ])('that trusts %s, for its target and the parent of a route to it', (_, trusts, accepted, resolved) => {
+    const policy = aBackendTlsPolicy('p', { validation: { caCertificateRefs: [], ...trusts } });
+    const mesh = shop(policy);
+    mesh.caBundles.set(aCaBundle('empty', ''));
+    const block = '-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n';
+    mesh.caBundles.set(aCaBundle('garbage', block));
+    mesh.caBundles.set(aCaBundle('large', aCaBundle().pem.repeat(800)));
+    expect(words(mesh, policy)).toEqual([
+      ['shop/ratings', accepted, resolved],
+      ['shop/reviews', accepted, resolved],
+    ]);
     const [verdict] = judgeRoute(mesh, mesh.routeNamed('HTTPRoute shop/http')!);
-    expect(verdict!.resolvedRefs).toMatchObject({ status: 'False', reason: 'UnsupportedProtocol' });
-    mesh.backendTlsPolicies.delete('p');
-    expect(invalid(mesh)).toEqual({ 'shop/ratings:80': undefined, 'shop/ratings:443': undefined });
+    expect(verdict!.resolvedRefs).toMatchObject({ status: 'True', reason: 'ResolvedRefs' });
   });
 
-  test('that names a port is about that port only', () => {
-    const mesh = shop();
-    mesh.backendTlsPolicies.set(aTlsPolicy('p', { section: 'https' }));
-    expect(invalid(mesh)).toEqual({
-      'shop/ratings:80': undefined,
-      'shop/ratings:443': expect.stringContaining('shop/p'),
-    });
-  });
-
-  test('leaves connections alone, which have the TLS of their callers', () => {
-    const mesh = shop();
-    mesh.services.set(aService({ ports: [aPort({ name: 'tcp' })] }));
-    for (const name of ['http', 'https']) mesh.routes.delete(`shop/${name}`);
-    mesh.routes.set(aRoute('tcp', to(443), { kind: 'TCPRoute' }));
-    const policy = aTlsPolicy('p');
-    mesh.backendTlsPolicies.set(policy);
-    expect(invalid(mesh)).toEqual({ 'shop/ratings:443': undefined });
-    expect(words(mesh, policy)).toEqual([]);
+  test('says what is wrong with which reference, and what happens meanwhile', () => {
+    const policy = aBackendTlsPolicy('p', { validation: refs(map('gone'), TRUST_BUNDLE) });
+    const [verdict] = judgeBackendTlsPolicy(shop(policy), policy);
+    expect(verdict!.resolvedRefs.message).toBe(
+      [
+        'spec.validation.caCertificateRefs[0]: ConfigMap shop/gone does not exist or has no key ca.crt; create it with certificates as PEM',
+        'spec.validation.caCertificateRefs[1]: ClusterTrustBundle of certificates.k8s.io is not supported; name a ConfigMap that has the certificates under the key ca.crt',
+      ].join('\n'),
+    );
+    expect(verdict!.accepted.message).toContain('requests are answered with status 503');
   });
 
   test('loses to an older one on the same target, but not to one on a port', () => {
-    const mesh = shop();
-    const younger = aTlsPolicy('younger', { createdAt: '2026-02-01T00:00:00Z' });
-    for (const policy of [younger, aTlsPolicy('port', { section: 'https' })])
-      mesh.backendTlsPolicies.set(policy);
-    expect(words(mesh, younger)[0]![1]).toBe('False NoValidCACertificate');
-    mesh.backendTlsPolicies.set(aTlsPolicy('older'));
-    expect(words(mesh, younger)[0]![1]).toBe('False Conflicted');
-    expect(invalid(mesh)['shop/ratings:443']).toContain('shop/port');
-    expect(invalid(mesh)['shop/ratings:80']).toContain('shop/older');
+    const younger = aBackendTlsPolicy('younger', { createdAt: '2026-02-01T00:00:00Z' });
+    const mesh = shop(younger, aBackendTlsPolicy('port', { section: 'https' }));
+    expect(words(mesh, younger)[0]![1]).toBe('True Accepted');
+    mesh.backendTlsPolicies.set(aBackendTlsPolicy('older'));
+    const [verdict] = judgeBackendTlsPolicy(mesh, younger);
+    expect(verdict!.accepted).toMatchObject({ status: 'False', reason: 'Conflicted' });
+    expect(verdict!.accepted.message).toContain('BackendTLSPolicy shop/older is older');
+    mesh.backendTlsPolicies.delete('older');
+    expect(words(mesh, younger)[0]![1]).toBe('True Accepted');
   });
 
-  test('is judged again when a route begins or ends to send requests there', () => {
-    const mesh = shop();
-    mesh.backendTlsPolicies.set(aTlsPolicy('p'));
+  test.each([
+    [{ target: 'gone' }, 'spec.targetRefs[0]: Service shop/gone does not exist'],
+    [{ section: 'gone' }, 'spec.targetRefs[0]: Service shop/ratings has no port named gone'],
+  ])('whose target is not there: %o', (fields, message) => {
+    const policy = aBackendTlsPolicy('p', fields);
+    const [verdict] = judgeBackendTlsPolicy(shop(policy), policy);
+    expect(verdict!.accepted).toMatchObject({ status: 'False', reason: 'TargetNotFound' });
+    expect(verdict!.accepted.message).toContain(message);
+  });
+
+  test('is judged again when a route begins or ends to send there, and when certificates change', () => {
+    const mesh = shop(aBackendTlsPolicy('p'));
     const about = (dirty: Parameters<typeof backendTlsPoliciesAbout>[1]) =>
       backendTlsPoliciesAbout(mesh, dirty).map(({ name }) => name);
     expect(about(mesh.routes.delete('shop/http'))).toEqual(['p']);
     expect(about(mesh.routes.set(aRoute('http', to(80))))).toEqual(['p']);
+    expect(about(mesh.caBundles.delete('shop/ca'))).toEqual(['p']);
+    expect(about(mesh.caBundles.set(aCaBundle()))).toEqual(['p']);
+    expect(about(mesh.caBundles.set(aCaBundle('other')))).toEqual([]);
+    expect(about(mesh.caBundles.set({ ...aCaBundle(), namespace: 'other' }))).toEqual([]);
   });
 });
 
-test('an object of another shape is no policy', () => {
-  expect(toBackendTlsPolicy({ metadata: { name: 'p' }, spec: {} })).toBeUndefined();
+test.each([
+  ['no validation', {}],
+  [
+    'a name of an unknown type',
+    { validation: { hostname: 'a', subjectAltNames: [{ type: 'IP', ip: '10.0.0.1' }] } },
+  ],
+])('an object of another shape is no policy: %s', (_, spec) => {
+  expect(toBackendTlsPolicy({ metadata: { name: 'p' }, spec })).toBeUndefined();
 });

@@ -211,12 +211,10 @@ function missingBackends(mesh: Mesh, route: MeshRoute, parent: RouteParent): rea
 
 function reasonOf({
   forbidden,
-  needsTls,
   unsupported,
 }: Extract<BackendRef, { invalid: string }>): RouteProblem['reason'] {
   if (unsupported === true) return 'UnsupportedValue';
-  if (forbidden === true) return 'RefNotPermitted';
-  return needsTls === true ? 'UnsupportedProtocol' : 'BackendNotFound';
+  return forbidden === true ? 'RefNotPermitted' : 'BackendNotFound';
 }
 
 function until({ ref: { kind } }: MeshRoute, isShare: boolean): string {

@@ -16,6 +16,7 @@ import type { TlsPolicy } from '../words/tls-policy.js';
 import type { Workload } from '../words/workload.js';
 import type { XBackend } from '../words/x-backend.js';
 import { accessTable, roleTable } from './access-tables.js';
+import { backendTlsPolicyTable, caBundleTable } from './backend-tls-policies.js';
 import { targetingTable } from './targeting-table.js';
 import { endpointSetTable } from './endpoint-sets.js';
 import { grantTable } from './grants.js';
@@ -42,7 +43,8 @@ export class MeshTables implements Mesh {
   readonly policies = policyTable(this);
   readonly routes = routeTable();
   readonly backendPolicies = targetingTable<BackendPolicy>();
-  readonly backendTlsPolicies = targetingTable<BackendTlsPolicy>();
+  readonly backendTlsPolicies = backendTlsPolicyTable();
+  readonly caBundles = caBundleTable(this.backendTlsPolicies);
   readonly xBackends = xBackendTable();
   readonly grants = grantTable(this);
   readonly namespaces = namespaceTable();

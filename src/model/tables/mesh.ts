@@ -1,5 +1,6 @@
 import type { BackendPolicy } from '../words/backend-policy.js';
 import type { BackendTlsPolicy } from '../words/backend-tls-policy.js';
+import type { CaBundle } from '../words/ca-bundle.js';
 import type { MeshRoute } from '../words/mesh-route.js';
 import type { MeshRole, MeshRoleBinding } from '../words/access.js';
 import type { JwtIssuer, KeySet } from '../words/jwt-issuer.js';
@@ -91,6 +92,8 @@ export interface Mesh {
   xBackendsSelecting(workload: Workload): readonly XBackend[];
   /** BackendTLSPolicies by the uids of their objects. */
   readonly backendTlsPolicies: ReadonlyTable<BackendTlsPolicy>;
+  /** What ConfigMaps have under `ca.crt`, by `<namespace>/<name>`. */
+  readonly caBundles: ReadonlyTable<CaBundle>;
   /** Those that name the Service or a port of it, whether they come first or not. */
   backendTlsPoliciesOn(service: ServiceKey): readonly BackendTlsPolicy[];
 }

@@ -4,10 +4,17 @@ import type { PolicyRef } from './policy.js';
 export interface BackendTlsPolicy {
   readonly ref: PolicyRef & { readonly kind: 'BackendTLSPolicy' };
   readonly targets: readonly BackendTlsTarget[];
-  /** What it says to trust, in words: `ConfigMap ca`, or `System` of the well-known ones. */
-  readonly trusts: readonly string[];
-  /** It names objects with certificates, and no well-known set. */
-  readonly byReference: boolean;
+  /** What servers are asked for, and prove where there are no `names`. */
+  readonly hostname: string;
+  /** One of these is in the certificate of a server. Empty: the host name is. */
+  readonly names: {
+    readonly dns: readonly string[];
+    readonly uris: readonly string[];
+  };
+  /** Objects with certificates of authorities, one of which has signed for the server. */
+  readonly authorities: readonly AuthorityRef[];
+  /** The well-known set of authorities that it names instead. */
+  readonly wellKnown?: string;
 }
 
 /** A Service in the policy's own namespace. */
@@ -16,4 +23,15 @@ export interface BackendTlsTarget {
   readonly name: string;
   /** Name of a port; absent: every port that no other policy names. */
   readonly section?: string;
+  /** Where the policy says so. */
+  readonly field: string;
+}
+
+/** An object in the policy's own namespace. */
+export interface AuthorityRef {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  /** Where the policy says so. */
+  readonly field: string;
 }

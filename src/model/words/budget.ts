@@ -5,7 +5,7 @@ import type { PolicyRoute, RouteMatch } from './policy.js';
  * a bound the author of one Service could exhaust the proxies of everybody who calls it. The proxy checks the same numbers, of
  * `src/wire/budget.json`, before it compiles anything. `docs/routing.md` tells users.
  */
-export const BUDGET: Cost & { readonly endpointReferences: number } = {
+export const BUDGET: Cost & { readonly endpointReferences: number; readonly tlsBytes: number } = {
   /** Regular expressions in all matches. */
   expressions: 64,
   /** Matches of all routes; a route without any counts as one. */
@@ -14,6 +14,8 @@ export const BUDGET: Cost & { readonly endpointReferences: number } = {
   routeBytes: 256 * 1024,
   /** Endpoints of all backends, each counted once for every backend that lists it. */
   endpointReferences: 65_536,
+  /** Bytes of what is said about the TLS of servers, most of which are certificates of authorities. */
+  tlsBytes: 512 * 1024,
 };
 
 /** What routes take of the budget. */

@@ -55,13 +55,30 @@ export interface Destination {
   readonly limits?: Limits;
   /** What tokens of sessions are made with; where a route keeps sessions. */
   readonly sessionKey?: Uint8Array;
+  /** The TLS that servers without a proxy expect, where some do. */
+  readonly tls?: readonly BackendTls[];
+}
+
+/** TLS to servers that are none of the mesh's. */
+export interface BackendTls {
+  /** `<namespace>/<name>` of the policy. */
+  readonly policy: string;
+  /** The name that the server is asked for, and must prove where no other names are given. */
+  readonly serverName: string;
+  /** One of all these must stand in the server's certificate. */
+  readonly dnsNames: readonly string[];
+  readonly uris: readonly string[];
+  /** Certificates (DER) of authorities, one of which must have signed for the server. */
+  readonly authorities: readonly Uint8Array[];
+  /** Why no server can be verified, so that no connection is opened. */
+  readonly refused?: string;
 }
 
 export interface Endpoint {
   /** An IP address in canonical text form. */
   readonly address: string;
   readonly port: number;
-  /** SPIFFE identity the peer must prove. Absent: the port is not meshed, plain text. */
+  /** SPIFFE identity the peer must prove. Absent: the port is not meshed, plain text unless its backend says otherwise. */
   readonly identity?: string;
   /** Absent: the mesh's own network. */
   readonly network?: string;
@@ -85,6 +102,8 @@ export interface Backend {
   readonly node?: NodePolicy;
   /** The caller keeps to one endpoint until it has sent nothing for so long. Absent: it does not. */
   readonly affinitySeconds?: number;
+  /** Index into `Destination.tls`, for endpoints without identity. Absent: plain text. */
+  readonly tls?: number;
 }
 
 export interface Route {

@@ -61,12 +61,7 @@ export interface RankedMatch {
 export interface RouteProblem {
   readonly condition: 'Accepted' | 'ResolvedRefs';
   readonly reason:
-    | 'UnsupportedValue'
-    | 'UnsupportedProtocol'
-    | 'IncompatibleFilters'
-    | 'InvalidKind'
-    | 'BackendNotFound'
-    | 'RefNotPermitted';
+    'UnsupportedValue' | 'IncompatibleFilters' | 'InvalidKind' | 'BackendNotFound' | 'RefNotPermitted';
   /** Place in `spec.rules`. */
   readonly rule: number;
   readonly field: string;

@@ -49,6 +49,17 @@ export function declaredProtocol(port: ServicePort): Protocol {
   return NAME_PREFIXES.get(port.name.split('-')[0] ?? '') ?? 'unknown';
 }
 
+/**
+ * What comes to a port to which proxies add the TLS: HTTP, where the port says that HTTP is in its TLS. A caller that speaks TLS of its
+ * own is told from one that does not.
+ */
+export function protocolInside(port: ServicePort): Protocol {
+  const says = port.appProtocol?.toLowerCase() ?? port.name.split('-')[0] ?? '';
+  return HTTP_OVER_TLS.has(says) ? 'unknown' : declaredProtocol(port);
+}
+
+const HTTP_OVER_TLS: ReadonlySet<string> = new Set(['https', 'wss', 'kubernetes.io/wss', 'grpcs']);
+
 /** Whether the port names a protocol that nobody here has heard of, so that it is carried as bytes. */
 export function hasUnknownProtocol({
   appProtocol,

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import {
   type Backend,
+  type BackendTls,
   type Destination,
   type Endpoint,
   type Mirror,
@@ -11,6 +12,8 @@ import {
 } from '../../model/index.js';
 import {
   BackendSchema,
+  BackendTlsSchema,
+  type BackendTls as WireBackendTls,
   Backend_Node,
   type Backend as WireBackend,
   DestinationSchema,
@@ -74,6 +77,7 @@ export function toWireDestination(destination: Destination): WireDestination {
     ...(destination.outliers === undefined ? {} : { outliers: toWireOutliers(destination.outliers) }),
     ...toWireLimits(destination.limits),
     ...(destination.sessionKey === undefined ? {} : { sessionKey: new Uint8Array(destination.sessionKey) }),
+    tls: (destination.tls ?? []).map(toWireTls),
   });
 }
 
@@ -119,6 +123,18 @@ function toWireBackend(backend: Backend): WireBackend {
     invalid: backend.invalid ?? '',
     node: toWireNode(backend.node),
     affinityS: backend.affinitySeconds ?? 0,
+    tls: backend.tls === undefined ? 0 : backend.tls + 1,
+  });
+}
+
+function toWireTls(tls: BackendTls): WireBackendTls {
+  return create(BackendTlsSchema, {
+    policy: tls.policy,
+    serverName: tls.serverName,
+    dnsNames: [...tls.dnsNames],
+    uris: [...tls.uris],
+    authorities: tls.authorities.map((certificate) => new Uint8Array(certificate)),
+    refused: tls.refused ?? '',
   });
 }
 

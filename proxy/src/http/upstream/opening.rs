@@ -11,7 +11,7 @@ use crate::http::http2::{Connection, Found, Pinged, StreamPermit};
 use crate::http::{ConnectError, h1};
 use crate::socket;
 use crate::tcp::{CONNECT_TIMEOUT, ReadAhead, Stream, encode_header, within_connect_timeout};
-use crate::tls::{Alpn, Proof};
+use crate::tls::{Alpn, Inside, Origin, Proof};
 
 /// Bytes a pooled connection sent and nobody acknowledged for this long: the peer is gone.
 const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(15);
@@ -28,6 +28,8 @@ pub enum Carry<'a> {
     H2,
     /// Opaque bytes for the destination of this name.
     Bytes(&'a str),
+    /// The same, which are TLS of the caller's own: what the server must prove is the caller's business.
+    Sealed(&'a str),
 }
 
 /// How long a request waits for a connection that is being opened.
@@ -158,21 +160,38 @@ impl Upstream {
         let limit = connect.unwrap_or(CONNECT_TIMEOUT);
         let addr = self.key.addr;
         let Some(peer) = &self.key.peer else {
+            let sealed = matches!(carry, Carry::Sealed(_));
+            let origin = self.key.tls.as_deref().filter(|_| !sealed);
+            if let Some(refusal) = origin.and_then(Origin::refusal) {
+                return Err(ConnectError::tls(addr, &refusal));
+            }
             let tcp = within_connect_timeout(limit, socket::connect_application(addr)).await;
             let tcp = tcp.map_err(|error| ConnectError::tcp(addr, &error))?;
             if matches!(carry, Carry::H2) {
                 // Many share it, and no ping tells that the server is gone. Failing to set it costs a slower discovery.
                 let _ = socket::set_user_timeout(&tcp, UNACKNOWLEDGED_LIMIT);
             }
+            let stream = match origin {
+                None => tcp.into(),
+                Some(origin) => {
+                    let left =
+                        connect.map_or(CONNECT_TIMEOUT, |connect| connect.saturating_sub(began.elapsed()));
+                    let handshake = origin.connect(ReadAhead::new(tcp.into()), inside(carry));
+                    let stream = tokio::time::timeout(left, handshake)
+                        .await
+                        .map_err(|_| ConnectError::tls_timeout(addr, limit))?;
+                    stream.map_err(|error| ConnectError::tls(addr, &error))?.into()
+                }
+            };
             self.load.reached();
-            return Ok((tcp.into(), None));
+            return Ok((stream, None));
         };
         let tcp = within_connect_timeout(limit, socket::connect_peer(addr, &self.dialer.own_ips))
             .await
             .map_err(|error| ConnectError::tcp(addr, &error))?;
         let (alpn, header) = match (&self.key.tunnel, carry) {
             (Some(destination), _) => (Alpn::Tcp, Some(&**destination)),
-            (None, Carry::Bytes(destination)) => (Alpn::Tcp, Some(destination)),
+            (None, Carry::Bytes(destination) | Carry::Sealed(destination)) => (Alpn::Tcp, Some(destination)),
             (None, Carry::H1) => (Alpn::H1, None),
             (None, Carry::H2) => (Alpn::H2, None),
         };
@@ -195,6 +214,15 @@ impl Upstream {
         }
         self.load.reached();
         Ok((stream, Some(agreed.proof)))
+    }
+}
+
+/// What a server outside the mesh is told that its TLS carries.
+fn inside(carry: Carry<'_>) -> Inside {
+    match carry {
+        Carry::H1 => Inside::H1,
+        Carry::H2 => Inside::H2,
+        Carry::Bytes(_) | Carry::Sealed(_) => Inside::Bytes,
     }
 }
 

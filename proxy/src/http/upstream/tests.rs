@@ -61,7 +61,7 @@ async fn slow(limit: u32) -> (Rc<Upstream>, oneshot::Sender<()>) {
         Arc::new([]),
         Goaways::default(),
     );
-    (upstreams.get(UpstreamKey { addr, peer: None, tunnel: None }), go_on)
+    (upstreams.get(UpstreamKey { addr, peer: None, tunnel: None, tls: None }), go_on)
 }
 
 #[tokio::test]

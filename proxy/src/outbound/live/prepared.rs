@@ -27,8 +27,8 @@ impl Prepared {
     pub fn new(destination: &Destination, ground: &Ground, previous: Option<&Live>) -> Self {
         let outliers = Live::outliers_of(destination, ground, previous);
         let of = |backend: &Arc<Backend>| {
-            let endpoints = backend.endpoints.iter();
-            endpoints.map(|endpoint| look_up(endpoint, destination, ground, outliers.as_deref())).collect()
+            let found = |endpoint| look_up((backend, endpoint), destination, ground, outliers.as_deref());
+            backend.endpoints.iter().map(|endpoint| found(endpoint)).collect()
         };
         Self { backends: destination.backends.iter().map(of).collect(), outliers }
     }
@@ -41,8 +41,8 @@ impl Prepared {
             let mut endpoints = Vec::with_capacity(backend.endpoints.len());
             for some in backend.endpoints.chunks(AT_A_TIME) {
                 tokio::task::yield_now().await;
-                let found = some.iter().map(|one| look_up(one, destination, ground, outliers.as_deref()));
-                endpoints.extend(found);
+                let found = |one| look_up((backend, one), destination, ground, outliers.as_deref());
+                endpoints.extend(some.iter().map(|one| found(one)));
             }
             backends.push(endpoints);
         }
@@ -51,7 +51,7 @@ impl Prepared {
 }
 
 fn look_up(
-    endpoint: &Endpoint,
+    (backend, endpoint): (&Backend, &Endpoint),
     destination: &Destination,
     ground: &Ground,
     outliers: Option<&Detector>,
@@ -60,6 +60,7 @@ fn look_up(
         addr: endpoint.addr,
         peer: endpoint.peer.clone(),
         tunnel: (endpoint.opaque && endpoint.peer.is_some()).then(|| destination.key.clone()),
+        tls: backend.tls.clone().filter(|_| endpoint.peer.is_none()),
     });
     let watched = outliers.map(|outliers| outliers.watch(&upstream.key));
     (upstream, watched)

@@ -4,7 +4,7 @@ use http::{Request, StatusCode};
 
 use super::*;
 use crate::lines::QUEUE;
-use crate::telemetry::{Direction, Metrics, Series};
+use crate::telemetry::{Direction, Metrics, Series, Tls};
 
 /// What was written so far; holding its lock stops the writer.
 #[derive(Clone, Default)]

@@ -443,7 +443,8 @@ async fn only_http2_is_cut_off_by_a_reader_that_pauses() {
     let receiver = world.receiver(app.addr);
     let upstreams =
         Upstreams::new(tls::Client::new(world.ca.certs("shop", "web")), [].into(), Goaways::default());
-    let key = UpstreamKey { addr: receiver.inbound, peer: Some(world.id("reviews")), tunnel: None };
+    let key =
+        UpstreamKey { addr: receiver.inbound, peer: Some(world.id("reviews")), tunnel: None, tls: None };
     let upstream = upstreams.get(key);
     for (carry, limit) in
         [(Carry::H1, None), (Carry::Bytes("a"), None), (Carry::H2, Some(Duration::from_secs(15)))]

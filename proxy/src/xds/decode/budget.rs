@@ -14,11 +14,13 @@ pub(super) const MATCHES: usize = 1_024;
 pub(super) const ROUTE_BYTES: usize = 256 * 1024;
 /// Endpoints of all backends, each counted for every backend that lists it.
 pub(super) const ENDPOINT_REFERENCES: usize = 65_536;
+/// Bytes of what is said about the TLS of servers, most of which are certificates of authorities.
+pub(super) const TLS_BYTES: usize = 512 * 1024;
 
 /// Whether `wire` fits, before anything is made of it. The control plane sends nothing that does not.
 pub(super) fn check(wire: &wire::Destination) -> Result<(), Reject> {
     let matches = || wire.routes.iter().flat_map(|route| &route.matches);
-    let amounts: [(&str, usize, usize); 4] = [
+    let amounts: [(&str, usize, usize); 5] = [
         ("regular expressions", matches().map(expressions).sum(), EXPRESSIONS),
         ("matches", wire.routes.iter().map(|route| route.matches.len().max(1)).sum(), MATCHES),
         ("bytes of routes", wire.routes.iter().map(Message::encoded_len).sum(), ROUTE_BYTES),
@@ -27,6 +29,7 @@ pub(super) fn check(wire: &wire::Destination) -> Result<(), Reject> {
             wire.backends.iter().map(|backend| backend.endpoints.len()).sum(),
             ENDPOINT_REFERENCES,
         ),
+        ("bytes of certificates", wire.tls.iter().map(Message::encoded_len).sum(), TLS_BYTES),
     ];
     match amounts.iter().find(|(_, found, most)| found > most) {
         None => Ok(()),

@@ -1,5 +1,6 @@
 mod access_rules;
 mod jwt_issuers;
+mod origins;
 mod rate_limits;
 
 use super::*;
@@ -422,10 +423,11 @@ fn a_destination_beyond_the_budget_is_rejected_by_what_is_too_much_and_one_at_it
     assert_eq!(table["matches"], budget::MATCHES);
     assert_eq!(table["routeBytes"], budget::ROUTE_BYTES);
     assert_eq!(table["endpointReferences"], budget::ENDPOINT_REFERENCES);
+    assert_eq!(table["tlsBytes"], budget::TLS_BYTES);
     assert_eq!(table["accessGrants"], access::GRANTS);
     assert_eq!(table["accessEntries"], access::ENTRIES);
     assert_eq!(table["accessBytes"], access::ACCESS_BYTES);
-    assert_eq!(table.len(), 7, "every number is checked");
+    assert_eq!(table.len(), 8, "every number is checked");
 
     let with = |fill: &dyn Fn(&mut wire::Destination)| {
         let mut wire = wire::Destination::decode(golden("service").as_slice()).unwrap();

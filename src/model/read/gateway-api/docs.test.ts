@@ -4,6 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import type { RouteKind } from '../../words/mesh-route.js';
 import { toPolicy } from '../to-policy.js';
 import { toBackendPolicy } from './to-backend-policy.js';
+import { toBackendTlsPolicy } from './to-backend-tls-policy.js';
 import { toMeshRoute } from './to-mesh-route.js';
 import { toXBackend } from './to-x-backend.js';
 
@@ -28,5 +29,22 @@ test.each(objects.map((object) => [object.kind, object.metadata.name, object] as
     }
   },
 );
+
+test('the policy of the page about TLS to servers acts as written', () => {
+  const [, text = ''] = /```yaml\n(.*?)```/s.exec(readFileSync('docs/backend-tls.md', 'utf8'))!;
+  const [policy, service] = parseAllDocuments(text).map((document) => document.toJS() as unknown);
+  const read = toBackendTlsPolicy(policy)!;
+  const names = { dns: [], uris: [] };
+  expect(read).toMatchObject({
+    hostname: 'ratings.example.org',
+    names,
+    authorities: [{ name: 'ratings-ca' }],
+  });
+  const [target] = read.targets;
+  expect(service).toMatchObject({
+    metadata: { namespace: target!.namespace, name: target!.name },
+    spec: { ports: [{ name: target!.section }] },
+  });
+});
 
 test('the page has examples', () => expect(objects.length).toBeGreaterThan(2));

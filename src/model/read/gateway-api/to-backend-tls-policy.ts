@@ -9,18 +9,27 @@ export function toBackendTlsPolicy(object: unknown): BackendTlsPolicy | undefine
   const { success, data } = backendTlsPolicy.safeParse(object);
   if (!success) return undefined;
   const { metadata, spec } = data;
-  const { caCertificateRefs, wellKnownCACertificates = '' } = spec.validation;
-  const references = caCertificateRefs.map(({ kind, name }) => `${kind} ${name}`);
+  const { hostname, subjectAltNames, caCertificateRefs, wellKnownCACertificates = '' } = spec.validation;
   return {
     ref: { kind: 'BackendTLSPolicy', ...metadata },
     targets: spec.targetRefs
+      .map((target, index) => ({ ...target, field: `spec.targetRefs[${index}]` }))
       .filter(({ group, kind }) => group === '' && kind === 'Service')
-      .map(({ name, sectionName }) => ({
+      .map(({ name, sectionName, field }) => ({
         namespace: metadata.namespace,
         name,
         ...(sectionName === undefined || sectionName === '' ? {} : { section: sectionName }),
+        field,
       })),
-    trusts: references.length > 0 ? references : [wellKnownCACertificates],
-    byReference: references.length > 0,
+    hostname,
+    names: {
+      dns: subjectAltNames.flatMap((one) => (one.type === 'Hostname' ? one.hostname : [])),
+      uris: subjectAltNames.flatMap((one) => (one.type === 'URI' ? one.uri : [])),
+    },
+    authorities: caCertificateRefs.map((one, index) => ({
+      ...one,
+      field: `spec.validation.caCertificateRefs[${index}]`,
+    })),
+    ...(wellKnownCACertificates === '' ? {} : { wellKnown: wellKnownCACertificates }),
   };
 }

@@ -140,8 +140,21 @@ const destination: z.ZodType<Destination> = z.strictObject({
       invalid: z.string().exactOptional(),
       node: z.enum(['prefer', 'only']).exactOptional(),
       affinitySeconds: z.int().exactOptional(),
+      tls: z.int().exactOptional(),
     }),
   ),
+  tls: z
+    .array(
+      z.strictObject({
+        policy: z.string(),
+        serverName: z.string(),
+        dnsNames: z.array(z.string()),
+        uris: z.array(z.string()),
+        authorities: z.array(z.string().transform((base64) => new Uint8Array(Buffer.from(base64, 'base64')))),
+        refused: z.string().exactOptional(),
+      }),
+    )
+    .exactOptional(),
   routes: z.array(
     z.strictObject({
       name: z.string(),
