@@ -110,8 +110,10 @@ async fn plain_callers_are_not_told_to_go_elsewhere() {
     let receiver = receiver(&world, super::harness::nobody(), Protocol::Http1, true);
     let mut plain = connect(receiver.inbound).await;
     plain.write_all(GET.as_bytes()).await.unwrap();
-    let (head, _) = read_response(&mut plain).await;
+    let (head, body) = read_response(&mut plain).await;
     assert!(head.starts_with("http/1.1 503 ") && !head.contains("x-weft-elsewhere"), "{head}");
+    // Nor is where the application is.
+    assert_eq!(String::from_utf8_lossy(&body), "weft: connect-failed\n", "{head}");
 }
 
 /// The first segment of a peer's handshake was lost, and the application spoke meanwhile.
