@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "weft/v1/tunnel.proto",
         "weft/identity/v1/identity.proto",
         "envoy/service/discovery/v3/ads.proto",
+        "envoy/service/auth/v3/external_auth.proto",
     ];
     let descriptors = protox::compile(files, [root])?;
     // Servers are generated for the tests, which stand in for a control plane over a real socket.

@@ -35,7 +35,7 @@ use crate::{
     probe::{Prober, Probes},
     readiness::Readiness,
     socket,
-    telemetry::{AccessLog, Metrics, RateLimitSeries},
+    telemetry::{AccessLog, ExternalCheckSeries, Metrics, RateLimitSeries},
     tls,
     worker::{self, OriginalDst, Views, WorkerContext},
     xds,
@@ -159,6 +159,7 @@ impl Proxy {
         let metrics = Metrics::register(&mut registry).with_access_log(access_log.get().cloned());
         let status = Status::register(&mut registry);
         let rate_limits = RateLimitSeries::register(&mut registry);
+        let external_checks = ExternalCheckSeries::register(&mut registry);
         let capacity = Capacity::of_this_process();
         let watch = capacity::Watch::register(capacity, &mut registry);
         parts.spawn_forever("series", metrics.clone().forget_what_is_gone());
@@ -179,6 +180,7 @@ impl Proxy {
 
         let (client, mesh) = xds::Client::new(&config, certs.clone());
         rate_limits.follow(mesh.workload());
+        external_checks.follow(mesh.workload());
         let mut link = client.link();
         let known = Dump { certs: certs.clone(), mesh: mesh.clone(), link: link.clone() };
         dump.get_or_init(|| known);

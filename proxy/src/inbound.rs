@@ -4,6 +4,7 @@
 //! anything else: the application's own bytes, as the port's mode says.
 
 mod access;
+mod external_check;
 mod opaque;
 mod pass;
 mod rate_limit;
@@ -23,8 +24,10 @@ use tokio::time::timeout;
 use self::access::Gate;
 use self::request::PeerConnection;
 use crate::detect::{self, QUIET, Sniffed, http_or};
+use crate::external_check::LONGEST_ANSWER;
 use crate::http::farewell::{DISTRUSTED_GRACE, Farewell, aged, drained};
 use crate::http::{UpstreamKey, Upstreams, Wire, server};
+use crate::outbound::callout::Callout;
 use crate::places::Place;
 use crate::state::{MtlsMode, Protocol, Reading};
 use crate::tcp::{Prefixed, ReadAhead, ResetOnClose, Stream};
@@ -50,6 +53,8 @@ pub(crate) const FIRST_LINE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Inbound {
     worker: Rc<Worker>,
     applications: Upstreams,
+    /// Who asks external checks.
+    checks: Rc<Callout>,
 }
 
 /// What the first bytes of a connection say.
@@ -68,9 +73,10 @@ enum First {
 // === impl Inbound ===
 
 impl Inbound {
-    pub(crate) fn new(worker: Rc<Worker>) -> Self {
+    /// `callout` is how it asks others in the mesh about requests.
+    pub(crate) fn new(worker: Rc<Worker>, callout: Callout) -> Self {
         let applications = worker.upstreams();
-        Self { worker, applications }
+        Self { worker, applications, checks: Rc::new(callout.reading_at_most(LONGEST_ANSWER)) }
     }
 
     /// Carries one accepted connection until it ends.
@@ -271,7 +277,14 @@ impl Inbound {
         let gate = gate_of(peer, caller, original);
         let since = Arc::clone(&worker.own_pod.current());
         let of_caller = (gate.clone(), resident.clone());
-        let connection = PeerConnection::new(worker.clone(), application, caller, of_caller, peer, wire);
+        let connection = PeerConnection::new(
+            (worker.clone(), self.checks.clone()),
+            application,
+            caller,
+            of_caller,
+            peer,
+            wire,
+        );
         let connection = Rc::new(connection);
         let refusing = connection.clone();
         let refuse = move |bad| refusing.refuse(bad);

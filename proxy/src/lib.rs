@@ -9,6 +9,7 @@ pub mod config;
 pub mod detect;
 pub mod drain;
 pub mod error;
+pub mod external_check;
 pub mod files;
 pub mod held;
 pub mod http;

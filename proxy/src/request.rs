@@ -15,6 +15,7 @@ use http::Request;
 use tokio::time::Instant;
 
 use self::plan::Stage;
+use crate::external_check::HeaderEdits;
 use crate::http::deadline::{Deadline, Idle, Limit};
 use crate::http::framing::{self, BadHead};
 use crate::http::headers::{strip_hop_by_hop, wants_upgrade};
@@ -67,6 +68,8 @@ pub(crate) struct Asked {
     pub rate_limit: Option<Box<RateLimitFields>>,
     /// What its response has to pay to limits.
     pub bill: Option<Box<Bill>>,
+    /// What external checks that let it in want changed in the answer.
+    pub answer_edits: Vec<HeaderEdits>,
     /// It asks to leave HTTP.
     pub leaving: Option<Leaving>,
     /// Says once how it ended, also where it is given up.
@@ -104,6 +107,7 @@ impl Asked {
             token: None,
             rate_limit: None,
             bill: None,
+            answer_edits: Vec::new(),
             leaving: None,
             record: Record::begin(started),
             request,

@@ -3,6 +3,7 @@
 mod about;
 mod access_log;
 mod connection;
+mod external_check;
 mod family;
 mod labels;
 mod metrics;
@@ -16,6 +17,7 @@ mod timestamp;
 pub use about::About;
 pub use access_log::AccessLog;
 pub use connection::OpenConnection;
+pub use external_check::ExternalCheckSeries;
 pub use labels::{AccessLabels, ConnectionLabels, Direction, RequestLabels, Tls};
 pub use metrics::Metrics;
 pub use mirror::{MirrorLabels, MirrorSeries};

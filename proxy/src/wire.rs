@@ -13,9 +13,14 @@ pub mod weft {
     }
 }
 
-/// Envoy's delta discovery transport.
+/// Envoy's delta discovery transport, and its external authorization.
 pub mod envoy {
     pub mod service {
+        pub mod auth {
+            pub mod v3 {
+                tonic::include_proto!("envoy.service.auth.v3");
+            }
+        }
         pub mod discovery {
             pub mod v3 {
                 tonic::include_proto!("envoy.service.discovery.v3");

@@ -79,6 +79,7 @@ export type { Grant, Referrer } from './words/grant.js';
 export type { Session } from './words/session.js';
 export type { CountedClaim, PodRateLimit, RateLimit, RateLimitKey } from './words/rate-limit.js';
 export { placeOfClaim } from './compile/counted-claims.js';
+export type { Exemption, ExternalCheck, PodExternalCheck } from './words/external-check.js';
 export type { Budget, Fault, Hedging, Limits, Outliers } from './words/resilience.js';
 
 export type {
@@ -111,6 +112,7 @@ export { toMeshRoute } from './read/gateway-api/to-mesh-route.js';
 export type { Mesh } from './tables/mesh.js';
 export { MeshTables } from './tables/mesh-tables.js';
 export type { ReadonlyTable, Table } from './tables/table.js';
+export { unreadPolicy } from './read/to-external-check.js';
 export { toPolicy } from './read/to-policy.js';
 export { readMeshConfig, type ReadMeshConfig } from './read/read-mesh-config.js';
 export { decideSettings, type DecidedSettings } from './read/decide-settings.js';

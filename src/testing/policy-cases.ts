@@ -1,3 +1,4 @@
+import { BAD_EXTERNAL_CHECKS, GOOD_EXTERNAL_CHECKS } from './external-check-cases.js';
 import { BAD_FAULTS, GOOD_FAULTS } from './fault-cases.js';
 import { BAD_RATE_LIMITS, GOOD_RATE_LIMITS } from './rate-limit-cases.js';
 import { BAD_ROUTES, GOOD_ROUTES } from './route-cases.js';
@@ -104,6 +105,7 @@ export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
   ],
   ...GOOD_FAULTS,
   ...GOOD_RATE_LIMITS,
+  ...GOOD_EXTERNAL_CHECKS,
   ...GOOD_ROUTES,
   [
     'copies of what is slow',
@@ -238,7 +240,7 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'a load balancer for a route',
     { targetRefs: [{ kind: 'HTTPRoute', name: 'a' }], loadBalancer: { algorithm: 'peakEwma' } },
     'spec.targetRefs',
-    'loadBalancer, circuitBreaker and rateLimit',
+    'loadBalancer, circuitBreaker, rateLimit and externalAuthorization',
   ],
   [
     'a ring without a hash',
@@ -402,6 +404,7 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
   ],
   ...BAD_FAULTS,
   ...BAD_RATE_LIMITS,
+  ...BAD_EXTERNAL_CHECKS,
   ...BAD_ROUTES,
   [
     'a copy for two reasons',

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
+    external_check::ExternalCheck,
     identity::Certs,
     rate_limit::RateLimit,
     request::plan::Plan,
@@ -65,6 +66,7 @@ fn workload_json(workload: &Workload) -> Value {
             "mtlsMode": format!("{:?}", inbound.mtls_mode),
             "services": inbound.services.iter().map(|service| &**service).collect::<Vec<_>>(),
             "rateLimits": inbound.rate_limits.iter().map(rate_limit_json).collect::<Vec<_>>(),
+            "externalChecks": inbound.external_checks.iter().map(external_check_json).collect::<Vec<_>>(),
             "stages": stages(&Plan::of_port(workload, inbound.port)),
         })
     };
@@ -93,6 +95,20 @@ fn rate_limit_json(limit: &RateLimit) -> Value {
         "pods": limit.pods,
         "key": limit.key.iter().map(|part| format!("{part:?}")).collect::<Vec<_>>(),
         "dryRun": limit.dry_run,
+    })
+}
+
+fn external_check_json(check: &ExternalCheck) -> Value {
+    json!({
+        "policy": &*check.policy,
+        "asks": check.asks.as_ref().map(|asks| {
+            json!({ "service": &*asks.service, "address": asks.addr.to_string() })
+        }),
+        "timeout": format!("{:?}", check.timeout),
+        "onFailure": if check.allows_on_failure { "Allow" } else { "Deny" },
+        "allowedHeaders": check.allowed_headers.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+        "exempt": check.exempt.iter().map(|exemption| format!("{exemption:?}")).collect::<Vec<_>>(),
+        "dryRun": check.dry_run,
     })
 }
 

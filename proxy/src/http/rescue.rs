@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::framing::{BadHead, Refused, Unusable};
 use super::{Body, ConnectError, RateLimitFields, WireError};
 use crate::access::NotNormal;
+use crate::external_check::Denial;
 use crate::names::REASON_HEADER;
 
 /// gRPC's DEADLINE_EXCEEDED.
@@ -30,6 +31,12 @@ const GRPC_INTERNAL: &str = "13";
 
 /// Why there is no response though a request was sent: see [`Failure::Lost`].
 pub const CONNECTION_LOST: &str = "connection-lost";
+/// Somebody who was asked said no; see [`Failure::CheckDenied`].
+pub const CHECK_DENIED: &str = "external-check-denied";
+/// Nobody gave an answer to what had to be asked; see [`Failure::CheckFailed`].
+pub const CHECK_FAILED: &str = "external-check-failed";
+/// The longest text of somebody else that becomes a gRPC message.
+const LONGEST_MESSAGE: usize = 1024;
 
 /// Why the proxy answers in the application's place.
 #[derive(Debug, Error)]
@@ -70,6 +77,10 @@ pub enum Failure {
     InvalidToken,
     #[error("the access rules of the called workload do not allow this request without a token")]
     TokenRequired,
+    #[error("an external check does not allow this request")]
+    CheckDenied(Box<Denial>),
+    #[error("an external check gave no usable answer, and without one nothing is let in")]
+    CheckFailed,
     #[error("the path of the request could be read in more than one way, and access depends on it: {0}")]
     AmbiguousPath(NotNormal),
     #[error("the body of the request ended before its end or is malformed")]
@@ -125,6 +136,8 @@ impl Failure {
             Self::Denied => "access-denied",
             Self::InvalidToken => "invalid-token",
             Self::TokenRequired => "token-required",
+            Self::CheckDenied(_) => CHECK_DENIED,
+            Self::CheckFailed => CHECK_FAILED,
             Self::AmbiguousPath(_) => "ambiguous-path",
             Self::BadBody => "bad-body",
             Self::Unusable { .. } => "bad-response",
@@ -157,6 +170,7 @@ impl Failure {
             | Self::Connect { .. }
             | Self::Overloaded { .. }
             | Self::BudgetSpent { .. }
+            | Self::CheckFailed
             | Self::ControlPlaneUnreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Lost { .. } | Self::Unusable { .. } | Self::UnknownDestination { .. } => {
@@ -169,6 +183,7 @@ impl Failure {
             Self::Refused(refused) => refused.status(),
             Self::BadHead(bad) => bad.status(),
             Self::Denied => StatusCode::FORBIDDEN,
+            Self::CheckDenied(denial) => denial.status,
             Self::InvalidToken | Self::TokenRequired => StatusCode::UNAUTHORIZED,
             Self::AmbiguousPath(_) | Self::BadBody => StatusCode::BAD_REQUEST,
         }
@@ -178,6 +193,7 @@ impl Failure {
         HeaderValue::from_static(match self {
             Self::Fault { grpc_status, .. } => return HeaderValue::from(*grpc_status),
             Self::RateLimited { .. } => GRPC_RESOURCE_EXHAUSTED,
+            Self::CheckDenied(denial) => denied_in_grpc(denial.status),
             Self::NoRoute { .. } => GRPC_UNIMPLEMENTED,
             Self::Rejected { .. }
             | Self::Refused(_)
@@ -197,6 +213,7 @@ impl Failure {
             | Self::Lost { .. }
             | Self::Overloaded { .. }
             | Self::BudgetSpent { .. }
+            | Self::CheckFailed
             | Self::UnknownDestination { .. }
             | Self::ControlPlaneUnreachable { .. } => GRPC_UNAVAILABLE,
         })
@@ -213,6 +230,9 @@ pub fn rescue(failure: &Failure, grpc: bool, reader: Reader) -> Response<Body> {
     if let Failure::RateLimited { fields, .. } = failure {
         fields.write_refusal(response.headers_mut(), grpc);
     }
+    if let Failure::CheckDenied(denial) = failure {
+        tell(denial, &mut response, grpc);
+    }
     if let Some(challenge) = challenge(failure) {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
@@ -220,6 +240,33 @@ pub fn rescue(failure: &Failure, grpc: bool, reader: Reader) -> Response<Body> {
         response.extensions_mut().insert(LastAnswer);
     }
     response
+}
+
+/// What somebody who was asked wants said along with no.
+fn tell(denial: &Denial, response: &mut Response<Body>, grpc: bool) {
+    let bare = matches!(
+        denial.status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    for name in denial.headers.keys().filter(|name| !grpc || *name != CONTENT_TYPE) {
+        response.headers_mut().remove(name);
+        for value in denial.headers.get_all(name) {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    if !grpc && (bare || !denial.body.is_empty()) {
+        *response.body_mut() = if bare { Body::empty() } else { Body::text(denial.body.clone()) };
+    }
+}
+
+/// How gRPC says what an HTTP status says.
+fn denied_in_grpc(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => GRPC_UNAUTHENTICATED,
+        StatusCode::TOO_MANY_REQUESTS => GRPC_RESOURCE_EXHAUSTED,
+        status if status.is_server_error() => GRPC_UNAVAILABLE,
+        _ => GRPC_PERMISSION_DENIED,
+    }
 }
 
 /// What whoever asks is told about tokens (RFC 6750 section 3): where it had none, that one is wanted and nothing more.
@@ -244,7 +291,13 @@ fn grpc_response(failure: &Failure, words: &str) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", failure.grpc_status());
-    if let Ok(message) = HeaderValue::try_from(percent_encode(words)) {
+    let message = match failure {
+        Failure::CheckDenied(denial) if (1..=LONGEST_MESSAGE).contains(&denial.body.len()) => {
+            percent_encode(&String::from_utf8_lossy(&denial.body))
+        }
+        _ => percent_encode(words),
+    };
+    if let Ok(message) = HeaderValue::try_from(message) {
         headers.insert("grpc-message", message);
     }
     response

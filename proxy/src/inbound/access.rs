@@ -54,7 +54,7 @@ enum Cause {
 }
 
 /// What goes on is what was judged: a path whose bytes say more than its `Uri` has two readings.
-fn as_written<B>(request: &http::Request<B>) -> Result<(), NotNormal> {
+pub(super) fn as_written<B>(request: &http::Request<B>) -> Result<(), NotNormal> {
     if RawTarget::has_path_of_uri(request) { Ok(()) } else { Err(NotNormal::RawByte) }
 }
 
@@ -89,10 +89,12 @@ impl Gate {
         verdict.allowed
     }
 
-    /// Ends when the rules have changed, and by what they say now bytes of the caller go nowhere.
+    /// Ends when the rules have changed, and by what they say now bytes of the caller go nowhere; or when somebody else is to be asked
+    /// about requests, which nobody finds in bytes.
     pub async fn bytes_refused(&self, worker: &Worker) {
         let since = Arc::clone(&worker.own_pod.current());
-        self.when(worker, since, |_, now| self.refuses_bytes(now)).await;
+        let checked = |now: &Workload| !now.external_checks(self.port).is_empty();
+        self.when(worker, since, |_, now| checked(now) || self.refuses_bytes(now)).await;
         tracing::info!(port = self.port, identity = ?self.identity, "ended a connection that the access rules do not allow any more");
         worker.metrics.error(Direction::Inbound, DENIED);
     }

@@ -10,7 +10,7 @@ use http::header::HOST;
 use http::{Request, Response, Version};
 use tokio::time::Instant;
 
-use super::rate_limit;
+use super::{external_check, rate_limit};
 use crate::http::deadline::within;
 use crate::http::framing::{self, BadHead, Unusable};
 use crate::http::headers::{
@@ -23,6 +23,7 @@ use crate::http::{
     Body, Carry, Closing, ConnectError, Incoming, Lease, Over, OwnConnections, Patience, Pending, Seen,
     SendError, Upload, Upstream, Wire, WireError, authenticates, challenges, expect, replay,
 };
+use crate::outbound::callout::Callout;
 use crate::request::plan::{Judged, Plan, Stage, Turn};
 use crate::request::{Asked, Caller, Exchange, Judge, Onward, Watcher, pass_on};
 use crate::tcp::Bounds;
@@ -37,6 +38,7 @@ use super::access::{Gate, Ruling};
 #[derive(Debug)]
 pub struct PeerConnection {
     worker: Rc<Worker>,
+    checks: Rc<Callout>,
     application: Rc<Upstream>,
     series: Rc<Series>,
     destination: String,
@@ -65,7 +67,7 @@ struct Planned {
 
 impl PeerConnection {
     pub fn new(
-        worker: Rc<Worker>,
+        (worker, checks): (Rc<Worker>, Rc<Callout>),
         application: Rc<Upstream>,
         from: Option<SocketAddr>,
         (gate, resident): (Gate, Rc<Resident>),
@@ -86,7 +88,20 @@ impl PeerConnection {
         );
         let caller = peer.map_or(Caller::Plain, |peer| Caller::Peer(peer.identity.clone()));
         let (plan, own) = (RefCell::default(), OnceCell::new());
-        Self { worker, application, series, destination, caller, from, gate, plan, wire, own, resident }
+        Self {
+            worker,
+            checks,
+            application,
+            series,
+            destination,
+            caller,
+            from,
+            gate,
+            plan,
+            wire,
+            own,
+            resident,
+        }
     }
 
     /// Answers one request, with the application's response or with why there is none.
@@ -239,6 +254,7 @@ impl PeerConnection {
         let (record, limit) = (asked.record.take(), asked.limit.take());
         let rate_limit = asked.rate_limit.take();
         let watchers = asked.bill.take().map(|bill| bill as Box<dyn Watcher>).into_iter().collect();
+        let edits = std::mem::take(&mut asked.answer_edits);
         let exchange = Exchange { lease, pending, watchers, limit, record };
         let onward = Onward {
             direction: Direction::Inbound,
@@ -250,6 +266,9 @@ impl PeerConnection {
         pass_on(asked, response, seen, exchange, onward, |head| {
             if let Some(fields) = &rate_limit {
                 fields.write(&mut head.headers);
+            }
+            for edits in edits {
+                edits.apply(&mut head.headers);
             }
             take_elsewhere_mark(&mut head.headers, seen);
             take_closing_mark(&mut head.headers, seen);
@@ -303,6 +322,10 @@ impl Judge for &PeerConnection {
                 let limits = asked.own_pod.clone();
                 let limits = limits.rate_limits(self.application.key.addr.port());
                 return rate_limit::ask(limits, self.from.map(|from| from.ip()), &self.destination, asked);
+            }
+            Stage::ExternalCheck => {
+                let between = (self.from, self.application.key.addr);
+                return external_check::ask(&self.checks, between, asked);
             }
             Stage::Jwt | Stage::Access => {
                 let planned = self.plan.borrow();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HeaderValue};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
@@ -30,7 +30,7 @@ use crate::telemetry::Direction;
 
 /// Calls under way at once, of one worker.
 const IN_FLIGHT: u32 = 256;
-/// The longest answer that is gathered.
+/// The longest answer that is gathered where nobody says less.
 const LONGEST_ANSWER: usize = 1024 * 1024;
 
 /// Who calls. Belongs to one worker.
@@ -38,7 +38,12 @@ const LONGEST_ANSWER: usize = 1024 * 1024;
 pub struct Callout {
     choosing: Rc<Choosing>,
     under_way: Active,
+    longest: usize,
 }
+
+/// What came behind the body of an answer, among its extensions.
+#[derive(Clone, Debug)]
+pub struct Trailers(pub HeaderMap);
 
 /// Why a call has no answer.
 #[derive(Debug, Error)]
@@ -82,7 +87,12 @@ pub(super) struct To<'a> {
 
 impl Callout {
     pub(super) fn new(choosing: Rc<Choosing>) -> Self {
-        Self { choosing, under_way: Active::default() }
+        Self { choosing, under_way: Active::default(), longest: LONGEST_ANSWER }
+    }
+
+    /// Takes no longer answers than `longest`.
+    pub fn reading_at_most(self, longest: usize) -> Self {
+        Self { longest, ..self }
     }
 
     /// Sends `request` to what the mesh knows by `wanted`, by the route that takes it, and gathers the answer; all of that
@@ -124,11 +134,19 @@ impl Callout {
         request.headers_mut().insert(CONTENT_LENGTH, length);
         let answered = send(choosing, to, request.map(Recorded::from)).await.map_err(CalloutError::Failed)?;
         let Answered { response, lease, .. } = answered;
-        let (head, mut body) = response.into_parts();
+        let (mut head, mut body) = response.into_parts();
         let mut gathered = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| CalloutError::BadAnswer)?.into_data() else { continue };
-            if gathered.len() + data.len() > LONGEST_ANSWER {
+            let data = match frame.map_err(|_| CalloutError::BadAnswer)?.into_data() {
+                Ok(data) => data,
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        head.extensions.insert(Trailers(trailers));
+                    }
+                    continue;
+                }
+            };
+            if gathered.len() + data.len() > self.longest {
                 return Err(CalloutError::BadAnswer);
             }
             gathered.extend_from_slice(&data);

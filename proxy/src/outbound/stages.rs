@@ -47,6 +47,7 @@ impl Judge for Judging<'_> {
             | Stage::Route
             | Stage::Jwt
             | Stage::Access
+            | Stage::ExternalCheck
             | Stage::RateLimit
             | Stage::Attempts
             | Stage::Application => Turn::Go,

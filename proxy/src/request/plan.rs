@@ -3,7 +3,7 @@
 //! A stage that nobody asked for is absent from the [`Plan`] of a route or port, and costs nothing. `GET /config` prints the
 //! plans, and `docs/architecture.md` has the order with its reasons; a test compares them. What a stage may do is in
 //! ADR 8. New ones have their places in the order already: trace and tap come between `normalise` and `jwt`,
-//! external checks and limits between `access` and whatever waits or changes the request.
+//! limits between `access` and whatever waits or changes the request.
 
 use std::pin::Pin;
 
@@ -31,6 +31,8 @@ pub enum Stage {
     Jwt,
     /// Whether whoever called may ask for it.
     Access,
+    /// Whether somebody else lets it in.
+    ExternalCheck,
     /// How many requests of a kind may come in a time.
     RateLimit,
     /// When the request must have ended.
@@ -65,10 +67,11 @@ pub const CALLER: [Stage; 11] = [
 ];
 
 /// From others to the application.
-pub const RECEIVER: [Stage; 7] = [
+pub const RECEIVER: [Stage; 8] = [
     Stage::Normalise,
     Stage::Jwt,
     Stage::Access,
+    Stage::ExternalCheck,
     Stage::RateLimit,
     Stage::Deadline,
     Stage::Changes,
@@ -118,6 +121,7 @@ impl Stage {
             Self::Split => "split",
             Self::Jwt => "jwt",
             Self::Access => "access",
+            Self::ExternalCheck => "external-check",
             Self::RateLimit => "rate-limit",
             Self::Deadline => "deadline",
             Self::Fault => "fault",
@@ -144,7 +148,7 @@ impl Stage {
                 actions.rewrite.is_some() || actions.headers != MessageChanges::default()
             }),
             Self::Mirror => route.actions.as_ref().is_some_and(|actions| !actions.mirrors.is_empty()),
-            Self::Jwt | Self::Access | Self::RateLimit | Self::Application => false,
+            Self::Jwt | Self::Access | Self::ExternalCheck | Self::RateLimit | Self::Application => false,
         }
     }
 }
@@ -166,6 +170,7 @@ impl Plan {
                     || workload.rate_limits(port).iter().any(RateLimit::asks_for_tokens)
             }
             Stage::Access => workload.access.is_some(),
+            Stage::ExternalCheck => !workload.external_checks(port).is_empty(),
             Stage::RateLimit => !workload.rate_limits(port).is_empty(),
             Stage::Changes => workload.forwarded,
             _ => true,
@@ -195,8 +200,11 @@ impl<'a> Turn<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::access::{Builder, Condition, Default, Effect, Grant, Kind, Mode, Subject};
+    use crate::external_check::ExternalCheck;
     use crate::identity::SpiffeId;
     use crate::state::{
         Actions, Answer, DirectResponse, Fault, InboundPort, Limits, MtlsMode, Protocol, Rewrite,
@@ -267,7 +275,7 @@ mod tests {
         assert_eq!(plan.judging(), [Stage::Access, Stage::Deadline, Stage::Changes]);
         let limit = RateLimit::new(
             ("web/limits".into(), "all".into()),
-            (1, std::time::Duration::from_secs(1), 1, 1),
+            (1, Duration::from_secs(1), 1, 1),
             [].into(),
             false,
         );
@@ -278,6 +286,7 @@ mod tests {
             services: Vec::new(),
             needs_requests: true,
             rate_limits: vec![limit],
+            external_checks: vec![ExternalCheck::new("shop/web", None, Duration::from_secs(1))],
         });
         assert!(!Plan::of_port(&workload, 8080).stages().contains(&Stage::Jwt));
         let mut by_token = Builder::new(Default::Deny, ["shop/staff"]);
@@ -289,5 +298,6 @@ mod tests {
         assert_eq!(Plan::of_port(&workload, 8080).stages(), RECEIVER);
         assert!(!Plan::of_port(&workload, 9090).stages().contains(&Stage::Jwt));
         assert!(!Plan::of_port(&workload, 9090).stages().contains(&Stage::RateLimit));
+        assert!(!Plan::of_port(&workload, 9090).stages().contains(&Stage::ExternalCheck));
     }
 }

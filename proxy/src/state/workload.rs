@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Protocol;
 use crate::access::Access;
+use crate::external_check::ExternalCheck;
 use crate::identity::SpiffeId;
 use crate::rate_limit::RateLimit;
 
@@ -68,10 +69,12 @@ pub struct InboundPort {
     pub mtls_mode: MtlsMode,
     /// Services in front of it, `<namespace>/<name>`.
     pub services: Vec<Arc<str>>,
-    /// A rate limit holds here: whoever calls is read request by request, and what is not HTTP is refused.
+    /// A rate limit or an external check holds here: whoever calls is read request by request, and what is not HTTP is refused.
     pub needs_requests: bool,
     /// How many requests it takes.
     pub rate_limits: Vec<RateLimit>,
+    /// Who else is asked about them, in this order.
+    pub external_checks: Vec<ExternalCheck>,
 }
 
 /// What becomes of destinations that the mesh does not know.
@@ -122,12 +125,15 @@ impl Workload {
         }
     }
 
-    /// Goes on counting by limits that `before`, an earlier version of the pod, had as well.
+    /// Goes on counting by limits and checks that `before`, an earlier version of the pod, had as well.
     pub fn carry_on(&mut self, before: &Self) {
         for port in &mut self.inbound_ports {
             let Some(before) = before.inbound_port(port.port) else { continue };
             for limit in &mut port.rate_limits {
                 before.rate_limits.iter().for_each(|earlier| limit.carry_on(earlier));
+            }
+            for check in &mut port.external_checks {
+                before.external_checks.iter().for_each(|earlier| check.carry_on(earlier));
             }
         }
     }
@@ -135,6 +141,11 @@ impl Workload {
     /// How many requests `port` takes.
     pub fn rate_limits(&self, port: u16) -> &[RateLimit] {
         self.inbound_port(port).map_or(&[], |inbound| &inbound.rate_limits)
+    }
+
+    /// Who else is asked about requests to `port`.
+    pub fn external_checks(&self, port: u16) -> &[ExternalCheck] {
+        self.inbound_port(port).map_or(&[], |inbound| &inbound.external_checks)
     }
 
     /// How `port` is read; its callers have no say. Where a rule asks about requests, whoever calls is read request by request and

@@ -56,6 +56,7 @@ pub const KNOWN_FEATURES: [&str; 35] = [
     "route.timeouts",
     "workload.access",
     "workload.access.jwt",
+    "workload.external-check",
     "workload.rate-limits",
     "workload.rate-limits.claim",
     "workload.rate-limits.cost",
@@ -79,6 +80,7 @@ mod access;
 mod action;
 mod beside;
 mod budget;
+mod external_check;
 mod jwt;
 mod load_balancer;
 mod origin;
@@ -442,8 +444,9 @@ fn inbound_port(wire: &wire::InboundPort, access: Option<&wire::Access>) -> Resu
         protocol: protocol(wire.protocol)?,
         mtls_mode: mtls_mode(wire.mtls_mode)?,
         services: texts(&wire.services),
-        needs_requests: !wire.rate_limits.is_empty(),
+        needs_requests: !wire.rate_limits.is_empty() || !wire.external_checks.is_empty(),
         rate_limits: each("rate_limits", &wire.rate_limits, |limit| rate_limit::rate_limit(limit, access))?,
+        external_checks: each("external_checks", &wire.external_checks, external_check::external_check)?,
     })
 }
 

@@ -72,6 +72,7 @@ interface Spec {
   readonly loadBalancer?: unknown;
   readonly circuitBreaker?: unknown;
   readonly rateLimit?: unknown;
+  readonly externalAuthorization?: unknown;
 }
 
 const ON_ROUTES = "self.targetRefs.exists(t, t.kind in ['HTTPRoute', 'GRPCRoute'])";
@@ -101,12 +102,14 @@ export const targetRules: readonly Rule<Spec>[] = [
       routes.length === 0 || !targetRefs.some(isRoute) || addsOnly(routes),
   },
   {
-    cel: `!(${ON_ROUTES}) || (!has(self.loadBalancer) && !has(self.circuitBreaker) && !has(self.rateLimit))`,
+    cel: `!(${ON_ROUTES}) || (!has(self.loadBalancer) && !has(self.circuitBreaker) && !has(self.rateLimit) && !has(self.externalAuthorization))`,
     message:
-      'loadBalancer, circuitBreaker and rateLimit are about all traffic to a Service; target the Service',
+      'loadBalancer, circuitBreaker, rateLimit and externalAuthorization are about all traffic to a Service; target the Service',
     field: '.targetRefs',
     holds: ({ targetRefs, ...rest }) =>
       !targetRefs.some(isRoute) ||
-      [rest.loadBalancer, rest.circuitBreaker, rest.rateLimit].every((given) => given === undefined),
+      [rest.loadBalancer, rest.circuitBreaker, rest.rateLimit, rest.externalAuthorization].every(
+        (given) => given === undefined,
+      ),
   },
 ];

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { type Kind, objectSchema } from '../schema/kind.js';
 import { withRules } from '../schema/rule.js';
 import { circuitBreaker } from './circuit-breaker.js';
+import { externalAuthorization } from './external-authorization.js';
 import { loadBalancer } from './load-balancer.js';
 import { rateLimit } from './rate-limit.js';
 import { route } from './route.js';
@@ -26,6 +27,10 @@ const specFields = z.strictObject({
   rateLimit: rateLimit.optional().meta({
     description:
       'How many requests the pods of a Service take, over HTTP and gRPC. A request that is one too many for any of the limits gets 429, or RESOURCE_EXHAUSTED. Enforced by the proxies of those pods, whoever calls.',
+  }),
+  externalAuthorization: externalAuthorization.optional().meta({
+    description:
+      'Asks another service whether a request may reach the pods of a Service, over HTTP and gRPC. Asked by the proxies of those pods, whoever calls, after JWT and access rules and before rate limits.',
   }),
 });
 

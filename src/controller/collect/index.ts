@@ -8,5 +8,5 @@ export { hasEnded, hasOurProxy, isMeshed, toWorkload, type PodPlace } from './po
 export { toGrant } from './reference-grant.js';
 export { toService } from './service.js';
 export { readTlsPolicy, standInForTlsPolicy } from './tls-policy.js';
-export { plainObject, readPolicy } from './traffic-policy.js';
+export { plainObject, readPolicy, standInForPolicy } from './traffic-policy.js';
 export { readXBackend } from './x-backend.js';

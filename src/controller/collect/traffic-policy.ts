@@ -1,5 +1,5 @@
 import type { CustomObject } from '../../kube/index.js';
-import { toPolicy, type Policy, type Problem } from '../../model/index.js';
+import { toPolicy, unreadPolicy, type Policy, type Problem } from '../../model/index.js';
 
 /** A TrafficPolicy in terms of the mesh; without a value when it cannot act. */
 export function readPolicy(object: CustomObject): {
@@ -8,6 +8,13 @@ export function readPolicy(object: CustomObject): {
 } {
   const { policy, problems } = toPolicy(plainObject(object));
   return { value: policy, problems };
+}
+
+/** What stands for a TrafficPolicy that cannot be read, and of which no form is known that could. */
+export function standInForPolicy(object: CustomObject): Policy | undefined {
+  const { namespace, name, uid, generation, creationTimestamp } = object.metadata;
+  const ref = { kind: 'TrafficPolicy', namespace, name, uid, generation, creationTimestamp } as const;
+  return unreadPolicy(plainObject(object), ref);
 }
 
 /** As the API server stores it, without what we put in place of absent fields. */

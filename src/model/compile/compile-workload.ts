@@ -1,7 +1,8 @@
 import { compileAccess } from './compile-access.js';
 import { countClaims } from './counted-claims.js';
+import { externalChecksOn } from './external-checks-on.js';
 import type { AccessConfig } from '../words/access-config.js';
-import type { CompiledWorkload } from '../words/destination.js';
+import type { CompiledWorkload, InboundPort } from '../words/destination.js';
 import { dirtyMtls, dirtyWorkload, workloadKeyText } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
 import { modeOfPort, mtlsOn } from './mtls-on.js';
@@ -22,19 +23,24 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
   const ports = [...known].map(([port, { protocol, services, fronts }]) => ({
     inbound: { port, protocol, mtls: receiverMode(modeOfPort(mtls, port)), services },
     rateLimits: rateLimitsOn(mesh, protocol, fronts),
+    checks: externalChecksOn(mesh, protocol, fronts),
+  }));
+  const inboundPorts = ports.map(({ inbound, rateLimits: { limits }, checks: { checks } }) => ({
+    ...inbound,
+    ...(limits.length === 0 ? {} : { rateLimits: limits }),
+    ...(checks.length === 0 ? {} : { externalChecks: checks }),
   }));
   const limits = ports.flatMap((port) => port.rateLimits.limits);
   const { access, sources: issuers } = countClaims(mesh, workload.key.namespace, ruled, limits);
-  const inboundPorts = ports.map(({ inbound, rateLimits }) =>
-    rateLimits.limits.length === 0 ? inbound : { ...inbound, rateLimits: rateLimits.limits },
-  );
   const policies = new Map(
-    ports.flatMap(({ rateLimits }) => rateLimits.sources).map((source) => [source.uid, source]),
+    ports
+      .flatMap(({ rateLimits, checks }) => [...rateLimits.sources, ...checks.sources])
+      .map((source) => [source.uid, source]),
   );
   return {
     uid,
     workload: {
-      criticalFeatures: [...accessFeatures(access), ...limitFeatures(limits)],
+      criticalFeatures: featuresOf(access, inboundPorts),
       key: workloadKeyText(workload.key),
       identity: spiffeId(trustDomain, workload),
       ...(workload.node === undefined ? {} : { node: workload.node }),
@@ -59,16 +65,24 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       'mesh',
       dirtyWorkload(uid),
       dirtyMtls(workload.key.namespace),
-      ...new Set([...ports.flatMap(({ rateLimits: { depends } }) => depends), ...ruled.depends]),
+      ...new Set([
+        ...ports.flatMap(({ rateLimits, checks }) => [...rateLimits.depends, ...checks.depends]),
+        ...ruled.depends,
+      ]),
     ],
   };
 }
 
-function accessFeatures(access: AccessConfig | undefined): readonly Feature[] {
+/** What a proxy that does not know it must not ignore. */
+function featuresOf(access: AccessConfig | undefined, ports: readonly InboundPort[]): readonly Feature[] {
   return [
-    ...(access === undefined ? [] : (['workload.access'] as const)),
-    ...(access?.jwtIssuers === undefined ? [] : (['workload.access.jwt'] as const)),
-    ...(access?.countedClaims === undefined ? [] : (['workload.rate-limits.claim'] as const)),
+    ...(access === undefined ? [] : ['workload.access' as const]),
+    ...(access?.jwtIssuers === undefined ? [] : ['workload.access.jwt' as const]),
+    ...(access?.countedClaims === undefined ? [] : ['workload.rate-limits.claim' as const]),
+    ...(ports.some(({ externalChecks }) => externalChecks !== undefined)
+      ? ['workload.external-check' as const]
+      : []),
+    ...limitFeatures(ports.flatMap(({ rateLimits = [] }) => rateLimits)),
   ];
 }
 

@@ -37,6 +37,7 @@ export const FEATURES = [
   'route.timeouts',
   'workload.access',
   'workload.access.jwt',
+  'workload.external-check',
   'workload.rate-limits',
   'workload.rate-limits.claim',
   'workload.rate-limits.cost',

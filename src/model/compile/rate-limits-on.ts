@@ -67,7 +67,8 @@ export function isLimited(protocol: Protocol, targets: readonly PolicyTarget[], 
   return protocol !== 'opaque';
 }
 
-function policyOn(mesh: Mesh, service: ServiceKey, port: number): Policy | undefined {
+/** The policy that says what requests to a port of a Service meet where they arrive: one of the Service's own namespace. */
+export function policyOn(mesh: Mesh, service: ServiceKey, port: number): Policy | undefined {
   const own = namespaceOf(service);
   return winnerOn(mesh, own, service, port) ?? defaultOn(mesh, own, service, port);
 }

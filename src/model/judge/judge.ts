@@ -15,6 +15,7 @@ import type {
 } from '../words/policy.js';
 import type { Problem, Verdict } from '../words/problem.js';
 import { declaredProtocol } from '../words/protocol.js';
+import { checkProblem, isChecked } from '../compile/external-checks-on.js';
 import { isLimited } from '../compile/rate-limits-on.js';
 import { contender } from '../compile/winner.js';
 
@@ -32,6 +33,7 @@ export function judge(mesh: Mesh, policy: Policy): readonly Problem[] {
     ...policy.routes
       .flatMap((route) => route.mirrors ?? [])
       .flatMap((entry) => judgeBackend(mesh, policy, entry, 'nothing is mirrored there')),
+    ...judgeCheck(mesh, policy),
   ];
 }
 
@@ -91,6 +93,7 @@ function judgeTarget(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[
       : [conflictOver(sectionText(target), winner, target.field)]),
     ...routesLost(mesh, policy, target),
     ...limitsLost(mesh, policy, target),
+    ...checkLost(mesh, policy, target),
   ];
 }
 
@@ -176,6 +179,36 @@ function claimsLost(mesh: Mesh, { ref, rateLimits = [] }: Policy): Problem[] {
       field: `spec.rateLimit[${limit}].key[${place}].claim.issuer`,
       message: `there is no JwtIssuer in ${ref.namespace} with issuer ${issuer} that can be read; create it, or correct the name; until then requests are not told apart by the claim`,
     }));
+}
+
+/** A check asks about requests; a policy says so where its target carries none. */
+function checkLost(mesh: Mesh, { externalCheck }: Policy, target: PolicyTarget): Problem[] {
+  const service = target.service === undefined ? undefined : mesh.services.get(target.service);
+  if (service === undefined || externalCheck === undefined) return [];
+  const ports = service.ports.filter(
+    ({ protocol, port }) => protocol === 'TCP' && (target.port ?? port) === port,
+  );
+  if (ports.length === 0 || ports.some((port) => isChecked(declaredProtocol(port)))) return [];
+  const listed = ports.map(({ port }) => port).join(', ');
+  const message = `asks about requests, and Service ${target.service} says that port ${listed} carries bytes, which nobody is asked about; correct its appProtocol or target another port`;
+  return [{ condition: 'Accepted', reason: 'Invalid', field: 'spec.externalAuthorization', message }];
+}
+
+function judgeCheck(mesh: Mesh, { ref, externalCheck }: Policy): Problem[] {
+  const problem =
+    externalCheck?.service === undefined ? undefined : checkProblem(mesh, externalCheck, ref.namespace);
+  if (problem === undefined) return [];
+  const { reason, forbidden } = problem;
+  const opens = !forbidden && externalCheck?.onFailure === 'allow';
+  const until = opens ? 'requests pass unchecked, as onFailure says' : 'every request is refused';
+  return [
+    {
+      condition: 'ResolvedRefs',
+      reason: forbidden ? 'RefNotPermitted' : 'BackendNotFound',
+      field: 'spec.externalAuthorization.service',
+      message: `${reason}; until it does, ${externalCheck?.dryRun === true ? 'nothing is checked' : until}`,
+    },
+  ];
 }
 
 /** Routes of Gateway API come before those of a policy; the policy says so where that leaves its own no port at all. */

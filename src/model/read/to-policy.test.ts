@@ -6,7 +6,7 @@ import { retryCases } from '../../testing/retry-cases.js';
 import { sessionCases, timeoutCases } from '../../testing/route-cases.js';
 import { aRoute } from '../../testing/gateway-routes.js';
 import { aPort, aService, aShop, aWorkload, anAddress, anEndpointSet } from '../../testing/mesh.js';
-import { RATE_LIMIT_FIELDS, withIssuers } from '../../testing/rate-limit-cases.js';
+import { POD_FIELDS, withIssuers } from '../../testing/pod-field-cases.js';
 import { specWithField } from '../../testing/spec-with-field.js';
 import { encodeDestination, encodeWorkload } from '../../xds/resources/index.js';
 import { compileDestination } from '../compile/compile-destination.js';
@@ -281,7 +281,7 @@ const hashed = (input: object) => ({ loadBalancer: { algorithm: 'ringHash', hash
 
 /** For each field that works, two policies that differ in it only, and have to differ in effect. */
 const WORKING: Record<string, [object, object]> = {
-  ...RATE_LIMIT_FIELDS,
+  ...POD_FIELDS,
   // The group follows from the kind.
   'spec.targetRefs[].group': [onService, onRoute({ group: 'gateway.networking.k8s.io' })],
   'spec.targetRefs[].kind': [onService, onRoute({})],

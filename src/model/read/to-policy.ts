@@ -24,6 +24,7 @@ import {
   translateLimits,
   translateOutliers,
 } from './to-resilience.js';
+import { translateExternalCheck } from './to-external-check.js';
 import { translateRateLimits } from './to-rate-limit.js';
 import { translatePortion } from './to-portion.js';
 import { translateSession } from './to-session.js';
@@ -42,7 +43,7 @@ export function toPolicy(object: unknown): {
     toProblem,
   );
   const parsed = trafficPolicy.schema.safeParse(object);
-  if (parsed.success) problems.push(...foreignRoutes(parsed.data), ...foreignLimits(parsed.data));
+  if (parsed.success) problems.push(...foreignRoutes(parsed.data), ...foreignFields(parsed.data));
   if (problems.length > 0 || !parsed.success) return { problems };
   const policy = translate(parsed.data);
   const limits = matchesCost((policy.rateLimits ?? []).flatMap(({ matches = [] }) => matches));
@@ -82,6 +83,7 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
     ...translateOutliers(spec.circuitBreaker),
     ...translateLimits(spec.circuitBreaker),
     ...translateRateLimits(spec.rateLimit),
+    ...translateExternalCheck(spec.externalAuthorization, namespace),
     loadBalancer: translateLoadBalancer(spec.loadBalancer ?? {}),
   };
 }
@@ -123,15 +125,19 @@ function foreignRoutes({ metadata, spec }: TrafficPolicy): readonly Problem[] {
   );
 }
 
-/** The pods of a Service enforce its limits, so what limits them is said beside them. */
-function foreignLimits({ metadata, spec }: TrafficPolicy): readonly Problem[] {
+/** What the pods of a Service enforce. */
+const ENFORCED_BY_PODS = ['rateLimit', 'externalAuthorization'] as const;
+
+/** What the pods of a Service enforce is said beside them. */
+function foreignFields({ metadata, spec }: TrafficPolicy): readonly Problem[] {
   const own = metadata.namespace ?? 'default';
   const foreign = spec.targetRefs
     .map(({ kind, name, namespace = own }) => (kind === 'Namespace' ? name : namespace))
     .find((namespace) => namespace !== own);
-  if (spec.rateLimit === undefined || foreign === undefined) return [];
+  if (foreign === undefined) return [];
   const message = `is enforced by the pods of the Services, and a policy in ${own} does not act on those in ${foreign}; create it in ${foreign}`;
-  return [toProblem({ path: 'spec.rateLimit', message })];
+  const given = ENFORCED_BY_PODS.filter((field) => spec[field] !== undefined);
+  return given.map((field) => toProblem({ path: `spec.${field}`, message }));
 }
 
 function translateRoute(

@@ -1,8 +1,8 @@
 import { type ServiceKey, serviceKey } from '../words/keys.js';
 import type { BackendEntry } from '../words/policy.js';
 
-/** The Services that entries of routes refer to. */
-export function backendsOf(entries: readonly BackendEntry[]): ReadonlySet<ServiceKey> {
+/** The Services that entries of routes and checks refer to. */
+export function backendsOf(entries: readonly Pick<BackendEntry, 'service'>[]): ReadonlySet<ServiceKey> {
   return new Set(
     entries.flatMap(({ service }) =>
       service === undefined ? [] : [serviceKey(service.namespace, service.name)],

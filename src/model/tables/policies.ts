@@ -49,6 +49,7 @@ function countsClaimsIn({ ref, rateLimits = [] }: Policy): ReadonlySet<string> {
   return new Set(counts ? [ref.namespace] : []);
 }
 
-function backendsOfPolicy({ routes }: Policy): ReadonlySet<ServiceKey> {
-  return backendsOf(routes.flatMap(({ split, mirrors = [] }) => [...split, ...mirrors]));
+function backendsOfPolicy({ routes, externalCheck }: Policy): ReadonlySet<ServiceKey> {
+  const inRoutes = routes.flatMap(({ split, mirrors = [] }) => [...split, ...mirrors]);
+  return backendsOf(externalCheck === undefined ? inRoutes : [...inRoutes, externalCheck]);
 }

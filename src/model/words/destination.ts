@@ -1,4 +1,5 @@
 import type { AccessConfig } from './access-config.js';
+import type { PodExternalCheck } from './external-check.js';
 import type { DirtyKey, ServiceKey } from './keys.js';
 import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
 import type { PodRateLimit } from './rate-limit.js';
@@ -179,6 +180,8 @@ export interface InboundPort {
   readonly services: readonly ServiceKey[];
   /** How many requests it takes; absent: any number. */
   readonly rateLimits?: readonly PodRateLimit[];
+  /** Who else is asked, in this order; absent: nobody. */
+  readonly externalChecks?: readonly PodExternalCheck[];
 }
 
 export interface CompiledWorkload {

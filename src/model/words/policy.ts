@@ -1,3 +1,4 @@
+import type { ExternalCheck } from './external-check.js';
 import type { Referrer } from './grant.js';
 import type { ServiceKey } from './keys.js';
 import type { RateLimit } from './rate-limit.js';
@@ -42,6 +43,8 @@ export interface Policy {
   readonly limits?: Limits;
   /** What the Services' own pods take; absent: anything. */
   readonly rateLimits?: readonly RateLimit[];
+  /** Who else is asked about requests to the Services' own pods; absent: nobody. */
+  readonly externalCheck?: ExternalCheck;
 }
 
 /** A Service, or every Service of a namespace that no policy names by itself. */

@@ -8,6 +8,7 @@ import {
   type Workload as WireWorkload,
 } from '../../wire/gen/weft/v1/workload_pb.js';
 import { toWireAccess } from './access.js';
+import { toWireExternalCheck } from './external-check.js';
 import { toWireRateLimit } from './rate-limit.js';
 import { toWireProtocol } from './destination.js';
 import { type EncodedResource, encode } from './encoded.js';
@@ -31,13 +32,14 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     zone: workload.zone ?? '',
     node: workload.node ?? '',
     mtlsMode: toWireMtls(workload.mtls),
-    inboundPorts: workload.inboundPorts.map(({ port, protocol, mtls, services, rateLimits = [] }) =>
+    inboundPorts: workload.inboundPorts.map(({ port, protocol, mtls, services, ...rest }) =>
       create(InboundPortSchema, {
         port,
         protocol: toWireProtocol(protocol),
         mtlsMode: toWireMtls(mtls),
         services: [...services],
-        rateLimits: rateLimits.map((limit) => toWireRateLimit(limit, counted)),
+        rateLimits: (rest.rateLimits ?? []).map((limit) => toWireRateLimit(limit, counted)),
+        externalChecks: (rest.externalChecks ?? []).map(toWireExternalCheck),
       }),
     ),
     outboundPolicy: toWireOutbound(workload.outbound),

@@ -1,4 +1,5 @@
 mod access_rules;
+mod external_checks;
 mod jwt_issuers;
 mod origins;
 mod rate_limits;

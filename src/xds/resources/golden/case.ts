@@ -259,12 +259,28 @@ const rateLimit = z.strictObject({
   dryRun: z.boolean(),
 });
 
+const externalCheck = z.strictObject({
+  policy: z.string(),
+  asks: z.strictObject({ service: z.string(), address: z.string(), port: z.int() }).exactOptional(),
+  timeoutMs: z.int(),
+  onFailure: z.enum(['deny', 'allow']),
+  allowedHeaders: z.array(z.string()),
+  exempt: z.array(
+    z.strictObject({
+      method: z.string().exactOptional(),
+      path: z.strictObject({ kind: z.enum(['exact', 'prefix']), value: z.string() }),
+    }),
+  ),
+  dryRun: z.boolean(),
+});
+
 const inboundPort = z.strictObject({
   port: z.int(),
   protocol,
   mtls,
   services: z.array(z.string()),
   rateLimits: z.array(rateLimit).exactOptional(),
+  externalChecks: z.array(externalCheck).exactOptional(),
 });
 
 const inverted = z.literal(true).exactOptional();

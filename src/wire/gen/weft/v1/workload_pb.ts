@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIpoDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEioQEKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SIwoIcHJvdG9jb2wYAiABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCW10bHNfbW9kZRgDIAEoDjIRLndlZnQudjEuTXRsc01vZGUSEAoIc2VydmljZXMYBCADKAkSJwoLcmF0ZV9saW1pdHMYFCADKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdCL1AQoJUmF0ZUxpbWl0Eg4KBnBvbGljeRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgNEg4KBnBlcl9tcxgEIAEoBBINCgVidXJzdBgFIAEoDRIMCgRwb2RzGAYgASgNEiIKA2tleRgHIAMoCzIVLndlZnQudjEuUmF0ZUxpbWl0S2V5Eg8KB2RyeV9ydW4YCCABKAgSHwoHbWF0Y2hlcxgJIAMoCzIOLndlZnQudjEuTWF0Y2gSDAoEY29zdBgKIAEoDRITCgtjb3N0X2hlYWRlchgLIAEoCRISCgpjb3N0X2ZpZWxkGAwgAygJIusBCgxSYXRlTGltaXRLZXkSNAoJYXR0cmlidXRlGAEgASgOMh8ud2VmdC52MS5SYXRlTGltaXRLZXkuQXR0cmlidXRlSAASEAoGaGVhZGVyGAIgASgJSAASDwoFY2xhaW0YAyABKA1IACJ6CglBdHRyaWJ1dGUSGQoVQVRUUklCVVRFX1VOU1BFQ0lGSUVEEAASEwoPU0VSVklDRV9BQ0NPVU5UEAESDQoJTkFNRVNQQUNFEAISCwoHQUREUkVTUxADEgsKB05FVFdPUksQBBIKCgZNRVRIT0QQBRIICgRQQVRIEAZCBgoEcGFydCpBCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIOCgpQRVJNSVNTSVZFEAESCgoGU1RSSUNUEAIqUwoOT3V0Ym91bmRQb2xpY3kSHwobT1VUQk9VTkRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASDQoJQUxMT1dfQU5ZEAESEQoNUkVHSVNUUllfT05MWRACYgZwcm90bzM", [file_weft_v1_access, file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIpoDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi0gEKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SIwoIcHJvdG9jb2wYAiABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCW10bHNfbW9kZRgDIAEoDjIRLndlZnQudjEuTXRsc01vZGUSEAoIc2VydmljZXMYBCADKAkSJwoLcmF0ZV9saW1pdHMYFCADKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdBIvCg9leHRlcm5hbF9jaGVja3MYFSADKAsyFi53ZWZ0LnYxLkV4dGVybmFsQ2hlY2sipQIKDUV4dGVybmFsQ2hlY2sSDgoGcG9saWN5GAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDwoHYWRkcmVzcxgDIAEoDBIMCgRwb3J0GAQgASgNEhIKCnRpbWVvdXRfbXMYBSABKAQSNAoKb25fZmFpbHVyZRgGIAEoDjIgLndlZnQudjEuRXh0ZXJuYWxDaGVjay5PbkZhaWx1cmUSFwoPYWxsb3dlZF9oZWFkZXJzGAcgAygJEiIKBmV4ZW1wdBgIIAMoCzISLndlZnQudjEuRXhlbXB0aW9uEg8KB2RyeV9ydW4YCSABKAgiPAoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIICgRERU5ZEAESCQoFQUxMT1cQAiJGCglFeGVtcHRpb24SDgoGbWV0aG9kGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSABCBgoEcGF0aCL1AQoJUmF0ZUxpbWl0Eg4KBnBvbGljeRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgNEg4KBnBlcl9tcxgEIAEoBBINCgVidXJzdBgFIAEoDRIMCgRwb2RzGAYgASgNEiIKA2tleRgHIAMoCzIVLndlZnQudjEuUmF0ZUxpbWl0S2V5Eg8KB2RyeV9ydW4YCCABKAgSHwoHbWF0Y2hlcxgJIAMoCzIOLndlZnQudjEuTWF0Y2gSDAoEY29zdBgKIAEoDRITCgtjb3N0X2hlYWRlchgLIAEoCRISCgpjb3N0X2ZpZWxkGAwgAygJIusBCgxSYXRlTGltaXRLZXkSNAoJYXR0cmlidXRlGAEgASgOMh8ud2VmdC52MS5SYXRlTGltaXRLZXkuQXR0cmlidXRlSAASEAoGaGVhZGVyGAIgASgJSAASDwoFY2xhaW0YAyABKA1IACJ6CglBdHRyaWJ1dGUSGQoVQVRUUklCVVRFX1VOU1BFQ0lGSUVEEAASEwoPU0VSVklDRV9BQ0NPVU5UEAESDQoJTkFNRVNQQUNFEAISCwoHQUREUkVTUxADEgsKB05FVFdPUksQBBIKCgZNRVRIT0QQBRIICgRQQVRIEAZCBgoEcGFydCpBCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIOCgpQRVJNSVNTSVZFEAESCgoGU1RSSUNUEAIqUwoOT3V0Ym91bmRQb2xpY3kSHwobT1VUQk9VTkRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASDQoJQUxMT1dfQU5ZEAESEQoNUkVHSVNUUllfT05MWRACYgZwcm90bzM", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -154,6 +154,14 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
    * @generated from field: repeated weft.v1.RateLimit rate_limits = 20;
    */
   rateLimits: RateLimit[];
+
+  /**
+   * All of them are asked, in their order, and each may refuse. A port that has some is read request by request, whoever
+   * calls. Come with the critical feature `workload.external-check`.
+   *
+   * @generated from field: repeated weft.v1.ExternalCheck external_checks = 21;
+   */
+  externalChecks: ExternalCheck[];
 };
 
 /**
@@ -162,6 +170,149 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
  */
 export const InboundPortSchema: GenMessage<InboundPort> = /*@__PURE__*/
   messageDesc(file_weft_v1_workload, 1);
+
+/**
+ * Somebody else is asked whether a request may reach the application: envoy.service.auth.v3.Authorization.
+ *
+ * @generated from message weft.v1.ExternalCheck
+ */
+export type ExternalCheck = Message<"weft.v1.ExternalCheck"> & {
+  /**
+   * <namespace>/<name> of the policy.
+   *
+   * @generated from field: string policy = 1;
+   */
+  policy: string;
+
+  /**
+   * <namespace>/<name> of the Service that is asked; empty where there is none that could be.
+   *
+   * @generated from field: string service = 2;
+   */
+  service: string;
+
+  /**
+   * A cluster IP of the Service, 4 or 16 bytes. Empty: nobody can be asked, and on_failure says what that means.
+   *
+   * @generated from field: bytes address = 3;
+   */
+  address: Uint8Array;
+
+  /**
+   * Of the Service.
+   *
+   * @generated from field: uint32 port = 4;
+   */
+  port: number;
+
+  /**
+   * For the whole call, never 0.
+   *
+   * @generated from field: uint64 timeout_ms = 5;
+   */
+  timeoutMs: bigint;
+
+  /**
+   * @generated from field: weft.v1.ExternalCheck.OnFailure on_failure = 6;
+   */
+  onFailure: ExternalCheck_OnFailure;
+
+  /**
+   * In lower case: the headers that are told. Empty: all.
+   *
+   * @generated from field: repeated string allowed_headers = 7;
+   */
+  allowedHeaders: string[];
+
+  /**
+   * Requests that nobody is asked about.
+   *
+   * @generated from field: repeated weft.v1.Exemption exempt = 8;
+   */
+  exempt: Exemption[];
+
+  /**
+   * Say only what would be refused.
+   *
+   * @generated from field: bool dry_run = 9;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message weft.v1.ExternalCheck.
+ * Use `create(ExternalCheckSchema)` to create a new message.
+ */
+export const ExternalCheckSchema: GenMessage<ExternalCheck> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 2);
+
+/**
+ * @generated from enum weft.v1.ExternalCheck.OnFailure
+ */
+export enum ExternalCheck_OnFailure {
+  /**
+   * A proxy rejects it: what secures a pod has no default.
+   *
+   * @generated from enum value: ON_FAILURE_UNSPECIFIED = 0;
+   */
+  ON_FAILURE_UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: DENY = 1;
+   */
+  DENY = 1,
+
+  /**
+   * @generated from enum value: ALLOW = 2;
+   */
+  ALLOW = 2,
+}
+
+/**
+ * Describes the enum weft.v1.ExternalCheck.OnFailure.
+ */
+export const ExternalCheck_OnFailureSchema: GenEnum<ExternalCheck_OnFailure> = /*@__PURE__*/
+  enumDesc(file_weft_v1_workload, 2, 0);
+
+/**
+ * All that is set must hold; a path is always set.
+ *
+ * @generated from message weft.v1.Exemption
+ */
+export type Exemption = Message<"weft.v1.Exemption"> & {
+  /**
+   * Empty: any.
+   *
+   * @generated from field: string method = 1;
+   */
+  method: string;
+
+  /**
+   * @generated from oneof weft.v1.Exemption.path
+   */
+  path: {
+    /**
+     * @generated from field: string exact = 2;
+     */
+    value: string;
+    case: "exact";
+  } | {
+    /**
+     * By segment.
+     *
+     * @generated from field: string prefix = 3;
+     */
+    value: string;
+    case: "prefix";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message weft.v1.Exemption.
+ * Use `create(ExemptionSchema)` to create a new message.
+ */
+export const ExemptionSchema: GenMessage<Exemption> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 3);
 
 /**
  * How many requests the port takes. Where they are counted by keys, each key has the limit.
@@ -262,7 +413,7 @@ export type RateLimit = Message<"weft.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 2);
+  messageDesc(file_weft_v1_workload, 4);
 
 /**
  * Something by which requests are told apart.
@@ -303,7 +454,7 @@ export type RateLimitKey = Message<"weft.v1.RateLimitKey"> & {
  * Use `create(RateLimitKeySchema)` to create a new message.
  */
 export const RateLimitKeySchema: GenMessage<RateLimitKey> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 3);
+  messageDesc(file_weft_v1_workload, 5);
 
 /**
  * @generated from enum weft.v1.RateLimitKey.Attribute
@@ -355,7 +506,7 @@ export enum RateLimitKey_Attribute {
  * Describes the enum weft.v1.RateLimitKey.Attribute.
  */
 export const RateLimitKey_AttributeSchema: GenEnum<RateLimitKey_Attribute> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 3, 0);
+  enumDesc(file_weft_v1_workload, 5, 0);
 
 /**
  * @generated from enum weft.v1.MtlsMode

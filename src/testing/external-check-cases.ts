@@ -1,0 +1,73 @@
+const SERVICE = { name: 'next', port: 8080 };
+const checked = (fields: object): object => ({
+  externalAuthorization: { service: SERVICE, ...fields },
+});
+
+/** Specs with external checks that are good by themselves. */
+export const GOOD_EXTERNAL_CHECKS: readonly (readonly [what: string, spec: object])[] = [
+  ['an external check', checked({})],
+  [
+    'an external check with everything',
+    checked({
+      service: { ...SERVICE, namespace: 'policy' },
+      timeout: '10s',
+      onFailure: 'Allow',
+      allowedHeaders: ['Authorization', 'cookie'],
+      exempt: [{ exact: '/healthz', method: 'GET' }, { prefix: '/public' }],
+      mode: 'DryRun',
+    }),
+  ],
+];
+
+/** Specs with external checks that cannot be, the field that is blamed, and what is said about it. */
+export const BAD_EXTERNAL_CHECKS: readonly (readonly [
+  what: string,
+  spec: object,
+  field: string,
+  message: string,
+])[] = [
+  [
+    'an external check that waits for a minute',
+    checked({ timeout: '1m' }),
+    'spec.externalAuthorization.timeout',
+    'must be between 1ms and 10s',
+  ],
+  [
+    'an external check that waits for nothing',
+    checked({ timeout: '0ms' }),
+    'spec.externalAuthorization.timeout',
+    'must be between 1ms and 10s',
+  ],
+  [
+    'an exemption of two paths',
+    checked({ exempt: [{ exact: '/a', prefix: '/b' }] }),
+    'spec.externalAuthorization.exempt[0]',
+    'give either exact or prefix',
+  ],
+  [
+    'an exemption of a whole method',
+    checked({ exempt: [{ method: 'GET' }] }),
+    'spec.externalAuthorization.exempt[0]',
+    'give either exact or prefix',
+  ],
+];
+
+const asking = (service: object): object => checked({ service: { ...SERVICE, ...service } });
+const exempting = (exemption: object): object => checked({ exempt: [{ exact: '/a', ...exemption }] });
+
+/** For each field of a check two specs that differ in it, and that a pod of the Service is told of differently. */
+export const EXTERNAL_CHECK_FIELDS: Readonly<Record<string, [object, object]>> = {
+  'spec.externalAuthorization.service.name': [asking({}), asking({ name: 'routed' })],
+  'spec.externalAuthorization.service.namespace': [asking({}), asking({ namespace: 'elsewhere' })],
+  'spec.externalAuthorization.service.port': [asking({}), asking({ port: 8081 })],
+  'spec.externalAuthorization.timeout': [checked({}), checked({ timeout: '1s' })],
+  'spec.externalAuthorization.onFailure': [checked({}), checked({ onFailure: 'Allow' })],
+  'spec.externalAuthorization.allowedHeaders': [checked({}), checked({ allowedHeaders: ['cookie'] })],
+  'spec.externalAuthorization.exempt[].method': [exempting({}), exempting({ method: 'GET' })],
+  'spec.externalAuthorization.exempt[].exact': [exempting({}), exempting({ exact: '/b' })],
+  'spec.externalAuthorization.exempt[].prefix': [
+    checked({ exempt: [{ prefix: '/a' }] }),
+    checked({ exempt: [{ prefix: '/b' }] }),
+  ],
+  'spec.externalAuthorization.mode': [checked({}), checked({ mode: 'DryRun' })],
+};
