@@ -11,6 +11,7 @@
 //	testapp request  one HTTP request, and all that came back, as JSON
 //	testapp call     unary gRPC calls, and all that came back, as JSON
 //	testapp watch    a gRPC stream on which nothing is said for long
+//	testapp check    a server of Envoy's external authorization, which proxies ask
 package main
 
 import (
@@ -30,11 +31,12 @@ var commands = map[string]func(args []string) error{
 	"request":  request,
 	"call":     call,
 	"watch":    watch,
+	"check":    check,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|tls|post|request|call|watch [flags]; testapp COMMAND -h explains one")
+		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|tls|post|request|call|watch|check [flags]; testapp COMMAND -h explains one")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { deploy, inPod, namespace } from '../support/app.js';
+import { trafficPolicy, waitForCondition } from '../support/policy.js';
+import { apply, eventually, kubectl } from '../support/run.js';
+
+const NS = 'e2e-check';
+/** Where the service is that is asked: in the mesh, which takes nothing else there. */
+const POLICY = 'e2e-check-policy';
+const PLAIN = 'e2e-check-plain';
+
+const SERVICE = { name: 'checker', namespace: POLICY, port: 9191 };
+const CHECK = { service: SERVICE, timeout: '5s', exempt: [{ exact: '/healthz', method: 'GET' }] };
+
+const CHECKER = [
+  {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'checker', namespace: POLICY },
+    spec: {
+      selector: { matchLabels: { app: 'checker' } },
+      template: {
+        metadata: { labels: { app: 'checker' } },
+        spec: {
+          containers: [
+            {
+              name: 'app',
+              image: 'docker.io/weft/testapp:dev',
+              imagePullPolicy: 'IfNotPresent',
+              command: ['/testapp', 'check', '-listen', ':9191', '-account', `/ns/${NS}/sa/web`],
+              ports: [{ containerPort: 9191 }],
+              readinessProbe: { tcpSocket: { port: 9191 }, periodSeconds: 1 },
+            },
+          ],
+        },
+      },
+    },
+  },
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'checker', namespace: POLICY },
+    spec: { selector: { app: 'checker' }, ports: [{ name: 'grpc', port: 9191 }] },
+  },
+  {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'MeshTLSPolicy',
+    metadata: { name: 'strict', namespace: POLICY },
+    spec: { mode: 'Strict' },
+  },
+];
+
+const GRANT = {
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'ReferenceGrant',
+  metadata: { name: 'checks', namespace: POLICY },
+  spec: {
+    from: [{ group: 'weft.dev', kind: 'TrafficPolicy', namespace: NS }],
+    to: [{ group: '', kind: 'Service', name: 'checker' }],
+  },
+};
+
+async function checkedBy(fields: object = {}): Promise<void> {
+  const spec = { targetRefs: [{ kind: 'Service', name: 'server' }] };
+  const externalAuthorization = { ...CHECK, ...fields };
+  await apply(trafficPolicy(NS, 'checked', { ...spec, externalAuthorization }));
+  await waitForCondition(NS, 'checked', 'Programmed', 'True');
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+async function ask(from: string, target: string, path: string): Promise<Answer> {
+  const url = `http://server.${NS}:8080${path}`;
+  return JSON.parse(await inPod(from, target, 'request', '-url', url)) as Answer;
+}
+
+/** Status, and what is said of the check, of one request. */
+async function said(from: string, target: string, path = '/'): Promise<string> {
+  const { status, headers } = await ask(from, target, path);
+  return `${status} ${headers['x-weft-reason'] ?? headers['x-checked'] ?? ''}`.trim();
+}
+
+beforeAll(async () => {
+  await apply([namespace(NS), namespace(POLICY), namespace(PLAIN, {}), ...CHECKER, GRANT]);
+  await deploy(
+    { namespace: NS, name: 'server', replicas: 2 },
+    { namespace: NS, name: 'web' },
+    { namespace: NS, name: 'other' },
+    { namespace: PLAIN, name: 'client' },
+  );
+  await kubectl('rollout', 'status', '-n', POLICY, 'deployment/checker', '--timeout=120s');
+  await checkedBy();
+});
+
+afterAll(() => kubectl('delete', 'namespace', NS, POLICY, PLAIN, '--wait=false'));
+
+test('who may pass is decided by who is asked, from the identity that the caller has proved', async () => {
+  expect(await said(NS, 'deploy/web')).toBe('200 allowed');
+  expect(await said(NS, 'deploy/web', '/denied')).toBe('401 external-check-denied');
+  expect(await said(NS, 'deploy/other')).toBe('401 external-check-denied');
+  const plain = await ask(PLAIN, 'deploy/client', '/');
+  expect(plain).toMatchObject({ status: 401, body: 'not you, ', headers: { 'x-checked': 'denied' } });
+});
+
+test('what is exempt passes unasked, and other readings of its path do not', async () => {
+  expect(await said(PLAIN, 'deploy/client', '/healthz')).toBe('200');
+  expect(await said(PLAIN, 'deploy/client', '/healthz/..%2fdenied')).toBe('400 ambiguous-path');
+});
+
+test('gRPC callers are told in their own terms', async () => {
+  const call = async (target: string): Promise<string> => {
+    const flags = ['-address', `server.${NS}:9090`, '-method', '/grpc.testing.TestService/EmptyCall'];
+    const { codes } = JSON.parse(await inPod(NS, target, 'call', ...flags)) as { codes: object };
+    return Object.keys(codes).join();
+  };
+  expect(await call('deploy/web')).toBe('OK');
+  expect(await call('deploy/other')).toBe('Unauthenticated');
+});
+
+test('without a grant everything is refused, whatever the policy says of failures', async () => {
+  await checkedBy({ onFailure: 'Allow' });
+  await kubectl('delete', 'referencegrant', 'checks', '-n', POLICY);
+  await eventually('it is refused', async () =>
+    (await said(NS, 'deploy/web')) === '503 external-check-failed' ? true : undefined,
+  );
+  const refused = await eventually('the status says so', async () => {
+    const policy = JSON.parse(await kubectl('get', 'trafficpolicy', 'checked', '-n', NS, '-o', 'json')) as {
+      readonly status: { readonly conditions: readonly { readonly type: string; readonly reason: string }[] };
+    };
+    const resolved = policy.status.conditions.find(({ type }) => type === 'ResolvedRefs');
+    return resolved?.reason === 'RefNotPermitted' ? resolved : undefined;
+  });
+  expect(refused.reason).toBe('RefNotPermitted');
+  await apply(GRANT);
+  await eventually('it is asked again', async () =>
+    (await said(NS, 'deploy/web')) === '200 allowed' ? true : undefined,
+  );
+});
+
+test('while nobody answers, the policy says what happens', async () => {
+  await checkedBy({ onFailure: 'Deny' });
+  await kubectl('scale', 'deployment/checker', '-n', POLICY, '--replicas=0');
+  await eventually('it is refused', async () =>
+    (await said(NS, 'deploy/web')) === '503 external-check-failed' ? true : undefined,
+  );
+  await checkedBy({ onFailure: 'Allow' });
+  await eventually('it passes unchecked', async () =>
+    (await said(NS, 'deploy/web')) === '200' ? true : undefined,
+  );
+});
