@@ -155,6 +155,8 @@ impl Failure {
             | Self::Denied
             | Self::InvalidToken
             | Self::TokenRequired
+            | Self::CheckDenied(_)
+            | Self::CheckFailed
             | Self::AmbiguousPath(_)
             | Self::BadBody => self.to_string(),
             _ if reader == Reader::Caller => self.reason().to_owned(),
