@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 35] = [
+pub const KNOWN_FEATURES: [&str; 36] = [
     "backend.node",
     "backend.tls",
     "destination.limits",
