@@ -18,7 +18,10 @@ use crate::state::Workload;
 #[derive(Clone, Debug, Default)]
 pub struct ExternalCheckSeries(Arc<OnceLock<watch::Receiver<Arc<Workload>>>>);
 
-const VERDICTS: [(&str, fn(&Tally) -> &AtomicU64); 5] = [
+/// A verdict, with what it counts.
+type Counts = (&'static str, fn(&Tally) -> &AtomicU64);
+
+const VERDICTS: [Counts; 5] = [
     ("allowed", |tally| &tally.allowed),
     ("denied", |tally| &tally.denied),
     ("failed", |tally| &tally.failed),
