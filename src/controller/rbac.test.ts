@@ -20,6 +20,8 @@ import { followIssuer } from './issuer.js';
 import { leaderWork } from './leader.js';
 import { ensureTrustSecrets } from './trust-secrets.js';
 
+const ROLES = '/apis/weft.dev/v1alpha1/meshroles';
+
 /** One right: where, to what, and which verb; of certain names only where it says so. */
 interface Right {
   readonly where: 'cluster' | 'own namespace';
@@ -262,8 +264,10 @@ test('the control plane asks for nothing that the chart does not permit, and nee
     ),
   ]);
   await tokenReviewer(client)('token', 'weft', signal).catch(() => undefined);
-  await untilPasses(() => expect(view.roles.store.size).toBe(1));
-  server.remove('/apis/weft.dev/v1alpha1/meshroles', { namespace: 'shop', name: 'r' });
+  const role = { namespace: 'shop', name: 'r' };
+  // Deleted once its status is written: both are rights.
+  await untilPasses(() => expect(server.get(ROLES, role)?.status).toBeDefined());
+  server.remove(ROLES, role);
   const rights = granted();
   const unused = (): string[] =>
     rights
