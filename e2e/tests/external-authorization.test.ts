@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, inPod, namespace } from '../support/app.js';
+import { installGatewayApi } from '../support/gateway.js';
 import { trafficPolicy, waitForCondition } from '../support/policy.js';
 import { apply, eventually, kubectl } from '../support/run.js';
 
@@ -84,6 +85,7 @@ async function said(from: string, target: string, path = '/'): Promise<string> {
 }
 
 beforeAll(async () => {
+  await installGatewayApi(); // for its ReferenceGrant
   await apply([namespace(NS), namespace(POLICY), namespace(PLAIN, {}), ...CHECKER, GRANT]);
   await deploy(
     { namespace: NS, name: 'server', replicas: 2 },
