@@ -58,6 +58,9 @@ function* problemsOf({
     ];
   }
   if (tls !== undefined && tls.mode !== 'None') {
-    yield ['tls.mode', `${tls.mode} is not supported, since Weft does not originate TLS; use None`];
+    yield [
+      'tls.mode',
+      `${tls.mode} is not supported; use None, or a Service with a BackendTLSPolicy in place of the XBackend`,
+    ];
   }
 }
