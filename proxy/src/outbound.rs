@@ -32,9 +32,11 @@ mod outliers;
 mod own_answer;
 mod pass;
 mod query;
+mod reader;
 mod request;
 mod retry;
 mod route;
+mod said;
 mod session;
 mod split;
 mod stages;
@@ -54,12 +56,12 @@ use self::callout::Callout;
 use self::choosing::Choosing;
 use self::ingress::IngressConnection;
 use self::request::AppConnection;
+use self::said::Said;
 use crate::detect::{
     DETECT_TIMEOUT, QUIET, Sniffed, http_or, server_name, sniff_declared, sniff_once_spoken,
     sniff_undeclared, speaks_tls,
 };
 use crate::http::farewell::{Farewell, drained};
-use crate::http::rescue::Reader;
 use crate::http::{Wire, server};
 use crate::state::{DestinationView, Protocol, Resolution, Subscription};
 use crate::tcp::{Prefixed, ResetOnClose, Stream};
@@ -68,38 +70,12 @@ use crate::tls::hello::TLS_HANDSHAKE;
 use crate::worker::ground::Worker;
 use crate::worker::residents::Resident;
 
-/// Who reads what is said about failures: where the pod is an ingress controller, its own callers.
-fn reader(worker: &Worker) -> Reader {
-    match worker.own_pod.current().ingress_mode {
-        true => Reader::Caller,
-        false => Reader::Application,
-    }
-}
-
 /// The outbound half of one worker.
 #[derive(Debug)]
 pub struct Outbound {
     choosing: Rc<Choosing>,
     /// What an ingress controller asks about hosts.
     host_questions: Rc<ingress::HostQuestions>,
-}
-
-/// What the first bytes of a connection say.
-#[derive(Debug)]
-struct Said {
-    sniffed: Sniffed,
-    /// What its TLS asks for, where routes want to know.
-    server_name: Option<String>,
-    /// It is TLS of the caller's own, as far as that matters: servers are known to expect TLS.
-    own_tls: bool,
-}
-
-// === impl Said ===
-
-impl Said {
-    fn only(sniffed: Sniffed) -> Self {
-        Self { sniffed, server_name: None, own_tls: false }
-    }
 }
 
 // === impl Outbound ===

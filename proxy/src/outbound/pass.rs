@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::net::TcpStream;
 
-use super::reader;
+use super::reader::reader;
 use crate::detect::{DETECT_TIMEOUT, Sniffed, sniff};
 use crate::http::headers::is_grpc;
 use crate::http::rescue::{Failure, rescue};
