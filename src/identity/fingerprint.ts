@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { derElements, insideDer, type DerElement } from './der.js';
 import { decodeOnlyPem, decodePem, encodePem } from './pem.js';
-import { AuthorityKeyIdentifierExtension, X509Certificate } from './x509.js';
+import { X509Certificate } from './x509.js';
 
 /** SHA-256 of a certificate in PEM, in lower-case hexadecimal: what proxies call it as well. */
 export function fingerprintOf(certificate: string): string {
@@ -29,10 +30,24 @@ export function keyIdOf(issuer: string): string {
   return createHash('sha1').update(new Uint8Array(publicKey.rawData).subarray(-65)).digest('hex');
 }
 
-/** The same, from a certificate in DER that was verified before: who signed it. */
+const Tag = { objectId: 0x06, octets: 0x04, extensions: 0xa3, keyId: 0x80 } as const;
+/** 2.5.29.35, `authorityKeyIdentifier`. */
+const SIGNER_KEY = Buffer.from('551d23', 'hex');
+
+/** The same, from a certificate in DER that was verified before: who signed it. Undefined where it does not say. */
 export function signerKeyIdOf(certificate: Uint8Array): string | undefined {
-  return new X509Certificate(Uint8Array.from(certificate)).getExtension(AuthorityKeyIdentifierExtension)
-    ?.keyId;
+  const [body] = insideDer(certificate);
+  const extensions = derElements(body?.value).find(({ tag }) => tag === Tag.extensions);
+  const signer = insideDer(extensions?.value)
+    .map(({ value }) => derElements(value))
+    .find(isSignerKey);
+  const said = insideDer(signer?.find(({ tag }) => tag === Tag.octets)?.value);
+  const keyId = said.find(({ tag }) => tag === Tag.keyId);
+  return keyId && Buffer.from(keyId.value).toString('hex');
+}
+
+function isSignerKey([id]: readonly DerElement[]): boolean {
+  return id?.tag === Tag.objectId && SIGNER_KEY.equals(id.value);
 }
 
 /** The bundle without the root that has this fingerprint. */

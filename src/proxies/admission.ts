@@ -93,8 +93,7 @@ export class Admission {
 
   #count({ uid, pod, stream }: AdmittedStream, roots: readonly string[]): void {
     const der = stream.peer.certificate?.der?.();
-    // Reading a certificate takes a millisecond, as long as a connection should take in all: only where somebody counts.
-    const issuer = (): string | undefined => (der === undefined ? undefined : signerKeyIdOf(der));
+    const issuer = der && signerKeyIdOf(der);
     const proxy = { uid, pod: `${pod.namespace}/${pod.name}`, roots, issuer };
     this.#options.tally?.enter(proxy, stream.signal);
   }

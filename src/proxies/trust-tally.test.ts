@@ -54,7 +54,7 @@ test('a pod counts once, by its newest stream; one that has ended is in no sum, 
   const of = { roots: [NEW], issuer: NEW };
   const enter = (uid: string, roots: readonly string[]): AbortController => {
     const stream = new AbortController();
-    tally.enter({ uid, pod: `shop/${uid}`, roots, issuer: () => NEW }, stream.signal);
+    tally.enter({ uid, pod: `shop/${uid}`, roots, issuer: NEW }, stream.signal);
     return stream;
   };
   const first = enter('a', [OLD]);

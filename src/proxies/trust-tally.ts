@@ -15,8 +15,8 @@ export interface ProxyTrust {
   readonly pod: string;
   /** What it says that it trusts; empty: it does not say. */
   readonly roots: readonly string[];
-  /** Identifier of the key that signed the certificate which it has shown; it has proven that. Asked once, when it is counted. */
-  readonly issuer: () => string | undefined;
+  /** Identifier of the key that signed the certificate which it has shown; it has proven that. */
+  readonly issuer: string | undefined;
 }
 
 /**
@@ -69,7 +69,7 @@ export class TrustTally {
 
   /** A stream of the proxy was admitted; it counts until the signal aborts. */
   enter(proxy: ProxyTrust, signal: AbortSignal): void {
-    const entry = { ...proxy, issuer: once(proxy.issuer), number: memberNumber(proxy.uid) };
+    const entry = { ...proxy, number: memberNumber(proxy.uid) };
     this.#proxies.set(proxy.uid, entry);
     this.#last = undefined;
     const leave = (): void => {
@@ -92,7 +92,7 @@ export class TrustTally {
     const silent = all.filter(({ roots }) => roots.length === 0);
     const trusting = all.filter(({ roots }) => of.roots[0] !== undefined && roots.includes(of.roots[0]));
     const lacking = without(all, [...silent, ...trusting]);
-    const certified = all.filter(({ issuer }) => issuer() === of.issuer);
+    const certified = all.filter(({ issuer }) => issuer === of.issuer);
     const uncertified = without(all, certified);
     const holding = all.filter(({ roots }) => roots.some((root) => !of.roots.includes(root)));
     const sum = (entries: readonly Entry[]): MemberSum =>
@@ -113,11 +113,6 @@ export class TrustTally {
       ].slice(0, MAX_STRAGGLERS),
     };
   }
-}
-
-function once<T>(ask: () => T): () => T {
-  let answer: { readonly value: T } | undefined;
-  return () => (answer ??= { value: ask() }).value;
 }
 
 function without(all: readonly Entry[], some: readonly Entry[]): readonly Entry[] {

@@ -167,7 +167,7 @@ export class Proxy {
     this.#stream.abort();
     this.#stream = new AbortController();
     const told = this.#isTelling ? fingerprintsOf(roots) : [];
-    const proxy = { uid: `uid-${this.#name}`, pod: `shop/${this.#name}`, roots: told, issuer: () => issuer };
+    const proxy = { uid: `uid-${this.#name}`, pod: `shop/${this.#name}`, roots: told, issuer };
     replica.tally.enter(proxy, this.#stream.signal);
   }
 
