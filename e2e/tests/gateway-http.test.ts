@@ -8,6 +8,9 @@ const NS = 'e2e-gateway-http';
 const FAR = 'e2e-gateway-far';
 const CLIENT = 'deploy/client';
 
+const certificates = await kubectl('get', '--raw', '/apis/certificates.k8s.io/v1');
+const servesTrustBundles = certificates.includes('"clustertrustbundles"');
+
 const ask = (path: string, ...flags: string[]) => request(NS, CLIENT, `http://front:8080${path}`, ...flags);
 const prefix = (value: string): object => ({ path: { type: 'PathPrefix', value } });
 const backend = (name: string, rest: object = {}): object => ({ name, port: 8080, ...rest });
@@ -357,14 +360,14 @@ describe('a BackendTLSPolicy on the API server, which is outside the mesh', () =
   }
 
   /** Applies it, and waits until Weft says this of it. */
-  async function trusting(hostname: string, map: string, conditions: readonly string[]): Promise<void> {
+  async function trusting(hostname: string, trust: object, conditions: readonly string[]): Promise<void> {
     await apply({
       apiVersion: 'gateway.networking.k8s.io/v1',
       kind: 'BackendTLSPolicy',
       metadata: { name: 'e2e-api-server', namespace: 'default' },
       spec: {
         targetRefs: [{ group: '', kind: 'Service', name: 'kubernetes', sectionName: 'https' }],
-        validation: { hostname, caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: map }] },
+        validation: { hostname, ...trust },
       },
     });
     await eventually('the policy has its status', async () => {
@@ -377,6 +380,19 @@ describe('a BackendTLSPolicy on the API server, which is outside the mesh', () =
     });
   }
 
+  const ref = (group: string, kind: string, name: string) => ({ caCertificateRefs: [{ group, kind, name }] });
+  const map = (name: string) => ref('', 'ConfigMap', name);
+  const GOOD = ['Accepted True Accepted', 'ResolvedRefs True ResolvedRefs'];
+  const arrives = () =>
+    eventually('it arrives', async () => {
+      const response = await version();
+      return response.status === 200 && response;
+    });
+  const isRefused = async (): Promise<boolean> => {
+    const { status, headers } = await version();
+    return status === 503 && headers['x-weft-reason'] === 'tls-failed';
+  };
+
   afterAll(() => kubectl('delete', 'backendtlspolicy', 'e2e-api-server', ...WHERE));
 
   test('without one a request in plain text is not understood', async () => {
@@ -384,29 +400,48 @@ describe('a BackendTLSPolicy on the API server, which is outside the mesh', () =
   });
 
   test('a request in plain text arrives in TLS that is verified', async () => {
-    const good = ['Accepted True Accepted', 'ResolvedRefs True ResolvedRefs'];
-    await trusting('kubernetes.default.svc', 'kube-root-ca.crt', good);
-    const { body } = await eventually('it arrives', async () => {
-      const response = await version();
-      return response.status === 200 && response;
-    });
+    await trusting('kubernetes.default.svc', map('kube-root-ca.crt'), GOOD);
+    const { body } = await arrives();
     expect(JSON.parse(body)).toMatchObject({ gitVersion: expect.stringMatching(/^v1\./) });
   });
 
   test('a name that it does not prove, and certificates that are not there, refuse it', async () => {
-    const refused = async (): Promise<boolean> => {
-      const { status, headers } = await version();
-      return status === 503 && headers['x-weft-reason'] === 'tls-failed';
-    };
-    await trusting('other.example.org', 'kube-root-ca.crt', [
-      'Accepted True Accepted',
-      'ResolvedRefs True ResolvedRefs',
-    ]);
-    await eventually('the name is refused', refused);
-    await trusting('kubernetes.default.svc', 'gone', [
+    await trusting('other.example.org', map('kube-root-ca.crt'), GOOD);
+    await eventually('the name is refused', isRefused);
+    await trusting('kubernetes.default.svc', map('gone'), [
       'Accepted False NoValidCACertificate',
       'ResolvedRefs False InvalidCACertificateRef',
     ]);
-    await eventually('nothing is verified', refused);
+    await eventually('nothing is verified', isRefused);
+  });
+
+  test('the public authorities have not signed for it', async () => {
+    await trusting('kubernetes.default.svc', map('kube-root-ca.crt'), GOOD);
+    await arrives();
+    await trusting('kubernetes.default.svc', { wellKnownCACertificates: 'System' }, GOOD);
+    await eventually('they are asked', isRefused);
+  });
+
+  (servesTrustBundles ? test : test.skip)('a ClusterTrustBundle serves as well', async () => {
+    const named = ref('certificates.k8s.io', 'ClusterTrustBundle', 'e2e-api-server');
+    await trusting('kubernetes.default.svc', named, [
+      'Accepted False NoValidCACertificate',
+      'ResolvedRefs False InvalidCACertificateRef',
+    ]);
+    await eventually('nothing is verified', isRefused);
+    const { data } = await get<{ data: Record<string, string> }>('configmap', 'kube-root-ca.crt', '-n', NS);
+    try {
+      await apply({
+        apiVersion: 'certificates.k8s.io/v1',
+        kind: 'ClusterTrustBundle',
+        metadata: { name: 'e2e-api-server' },
+        spec: { trustBundle: data['ca.crt'] },
+      });
+      await trusting('kubernetes.default.svc', named, GOOD);
+      await arrives();
+    } finally {
+      await kubectl('delete', 'clustertrustbundle', 'e2e-api-server', '--ignore-not-found');
+    }
+    await eventually('nothing is verified any more', isRefused);
   });
 });

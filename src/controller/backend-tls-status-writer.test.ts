@@ -7,6 +7,7 @@ import { keepStatuses } from './statuses.fixture.js';
 
 const POLICIES = '/apis/gateway.networking.k8s.io/v1/backendtlspolicies';
 const MAPS = '/api/v1/configmaps';
+const TRUST_BUNDLES = '/apis/certificates.k8s.io/v1/clustertrustbundles';
 const others = {
   ancestorRef: { kind: 'Gateway', name: 'edge' },
   controllerName: 'example.net/gateway',
@@ -25,7 +26,7 @@ beforeEach(async () => {
     metadata: { name: 'ratings', namespace: 'shop' },
     spec: { type: 'ClusterIP', clusterIPs: ['10.96.0.9'], ports: [{ port: 443 }] },
   });
-  const kinds = ['services', 'backendTlsPolicies', 'caBundles'] as const;
+  const kinds = ['services', 'backendTlsPolicies', 'caBundles', 'clusterTrustBundles'] as const;
   ({ collector, running } = keepStatuses(server, kinds, stop.signal));
 });
 
@@ -74,6 +75,22 @@ test("follows the ConfigMap that it names, beside other controllers' entries", a
   putMap({ 'ca.crt': AUTHORITY_PEM });
   await told(GOOD);
   server.remove(MAPS, { namespace: 'shop', name: 'ca' });
+  await told(BAD);
+});
+
+test('follows the ClusterTrustBundle that it names', async () => {
+  const named = [{ group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', name: 'corp' }];
+  server.put(POLICIES, backendTlsObject('p', { validation: { caCertificateRefs: named } }));
+  const told = (entry: object) => untilPasses(() => expect(statusOf('p')?.ancestors).toEqual([entry]));
+  await told(BAD);
+  const spec = { signerName: 'example.org/corp', trustBundle: AUTHORITY_PEM };
+  server.put(TRUST_BUNDLES, { metadata: { name: 'corp' }, spec });
+  await told(GOOD);
+  server.put(TRUST_BUNDLES, { metadata: { name: 'corp' }, spec: { trustBundle: 'garbage' } });
+  await told(BAD);
+  server.put(TRUST_BUNDLES, { metadata: { name: 'corp' }, spec });
+  await told(GOOD);
+  server.remove(TRUST_BUNDLES, { name: 'corp' });
   await told(BAD);
 });
 

@@ -243,6 +243,12 @@ export function keepCaBundle(raw: RawObject): CaBundleObject {
   return { metadata: keepMeta(metadata), ...(pem === undefined ? {} : { pem }) };
 }
 
+/** The certificates of a ClusterTrustBundle, which the API server has parsed. */
+export function keepTrustBundle(raw: RawObject): CaBundleObject {
+  const { trustBundle } = (raw.spec ?? {}) as { readonly trustBundle?: string };
+  return { metadata: keepMeta(raw.metadata), ...(trustBundle === undefined ? {} : { pem: trustBundle }) };
+}
+
 /** As Gateway API and Kubernetes itself call it. */
 const CA_KEY = 'ca.crt';
 

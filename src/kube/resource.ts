@@ -14,6 +14,7 @@ import {
   keepRoute,
   keepSecret,
   keepService,
+  keepTrustBundle,
   keepWebhookConfiguration,
   type RawObject,
 } from './keep.js';
@@ -42,6 +43,12 @@ export const Resources = {
   configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', keep: keepConfigMap },
   /** Of the same objects what stands under `ca.crt`. */
   caBundle: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', keep: keepCaBundle },
+  clusterTrustBundle: {
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'ClusterTrustBundle',
+    plural: 'clustertrustbundles',
+    keep: keepTrustBundle,
+  },
   secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', keep: keepSecret },
   event: { apiVersion: 'v1', kind: 'Event', plural: 'events', keep: keepNothing },
   endpointSlice: {

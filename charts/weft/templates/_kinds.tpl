@@ -32,6 +32,10 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [list, watch]
+# The same, where they are in ClusterTrustBundles.
+- apiGroups: [certificates.k8s.io]
+  resources: [clustertrustbundles]
+  verbs: [list, watch]
 # The experimental channel of Gateway API.
 - apiGroups: [gateway.networking.x-k8s.io]
   resources: [xmeshes, xbackendtrafficpolicies, xbackends]

@@ -1,7 +1,16 @@
 import { Resources, type CaBundleObject } from '../../kube/index.js';
 import type { CaBundle } from '../../model/index.js';
-import type { KindRow } from './kind.js';
-import { AUTHORITIES } from './reasons.js';
+import type { Feed, KindRow } from './kind.js';
+import { AUTHORITIES, TRUST_BUNDLES } from './reasons.js';
+
+const FEED: Feed<CaBundleObject, CaBundle> = {
+  table: ({ caBundles }) => caBundles,
+  key: 'name',
+  written: false,
+  read: ({ metadata: { namespace, name }, pem }) => ({
+    value: pem === undefined ? undefined : { namespace, name, pem },
+  }),
+};
 
 /**
  * ConfigMaps, of which only the key `ca.crt` is kept. RBAC cannot permit those alone that a policy names; a cluster that
@@ -11,12 +20,13 @@ export const caBundle: KindRow<CaBundleObject, CaBundle> = {
   resource: Resources.caBundle,
   installedBy: 'others',
   access: { read: AUTHORITIES },
-  feed: {
-    table: ({ caBundles }) => caBundles,
-    key: 'name',
-    written: false,
-    read: ({ metadata: { namespace, name }, pem }) => ({
-      value: pem === undefined ? undefined : { namespace, name, pem },
-    }),
-  },
+  feed: FEED,
+};
+
+/** Of version 1, which is served by default from Kubernetes 1.37 on. */
+export const clusterTrustBundle: KindRow<CaBundleObject, CaBundle> = {
+  resource: Resources.clusterTrustBundle,
+  installedBy: 'others',
+  access: { read: TRUST_BUNDLES },
+  feed: FEED,
 };

@@ -2,7 +2,7 @@
 import type { CustomObject } from '../../kube/index.js';
 import { backendPolicy } from './backend-policy.js';
 import { backendTlsPolicy } from './backend-tls-policy.js';
-import { caBundle } from './ca-bundle.js';
+import { caBundle, clusterTrustBundle } from './ca-bundle.js';
 import { endpointSlice } from './endpoint-slice.js';
 import { jwtIssuer } from './jwt-issuer.js';
 import type { KindRow } from './kind.js';
@@ -54,6 +54,7 @@ export const Kinds = {
   referenceGrants: referenceGrant,
   backendTlsPolicies: backendTlsPolicy,
   caBundles: caBundle,
+  clusterTrustBundles: clusterTrustBundle,
   meshes: mesh,
   backendPolicies: backendPolicy,
   xBackends: xBackend,

@@ -1,9 +1,14 @@
+import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { AUTHORITY_PEM, CONFIG_MAP, aBackendTlsPolicy, aCaBundle } from '../../testing/backend-tls.js';
 import { aRoute } from '../../testing/gateway-routes.js';
 import { aMesh, aPort, aService, aWorkload, anAddress, anEndpointSet } from '../../testing/mesh.js';
 import type { MeshTables } from '../tables/mesh-tables.js';
+import { BUDGET } from '../words/budget.js';
+import type { BackendTls } from '../words/destination.js';
 import type { ServicePort } from '../words/service.js';
+import { systemAuthorities } from '../words/system-authorities.js';
+import { backendTlsBytes } from './compile-backend-tls.js';
 import { compileDestination } from './compile-destination.js';
 
 const DER = Buffer.from(AUTHORITY_PEM.split('\n').slice(1, -2).join(''), 'base64');
@@ -27,6 +32,12 @@ function shop(port: Partial<ServicePort> = {}): MeshTables {
   );
   mesh.caBundles.set(aCaBundle());
   return mesh;
+}
+
+/** What a policy with the public authorities demands. */
+function publicTls(serverName: string): BackendTls {
+  const authorities = systemAuthorities();
+  return { policy: 'shop/p', serverName, dnsNames: [], uris: [], authorities };
 }
 
 const compiled = (mesh: MeshTables, ref: Parameters<typeof compileDestination>[1] = NAMED) =>
@@ -84,6 +95,27 @@ describe('what a BackendTLSPolicy makes callers demand', () => {
       expect(tls!.authorities).toHaveLength(count);
       expect(tls!.refused).toEqual(refused);
     }
+  });
+
+  test('trusts the public authorities where it says System, which all policies share', () => {
+    const mesh = shop();
+    const validation = { wellKnownCACertificates: 'System' };
+    mesh.backendTlsPolicies.set(aBackendTlsPolicy('p', { validation }));
+    const [tls] = compiled(mesh).destination.tls!;
+    expect(tls!.refused).toBeUndefined();
+    const found = tls!.authorities.map((der) => new X509Certificate(der));
+    expect(found.length).toBeGreaterThan(100);
+    expect(found.every(({ ca }) => ca)).toBe(true);
+    expect(found.some(({ subject }) => subject.includes('ISRG Root X1'))).toBe(true);
+    // Plain copies of it for each destination would be the largest thing in memory.
+    mesh.backendTlsPolicies.set(aBackendTlsPolicy('q', { section: 'plain', validation }));
+    const [other] = compiled(mesh, { ...NAMED, port: 80 }).destination.tls!;
+    expect(other!.policy).toBe('shop/q');
+    expect(other!.authorities).toBe(tls!.authorities);
+  });
+
+  test('trusts the public authorities for three servers of a destination at least, which a proxy accepts', () => {
+    expect(3 * backendTlsBytes(publicTls('ratings.example.org'))).toBeLessThanOrEqual(BUDGET.tlsBytes);
   });
 
   test('of one that names a port is about that port only', () => {

@@ -10,7 +10,8 @@ import { judgeRoute } from './judge-route.js';
 
 const refs = (...references: readonly object[]) => ({ caCertificateRefs: references });
 const map = (name: string) => ({ group: '', kind: 'ConfigMap', name });
-const TRUST_BUNDLE = { group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', name: 'b' };
+const trustBundle = (name: string) => ({ group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', name });
+const SECRET = { group: '', kind: 'Secret', name: 'ca' };
 const PORTS = [aPort({ name: 'https', port: 443 }), aPort({ name: 'http', port: 80 })];
 const to = (port: number) => [{ backendRefs: [{ name: 'ratings', port }] }];
 
@@ -53,24 +54,51 @@ describe('the status of a BackendTLSPolicy', () => {
       'False NoValidCACertificate',
       'False InvalidCACertificateRef',
     ],
-    ['a ClusterTrustBundle', refs(TRUST_BUNDLE), 'False NoValidCACertificate', 'False InvalidKind'],
+    ['a ClusterTrustBundle', refs(trustBundle('corp')), 'True Accepted', 'True ResolvedRefs'],
     [
-      'a Secret',
-      refs({ group: '', kind: 'Secret', name: 'ca' }),
+      'a ClusterTrustBundle that is not there',
+      refs(trustBundle('gone')),
+      'False NoValidCACertificate',
+      'False InvalidCACertificateRef',
+    ],
+    [
+      'a ClusterTrustBundle of the name of a ConfigMap',
+      refs(trustBundle('ca')),
+      'False NoValidCACertificate',
+      'False InvalidCACertificateRef',
+    ],
+    [
+      'a ConfigMap of the name of a ClusterTrustBundle',
+      refs(map('corp')),
+      'False NoValidCACertificate',
+      'False InvalidCACertificateRef',
+    ],
+    [
+      'a ClusterTrustBundle of another group',
+      refs({ ...trustBundle('corp'), group: 'example.org' }),
       'False NoValidCACertificate',
       'False InvalidKind',
     ],
+    ['a Secret', refs(SECRET), 'False NoValidCACertificate', 'False InvalidKind'],
     [
       'one that is there and one that is not',
       refs(map('ca'), map('gone')),
       'True Accepted',
       'False InvalidCACertificateRef',
     ],
-    ['the CAs of the system', { wellKnownCACertificates: 'System' }, 'False Invalid', 'True ResolvedRefs'],
+    ['the CAs of the system', { wellKnownCACertificates: 'System' }, 'True Accepted', 'True ResolvedRefs'],
+    ['those of another list', { wellKnownCACertificates: 'Corp' }, 'False Invalid', 'True ResolvedRefs'],
+    [
+      'the CAs of the system and a ConfigMap',
+      { wellKnownCACertificates: 'System', ...refs(map('ca')) },
+      'False Invalid',
+      'True ResolvedRefs',
+    ],
     ['nothing', {}, 'False NoValidCACertificate', 'True ResolvedRefs'],
   ])('that trusts %s, for its target and the parent of a route to it', (_, trusts, accepted, resolved) => {
     const policy = aBackendTlsPolicy('p', { validation: { caCertificateRefs: [], ...trusts } });
     const mesh = shop(policy);
+    mesh.caBundles.set({ ...aCaBundle('corp'), namespace: '' });
     mesh.caBundles.set(aCaBundle('empty', ''));
     const block = '-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n';
     mesh.caBundles.set(aCaBundle('garbage', block));
@@ -84,12 +112,13 @@ describe('the status of a BackendTLSPolicy', () => {
   });
 
   test('says what is wrong with which reference, and what happens meanwhile', () => {
-    const policy = aBackendTlsPolicy('p', { validation: refs(map('gone'), TRUST_BUNDLE) });
+    const policy = aBackendTlsPolicy('p', { validation: refs(map('gone'), trustBundle('gone'), SECRET) });
     const [verdict] = judgeBackendTlsPolicy(shop(policy), policy);
     expect(verdict!.resolvedRefs.message).toBe(
       [
         'spec.validation.caCertificateRefs[0]: ConfigMap shop/gone does not exist or has no key ca.crt; create it with certificates as PEM',
-        'spec.validation.caCertificateRefs[1]: ClusterTrustBundle of certificates.k8s.io is not supported; name a ConfigMap that has the certificates under the key ca.crt',
+        'spec.validation.caCertificateRefs[1]: ClusterTrustBundle gone does not exist, or the API server does not serve ClusterTrustBundles of certificates.k8s.io/v1 (Kubernetes 1.37 and later do); create it, or name a ConfigMap',
+        'spec.validation.caCertificateRefs[2]: Secret is not supported; name a ConfigMap that has the certificates under the key ca.crt, or a ClusterTrustBundle',
       ].join('\n'),
     );
     expect(verdict!.accepted.message).toContain('requests are answered with status 503');
@@ -127,6 +156,11 @@ describe('the status of a BackendTLSPolicy', () => {
     expect(about(mesh.caBundles.set(aCaBundle()))).toEqual(['p']);
     expect(about(mesh.caBundles.set(aCaBundle('other')))).toEqual([]);
     expect(about(mesh.caBundles.set({ ...aCaBundle(), namespace: 'other' }))).toEqual([]);
+    expect(about(mesh.caBundles.set({ ...aCaBundle(), namespace: '' }))).toEqual([]);
+    mesh.backendTlsPolicies.set(aBackendTlsPolicy('q', { validation: refs(trustBundle('corp')) }));
+    expect(about(mesh.caBundles.set({ ...aCaBundle('corp'), namespace: '' }))).toContain('q');
+    expect(about(mesh.caBundles.delete('corp'))).toContain('q');
+    expect(about(mesh.caBundles.set(aCaBundle('corp')))).toEqual([]);
   });
 });
 

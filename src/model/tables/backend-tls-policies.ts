@@ -1,5 +1,5 @@
-import type { BackendTlsPolicy } from '../words/backend-tls-policy.js';
-import { type CaBundle } from '../words/ca-bundle.js';
+import { type BackendTlsPolicy, bundleNamed } from '../words/backend-tls-policy.js';
+import { bundleKey, type CaBundle } from '../words/ca-bundle.js';
 import { dirtySaid, serviceKey, type ServiceKey } from '../words/keys.js';
 import { Table, eachOf } from './table.js';
 
@@ -12,14 +12,13 @@ export function backendTlsPolicyTable(): Table<BackendTlsPolicy, 'service' | 'bu
   });
 }
 
-/** Certificates of ConfigMaps by `<namespace>/<name>`. On one depend the Services of the policies that name it. */
+/** Certificates of authorities by `bundleKey`. On them depend the Services of the policies that name them. */
 export function caBundleTable(policies: Table<BackendTlsPolicy, 'service' | 'bundle'>): Table<CaBundle> {
-  const key = ({ namespace, name }: CaBundle): string => `${namespace}/${name}`;
   return new Table<CaBundle>({
-    key,
+    key: bundleKey,
     indexes: {},
     dirty: eachOf((bundle) =>
-      policies.by('bundle', key(bundle)).flatMap((policy) => dirtySaid(servicesOf(policy))),
+      policies.by('bundle', bundleKey(bundle)).flatMap((policy) => dirtySaid(servicesOf(policy))),
     ),
   });
 }
@@ -28,7 +27,6 @@ function servicesOf({ targets }: BackendTlsPolicy): ReadonlySet<ServiceKey> {
   return new Set(targets.map(({ namespace, name }) => serviceKey(namespace, name)));
 }
 
-function bundlesOf({ ref, authorities }: BackendTlsPolicy): ReadonlySet<string> {
-  const maps = authorities.filter(({ group, kind }) => group === '' && kind === 'ConfigMap');
-  return new Set(maps.map(({ name }) => `${ref.namespace}/${name}`));
+function bundlesOf(policy: BackendTlsPolicy): ReadonlySet<string> {
+  return new Set(policy.authorities.flatMap((authority) => bundleNamed(policy, authority) ?? []));
 }

@@ -1,3 +1,4 @@
+import { bundleKey } from './ca-bundle.js';
 import type { PolicyRef } from './policy.js';
 
 /** A BackendTLSPolicy on Services: who sends requests there speaks TLS. Read from its object. */
@@ -27,11 +28,30 @@ export interface BackendTlsTarget {
   readonly field: string;
 }
 
-/** An object in the policy's own namespace. */
+/** An object in the policy's own namespace, or one that is in none. */
 export interface AuthorityRef {
   readonly group: string;
   readonly kind: string;
   readonly name: string;
   /** Where the policy says so. */
   readonly field: string;
+}
+
+/** The kinds of objects that certificates of authorities are read from. */
+export type AuthorityKind = 'ConfigMap' | 'ClusterTrustBundle';
+
+/** Which of them a reference names; undefined: one that is not read. */
+export function authorityKind({ group, kind }: AuthorityRef): AuthorityKind | undefined {
+  if (group === '' && kind === 'ConfigMap') return kind;
+  return group === 'certificates.k8s.io' && kind === 'ClusterTrustBundle' ? kind : undefined;
+}
+
+/** What `CaBundle`s are known by: the bundle that a reference of a policy names. */
+export function bundleNamed(
+  policy: Pick<BackendTlsPolicy, 'ref'>,
+  authority: AuthorityRef,
+): string | undefined {
+  const kind = authorityKind(authority);
+  if (kind === undefined) return undefined;
+  return bundleKey({ namespace: kind === 'ConfigMap' ? policy.ref.namespace : '', name: authority.name });
 }

@@ -1,10 +1,16 @@
 import { X509Certificate } from 'node:crypto';
 
-/** What a ConfigMap has under `ca.crt`. */
+/** Certificates of authorities: what a ConfigMap has under `ca.crt`, or a ClusterTrustBundle. */
 export interface CaBundle {
+  /** Empty for a ClusterTrustBundle, which is in none. */
   readonly namespace: string;
   readonly name: string;
   readonly pem: string;
+}
+
+/** What a bundle is known by: `<namespace>/<name>`, or its name. */
+export function bundleKey({ namespace, name }: Pick<CaBundle, 'namespace' | 'name'>): string {
+  return namespace === '' ? name : `${namespace}/${name}`;
 }
 
 const read = new WeakMap<CaBundle, readonly Uint8Array[]>();

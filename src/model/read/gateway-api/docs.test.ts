@@ -1,17 +1,29 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
+import { aMesh } from '../../../testing/mesh.js';
+import { compileBackendTls } from '../../compile/compile-backend-tls.js';
 import type { RouteKind } from '../../words/mesh-route.js';
+import { systemAuthorities } from '../../words/system-authorities.js';
 import { toPolicy } from '../to-policy.js';
 import { toBackendPolicy } from './to-backend-policy.js';
 import { toBackendTlsPolicy } from './to-backend-tls-policy.js';
 import { toMeshRoute } from './to-mesh-route.js';
 import { toXBackend } from './to-x-backend.js';
 
-const page = readFileSync('docs/gateway-api.md', 'utf8');
-const objects = [...page.matchAll(/```yaml\n(.*?)```/gs)].flatMap(([, text = '']) =>
-  parseAllDocuments(text).map((document) => document.toJS() as { kind: string; metadata: { name: string } }),
-);
+interface Example {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+}
+
+/** The objects of a page, in their order. */
+function examples(page: string): readonly Example[] {
+  return [...readFileSync(page, 'utf8').matchAll(/```yaml\n(.*?)```/gs)].flatMap(([, text = '']) =>
+    parseAllDocuments(text).map((document) => document.toJS() as Example),
+  );
+}
+
+const objects = examples('docs/gateway-api.md');
 
 const isRoute = (kind: string): kind is RouteKind => kind.endsWith('Route');
 
@@ -31,8 +43,7 @@ test.each(objects.map((object) => [object.kind, object.metadata.name, object] as
 );
 
 test('the policy of the page about TLS to servers acts as written', () => {
-  const [, text = ''] = /```yaml\n(.*?)```/s.exec(readFileSync('docs/backend-tls.md', 'utf8'))!;
-  const [policy, service] = parseAllDocuments(text).map((document) => document.toJS() as unknown);
+  const [policy, service, byPublic] = examples('docs/backend-tls.md');
   const read = toBackendTlsPolicy(policy)!;
   const names = { dns: [], uris: [] };
   expect(read).toMatchObject({
@@ -45,6 +56,9 @@ test('the policy of the page about TLS to servers acts as written', () => {
     metadata: { namespace: target!.namespace, name: target!.name },
     spec: { ports: [{ name: target!.section }] },
   });
+  const mesh = aMesh();
+  const { tls, problems } = compileBackendTls(mesh, toBackendTlsPolicy(byPublic)!);
+  expect([tls.refused, problems, tls.authorities]).toEqual([undefined, [], systemAuthorities()]);
 });
 
 test('the page has examples', () => expect(objects.length).toBeGreaterThan(2));
