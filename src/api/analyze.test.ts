@@ -108,15 +108,15 @@ test.each([
 const retrying = (retries: string): string =>
   policy(`{targetRefs: [{kind: Service, name: a}], routes: [{retries: ${retries}}]}`);
 const readAsKubectl = (text: string) =>
-  analyze(parseManifests(text, 'it')).map(({ path, message, severity }) => [severity, path, message]);
+  analyze(parseManifests(text, 'it')).map(({ path, message, mistake }) => [mistake, path, message]);
 
 test('the old name of retry conditions works where it is quoted, with a warning', () => {
   expect(readAsKubectl(retrying('{conditions: [5xx]}'))).toEqual([]);
   expect(readAsKubectl(retrying('{"on": [5xx]}'))).toEqual([
-    ['warning', 'spec.routes[0].retries.on', 'is deprecated; rename it to conditions'],
+    ['deprecated', 'spec.routes[0].retries.on', 'is deprecated; rename it to conditions'],
   ]);
   expect(readAsKubectl(retrying('{"on": [5xx], conditions: [reset]}'))).toContainEqual([
-    'error',
+    'value',
     'spec.routes[0].retries.on',
     'is the old name of conditions; give conditions alone',
   ]);
@@ -125,7 +125,7 @@ test('the old name of retry conditions works where it is quoted, with a warning'
 test('a bare word that YAML 1.1 reads as true is reported as kubectl would refuse it', () => {
   expect(readAsKubectl(retrying('{on: [5xx]}'))).toEqual([
     [
-      'error',
+      'field',
       'spec.routes[0].retries.true',
       expect.stringContaining('kubectl and Helm read YAML 1.1, where words such as on and off are true'),
     ],
@@ -141,18 +141,18 @@ spec: {template: {metadata: {${template}}}}
 
 test('labels and annotations of ours on workloads, pods and namespaces are read', () => {
   const found = (text: string) =>
-    readAsKubectl(text).map(([severity, path, message]) => `${severity} ${path}: ${message}`);
+    readAsKubectl(text).map(([mistake, path, message]) => `${mistake} ${path}: ${message}`);
   expect(found(workload('Deployment', '', "annotations: {weft.dev/opaque-ports: '80'}"))).toEqual([]);
   expect(found(workload('StatefulSet', '', "annotations: {weft.dev/opaque-port: '80'}"))).toEqual([
-    'warning spec.template.metadata: unknown annotation weft.dev/opaque-port; did you mean weft.dev/opaque-ports?',
+    'unknown-mark spec.template.metadata: unknown annotation weft.dev/opaque-port; did you mean weft.dev/opaque-ports?',
   ]);
   expect(found(workload('Deployment', ', labels: {weft.dev/inject: disabled}', ''))).toEqual([
-    'warning metadata: weft.dev/inject has no effect on a Deployment; write it in spec.template.metadata, from where its pods have it',
+    'misplaced-mark metadata: weft.dev/inject has no effect on a Deployment; write it in spec.template.metadata, from where its pods have it',
   ]);
   expect(
     found('apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {weft.dev/inject: enabled}}'),
   ).toEqual([
-    'warning metadata: weft.dev/inject has no effect as an annotation; write it as a label: weft.dev/inject=enabled',
+    'unknown-mark metadata: weft.dev/inject has no effect as an annotation; write it as a label: weft.dev/inject=enabled',
   ]);
   expect(found('apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {weft.dev/whatever: x}}')).toEqual(
     [],

@@ -19,9 +19,15 @@ export interface Finding {
   readonly path: string;
   /** What is wrong and what to do. */
   readonly message: string;
-  /** `error`: it is refused, dropped, or has no effect; `warning`: it works, and should be written otherwise. */
-  readonly severity: 'error' | 'warning';
+  readonly mistake: Mistake;
 }
+
+/**
+ * Kinds of mistakes: a kind or field that there is not, a value that is refused, a field that does nothing yet or has another name now,
+ * a label or annotation that nobody reads, or that stands where nobody reads it.
+ */
+export type Mistake =
+  'kind' | 'field' | 'value' | 'unsupported' | 'deprecated' | 'unknown-mark' | 'misplaced-mark';
 
 /**
  * What the API server would refuse or prune, and what does not work yet. Of other API groups only the labels and
@@ -40,11 +46,14 @@ export function analyze(documents: readonly unknown[]): readonly Finding[] {
 
 /** Of objects of others we read what is addressed to us. */
 function foreignFindings(object: unknown): readonly Found[] {
-  return markProblems(object).map((found) => ({ ...found, severity: 'warning' }));
+  return markProblems(object).map(({ misplaced, ...found }) => ({
+    ...found,
+    mistake: misplaced ? 'misplaced-mark' : 'unknown-mark',
+  }));
 }
 
 /** A finding in one object. */
-export type Violation = Pick<Finding, 'path' | 'message'>;
+export type Violation = Pick<Finding, 'path' | 'message'> & { readonly mistake: 'field' | 'value' };
 
 /** What is wrong with an object of a kind by its schema: unknown fields, wrong types, values out of bounds, rules. */
 export function violations(kind: Kind, object: unknown): readonly Violation[] {
@@ -52,7 +61,14 @@ export function violations(kind: Kind, object: unknown): readonly Violation[] {
   const issues = parsed.success ? [] : parsed.error.issues.flatMap((issue) => describe(kind, issue));
   const named = envelope.safeParse(object);
   const broken = kind.rules.filter((rule) => named.success && !rule.holds(named.data));
-  return [...issues, ...broken.map(({ field, message }) => ({ path: field?.slice(1) ?? '', message }))];
+  return [
+    ...issues,
+    ...broken.map(({ field, message }) => ({
+      path: field?.slice(1) ?? '',
+      message,
+      mistake: 'value' as const,
+    })),
+  ];
 }
 
 const NAMELESS = { name: '', namespace: undefined };
@@ -95,23 +111,27 @@ function findingsOf(head: Envelope, document: unknown): readonly Found[] {
           head.kind,
           KINDS.map((k) => k.kind),
         ),
-        severity: 'error',
+        mistake: 'kind',
       },
     ];
-  const errors = [...violations(kind, document), ...findUnsupported(kind, document)];
-  const warnings = findDeprecated(kind, document);
+  const withMistake =
+    (mistake: Mistake) =>
+    (found: { readonly path: string; readonly message: string }): Found => ({ ...found, mistake });
   return [
-    ...errors.map((found) => ({ ...found, severity: 'error' }) as const),
-    ...warnings.map((found) => ({ ...found, severity: 'warning' }) as const),
+    ...violations(kind, document),
+    ...findUnsupported(kind, document).map(withMistake('unsupported')),
+    ...findDeprecated(kind, document).map(withMistake('deprecated')),
   ].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 function describe(kind: Kind, issue: z.core.$ZodIssue): readonly Violation[] {
-  if (issue.code !== 'unrecognized_keys') return [{ path: pathText(issue.path), message: issue.message }];
+  if (issue.code !== 'unrecognized_keys')
+    return [{ path: pathText(issue.path), message: issue.message, mistake: 'value' }];
   const known = Object.keys(schemaOf(kind, issue.path)?.properties ?? {});
   return issue.keys.map((key) => ({
     path: pathText([...issue.path, key]),
     message: unknownName('field', key, known),
+    mistake: 'field',
   }));
 }
 

@@ -47,7 +47,13 @@ export {
 } from './gateway-api/index.js';
 export { markProblems, unknownNames, type Marks } from './marks.js';
 export { nearest } from './nearest.js';
-export { AS_KUBECTL, parseManifests } from './manifests.js';
+export {
+  AS_KUBECTL,
+  parseManifests,
+  placedManifests,
+  type PlacedManifest,
+  type Position,
+} from './manifests.js';
 export { podTemplateOf, type PodTemplate } from './pod-template.js';
-export { analyze, violations, type Finding, type Violation } from './analyze.js';
+export { analyze, violations, type Finding, type Mistake, type Violation } from './analyze.js';
 export { READER } from './reader.js';

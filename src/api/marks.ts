@@ -63,11 +63,11 @@ const marked = z.looseObject({
 /** What is wrong with labels and annotations of ours on a pod, a namespace or a workload; nothing for other objects. */
 export function markProblems(
   object: unknown,
-): readonly { readonly path: string; readonly message: string }[] {
+): readonly { readonly path: string; readonly message: string; readonly misplaced: boolean }[] {
   const parsed = marked.safeParse(object);
   if (!parsed.success) return [];
   const { kind, metadata } = parsed.data;
-  const at = (path: string) => (message: string) => ({ path, message });
+  const at = (path: string) => (message: string) => ({ path, message, misplaced: false });
   if (kind === 'Pod' || kind === 'Namespace') return unknownNames(metadata).map(at('metadata'));
   const template = podTemplateOf(object);
   if (template === undefined) return [];
@@ -77,6 +77,7 @@ export function markProblems(
     ...misplaced(metadata).map((name) => ({
       path: 'metadata',
       message: `${name} has no effect on a ${kind}; write it in ${path}.metadata, from where its pods have it`,
+      misplaced: true,
     })),
     ...(described.success ? unknownNames(described.data.metadata) : []).map(at(`${path}.metadata`)),
   ];

@@ -1,9 +1,9 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { ownKinds } from '../controller/index.js';
-import { analyze } from './analyze.js';
+import { analyze } from './analyze/index.js';
 import { ClusterFixture } from './cluster.fixture.js';
 import { demandNamespace, demandRevision } from './control-planes.js';
 import { createPage, printable } from './page.js';
@@ -120,7 +120,7 @@ test('analyze reads files with many documents and names object, field and remedy
   const { ok, text } = await analyze({ files: [file], client: () => cluster.client, page });
   expect(ok).toBe(false);
   expect(text).toBe(
-    `TrafficPolicy shop/bad (${file})\n  spec.rotues: unknown field "rotues"; did you mean routes?\n1 error in 2 objects.`,
+    `TrafficPolicy shop/bad (${file})\n  spec.rotues: unknown field "rotues"; did you mean routes? [WEFT102, line 9]\n1 error in 2 objects.`,
   );
 });
 
@@ -139,14 +139,108 @@ test('analyze finds in the cluster what the API server dropped, by what kubectl 
   expect(text).toContain('spec.typo: unknown field "typo"');
 });
 
-test('analyze finds in the cluster what the operator has found, and leaves what passes by itself', async () => {
-  const pending = { type: 'Programmed', status: 'False', reason: 'Pending', message: '0 of 1' };
-  cluster.policy('lost', [accepted, missing, { ...pending, observedGeneration: 1 }]);
-  cluster.policy('older', [{ ...missing, observedGeneration: 0 }]);
+test('analyze finds in the cluster what only the operator knows, and leaves what passes by itself', async () => {
+  putService(cluster, 'reviews');
+  putService(cluster, 'ratings');
+  const programmed = { type: 'Programmed', status: 'False', observedGeneration: 1 };
+  cluster.policy('refused', [
+    accepted,
+    { ...programmed, reason: 'Rejected', message: 'rejected by 2 of 2: shop/a' },
+  ]);
+  const ratings = { spec: { targetRefs: [{ kind: 'Service', name: 'ratings' }] } };
+  cluster.policy('new', [accepted, { ...programmed, reason: 'Pending', message: '0 of 1' }], ratings);
   const { ok, text } = await analyze({ files: [], client: () => cluster.client, page });
   expect(ok).toBe(false);
   expect(text).toBe(
-    'TrafficPolicy shop/lost (cluster)\n  status.ResolvedRefs: TargetNotFound: Service shop/x does not exist\n1 error in 2 objects.',
+    'TrafficPolicy shop/refused (cluster)\n  status.Programmed: Rejected: rejected by 2 of 2: shop/a [WEFT212]\n1 error in 4 objects.',
+  );
+});
+
+test('what the judges say of an object, its status does not repeat', async () => {
+  const words = 'spec.targetRefs[0]: Service shop/reviews does not exist';
+  cluster.policy('lost', [accepted, { ...missing, message: words }]);
+  const { text } = await analyze({ files: [], client: () => cluster.client, page });
+  expect(text).toMatch(
+    /^TrafficPolicy shop\/lost \(cluster\)\n  spec\.targetRefs\[0\]: .*\[WEFT201\]\n1 error in 1 object\.$/,
+  );
+});
+
+test('of one namespace only its own objects are reported, whatever they refer to', async () => {
+  cluster.policy('lost', []);
+  cluster.namespace('shop');
+  cluster.namespace('other');
+  const at = (namespace: string) => analyze({ files: [], client: () => cluster.client, page, namespace });
+  expect((await at('other')).ok).toBe(true);
+  cluster.client.close();
+  expect((await at('shop')).text).toContain('TrafficPolicy shop/lost');
+});
+
+test('what may not be read is told, and nothing is said to be missing', async () => {
+  cluster.policy('lost', [accepted]);
+  cluster.server.refusing.set('/api/v1/services', 403);
+  const { ok, text } = await analyze({ files: [], client: () => cluster.client, page });
+  expect(ok).toBe(true);
+  expect(text).toMatch(/^No problems found.*\nnote: .*services.*; what refers to it was not judged$/s);
+});
+
+const PAIR = `# two routes
+apiVersion: weft.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: reviews, namespace: shop}
+spec:
+  targetRefs: [{kind: Service, name: reviews}]
+  routes:
+    - timeouts: {request: 1s}
+    - match: [{method: GET}]
+`;
+
+test('analyze reads folders, and says of each finding where it is, for people and for programs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'weft-'));
+  await mkdir(join(folder, 'below'));
+  await writeFile(join(folder, 'below', 'a.yaml'), PAIR);
+  await writeFile(join(folder, 'README.md'), 'spec: [');
+  const as = (output: 'text' | 'json' | 'sarif', strict = false) =>
+    analyze({ files: [folder], client: () => cluster.client, page, output, strict });
+  expect(await as('text')).toMatchObject({
+    ok: true,
+    text: expect.stringMatching(
+      /^TrafficPolicy shop\/reviews \(.*below\/a\.yaml\)\n  spec\.routes\[1\]: warning: never gets a request.*\[WEFT301, line 9\]\n1 warning in 1 object\.$/,
+    ),
+  });
+  const json = JSON.parse((await as('json')).text) as object;
+  expect(json).toMatchObject({
+    objects: 1,
+    findings: [
+      { code: 'WEFT301', severity: 'warning', path: 'spec.routes[1]', source: { line: 9, column: 7 } },
+    ],
+  });
+  const { runs } = JSON.parse((await as('sarif')).text) as { runs: { tool: object; results: object[] }[] };
+  expect(runs[0]).toMatchObject({
+    tool: {
+      driver: { name: 'weft', rules: [{ id: 'WEFT301', defaultConfiguration: { level: 'warning' } }] },
+    },
+    results: [
+      {
+        ruleId: 'WEFT301',
+        ruleIndex: 0,
+        level: 'warning',
+        locations: [{ physicalLocation: { region: { startLine: 9, startColumn: 7 } } }],
+      },
+    ],
+  });
+  expect((await as('text', true)).ok).toBe(false);
+});
+
+test('a note never fails anything', async () => {
+  const file = join(await mkdtemp(join(tmpdir(), 'weft-')), 'a.yaml');
+  await writeFile(
+    file,
+    PAIR.replace('    - match: [{method: GET}]\n', '').replace('request: 1s', 'request: 1s, idle: 1s'),
+  );
+  const { ok, text } = await analyze({ files: [file], client: () => cluster.client, page, strict: true });
+  expect(ok).toBe(true);
+  expect(text).toMatch(
+    /spec\.routes\[0\]\.timeouts\.idle: note: .*\[WEFT337, line 8\]\n1 note in 1 object\.$/,
   );
 });
 
@@ -168,13 +262,14 @@ test('a Service whose port says one thing and is another is a warning, in files 
     const { ok, text } = await analyze({ files, client: () => cluster.client, page });
     expect(ok).toBe(true);
     expect(text).toMatch(
-      /^Service shop\/web .*\n  spec.ports: warning: port 443: the name "http" declares plain HTTP/,
+      /^Service shop\/web .*\n  spec.ports: warning: port 443: the name "http" declares plain HTTP.*\[WEFT501/,
     );
     expect(text).toMatch(/1 warning in \d objects?\.$/);
   }
 });
 
 test('an annotation that is not what kubectl writes breaks nothing', async () => {
+  putService(cluster, 'reviews');
   cluster.policy('odd', [accepted], {
     annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{' },
   });
@@ -230,3 +325,8 @@ test('what a cluster says moves no cursor and turns no text around, and keeps it
     'x[2J]0;titleyz1Agpj.exe',
   );
 });
+
+function putService({ server }: ClusterFixture, name: string): void {
+  const spec = { clusterIP: '10.96.0.1', ports: [{ name: 'http', port: 80 }] };
+  server.put('/api/v1/services', { metadata: { name, namespace: 'shop' }, spec });
+}

@@ -2,7 +2,12 @@ import jsonPatch from 'fast-json-patch';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { AS_KUBECTL, podTemplateOf } from '../api/index.js';
-import { injectionHandler, type InjectionSettings, type Outcome } from '../admission/index.js';
+import {
+  injectionHandler,
+  type InjectionSettings,
+  type Namespace,
+  type Outcome,
+} from '../admission/index.js';
 import { MeshError, createLogger, names } from '../base/index.js';
 import { readManifests } from './manifests.js';
 
@@ -25,26 +30,42 @@ export interface Injected {
  */
 export async function inject({ files, settings }: InjectOptions): Promise<Injected> {
   const notes: string[] = [];
-  const handler = injectionHandler({
-    settings: () => settings,
-    namespaceOf: () => ({
-      labels: { [names.Label.inject]: 'enabled', [names.Label.rev]: settings.revision },
-    }),
-    log: createLogger({ level: 'silent' }),
-    skipped: () => undefined,
-  });
+  const ask = podWebhook(settings);
+  const namespace = { labels: { [names.Label.inject]: 'enabled', [names.Label.rev]: settings.revision } };
   const documents = (await Promise.all(files.map(readManifests))).flat();
   const done: string[] = [];
   for (const document of documents) {
     const place = podTemplateOf(document);
-    const outcome =
-      place === undefined ? undefined : await handler(requestOf(place.pod), new AbortController().signal);
+    const outcome = place === undefined ? undefined : await ask(place.pod, namespace);
     if (place !== undefined && outcome !== undefined) {
       applyOutcome(place.pod, outcome, titleOf(document), notes);
     }
     done.push(stringify(document, { ...AS_KUBECTL, lineWidth: 0, aliasDuplicateObjects: false }));
   }
   return { manifests: done.join('---\n'), notes };
+}
+
+/** What the chart's values are by default, as far as pods show it. */
+export const CHART_DEFAULTS = {
+  proxyLog: 'info',
+  resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
+  nativeSidecar: true,
+} as const;
+
+/** Asks the webhook about a pod of a namespace. */
+export type PodWebhook = (pod: object, namespace: Namespace) => Promise<Outcome>;
+
+/** The webhook as the chart installs it, without a server. */
+export function podWebhook(settings: InjectionSettings): PodWebhook {
+  return async (pod, namespace) => {
+    const handler = injectionHandler({
+      settings: () => settings,
+      namespaceOf: () => namespace,
+      log: createLogger({ level: 'silent' }),
+      skipped: () => undefined,
+    });
+    return handler(requestOf(pod), new AbortController().signal);
+  };
 }
 
 /** As the API server asks about the creation of a pod. */
@@ -77,7 +98,8 @@ function applyOutcome(pod: object, outcome: Outcome, title: string, notes: strin
 
 const decided = z.object({ metadata: z.object({ annotations: z.record(z.string(), z.string()) }) });
 
-function decisionOf(pod: object): string {
+/** The decision that the webhook wrote on the pod. */
+export function decisionOf(pod: object): string {
   const parsed = decided.safeParse(pod);
   return parsed.success ? (parsed.data.metadata.annotations[names.Annotation.injection] ?? '') : '';
 }

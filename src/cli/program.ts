@@ -3,13 +3,13 @@ import { names } from '../base/index.js';
 import { readConfig } from '../config.js';
 import { connectKube, type KubeClient } from '../kube/index.js';
 import { runControlPlane } from '../main.js';
-import { analyze } from './analyze.js';
+import { addAnalyze } from './analyze/command.js';
 import { addAuthz } from './authz/index.js';
 import { check } from './check/index.js';
 import { demandNamespace, demandRevision } from './control-planes.js';
 import { addDashboardCommand } from './dashboard.js';
 import { addIdentity } from './identity-command.js';
-import { inject } from './inject.js';
+import { CHART_DEFAULTS, inject } from './inject.js';
 import { pageFor, printable } from './page.js';
 import { status } from './status.js';
 import { weftVersion } from './version.js';
@@ -34,7 +34,7 @@ export function program(): Command {
   addController(weft);
   addCheck(weft);
   addStatus(weft);
-  addAnalyze(weft);
+  addAnalyze(weft, () => connect(weft));
   addAuthz(weft, () => connect(weft));
   addInject(weft);
   addIdentity(weft, () => connect(weft));
@@ -120,31 +120,6 @@ Examples:
   weft status -n shop
   weft status -o json | jq '.policies[] | select(.conditions[].status != "True")'`;
 
-function addAnalyze(weft: Command): void {
-  weft
-    .command('analyze')
-    .description('say what is wrong with policies, in files or in the cluster')
-    .option(
-      '-f, --file <file...>',
-      'YAML or JSON files, - for standard input; default: the objects in the cluster',
-    )
-    .option('-n, --namespace <name>', 'one namespace of the cluster only')
-    .addHelpText('after', ANALYZE)
-    .action(async ({ file, namespace }: { file?: string[]; namespace?: string }) => {
-      const client = (): KubeClient => connect(weft);
-      print(await analyze({ files: file ?? [], client, page: pageFor(process.stdout), namespace }));
-    });
-}
-
-const ANALYZE = `
-It finds unknown fields (also those that the API server dropped without a word, where kubectl apply has left its
-annotation), values that are refused, and fields that are not supported yet. It fails when it finds something.
-
-Examples:
-  weft analyze -f policy.yaml
-  helm template my-chart | weft analyze -f -
-  weft analyze -n shop`;
-
 function addInject(weft: Command): void {
   weft
     .command('inject')
@@ -173,13 +148,6 @@ interface InjectFlags {
   readonly systemNamespace: string;
   readonly revision: string;
 }
-
-/** What the values of the chart weft are by default, as far as pods show it. */
-const CHART_DEFAULTS = {
-  proxyLog: 'info',
-  resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
-  nativeSidecar: true,
-} as const;
 
 const INJECT = `
 Pods of a namespace with the label ${names.Label.inject}=enabled get their proxy by themselves; this shows what they get. The

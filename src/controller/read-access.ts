@@ -1,4 +1,4 @@
-import { Metrics, MeshError, createLogger, names } from '../base/index.js';
+import { MeshError, names } from '../base/index.js';
 import {
   getObject,
   listObjects,
@@ -10,9 +10,9 @@ import {
   type Store,
 } from '../kube/index.js';
 import type { Mesh, MeshSettings } from '../model/index.js';
-import { createClusterView, knownKinds, type ClusterView } from './cluster-view.js';
-import { Collector } from './collector.js';
+import { knownKinds } from './cluster-view.js';
 import { Kinds, type Installation } from './kinds/index.js';
+import { stillMesh, storeOf } from './still-mesh.js';
 
 /** What is known of access to the pods of one namespace. */
 export interface AccessReading {
@@ -34,12 +34,8 @@ export interface AccessReadingOptions extends Installation {
 
 /** Reads once what a control plane follows, and makes of it what that makes: last good forms and last known settings included. */
 export async function readAccess(options: AccessReadingOptions): Promise<AccessReading> {
-  const { client, namespace, installed } = options;
-  const log = createLogger({ level: 'silent' });
-  // Its informers never run; their stores are filled by hand.
-  const view = createClusterView({ ...options, log, metrics: new Metrics() });
-  const collector = new Collector({ view, installed, log });
-  collector.attach();
+  const { client, namespace } = options;
+  const { mesh, view } = stillMesh(options);
   const gaps: string[] = [];
   const fill = async <O extends KubeObject>(
     {
@@ -83,16 +79,11 @@ export async function readAccess(options: AccessReadingOptions): Promise<AccessR
   ]);
   const label = own?.metadata.labels[names.Label.defaultAccess];
   return {
-    mesh: collector.mesh,
+    mesh,
     bindings: [...view.roleBindings.store.values()],
     ...(label === undefined ? {} : { label }),
     gaps,
   };
-}
-
-/** Objects are put into the store of their kind. */
-function storeOf(view: ClusterView, name: keyof ClusterView): Store<KubeObject> {
-  return view[name].store as unknown as Store<KubeObject>;
 }
 
 /** Of a selection what a list of objects asks for. */

@@ -143,5 +143,5 @@ export { isInForce, judge, verdicts } from './judge/judge.js';
 export { backendPoliciesAbout, policiesAbout, routesAbout } from './judge/about.js';
 
 export { canonicalIp, ipBytes } from './words/ip.js';
-export { hasUnknownProtocol, protocolDoubt, type ProtocolDoubt } from './words/protocol.js';
+export { declaredProtocol, hasUnknownProtocol, protocolDoubt, type ProtocolDoubt } from './words/protocol.js';
 export { spiffeId } from './words/spiffe.js';

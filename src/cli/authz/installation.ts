@@ -1,8 +1,7 @@
-import { MeshError } from '../../base/index.js';
 import { readAccess, type AccessReading } from '../../controller/index.js';
 import type { KubeClient } from '../../kube/index.js';
-import { DEFAULT_SETTINGS, atLeast, type MeshSettings } from '../../model/index.js';
-import { demandNamespace, demandRevision, findControlPlanes, revisionOf } from '../control-planes.js';
+import { demandNamespace, demandRevision } from '../control-planes.js';
+import { readInstalled } from '../installed.js';
 
 export interface Where {
   readonly client: KubeClient;
@@ -18,39 +17,4 @@ export async function readAccessIn(where: Where, namespace: string, command: str
   const { installed, gaps } = await readInstalled(client, revision);
   const reading = await readAccess({ ...where, namespace, installed });
   return { ...reading, gaps: [...gaps, ...reading.gaps] };
-}
-
-async function readInstalled(
-  client: KubeClient,
-  revision: string,
-): Promise<{ readonly installed: MeshSettings; readonly gaps: readonly string[] }> {
-  const planes = await findControlPlanes(client).catch((thrown: unknown) => {
-    const error = MeshError.from(thrown);
-    if (error.code !== 'permission-denied') throw error;
-    return error.message;
-  });
-  if (typeof planes === 'string') {
-    const gap = `${planes}; the trust domain is taken to be ${DEFAULT_SETTINGS.trustDomain}, and no minimum to be installed`;
-    return { installed: DEFAULT_SETTINGS, gaps: [gap] };
-  }
-  const plane = planes.find((one) => revisionOf(one) === revision);
-  const env = new Map(
-    plane?.spec.template.spec.containers.flatMap((container) =>
-      container.env.map(({ name, value }) => [name, value] as const),
-    ),
-  );
-  const { trustDomain, clusterDomain } = DEFAULT_SETTINGS;
-  const settings = {
-    ...DEFAULT_SETTINGS,
-    trustDomain: env.get('WEFT_TRUST_DOMAIN') ?? trustDomain,
-    clusterDomain: env.get('WEFT_CLUSTER_DOMAIN') ?? clusterDomain,
-  };
-  return {
-    installed: atLeast(settings, {
-      mtls: env.get('WEFT_MTLS_MINIMUM'),
-      outbound: env.get('WEFT_OUTBOUND_MINIMUM'),
-      access: env.get('WEFT_ACCESS_MINIMUM'),
-    }),
-    gaps: [],
-  };
 }

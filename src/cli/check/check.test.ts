@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ownKinds } from '../../controller/index.js';
 import { ClusterFixture, STARTED, WEBHOOKS } from '../cluster.fixture.js';
+import { CATALOGUE } from '../findings/index.js';
 import { createPage } from '../page.js';
 import { program } from '../program.js';
 import { check } from './index.js';
@@ -293,6 +294,28 @@ test('a cluster that does not answer is the only finding', async () => {
   expect(ok).toBe(false);
   expect(text.split('\n').filter((line) => /^(ok|failed|caution)/.test(line))).toHaveLength(1);
 });
+
+test('each finding has a code of the catalogue, and each code of an installation is found', async () => {
+  const found: (string | undefined)[] = [];
+  const look = async (over: Parameters<typeof run>[0] = {}): Promise<void> => {
+    for (const one of (await run(over)).found) if (one.kind !== 'ok') found.push(one.code);
+  };
+  cluster.server.absent.add('/apis/weft.dev/v1alpha1/');
+  await look();
+  for (const { spoil } of SPOILED.toReversed()) {
+    await cluster.install();
+    spoil(cluster);
+    await look();
+  }
+  await look({ now: new Date(STARTED + 340 * DAY_MS) });
+  cluster.server.failNext(503);
+  await look();
+  const known = CATALOGUE.map(({ code }) => code);
+  expect(found.filter((code) => !known.some((one) => one === code))).toEqual([]);
+  // No cluster of this fixture is that old.
+  const wanted = known.filter((code) => code.startsWith('WEFT9') && code !== 'WEFT902');
+  expect(wanted.filter((code) => !found.includes(code))).toEqual([]);
+}, 60_000);
 
 describe('commands that findings name', () => {
   const helm =

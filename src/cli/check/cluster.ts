@@ -15,5 +15,5 @@ export async function checkCluster({ client }: CheckOptions): Promise<readonly F
   const old = Number(major) === 1 && Number.parseInt(minor, 10) < OLDEST_MINOR;
   if (!old) return [ok(detail)];
   const fix = `upgrade to 1.${OLDEST_MINOR} or newer, the oldest version that Weft is tested on`;
-  return [{ kind: 'caution', detail, fix }];
+  return [{ kind: 'caution', code: 'WEFT902', detail, fix }];
 }

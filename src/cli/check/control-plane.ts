@@ -23,13 +23,13 @@ function absent(all: readonly ControlPlane[], { revision, systemNamespace }: Che
   const detail = `Deployment ${systemNamespace}/${names.revisionName(revision)} does not exist`;
   if (all.length === 0) {
     const commands = [installControlPlane(systemNamespace, revision)];
-    return { kind: 'failed', detail, fix: 'install the chart weft', commands };
+    return { kind: 'failed', code: 'WEFT904', detail, fix: 'install the chart weft', commands };
   }
   const commands = all.map(
     (one) => `weft check --system-namespace ${one.metadata.namespace} --revision ${revisionOf(one)}`,
   );
   const there = all.map((one) => `revision ${revisionOf(one)} in ${one.metadata.namespace}`).join(', ');
-  return { kind: 'failed', detail, fix: `there is ${there}; check that one`, commands };
+  return { kind: 'failed', code: 'WEFT904', detail, fix: `there is ${there}; check that one`, commands };
 }
 
 function judge(controlPlane: ControlPlane): Found {
@@ -40,6 +40,7 @@ function judge(controlPlane: ControlPlane): Found {
   if (problem === undefined) return ok(`${label}: ${status.readyReplicas} of ${spec.replicas} ready`);
   return {
     kind: 'failed',
+    code: 'WEFT905',
     detail: `${label}: ${problem}`,
     fix: `see why; GET /ready on port ${health} of a replica says what it waits for`,
     commands: [describeReplicas(metadata.namespace, revisionOf(controlPlane))],

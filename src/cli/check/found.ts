@@ -1,4 +1,5 @@
 import type { KubeClient } from '../../kube/index.js';
+import type { Code } from '../findings/index.js';
 import type { Page } from '../page.js';
 
 export interface CheckOptions {
@@ -17,6 +18,8 @@ export type Found =
   | {
       /** `failed`: the mesh does not work as it should; `caution`: somebody should look. */
       readonly kind: 'caution' | 'failed';
+      /** Its row of the catalogue. */
+      readonly code: Code;
       readonly detail: string;
       /** What to do, in words. */
       readonly fix: string;

@@ -55,7 +55,8 @@ async function attempt(run: Check, options: CheckOptions): Promise<readonly Foun
       error.code === 'permission-denied'
         ? 'ask for the right to read this, or run it as an administrator'
         : 'see the message';
-    return [{ kind: error.code === 'permission-denied' ? 'caution' : 'failed', detail: error.message, fix }];
+    const kind = error.code === 'permission-denied' ? 'caution' : 'failed';
+    return [{ kind, code: 'WEFT901', detail: error.message, fix }];
   }
 }
 
@@ -68,7 +69,7 @@ function render(name: string, found: Found, page: Page): readonly string[] {
   const indent = ' '.repeat(24);
   return [
     line,
-    `${indent}${page.faint('->')} ${found.fix}`,
+    `${indent}${page.faint(`-> ${found.code}:`)} ${found.fix}`,
     ...(found.commands ?? []).map((command) => `${indent}   ${page.strong(command)}`),
   ];
 }

@@ -10,7 +10,13 @@ const resourceList = z.object({ resources: z.array(z.object({ name: z.string() }
 export async function checkKinds({ client, systemNamespace }: CheckOptions): Promise<readonly Found[]> {
   const group = `${names.API_GROUP}/${names.API_VERSION}`;
   const failed = (detail: string): readonly Found[] => [
-    { kind: 'failed', detail, fix: 'install the chart weft-crds', commands: [installCrds(systemNamespace)] },
+    {
+      kind: 'failed',
+      code: 'WEFT903',
+      detail,
+      fix: 'install the chart weft-crds',
+      commands: [installCrds(systemNamespace)],
+    },
   ];
   try {
     const { resources } = resourceList.parse(await client.request({ path: `/apis/${group}` }));

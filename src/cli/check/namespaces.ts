@@ -15,7 +15,7 @@ export async function checkNamespaces(options: CheckOptions): Promise<readonly F
   if (labelled.length === 0) {
     const fix = 'label one, then recreate its pods';
     const commands = [joinNamespace('NAME', options.revision)];
-    return [{ kind: 'caution', detail: 'no namespace has joined the mesh', fix, commands }];
+    return [{ kind: 'caution', code: 'WEFT912', detail: 'no namespace has joined the mesh', fix, commands }];
   }
   const own = await ownControlPlane(options);
   const issuer = await getObject(options.client, Resources.secret, {
@@ -56,6 +56,7 @@ function checkPodSecurity({ metadata }: Namespace): readonly Found[] {
   return [
     {
       kind: 'failed',
+      code: 'WEFT615',
       detail: `namespace ${metadata.name} enforces the pod security standard ${standard}, which refuses the init container (NET_ADMIN)`,
       fix: 'let it enforce privileged, or take the namespace out of the mesh',
       commands: [`kubectl label namespace ${metadata.name} --overwrite ${POD_SECURITY}=privileged`],
@@ -80,6 +81,7 @@ async function checkBundle(
   return [
     {
       kind: 'failed',
+      code: 'WEFT913',
       detail,
       fix: 'the leader writes it within minutes; if it does not, see its log',
       commands: [leadersLog(systemNamespace, revision)],
@@ -111,6 +113,7 @@ async function checkRoom(
   const found = refusals({ defaults, annotations: metadata.annotations, quotas, ranges });
   return found.map(({ detail, annotations }) => ({
     kind: 'failed',
+    code: 'WEFT914',
     detail: `namespace ${metadata.name}: ${detail}, so its pods are refused`,
     fix: 'give the proxies in the namespace resources that fit, or set proxy.resources in the values of the chart weft',
     commands: [annotateNamespace(metadata.name, annotations)],

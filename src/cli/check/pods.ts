@@ -28,6 +28,7 @@ export async function checkPods({
   return [
     {
       kind: 'caution',
+      code: 'WEFT609',
       detail: `${plural(without.length, 'pod')} should have a proxy and ${without.length === 1 ? 'has' : 'have'} none, such as ${some.join(', ')}`,
       fix: `recreate ${without.length === 1 ? 'it' : 'them'}, or opt out with the label ${names.Label.inject}=disabled`,
       commands: affected.slice(0, 3).map(restartDeployments),

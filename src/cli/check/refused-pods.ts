@@ -21,6 +21,7 @@ function finding({ kind, namespace, name, pods, message }: Lacking): Found {
   const canRestart = RESTARTABLE.includes(kind);
   return {
     kind: 'failed',
+    code: 'WEFT915',
     detail: `${kind} ${namespace}/${name} lacks ${plural(pods, 'pod')}: ${message}`,
     fix: remedyFor(message, canRestart),
     commands: canRestart ? [command] : [],

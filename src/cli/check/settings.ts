@@ -14,6 +14,7 @@ function honoured({ metadata, conditions }: CustomObject): Found {
   if (accepted?.status !== 'False') return ok(accepted?.message ?? 'the MeshConfig has no status yet');
   return {
     kind: 'failed',
+    code: 'WEFT910',
     detail: `the MeshConfig is not honoured as written: ${accepted.message.replaceAll('\n', ' ')}`,
     fix: 'correct it, or upgrade Weft if a newer version wrote it; until then the settings in force stay',
     commands: [`kubectl describe meshconfig ${metadata.name}`],
@@ -30,6 +31,7 @@ async function withoutConfig({ client, revision, systemNamespace }: CheckOptions
   const words = inUserWords({ mtls, outbound, access });
   return {
     kind: 'caution',
+    code: 'WEFT911',
     detail: `there is no MeshConfig any more; its last settings stay in force: mtls.mode ${words.mtls}, outbound.policy ${words.outbound}, access.default ${words.access}`,
     fix: 'create it again; to lower a setting, state it, as in mtls.mode: Permissive',
   };

@@ -23,6 +23,7 @@ export async function checkTrust(options: CheckOptions): Promise<readonly Found[
     return [
       {
         kind: 'failed',
+        code: 'WEFT906',
         detail: `Secret ${options.systemNamespace}/${ISSUER_SECRET} does not exist, so no certificate can be issued`,
         fix: 'the replica that leads makes one within a minute; if it does not, see its log',
         commands: [leadersLog(options.systemNamespace, options.revision)],
@@ -56,7 +57,9 @@ async function judgeIssuer(issuer: Secret, root: Secret | undefined, options: Ch
 function ending(label: string, end: Date, leftMs: number, options: CheckOptions): Found {
   const when = leftMs <= 0 ? 'ended' : 'ends';
   return {
-    kind: leftMs <= 0 ? 'failed' : 'caution',
+    ...(leftMs <= 0
+      ? ({ kind: 'failed', code: 'WEFT906' } as const)
+      : ({ kind: 'caution', code: 'WEFT907' } as const)),
     detail: `${label}: the issuer ${when} at ${end.toISOString()}, and has not been renewed`,
     fix: 'see why in the log of the replica that leads',
     commands: [leadersLog(options.systemNamespace, options.revision)],
@@ -67,6 +70,7 @@ function ending(label: string, end: Date, leftMs: number, options: CheckOptions)
 function rootless({ systemNamespace }: CheckOptions): Found {
   return {
     kind: 'caution',
+    code: 'WEFT908',
     detail: `Secret ${systemNamespace}/${ROOT_SECRET} does not exist, so the issuer cannot be renewed when its time comes`,
     fix: `restore it from a backup; if you keep the root elsewhere on purpose, remove the label app.kubernetes.io/managed-by from ${ISSUER_SECRET} and renew the issuer yourself`,
   };
@@ -76,10 +80,11 @@ function unusable(message: string, hasRoot: boolean, { systemNamespace }: CheckO
   const detail = `${message}; replicas that run go on with the issuer they have read, and new ones do not get ready`;
   if (!hasRoot) {
     const fix = `restore ${ISSUER_SECRET} and ${ROOT_SECRET} from a backup; deleting both makes a new root, which no running proxy trusts`;
-    return { kind: 'failed', detail, fix };
+    return { kind: 'failed', code: 'WEFT906', detail, fix };
   }
   return {
     kind: 'failed',
+    code: 'WEFT906',
     detail,
     fix: `restore it from a backup, or delete it: the leader then makes a new issuer under ${ROOT_SECRET} within a minute`,
     commands: [`kubectl delete secret ${ISSUER_SECRET} --namespace ${systemNamespace}`],

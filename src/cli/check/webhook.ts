@@ -17,6 +17,7 @@ export async function checkWebhook(options: CheckOptions): Promise<readonly Foun
     return [
       {
         kind: 'failed',
+        code: 'WEFT909',
         detail: `${label} does not exist, so no pod gets a proxy`,
         fix: 'install the chart weft again, with the values it had',
         commands: [
@@ -36,6 +37,7 @@ export async function checkWebhook(options: CheckOptions): Promise<readonly Foun
   return [
     {
       kind: 'failed',
+      code: 'WEFT909',
       detail: `${label}: caBundle does not hold our roots in ${plural(off.length, 'entry', 'entries')}`,
       fix: 'the leader sets it within seconds; if it does not, see its log',
       commands: [leadersLog(systemNamespace, revision)],

@@ -1,0 +1,64 @@
+import { Option, type Command } from 'commander';
+import { MeshError, names } from '../../base/index.js';
+import type { KubeClient } from '../../kube/index.js';
+import { pageFor, printable } from '../page.js';
+import { analyze, type AnalyzeOutput } from './index.js';
+
+interface Flags {
+  readonly file?: readonly string[];
+  readonly namespace?: string;
+  readonly complete?: true;
+  readonly strict?: true;
+  readonly output: AnalyzeOutput;
+  readonly revision: string;
+  readonly systemNamespace: string;
+}
+
+/** Adds `weft analyze`; `connect` makes the client of the cluster that the global options name. */
+export function addAnalyze(weft: Command, connect: () => KubeClient): void {
+  weft
+    .command('analyze')
+    .description('say what is wrong with policies, Services and pods, in files or in the cluster')
+    .option(
+      '-f, --file <file...>',
+      'YAML or JSON files or folders of them, - for standard input; default: the objects in the cluster',
+    )
+    .option('-n, --namespace <name>', 'one namespace only; of files, that of objects that name none')
+    .option('--complete', 'the files are all there is: what they refer to and do not have does not exist')
+    .option('--strict', 'fail on warnings, too')
+    .addOption(
+      new Option('-o, --output <form>', 'how to print').choices(['text', 'json', 'sarif']).default('text'),
+    )
+    .addOption(new Option('--revision <name>', 'revision of the control plane').default('default'))
+    .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
+    .addHelpText('after', HELP)
+    // Scripts tell findings, 1, from a question that was not understood.
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+    .action(async ({ file = [], ...flags }: Flags) => {
+      try {
+        const page = pageFor(process.stdout);
+        const { ok, text } = await analyze({ files: file, client: connect, page, ...flags });
+        process.stdout.write(`${printable(text)}\n`);
+        process.exitCode = ok ? 0 : 1;
+      } catch (thrown) {
+        process.stderr.write(`weft: ${MeshError.from(thrown).message}\n`);
+        process.exitCode = 2;
+      }
+    });
+}
+
+const HELP = `
+It finds unknown fields (also those that the API server dropped without a word, where kubectl apply has left its
+annotation), values that are refused, references that lead nowhere, routes that never match, times that do not go together, rules
+that do nothing, Services without pods, pods without their proxy, and more: docs/findings-catalogue.md says of each code what it
+means and what to do. It only reads. Of files alone it does not say that something is missing, unless --complete says that they are
+all there is.
+
+Exit codes: 0 nothing that counts was found, 1 errors (with --strict also warnings), 2 something could not be read. Notes never count.
+
+Examples:
+  weft analyze -n shop
+  weft analyze -f policy.yaml
+  weft analyze -f deploy/ --complete --strict
+  weft analyze -f deploy/ -o sarif > weft.sarif
+  helm template my-chart | weft analyze -f -`;

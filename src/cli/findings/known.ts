@@ -1,0 +1,87 @@
+import type { Position } from '../../api/index.js';
+import type { RawObject } from '../../kube/index.js';
+import type { Mesh, Problem } from '../../model/index.js';
+
+/** An object of the cluster or of a file. */
+export interface KnownObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Empty for kinds that live in no namespace. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** `TrafficPolicy shop/reviews`. */
+  readonly title: string;
+  readonly raw: RawObject;
+  /** Absent: it is in the cluster. */
+  readonly source?: Source;
+}
+
+/** Where an object is written. */
+export interface Source {
+  readonly file: string;
+  readonly positionOf: (path: string) => Position;
+}
+
+/** A pod of the cluster, or what a workload in a file would make. */
+export interface KnownPod {
+  /** The pod, or the workload with its template. */
+  readonly object: KnownObject;
+  /** Where the pod is described in the object; empty for a pod itself. */
+  readonly path: string;
+  /** As `Mesh` knows it. */
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly spec: unknown;
+  /** Whether a proxy is in it, or would be. */
+  readonly meshed: boolean;
+  /** What the webhook decided, as its annotation tells it. */
+  readonly decision: string;
+  /** Why the webhook would refuse it. */
+  readonly refusal?: string;
+  /** What the webhook would warn about beside. */
+  readonly warnings: readonly string[];
+}
+
+/** All that rows look at. */
+export interface Known {
+  readonly objects: readonly KnownObject[];
+  readonly pods: readonly KnownPod[];
+  readonly mesh: Mesh;
+  /** What reading an object by itself found, by its uid. */
+  readonly problemsOf: (uid: string) => readonly Problem[];
+  /** What is not among the objects does not exist. */
+  readonly complete: boolean;
+  /** Pods and endpoints are those that run. */
+  readonly live: boolean;
+  /** Of the control planes that are there; absent: nobody knows. */
+  readonly revisions?: readonly string[];
+}
+
+/** The objects of a kind of a group, the empty one being Kubernetes' own. */
+export function ofKind(
+  { objects }: Pick<Known, 'objects'>,
+  kind: string,
+  group?: string,
+): readonly KnownObject[] {
+  return objects.filter(
+    (object) => object.kind === kind && (group === undefined || groupOf(object.apiVersion) === group),
+  );
+}
+
+export function groupOf(apiVersion: string): string {
+  const [group = '', version] = apiVersion.split('/');
+  return version === undefined ? '' : group;
+}
+
+/** Labels and annotations of an object. */
+export function labelsOf({ raw }: KnownObject): Readonly<Record<string, string>> {
+  return raw.metadata?.labels ?? {};
+}
+
+/** Whether the objects say that a namespace takes part in the mesh; undefined: it is not among them. */
+export function isJoined(known: Pick<Known, 'objects'>, namespace: string): boolean | undefined {
+  const object = ofKind(known, 'Namespace', '').find(({ name }) => name === namespace);
+  return object === undefined ? undefined : labelsOf(object)['weft.dev/inject'] === 'enabled';
+}

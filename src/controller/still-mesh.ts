@@ -1,0 +1,74 @@
+import { Metrics, createLogger } from '../base/index.js';
+import { connectPlain, type KubeObject, type RawObject, type Store } from '../kube/index.js';
+import type { Mesh, MeshSettings, Problem } from '../model/index.js';
+import { createClusterView, type ClusterView } from './cluster-view.js';
+import { Collector } from './collector.js';
+import { Kinds, type Installation, type KindRow } from './kinds/index.js';
+
+/** What a control plane would know, made of objects that are given to it one by one instead of followed. */
+export interface StillMesh {
+  readonly mesh: Mesh;
+  readonly view: ClusterView;
+  /** What reading an object found, by its uid. */
+  problemsOf(uid: string): readonly Problem[];
+  /** Takes an object as the API server gives it; says whether the mesh is made of such. */
+  put(object: RawObject): boolean;
+}
+
+export interface StillMeshOptions extends Installation {
+  /** What the installation fixes. */
+  readonly installed: MeshSettings;
+}
+
+/** A mesh without any object yet. */
+export function stillMesh(options: StillMeshOptions): StillMesh {
+  const log = createLogger({ level: 'silent' });
+  // Its informers never run; their stores are filled by hand.
+  const client = connectPlain('http://127.0.0.1:1');
+  const view = createClusterView({ ...options, client, log, metrics: new Metrics() });
+  const collector = new Collector({ view, installed: options.installed, log });
+  collector.attach();
+  return {
+    mesh: collector.mesh,
+    view,
+    problemsOf: (uid) => collector.problemsOf(uid),
+    put: (object) => {
+      const name = rowNameOf(object);
+      if (name === undefined) return false;
+      const row: KindRow = Kinds[name];
+      storeOf(view, name).set(row.resource.keep(object));
+      return true;
+    },
+  };
+}
+
+/** What the leader writes for itself and others: no part of what the mesh is made of. */
+const RECORDS: ReadonlySet<keyof Kinds> = new Set(['issuer', 'acks', 'lastKnown', 'rotation', 'meshes']);
+
+/** The kinds that a mesh is made of, those first on which others depend. */
+export function meshKinds(): readonly (KindRow & { readonly name: keyof Kinds })[] {
+  const all = Object.keys(Kinds) as (keyof Kinds)[];
+  return all
+    .filter((name) => !RECORDS.has(name))
+    .map((name) => {
+      const row: KindRow = Kinds[name];
+      return { ...row, name };
+    })
+    .sort((a, b) => Number(b.name === 'nodes') - Number(a.name === 'nodes'));
+}
+
+/** By group and kind: any version of a kind is read as the one that is followed. */
+function rowNameOf({ apiVersion = '', kind }: RawObject): keyof Kinds | undefined {
+  return meshKinds().find(
+    ({ resource }) => resource.kind === kind && groupOf(resource.apiVersion) === groupOf(apiVersion),
+  )?.name;
+}
+
+function groupOf(apiVersion: string): string {
+  return apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
+}
+
+/** Objects are put into the store of their kind. */
+export function storeOf(view: ClusterView, name: keyof ClusterView): Store<KubeObject> {
+  return view[name].store as unknown as Store<KubeObject>;
+}
