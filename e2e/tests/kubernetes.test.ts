@@ -12,10 +12,12 @@ interface Version {
   readonly serverVersion: { readonly minor: string };
 }
 
+type Amounts = Readonly<Record<string, string>>;
+
 interface ContainerStatus {
   readonly name: string;
   readonly restartCount: number;
-  readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
+  readonly resources?: { readonly requests?: Amounts };
 }
 
 interface Pod {
@@ -30,6 +32,7 @@ interface Pod {
     readonly volumes: readonly { readonly name: string; readonly projected?: object }[];
   };
   readonly status: {
+    readonly resources?: { readonly limits?: Amounts };
     readonly containerStatuses: readonly ContainerStatus[];
     readonly initContainerStatuses: readonly ContainerStatus[];
   };
@@ -205,6 +208,27 @@ since(34)('resources of the pod as a whole', () => {
     const { spec } = await podNamed('bounded');
     const proxy = spec.initContainers.find(({ name }) => name === 'weft-proxy');
     expect(proxy?.resources).toEqual({});
+  });
+});
+
+since(36)('resize of the resources of the pod as a whole', () => {
+  test('the node takes it, nothing restarts, and the pod stays in the mesh', async () => {
+    await deploy({
+      namespace: NS,
+      name: 'grown',
+      podSpec: { resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { memory: '256Mi' } } },
+    });
+    await answersInTheMesh('grown');
+    const [name = ''] = await podsOf(NS, 'app=grown');
+    const more = { spec: { resources: { requests: { cpu: '110m' }, limits: { memory: '288Mi' } } } };
+    await kubectl('patch', 'pod', name, '-n', NS, '--subresource', 'resize', '--patch', JSON.stringify(more));
+    const { status } = await eventually('the kubelet has done it', async () => {
+      const grown = await podNamed(name);
+      return grown.status.resources?.limits?.['memory'] === '288Mi' ? grown : undefined;
+    });
+    const all = [...status.containerStatuses, ...status.initContainerStatuses];
+    expect(all.map(({ restartCount }) => restartCount)).toEqual([0, 0, 0]);
+    await answersInTheMesh('grown');
   });
 });
 

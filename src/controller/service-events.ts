@@ -12,7 +12,7 @@ import {
 } from '../kube/index.js';
 import { hasUnknownProtocol, protocolDoubt, type ProtocolDoubt, type ServicePort } from '../model/index.js';
 import type { ClusterView } from './cluster-view.js';
-import { toService } from './collect/index.js';
+import { readBackendTlsPolicy, toService } from './collect/index.js';
 import { answersFor } from './revision.js';
 
 export interface ServiceEventsOptions {
@@ -45,7 +45,7 @@ export async function reportServices(options: ServiceEventsOptions, signal: Abor
       if (service === undefined || !isMeshedNamespace(view, service)) return undefined;
       if (!answersFor(view, revision, service.metadata)) return undefined;
       const { namespace, name, uid } = service.metadata;
-      for (const note of serviceNotes(service)) {
+      for (const note of serviceNotes(service, opensTls(view, service))) {
         await recorder.record({ apiVersion: 'v1', kind: 'Service', namespace, name, uid }, note);
       }
       return undefined;
@@ -54,8 +54,11 @@ export async function reportServices(options: ServiceEventsOptions, signal: Abor
   await reconcile(reconciler, signal);
 }
 
-/** What to tell about a Service: what each port says wrongly of its protocol, or what its number says otherwise. */
-export function serviceNotes(service: Service): EventNote[] {
+/**
+ * What to tell about a Service: what each port says wrongly of its protocol, or what its number says otherwise. Where the mesh opens
+ * TLS itself (`tlsByMesh`), plain HTTP on port 443 is just what is meant.
+ */
+export function serviceNotes(service: Service, tlsByMesh = false): EventNote[] {
   const { ports } = toService(service);
   return [
     ...ports.filter(hasUnknownProtocol).map(({ port, appProtocol }) => ({
@@ -68,7 +71,7 @@ export function serviceNotes(service: Service): EventNote[] {
     })),
     ...ports.flatMap((port) => {
       const doubt = protocolDoubt(port);
-      return doubt === undefined ? [] : [doubtNote(port, doubt)];
+      return doubt === undefined || (doubt === 'encrypted' && tlsByMesh) ? [] : [doubtNote(port, doubt)];
     }),
   ];
 }
@@ -77,9 +80,16 @@ function doubtNote({ port, name, appProtocol }: ServicePort, doubt: ProtocolDoub
   const said = appProtocol === undefined ? `the name ${JSON.stringify(name)}` : `appProtocol ${appProtocol}`;
   const message =
     doubt === 'encrypted'
-      ? `port ${port}: ${said} declares plain HTTP, and the port is one of servers that speak TLS; where yours does, callers get "wrong version number": write appProtocol: https, or name the port https`
+      ? `port ${port}: ${said} declares plain HTTP, and the port is one of servers that speak TLS; where yours does, callers get "wrong version number": write appProtocol: https, or name the port https, or let the mesh open TLS by a BackendTLSPolicy`
       : `port ${port}: forward proxies listen here, and the mesh refuses CONNECT on ports that it reads as HTTP; write appProtocol: tcp where yours is one`;
   return { type: 'Warning', reason: 'DoubtfulProtocol', message };
+}
+
+/** Whether a BackendTLSPolicy is about this Service, whatever became of it: its own status says that. */
+function opensTls(view: ClusterView, { metadata: { namespace, name } }: Service): boolean {
+  return [...view.backendTlsPolicies.store.inNamespace(namespace)].some((policy) =>
+    readBackendTlsPolicy(policy)?.targets.some((target) => target.name === name),
+  );
 }
 
 function isMeshedNamespace(view: ClusterView, service: Service): boolean {
