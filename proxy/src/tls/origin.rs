@@ -1,9 +1,10 @@
 //! TLS to servers outside the mesh, as a BackendTLSPolicy asks for it: they chain to an authority that it names, and prove a name that
 //! it names. Versions 1.2 and 1.3, since such servers are anybody's.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -71,7 +72,7 @@ struct Configs {
 /// Accepts the servers of one policy.
 #[derive(Debug)]
 struct Verifier {
-    roots: RootCertStore,
+    roots: Arc<RootCertStore>,
     names: Vec<Name>,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -216,11 +217,7 @@ fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
 impl Configs {
     fn new(asked: Asked<'_>) -> Result<Self, String> {
         let name = server_name(asked.server_name)?;
-        let mut roots = RootCertStore::empty();
-        for authority in asked.authorities {
-            // Where none is left, that is told; others of a bundle must not suffer from one that no library reads.
-            let _ = roots.add(CertificateDer::from(authority.as_slice()));
-        }
+        let roots = shared_roots(asked.authorities);
         if roots.is_empty() {
             return Err("none of the policy's certificate authorities can be used".to_owned());
         }
@@ -244,6 +241,27 @@ impl Configs {
         };
         Ok(Self { name, h1: offering(b"http/1.1"), h2: offering(b"h2"), bytes: Arc::new(config) })
     }
+}
+
+/// Roots that are in use, by the digest of their certificates: the public ones are many, and policies by the dozen name them.
+static ROOTS: LazyLock<Mutex<HashMap<[u8; 32], Weak<RootCertStore>>>> = LazyLock::new(Mutex::default);
+
+/// What equal lists of certificates are read to, once for all who use them at a time.
+fn shared_roots(authorities: &[Vec<u8>]) -> Arc<RootCertStore> {
+    let key = digest(authorities.iter().map(Vec::as_slice));
+    let mut shared = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(roots) = shared.get(&key).and_then(Weak::upgrade) {
+        return roots;
+    }
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        // Where none is left, that is told; others of a bundle must not suffer from one that no library reads.
+        let _ = roots.add(CertificateDer::from(authority.as_slice()));
+    }
+    let roots = Arc::new(roots);
+    shared.retain(|_, known| known.strong_count() > 0);
+    shared.insert(key, Arc::downgrade(&roots));
+    roots
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, String> {
@@ -324,5 +342,26 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, PoisonError};
+
+    use super::{ROOTS, shared_roots};
+
+    #[test]
+    fn equal_authorities_are_read_once_and_forgotten_after_their_last_user() {
+        let list = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
+        let (first, same) = (shared_roots(&list(&["a", "bc"])), shared_roots(&list(&["a", "bc"])));
+        assert!(Arc::ptr_eq(&first, &same));
+        assert!(!Arc::ptr_eq(&first, &shared_roots(&list(&["ab", "c"]))));
+        let forgotten = Arc::downgrade(&first);
+        drop((first, same));
+        assert!(forgotten.upgrade().is_none());
+        let _other = shared_roots(&list(&["d"]));
+        let kept = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(kept.values().all(|roots| !roots.ptr_eq(&forgotten)));
     }
 }
