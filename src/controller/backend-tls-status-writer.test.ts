@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { compileBackendTls } from '../model/index.js';
 import { ApiServer } from '../testing/api-server.js';
 import { AUTHORITY_PEM, backendTlsObject } from '../testing/backend-tls.js';
 import { untilPasses } from '../testing/until-passes.js';
@@ -35,6 +36,10 @@ afterEach(async () => {
   await running;
   await server.stop();
 });
+
+/** What the policies make callers demand. */
+const compiled = () =>
+  [...collector.mesh.backendTlsPolicies.values()].map((policy) => compileBackendTls(collector.mesh, policy));
 
 const statusOf = (name: string) =>
   server.get(POLICIES, { namespace: 'shop', name })?.['status'] as { ancestors?: unknown[] } | undefined;
@@ -92,6 +97,44 @@ test('follows the ClusterTrustBundle that it names', async () => {
   await told(GOOD);
   server.remove(TRUST_BUNDLES, { name: 'corp' });
   await told(BAD);
+});
+
+test('reads ConfigMaps where a policy names one, and nowhere else', async () => {
+  const listed = () =>
+    server.requests.filter(({ path }) => path.endsWith('/configmaps')).map(({ path }) => path);
+  const inShop = '/api/v1/namespaces/shop/configmaps';
+  server.put(MAPS, { metadata: { name: 'ca', namespace: 'other' }, data: { 'ca.crt': AUTHORITY_PEM } });
+  putMap({ 'ca.crt': AUTHORITY_PEM });
+  server.put(POLICIES, backendTlsObject('p', { validation: { wellKnownCACertificates: 'System' } }));
+  await untilPasses(() => expect(statusOf('p')?.ancestors).toEqual([GOOD]));
+  expect(listed()).toEqual([]);
+  const watches = server.openWatches;
+  // What the policy said before holds until the ConfigMap has been read: no request is refused in between.
+  const refusals: unknown[] = [];
+  collector.onDirty(() => {
+    for (const { tls } of compiled()) refusals.push(tls.refused);
+  });
+  server.put(POLICIES, backendTlsObject('p', { generation: 2 }));
+  await untilPasses(() => expect(compiled()[0]?.tls.authorities).toHaveLength(1));
+  expect(refusals.filter((refused) => refused !== undefined)).toEqual([]);
+  await untilPasses(() => expect(server.openWatches).toBe(watches + 1));
+  expect(new Set(listed())).toEqual(new Set([inShop]));
+  server.put(POLICIES, backendTlsObject('q'));
+  server.remove(POLICIES, { namespace: 'shop', name: 'p' });
+  await untilPasses(() => expect([...collector.mesh.backendTlsPolicies.keys()]).toEqual(['q']));
+  expect(collector.mesh.caBundles.size).toBe(1);
+  server.remove(POLICIES, { namespace: 'shop', name: 'q' });
+  await untilPasses(() => expect(collector.mesh.caBundles.size).toBe(0));
+  await untilPasses(() => expect(server.openWatches).toBe(watches));
+});
+
+test('refuses in time where the API server keeps the ConfigMaps from us', async () => {
+  server.refusing.set('/api/v1/namespaces/shop/configmaps', 403);
+  server.put(POLICIES, backendTlsObject('p'));
+  await untilPasses(() => expect(statusOf('p')?.ancestors).toEqual([BAD]));
+  server.refusing.clear();
+  putMap({ 'ca.crt': AUTHORITY_PEM });
+  await untilPasses(() => expect(statusOf('p')?.ancestors).toEqual([GOOD]));
 });
 
 test('the younger of two on one target is told so', async () => {

@@ -1,6 +1,7 @@
 import type { Logger, Metrics } from '../base/index.js';
 import {
   Informer,
+  NamespacedInformer,
   createInformerMetrics,
   superviseInformers,
   type AnyInformer,
@@ -15,7 +16,11 @@ import { Kinds, type Installation, type KindRow } from './kinds/index.js';
 
 /** Everything this replica knows of the cluster, kept fresh by one informer for each row of `Kinds`. */
 export type ClusterView = {
-  readonly [K in keyof Kinds]: Kinds[K] extends KindRow<infer O, infer _T> ? Informer<O> : never;
+  readonly [K in keyof Kinds]: Kinds[K] extends KindRow<infer O, infer _T>
+    ? Kinds[K] extends Required<Pick<KindRow, 'askedBy'>>
+      ? NamespacedInformer<O>
+      : Informer<O>
+    : never;
 };
 
 export interface ClusterViewOptions extends Installation {
@@ -35,19 +40,18 @@ export function createClusterView(options: ClusterViewOptions): ClusterView {
     await view.lastKnown.settled;
     return recordedObjects(view.lastKnown.store.values(), resource);
   };
-  const make = (row: KindRow): Informer<KubeObject> => {
-    const { resource, installedBy } = row;
+  const make = (row: KindRow): AnyInformer => {
+    const { resource, installedBy, askedBy } = row;
     const presence = { optional: installedBy !== 'kubernetes', required: installedBy !== 'others' };
-    const informer = new Informer({
-      client,
-      log,
-      metrics,
-      timing,
-      resource,
-      ...presence,
-      ...(row.feed?.lasting === true ? { recall: () => recall(resource) } : {}),
-      ...row.within?.(options),
-    });
+    const common = { client, log, metrics, timing, resource, ...presence };
+    const informer =
+      askedBy === undefined
+        ? new Informer({
+            ...common,
+            ...(row.feed?.lasting === true ? { recall: () => recall(resource) } : {}),
+            ...row.within?.(options),
+          })
+        : new NamespacedInformer({ ...common, asked: () => view[askedBy].settled });
     all.push(informer);
     return informer;
   };

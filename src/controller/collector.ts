@@ -22,6 +22,8 @@ export class Collector {
     string,
     { readonly generation: number; readonly problems: readonly Problem[] }
   >();
+  /** By uid what takes effect when what it refers to has been read. */
+  readonly #waiting = new Map<string, unknown>();
   readonly #surroundings: Surroundings;
   readonly settingsHistory: SettingsHistory;
   readonly goodForms = new GoodForms();
@@ -124,6 +126,8 @@ export class Collector {
       if (previous !== undefined && previous !== uid) {
         this.goodForms.forget(previous);
         this.#problems.delete(previous);
+        this.#waiting.delete(previous);
+        if (feed.beside !== undefined) void this.#options.view[feed.beside.kind].follow(previous, undefined);
         this.#dirty(feed.table(this.#tables).delete(previous));
       }
       // Status is written by us and by others, and the spec is what the generation counts.
@@ -139,8 +143,8 @@ export class Collector {
       lasting: feed.lasting === true,
       again: () => this.#read(object, kind, feed),
     });
-    if (good !== undefined) this.#dirty(feed.table(this.#tables).set(good));
     const { namespace, name, uid } = object.metadata;
+    if (good !== undefined) this.#set(uid, good, feed);
     const acting = this.goodForms.actingGeneration(uid);
     if (good !== undefined && acting === undefined) return;
     const standIn = acting === undefined ? feed.standIn?.(object) : undefined;
@@ -149,6 +153,27 @@ export class Collector {
       { kind, namespace, name, acting, problems: this.problemsOf(uid) },
       'an object cannot be read; its last good form, if there was one, stays in force',
     );
+  }
+
+  /** What a value refers to is read first: else it would refuse until then what the one before it let pass. */
+  #set<O extends KubeObject, T>(uid: string, value: T, feed: Feed<O, T>): void {
+    const { beside } = feed;
+    const set = (): void => this.#dirty(feed.table(this.#tables).set(value));
+    const reading =
+      beside === undefined
+        ? undefined
+        : this.#options.view[beside.kind].follow(uid, beside.namespaceOf(value));
+    if (reading === undefined) {
+      this.#waiting.delete(uid);
+      set();
+      return;
+    }
+    this.#waiting.set(uid, value);
+    void reading.then(() => {
+      if (this.#waiting.get(uid) !== value) return;
+      this.#waiting.delete(uid);
+      set();
+    });
   }
 
   /** Of the forms of an object that are tried, the newest says what is wrong with it. */

@@ -206,6 +206,12 @@ function populate(): void {
     ...at('tls'),
     spec: { targetRefs: [ref], validation: { wellKnownCACertificates: 'System', hostname: 'a.example.org' } },
   });
+  const caCertificateRefs = [{ group: '', kind: 'ConfigMap', name: 'ca' }];
+  put(gateway, 'backendtlspolicies', {
+    kind: 'BackendTLSPolicy',
+    ...at('own'),
+    spec: { targetRefs: [ref], validation: { caCertificateRefs, hostname: 'b.example.org' } },
+  });
   const x = 'gateway.networking.x-k8s.io/v1alpha1';
   put(x, 'xmeshes', {
     kind: 'XMesh',

@@ -20,9 +20,9 @@ export interface KubeRequest {
   readonly timeoutMs?: number;
   /**
    * Default `ordinary`. Reviews and the lease have connections of their own, and do not count as writes: others limit
-   * them, and they must not wait behind statuses.
+   * them, and they must not wait behind statuses. Streams are watches of the whole cluster, unless one is of a namespace.
    */
-  readonly lane?: 'ordinary' | 'review' | 'lease';
+  readonly lane?: 'ordinary' | 'review' | 'lease' | 'namespace';
 }
 
 interface KubeClientOptions {
@@ -127,7 +127,7 @@ export class KubeClient {
       request.signal === undefined ? abort.signal : AbortSignal.any([request.signal, abort.signal]);
     let response: IncomingMessage | undefined;
     try {
-      response = await this.#send(request, 'watch', signal);
+      response = await this.#send(request, request.lane ?? 'watch', signal);
       clearTimeout(untilHeaders);
       const status = response.statusCode ?? 0;
       answered(String(status));

@@ -6,7 +6,7 @@ import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
  * What a connection is for. Each purpose has connections of its own, so that a crowd of one kind of request never waits
  * in front of another: a thousand token reviews must not cost us the lease.
  */
-export type Lane = 'ordinary' | 'review' | 'lease' | 'watch';
+export type Lane = 'ordinary' | 'review' | 'lease' | 'watch' | 'namespace';
 
 /**
  * Connections at once for each purpose; more requests wait for one of them. The API server speaks HTTP/1.1 with us, so
@@ -18,6 +18,8 @@ export const MAX_CONNECTIONS: Readonly<Record<Lane, number>> = {
   lease: 2,
   // One for each kind, and logs that the CLI follows.
   watch: 64,
+  // One for each namespace in which objects of a kind are followed. Those above are only listed, again and again.
+  namespace: 512,
 };
 
 /** Connections to the API server, kept and shared; new certificates (an exec plugin renewed them) start new ones. */

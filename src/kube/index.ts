@@ -5,6 +5,7 @@ export type { RawObject } from './keep.js';
 export { isNotFound, orUndefined } from './errors.js';
 export { EventRecorder, type EventNote, type EventTarget } from './events.js';
 export { Informer, type AnyInformer, type InformerOptions, type InformerTiming } from './informer.js';
+export { NamespacedInformer, type NamespacedInformerOptions } from './namespaced-informer.js';
 export { createInformerMetrics, type InformerMetrics } from './informer-metrics.js';
 export {
   LeaseElection,

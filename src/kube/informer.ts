@@ -43,6 +43,8 @@ export interface InformerOptions<T extends KubeObject> {
    * if they are deleted because their kind is.
    */
   readonly recall?: () => Promise<readonly T[]>;
+  /** Whose connections the watch takes. Default: those of kinds that are followed in the whole cluster. */
+  readonly lane?: 'namespace';
   readonly timing?: Partial<InformerTiming>;
   readonly clock?: Clock;
 }
@@ -310,6 +312,7 @@ export class Informer<T extends KubeObject> implements AnyInformer {
           timeoutSeconds: Math.ceil(jittered(this.#timing.watchMs, 0.2) / 1000),
         },
         signal: AbortSignal.any([signal, silence.signal]),
+        ...(this.#options.lane === undefined ? {} : { lane: this.#options.lane }),
       });
       for await (const line of lines) {
         clearTimeout(timer);

@@ -1,5 +1,10 @@
 import { Resources, type BackendPolicyObject } from '../../kube/index.js';
-import { backendTlsPoliciesAbout, judgeBackendTlsPolicy, type BackendTlsPolicy } from '../../model/index.js';
+import {
+  authorityKind,
+  backendTlsPoliciesAbout,
+  judgeBackendTlsPolicy,
+  type BackendTlsPolicy,
+} from '../../model/index.js';
 import { readBackendTlsPolicy } from '../collect/index.js';
 import { ancestorStatus } from './ancestor-status.js';
 import type { KindRow } from './kind.js';
@@ -14,6 +19,11 @@ export const backendTlsPolicy: KindRow<BackendPolicyObject, BackendTlsPolicy> = 
     key: 'uid',
     written: true,
     read: (object) => ({ value: readBackendTlsPolicy(object) }),
+    beside: {
+      kind: 'caBundles',
+      namespaceOf: ({ ref, authorities }) =>
+        authorities.some((authority) => authorityKind(authority) === 'ConfigMap') ? ref.namespace : undefined,
+    },
   },
   status: ancestorStatus({
     queue: 'backend-tls-policy-status',

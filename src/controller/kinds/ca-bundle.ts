@@ -13,12 +13,13 @@ const FEED: Feed<CaBundleObject, CaBundle> = {
 };
 
 /**
- * ConfigMaps, of which only the key `ca.crt` is kept. RBAC cannot permit those alone that a policy names; a cluster that
- * withholds the right keeps everything but BackendTLSPolicies, which then refuse.
+ * ConfigMaps of the namespaces in which a policy names one, and of those only the key `ca.crt`. By namespace, since a watch for each that
+ * is named would let one author take all connections. RBAC cannot permit just these; where the right is withheld, policies refuse.
  */
-export const caBundle: KindRow<CaBundleObject, CaBundle> = {
+export const caBundle: KindRow<CaBundleObject, CaBundle> & Required<Pick<KindRow, 'askedBy'>> = {
   resource: Resources.caBundle,
   installedBy: 'others',
+  askedBy: 'backendTlsPolicies',
   access: { read: AUTHORITIES },
   feed: FEED,
 };

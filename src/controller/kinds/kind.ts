@@ -22,6 +22,8 @@ export interface KindRow<O extends KubeObject = KubeObject, T = unknown> {
   readonly api?: Kind;
   /** Which objects of the kind, where it is not all of them. */
   within?(installation: Installation): Selection<O>;
+  /** Only namespaces are read for which the objects of this row ask, by `Feed.beside`. Absent: all. */
+  readonly askedBy?: 'backendTlsPolicies';
   /** How objects get into the tables of the mesh. */
   readonly feed?: Feed<O, T>;
   readonly status?: StatusShape<O>;
@@ -58,6 +60,8 @@ export interface Feed<O extends KubeObject, T> {
    */
   readonly written: boolean;
   read(object: O, surroundings: Surroundings): Read<T>;
+  /** The namespace whose objects of another kind a value refers to, if it does: it takes effect when those have been read. */
+  readonly beside?: { readonly kind: 'caBundles'; namespaceOf(value: T): string | undefined };
   /**
    * What its objects say secures the mesh: it stays in force while the API server does not serve the kind, as if a process that starts
    * then had seen them.

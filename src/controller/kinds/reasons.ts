@@ -6,7 +6,7 @@ export const GATEWAY_API = 'routes and grants of Gateway API';
 export const BACKEND_TLS =
   'which servers outside the mesh expect TLS, so that nothing is sent there in plain text';
 export const AUTHORITIES =
-  'certificate authorities that BackendTLSPolicies name; only the key `ca.crt` is kept, and RBAC cannot be limited to that';
+  'certificate authorities that BackendTLSPolicies name; asked for in the namespaces of such policies only, and RBAC cannot be limited to that';
 export const TRUST_BUNDLES = 'the same, where they are in ClusterTrustBundles';
 export const EXPERIMENTAL = 'the experimental channel of Gateway API';
 export const OUR_ENTRIES = 'our entries in their status';
