@@ -167,6 +167,15 @@ test('an optional kind whose CRD is missing counts as settled, and is found once
   await untilPasses(() => expect(informer.store.size).toBe(1));
 });
 
+test('a kind whose CRD is just being replaced is found again long before the time for one that is not installed', async () => {
+  server.absent.add(POLICIES);
+  server.put(POLICIES, { metadata: { name: 'a', namespace: 'shop' }, spec: {} });
+  const informer = startOf(policies, { optional: true, timing: { backoffBaseMs: 5, absentMs: 3_600_000 } });
+  await informer.settled;
+  server.absent.clear();
+  await untilPasses(() => expect(informer.store.size).toBe(1));
+});
+
 test('a 404 that discovery does not confirm is not believed: nothing is settled, nothing known is emptied', async () => {
   server.put(MESH_CONFIGS, { metadata: { name: 'default' }, spec: { mtls: { mode: 'Strict' } } });
   const known = startOf(configs, { optional: true });

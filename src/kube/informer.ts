@@ -59,7 +59,7 @@ export interface InformerTiming {
   readonly resyncMs: number;
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;
-  /** How often to look whether an optional kind exists now. */
+  /** How often to look whether an optional kind exists now; sooner at first, from `backoffBaseMs` on: its CRD may just be replaced. */
   readonly absentMs: number;
   /** A watch that ended sooner than this is followed by a pause, so that a server that ends each at once is not flooded. */
   readonly shortWatchMs: number;
@@ -126,6 +126,8 @@ export class Informer<T extends KubeObject> implements AnyInformer {
   /** When the watch that runs, or ran last, was answered. */
   #openedAt: number | undefined;
   #refusedSince: number | undefined;
+  /** How often in a row the kind was not there. */
+  #absences = 0;
 
   constructor(options: InformerOptions<T>) {
     this.#options = options;
@@ -234,7 +236,9 @@ export class Informer<T extends KubeObject> implements AnyInformer {
       this.#refusal = { code: 'not-found', message };
       this.#markSettled();
     }
-    await pause(jittered(this.#timing.absentMs, 0.2), signal);
+    const { backoffBaseMs: baseMs, absentMs: capMs } = this.#timing;
+    await pause(backoffMs(this.#absences, { baseMs, capMs }), signal);
+    this.#absences += 1;
   }
 
   async #recall(signal: AbortSignal): Promise<void> {
@@ -278,6 +282,7 @@ export class Informer<T extends KubeObject> implements AnyInformer {
     await this.#replace(objects, unreadable, signal);
     this.#version = version;
     this.#listedAt = this.#clock.monotonic();
+    this.#absences = 0;
     this.#markSettled();
   }
 
