@@ -9,6 +9,7 @@ const ROOMS = [
   'admission',
   'controller',
   'xds',
+  'telemetry',
   'proxies',
   'identity',
   'model',

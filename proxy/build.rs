@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "weft/v1/reject.proto",
         "weft/v1/tunnel.proto",
         "weft/identity/v1/identity.proto",
+        "weft/telemetry/v1/telemetry.proto",
         "envoy/service/discovery/v3/ads.proto",
         "envoy/service/auth/v3/external_auth.proto",
     ];

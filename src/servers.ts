@@ -15,6 +15,7 @@ import {
   untilWebhookTrusted,
   unsettledKinds,
   viewSettled,
+  reporterOf,
   type ClusterView,
   type Collector,
   type OwnAcks,
@@ -33,6 +34,7 @@ import {
 } from './identity/index.js';
 import { tokenReviewer, type KubeClient, type Namespace, type Store } from './kube/index.js';
 import { ProxyPort, type TrustTally } from './proxies/index.js';
+import { ReportService, Viewers, startViewServer } from './telemetry/index.js';
 import { ConfigService } from './xds/index.js';
 
 export interface ServersOptions {
@@ -113,7 +115,7 @@ export class Servers {
   }
 
   async #startConfig(signal: AbortSignal): Promise<void> {
-    const { config, collector, own, tally, log, metrics, listeners } = this.#options;
+    const { config, view, collector, own, tally, log, metrics, listeners } = this.#options;
     const configuration = new ConfigService(
       { mesh: collector.mesh, log: log.child({ room: 'xds' }), metrics },
       signal,
@@ -128,10 +130,40 @@ export class Servers {
       metrics,
       listeners,
     });
-    const server = await port.serve(configuration).listen(signal);
+    const reports = new ReportService({
+      clock: systemClock,
+      metrics,
+      reporterOf: (pod) => reporterOf(view.pods.store, config.trustDomain, pod),
+      serves: (uid, service) =>
+        collector.mesh.endpointSetsWith(uid).some((endpoints) => endpoints.service === service),
+    });
+    const server = await port.serve(configuration).serve(reports).listen(signal);
+    await this.#startView(reports, signal);
     collector.onDirty((dirty) => configuration.changed(dirty));
     own.follow(configuration);
     this.#closed.push(server.closed);
+  }
+
+  /** What people see of the traffic. */
+  async #startView(reports: ReportService, signal: AbortSignal): Promise<void> {
+    const { config, client, log, listeners } = this.#options;
+    const account = names.viewAccount(config.revision);
+    const viewers = new Viewers({
+      review: tokenReviewer(client),
+      username: `system:serviceaccount:${config.namespace}:${account}`,
+      clock: systemClock,
+    });
+    await startViewServer(
+      {
+        port: names.ControlPlanePort.view,
+        identity: required(this.#identity),
+        reports,
+        viewers,
+        log: log.child({ room: 'telemetry' }),
+        listeners,
+      },
+      signal,
+    );
   }
 
   async #startIdentity(signal: AbortSignal): Promise<void> {

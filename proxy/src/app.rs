@@ -34,6 +34,7 @@ use crate::{
     memory,
     probe::{Prober, Probes},
     readiness::Readiness,
+    report::Reporter,
     socket,
     telemetry::{AccessLog, ExternalCheckSeries, Metrics, RateLimitSeries},
     tls,
@@ -184,6 +185,8 @@ impl Proxy {
         let mut link = client.link();
         let known = Dump { certs: certs.clone(), mesh: mesh.clone(), link: link.clone() };
         dump.get_or_init(|| known);
+        let reporter = Reporter::new(&config.pod.uid, client.origin(), metrics.clone(), mesh.workload());
+        parts.spawn_forever("reports", reporter.run(client.connection()));
         parts.spawn_forever("configuration", client.run());
         parts.spawn_forever("status", status.follow(certs.clone(), link.clone()));
         link.wait_for(|link| link.workload_known).await.context("the configuration client ended")?;

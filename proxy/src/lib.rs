@@ -27,6 +27,7 @@ mod places;
 pub mod probe;
 pub mod rate_limit;
 pub mod readiness;
+pub mod report;
 pub mod request;
 pub mod rpc;
 pub mod socket;

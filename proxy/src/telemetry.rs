@@ -2,9 +2,11 @@
 
 mod about;
 mod access_log;
+mod account;
 mod connection;
 mod external_check;
 mod family;
+mod histogram;
 mod labels;
 mod metrics;
 mod mirror;
@@ -16,6 +18,7 @@ mod timestamp;
 
 pub use about::About;
 pub use access_log::AccessLog;
+pub use account::{Account, Edge, Tally};
 pub use connection::OpenConnection;
 pub use external_check::ExternalCheckSeries;
 pub use labels::{AccessLabels, ConnectionLabels, Direction, RequestLabels, Tls};

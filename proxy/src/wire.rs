@@ -1,7 +1,8 @@
 //! Types generated from the wire contract in `src/wire/proto`, in modules that mirror its packages.
 #![allow(unused_qualifications, clippy::all, missing_docs)]
 
-/// `weft.v1`: destinations, workloads, rejects and the tunnel header; `weft.identity.v1`: the identity authority.
+/// `weft.v1`: destinations, workloads, rejects and the tunnel header; `weft.identity.v1`: the identity authority;
+/// `weft.telemetry.v1`: what proxies tell of their traffic.
 pub mod weft {
     pub mod v1 {
         tonic::include_proto!("weft.v1");
@@ -9,6 +10,11 @@ pub mod weft {
     pub mod identity {
         pub mod v1 {
             tonic::include_proto!("weft.identity.v1");
+        }
+    }
+    pub mod telemetry {
+        pub mod v1 {
+            tonic::include_proto!("weft.telemetry.v1");
         }
     }
 }

@@ -15,7 +15,17 @@ export const SYSTEM_SERVICE_ACCOUNT = 'weft';
 export const TOKEN_AUDIENCE = 'weft';
 
 /** Ports of the control plane. */
-export const ControlPlanePort = { webhook: 9443, csr: 15110, config: 15112, health: 9090 } as const;
+export const ControlPlanePort = {
+  webhook: 9443,
+  csr: 15110,
+  config: 15112,
+  view: 15114,
+  health: 9090,
+} as const;
+
+/** Audience of the token that lets somebody see the traffic, and the header that brings it: the API server keeps `authorization` to itself. */
+export const VIEW_AUDIENCE = 'weft-view';
+export const VIEW_TOKEN_HEADER = 'x-weft-view-token';
 
 /** Ports of the proxy. */
 export const ProxyPort = {
@@ -69,6 +79,11 @@ export const TRUST_CONFIG_MAP = 'weft-trust';
 export const TRUST_BUNDLE_KEY = 'bundle.pem';
 /** Key beside it: fingerprint (SHA-256) of the issuer that signs; a proxy whose certificate has another one renews it soon. */
 export const TRUST_ISSUER_KEY = 'issuer';
+
+/** Service account that may do nothing; whoever may have a token made for it sees the traffic. */
+export function viewAccount(revision: string): string {
+  return `${revisionName(revision)}-view`;
+}
 
 /** Name shared by the Deployment, Service, Lease and webhook configuration of a revision. */
 export function revisionName(revision: string): string {

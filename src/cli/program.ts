@@ -12,6 +12,7 @@ import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
 import { pageFor, printable } from './page.js';
 import { status } from './status.js';
+import { addTrafficCommands } from './traffic/index.js';
 import { weftVersion } from './version.js';
 
 interface GlobalOptions {
@@ -38,6 +39,7 @@ export function program(): Command {
   addAuthz(weft, () => connect(weft));
   addInject(weft);
   addIdentity(weft, () => connect(weft));
+  addTrafficCommands(weft, () => connect(weft));
   addDashboardCommand(weft);
   return weft;
 }

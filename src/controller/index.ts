@@ -35,3 +35,4 @@ export { ISSUER_SECRET, ROOT_SECRET } from './trust-secrets.js';
 export { LAST_KNOWN, settingsMap } from './last-known/index.js';
 export { measureSettings } from './settings-metrics.js';
 export { untilWebhookTrusted } from './webhook-ca.js';
+export { reporterOf } from './reporter-of.js';

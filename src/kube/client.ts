@@ -15,6 +15,8 @@ export interface KubeRequest {
   readonly body?: unknown;
   /** Default `application/json`. */
   readonly contentType?: string;
+  /** Beside those that every request has. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   /** How long a plain request may take in all, or a stream until its headers arrive. Default 30 s. */
   readonly timeoutMs?: number;
@@ -187,7 +189,11 @@ export class KubeClient {
   async #options(request: KubeRequest, lane: Lane, body: string | undefined): Promise<RequestOptions> {
     const options: RequestOptions = {};
     await this.#config.applyToHTTPSOptions(options);
-    const headers: Record<string, string | number> = { accept: 'application/json', 'user-agent': 'weft' };
+    const headers: Record<string, string | number> = {
+      accept: 'application/json',
+      'user-agent': 'weft',
+      ...request.headers,
+    };
     for (const [name, value] of Object.entries(options.headers ?? {})) headers[name] = String(value);
     if (body !== undefined) {
       headers['content-type'] = request.contentType ?? 'application/json';

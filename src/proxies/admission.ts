@@ -58,7 +58,8 @@ export class Admission {
       const admitted = await this.#admit(stream, service.podUidOf(first));
       if (admitted === undefined) return;
       registry.enter(admitted);
-      this.#count(admitted, service.rootsOf(first));
+      const roots = service.rootsOf?.(first);
+      if (roots !== undefined) this.#count(admitted, roots);
       handler = service.open(admitted);
       handler.request(first);
       stream.release(service.maxRequestBytes);
@@ -92,6 +93,9 @@ export class Admission {
   }
 
   #count({ uid, pod, stream }: AdmittedStream, roots: readonly string[]): void {
+    const { streams } = this.#options.metrics;
+    streams.inc();
+    stream.signal.addEventListener('abort', () => streams.dec(), { once: true });
     const der = stream.peer.certificate?.der?.();
     const issuer = der && signerKeyIdOf(der);
     const proxy = { uid, pod: `${pod.namespace}/${pod.name}`, roots, issuer };
@@ -111,8 +115,6 @@ export class Admission {
         log.warn({ reason, peer: stream.peer.address, why: cut(message), ...sample }, 'refused a stream');
       throw new GrpcError(REFUSAL_STATUS[pod.reason], `${pod.reason}: ${pod.message}`);
     }
-    metrics.streams.inc();
-    stream.signal.addEventListener('abort', () => metrics.streams.dec(), { once: true });
     return { uid, pod, stream };
   }
 }

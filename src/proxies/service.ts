@@ -40,8 +40,11 @@ export interface ProxyService<R> {
   readonly read: (bytes: Uint8Array) => R;
   /** Uid of the pod that the first request of a stream names. */
   readonly podUidOf: (first: R) => string;
-  /** Fingerprints of the roots that the proxy says it trusts, in the first request; empty: it does not say. */
-  readonly rootsOf: (first: R) => readonly string[];
+  /**
+   * Fingerprints of the roots that the proxy says it trusts, in the first request; empty: it does not say. Proxies are counted by
+   * their streams of the service that has it.
+   */
+  readonly rootsOf?: (first: R) => readonly string[];
   /** Bytes of one request of an admitted stream. */
   readonly maxRequestBytes: number;
   /** A stream was admitted; its first request comes next. The service hears of its end by the stream's signal. */

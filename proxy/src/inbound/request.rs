@@ -196,7 +196,7 @@ impl PeerConnection {
                     Err(reason) => Err(self.unusable(reason)),
                 },
                 Ok(Err(SendError::Stale(_, again))) if stale < replay::STALE_LIMIT => {
-                    self.worker.metrics.retry(Direction::Inbound, replay::STALE);
+                    self.worker.metrics.retry(Direction::Inbound, (&self.destination, ""), replay::STALE);
                     asked.record.tried_again(replay::STALE);
                     (request, stale) = (*again, stale + 1);
                     count_attempt(request.headers_mut());

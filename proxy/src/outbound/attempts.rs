@@ -126,6 +126,11 @@ impl<'a> Attempts<'a> {
         &self.choosing.worker.metrics
     }
 
+    /// Of the destination and of the route, as series have them.
+    pub fn names(&self) -> (&'a str, &'a str) {
+        self.chosen.names()
+    }
+
     /// An endpoint of the same backend.
     pub fn endpoint_at(&self, index: usize) -> &'a LiveEndpoint {
         &self.chosen.live.backends[self.chosen.backend][index]

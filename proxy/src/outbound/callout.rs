@@ -198,7 +198,7 @@ pub(super) async fn send(
                 (error.reason(), Some(Failure::Connect { destination: live.name.clone(), error }))
             }
             Err(SendError::Stale(..)) if stale < replay::STALE_LIMIT => {
-                choosing.worker.metrics.retry(Direction::Outbound, replay::STALE);
+                choosing.worker.metrics.retry(Direction::Outbound, (&live.name, ""), replay::STALE);
                 stale += 1;
                 continue;
             }
@@ -212,7 +212,7 @@ pub(super) async fn send(
         {
             return Err(failure);
         }
-        choosing.worker.metrics.retry(Direction::Outbound, reason);
+        choosing.worker.metrics.retry(Direction::Outbound, (&live.name, ""), reason);
         failed.push(index);
     }
 }

@@ -87,6 +87,11 @@ impl Chosen {
         &self.live.destination.routes[self.taken.route]
     }
 
+    /// Of the destination and of the route, as series have them.
+    pub fn names(&self) -> (&str, &str) {
+        (&self.live.name, &self.route().name)
+    }
+
     /// What the route tells browsers.
     pub fn cors(&self) -> Option<&Cors> {
         self.route().cors()

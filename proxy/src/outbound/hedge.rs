@@ -112,12 +112,13 @@ fn start<'a>(attempts: &Attempts<'a>, endpoint: usize, copy: bool, first: First)
     // Who waits long for a connection is hedged as well.
     let patience = Patience { short: false, ..attempts.patience() };
     let (upstream, metrics) = (&attempts.endpoint_at(endpoint).upstream, attempts.metrics());
+    let names = attempts.names();
     let answered = Box::pin(async move {
         let (mut request, mut stale) = (request, 0);
         loop {
             match upstream.send(request, seen, wire, patience, Over::Shared).await {
                 Err(SendError::Stale(_, again)) if stale < replay::STALE_LIMIT => {
-                    metrics.retry(Direction::Outbound, replay::STALE);
+                    metrics.retry(Direction::Outbound, names, replay::STALE);
                     (request, stale) = (*again, stale + 1);
                 }
                 answered => return answered,

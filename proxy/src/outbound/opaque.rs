@@ -101,7 +101,10 @@ pub(super) async fn open<'a>(
     let first = choosing.pick(live, backend, BalanceQuery { failed: &[], key }, Instant::now());
     match dial(choosing, &endpoints[first], live, (route, own_tls)).await {
         Ok(opened) => return Ok(with_passes(opened)),
-        Err(error) => choosing.worker.metrics.retry(Direction::Outbound, error.reason()),
+        Err(error) => {
+            let name = &live.destination.routes[route].name;
+            choosing.worker.metrics.retry(Direction::Outbound, (&live.name, name), error.reason());
+        }
     }
     let second = choosing.pick(live, backend, BalanceQuery { failed: &[first], key }, Instant::now());
     dial(choosing, &endpoints[second], live, (route, own_tls))

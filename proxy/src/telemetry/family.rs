@@ -40,6 +40,12 @@ impl<S: Clone + Eq + Hash, M: Clone> Family<S, M> {
         series.entry(labels.clone()).or_insert_with(self.make).clone()
     }
 
+    /// Shows each metric with its labels.
+    pub fn each(&self, mut show: impl FnMut(&S, &M)) {
+        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        series.iter().for_each(|(labels, metric)| show(labels, metric));
+    }
+
     /// Forgets the others.
     pub fn retain(&self, keep: impl Fn(&S) -> bool) {
         let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
 /// Which half of the proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Direction {
     /// From the application to others.
     Outbound,
@@ -12,7 +12,7 @@ pub enum Direction {
 }
 
 /// How the other side proved who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tls {
     /// Mutual TLS of the mesh.
     Mutual,
@@ -54,6 +54,7 @@ pub(super) struct DurationLabels {
     pub direction: Direction,
     pub destination: String,
     pub backend: String,
+    pub route: String,
 }
 
 /// A series of opaque connections.
@@ -67,6 +68,16 @@ pub struct ConnectionLabels {
     /// SPIFFE identity of the other side; empty without mutual TLS.
     pub peer: String,
     pub tls: Tls,
+}
+
+/// What was sent once more.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RetryLabels {
+    pub direction: Direction,
+    /// As in [`RequestLabels`].
+    pub destination: String,
+    pub route: String,
+    pub reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

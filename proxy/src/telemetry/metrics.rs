@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::family::Family;
+use super::histogram::Histogram;
 use super::labels::{
     AccessLabels, ChoiceLabels, ConnectionLabels, DestinationLabels, Direction, DurationLabels,
-    EjectionLabels, FaultLabels, HedgeLabels, ReasonLabels, RequestLabels, ResultLabels, RouteLabels,
-    ShedLabels,
+    EjectionLabels, FaultLabels, HedgeLabels, ReasonLabels, RequestLabels, ResultLabels, RetryLabels,
+    RouteLabels, ShedLabels,
 };
 use super::mirror::MirrorMetrics;
 use super::plain::PlainMetrics;
@@ -20,18 +20,13 @@ use super::subjects::{HeldSeries, Subject, Subjects};
 use super::{About, AccessLog};
 use crate::http::Goaways;
 
-/// Seconds, from a loopback answer to a slow report.
-const BUCKETS: [f64; 14] =
-    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
-
-type Durations = Family<DurationLabels, Histogram>;
 type Reasons = Family<ReasonLabels, Counter>;
 
 /// All families of the data path. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub(super) requests: Family<ResultLabels, Counter>,
-    pub(super) durations: Durations,
+    pub(super) durations: Family<DurationLabels, Histogram>,
     pub(super) connections: Family<ConnectionLabels, Counter>,
     pub(super) open_connections: Family<ConnectionLabels, Gauge>,
     pub(super) sent_bytes: Family<ConnectionLabels, Counter>,
@@ -39,19 +34,19 @@ pub struct Metrics {
     balancer_choices: Family<ChoiceLabels, Counter>,
     pushed_back: Family<DestinationLabels, Counter>,
     connect_failures: Reasons,
-    retries: Reasons,
+    pub(super) retries: Family<RetryLabels, Counter>,
     withheld: Reasons,
     errors: Reasons,
-    access: Family<AccessLabels, Counter>,
+    pub(super) access: Family<AccessLabels, Counter>,
     passthrough: Reasons,
-    plain: PlainMetrics,
+    pub(super) plain: PlainMetrics,
     access_log: Option<AccessLog>,
     subjects: Subjects,
     ejections: Family<EjectionLabels, Counter>,
     ejections_withheld: Family<EjectionLabels, Counter>,
     ejected: Family<DestinationLabels, Gauge>,
     panics: Family<DestinationLabels, Counter>,
-    sheds: Family<ShedLabels, Counter>,
+    pub(super) sheds: Family<ShedLabels, Counter>,
     hedges: Family<HedgeLabels, Counter>,
     faults: Family<FaultLabels, Counter>,
     concurrency_limits: Family<RouteLabels, Gauge>,
@@ -68,7 +63,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             requests: Family::default(),
-            durations: Family::new(|| Histogram::new(BUCKETS)),
+            durations: Family::default(),
             connections: Family::default(),
             open_connections: Family::default(),
             sent_bytes: Family::default(),
@@ -138,6 +133,7 @@ impl Metrics {
         self.requests.retain(|of| of_request(&of.request));
         // Inbound they are about this pod itself.
         self.durations.retain(|of| of.direction == Direction::Inbound || is_dialled(&of.destination));
+        self.retries.retain(|of| of.direction == Direction::Inbound || is_dialled(&of.destination));
         self.connections.retain(of_connection);
         self.open_connections.retain(of_connection);
         self.sent_bytes.retain(of_connection);
@@ -337,9 +333,10 @@ impl Metrics {
         self.connect_failures.get(&ReasonLabels { direction, reason }).inc();
     }
 
-    /// Counts a request sent again.
-    pub fn retry(&self, direction: Direction, reason: &'static str) {
-        self.retries.get(&ReasonLabels { direction, reason }).inc();
+    /// Counts a request sent again to `destination`, by `route` where one took it.
+    pub fn retry(&self, direction: Direction, (destination, route): (&str, &str), reason: &'static str) {
+        let (destination, route) = (destination.to_owned(), route.to_owned());
+        self.retries.get(&RetryLabels { direction, destination, route, reason }).inc();
     }
 
     /// Counts a request that a route wanted sent again and that was not.

@@ -15,19 +15,19 @@ const MOST: usize = 256;
 const REST: &str = "others";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PlainLabels {
+pub(super) struct PlainLabels {
     /// `<namespace>/<name>:<port>`, as for requests.
-    destination: String,
+    pub destination: String,
     /// Where the connection comes from. Who is there, the control plane knows.
     address: String,
     /// `refused`, or `would-refuse` on a port that lets everybody in.
-    verdict: &'static str,
+    pub verdict: &'static str,
 }
 
 /// The family. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct PlainMetrics {
-    connections: Family<PlainLabels, Counter>,
+    pub(super) connections: Family<PlainLabels, Counter>,
     /// Addresses that have series.
     known: Arc<Mutex<Vec<String>>>,
 }

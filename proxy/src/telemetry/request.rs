@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
 use super::about::About;
 use super::access_log;
+use super::histogram::Histogram;
 use super::labels::{DurationLabels, ResultLabels};
 use super::subjects::{HeldSeries, Subject};
 use super::{Metrics, RequestLabels};
@@ -50,6 +50,7 @@ impl Series {
             direction: labels.direction,
             destination: labels.destination.clone(),
             backend: labels.backend.clone(),
+            route: labels.route.clone(),
         });
         Rc::new(Self { metrics: metrics.clone(), labels, duration, _held: held, results: RefCell::default() })
     }
@@ -251,7 +252,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let Some(series) = &self.series else { return };
-        series.duration.observe(self.started.elapsed().as_secs_f64());
+        series.duration.observe(self.started.elapsed());
         series.count(self.code, self.grpc_status);
         if let Some(about) = &self.about
             && let Some(log) = series.metrics.access_log()

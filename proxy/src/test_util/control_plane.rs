@@ -3,7 +3,11 @@
 use std::{
     collections::{BTreeMap, HashMap},
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
@@ -37,9 +41,15 @@ use crate::{
                 AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
             },
         },
-        weft::identity::v1::{
-            CertifyRequest, CertifyResponse,
-            identity_authority_server::{IdentityAuthority, IdentityAuthorityServer},
+        weft::{
+            identity::v1::{
+                CertifyRequest, CertifyResponse,
+                identity_authority_server::{IdentityAuthority, IdentityAuthorityServer},
+            },
+            telemetry::v1::{
+                ReportRequest, ReportResponse,
+                telemetry_server::{Telemetry, TelemetryServer},
+            },
         },
     },
 };
@@ -62,6 +72,11 @@ struct Shared {
     authority: Mutex<AuthorityState>,
     resources: watch::Sender<BTreeMap<String, Entry>>,
     requests: Mutex<Vec<DeltaDiscoveryRequest>>,
+    reports: Mutex<Vec<ReportRequest>>,
+    /// What is said to each stream of reports; none: there is no such service.
+    pace: watch::Sender<Option<ReportResponse>>,
+    /// Connections to the port of configuration.
+    connections: AtomicUsize,
 }
 
 struct AuthorityState {
@@ -82,6 +97,13 @@ struct Entry {
 struct Authority(Arc<Shared>);
 #[derive(Clone)]
 struct Discovery(Arc<Shared>);
+
+/// The services on the port of proxies.
+#[derive(Clone)]
+struct Services {
+    shared: Arc<Shared>,
+    discovery: AggregatedDiscoveryServiceServer<Discovery>,
+}
 
 // === impl ControlPlane ===
 
@@ -116,6 +138,9 @@ impl ControlPlane {
             }),
             resources: watch::channel(BTreeMap::new()).0,
             requests: Mutex::default(),
+            reports: Mutex::default(),
+            pace: watch::channel(Some(ReportResponse { pace_ms: 10_000, now: false })).0,
+            connections: AtomicUsize::new(0),
         });
         let mut plane = Self { ca, csr_port: 0, config_port: 0, shared, servers: Vec::new(), identity };
         plane.resume().await;
@@ -183,9 +208,13 @@ impl ControlPlane {
         mutual.alpn_protocols = vec![b"h2".to_vec()];
         let authority = IdentityAuthorityServer::new(Authority(self.shared.clone()));
         let discovery = AggregatedDiscoveryServiceServer::new(Discovery(self.shared.clone()));
+        let services = Services { shared: self.shared.clone(), discovery };
+        let counted = self.shared.clone();
         self.servers = vec![
-            tokio::spawn(serve(csr, anonymous, authority)),
-            tokio::spawn(serve(config, mutual, discovery)),
+            tokio::spawn(serve(csr, anonymous, authority, || {})),
+            tokio::spawn(serve(config, mutual, services, move || {
+                counted.connections.fetch_add(1, Ordering::Relaxed);
+            })),
         ];
     }
 
@@ -234,6 +263,21 @@ impl ControlPlane {
         });
     }
 
+    /// Every report so far, over all streams.
+    pub fn reports(&self) -> Vec<ReportRequest> {
+        self.shared.reports.lock().unwrap().clone()
+    }
+
+    /// Says this to every stream of reports, also to those that come; none: from now on there is no such service.
+    pub fn set_pace(&self, pace: Option<ReportResponse>) {
+        self.shared.pace.send_replace(pace);
+    }
+
+    /// Connections to the port of configuration so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
     /// Every request so far, over all streams.
     pub fn requests(&self) -> Vec<DeltaDiscoveryRequest> {
         self.shared.requests.lock().unwrap().clone()
@@ -248,8 +292,8 @@ impl Drop for ControlPlane {
     }
 }
 
-/// Serves gRPC until aborted; connections end with it.
-async fn serve<S>(listener: TcpListener, config: ServerConfig, service: S)
+/// Serves gRPC until aborted; connections end with it. `accepted` is told of each.
+async fn serve<S>(listener: TcpListener, config: ServerConfig, service: S, accepted: impl Fn())
 where
     S: tower_service::Service<
             http::Request<hyper::body::Incoming>,
@@ -264,6 +308,7 @@ where
     let mut connections = JoinSet::new();
     loop {
         let (tcp, _) = listener.accept().await.unwrap();
+        accepted();
         let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(service.clone()));
         connections.spawn(async move {
             let Ok(tls) = acceptor.accept(tcp).await else { return };
@@ -317,6 +362,67 @@ impl AggregatedDiscoveryService for Discovery {
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(stream(self.0.clone(), request.into_inner(), sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+// === impl Services ===
+
+impl tower_service::Service<http::Request<hyper::body::Incoming>> for Services {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = std::convert::Infallible;
+    type Future = tonic::codegen::BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<hyper::body::Incoming>) -> Self::Future {
+        match request.uri().path() {
+            "/weft.telemetry.v1.Telemetry/Report" => {
+                TelemetryServer::new(Reports(self.shared.clone())).call(request)
+            }
+            _ => self.discovery.call(request),
+        }
+    }
+}
+
+// === impl Reports ===
+
+struct Reports(Arc<Shared>);
+
+#[tonic::async_trait]
+impl Telemetry for Reports {
+    type ReportStream = Pin<Box<dyn Stream<Item = Result<ReportResponse, Status>> + Send + 'static>>;
+
+    async fn report(
+        &self,
+        request: Request<Streaming<ReportRequest>>,
+    ) -> Result<Response<Self::ReportStream>, Status> {
+        let (shared, mut requests) = (self.0.clone(), request.into_inner());
+        let mut pace = shared.pace.subscribe();
+        if pace.borrow().is_none() {
+            return Err(Status::unimplemented("an older control plane"));
+        }
+        pace.mark_changed();
+        let (answers, receiver) = mpsc::channel(16);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    request = requests.message() => match request {
+                        Ok(Some(request)) => shared.reports.lock().unwrap().push(request),
+                        _ => return,
+                    },
+                    changed = pace.changed() => {
+                        let said = *pace.borrow_and_update();
+                        let (Ok(()), Some(said)) = (changed, said) else { return };
+                        if answers.send(Ok(said)).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 }

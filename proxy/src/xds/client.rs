@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
+use http::Uri;
 use prost::Message;
 use tokio::{
     sync::watch,
@@ -40,6 +41,7 @@ pub struct Client {
     workload_version: Option<String>,
     keep: Keep,
     link: watch::Sender<Link>,
+    connection: watch::Sender<Option<Connection>>,
 }
 
 /// How things stand between this proxy and the control plane.
@@ -83,6 +85,7 @@ impl Client {
             workload_version: None,
             keep: Keep::new(&config.files.state),
             link: watch::channel(Link::default()).0,
+            connection: watch::channel(None).0,
         };
         client.load();
         let mesh = Mesh::new(client.workload.subscribe(), client.table.clone());
@@ -92,6 +95,16 @@ impl Client {
     /// Follows how things stand with the control plane.
     pub fn link(&self) -> watch::Receiver<Link> {
         self.link.subscribe()
+    }
+
+    /// The address that requests name.
+    pub fn origin(&self) -> Uri {
+        self.authority.origin()
+    }
+
+    /// Follows the connection that carries the stream, for what else is said to the control plane. Who holds it keeps it open.
+    pub fn connection(&self) -> watch::Receiver<Option<Connection>> {
+        self.connection.subscribe()
     }
 
     fn load(&mut self) {
@@ -113,6 +126,7 @@ impl Client {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let Err(ended) = self.stream(&mut backoff).await;
+            self.connection.send_replace(None);
             self.disconnected(&ended);
             sleep(backoff.pause()).await;
         }
@@ -122,10 +136,11 @@ impl Client {
     async fn stream(&mut self, backoff: &mut Backoff) -> Result<Infallible, Ended> {
         let mut certs = self.certs.clone();
         certs.mark_seen();
-        let mut stream = self.open().await?;
+        let (mut stream, connection) = self.open().await?;
         for request in self.first_requests() {
             stream.send(request).await?;
         }
+        self.connection.send_replace(Some(connection));
         let mut forget = interval(FORGET_EVERY);
         forget.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -149,11 +164,12 @@ impl Client {
         }
     }
 
-    async fn open(&self) -> Result<Stream, Ended> {
+    async fn open(&self) -> Result<(Stream, Connection), Ended> {
         let certs = self.certs.current();
         let config =
             tls::config::client(certs.trust.clone(), self.control_plane.clone(), Some(certs.key.clone()));
-        Ok(Stream::new(Connection::open(&self.authority, config).await?, self.authority.origin()))
+        let connection = Connection::open(&self.authority, config).await?;
+        Ok((Stream::new(connection.clone(), self.authority.origin()), connection))
     }
 
     fn connected(&self) {

@@ -171,14 +171,18 @@ impl Attempts<'_> {
     /// The request goes once more to the same endpoint, over a fresh connection. That is no retry of the route's, and is
     /// counted, so that nobody who sees it twice has to wonder.
     fn again_here(&mut self) {
-        self.choosing.worker.metrics.retry(Direction::Outbound, replay::STALE);
+        self.count_again(replay::STALE);
         (self.tries, self.stale) = (self.tries + 1, self.stale + 1);
         self.sent = Instant::now();
         self.record.tried_again(replay::STALE);
     }
 
+    fn count_again(&self, reason: &'static str) {
+        self.choosing.worker.metrics.retry(Direction::Outbound, self.names(), reason);
+    }
+
     fn move_on(&mut self, reason: &'static str) {
-        self.choosing.worker.metrics.retry(Direction::Outbound, reason);
+        self.count_again(reason);
         self.tries += 1;
         self.failed.retain(|failed| *failed != self.current);
         self.failed.push(self.current);

@@ -1,0 +1,189 @@
+import { Option, type Command } from 'commander';
+import { MeshError, names } from '../../base/index.js';
+import type { KubeClient } from '../../kube/index.js';
+import { WINDOWS_MS, type WindowName } from '../../telemetry/index.js';
+import { pageFor } from '../page.js';
+import { Replicas } from './ask-replicas.js';
+import { byCall, byNamespace, byRoute, byService, byWorkload, type Call, type Row } from './group.js';
+import { show, type Output, type Shown, type ShowOptions } from './show.js';
+import { callsTable, routesTable, rowsTable } from './tables.js';
+
+interface Flags {
+  readonly namespace?: string;
+  readonly allNamespaces?: true;
+  readonly since: WindowName;
+  readonly output: Output;
+  readonly watch?: true;
+  readonly systemNamespace: string;
+}
+
+type Connect = () => KubeClient;
+
+/** Adds `weft stat`, `weft edges`, `weft routes` and `weft top`. */
+export function addTrafficCommands(weft: Command, connect: Connect): void {
+  addStat(weft, connect);
+  addEdges(weft, connect);
+  addRoutes(weft, connect);
+  addTop(weft, connect);
+}
+
+const KINDS: Readonly<Record<string, (edges: Parameters<typeof byService>[0]) => readonly Row[]>> = {
+  deploy: byWorkload,
+  svc: byService,
+  ns: byNamespace,
+};
+
+function addStat(weft: Command, connect: Connect): void {
+  withFlags(weft.command('stat'), '1m')
+    .description(
+      'show how it goes: success, requests per second and latency of workloads, Services or namespaces',
+    )
+    .argument(
+      '[kind]',
+      'deploy (all workloads, by what they answer), svc (Services, by what callers see) or ns',
+      'deploy',
+    )
+    .argument('[name]', 'one of them only')
+    .addHelpText('after', STAT)
+    .action(async (kind: string, name: string | undefined, flags: Flags) => {
+      const group = KINDS[kind];
+      if (group === undefined) weft.error(`error: the kind is not one of ${Object.keys(KINDS).join(', ')}`);
+      await run(connect, flags, ({ edges }) => {
+        const rows = group(edges).filter((row) => isIn(row, flags) && isNamed(row, name));
+        return { json: rows, rows: rows.length, table: (options) => rowsTable(rows, options) };
+      });
+    });
+}
+
+function addEdges(weft: Command, connect: Connect): void {
+  withFlags(weft.command('edges'), '1m')
+    .description('show who calls what, how that goes, and under which identity')
+    .addHelpText('after', EDGES)
+    .action(async (flags: Flags) => {
+      await run(connect, flags, ({ edges }) => shownCalls(byCall(edges), flags));
+    });
+}
+
+function addRoutes(weft: Command, connect: Connect): void {
+  withFlags(weft.command('routes'), '1m')
+    .description('show how it goes on each route of a Service, as its callers see it')
+    .argument('<service>', 'the Service, or <namespace>/<name>')
+    .addHelpText('after', ROUTES)
+    .action(async (given: string, flags: Flags) => {
+      const service = given.includes('/') ? given : `${flags.namespace ?? 'default'}/${given}`;
+      await run(connect, { ...flags, namespace: service.split('/')[0] ?? '' }, ({ edges }) => {
+        const rows = byRoute(edges, service);
+        return { json: rows, rows: rows.length, table: (options) => routesTable(rows, options) };
+      });
+    });
+}
+
+function addTop(weft: Command, connect: Connect): void {
+  withFlags(weft.command('top'), '10s')
+    .description('show the busiest calls, again and again')
+    .option('--max <number>', 'rows at most', Number, 20)
+    .addHelpText('after', TOP)
+    .action(async (flags: Flags & { readonly max: number }) => {
+      await run(connect, { ...flags, watch: true }, ({ edges }) => {
+        const busiest = byCall(edges).sort((a, b) => activity(b) - activity(a));
+        return shownCalls(busiest.filter((call) => touches(call, flags)).slice(0, flags.max), {});
+      });
+    });
+}
+
+function activity({ signals }: Call): number {
+  return signals.perSecond + signals.connectionsPerSecond;
+}
+
+function withFlags(command: Command, since: WindowName): Command {
+  return command
+    .option('-n, --namespace <name>', 'one namespace only')
+    .option('-A, --all-namespaces', 'all namespaces, as without -n')
+    .addOption(new Option('--since <time>', 'how far back').choices(Object.keys(WINDOWS_MS)).default(since))
+    .option('-w, --watch', 'show it again every second until Ctrl-C')
+    .addOption(
+      new Option('-o, --output <form>', 'how to print').choices(['text', 'wide', 'json']).default('text'),
+    )
+    .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE);
+}
+
+async function run(connect: Connect, flags: Flags, shown: ShowOptions['shown']): Promise<void> {
+  if (flags.namespace !== undefined && flags.allNamespaces === true)
+    throw new MeshError('invalid', '-n and -A exclude each other');
+  const client = connect();
+  const stop = new AbortController();
+  const { stdout } = process;
+  if (flags.watch === true) process.once('SIGINT', () => stop.abort());
+  await show({
+    replicas: new Replicas(client, flags.systemNamespace),
+    since: flags.since,
+    namespace: flags.namespace,
+    output: flags.output,
+    watch: flags.watch === true,
+    page: pageFor(stdout),
+    shown,
+    write: (text) => stdout.write(text),
+    isTerminal: stdout.isTTY,
+    signal: stop.signal,
+  });
+  client.close();
+}
+
+function shownCalls(calls: readonly Call[], flags: Pick<Flags, 'namespace'>): Shown {
+  const rows = calls.filter((call) => touches(call, flags));
+  return { json: rows, rows: rows.length, table: (options) => callsTable(rows, options) };
+}
+
+function isIn({ namespace, name }: Row, flags: Flags): boolean {
+  return flags.namespace === undefined || (namespace === '' ? name : namespace) === flags.namespace;
+}
+
+/** Either end of the call. */
+function touches({ namespace, caller }: Call, flags: Pick<Flags, 'namespace'>): boolean {
+  const wanted = flags.namespace;
+  return wanted === undefined || namespace === wanted || caller.includes(`/ns/${wanted}/sa/`);
+}
+
+/** Workloads are named with their kind before a slash. */
+function isNamed(row: Row, name: string | undefined): boolean {
+  return name === undefined || row.name === name || row.name.endsWith(`/${name}`);
+}
+
+const COLUMNS = `
+What the columns say, of the time given by --since:
+  SUCCESS      answers without a fault of the server: neither 5xx nor a gRPC status that is one
+  RPS          requests per second
+  P50 P95 P99  latency: half, 95 % and 99 % of the requests were at least so quick
+  MTLS         share of the requests that came over mutual TLS
+  DENIED       requests and connections that access rules, external checks or strict mode refused
+  WOULD DENY   those that they would have refused, if they were enforced
+  RETRIES      requests sent once more
+With -o wide: what limits refused or would have, open connections of bytes, and new ones per second.
+
+Proxies report every 2 s while somebody looks. No Prometheus is needed. docs/stat.md says who may look.`;
+
+const STAT = `${COLUMNS}
+
+Examples:
+  weft stat -n shop
+  weft stat svc reviews -n shop --since 5m
+  weft stat ns -o json | jq '.rows[] | select(.signals.successRate < 0.99)'`;
+
+const EDGES = `${COLUMNS}
+
+A call is shown as its caller saw it, or as the receiver did where the caller has no proxy; refusals are the receiver's.
+
+Examples:
+  weft edges -n shop
+  weft edges --since 30m -o wide`;
+
+const ROUTES = `${COLUMNS}
+
+Examples:
+  weft routes reviews -n shop
+  weft routes shop/reviews --watch`;
+
+const TOP = `
+Examples:
+  weft top
+  weft top -n shop --max 5`;

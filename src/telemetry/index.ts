@@ -1,0 +1,14 @@
+/** What proxies tell of their traffic: taken in, kept for half an hour, and shown to those who may look. */
+export type { EdgeTls, Reporter } from './edge.js';
+export { COUNTS, Counted, LATENCIES, LATENCY_BOUNDS_MS } from './measures.js';
+export { ReportService, type ReportServiceOptions } from './report-service.js';
+export { startViewServer, type ViewServerOptions } from './view-server.js';
+export { Viewers } from './viewers.js';
+export {
+  WINDOWS_MS,
+  isWindowName,
+  trafficView,
+  type TrafficEdge,
+  type TrafficView,
+  type WindowName,
+} from './view.js';

@@ -1,0 +1,62 @@
+/** How a ring divides time. */
+export interface Division {
+  readonly slotMs: number;
+  readonly slots: number;
+}
+
+const LARGEST = 0xffff_ffff;
+
+/** Sums of a row of numbers over slots of time, the oldest of which is forgotten for each that begins. */
+export class Ring {
+  readonly #division: Division;
+  readonly #width: number;
+  readonly #sums: Uint32Array;
+  /** Number of the newest slot since time began. */
+  #newest = 0;
+
+  constructor(division: Division, width: number) {
+    this.#division = division;
+    this.#width = width;
+    this.#sums = new Uint32Array(division.slots * width);
+  }
+
+  /** What a ring takes, in bytes. */
+  static bytes({ slots }: Division, width: number): number {
+    return slots * width * Uint32Array.BYTES_PER_ELEMENT + 256;
+  }
+
+  /** Adds to the number at `place`, evenly to all slots of the time that ended now. */
+  add(now: number, covers: number, [place, amount]: readonly [place: number, amount: number]): void {
+    const { slotMs, slots } = this.#division;
+    const newest = Math.floor(now / slotMs);
+    this.#turnTo(newest);
+    const count = Math.min(slots, newest - Math.floor((now - covers) / slotMs) + 1);
+    const each = Math.floor(amount / count);
+    const rest = amount % count;
+    for (let back = 0; back < count; back++) {
+      const at = ((newest - back) % slots) * this.#width + place;
+      this.#sums[at] = Math.min(LARGEST, (this.#sums[at] ?? 0) + each + (back < rest ? 1 : 0));
+    }
+  }
+
+  /** Adds the sums since a moment, the slot that it is in with them, to `into`. */
+  sumSince(now: number, since: number, into: number[]): void {
+    const { slotMs, slots } = this.#division;
+    this.#turnTo(Math.floor(now / slotMs));
+    const first = Math.max(Math.floor(since / slotMs), this.#newest - slots + 1);
+    for (let slot = first; slot <= this.#newest; slot++) {
+      const from = (slot % slots) * this.#width;
+      for (let place = 0; place < this.#width; place++)
+        into[place] = (into[place] ?? 0) + (this.#sums[from + place] ?? 0);
+    }
+  }
+
+  #turnTo(slot: number): void {
+    const { slots } = this.#division;
+    for (let next = Math.max(this.#newest + 1, slot - slots + 1); next <= slot; next++) {
+      const from = (next % slots) * this.#width;
+      this.#sums.fill(0, from, from + this.#width);
+    }
+    this.#newest = Math.max(this.#newest, slot);
+  }
+}

@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import { Socket } from 'node:net';
+import { MeshError, names, portOf, type Logger, type Watched } from '../base/index.js';
+import { ConnectionBudget, type ConnectionLimits, type ListenerMetrics } from '../base/listener/index.js';
+import type { ServerIdentity } from '../grpc/index.js';
+import type { ReportService } from './report-service.js';
+import { isWindowName, viewOf, WINDOWS_MS } from './view.js';
+import type { Viewers } from './viewers.js';
+
+export interface ViewServerOptions {
+  /** `names.ControlPlanePort.view`; 0 in tests. */
+  readonly port: number;
+  /** Default `::`, which takes IPv4 too. */
+  readonly host?: string;
+  readonly identity: Watched<ServerIdentity>;
+  readonly reports: ReportService;
+  readonly viewers: Pick<Viewers, 'refusal'>;
+  readonly log: Logger;
+  readonly listeners?: ListenerMetrics | undefined;
+}
+
+/** API servers, through which people look. */
+const CONNECTIONS: ConnectionLimits = {
+  total: 128,
+  perAddress: 64,
+  newPerAddress: { burst: 64, everyMs: 50 },
+};
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/**
+ * Serves `GET /traffic?since=10s&namespace=shop` until the signal aborts, to whoever has a token of the account of viewers. TLS keeps
+ * token and answer from the network between the API server and us; the API server does not look at our certificate.
+ */
+export async function startViewServer(
+  options: ViewServerOptions,
+  signal: AbortSignal,
+): Promise<{ readonly port: number }> {
+  const { identity, log, listeners } = options;
+  const server = createServer({ ...tlsOf(identity.current), requestTimeout: 5_000, headersTimeout: 5_000 });
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    void answer(request, options).then(({ status, body }) => {
+      response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+      response.end(body);
+    });
+  });
+  server.on('tlsClientError', (error) => log.debug({ err: error.message }, 'a TLS handshake failed'));
+  identity.subscribe((next) => server.setSecureContext(tlsOf(next)), signal);
+  const budget = new ConnectionBudget(CONNECTIONS);
+  listeners?.watch('view', () => budget.size);
+  server.on('connection', (socket) => {
+    if (!(socket instanceof Socket)) return;
+    const reason = budget.enter(socket);
+    if (reason === undefined) return;
+    listeners?.refused.inc({ listener: 'view', reason });
+    socket.destroy();
+  });
+  server.listen(options.port, options.host ?? '::');
+  await once(server, 'listening');
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  signal.addEventListener('abort', close, { once: true });
+  return { port: portOf(server) };
+}
+
+function tlsOf({ chain, privateKey }: ServerIdentity): object {
+  return { cert: chain, key: privateKey, minVersion: 'TLSv1.3' };
+}
+
+async function answer(request: IncomingMessage, options: ViewServerOptions): Promise<Answer> {
+  const gone = new AbortController();
+  request.once('close', () => gone.abort());
+  try {
+    return await answerTo(request, options, AbortSignal.any([gone.signal, AbortSignal.timeout(10_000)]));
+  } catch (thrown) {
+    options.log.error({ err: MeshError.from(thrown) }, 'could not show the traffic');
+    return said(500, 'the traffic could not be shown; the log of the control plane says why');
+  }
+}
+
+async function answerTo(
+  request: IncomingMessage,
+  { reports, viewers }: ViewServerOptions,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const url = new URL(request.url ?? '/', 'https://weft');
+  if (request.method !== 'GET' || url.pathname !== '/traffic') return said(404, 'there is GET /traffic');
+  const token = request.headers[names.VIEW_TOKEN_HEADER];
+  const refused = await viewers.refusal(typeof token === 'string' ? token : undefined, signal);
+  if (refused !== undefined) return said(refused.status, refused.message);
+  const since = url.searchParams.get('since') ?? '1m';
+  if (!isWindowName(since)) return said(400, `since is not one of ${Object.keys(WINDOWS_MS).join(', ')}`);
+  const namespace = url.searchParams.get('namespace') ?? undefined;
+  return { status: 200, body: JSON.stringify(await viewOf(reports, { since, namespace })) };
+}
+
+/** In the form of the API server's own errors, so that clients show the message. */
+function said(status: number, message: string): Answer {
+  return { status, body: JSON.stringify({ kind: 'Status', status: 'Failure', code: status, message }) };
+}
