@@ -184,7 +184,7 @@ test('a network policy opens the ports of the control plane and no others, certi
   const open = spec.ingress.map(({ ports, from }) => [ports.map(({ port }) => port), from]);
   expect(spec.policyTypes).toEqual(['Ingress']);
   expect(open).toEqual([
-    [['webhook'], undefined],
+    [['webhook', 'view'], undefined],
     [['csr', 'config'], [{ namespaceSelector: {} }]],
     [['health'], undefined],
   ]);

@@ -1,16 +1,16 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { expect, test } from '@jest/globals';
-import { ReportRequestSchema } from '../wire/gen/weft/telemetry/v1/telemetry_pb.js';
+import { Direction, ReportRequestSchema, Tls } from '../wire/gen/weft/telemetry/v1/telemetry_pb.js';
 import { believedEdge } from './believed.js';
 import { readReport, type RawEdge } from './read-report.js';
 
-const EDGE: RawEdge = {
-  direction: 1,
+const EDGE = {
+  direction: Direction.OUTBOUND,
   destination: 'shop/reviews:9080',
   backend: 'shop/reviews-v2:9080{version=v2}',
   route: 'HTTPRoute/shop/canary#0',
   peer: 'spiffe://cluster.local/ns/shop/sa/reviews',
-  tls: 1,
+  tls: Tls.MUTUAL,
   rule: 'shop/readers',
 };
 

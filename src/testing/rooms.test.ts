@@ -5,9 +5,10 @@ import { ESLint } from 'eslint';
 import tseslint from 'typescript-eslint';
 
 /** From top to bottom, as CONTRIBUTING.md says it; the configuration of ESLint must agree. */
-const ROOMS = 'cli dashboard admission controller xds telemetry proxies identity model api kube grpc base wire'.split(
-  ' ',
-);
+const ROOMS =
+  'cli dashboard admission controller xds telemetry proxies identity model api kube grpc base wire'.split(
+    ' ',
+  );
 
 /** Every folder of a room, however deep. */
 const folders = ROOMS.flatMap((room) => [
