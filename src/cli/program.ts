@@ -8,6 +8,7 @@ import { addAuthz } from './authz/index.js';
 import { check } from './check/index.js';
 import { demandNamespace, demandRevision } from './control-planes.js';
 import { addDashboardCommand } from './dashboard.js';
+import { addDiff } from './diff/command.js';
 import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
 import { pageFor, printable } from './page.js';
@@ -36,6 +37,7 @@ export function program(): Command {
   addCheck(weft);
   addStatus(weft);
   addAnalyze(weft, () => connect(weft));
+  addDiff(weft, () => connect(weft));
   addAuthz(weft, () => connect(weft));
   addInject(weft);
   addIdentity(weft, () => connect(weft));
@@ -49,6 +51,7 @@ First steps:
   weft check                                                 is everything in order?
   kubectl label namespace shop ${names.Label.inject}=enabled     let a namespace join, then recreate its pods
   weft analyze -f policy.yaml                                is this policy what I mean?
+  weft diff -f policy.yaml                                   what would it change?
   weft status                                                what do policies and proxies do?`;
 
 function addController(weft: Command): void {

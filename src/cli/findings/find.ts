@@ -10,7 +10,7 @@ export function findAll(known: Known): readonly Finding[] {
   const judged = judgedFindings(known);
   const said = new Set(judged.map(({ code, object }) => `${code} ${object}`));
   return distinct([
-    ...known.objects.flatMap(objectFindings),
+    ...known.objects.flatMap(findObjects),
     ...judged,
     // What the judges say by themselves needs no repeating.
     ...statusFindings(known).filter(({ code, object }) => !said.has(`${code} ${object}`)),
@@ -31,7 +31,7 @@ const CODE_OF_MISTAKE: Readonly<Record<Mistake, Code>> = {
 };
 
 /** What an object shows by itself, as it is written and, in the cluster, as it is stored. */
-function objectFindings(known: KnownObject): readonly Finding[] {
+export function findObjects(known: KnownObject): readonly Finding[] {
   const forms = known.source === undefined ? [storedForm(known), ...appliedForm(known)] : [known.raw];
   return analyze(forms).map(({ mistake, path, message }) =>
     findingAt(CODE_OF_MISTAKE[mistake], known, { path, message }),

@@ -1,0 +1,178 @@
+import {
+  compileWorkload,
+  judgeCall,
+  modeOfPort,
+  mtlsOn,
+  portsBehind,
+  type AccessConfig,
+  type AskedRequest,
+  type Caller,
+  type Mesh,
+  type Workload,
+} from '../../model/index.js';
+
+/** A caller that is treated otherwise afterwards. */
+export interface AccessChange {
+  /** `front/web`, `plain` for one that has proved nothing, or `any other account`. */
+  readonly caller: string;
+  /** `shop/reviews:8080`. */
+  readonly service: string;
+  /** Method and path, or `bytes`. */
+  readonly request: string;
+  readonly allowed: boolean;
+  /** What decides afterwards. */
+  readonly by: readonly string[];
+}
+
+/** How far is looked: callers by name, requests of a port, and what one answer holds. */
+const BOUNDS = { callers: 200, requests: 40, changes: 2000 } as const;
+
+/** Whom the rules would let in or keep out otherwise than they do, of the callers that are known, by requests that rules are about. */
+export function accessChanges(
+  before: Mesh,
+  after: Mesh,
+  namespaces: ReadonlySet<string>,
+): readonly AccessChange[] {
+  const found: AccessChange[] = [];
+  for (const service of after.services.values()) {
+    if (!namespaces.has(service.namespace)) continue;
+    const callers = callersOf(before, after, service.namespace);
+    for (const door of doorsOf(before, after, service)) {
+      for (const caller of callers) found.push(...changesAt(door, caller));
+      if (found.length > BOUNDS.changes) return found.slice(0, BOUNDS.changes);
+    }
+  }
+  return found;
+}
+
+interface NamedCaller {
+  readonly name: string;
+  readonly caller: Caller;
+}
+
+/** Accounts of meshed pods, those that bindings name, one that nobody names, and one without a certificate. */
+function callersOf(before: Mesh, after: Mesh, namespace: string): readonly NamedCaller[] {
+  const { trustDomain } = after.settings;
+  const running = [...after.workloads.values()].filter(({ meshed }) => meshed);
+  const bound = [before, after].flatMap((mesh) =>
+    mesh.roleBindingsIn(namespace).flatMap(({ subjects }) => subjects.flat()),
+  );
+  const accounts = new Set([
+    ...running.map(({ key, serviceAccount }) => `${key.namespace}/${serviceAccount}`),
+    ...bound.flatMap((condition) =>
+      condition.kind === 'serviceAccount' && condition.trustDomain === undefined
+        ? [`${condition.namespace}/${condition.name}`]
+        : [],
+    ),
+  ]);
+  const named = [...accounts].sort().slice(0, BOUNDS.callers);
+  return [
+    ...named.map((name) => {
+      const [within = '', account = ''] = name.split('/');
+      return { name, caller: { identity: { trustDomain, namespace: within, name: account } } };
+    }),
+    { name: 'any other account', caller: { identity: { trustDomain, namespace: '-', name: '-' } } },
+    { name: 'plain', caller: {} },
+  ];
+}
+
+/** A port of a Service, at a pod behind it, before and after. */
+interface Door {
+  readonly service: string;
+  readonly before: Judge;
+  readonly after: Judge;
+  readonly requests: readonly (AskedRequest | undefined)[];
+}
+
+type Judge = (
+  caller: Caller,
+  request: AskedRequest | undefined,
+) => { readonly allowed: boolean; readonly by: readonly string[] };
+
+type ServiceOf<M extends Mesh> = M['services'] extends { get(key: string): infer S | undefined } ? S : never;
+
+/** The pods behind a Service have the same rules: the first one speaks for all. */
+function doorsOf(before: Mesh, after: Mesh, service: NonNullable<ServiceOf<Mesh>>): readonly Door[] {
+  const { namespace, name } = service;
+  for (const pod of after.workloadsIn(namespace)) {
+    const ports = portsBehind(after, pod, name).filter(({ targets }) => targets.length > 0);
+    if (ports.length === 0) continue;
+    const [was, becomes] = [before, after].map((mesh) => compileWorkload(mesh, pod.uid)?.workload.access);
+    return ports.flatMap(({ port, targets: [target] }) => {
+      if (target === undefined) return [];
+      return [
+        {
+          service: `${namespace}/${name}:${port}`,
+          before: judgeAt(before, pod, target, was),
+          after: judgeAt(after, pod, target, becomes),
+          requests: [undefined, ...requestsOf(was, becomes, target)],
+        },
+      ];
+    });
+  }
+  return [];
+}
+
+/** As the proxy of the pod does it. */
+function judgeAt(mesh: Mesh, pod: Workload, port: number, access: AccessConfig | undefined): Judge {
+  const mode = modeOfPort(mtlsOn(mesh, pod), port);
+  return (caller, request) => {
+    if (!pod.meshed || pod.skipInboundPorts.includes(port)) return { allowed: true, by: ['no proxy'] };
+    if (mode === 'strict' && caller.identity === undefined)
+      return { allowed: false, by: ['mTLS mode Strict'] };
+    if (access === undefined) return { allowed: true, by: ['the default'] };
+    const asked = mode === 'disabled' ? {} : caller;
+    const { allowed, by } = judgeCall(access, {
+      caller: asked,
+      port,
+      ...(request === undefined ? {} : { request }),
+    });
+    return { allowed, by: by.length === 0 ? ['the default'] : by };
+  };
+}
+
+/** One request for each that rules are about, and one that they may not have thought of. */
+function requestsOf(
+  before: AccessConfig | undefined,
+  after: AccessConfig | undefined,
+  port: number,
+): readonly AskedRequest[] {
+  const all = [...(before?.permissions ?? []), ...(after?.permissions ?? [])]
+    .filter(({ ports }) => ports.length === 0 || ports.includes(port))
+    .flatMap(({ methods = ['GET'], paths = ['/'], headers = [] }) =>
+      paths.slice(0, 8).flatMap((path) =>
+        methods.slice(0, 4).map((method) => ({
+          method,
+          path: samplePath(path),
+          headers: headers.map(
+            ({ name, condition }) => [name, condition.kind === 'present' ? 'x' : condition.value] as const,
+          ),
+        })),
+      ),
+    );
+  const usual = { method: 'GET', path: '/', headers: [] };
+  const distinct = new Map([usual, ...all].map((request) => [JSON.stringify(request), request]));
+  return [...distinct.values()].slice(0, BOUNDS.requests);
+}
+
+/** A path that a pattern is about. */
+function samplePath(pattern: string): string {
+  return pattern.replaceAll(/\{[^}]*\}/g, 'x').replace(/\*$/, 'x');
+}
+
+function changesAt(
+  { service, before, after, requests }: Door,
+  { name, caller }: NamedCaller,
+): readonly AccessChange[] {
+  return requests.flatMap((request) => {
+    const [was, becomes] = [before(caller, request), after(caller, request)];
+    if (was.allowed === becomes.allowed) return [];
+    const text = request === undefined ? 'bytes' : requestText(request);
+    return [{ caller: name, service, request: text, allowed: becomes.allowed, by: becomes.by }];
+  });
+}
+
+function requestText({ method, path, headers }: AskedRequest): string {
+  const with_ = headers.map(([name, value]) => ` ${name}: ${value}`).join(',');
+  return `${method} ${path}${with_ === '' ? '' : ` with${with_}`}`;
+}
