@@ -10,7 +10,7 @@ export interface BrokenRule {
 /** Evaluates the CEL rules of a schema on a value as the API server does: bottom up, an error being a refusal. */
 export function brokenRules(schema: StructuralSchema, value: unknown, path: string): BrokenRule[] {
   const own = schema.validations
-    .filter(({ rule }) => !holds(rule, value))
+    .filter(({ rule }) => !celHolds(rule, { self: value }))
     .map(({ message, fieldPath }) => ({ path: `${path}${fieldPath ?? ''}`, message }));
   return [...childrenOf(schema, value, path), ...own];
 }
@@ -30,10 +30,12 @@ function childrenOf(schema: StructuralSchema, value: unknown, path: string): Bro
 const env = celEnv();
 const programs = new Map<string, ReturnType<typeof plan>>();
 
-function holds(rule: string, self: unknown): boolean {
+/** Whether an expression is true of these variables; one that fails is not. */
+export function celHolds(rule: string, variables: Readonly<Record<string, unknown>>): boolean {
   const program = programs.get(rule) ?? plan(env, parse(rule));
   programs.set(rule, program);
-  return program({ self: toCel(self) }) === true;
+  const bound = Object.entries(variables).map(([name, value]) => [name, toCel(value)] as const);
+  return program(Object.fromEntries(bound)) === true;
 }
 
 /** Whole numbers of a schema are integers of CEL. */
