@@ -16,8 +16,11 @@ export interface FrontDoorOptions {
 /** How a server behind a door accepts: paused, because the door says when and how far a socket is read. */
 export const DOOR_SOCKETS = { pauseOnConnect: true, highWaterMark: MAX_FIRST_BYTES, noDelay: true } as const;
 
-/** Proxies give up a handshake after 5 s, API servers a review: who is sent away sooner comes back, and is not served when it is gone. */
-const MAX_WAIT_MS = 4_000;
+/**
+ * Since it was accepted. Proxies give up a handshake after 5 s, of which a storm takes the rest: until a connection is accepted, and until
+ * all those are closed that have waited for as long. Who is sent away sooner comes back, and is not served when it is gone.
+ */
+const MAX_WAIT_MS = 3_500;
 /** A client speaks as soon as it is connected. */
 const SILENCE_MS = 3_000;
 /** A handshake takes two round trips and a few milliseconds. */
@@ -58,11 +61,12 @@ export class FrontDoor {
     socket.on('error', () => socket.destroy());
     const refusal = this.#budget.enter(socket);
     if (refusal === undefined) {
+      const accepted = performance.now();
       this.#silent.add(socket);
       socket.once('close', () => this.#silent.delete(socket));
       awaitFirstBytes(socket, { silenceMs: SILENCE_MS, refused: this.#refused }, () => {
         this.#silent.delete(socket);
-        this.#gate.enter(socket);
+        this.#gate.enter(socket, accepted);
       });
     } else {
       this.#refused(refusal);

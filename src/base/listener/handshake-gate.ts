@@ -16,7 +16,7 @@ export interface HandshakeGateOptions {
 /** While connections keep arriving, a handshake begins after so many of them: those in the kernel's line may be given up already. */
 const ARRIVALS_FIRST = 32;
 /** Connections that are closed in one turn of the event loop: thousands may have waited too long at the same moment. */
-const CLOSED_PER_TURN = 64;
+const CLOSED_PER_TURN = 256;
 const SWEEP_MS = 250;
 
 interface Handshake {
@@ -54,8 +54,8 @@ export class HandshakeGate {
     this.#sweeping = setInterval(() => this.#sweep(), Math.min(SWEEP_MS, maxWaitMs, slowMs)).unref();
   }
 
-  /** A new connection whose peer has begun to speak. */
-  enter(socket: Socket): void {
+  /** A new connection whose peer has begun to speak, and has waited since it was accepted. */
+  enter(socket: Socket, since = performance.now()): void {
     const key = keyOf(socket);
     const address = socket.remoteAddress ?? '';
     if (key === undefined || this.#isClosed) {
@@ -63,7 +63,7 @@ export class HandshakeGate {
       return;
     }
     const queue = this.#waiting.get(address) ?? new Map<Socket, number>();
-    queue.set(socket, performance.now());
+    queue.set(socket, since);
     this.#waiting.set(address, queue);
     socket.once('close', () => {
       this.#leave(address, socket);
