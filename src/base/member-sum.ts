@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 const MODULUS = 1n << 128n;
 
 /** What a member adds to the sum of its set. */
 export function memberNumber(member: string): bigint {
-  return BigInt(`0x${createHash('sha256').update(member).digest('hex').slice(0, 32)}`);
+  return BigInt(`0x${hash('sha256', member).slice(0, 32)}`);
 }
 
 /**

@@ -96,13 +96,19 @@ export class Connection implements Patrolled {
 function peerOf(session: ServerHttp2Session): Peer {
   const socket = session.socket;
   const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  let unread = shown;
   const certificate =
     shown === undefined
       ? undefined
       : {
           subjectAltName: shown.subjectAltName,
           fingerprint256: shown.fingerprint256,
-          der: () => (socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined),
+          der: () => {
+            // Kept until it was read once, by who admits the peer: to get it a second time costs as much as all that is read of it.
+            const one = unread ?? (socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined);
+            unread = undefined;
+            return one?.raw;
+          },
           notAfter: shown.validToDate,
         };
   return { address: canonicalAddress(socket.remoteAddress ?? '') ?? '', certificate };

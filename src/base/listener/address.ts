@@ -8,7 +8,8 @@ const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
  */
 export function canonicalAddress(text: string): string | undefined {
   const bare = text.replace(/%.*$/, '');
-  if (isIPv4(bare)) return bare;
+  const plain = MAPPED.exec(bare)?.[1] ?? bare;
+  if (isIPv4(plain)) return plain;
   if (!isIPv6(bare)) return undefined;
   const short = new SocketAddress({ address: bare, family: 'ipv6' }).address;
   return MAPPED.exec(short)?.[1] ?? short;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type DescMessage, type MessageShape, toBinary } from '@bufbuild/protobuf';
 
 /** A resource as it goes over the wire. Equal content has equal bytes, and so an equal version. */
@@ -11,6 +11,6 @@ export interface EncodedResource {
 
 export function encode<D extends DescMessage>(schema: D, message: MessageShape<D>): EncodedResource {
   const bytes = toBinary(schema, message);
-  const version = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
+  const version = hash('sha256', bytes, 'base64url').slice(0, 22);
   return { typeUrl: `type.weft.dev/${schema.typeName}`, bytes, version };
 }
