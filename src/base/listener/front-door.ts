@@ -20,7 +20,7 @@ export const DOOR_SOCKETS = { pauseOnConnect: true, highWaterMark: MAX_FIRST_BYT
  * Since it was accepted. Proxies give up a handshake after 5 s, of which a storm takes the rest: until a connection is accepted, and until
  * all those are closed that have waited for as long. Who is sent away sooner comes back, and is not served when it is gone.
  */
-const MAX_WAIT_MS = 3_500;
+const MAX_WAIT_MS = 3_750;
 /** A client speaks as soon as it is connected. */
 const SILENCE_MS = 3_000;
 /** A handshake takes two round trips and a few milliseconds. */
