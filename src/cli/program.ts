@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { names } from '../base/index.js';
 import { readConfig } from '../config.js';
 import { connectKube, type KubeClient } from '../kube/index.js';
@@ -7,6 +7,7 @@ import { addAnalyze } from './analyze/command.js';
 import { addAuthz } from './authz/index.js';
 import { check } from './check/index.js';
 import { demandNamespace, demandRevision } from './control-planes.js';
+import { SHELLS, completion } from './completion.js';
 import { addDashboardCommand } from './dashboard.js';
 import { addDiff } from './diff/command.js';
 import { addIdentity } from './identity-command.js';
@@ -15,6 +16,7 @@ import { pageFor, printable } from './page.js';
 import { status } from './status.js';
 import { addTrafficCommands } from './traffic/index.js';
 import { weftVersion } from './version.js';
+import { readVersions, versionsText } from './versions.js';
 
 interface GlobalOptions {
   readonly kubeconfig?: string;
@@ -22,8 +24,8 @@ interface GlobalOptions {
 }
 
 /** The command line: names, options and what `--help` teaches. What commands do is in a file for each. */
-export function program(): Command {
-  const weft = new Command('weft')
+export function program(name = 'weft'): Command {
+  const weft = new Command(name)
     .description('A service mesh for Kubernetes: light, fast and simple.')
     .version(weftVersion(), '-V, --version', 'print the version of weft')
     .option(
@@ -43,6 +45,8 @@ export function program(): Command {
   addIdentity(weft, () => connect(weft));
   addTrafficCommands(weft, () => connect(weft));
   addDashboardCommand(weft);
+  addVersion(weft);
+  addCompletion(weft);
   return weft;
 }
 
@@ -124,6 +128,48 @@ Of one namespace, it also asks each proxy who calls in plain text: whom mode Str
 Examples:
   weft status -n shop
   weft status -o json | jq '.policies[] | select(.conditions[].status != "True")'`;
+
+function addVersion(weft: Command): void {
+  weft
+    .command('version')
+    .description(
+      'show the versions of this program, the control planes and the proxies, and what does not go together',
+    )
+    .addOption(new Option('-o, --output <form>', 'how to print').choices(['text', 'json']).default('text'))
+    .addHelpText('after', VERSION)
+    .action(async ({ output }: { readonly output: 'text' | 'json' }) => {
+      const client = connect(weft);
+      const versions = await readVersions(client);
+      const text =
+        output === 'json'
+          ? JSON.stringify(versions, null, 2)
+          : versionsText(versions, pageFor(process.stdout));
+      print({ ok: true, text });
+      client.close();
+    });
+}
+
+const VERSION = `
+A proxy keeps the version that its pod was created with. weft -V prints that of this program alone and asks no cluster.
+
+Examples:
+  weft version
+  weft version -o json | jq -e '.skew == []'`;
+
+function addCompletion(weft: Command): void {
+  weft
+    .command('completion')
+    .description('print a script that teaches a shell to complete commands, options and their values')
+    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
+    .addHelpText('after', COMPLETION)
+    .action((shell: string) => void process.stdout.write(completion(weft, shell)));
+}
+
+const COMPLETION = `
+Examples:
+  source <(weft completion bash)
+  weft completion zsh > "\${fpath[1]}/_weft"
+  weft completion fish > ~/.config/fish/completions/weft.fish`;
 
 function addInject(weft: Command): void {
   weft

@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { completion } from './completion.js';
+import { program } from './program.js';
+
+const script = join(mkdtempSync(join(tmpdir(), 'weft-')), 'weft.bash');
+writeFileSync(script, completion(program(), 'bash'));
+
+/** What a real bash offers after these words; the last one is being typed. */
+function offered(...words: string[]): readonly string[] {
+  const typed = ['weft', ...words].map((word) => `'${word}'`).join(' ');
+  const code = `source ${script}; COMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _weft_completion; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return execFileSync('bash', ['-c', code], { encoding: 'utf8' }).trim().split('\n');
+}
+
+test('bash offers commands, those below them, options and their values', () => {
+  expect(offered('an')).toEqual(['analyze']);
+  expect(offered('authz', 'c')).toEqual(expect.arrayContaining(['can-i', 'convert']));
+  expect(offered('analyze', '--str')).toEqual(['--strict']);
+  expect(offered('analyze', '-o', '')).toEqual(['text', 'json', 'sarif']);
+  expect(offered('diff', '-o', 's')).toEqual(['']);
+  expect(offered('authz', 'who-can', 'shop/reviews', '--na')).toEqual(['--namespace']);
+});
+
+test('every command of the program is offered where it stands', () => {
+  for (const command of program().commands) {
+    expect(offered(command.name())).toContain(command.name());
+    for (const below of command.commands)
+      expect(offered(command.name(), below.name())).toContain(below.name());
+  }
+});
+
+test('zsh gets the same by its own means for that, fish each command and option in a line', () => {
+  expect(completion(program(), 'zsh')).toMatch(
+    /^#compdef weft\nautoload -U \+X bashcompinit && bashcompinit\n/,
+  );
+  const fish = completion(program(), 'fish');
+  expect(fish).toContain("-a analyze -d '");
+  expect(fish).toMatch(/complete -c weft -n '__weft_at "analyze"' -s o -l output -x -a 'text json sarif'/);
+});
+
+test('a shell that is not known is named with those that are', () => {
+  expect(() => completion(program(), 'tcsh')).toThrow('tcsh is none of bash, zsh, fish');
+});
+
+test('the program says by which name it was called', () => {
+  expect(program('kubectl weft').helpInformation()).toMatch(/^Usage: kubectl weft /);
+  expect(program().helpInformation()).toMatch(/^Usage: weft /);
+});
+
+test('the page about the program names no command that there is not', () => {
+  const known = program().commands.map((command) => command.name());
+  const named = [...readFileSync('docs/cli.md', 'utf8').matchAll(/\| `weft ([a-z]+)` +\|/g)].map(
+    ([, name]) => name ?? '',
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter((name) => !known.includes(name))).toEqual([]);
+});

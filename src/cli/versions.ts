@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { MeshError, names } from '../base/index.js';
+import { Resources, type KubeClient } from '../kube/index.js';
+import { plural, type Page } from './page.js';
+import { CONTROL_PLANES, Kinds, readList } from './read-list.js';
+import { weftVersion } from './version.js';
+
+/** Versions of both sides. */
+export interface Versions {
+  readonly client: string;
+  readonly kubernetes: string;
+  readonly controlPlanes: readonly ControlPlaneVersion[];
+  /** Of the pods with a proxy, by the version of that. */
+  readonly proxies: readonly ProxyVersion[];
+  /** What does not go together, and what to do. */
+  readonly skew: readonly string[];
+}
+
+interface ControlPlaneVersion {
+  readonly namespace: string;
+  readonly name: string;
+  readonly revision: string;
+  readonly version: string;
+}
+
+interface ProxyVersion {
+  readonly version: string;
+  readonly pods: number;
+  /** `<namespace>/<name>` of one. */
+  readonly example: string;
+}
+
+const containers = z.array(z.object({ name: z.string(), image: z.string().default('') })).default([]);
+const deployment = z.object({
+  metadata: z.object({
+    name: z.string(),
+    namespace: z.string(),
+    labels: z.record(z.string(), z.string()).default({}),
+  }),
+  spec: z.object({ template: z.object({ spec: z.object({ containers }) }) }),
+});
+const pod = z.object({
+  metadata: z.object({ name: z.string(), namespace: z.string() }),
+  spec: z.object({ containers, initContainers: containers }),
+});
+const server = z.object({ gitVersion: z.string() });
+
+/** Asks the cluster; without one only this program is known. */
+export async function readVersions(client: KubeClient): Promise<Versions> {
+  const { gitVersion } = server.parse(await client.request({ path: '/version', timeoutMs: 10_000 }));
+  const planes = await readList(client, Kinds.deployment, deployment, { labelSelector: CONTROL_PLANES });
+  const controlPlanes = planes.map(({ metadata, spec }) => ({
+    namespace: metadata.namespace,
+    name: metadata.name,
+    revision: metadata.labels[names.Label.rev] ?? 'default',
+    version: versionOf(spec.template.spec.containers[0]?.image ?? ''),
+  }));
+  const proxies = proxyVersions(await readPods(client));
+  const known = { client: weftVersion(), kubernetes: gitVersion, controlPlanes, proxies };
+  return { ...known, skew: skewOf(known) };
+}
+
+/** Who may not see the pods of the cluster learns the rest. */
+async function readPods(client: KubeClient): Promise<readonly z.infer<typeof pod>[]> {
+  return readList(client, Resources.pod, pod).catch((thrown: unknown) => {
+    const error = MeshError.from(thrown);
+    if (error.code !== 'permission-denied') throw error;
+    return [];
+  });
+}
+
+/** The tag of an image, or what stands for one: a registry may have a port. */
+function versionOf(image: string): string {
+  const [name = '', digest] = image.split('@');
+  const tag = /:([^/:]+)$/.exec(name)?.[1];
+  return tag ?? digest ?? 'unknown';
+}
+
+function proxyVersions(pods: readonly z.infer<typeof pod>[]): readonly ProxyVersion[] {
+  const found = pods.flatMap(({ metadata, spec }) => {
+    const all = [...spec.initContainers, ...spec.containers];
+    const proxy = all.find(({ name }) => name === names.PROXY_CONTAINER);
+    return proxy === undefined
+      ? []
+      : [{ version: versionOf(proxy.image), pod: `${metadata.namespace}/${metadata.name}` }];
+  });
+  return [...Map.groupBy(found, ({ version }) => version)]
+    .map(([version, same]) => ({ version, pods: same.length, example: same[0]?.pod ?? '' }))
+    .sort((a, b) => (a.version < b.version ? -1 : 1));
+}
+
+function skewOf({ client, controlPlanes, proxies }: Omit<Versions, 'skew'>): readonly string[] {
+  const served = new Set(controlPlanes.map(({ version }) => version));
+  if (served.size === 0) return ['there is no control plane; install the chart weft'];
+  return [
+    ...(served.has(client)
+      ? []
+      : [
+          `this program is ${client} and the control plane ${[...served].join(', ')}: what one knows the other may not; use the program of that version`,
+        ]),
+    ...proxies
+      .filter(({ version }) => !served.has(version))
+      .map(
+        ({ version, pods, example }) =>
+          `${plural(pods, 'pod')} with a proxy of ${version}, such as ${example}: recreate them to have the control plane's; until then what they do not know yet is rejected by name, and the rest works`,
+      ),
+  ];
+}
+
+export function versionsText(
+  { client, kubernetes, controlPlanes, proxies, skew }: Versions,
+  page: Page,
+): string {
+  const rows = [
+    ['weft', client, 'this program'],
+    ...controlPlanes.map(({ namespace, name, revision, version }) => [
+      'control plane',
+      version,
+      `${namespace}/${name}, revision ${revision}`,
+    ]),
+    ...proxies.map(({ version, pods, example }) => [
+      'proxies',
+      version,
+      `${plural(pods, 'pod')}, such as ${example}`,
+    ]),
+    ['Kubernetes', kubernetes, ''],
+  ];
+  return [page.table(['PART', 'VERSION', ''], rows), ...skew.map((one) => page.caution(`note: ${one}`))].join(
+    '\n',
+  );
+}
