@@ -56,7 +56,8 @@ First steps:
   kubectl label namespace shop ${names.Label.inject}=enabled     let a namespace join, then recreate its pods
   weft analyze -f policy.yaml                                is this policy what I mean?
   weft diff -f policy.yaml                                   what would it change?
-  weft status                                                what do policies and proxies do?`;
+  weft status                                                what do policies and proxies do?
+  weft stat -n shop                                          how does it go?`;
 
 function addController(weft: Command): void {
   weft
