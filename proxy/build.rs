@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "weft/telemetry/v1/telemetry.proto",
         "envoy/service/discovery/v3/ads.proto",
         "envoy/service/auth/v3/external_auth.proto",
+        "envoy/service/ratelimit/v3/rls.proto",
     ];
     let descriptors = protox::compile(files, [root])?;
     // Servers are generated for the tests, which stand in for a control plane over a real socket.

@@ -36,7 +36,7 @@ use crate::{
     readiness::Readiness,
     report::Reporter,
     socket,
-    telemetry::{AccessLog, ExternalCheckSeries, Metrics, RateLimitSeries},
+    telemetry::{AccessLog, ExternalCheckSeries, Metrics, RateLimitSeries, SharedLimitSeries},
     tls,
     worker::{self, OriginalDst, Views, WorkerContext},
     xds,
@@ -160,6 +160,7 @@ impl Proxy {
         let metrics = Metrics::register(&mut registry).with_access_log(access_log.get().cloned());
         let status = Status::register(&mut registry);
         let rate_limits = RateLimitSeries::register(&mut registry);
+        let shared_limits = SharedLimitSeries::register(&mut registry);
         let external_checks = ExternalCheckSeries::register(&mut registry);
         let capacity = Capacity::of_this_process();
         let watch = capacity::Watch::register(capacity, &mut registry);
@@ -181,6 +182,7 @@ impl Proxy {
 
         let (client, mesh) = xds::Client::new(&config, certs.clone());
         rate_limits.follow(mesh.workload());
+        shared_limits.follow(mesh.workload());
         external_checks.follow(mesh.workload());
         let mut link = client.link();
         let known = Dump { certs: certs.clone(), mesh: mesh.clone(), link: link.clone() };

@@ -4,14 +4,15 @@
 mod answer;
 mod question;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
 
-pub use answer::{Allowed, Answer, Denial, HeaderEdits, LONGEST_ANSWER, Unusable, read};
+use crate::asking::{Asks, CAUSES};
+
+pub use answer::{Allowed, Answer, Denial, Unusable, read};
 pub(crate) use question::Question;
 
 /// One check of a port, with what became of the requests that met it.
@@ -32,15 +33,6 @@ pub struct ExternalCheck {
     /// Say only what would be refused.
     pub dry_run: bool,
     pub tally: Arc<Tally>,
-}
-
-/// A port of a Service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asks {
-    /// `<namespace>/<name>`
-    pub service: Box<str>,
-    /// A cluster IP of it, by which the mesh knows it.
-    pub addr: SocketAddr,
 }
 
 /// Requests that nobody is asked about.
@@ -72,9 +64,6 @@ pub struct Tally {
     /// Why there was no usable answer, in the order of [`CAUSES`].
     pub causes: [AtomicU64; CAUSES.len()],
 }
-
-/// Why there may be no usable answer.
-pub const CAUSES: [&str; 5] = ["no-service", "unreachable", "timeout", "too-many", "bad-answer"];
 
 // === impl ExternalCheck ===
 

@@ -9,6 +9,7 @@ mod opaque;
 mod pass;
 mod rate_limit;
 mod request;
+mod shared_limit;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,9 +23,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use self::access::Gate;
-use self::request::PeerConnection;
+use self::request::{Callouts, PeerConnection};
+use crate::asking::LONGEST_ANSWER;
 use crate::detect::{self, QUIET, Sniffed, http_or};
-use crate::external_check::LONGEST_ANSWER;
 use crate::http::farewell::{DISTRUSTED_GRACE, Farewell, aged, drained};
 use crate::http::{UpstreamKey, Upstreams, Wire, server};
 use crate::outbound::callout::Callout;
@@ -53,8 +54,7 @@ pub(crate) const FIRST_LINE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Inbound {
     worker: Rc<Worker>,
     applications: Upstreams,
-    /// Who asks external checks.
-    checks: Rc<Callout>,
+    callouts: Callouts,
 }
 
 /// What the first bytes of a connection say.
@@ -73,10 +73,12 @@ enum First {
 // === impl Inbound ===
 
 impl Inbound {
-    /// `callout` is how it asks others in the mesh about requests.
-    pub(crate) fn new(worker: Rc<Worker>, callout: Callout) -> Self {
+    /// `callout` makes how it asks others in the mesh about requests.
+    pub(crate) fn new(worker: Rc<Worker>, callout: impl Fn() -> Callout) -> Self {
         let applications = worker.upstreams();
-        Self { worker, applications, checks: Rc::new(callout.reading_at_most(LONGEST_ANSWER)) }
+        let asks = || Rc::new(callout().reading_at_most(LONGEST_ANSWER));
+        let callouts = Callouts { checks: asks(), limits: asks() };
+        Self { worker, applications, callouts }
     }
 
     /// Carries one accepted connection until it ends.
@@ -278,7 +280,7 @@ impl Inbound {
         let since = Arc::clone(&worker.own_pod.current());
         let of_caller = (gate.clone(), resident.clone());
         let connection = PeerConnection::new(
-            (worker.clone(), self.checks.clone()),
+            (worker.clone(), self.callouts.clone()),
             application,
             caller,
             of_caller,

@@ -8,6 +8,7 @@
 mod bill;
 mod buckets;
 mod counted;
+mod entry;
 mod events;
 mod field;
 
@@ -22,9 +23,11 @@ use crate::jwt::Token;
 use crate::request::Caller;
 use buckets::{Buckets, Key};
 
+pub(crate) use bill::Creditor;
 pub use bill::{Bill, LARGEST_COST};
 pub use buckets::{Exceeded, KEYS, Tally};
 pub use counted::Counted;
+pub use entry::LONGEST_VALUE;
 pub use field::FieldPath;
 
 /// One limit of a port, with what has been counted by it.
@@ -34,7 +37,7 @@ pub struct RateLimit {
     pub policy: Arc<str>,
     /// Its name there.
     pub name: Arc<str>,
-    /// So many requests, of all pods that share it...
+    /// So many requests, of all pods that share it; 0 where only the service that counts knows...
     pub requests: u32,
     /// ...in this time.
     pub per: Duration,
@@ -73,6 +76,11 @@ pub enum KeyPart {
     Path,
     /// Of a token that is believed.
     Claim(CountedBy),
+    /// Tells no requests apart, but a service that counts which limit is meant.
+    Constant {
+        name: Box<str>,
+        value: Box<str>,
+    },
 }
 
 /// A claim of the tokens of an issuer. Two are the same wherever they stand.
@@ -230,9 +238,30 @@ pub struct Receipt<'a> {
 // === impl Receipt ===
 
 impl Receipt<'_> {
+    /// So that it can be taken back later.
+    fn kept(&self) -> Kept {
+        Kept { buckets: self.limit.buckets.clone(), key: self.key, rate: self.limit.rate }
+    }
+
     /// Takes it back: another limit refuses the request, which goes nowhere.
     pub fn give_back(self) {
         self.limit.buckets.give_back(self.slot, self.limit.rate);
+    }
+}
+
+/// That a request was counted, for a while.
+#[derive(Debug)]
+struct Kept {
+    buckets: Arc<Buckets>,
+    key: u64,
+    rate: Rate,
+}
+
+// === impl Kept ===
+
+impl Kept {
+    fn give_back(&self) {
+        self.buckets.give_back(self.buckets.slot(self.key, Instant::now()), self.rate);
     }
 }
 
@@ -302,6 +331,7 @@ impl KeyPart {
                 let value = sender.token.and_then(|token| token.counted(claim.place));
                 key.part(value.map(|value| &value[..]));
             }
+            Self::Constant { .. } => {}
         }
     }
 }

@@ -15,7 +15,7 @@ use http::Request;
 use tokio::time::Instant;
 
 use self::plan::Stage;
-use crate::external_check::HeaderEdits;
+use crate::header_edits::HeaderEdits;
 use crate::http::deadline::{Deadline, Idle, Limit};
 use crate::http::framing::{self, BadHead};
 use crate::http::headers::{strip_hop_by_hop, wants_upgrade};

@@ -13,6 +13,7 @@ mod mirror;
 mod plain;
 mod rate_limit;
 mod request;
+mod shared_limit;
 mod subjects;
 mod timestamp;
 
@@ -26,4 +27,5 @@ pub use metrics::Metrics;
 pub use mirror::{MirrorLabels, MirrorSeries};
 pub use rate_limit::RateLimitSeries;
 pub use request::{Record, Series};
+pub use shared_limit::SharedLimitSeries;
 pub use subjects::{HeldSeries, Subject};

@@ -19,7 +19,7 @@ pub mod weft {
     }
 }
 
-/// Envoy's delta discovery transport, and its external authorization.
+/// Envoy's delta discovery transport, its external authorization and its rate limit service.
 pub mod envoy {
     pub mod service {
         pub mod auth {
@@ -30,6 +30,11 @@ pub mod envoy {
         pub mod discovery {
             pub mod v3 {
                 tonic::include_proto!("envoy.service.discovery.v3");
+            }
+        }
+        pub mod ratelimit {
+            pub mod v3 {
+                tonic::include_proto!("envoy.service.ratelimit.v3");
             }
         }
     }

@@ -96,7 +96,7 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
         entrance: Entrance::new(context.share),
     });
     let outbound = Rc::new(Outbound::new(worker.clone()));
-    let inbound = Rc::new(Inbound::new(worker.clone(), outbound.callout()));
+    let inbound = Rc::new(Inbound::new(worker.clone(), || outbound.callout()));
     context.outbound.serve({
         let outbound = outbound.clone();
         move |tcp| outbound.clone().connection(tcp)

@@ -77,7 +77,13 @@ export type { Namespace } from './tables/namespaces.js';
 export { BUDGET } from './words/budget.js';
 export type { Grant, Referrer } from './words/grant.js';
 export type { Session } from './words/session.js';
-export type { CountedClaim, PodRateLimit, RateLimit, RateLimitKey } from './words/rate-limit.js';
+export type {
+  CountedClaim,
+  PodRateLimit,
+  PodSharedLimits,
+  RateLimit,
+  RateLimitKey,
+} from './words/rate-limit.js';
 export { placeOfClaim } from './compile/counted-claims.js';
 export type { Exemption, ExternalCheck, PodExternalCheck } from './words/external-check.js';
 export type { Budget, Fault, Hedging, Limits, Outliers } from './words/resilience.js';

@@ -3,6 +3,20 @@ import type { MeshTables } from '../model/index.js';
 const limited = (...rateLimit: object[]): object => ({ rateLimit });
 const keyed = (...key: object[]): object => limited({ requests: 1, per: '1s', key });
 
+/** A limit that a service counts. */
+const shared = (fields: object): object => ({
+  requests: 9,
+  per: '1s',
+  scope: 'Shared',
+  service: { name: 'next', port: 8080 },
+  ...fields,
+});
+/** One of which only the service knows how much it is. */
+const unknown = (fields: object): object => {
+  const key = [{ constant: { name: 'generic_key', value: 'logins' } }];
+  return { scope: 'Shared', service: { name: 'next', port: 8080 }, key, ...fields };
+};
+
 /** Specs with rate limits that are good by themselves. */
 export const GOOD_RATE_LIMITS: readonly (readonly [what: string, spec: object])[] = [
   ['a rate limit', limited({ requests: 100, per: '1s' })],
@@ -26,6 +40,22 @@ export const GOOD_RATE_LIMITS: readonly (readonly [what: string, spec: object])[
       { requests: 1000, per: '1m', cost: { responseHeader: 'X-Tokens' } },
       { requests: 1000, per: '1m', cost: { amount: 5, responseField: ['usage', 'total_tokens'] } },
       { requests: 9, per: '1s', key: [{ claim: { issuer: 'https://id.example', path: ['org', 'id'] } }] },
+    ),
+  ],
+  [
+    'rate limits that a service counts',
+    limited(
+      shared({}),
+      shared({
+        per: '60s',
+        burst: 3,
+        onFailure: 'PodShare',
+        cost: { amount: 3, responseHeader: 'X-Tokens' },
+      }),
+      shared({ per: '1h', service: { name: 'next', namespace: 'policy', port: 8081, domain: 'shop' } }),
+      shared({ per: '24h', timeout: '10s', onFailure: 'Deny', mode: 'DryRun' }),
+      unknown({}),
+      unknown({ onFailure: 'Allow', cost: { amount: 1_000_000 }, key: [{ header: 'a' }] }),
     ),
   ],
 ];
@@ -91,6 +121,61 @@ export const BAD_RATE_LIMITS: readonly (readonly [
     'spec.rateLimit[0].cost.amount',
     'is more than burst',
   ],
+  [
+    'no amount',
+    limited({ scope: 'Service', key: [{ header: 'a' }] }),
+    'spec.rateLimit[0]',
+    'give requests and per; only with scope Shared may both be left out',
+  ],
+  ['half an amount', limited(unknown({ per: '1s' })), 'spec.rateLimit[0]', 'give requests and per'],
+  [
+    'a shared limit that nobody counts',
+    limited({ requests: 1, per: '1s', scope: 'Shared' }),
+    'spec.rateLimit[0].service',
+    'goes with scope Shared',
+  ],
+  [
+    'a service that is not asked',
+    limited({ requests: 1, per: '1s', service: { name: 'next', port: 8080 } }),
+    'spec.rateLimit[0].service',
+    'goes with scope Shared',
+  ],
+  [
+    'a failure of nobody',
+    limited({ requests: 1, per: '1s', onFailure: 'Allow' }),
+    'spec.rateLimit[0]',
+    'timeout, onFailure and a constant in key are about a rate limit service',
+  ],
+  [
+    'a constant that nobody is told',
+    keyed({ constant: { name: 'a', value: 'b' } }),
+    'spec.rateLimit[0]',
+    'timeout, onFailure and a constant in key are about a rate limit service',
+  ],
+  [
+    'a time that no service counts by',
+    limited(shared({ per: '90s' })),
+    'spec.rateLimit[0].per',
+    'must be 1s, 1m, 1h or 24h',
+  ],
+  [
+    'a share of what only the service knows',
+    limited(unknown({ onFailure: 'PodShare' })),
+    'spec.rateLimit[0]',
+    'without requests and per only the service knows the limit',
+  ],
+  [
+    'a limit that the service cannot find',
+    limited({ scope: 'Shared', service: { name: 'next', port: 8080 } }),
+    'spec.rateLimit[0]',
+    'without requests and per only the service knows the limit',
+  ],
+  [
+    'a service that may take a minute',
+    limited(shared({ timeout: '1m' })),
+    'spec.rateLimit[0].timeout',
+    'must be between 1ms and 10s',
+  ],
   ['a key of nothing', keyed({}), 'spec.rateLimit[0].key[0]', 'give exactly one of caller'],
 ];
 
@@ -101,6 +186,10 @@ const rated = (fields: object): object => ({
 const ratedOn = (match: object): object => rated({ match: [match] });
 const ratedOnHeader = (condition: object): object => ratedOn({ headers: [{ name: 'a', ...condition }] });
 const ratedBy = (part: object): object => rated({ key: [part] });
+const counted = (fields: object): object => rated(shared(fields));
+const countedBy = (fields: object): object => counted({ service: { name: 'next', port: 8080, ...fields } });
+const countedAs = (constant: object): object =>
+  counted({ key: [{ constant: { name: 'a', value: 'b', ...constant } }] });
 
 /** For each field of a limit two specs that differ in it, and that a pod of the Service is told of differently. */
 export const RATE_LIMIT_FIELDS: Readonly<Record<string, [object, object]>> = {
@@ -149,6 +238,14 @@ export const RATE_LIMIT_FIELDS: Readonly<Record<string, [object, object]>> = {
     rated({ cost: { responseField: ['b'] } }),
   ],
   'spec.rateLimit[].scope': [rated({}), rated({ scope: 'Pod' })],
+  'spec.rateLimit[].service.name': [countedBy({}), countedBy({ name: 'routed' })],
+  'spec.rateLimit[].service.namespace': [countedBy({}), countedBy({ namespace: 'elsewhere' })],
+  'spec.rateLimit[].service.port': [countedBy({}), countedBy({ port: 8081 })],
+  'spec.rateLimit[].service.domain': [countedBy({}), countedBy({ domain: 'shop' })],
+  'spec.rateLimit[].timeout': [counted({}), counted({ timeout: '1s' })],
+  'spec.rateLimit[].onFailure': [counted({}), counted({ onFailure: 'Deny' })],
+  'spec.rateLimit[].key[].constant.name': [countedAs({}), countedAs({ name: 'c' })],
+  'spec.rateLimit[].key[].constant.value': [countedAs({}), countedAs({ value: 'c' })],
   'spec.rateLimit[].mode': [rated({}), rated({ mode: 'DryRun' })],
   'spec.rateLimit[].key[].caller': [ratedBy({ caller: 'Address' }), ratedBy({ caller: 'Network' })],
   'spec.rateLimit[].key[].request': [ratedBy({ request: 'Method' }), ratedBy({ request: 'Path' })],

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
+    asking::Asks,
     external_check::ExternalCheck,
     identity::Certs,
     rate_limit::RateLimit,
     request::plan::Plan,
+    shared_limit::{SharedLimit, SharedLimits},
     state::{Backend, Destination, Endpoint, Mesh, Route, Workload},
     tls::Origin,
     xds::Link,
@@ -66,6 +68,7 @@ fn workload_json(workload: &Workload) -> Value {
             "mtlsMode": format!("{:?}", inbound.mtls_mode),
             "services": inbound.services.iter().map(|service| &**service).collect::<Vec<_>>(),
             "rateLimits": inbound.rate_limits.iter().map(rate_limit_json).collect::<Vec<_>>(),
+            "sharedLimits": inbound.shared_limits.iter().map(shared_limits_json).collect::<Vec<_>>(),
             "externalChecks": inbound.external_checks.iter().map(external_check_json).collect::<Vec<_>>(),
             "stages": stages(&Plan::of_port(workload, inbound.port)),
         })
@@ -98,12 +101,25 @@ fn rate_limit_json(limit: &RateLimit) -> Value {
     })
 }
 
+fn shared_limits_json(limits: &SharedLimits) -> Value {
+    let limit = |shared: &SharedLimit| json!({ "limit": rate_limit_json(&shared.limit), "onFailure": format!("{:?}", shared.on_failure) });
+    json!({
+        "service": &*limits.service,
+        "asks": limits.asks.as_ref().map(asks_json),
+        "domain": &*limits.domain,
+        "timeout": format!("{:?}", limits.timeout),
+        "limits": limits.limits.iter().map(limit).collect::<Vec<_>>(),
+    })
+}
+
+fn asks_json(asks: &Asks) -> Value {
+    json!({ "service": &*asks.service, "address": asks.addr.to_string() })
+}
+
 fn external_check_json(check: &ExternalCheck) -> Value {
     json!({
         "policy": &*check.policy,
-        "asks": check.asks.as_ref().map(|asks| {
-            json!({ "service": &*asks.service, "address": asks.addr.to_string() })
-        }),
+        "asks": check.asks.as_ref().map(asks_json),
         "timeout": format!("{:?}", check.timeout),
         "onFailure": if check.allows_on_failure { "Allow" } else { "Deny" },
         "allowedHeaders": check.allowed_headers.iter().map(|name| name.as_str()).collect::<Vec<_>>(),

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, TE};
-use http::{HeaderValue, Request};
-use prost::Message;
+use bytes::Bytes;
+use http::Request;
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName};
 
-use super::{Asks, ExternalCheck};
+use super::ExternalCheck;
+use crate::asking::Asks;
 use crate::http::{Seen, Wire};
 use crate::request::{Asked, Caller};
 use crate::wire::envoy::service::auth::v3 as auth;
@@ -34,24 +34,7 @@ pub(crate) struct Question<'a> {
 impl Question<'_> {
     /// The call that asks it of `asks`.
     pub fn call(self, asks: &Asks) -> Request<Bytes> {
-        let message = self.message();
-        let mut body = BytesMut::with_capacity(5 + message.encoded_len());
-        body.put_u8(0);
-        body.put_u32(u32::try_from(message.encoded_len()).unwrap_or(u32::MAX));
-        // A buffer of bytes grows as it must.
-        let _ = message.encode(&mut body);
-        let mut call = Request::new(body.freeze());
-        *call.method_mut() = http::Method::POST;
-        *call.uri_mut() = http::Uri::from_static(METHOD);
-        let headers = call.headers_mut();
-        let host = match asks.service.split_once('/') {
-            Some((namespace, name)) => format!("{name}.{namespace}:{}", asks.addr.port()),
-            None => asks.addr.to_string(),
-        };
-        headers.insert(HOST, HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("check")));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        call
+        asks.call(METHOD, &self.message())
     }
 
     fn message(self) -> auth::CheckRequest {

@@ -51,11 +51,16 @@ impl RateLimitFields {
     /// Adds them to the answer to a request that was one too many.
     pub fn write_refusal(&self, headers: &mut HeaderMap, grpc: bool) {
         self.write(headers);
-        headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(self.reset)));
-        if grpc {
-            let millis = u64::try_from(self.reset.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-            headers.insert(GRPC_PUSHBACK, HeaderValue::from(millis));
-        }
+        write_wait(self.reset, headers, grpc);
+    }
+}
+
+/// Tells when to come back.
+pub fn write_wait(wait: Duration, headers: &mut HeaderMap, grpc: bool) {
+    headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    if grpc {
+        let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        headers.insert(GRPC_PUSHBACK, HeaderValue::from(millis));
     }
 }
 

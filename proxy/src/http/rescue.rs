@@ -9,10 +9,12 @@ use http::{Response, StatusCode};
 use thiserror::Error;
 
 use super::framing::{BadHead, Refused, Unusable};
+use super::rate_limit_fields::write_wait;
 use super::{Body, ConnectError, RateLimitFields, WireError};
 use crate::access::NotNormal;
 use crate::external_check::Denial;
 use crate::names::REASON_HEADER;
+use crate::shared_limit::OverLimit;
 
 /// gRPC's DEADLINE_EXCEEDED.
 pub const GRPC_DEADLINE_EXCEEDED: &str = "4";
@@ -35,6 +37,8 @@ pub const CONNECTION_LOST: &str = "connection-lost";
 pub const CHECK_DENIED: &str = "external-check-denied";
 /// Nobody gave an answer to what had to be asked; see [`Failure::CheckFailed`].
 pub const CHECK_FAILED: &str = "external-check-failed";
+/// A service that counts gave no answer; see [`Failure::LimitFailed`].
+pub const LIMIT_FAILED: &str = "rate-limit-failed";
 /// The longest text of somebody else that becomes a gRPC message.
 const LONGEST_MESSAGE: usize = 1024;
 
@@ -59,6 +63,12 @@ pub enum Failure {
     BudgetSpent { destination: String, route: String },
     #[error("{destination}: more requests come than a rate limit allows; the next is let in in {:?}", .fields.reset)]
     RateLimited { destination: String, fields: Box<RateLimitFields> },
+    #[error("{destination}: more requests come than a rate limit that pods share allows")]
+    OverSharedLimit { destination: String, over: Box<OverLimit> },
+    #[error(
+        "nobody can say whether a rate limit allows this request, and without an answer nothing is let in"
+    )]
+    LimitFailed,
     #[error("{destination}: the deadline of the request has passed")]
     DeadlinePassed { destination: String },
     #[error("{destination}: {addr} did not answer within the {limit:?} of a try")]
@@ -126,7 +136,8 @@ impl Failure {
             Self::Lost { .. } => CONNECTION_LOST,
             Self::Overloaded { reason, .. } => reason,
             Self::BudgetSpent { .. } => "retry-budget",
-            Self::RateLimited { .. } => "rate-limited",
+            Self::RateLimited { .. } | Self::OverSharedLimit { .. } => "rate-limited",
+            Self::LimitFailed => LIMIT_FAILED,
             Self::DeadlinePassed { .. } => "deadline-exceeded",
             Self::TryTimeout { .. } => "try-timeout",
             Self::Silent { .. } => "idle-timeout",
@@ -157,6 +168,7 @@ impl Failure {
             | Self::TokenRequired
             | Self::CheckDenied(_)
             | Self::CheckFailed
+            | Self::LimitFailed
             | Self::AmbiguousPath(_)
             | Self::BadBody => self.to_string(),
             _ if reader == Reader::Caller => self.reason().to_owned(),
@@ -173,8 +185,9 @@ impl Failure {
             | Self::Overloaded { .. }
             | Self::BudgetSpent { .. }
             | Self::CheckFailed
+            | Self::LimitFailed
             | Self::ControlPlaneUnreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited { .. } | Self::OverSharedLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Lost { .. } | Self::Unusable { .. } | Self::UnknownDestination { .. } => {
                 StatusCode::BAD_GATEWAY
             }
@@ -194,7 +207,7 @@ impl Failure {
     fn grpc_status(&self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Fault { grpc_status, .. } => return HeaderValue::from(*grpc_status),
-            Self::RateLimited { .. } => GRPC_RESOURCE_EXHAUSTED,
+            Self::RateLimited { .. } | Self::OverSharedLimit { .. } => GRPC_RESOURCE_EXHAUSTED,
             Self::CheckDenied(denial) => denied_in_grpc(denial.status),
             Self::NoRoute { .. } => GRPC_UNIMPLEMENTED,
             Self::Rejected { .. }
@@ -216,6 +229,7 @@ impl Failure {
             | Self::Overloaded { .. }
             | Self::BudgetSpent { .. }
             | Self::CheckFailed
+            | Self::LimitFailed
             | Self::UnknownDestination { .. }
             | Self::ControlPlaneUnreachable { .. } => GRPC_UNAVAILABLE,
         })
@@ -231,6 +245,15 @@ pub fn rescue(failure: &Failure, grpc: bool, reader: Reader) -> Response<Body> {
         .insert(HeaderName::from_static(REASON_HEADER), HeaderValue::from_static(failure.reason()));
     if let Failure::RateLimited { fields, .. } = failure {
         fields.write_refusal(response.headers_mut(), grpc);
+    }
+    if let Failure::OverSharedLimit { over, .. } = failure {
+        if let Some(fields) = &over.fields {
+            fields.write(response.headers_mut());
+        }
+        if let Some(wait) = over.wait {
+            write_wait(wait, response.headers_mut(), grpc);
+        }
+        tell(&over.denial, &mut response, grpc);
     }
     if let Failure::CheckDenied(denial) = failure {
         tell(denial, &mut response, grpc);

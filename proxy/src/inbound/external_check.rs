@@ -3,27 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use thiserror::Error;
-
 use super::access::as_written;
 use crate::access::normal;
-use crate::external_check::{Allowed, Answer, CAUSES, ExternalCheck, Question, Unusable, read};
+use crate::asking::NoAnswer;
+use crate::external_check::{Allowed, Answer, ExternalCheck, Question, Unusable, read};
 use crate::http::rescue::{CHECK_DENIED, CHECK_FAILED, Failure};
 use crate::http::{Seen, Wire};
-use crate::outbound::callout::{Callout, CalloutError};
+use crate::outbound::callout::Callout;
 use crate::request::Asked;
 use crate::request::plan::{Stage, Turn};
-
-/// Why a check has no usable answer.
-#[derive(Debug, Error)]
-enum NoAnswer {
-    #[error("there is nobody who can be asked")]
-    NoService,
-    #[error("{0}")]
-    Call(#[from] CalloutError),
-    #[error("the answer cannot be used: {0}")]
-    Unusable(#[from] Unusable),
-}
 
 /// Asks each of the checks of the port, one after the other, until one refuses; `from` is who calls, `to` the application.
 pub(super) fn ask<'a>(
@@ -55,15 +43,19 @@ pub(super) fn ask<'a>(
     })
 }
 
-async fn put(callout: &Callout, question: Question<'_>) -> Result<Answer, NoAnswer> {
+async fn put(callout: &Callout, question: Question<'_>) -> Result<Answer, NoAnswer<Unusable>> {
     let asks = question.check.asks.as_ref().ok_or(NoAnswer::NoService)?;
     let call = question.call(asks);
     let response = callout.call(asks.addr.into(), call, Wire::H2, question.check.timeout).await?;
-    Ok(read(&response)?)
+    read(&response).map_err(NoAnswer::Unusable)
 }
 
 /// What an answer, or none, means for the request.
-fn settle(check: &ExternalCheck, answer: Result<Answer, NoAnswer>, asked: &mut Asked) -> Result<(), Failure> {
+fn settle(
+    check: &ExternalCheck,
+    answer: Result<Answer, NoAnswer<Unusable>>,
+    asked: &mut Asked,
+) -> Result<(), Failure> {
     let (tally, stage) = (&check.tally, Stage::ExternalCheck.name());
     match answer {
         Ok(Answer::Allowed(allowed)) => {
@@ -115,20 +107,4 @@ fn change(allowed: Allowed, asked: &mut Asked) {
 
 fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
-}
-
-// === impl NoAnswer ===
-
-impl NoAnswer {
-    /// Its place in [`CAUSES`].
-    fn cause(&self) -> usize {
-        let name = match self {
-            Self::NoService | Self::Call(CalloutError::NoDestination(_)) => "no-service",
-            Self::Call(CalloutError::Failed(_)) => "unreachable",
-            Self::Call(CalloutError::TooLate(_)) => "timeout",
-            Self::Call(CalloutError::TooMany) => "too-many",
-            Self::Call(CalloutError::BadAnswer) | Self::Unusable(_) => "bad-answer",
-        };
-        CAUSES.iter().position(|cause| *cause == name).unwrap_or_default()
-    }
 }

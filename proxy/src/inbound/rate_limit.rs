@@ -10,50 +10,96 @@ use crate::rate_limit::{Bill, Exceeded, RateLimit, Sender};
 use crate::request::Asked;
 use crate::request::plan::Turn;
 
-/// Counts a request for `destination`, which comes from `address`, by each of `limits`. What one of them refuses is counted
-/// by none.
+/// Whether a limit refuses, or would.
+pub(super) const RATE_LIMITED: &str = "rate-limited";
+
+/// Where a request comes from and goes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between<'a> {
+    pub address: Option<IpAddr>,
+    pub destination: &'a str,
+}
+
+/// Counts a request by each of `limits`. What one of them refuses is counted by none; `undoable` where another stage may refuse
+/// it for such a reason, too.
 pub(super) fn ask<'a>(
     limits: &[RateLimit],
-    address: Option<IpAddr>,
-    destination: &str,
+    between: Between<'_>,
+    undoable: bool,
     asked: &mut Asked,
 ) -> Turn<'a> {
-    let sender = Sender { caller: &asked.caller, address, token: asked.token.as_deref() };
-    let bill = Bill::default();
-    let mut counting = Counting { asked, sender, nearest: None, bill, would_refuse: false };
+    match count(limits.iter(), between, undoable, asked) {
+        Ok(false) => Turn::Go,
+        Ok(true) => Turn::WouldRefuse(RATE_LIMITED),
+        Err(failure) => Turn::Refuse(failure),
+    }
+}
+
+/// The same; gives whether one would refuse it, but for its mode.
+pub(super) fn count<'l>(
+    limits: impl Iterator<Item = &'l RateLimit>,
+    between: Between<'_>,
+    undoable: bool,
+    asked: &mut Asked,
+) -> Result<bool, Failure> {
+    let bill = asked.bill.take().map_or_else(Bill::default, |bill| *bill);
+    let sender = between.sender(asked);
+    let mut counting = Counting { asked, sender, nearest: None, bill, undoable, would_refuse: false };
     let refused = counting.count(limits);
     let Counting { nearest, bill, would_refuse, .. } = counting;
+    asked.bill = (!bill.is_empty()).then(|| Box::new(bill));
     match refused {
         Err((limit, Exceeded { wait })) => {
-            let fields = Box::new(fields(limit, 0, wait));
-            Turn::Refuse(Failure::RateLimited { destination: destination.to_owned(), fields })
+            let (destination, fields) = (between.destination.to_owned(), Box::new(fields(limit, 0, wait)));
+            Err(Failure::RateLimited { destination, fields })
         }
         Ok(()) => {
-            asked.rate_limit = nearest.map(|(limit, left, reset)| Box::new(fields(limit, left, reset)));
-            asked.bill = (!bill.is_empty()).then(|| Box::new(bill));
-            if would_refuse { Turn::WouldRefuse("rate-limited") } else { Turn::Go }
+            if let Some((limit, left, reset)) = nearest {
+                tell(asked, || fields(limit, left, reset), left);
+            }
+            Ok(would_refuse)
         }
     }
 }
 
+/// Has the caller told of a limit of which so much is left, unless there is less of another.
+pub(super) fn tell(asked: &mut Asked, fields: impl FnOnce() -> RateLimitFields, left: u32) {
+    if asked.rate_limit.as_ref().is_none_or(|known| left < known.left) {
+        asked.rate_limit = Some(Box::new(fields()));
+    }
+}
+
 /// One request on its way through the limits.
-struct Counting<'a> {
+struct Counting<'a, 'l> {
     asked: &'a Asked,
     sender: Sender<'a>,
     /// Of which limit the least is left, how much, and until when it would be full again.
-    nearest: Option<(&'a RateLimit, u32, Duration)>,
+    nearest: Option<(&'l RateLimit, u32, Duration)>,
     /// What its response has to pay.
     bill: Bill,
+    undoable: bool,
     would_refuse: bool,
+}
+
+// === impl Between ===
+
+impl Between<'_> {
+    /// Whom limits tell apart.
+    pub fn sender(self, asked: &Asked) -> Sender<'_> {
+        Sender { caller: &asked.caller, address: self.address, token: asked.token.as_deref() }
+    }
 }
 
 // === impl Counting ===
 
-impl<'a> Counting<'a> {
-    fn count(&mut self, limits: &'a [RateLimit]) -> Result<(), (&'a RateLimit, Exceeded)> {
-        let Some((limit, others)) = limits.split_first() else { return Ok(()) };
+impl<'l> Counting<'_, 'l> {
+    fn count(
+        &mut self,
+        mut limits: impl Iterator<Item = &'l RateLimit>,
+    ) -> Result<(), (&'l RateLimit, Exceeded)> {
+        let Some(limit) = limits.next() else { return Ok(()) };
         if !limit.counts(&self.asked.request) {
-            return self.count(others);
+            return self.count(limits);
         }
         match limit.take(&self.asked.request, self.sender, self.asked.started) {
             Ok(receipt) => {
@@ -61,12 +107,16 @@ impl<'a> Counting<'a> {
                     self.nearest = Some((limit, receipt.left, receipt.full_in));
                 }
                 self.bill.add(&receipt);
-                self.count(others).inspect_err(|_| receipt.give_back())
+                self.count(limits).inspect_err(|_| receipt.give_back())?;
+                if self.undoable {
+                    self.bill.keep(&receipt);
+                }
+                Ok(())
             }
             Err(_) if limit.dry_run => {
                 limit.tally().would_refuse.fetch_add(1, Ordering::Relaxed);
                 self.would_refuse = true;
-                self.count(others)
+                self.count(limits)
             }
             Err(exceeded) => {
                 limit.tally().refused.fetch_add(1, Ordering::Relaxed);

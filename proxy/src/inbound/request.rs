@@ -10,7 +10,8 @@ use http::header::HOST;
 use http::{Request, Response, Version};
 use tokio::time::Instant;
 
-use super::{external_check, rate_limit};
+use super::rate_limit::{self, Between};
+use super::{external_check, shared_limit};
 use crate::http::deadline::within;
 use crate::http::framing::{self, BadHead, Unusable};
 use crate::http::headers::{
@@ -38,7 +39,7 @@ use super::access::{Gate, Ruling};
 #[derive(Debug)]
 pub struct PeerConnection {
     worker: Rc<Worker>,
-    checks: Rc<Callout>,
+    callouts: Callouts,
     application: Rc<Upstream>,
     series: Rc<Series>,
     destination: String,
@@ -55,6 +56,15 @@ pub struct PeerConnection {
     resident: Rc<Resident>,
 }
 
+/// How others are asked about requests. Those that are slow must not keep the places of the rest.
+#[derive(Clone, Debug)]
+pub struct Callouts {
+    /// External checks.
+    pub checks: Rc<Callout>,
+    /// Services that count.
+    pub limits: Rc<Callout>,
+}
+
 /// What is asked about requests of one connection, for one version of this pod.
 #[derive(Debug)]
 struct Planned {
@@ -67,7 +77,7 @@ struct Planned {
 
 impl PeerConnection {
     pub fn new(
-        (worker, checks): (Rc<Worker>, Rc<Callout>),
+        (worker, callouts): (Rc<Worker>, Callouts),
         application: Rc<Upstream>,
         from: Option<SocketAddr>,
         (gate, resident): (Gate, Rc<Resident>),
@@ -90,7 +100,7 @@ impl PeerConnection {
         let (plan, own) = (RefCell::default(), OnceCell::new());
         Self {
             worker,
-            checks,
+            callouts,
             application,
             series,
             destination,
@@ -309,6 +319,11 @@ impl PeerConnection {
         }
     }
 
+    /// As limits see its requests.
+    fn between(&self) -> Between<'_> {
+        Between { address: self.from.map(|from| from.ip()), destination: &self.destination }
+    }
+
     fn lost(&self, error: impl Into<WireError>) -> Failure {
         let addr = self.application.key.addr;
         Failure::Lost { destination: self.destination.clone(), addr, error: error.into() }
@@ -319,13 +334,17 @@ impl Judge for &PeerConnection {
     fn ask<'a>(&'a mut self, stage: Stage, asked: &'a mut Asked) -> Turn<'a> {
         match stage {
             Stage::RateLimit => {
-                let limits = asked.own_pod.clone();
-                let limits = limits.rate_limits(self.application.key.addr.port());
-                return rate_limit::ask(limits, self.from.map(|from| from.ip()), &self.destination, asked);
+                let (own_pod, port) = (asked.own_pod.clone(), self.application.key.addr.port());
+                let undoable = !own_pod.shared_limits(port).is_empty();
+                return rate_limit::ask(own_pod.rate_limits(port), self.between(), undoable, asked);
+            }
+            Stage::SharedLimit => {
+                let (port, between) = (self.application.key.addr.port(), self.between());
+                return shared_limit::Asking { callout: &self.callouts.limits, port, between }.ask(asked);
             }
             Stage::ExternalCheck => {
                 let between = (self.from, self.application.key.addr);
-                return external_check::ask(&self.checks, between, asked);
+                return external_check::ask(&self.callouts.checks, between, asked);
             }
             Stage::Jwt | Stage::Access => {
                 let planned = self.plan.borrow();

@@ -49,6 +49,7 @@ impl Judge for Judging<'_> {
             | Stage::Access
             | Stage::ExternalCheck
             | Stage::RateLimit
+            | Stage::SharedLimit
             | Stage::Attempts
             | Stage::Application => Turn::Go,
         }

@@ -1,5 +1,6 @@
 //! What requests cost that is known only from their responses.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use super::buckets::Buckets;
 use super::events::EventReader;
 use super::field::{FieldPath, FieldReader};
-use super::{Rate, Receipt};
+use super::{Cost, Kept, Rate, Receipt};
 use crate::http::End;
 use crate::request::Watcher;
 
@@ -21,17 +22,32 @@ pub const LARGEST_COST: u32 = 1_000_000_000;
 /// What a request has to pay when its response says how much: so long, and where that does not say it, it has paid what it paid
 /// when it came. The requests that come meanwhile are judged by that, too.
 #[derive(Debug, Default)]
-pub struct Bill(Vec<Item>);
+pub struct Bill {
+    items: Vec<Item>,
+    /// What was counted, until it is known that the request goes on.
+    kept: Vec<Kept>,
+}
+
+/// A service that counts what requests cost.
+pub(crate) trait Creditor: fmt::Debug {
+    /// So much more than it knows of.
+    fn charge(&self, more: u32);
+}
 
 /// At one limit.
 #[derive(Debug)]
 struct Item {
-    buckets: Arc<Buckets>,
-    key: u64,
-    rate: Rate,
+    to: Payee,
     /// So far.
     paid: u32,
     told: Told,
+}
+
+/// Who is paid.
+#[derive(Debug)]
+enum Payee {
+    Bucket { buckets: Arc<Buckets>, key: u64, rate: Rate },
+    Service(Box<dyn Creditor>),
 }
 
 /// What says how much it is.
@@ -50,36 +66,66 @@ impl Bill {
     /// Notes what is to be paid for a request that was counted, where its response will say.
     pub fn add(&mut self, receipt: &Receipt<'_>) {
         let Receipt { limit, key, .. } = *receipt;
-        let cost = &limit.cost;
-        let header = cost.header.clone().map(Told::Header);
-        if let Some(told) = header.or_else(|| cost.field.clone().map(Told::Field)) {
-            let (buckets, rate, paid) = (limit.buckets.clone(), limit.rate, cost.amount);
-            self.0.push(Item { buckets, key, rate, paid, told });
+        if let Some(told) = Told::of(&limit.cost) {
+            let to = Payee::Bucket { buckets: limit.buckets.clone(), key, rate: limit.rate };
+            self.items.push(Item { to, paid: limit.cost.amount, told });
         }
     }
 
-    /// Whether there is nothing to pay.
+    /// The same for what a service has counted, which gives nothing back.
+    pub(crate) fn owe(&mut self, cost: &Cost, creditor: impl FnOnce() -> Box<dyn Creditor>) {
+        if let Some(told) = Told::of(cost) {
+            self.items.push(Item { to: Payee::Service(creditor()), paid: cost.amount, told });
+        }
+    }
+
+    /// Keeps in mind that a request was counted, until it is known that it goes on.
+    pub fn keep(&mut self, receipt: &Receipt<'_>) {
+        self.kept.push(receipt.kept());
+    }
+
+    /// The request goes nowhere: what was counted of it is taken back.
+    pub fn give_back(self) {
+        self.kept.iter().for_each(Kept::give_back);
+    }
+
+    /// The request goes on; gives whether its response has something to pay.
+    pub fn settle(&mut self) -> bool {
+        self.kept = Vec::new();
+        !self.items.is_empty()
+    }
+
+    /// Whether there is nothing to pay, and nothing to give back.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.items.is_empty() && self.kept.is_empty()
     }
 }
 
 impl Watcher for Bill {
     fn head(&mut self, head: &Parts) {
-        self.0.retain_mut(|item| item.head(&head.headers));
+        self.items.retain_mut(|item| item.head(&head.headers));
     }
 
     fn frame(&mut self, frame: &Frame<Bytes>) {
         if let Some(trailers) = frame.trailers_ref() {
-            self.0.iter_mut().for_each(|item| item.trailers(trailers));
+            self.items.iter_mut().for_each(|item| item.trailers(trailers));
         }
         if let Some(data) = frame.data_ref() {
-            self.0.iter_mut().for_each(|item| item.data(data));
+            self.items.iter_mut().for_each(|item| item.data(data));
         }
     }
 
     /// What there was to pay has been paid as it became known: whoever leaves before the end does not get away with it.
     fn ended(self: Box<Self>, _end: End, _grpc_status: Option<u16>) {}
+}
+
+// === impl Told ===
+
+impl Told {
+    fn of(cost: &Cost) -> Option<Self> {
+        let header = cost.header.clone().map(Self::Header);
+        header.or_else(|| cost.field.clone().map(Self::Field))
+    }
 }
 
 // === impl Item ===
@@ -126,10 +172,15 @@ impl Item {
     }
 
     fn pay(&mut self, cost: Option<u32>) {
-        if let Some(cost) = cost.filter(|cost| *cost != self.paid) {
-            self.buckets.settle(self.key, self.rate, (self.paid, cost), Instant::now());
-            self.paid = cost;
+        let Some(cost) = cost.filter(|cost| *cost != self.paid) else { return };
+        match &self.to {
+            Payee::Bucket { buckets, key, rate } => {
+                buckets.settle(*key, *rate, (self.paid, cost), Instant::now());
+            }
+            Payee::Service(_) if cost < self.paid => return,
+            Payee::Service(creditor) => creditor.charge(cost - self.paid),
         }
+        self.paid = cost;
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Stage {
     ExternalCheck,
     /// How many requests of a kind may come in a time.
     RateLimit,
+    /// The same, as somebody else counts them for all pods.
+    SharedLimit,
     /// When the request must have ended.
     Deadline,
     /// Fails or delays it on purpose.
@@ -67,12 +69,13 @@ pub const CALLER: [Stage; 11] = [
 ];
 
 /// From others to the application.
-pub const RECEIVER: [Stage; 8] = [
+pub const RECEIVER: [Stage; 9] = [
     Stage::Normalise,
     Stage::Jwt,
     Stage::Access,
     Stage::ExternalCheck,
     Stage::RateLimit,
+    Stage::SharedLimit,
     Stage::Deadline,
     Stage::Changes,
     Stage::Application,
@@ -123,6 +126,7 @@ impl Stage {
             Self::Access => "access",
             Self::ExternalCheck => "external-check",
             Self::RateLimit => "rate-limit",
+            Self::SharedLimit => "shared-limit",
             Self::Deadline => "deadline",
             Self::Fault => "fault",
             Self::Limits => "limits",
@@ -148,7 +152,12 @@ impl Stage {
                 actions.rewrite.is_some() || actions.headers != MessageChanges::default()
             }),
             Self::Mirror => route.actions.as_ref().is_some_and(|actions| !actions.mirrors.is_empty()),
-            Self::Jwt | Self::Access | Self::ExternalCheck | Self::RateLimit | Self::Application => false,
+            Self::Jwt
+            | Self::Access
+            | Self::ExternalCheck
+            | Self::RateLimit
+            | Self::SharedLimit
+            | Self::Application => false,
         }
     }
 }
@@ -164,14 +173,17 @@ impl Plan {
 
     /// That of requests which come to a port of this pod.
     pub fn of_port(workload: &Workload, port: u16) -> Self {
+        let shared = || workload.shared_limits(port).iter().flat_map(|shared| &shared.limits);
+        let limits = || workload.rate_limits(port).iter().chain(shared().map(|shared| &shared.limit));
         let asked = |stage: &Stage| match stage {
             Stage::Jwt => {
                 workload.access.as_ref().is_some_and(|access| access.asks_for_tokens(port))
-                    || workload.rate_limits(port).iter().any(RateLimit::asks_for_tokens)
+                    || limits().any(RateLimit::asks_for_tokens)
             }
             Stage::Access => workload.access.is_some(),
             Stage::ExternalCheck => !workload.external_checks(port).is_empty(),
             Stage::RateLimit => !workload.rate_limits(port).is_empty(),
+            Stage::SharedLimit => !workload.shared_limits(port).is_empty(),
             Stage::Changes => workload.forwarded,
             _ => true,
         };
@@ -206,6 +218,7 @@ mod tests {
     use crate::access::{Builder, Condition, Default, Effect, Grant, Kind, Mode, Subject};
     use crate::external_check::ExternalCheck;
     use crate::identity::SpiffeId;
+    use crate::shared_limit::{OnFailure, SharedLimit, SharedLimits};
     use crate::state::{
         Actions, Answer, DirectResponse, Fault, InboundPort, Limits, MtlsMode, Protocol, Rewrite,
     };
@@ -285,7 +298,15 @@ mod tests {
             mtls_mode: MtlsMode::Permissive,
             services: Vec::new(),
             needs_requests: true,
-            rate_limits: vec![limit],
+            rate_limits: vec![limit.clone()],
+            shared_limits: vec![SharedLimits {
+                service: "limits/ratelimit:8081".into(),
+                asks: None,
+                domain: "weft".into(),
+                timeout: Duration::from_secs(1),
+                limits: [SharedLimit::new(limit, OnFailure::Allow)].into(),
+                tally: std::sync::Arc::default(),
+            }],
             external_checks: vec![ExternalCheck::new("shop/web", None, Duration::from_secs(1))],
         });
         assert!(!Plan::of_port(&workload, 8080).stages().contains(&Stage::Jwt));

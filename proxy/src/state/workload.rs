@@ -8,6 +8,7 @@ use crate::access::Access;
 use crate::external_check::ExternalCheck;
 use crate::identity::SpiffeId;
 use crate::rate_limit::RateLimit;
+use crate::shared_limit::SharedLimits;
 
 /// The pod this proxy stands in. Immutable: an update is a new value.
 #[derive(Debug, Clone)]
@@ -73,6 +74,8 @@ pub struct InboundPort {
     pub needs_requests: bool,
     /// How many requests it takes.
     pub rate_limits: Vec<RateLimit>,
+    /// What a service counts for all pods, a question each, in this order.
+    pub shared_limits: Vec<SharedLimits>,
     /// Who else is asked about them, in this order.
     pub external_checks: Vec<ExternalCheck>,
 }
@@ -132,6 +135,9 @@ impl Workload {
             for limit in &mut port.rate_limits {
                 before.rate_limits.iter().for_each(|earlier| limit.carry_on(earlier));
             }
+            for limits in &mut port.shared_limits {
+                before.shared_limits.iter().for_each(|earlier| limits.carry_on(earlier));
+            }
             for check in &mut port.external_checks {
                 before.external_checks.iter().for_each(|earlier| check.carry_on(earlier));
             }
@@ -141,6 +147,11 @@ impl Workload {
     /// How many requests `port` takes.
     pub fn rate_limits(&self, port: u16) -> &[RateLimit] {
         self.inbound_port(port).map_or(&[], |inbound| &inbound.rate_limits)
+    }
+
+    /// How many requests `port` takes together with those of other pods.
+    pub fn shared_limits(&self, port: u16) -> &[SharedLimits] {
+        self.inbound_port(port).map_or(&[], |inbound| &inbound.shared_limits)
     }
 
     /// Who else is asked about requests to `port`.

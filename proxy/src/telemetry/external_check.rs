@@ -11,7 +11,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-use crate::external_check::{CAUSES, ExternalCheck, Tally};
+use crate::asking::CAUSES;
+use crate::external_check::{ExternalCheck, Tally};
 use crate::state::Workload;
 
 /// Those of the pod that it follows, once there is one. Clones follow the same.

@@ -56,10 +56,11 @@ impl Collector for RateLimitSeries {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Some(workload) = self.0.get().map(|workload| workload.borrow().clone()) else { return Ok(()) };
         let limits = || {
-            workload
-                .inbound_ports
-                .iter()
-                .flat_map(|port| port.rate_limits.iter().map(move |limit| (port.port, limit)))
+            workload.inbound_ports.iter().flat_map(|port| {
+                let shared = port.shared_limits.iter().flat_map(|shared| &shared.limits);
+                let all = port.rate_limits.iter().chain(shared.map(|shared| &shared.limit));
+                all.map(move |limit| (port.port, limit))
+            })
         };
         if limits().next().is_none() {
             return Ok(());

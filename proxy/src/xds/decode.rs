@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 36] = [
+pub const KNOWN_FEATURES: [&str; 37] = [
     "backend.node",
     "backend.tls",
     "destination.limits",
@@ -62,6 +62,7 @@ pub const KNOWN_FEATURES: [&str; 36] = [
     "workload.rate-limits.cost",
     "workload.rate-limits.cost.field",
     "workload.rate-limits.match",
+    "workload.rate-limits.shared",
 ];
 
 /// Why a resource was rejected.
@@ -87,6 +88,7 @@ mod origin;
 mod rate_limit;
 mod resilience;
 mod session;
+mod shared_limit;
 
 /// Decodes a destination.
 pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
@@ -438,14 +440,18 @@ fn protocol(number: i32) -> Result<Protocol, Reject> {
 }
 
 fn inbound_port(wire: &wire::InboundPort, access: Option<&wire::Access>) -> Result<InboundPort, Reject> {
-    budget::check_limits(&wire.rate_limits)?;
+    budget::check_limits(wire)?;
+    let needs_requests =
+        !wire.rate_limits.is_empty() || !wire.shared_limits.is_empty() || !wire.external_checks.is_empty();
+    let shared = |limits: &wire::SharedLimits| shared_limit::shared_limits(limits, access);
     Ok(InboundPort {
         port: port(wire.port)?,
         protocol: protocol(wire.protocol)?,
         mtls_mode: mtls_mode(wire.mtls_mode)?,
         services: texts(&wire.services),
-        needs_requests: !wire.rate_limits.is_empty() || !wire.external_checks.is_empty(),
+        needs_requests,
         rate_limits: each("rate_limits", &wire.rate_limits, |limit| rate_limit::rate_limit(limit, access))?,
+        shared_limits: each("shared_limits", &wire.shared_limits, shared)?,
         external_checks: each("external_checks", &wire.external_checks, external_check::external_check)?,
     })
 }

@@ -1,12 +1,15 @@
 import * as z from 'zod';
 import { durationMs } from '../schema/duration.js';
-import { duration, headerName } from '../schema/fields.js';
+import { dnsLabel, duration, headerName, port } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 import { limitMatch } from './match.js';
 
 /** How many requests the pods of a Service take. */
 
 const amount = (what: string) => z.int().min(1).max(1_000_000).meta({ description: what });
+
+/** A rate limit service finds its limits by such texts. */
+const entryText = z.string().min(1).max(256);
 
 const keyPart = withRules(
   z.strictObject({
@@ -35,10 +38,20 @@ const keyPart = withRules(
         description:
           'A claim of the token that the request has. Requests without a valid token of the issuer, and those whose claim is missing or is not a text, a whole number, true or false, count together.',
       }),
+    constant: z
+      .strictObject({
+        name: entryText.meta({ description: 'What the service knows it by.' }),
+        value: entryText.meta({ description: 'Its value.' }),
+      })
+      .optional()
+      .meta({
+        description:
+          'Something that is the same for every request, by which a rate limit service finds the limit that is meant. With scope Shared only.',
+      }),
   }),
   {
-    cel: '[has(self.caller), has(self.request), has(self.header), has(self.claim)].exists_one(given, given)',
-    message: 'give exactly one of caller, request, header and claim',
+    cel: '[has(self.caller), has(self.request), has(self.header), has(self.claim), has(self.constant)].exists_one(given, given)',
+    message: 'give exactly one of caller, request, header, claim and constant',
     holds: (given) => Object.values(given).filter((value) => value !== undefined).length === 1,
   },
 );
@@ -69,6 +82,22 @@ const cost = withRules(
   },
 );
 
+/** In milliseconds: what a rate limit service counts by. */
+const UNITS = [1_000, 60_000, 3_600_000, 86_400_000];
+
+const service = z.strictObject({
+  name: dnsLabel.meta({ description: 'Name of the Service.' }),
+  namespace: dnsLabel.optional().meta({
+    description:
+      'Its namespace. Defaults to the namespace of the policy. Another one has to permit the reference with a ReferenceGrant.',
+  }),
+  port: port.meta({ description: 'Its port.' }),
+  domain: z.string().min(1).max(256).optional().meta({
+    description:
+      'Which configuration of the service holds. The service has to know a domain of that name. Defaults to weft.',
+  }),
+});
+
 const limit = withRules(
   z.strictObject({
     name: z
@@ -80,9 +109,15 @@ const limit = withRules(
         description:
           'Name of the limit, unique in the policy, for metrics and for what callers are told. Defaults to limit-<position>, counted from 0.',
       }),
-    requests: amount('Number of requests, or with cost the amount, that is let in...'),
-    per: duration.meta({ description: '...during this time. At least 1ms and at most 24h.' }),
-    burst: amount('Number, or amount, that may come at once. Defaults to requests.').optional(),
+    requests: amount(
+      'Number of requests, or with cost the amount, that is let in... Required, but with scope Shared, where the service knows how many if requests and per are left out.',
+    ).optional(),
+    per: duration.optional().meta({
+      description: '...during this time. At least 1ms and at most 24h; with scope Shared 1s, 1m, 1h or 24h.',
+    }),
+    burst: amount(
+      "Number, or amount, that may come at once. Defaults to requests. With scope Shared it is that of the pods' share, which holds while the service does not answer.",
+    ).optional(),
     match: z.array(limitMatch).min(1).max(8).optional().meta({
       description:
         'Only requests for which any of these holds are counted, and refused. By default every request.',
@@ -94,9 +129,21 @@ const limit = withRules(
       description:
         'Counts requests separately by these values; each combination of them has the whole limit.',
     }),
-    scope: z.enum(['Service', 'Pod']).optional().meta({
+    scope: z.enum(['Service', 'Pod', 'Shared']).optional().meta({
       description:
-        'Service: the ready pods of the Service share the limit evenly. Pod: each pod has the whole limit. Defaults to Service.',
+        'Service: the ready pods of the Service share the limit evenly. Pod: each pod has the whole limit. Shared: a rate limit service counts for all pods. Defaults to Service.',
+    }),
+    service: service.optional().meta({
+      description:
+        'Who counts, with scope Shared: a Service that implements envoy.service.ratelimit.v3.RateLimitService over gRPC. It needs a cluster IP.',
+    }),
+    timeout: duration.optional().meta({
+      description:
+        'How long a request waits for the answer of the service. At least 1ms and at most 10s. Defaults to 100ms.',
+    }),
+    onFailure: z.enum(['PodShare', 'Allow', 'Deny']).optional().meta({
+      description:
+        'What becomes of a request about which the service gives no usable answer. PodShare: the ready pods share the limit evenly meanwhile, as with scope Service. Allow lets it pass uncounted. Deny refuses it with 503, or UNAVAILABLE. Defaults to PodShare where requests and per are given, and to Allow where only the service knows them.',
     }),
     mode: z.enum(['Enforce', 'DryRun']).optional().meta({
       description:
@@ -104,20 +151,70 @@ const limit = withRules(
     }),
   }),
   {
-    cel: "duration(self.per) >= duration('1ms') && duration(self.per) <= duration('24h')",
+    cel: "!has(self.per) || (duration(self.per) >= duration('1ms') && duration(self.per) <= duration('24h'))",
     message: 'must be between 1ms and 24h',
     field: '.per',
     holds: ({ per }) => {
-      const ms = durationMs(per);
+      const ms = per === undefined ? undefined : durationMs(per);
       return ms === undefined || (ms >= 1 && ms <= 24 * 3_600_000);
     },
   },
   {
-    cel: '!has(self.cost) || !has(self.cost.amount) || self.cost.amount <= (has(self.burst) ? self.burst : self.requests)',
+    cel: "(has(self.requests) && has(self.per)) || (!has(self.requests) && !has(self.per) && has(self.scope) && self.scope == 'Shared')",
+    message: 'give requests and per; only with scope Shared may both be left out',
+    holds: ({ requests, per, scope }) =>
+      (requests !== undefined && per !== undefined) ||
+      (requests === undefined && per === undefined && scope === 'Shared'),
+  },
+  {
+    cel: '!has(self.cost) || !has(self.cost.amount) || !has(self.requests) || self.cost.amount <= (has(self.burst) ? self.burst : self.requests)',
     message: 'is more than burst (requests when absent), so that no request would be let in',
     field: '.cost.amount',
     holds: ({ cost: taken, burst, requests }) =>
-      taken?.amount === undefined || taken.amount <= (burst ?? requests),
+      taken?.amount === undefined || requests === undefined || taken.amount <= (burst ?? requests),
+  },
+  {
+    cel: "(has(self.scope) && self.scope == 'Shared') == has(self.service)",
+    message: 'goes with scope Shared: give both or neither',
+    field: '.service',
+    holds: ({ scope, service: counts }) => (scope === 'Shared') === (counts !== undefined),
+  },
+  {
+    cel: 'has(self.service) || (!has(self.timeout) && !has(self.onFailure) && (!has(self.key) || !self.key.exists(part, has(part.constant))))',
+    message:
+      'timeout, onFailure and a constant in key are about a rate limit service; give scope Shared and service, or leave them out',
+    holds: ({ service: counts, timeout, onFailure, key = [] }) =>
+      counts !== undefined ||
+      (timeout === undefined &&
+        onFailure === undefined &&
+        key.every(({ constant }) => constant === undefined)),
+  },
+  {
+    cel: "!has(self.service) || !has(self.per) || [duration('1s'), duration('1m'), duration('1h'), duration('24h')].exists(unit, unit == duration(self.per))",
+    message: 'must be 1s, 1m, 1h or 24h, which is what rate limit services count by',
+    field: '.per',
+    holds: ({ service: counts, per }) => {
+      const ms = counts === undefined || per === undefined ? undefined : durationMs(per);
+      return ms === undefined || UNITS.includes(ms);
+    },
+  },
+  {
+    cel: "!has(self.service) || has(self.requests) || (has(self.key) && !has(self.burst) && !(has(self.onFailure) && self.onFailure == 'PodShare'))",
+    message:
+      'without requests and per only the service knows the limit: give key, by which it finds it, and neither burst nor onFailure PodShare',
+    holds: ({ service: counts, requests, key, burst, onFailure }) =>
+      counts === undefined ||
+      requests !== undefined ||
+      (key !== undefined && burst === undefined && onFailure !== 'PodShare'),
+  },
+  {
+    cel: "!has(self.timeout) || (duration(self.timeout) >= duration('1ms') && duration(self.timeout) <= duration('10s'))",
+    message: 'must be between 1ms and 10s',
+    field: '.timeout',
+    holds: ({ timeout }) => {
+      const ms = timeout === undefined ? undefined : durationMs(timeout);
+      return ms === undefined || (ms >= 1 && ms <= 10_000);
+    },
   },
 );
 

@@ -23,7 +23,7 @@ export const JUDGED_ROWS = rows([
     severity: 'error',
     title: 'Reference without a grant',
     meaning:
-      'The object refers to a Service of another namespace, and no ReferenceGrant there permits it. Routes answer 500; an external check refuses every request.',
+      'The object refers to a Service of another namespace, and no ReferenceGrant there permits it. Routes answer 500; an external check refuses every request; a shared rate limit does what its onFailure says.',
     remedy: 'Have a ReferenceGrant created in the namespace of the Service (docs/grants.md).',
   },
   {

@@ -119,7 +119,7 @@ export const RESILIENCE_ROWS = rows([
     find: (known) =>
       policiesOf(known).flatMap(({ object, spec }) =>
         (spec.rateLimit ?? []).flatMap(({ burst, requests }, index) =>
-          burst === undefined || burst >= requests
+          burst === undefined || requests === undefined || burst >= requests
             ? []
             : [
                 {
@@ -287,7 +287,7 @@ function readyPods(known: Known, { namespace, name }: Service): number {
 function thinLimits(known: Known, policy: PolicyObject): readonly Place[] {
   const most = Math.max(0, ...targetsOf(known, policy).map(({ service }) => readyPods(known, service)));
   return (policy.spec.rateLimit ?? []).flatMap(({ requests, burst = requests, scope }, index) =>
-    scope === 'Pod' || burst >= most
+    (scope ?? 'Service') !== 'Service' || burst === undefined || burst >= most
       ? []
       : [
           {

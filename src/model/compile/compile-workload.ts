@@ -9,6 +9,7 @@ import { modeOfPort, mtlsOn } from './mtls-on.js';
 import { podPorts } from './pod-ports.js';
 import type { Feature } from './features.js';
 import { limitFeatures, rateLimitsOn } from './rate-limits-on.js';
+import type { PodRateLimit } from '../words/rate-limit.js';
 import type { MtlsMode, ReceiverMode } from '../words/settings.js';
 import { spiffeId } from '../words/spiffe.js';
 
@@ -25,12 +26,13 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
     rateLimits: rateLimitsOn(mesh, protocol, fronts),
     checks: externalChecksOn(mesh, protocol, fronts),
   }));
-  const inboundPorts = ports.map(({ inbound, rateLimits: { limits }, checks: { checks } }) => ({
+  const inboundPorts = ports.map(({ inbound, rateLimits: { limits, shared }, checks: { checks } }) => ({
     ...inbound,
     ...(limits.length === 0 ? {} : { rateLimits: limits }),
+    ...(shared.length === 0 ? {} : { sharedLimits: shared }),
     ...(checks.length === 0 ? {} : { externalChecks: checks }),
   }));
-  const limits = ports.flatMap((port) => port.rateLimits.limits);
+  const limits = inboundPorts.flatMap(limitsOfPort);
   const { access, sources: issuers } = countClaims(mesh, workload.key.namespace, ruled, limits);
   const policies = new Map(
     ports
@@ -82,8 +84,16 @@ function featuresOf(access: AccessConfig | undefined, ports: readonly InboundPor
     ...(ports.some(({ externalChecks }) => externalChecks !== undefined)
       ? ['workload.external-check' as const]
       : []),
-    ...limitFeatures(ports.flatMap(({ rateLimits = [] }) => rateLimits)),
+    ...(ports.some(({ sharedLimits }) => sharedLimits !== undefined)
+      ? ['workload.rate-limits.shared' as const]
+      : []),
+    ...limitFeatures(ports.flatMap(limitsOfPort)),
   ];
+}
+
+/** Whoever counts them. */
+function limitsOfPort({ rateLimits = [], sharedLimits = [] }: InboundPort): readonly PodRateLimit[] {
+  return [...rateLimits, ...sharedLimits.flatMap((call) => call.limits.map(({ limit }) => limit))];
 }
 
 /** A receiver whose callers use plain text takes mutual TLS as well: some of them may not have heard yet. */

@@ -1,10 +1,9 @@
-import { type DirtyKey, type ServiceKey, dirtySpec, namespaceOf, serviceKey } from '../words/keys.js';
+import { type DirtyKey, dirtySpec, namespaceOf } from '../words/keys.js';
 import type { Protocol } from '../words/destination.js';
 import type { ExternalCheck, PodExternalCheck } from '../words/external-check.js';
-import { canonicalIp } from '../words/ip.js';
 import type { Mesh } from '../tables/mesh.js';
 import type { PolicyRef } from '../words/policy.js';
-import { followService, notPermitted } from './backend-ref.js';
+import { type AskProblem, askedService, isProblem, keyOf } from './asked-service.js';
 import { type FrontPort, policyOn } from './rate-limits-on.js';
 
 /** Who else is asked about requests to one port of a pod. */
@@ -35,8 +34,7 @@ export function externalChecksOn(
     const policy = policyOn(mesh, service, port);
     if (policy?.externalCheck === undefined) continue;
     const { ref, externalCheck } = policy;
-    const key = asked(externalCheck);
-    if (key !== undefined) depends.add(dirtySpec(key));
+    if (externalCheck.service !== undefined) depends.add(dirtySpec(keyOf(externalCheck.service)));
     if (asksItself(externalCheck, fronts)) continue;
     const { service: _asked, ...check } = externalCheck;
     const found = checkService(mesh, externalCheck, namespaceOf(service));
@@ -63,47 +61,27 @@ export function checkProblem(
   mesh: Mesh,
   { service }: ExternalCheck,
   namespace: string,
-): { readonly reason: string; readonly forbidden: boolean } | undefined {
+): AskProblem | undefined {
   if (service === undefined) return { reason: 'cannot be read', forbidden: true };
-  const forbidden = notPermitted(mesh, service, namespace);
-  if (forbidden !== undefined) return { reason: forbidden, forbidden: true };
-  const key = serviceKey(service.namespace, service.name);
-  const { invalid } = followService(mesh, key, service.port);
-  if (invalid !== undefined) return { reason: invalid, forbidden: false };
-  if (clusterIp(mesh, key) !== undefined) return undefined;
-  return {
-    reason: `Service ${key} has no cluster IP, by which it would be asked; set clusterIP`,
-    forbidden: false,
-  };
+  const asked = askedService(mesh, service, namespace);
+  return isProblem(asked) ? asked : undefined;
 }
 
 /** Whom a pod asks. Nobody may be let in by a reference that is not permitted, whatever the policy says of failures. */
 function checkService(
   mesh: Mesh,
-  check: ExternalCheck,
+  { service }: ExternalCheck,
   namespace: string,
 ): Partial<Pick<PodExternalCheck, 'asks' | 'onFailure'>> {
-  const problem = checkProblem(mesh, check, namespace);
-  const key = asked(check);
-  const address = key === undefined ? undefined : clusterIp(mesh, key);
-  if (problem === undefined && check.service !== undefined && key !== undefined && address !== undefined) {
-    return { asks: { service: key, address, port: check.service.port } };
-  }
-  return problem?.forbidden === true ? { onFailure: 'deny' } : {};
+  if (service === undefined) return { onFailure: 'deny' };
+  const asked = askedService(mesh, service, namespace);
+  if (!isProblem(asked)) return { asks: asked };
+  return asked.forbidden ? { onFailure: 'deny' } : {};
 }
 
 /** Who is asked would be asked about the question, and so on. */
 function asksItself({ service }: ExternalCheck, fronts: readonly FrontPort[]): boolean {
   if (service === undefined) return false;
-  const key = serviceKey(service.namespace, service.name);
+  const key = keyOf(service);
   return fronts.some((front) => front.service === key && front.port === service.port);
-}
-
-function asked({ service }: ExternalCheck): ServiceKey | undefined {
-  return service === undefined ? undefined : serviceKey(service.namespace, service.name);
-}
-
-function clusterIp(mesh: Mesh, key: ServiceKey): string | undefined {
-  const service = mesh.services.get(key);
-  return canonicalIp(service?.clusterIPs[0] ?? '');
 }

@@ -43,6 +43,7 @@ export const FEATURES = [
   'workload.rate-limits.cost',
   'workload.rate-limits.cost.field',
   'workload.rate-limits.match',
+  'workload.rate-limits.shared',
 ] as const;
 
 export type Feature = (typeof FEATURES)[number];

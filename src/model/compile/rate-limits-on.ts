@@ -3,12 +3,16 @@ import type { Feature } from './features.js';
 import type { Protocol } from '../words/destination.js';
 import type { Mesh } from '../tables/mesh.js';
 import type { Policy, PolicyRef, PolicyTarget } from '../words/policy.js';
-import type { PodRateLimit } from '../words/rate-limit.js';
+import type { PodRateLimit, PodSharedLimits, RateLimit } from '../words/rate-limit.js';
+import { keyOf } from './asked-service.js';
+import { type LimitOfPod, sharedLimits } from './shared-limits.js';
 import { defaultOn, winnerOn } from './winner.js';
 
 /** The limits on requests to one port of a pod. */
 export interface RateLimits {
   readonly limits: readonly PodRateLimit[];
+  /** Those that a service counts, a call each. */
+  readonly shared: readonly PodSharedLimits[];
   /** The policies that set them. */
   readonly sources: readonly PolicyRef[];
   /** Ask again when one of these gets dirty. */
@@ -38,13 +42,17 @@ export function rateLimitsOn(mesh: Mesh, protocol: Protocol, fronts: readonly Fr
     acting.set(policy.ref.uid, { policy, service });
   }
   const all = [...acting.values()];
-  const shared = all.filter(({ policy }) => policy.rateLimits?.some(({ scope }) => scope === 'Service'));
+  const divided = all.filter(({ policy }) => policy.rateLimits?.some(isDivided));
+  const limits = all.flatMap(({ policy, service }) => limitsOf(mesh, policy, service));
+  const counted = limits.flatMap(({ counted: by }) => by ?? []);
   return {
-    limits: all.flatMap(({ policy, service }) => limitsOf(mesh, policy, service)),
+    limits: limits.flatMap(({ limit, counted: by }) => (by === undefined ? [limit] : [])),
+    shared: sharedLimits(mesh, limits),
     sources: all.map(({ policy }) => policy.ref),
     depends: [
       ...fronts.map(({ service }) => dirtySpec(service)),
-      ...shared.map(({ service }) => dirtyService(service)),
+      ...divided.map(({ service }) => dirtyService(service)),
+      ...counted.map(({ service }) => dirtySpec(keyOf(service))),
     ],
   };
 }
@@ -73,13 +81,21 @@ export function policyOn(mesh: Mesh, service: ServiceKey, port: number): Policy 
   return winnerOn(mesh, own, service, port) ?? defaultOn(mesh, own, service, port);
 }
 
-function limitsOf(mesh: Mesh, { ref, rateLimits = [] }: Policy, service: ServiceKey): PodRateLimit[] {
+/** Whether the number of pods matters: always, or while the service that counts does not answer. */
+function isDivided({ scope, counted }: RateLimit): boolean {
+  return scope === 'Service' || counted?.onFailure === 'podShare';
+}
+
+function limitsOf(mesh: Mesh, { ref, rateLimits = [] }: Policy, service: ServiceKey): LimitOfPod[] {
   const pods = Math.max(1, readyPods(mesh, service));
-  return rateLimits.map(({ scope, ...limit }) => ({
-    ...limit,
-    policy: `${ref.namespace}/${ref.name}`,
-    pods: scope === 'Pod' ? 1 : pods,
-  }));
+  return rateLimits.map((given) => {
+    const { scope: _scope, counted, ...limit } = given;
+    return {
+      limit: { ...limit, policy: `${ref.namespace}/${ref.name}`, pods: isDivided(given) ? pods : 1 },
+      ...(counted === undefined ? {} : { counted }),
+      namespace: namespaceOf(service),
+    };
+  });
 }
 
 /** Pods that requests to the Service are balanced over. */

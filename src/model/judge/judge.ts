@@ -17,6 +17,7 @@ import type { Problem, Verdict } from '../words/problem.js';
 import { declaredProtocol } from '../words/protocol.js';
 import { checkProblem, isChecked } from '../compile/external-checks-on.js';
 import { isLimited } from '../compile/rate-limits-on.js';
+import { judgeCounting } from './judge-counting.js';
 import { contender } from '../compile/winner.js';
 
 /** What keeps a policy from acting as written: rivals that win over it and references that lead nowhere. */
@@ -34,6 +35,7 @@ export function judge(mesh: Mesh, policy: Policy): readonly Problem[] {
       .flatMap((route) => route.mirrors ?? [])
       .flatMap((entry) => judgeBackend(mesh, policy, entry, 'nothing is mirrored there')),
     ...judgeCheck(mesh, policy),
+    ...judgeCounting(mesh, policy),
   ];
 }
 

@@ -82,7 +82,7 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
     ),
     ...translateOutliers(spec.circuitBreaker),
     ...translateLimits(spec.circuitBreaker),
-    ...translateRateLimits(spec.rateLimit),
+    ...translateRateLimits(spec.rateLimit, namespace),
     ...translateExternalCheck(spec.externalAuthorization, namespace),
     loadBalancer: translateLoadBalancer(spec.loadBalancer ?? {}),
   };

@@ -49,7 +49,9 @@ function countsClaimsIn({ ref, rateLimits = [] }: Policy): ReadonlySet<string> {
   return new Set(counts ? [ref.namespace] : []);
 }
 
-function backendsOfPolicy({ routes, externalCheck }: Policy): ReadonlySet<ServiceKey> {
+function backendsOfPolicy({ routes, externalCheck, rateLimits = [] }: Policy): ReadonlySet<ServiceKey> {
   const inRoutes = routes.flatMap(({ split, mirrors = [] }) => [...split, ...mirrors]);
-  return backendsOf(externalCheck === undefined ? inRoutes : [...inRoutes, externalCheck]);
+  const counting = rateLimits.flatMap(({ counted }) => counted ?? []);
+  const checking = externalCheck === undefined ? [] : [externalCheck];
+  return backendsOf([...inRoutes, ...checking, ...counting]);
 }

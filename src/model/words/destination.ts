@@ -2,7 +2,7 @@ import type { AccessConfig } from './access-config.js';
 import type { PodExternalCheck } from './external-check.js';
 import type { DirtyKey, ServiceKey } from './keys.js';
 import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
-import type { PodRateLimit } from './rate-limit.js';
+import type { PodRateLimit, PodSharedLimits } from './rate-limit.js';
 import type { Fault, Hedging, Limits, Outliers } from './resilience.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 import type { Session } from './session.js';
@@ -180,6 +180,8 @@ export interface InboundPort {
   readonly services: readonly ServiceKey[];
   /** How many requests it takes; absent: any number. */
   readonly rateLimits?: readonly PodRateLimit[];
+  /** What a service counts for all pods, a call each, after `rateLimits`; absent: nothing. */
+  readonly sharedLimits?: readonly PodSharedLimits[];
   /** Who else is asked, in this order; absent: nobody. */
   readonly externalChecks?: readonly PodExternalCheck[];
 }

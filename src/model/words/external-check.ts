@@ -1,9 +1,9 @@
-import type { BackendEntry } from './policy.js';
+import type { AskedService, ServiceToAsk } from './asked-service.js';
 
 /** Somebody else who is asked whether requests may reach the pods of a Service, with every default filled in. */
 export interface ExternalCheck {
   /** Who is asked; absent where that could not be read, and then nothing passes. */
-  readonly service?: NonNullable<BackendEntry['service']> & { readonly port: number };
+  readonly service?: ServiceToAsk;
   readonly timeoutMs: number;
   /** What becomes of a request without a usable answer. */
   readonly onFailure: 'deny' | 'allow';
@@ -26,11 +26,5 @@ export interface PodExternalCheck extends Omit<ExternalCheck, 'service'> {
   /** `<namespace>/<name>` of its policy. */
   readonly policy: string;
   /** Absent: nobody can be asked, and `onFailure` says what that means. */
-  readonly asks?: {
-    /** `<namespace>/<name>` of the Service. */
-    readonly service: string;
-    /** A cluster IP of it. */
-    readonly address: string;
-    readonly port: number;
-  };
+  readonly asks?: AskedService;
 }

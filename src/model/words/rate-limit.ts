@@ -1,9 +1,11 @@
+import type { AskedService, ServiceToAsk } from './asked-service.js';
 import type { RouteMatch } from './policy.js';
 
 /** How many requests the pods of a Service take, with every default filled in. */
 export interface RateLimit {
   /** Unique in its policy. */
   readonly name: string;
+  /** 0 where only the service that counts knows how many, and then so is what follows. */
   readonly requests: number;
   readonly perMs: number;
   /** So many may come at once. */
@@ -14,8 +16,10 @@ export interface RateLimit {
   readonly cost?: RateLimitCost;
   /** Requests are counted separately by these; empty: all together. */
   readonly key: readonly RateLimitKey[];
-  /** Shared by the ready pods of the Service, or had by each pod for itself. */
-  readonly scope: 'Service' | 'Pod';
+  /** Shared evenly by the ready pods of the Service, had by each pod for itself, or counted for all by a service. */
+  readonly scope: 'Service' | 'Pod' | 'Shared';
+  /** Who counts, with scope Shared. */
+  readonly counted?: CountedBy;
   /** Only count what would be refused. */
   readonly dryRun: boolean;
 }
@@ -33,13 +37,28 @@ export interface RateLimitCost {
   readonly field?: readonly string[];
 }
 
+/** A service that counts for all pods. */
+export interface CountedBy {
+  readonly service: ServiceToAsk;
+  /** Which configuration of it holds. */
+  readonly domain: string;
+  readonly timeoutMs: number;
+  /** What becomes of a request without a usable answer. */
+  readonly onFailure: OnLimitFailure;
+}
+
+/** Let in, refused, or counted by the pod as its share. */
+export type OnLimitFailure = 'allow' | 'deny' | 'podShare';
+
 /** Something about a request by which it is told apart from others. */
 export type RateLimitKey =
   | { readonly caller: 'ServiceAccount' | 'Namespace' | 'Address' | 'Network' }
   | { readonly request: 'Method' | 'Path' }
   /** In lower case. */
   | { readonly header: string }
-  | { readonly claim: CountedClaim };
+  | { readonly claim: CountedClaim }
+  /** The same for all requests: tells a service which limit is meant. */
+  | { readonly constant: { readonly name: string; readonly value: string } };
 
 /** A claim of the tokens of one issuer. */
 export interface CountedClaim {
@@ -49,9 +68,22 @@ export interface CountedClaim {
 }
 
 /** A limit as one pod enforces it. */
-export interface PodRateLimit extends Omit<RateLimit, 'scope'> {
+export interface PodRateLimit extends Omit<RateLimit, 'scope' | 'counted'> {
   /** `<namespace>/<name>` of its policy. */
   readonly policy: string;
   /** Pods that share it, this one among them; 1 where each has it for itself. */
   readonly pods: number;
+}
+
+/** What one service counts of one domain, as one pod asks about it, in one call. */
+export interface PodSharedLimits {
+  /** `<namespace>/<name>` of the Service. */
+  readonly service: string;
+  readonly port: number;
+  /** Absent: nobody can be asked, and `onFailure` says what that means. */
+  readonly asks?: AskedService;
+  readonly domain: string;
+  readonly timeoutMs: number;
+  /** All of them dry runs, or none. */
+  readonly limits: readonly { readonly limit: PodRateLimit; readonly onFailure: OnLimitFailure }[];
 }

@@ -1,9 +1,20 @@
 import { create } from '@bufbuild/protobuf';
-import { type CountedClaim, type PodRateLimit, type RateLimitKey, placeOfClaim } from '../../model/index.js';
+import {
+  type CountedClaim,
+  type PodRateLimit,
+  type PodSharedLimits,
+  type RateLimitKey,
+  ipBytes,
+  placeOfClaim,
+} from '../../model/index.js';
 import {
   RateLimitKey_Attribute as Attribute,
+  SharedLimit_OnFailure as OnFailure,
   RateLimitKeySchema,
   RateLimitSchema,
+  SharedLimitSchema,
+  SharedLimitsSchema,
+  type SharedLimits as WireSharedLimits,
   type RateLimit as WireRateLimit,
   type RateLimitKey as WireRateLimitKey,
 } from '../../wire/gen/weft/v1/workload_pb.js';
@@ -28,6 +39,32 @@ export function toWireRateLimit(limit: PodRateLimit, counted: readonly CountedCl
   });
 }
 
+const ON_FAILURE = {
+  allow: OnFailure.ALLOW,
+  deny: OnFailure.DENY,
+  podShare: OnFailure.POD_SHARE,
+} as const;
+
+/** What a service counts for a pod's port, as the message of the wire contract. */
+export function toWireSharedLimits(
+  { service, port, asks, domain, timeoutMs, limits }: PodSharedLimits,
+  counted: readonly CountedClaim[],
+): WireSharedLimits {
+  return create(SharedLimitsSchema, {
+    service,
+    port,
+    ...(asks === undefined ? {} : { address: ipBytes(asks.address) }),
+    domain,
+    timeoutMs: BigInt(timeoutMs),
+    limits: limits.map(({ limit, onFailure }) =>
+      create(SharedLimitSchema, {
+        limit: toWireRateLimit(limit, counted),
+        onFailure: ON_FAILURE[onFailure],
+      }),
+    ),
+  });
+}
+
 const ATTRIBUTES = {
   ServiceAccount: Attribute.SERVICE_ACCOUNT,
   Namespace: Attribute.NAMESPACE,
@@ -43,6 +80,9 @@ function toWireKey(key: RateLimitKey, counted: readonly CountedClaim[]): WireRat
     // Places count from one on the wire, where zero is nothing.
     const place = placeOfClaim(counted, key.claim) + 1;
     return place === 0 ? [] : [create(RateLimitKeySchema, { part: { case: 'claim', value: place } })];
+  }
+  if ('constant' in key) {
+    return [create(RateLimitKeySchema, { part: { case: 'constant', value: key.constant } })];
   }
   if ('header' in key) return [create(RateLimitKeySchema, { part: { case: 'header', value: key.header } })];
   const attribute = ATTRIBUTES['caller' in key ? key.caller : key.request];

@@ -9,7 +9,7 @@ import {
 } from '../../wire/gen/weft/v1/workload_pb.js';
 import { toWireAccess } from './access.js';
 import { toWireExternalCheck } from './external-check.js';
-import { toWireRateLimit } from './rate-limit.js';
+import { toWireRateLimit, toWireSharedLimits } from './rate-limit.js';
 import { toWireProtocol } from './destination.js';
 import { type EncodedResource, encode } from './encoded.js';
 import { sorted } from './sorted.js';
@@ -39,6 +39,7 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
         mtlsMode: toWireMtls(mtls),
         services: [...services],
         rateLimits: (rest.rateLimits ?? []).map((limit) => toWireRateLimit(limit, counted)),
+        sharedLimits: (rest.sharedLimits ?? []).map((call) => toWireSharedLimits(call, counted)),
         externalChecks: (rest.externalChecks ?? []).map(toWireExternalCheck),
       }),
     ),

@@ -17,53 +17,6 @@ fn ok(ok: auth::OkHttpResponse) -> Result<Answer, Unusable> {
     understand(saying(Some(0), Some(HttpResponse::OkResponse(ok))))
 }
 
-fn framed(message: &auth::CheckResponse) -> Vec<u8> {
-    let message = message.encode_to_vec();
-    [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), &message].concat()
-}
-
-/// What a gRPC server answers with `body`, and with the trailer `grpc-status`.
-fn response(body: Vec<u8>, grpc_status: Option<&str>) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
-    let mut trailers = HeaderMap::new();
-    if let Some(status) = grpc_status {
-        trailers.insert("grpc-status", HeaderValue::from_str(status).unwrap());
-    }
-    response.extensions_mut().insert(Trailers(trailers));
-    response
-}
-
-#[test]
-fn only_a_whole_answer_of_a_grpc_server_is_one() {
-    let yes = || framed(&saying(Some(0), Some(HttpResponse::OkResponse(auth::OkHttpResponse::default()))));
-    assert!(matches!(read(&response(yes(), Some("0"))), Ok(Answer::Allowed(_))));
-    let unusable = |response: Response<Bytes>| read(&response).unwrap_err();
-    assert_eq!(unusable(response(yes(), None)), Unusable::NoStatus);
-    assert_eq!(unusable(response(yes(), Some("14"))), Unusable::Grpc("14".into()));
-    assert_eq!(unusable(response(Vec::new(), Some("0"))), Unusable::Malformed);
-    let mut twice = yes();
-    twice.extend(yes());
-    let mut compressed = yes();
-    compressed[0] = 1;
-    let mut half = yes();
-    half.pop();
-    let garbage = [&[0, 0, 0, 0, 4][..], b"\xff\xff\xff\xff"].concat();
-    for body in [twice, compressed, half, garbage, vec![0, 0, 0]] {
-        assert_eq!(unusable(response(body, Some("0"))), Unusable::Malformed);
-    }
-    let mut html = response(yes(), Some("0"));
-    html.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    assert_eq!(unusable(html), Unusable::NotGrpc);
-    let mut bad = response(yes(), Some("0"));
-    *bad.status_mut() = StatusCode::BAD_GATEWAY;
-    assert_eq!(unusable(bad), Unusable::Http(StatusCode::BAD_GATEWAY));
-    let mut only_head = response(Vec::new(), None);
-    only_head.extensions_mut().remove::<Trailers>();
-    only_head.headers_mut().insert("grpc-status", HeaderValue::from_static("12"));
-    assert_eq!(unusable(only_head), Unusable::Grpc("12".into()));
-}
-
 #[test]
 fn yes_is_a_status_of_zero_and_nothing_that_speaks_against_it() {
     let denied = || Some(HttpResponse::DeniedResponse(auth::DeniedHttpResponse::default()));
@@ -159,14 +112,15 @@ fn a_yes_that_cannot_be_carried_out_is_none() {
     let headers = |headers| auth::OkHttpResponse { headers, ..Default::default() };
     let parameter = || auth::QueryParameter { key: "a".into(), value: "b".into() };
     let unknown = auth::HeaderValueOption { append_action: 99, ..option("x-a", "b") };
-    let bad = |name: &str| Unusable::BadHeader(name.into());
+    let bad = |name: &str| Unusable::Edits(BadEdits::BadHeader(name.into()));
+    let too_much = || Unusable::Edits(BadEdits::TooMuch);
     for (answer, expected) in [
         (headers(vec![option("x-a", "b\r\nhost: evil")]), bad("x-a")),
         (headers(vec![option("x a", "b")]), bad("x a")),
         (headers(vec![auth::HeaderValueOption::default()]), bad("")),
         (headers(vec![unknown]), bad("x-a")),
-        (headers(vec![option("x-a", "b"); 65]), Unusable::TooMuch),
-        (headers(vec![option("x-a", &"b".repeat(17_000))]), Unusable::TooMuch),
+        (headers(vec![option("x-a", "b"); 65]), too_much()),
+        (headers(vec![option("x-a", &"b".repeat(17_000))]), too_much()),
         (
             auth::OkHttpResponse { query_parameters_to_set: vec![parameter()], ..Default::default() },
             Unusable::Query,
@@ -176,10 +130,7 @@ fn a_yes_that_cannot_be_carried_out_is_none() {
             Unusable::Query,
         ),
         (auth::OkHttpResponse { headers_to_remove: vec!["a b".into()], ..Default::default() }, bad("a b")),
-        (
-            auth::OkHttpResponse { headers_to_remove: vec!["a".into(); 65], ..Default::default() },
-            Unusable::TooMuch,
-        ),
+        (auth::OkHttpResponse { headers_to_remove: vec!["a".into(); 65], ..Default::default() }, too_much()),
     ] {
         assert_eq!(unusable(answer), expected);
     }

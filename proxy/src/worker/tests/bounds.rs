@@ -123,8 +123,9 @@ async fn a_caller_that_says_nothing_is_given_up_where_the_application_says_nothi
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let _caller = connect(listener.local_addr().unwrap()).await;
     let (accepted, _) = listener.accept().await.unwrap();
-    let callout = Outbound::new(worker.clone()).callout();
-    LocalSet::new().run_until(Rc::new(Inbound::new(worker, callout)).connection(accepted)).await;
+    let outbound = Outbound::new(worker.clone());
+    let inbound = Rc::new(Inbound::new(worker, || outbound.callout()));
+    LocalSet::new().run_until(inbound.connection(accepted)).await;
     assert!(begin.elapsed() >= SILENCE_TIMEOUT, "{:?}", begin.elapsed());
     assert_eq!(silent.get(), 1);
 }
@@ -139,7 +140,7 @@ async fn a_connection_that_idles_is_small() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dial = || connect(listener.local_addr().unwrap());
     let outbound = Rc::new(Outbound::new(worker.clone()));
-    let inbound = Rc::new(Inbound::new(worker, outbound.callout())).connection(dial().await);
+    let inbound = Rc::new(Inbound::new(worker, || outbound.callout())).connection(dial().await);
     let outbound = outbound.connection(dial().await);
     let sizes = [size_of_val(&outbound), size_of_val(&inbound)];
     assert!(sizes[0] < 2048 && sizes[1] < 4096, "{sizes:?}");

@@ -11,11 +11,13 @@ use std::time::Duration;
 use http::{HeaderName, Method, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use self::authorizer::{Authorizer, Say, allowed, denied, denied_with, header};
+use self::authorizer::{Authorizer, allowed, denied, denied_with, header};
+use super::grpc_server::Say;
 use super::harness::{LIMIT, Proxy, Start, World, connect, destination, nobody, plain, read_response};
 use super::peer::{self, WIRES, Wire};
 use super::recorder::Recorder;
-use crate::external_check::{Asks, CAUSES, ExemptPath, Exemption, ExternalCheck};
+use crate::asking::{Asks, CAUSES};
+use crate::external_check::{ExemptPath, Exemption, ExternalCheck};
 use crate::state::{Endpoint, MtlsMode, OutboundPolicy, Protocol};
 use crate::tls::Alpn;
 use crate::wire::envoy::service::auth::v3 as auth;
@@ -194,7 +196,7 @@ async fn yes_may_change_headers_but_not_what_frames_or_addresses_the_request() {
 }
 
 /// What an authorizer does that gives no usable answer, and the cause that is counted.
-const FAILURES: [(Say, &str); 9] = [
+const FAILURES: [(Say, &str); 10] = [
     (Say::Reset, "unreachable"),
     (Say::Close, "unreachable"),
     (Say::Garbage, "bad-answer"),
@@ -204,6 +206,7 @@ const FAILURES: [(Say, &str); 9] = [
     (Say::Grpc("14"), "bad-answer"),
     (Say::Http(503), "bad-answer"),
     (Say::Hang, "timeout"),
+    (Say::Stop, "timeout"),
 ];
 
 #[tokio::test]

@@ -106,6 +106,7 @@ impl World {
                 services: vec![format!("shop/{}", start.account).into()],
                 needs_requests: false,
                 rate_limits: Vec::new(),
+                shared_limits: Vec::new(),
                 external_checks: Vec::new(),
             }],
             outbound_policy: start.policy,

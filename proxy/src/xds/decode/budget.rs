@@ -4,7 +4,7 @@ use prost::Message;
 
 use super::Reject;
 use crate::wire::weft::v1 as wire;
-use wire::RateLimit;
+use wire::{InboundPort, RateLimit};
 
 /// Regular expressions in all matches.
 pub(super) const EXPRESSIONS: usize = 64;
@@ -38,10 +38,11 @@ pub(super) fn check(wire: &wire::Destination) -> Result<(), Reject> {
 }
 
 /// Whether the limits of a port fit, of each policy for itself: those of several Services may meet there.
-pub(super) fn check_limits(limits: &[RateLimit]) -> Result<(), Reject> {
-    for RateLimit { policy, .. } in limits {
-        let matches =
-            || limits.iter().filter(|limit| limit.policy == *policy).flat_map(|limit| &limit.matches);
+pub(super) fn check_limits(port: &InboundPort) -> Result<(), Reject> {
+    let shared = || port.shared_limits.iter().flat_map(|shared| &shared.limits);
+    let limits = || port.rate_limits.iter().chain(shared().filter_map(|shared| shared.limit.as_ref()));
+    for RateLimit { policy, .. } in limits() {
+        let matches = || limits().filter(|limit| limit.policy == *policy).flat_map(|limit| &limit.matches);
         let amounts = [
             ("regular expressions", matches().map(expressions).sum(), EXPRESSIONS),
             ("matches", matches().count(), MATCHES),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 
 use super::{Reject, each, wire};
-use crate::external_check::{Asks, ExemptPath, Exemption, ExternalCheck};
+use crate::asking::Asks;
+use crate::external_check::{ExemptPath, Exemption, ExternalCheck};
 
 /// What a failure means has no default, and a check without time would fail always.
 pub fn external_check(wire: &wire::ExternalCheck) -> Result<ExternalCheck, Reject> {

@@ -22,13 +22,25 @@ pub fn rate_limit(wire: &wire::RateLimit, access: Option<&wire::Access>) -> Resu
     }
     let (requests, burst) = (amount("requests", wire.requests)?, amount("burst", wire.burst)?);
     let pods = amount("pods", wire.pods)?;
+    limit((requests, Duration::from_millis(wire.per_ms), burst, pods), wire, access)
+}
+
+/// One of which only the service that counts knows how much it is.
+pub fn unknown_amount(wire: &wire::RateLimit, access: Option<&wire::Access>) -> Result<RateLimit, Reject> {
+    if wire.per_ms != 0 || wire.burst != 0 {
+        return Err(reject!("{}: requests is 0, and per_ms or burst is not", wire.name));
+    }
+    limit((0, Duration::ZERO, 0, 1), wire, access)
+}
+
+fn limit(
+    amounts: (u32, Duration, u32, u32),
+    wire: &wire::RateLimit,
+    access: Option<&wire::Access>,
+) -> Result<RateLimit, Reject> {
     let key: Result<_, _> = wire.key.iter().map(|part| key_part(part, access)).collect();
-    let limit = RateLimit::new(
-        (wire.policy.as_str().into(), wire.name.as_str().into()),
-        (requests, Duration::from_millis(wire.per_ms), burst, pods),
-        key?,
-        wire.dry_run,
-    );
+    let names = (wire.policy.as_str().into(), wire.name.as_str().into());
+    let limit = RateLimit::new(names, amounts, key?, wire.dry_run);
     Ok(limit.only(each("matches", &wire.matches, counted)?.into()).at(cost(wire)?))
 }
 
@@ -79,6 +91,10 @@ fn key_part(wire: &wire::RateLimitKey, access: Option<&wire::Access>) -> Result<
                 reject!("claim {number} of a rate limit's key is not among those of the workload")
             })
         }
+        Some(Part::Constant(wire::Constant { name, value })) => match name.is_empty() || value.is_empty() {
+            true => Err(reject!("a constant of a rate limit's key is empty")),
+            false => Ok(KeyPart::Constant { name: name.as_str().into(), value: value.as_str().into() }),
+        },
         None => Err(reject!("part of a rate limit's key is not set")),
     }
 }

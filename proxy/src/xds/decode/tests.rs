@@ -3,6 +3,7 @@ mod external_checks;
 mod jwt_issuers;
 mod origins;
 mod rate_limits;
+mod shared_limits;
 
 use super::*;
 use crate::state::{Answer, Listed, PathChange};

@@ -254,14 +254,26 @@ const rateLimit = z.strictObject({
       z.strictObject({ request: z.enum(['Method', 'Path']) }),
       z.strictObject({ header: z.string() }),
       z.strictObject({ claim: countedClaim }),
+      z.strictObject({ constant: z.strictObject({ name: z.string(), value: z.string() }) }),
     ]),
   ),
   dryRun: z.boolean(),
 });
 
+const asks = z.strictObject({ service: z.string(), address: z.string(), port: z.int() });
+
+const sharedLimits = z.strictObject({
+  service: z.string(),
+  port: z.int(),
+  asks: asks.exactOptional(),
+  domain: z.string(),
+  timeoutMs: z.int(),
+  limits: z.array(z.strictObject({ limit: rateLimit, onFailure: z.enum(['allow', 'deny', 'podShare']) })),
+});
+
 const externalCheck = z.strictObject({
   policy: z.string(),
-  asks: z.strictObject({ service: z.string(), address: z.string(), port: z.int() }).exactOptional(),
+  asks: asks.exactOptional(),
   timeoutMs: z.int(),
   onFailure: z.enum(['deny', 'allow']),
   allowedHeaders: z.array(z.string()),
@@ -280,6 +292,7 @@ const inboundPort = z.strictObject({
   mtls,
   services: z.array(z.string()),
   rateLimits: z.array(rateLimit).exactOptional(),
+  sharedLimits: z.array(sharedLimits).exactOptional(),
   externalChecks: z.array(externalCheck).exactOptional(),
 });
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIpoDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi0gEKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SIwoIcHJvdG9jb2wYAiABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCW10bHNfbW9kZRgDIAEoDjIRLndlZnQudjEuTXRsc01vZGUSEAoIc2VydmljZXMYBCADKAkSJwoLcmF0ZV9saW1pdHMYFCADKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdBIvCg9leHRlcm5hbF9jaGVja3MYFSADKAsyFi53ZWZ0LnYxLkV4dGVybmFsQ2hlY2sipQIKDUV4dGVybmFsQ2hlY2sSDgoGcG9saWN5GAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDwoHYWRkcmVzcxgDIAEoDBIMCgRwb3J0GAQgASgNEhIKCnRpbWVvdXRfbXMYBSABKAQSNAoKb25fZmFpbHVyZRgGIAEoDjIgLndlZnQudjEuRXh0ZXJuYWxDaGVjay5PbkZhaWx1cmUSFwoPYWxsb3dlZF9oZWFkZXJzGAcgAygJEiIKBmV4ZW1wdBgIIAMoCzISLndlZnQudjEuRXhlbXB0aW9uEg8KB2RyeV9ydW4YCSABKAgiPAoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIICgRERU5ZEAESCQoFQUxMT1cQAiJGCglFeGVtcHRpb24SDgoGbWV0aG9kGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSABCBgoEcGF0aCL1AQoJUmF0ZUxpbWl0Eg4KBnBvbGljeRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgNEg4KBnBlcl9tcxgEIAEoBBINCgVidXJzdBgFIAEoDRIMCgRwb2RzGAYgASgNEiIKA2tleRgHIAMoCzIVLndlZnQudjEuUmF0ZUxpbWl0S2V5Eg8KB2RyeV9ydW4YCCABKAgSHwoHbWF0Y2hlcxgJIAMoCzIOLndlZnQudjEuTWF0Y2gSDAoEY29zdBgKIAEoDRITCgtjb3N0X2hlYWRlchgLIAEoCRISCgpjb3N0X2ZpZWxkGAwgAygJIusBCgxSYXRlTGltaXRLZXkSNAoJYXR0cmlidXRlGAEgASgOMh8ud2VmdC52MS5SYXRlTGltaXRLZXkuQXR0cmlidXRlSAASEAoGaGVhZGVyGAIgASgJSAASDwoFY2xhaW0YAyABKA1IACJ6CglBdHRyaWJ1dGUSGQoVQVRUUklCVVRFX1VOU1BFQ0lGSUVEEAASEwoPU0VSVklDRV9BQ0NPVU5UEAESDQoJTkFNRVNQQUNFEAISCwoHQUREUkVTUxADEgsKB05FVFdPUksQBBIKCgZNRVRIT0QQBRIICgRQQVRIEAZCBgoEcGFydCpBCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIOCgpQRVJNSVNTSVZFEAESCgoGU1RSSUNUEAIqUwoOT3V0Ym91bmRQb2xpY3kSHwobT1VUQk9VTkRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASDQoJQUxMT1dfQU5ZEAESEQoNUkVHSVNUUllfT05MWRACYgZwcm90bzM", [file_weft_v1_access, file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIpoDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigAIKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SIwoIcHJvdG9jb2wYAiABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCW10bHNfbW9kZRgDIAEoDjIRLndlZnQudjEuTXRsc01vZGUSEAoIc2VydmljZXMYBCADKAkSJwoLcmF0ZV9saW1pdHMYFCADKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdBIvCg9leHRlcm5hbF9jaGVja3MYFSADKAsyFi53ZWZ0LnYxLkV4dGVybmFsQ2hlY2sSLAoNc2hhcmVkX2xpbWl0cxgWIAMoCzIVLndlZnQudjEuU2hhcmVkTGltaXRzIogBCgxTaGFyZWRMaW1pdHMSDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SDgoGZG9tYWluGAQgASgJEhIKCnRpbWVvdXRfbXMYBSABKAQSJAoGbGltaXRzGAYgAygLMhQud2VmdC52MS5TaGFyZWRMaW1pdCKxAQoLU2hhcmVkTGltaXQSIQoFbGltaXQYASABKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdBIyCgpvbl9mYWlsdXJlGAIgASgOMh4ud2VmdC52MS5TaGFyZWRMaW1pdC5PbkZhaWx1cmUiSwoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIJCgVBTExPVxABEggKBERFTlkQAhINCglQT0RfU0hBUkUQAyKlAgoNRXh0ZXJuYWxDaGVjaxIOCgZwb2xpY3kYASABKAkSDwoHc2VydmljZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgMEgwKBHBvcnQYBCABKA0SEgoKdGltZW91dF9tcxgFIAEoBBI0Cgpvbl9mYWlsdXJlGAYgASgOMiAud2VmdC52MS5FeHRlcm5hbENoZWNrLk9uRmFpbHVyZRIXCg9hbGxvd2VkX2hlYWRlcnMYByADKAkSIgoGZXhlbXB0GAggAygLMhIud2VmdC52MS5FeGVtcHRpb24SDwoHZHJ5X3J1bhgJIAEoCCI8CglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEggKBERFTlkQARIJCgVBTExPVxACIkYKCUV4ZW1wdGlvbhIOCgZtZXRob2QYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIAEIGCgRwYXRoIvUBCglSYXRlTGltaXQSDgoGcG9saWN5GAEgASgJEgwKBG5hbWUYAiABKAkSEAoIcmVxdWVzdHMYAyABKA0SDgoGcGVyX21zGAQgASgEEg0KBWJ1cnN0GAUgASgNEgwKBHBvZHMYBiABKA0SIgoDa2V5GAcgAygLMhUud2VmdC52MS5SYXRlTGltaXRLZXkSDwoHZHJ5X3J1bhgIIAEoCBIfCgdtYXRjaGVzGAkgAygLMg4ud2VmdC52MS5NYXRjaBIMCgRjb3N0GAogASgNEhMKC2Nvc3RfaGVhZGVyGAsgASgJEhIKCmNvc3RfZmllbGQYDCADKAkikgIKDFJhdGVMaW1pdEtleRI0CglhdHRyaWJ1dGUYASABKA4yHy53ZWZ0LnYxLlJhdGVMaW1pdEtleS5BdHRyaWJ1dGVIABIQCgZoZWFkZXIYAiABKAlIABIPCgVjbGFpbRgDIAEoDUgAEiUKCGNvbnN0YW50GAQgASgLMhEud2VmdC52MS5Db25zdGFudEgAInoKCUF0dHJpYnV0ZRIZChVBVFRSSUJVVEVfVU5TUEVDSUZJRUQQABITCg9TRVJWSUNFX0FDQ09VTlQQARINCglOQU1FU1BBQ0UQAhILCgdBRERSRVNTEAMSCwoHTkVUV09SSxAEEgoKBk1FVEhPRBAFEggKBFBBVEgQBkIGCgRwYXJ0IicKCENvbnN0YW50EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkqQQoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASDgoKUEVSTUlTU0lWRRABEgoKBlNUUklDVBACKlMKDk91dGJvdW5kUG9saWN5Eh8KG09VVEJPVU5EX1BPTElDWV9VTlNQRUNJRklFRBAAEg0KCUFMTE9XX0FOWRABEhEKDVJFR0lTVFJZX09OTFkQAmIGcHJvdG8z", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -162,6 +162,14 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
    * @generated from field: repeated weft.v1.ExternalCheck external_checks = 21;
    */
   externalChecks: ExternalCheck[];
+
+  /**
+   * Limits that a service counts for all pods: each is one call, made where its limits count the request, after rate_limits. A port that
+   * has some is read request by request, whoever calls. Come with the critical feature `workload.rate-limits.shared`.
+   *
+   * @generated from field: repeated weft.v1.SharedLimits shared_limits = 22;
+   */
+  sharedLimits: SharedLimits[];
 };
 
 /**
@@ -170,6 +178,122 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
  */
 export const InboundPortSchema: GenMessage<InboundPort> = /*@__PURE__*/
   messageDesc(file_weft_v1_workload, 1);
+
+/**
+ * What one service counts of one domain, asked in one call: envoy.service.ratelimit.v3.RateLimitService.
+ *
+ * @generated from message weft.v1.SharedLimits
+ */
+export type SharedLimits = Message<"weft.v1.SharedLimits"> & {
+  /**
+   * <namespace>/<name> of the Service.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * A cluster IP of the Service, 4 or 16 bytes. Empty: nobody can be asked, and on_failure says what that means.
+   *
+   * @generated from field: bytes address = 2;
+   */
+  address: Uint8Array;
+
+  /**
+   * Of the Service, never 0.
+   *
+   * @generated from field: uint32 port = 3;
+   */
+  port: number;
+
+  /**
+   * Never empty.
+   *
+   * @generated from field: string domain = 4;
+   */
+  domain: string;
+
+  /**
+   * For the whole call, never 0.
+   *
+   * @generated from field: uint64 timeout_ms = 5;
+   */
+  timeoutMs: bigint;
+
+  /**
+   * Never empty; all of them dry runs, or none.
+   *
+   * @generated from field: repeated weft.v1.SharedLimit limits = 6;
+   */
+  limits: SharedLimit[];
+};
+
+/**
+ * Describes the message weft.v1.SharedLimits.
+ * Use `create(SharedLimitsSchema)` to create a new message.
+ */
+export const SharedLimitsSchema: GenMessage<SharedLimits> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 2);
+
+/**
+ * @generated from message weft.v1.SharedLimit
+ */
+export type SharedLimit = Message<"weft.v1.SharedLimit"> & {
+  /**
+   * What is sent to the service: with requests set, so many in per_ms, which is a second, a minute, an hour or a day; else the service knows
+   * how many, per_ms and burst are 0 too, and on_failure is not POD_SHARE.
+   *
+   * @generated from field: weft.v1.RateLimit limit = 1;
+   */
+  limit?: RateLimit | undefined;
+
+  /**
+   * @generated from field: weft.v1.SharedLimit.OnFailure on_failure = 2;
+   */
+  onFailure: SharedLimit_OnFailure;
+};
+
+/**
+ * Describes the message weft.v1.SharedLimit.
+ * Use `create(SharedLimitSchema)` to create a new message.
+ */
+export const SharedLimitSchema: GenMessage<SharedLimit> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 3);
+
+/**
+ * @generated from enum weft.v1.SharedLimit.OnFailure
+ */
+export enum SharedLimit_OnFailure {
+  /**
+   * A proxy rejects it.
+   *
+   * @generated from enum value: ON_FAILURE_UNSPECIFIED = 0;
+   */
+  ON_FAILURE_UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: ALLOW = 1;
+   */
+  ALLOW = 1,
+
+  /**
+   * @generated from enum value: DENY = 2;
+   */
+  DENY = 2,
+
+  /**
+   * The pod lets in its share of the limit.
+   *
+   * @generated from enum value: POD_SHARE = 3;
+   */
+  POD_SHARE = 3,
+}
+
+/**
+ * Describes the enum weft.v1.SharedLimit.OnFailure.
+ */
+export const SharedLimit_OnFailureSchema: GenEnum<SharedLimit_OnFailure> = /*@__PURE__*/
+  enumDesc(file_weft_v1_workload, 3, 0);
 
 /**
  * Somebody else is asked whether a request may reach the application: envoy.service.auth.v3.Authorization.
@@ -244,7 +368,7 @@ export type ExternalCheck = Message<"weft.v1.ExternalCheck"> & {
  * Use `create(ExternalCheckSchema)` to create a new message.
  */
 export const ExternalCheckSchema: GenMessage<ExternalCheck> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 2);
+  messageDesc(file_weft_v1_workload, 4);
 
 /**
  * @generated from enum weft.v1.ExternalCheck.OnFailure
@@ -272,7 +396,7 @@ export enum ExternalCheck_OnFailure {
  * Describes the enum weft.v1.ExternalCheck.OnFailure.
  */
 export const ExternalCheck_OnFailureSchema: GenEnum<ExternalCheck_OnFailure> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 2, 0);
+  enumDesc(file_weft_v1_workload, 4, 0);
 
 /**
  * All that is set must hold; a path is always set.
@@ -312,7 +436,7 @@ export type Exemption = Message<"weft.v1.Exemption"> & {
  * Use `create(ExemptionSchema)` to create a new message.
  */
 export const ExemptionSchema: GenMessage<Exemption> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 3);
+  messageDesc(file_weft_v1_workload, 5);
 
 /**
  * How many requests the port takes. Where they are counted by keys, each key has the limit.
@@ -413,7 +537,7 @@ export type RateLimit = Message<"weft.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 4);
+  messageDesc(file_weft_v1_workload, 6);
 
 /**
  * Something by which requests are told apart.
@@ -446,6 +570,14 @@ export type RateLimitKey = Message<"weft.v1.RateLimitKey"> & {
      */
     value: number;
     case: "claim";
+  } | {
+    /**
+     * The same for all requests: it only tells a service which limit is meant. In limits of SharedLimits only.
+     *
+     * @generated from field: weft.v1.Constant constant = 4;
+     */
+    value: Constant;
+    case: "constant";
   } | { case: undefined; value?: undefined };
 };
 
@@ -454,7 +586,7 @@ export type RateLimitKey = Message<"weft.v1.RateLimitKey"> & {
  * Use `create(RateLimitKeySchema)` to create a new message.
  */
 export const RateLimitKeySchema: GenMessage<RateLimitKey> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 5);
+  messageDesc(file_weft_v1_workload, 7);
 
 /**
  * @generated from enum weft.v1.RateLimitKey.Attribute
@@ -506,7 +638,31 @@ export enum RateLimitKey_Attribute {
  * Describes the enum weft.v1.RateLimitKey.Attribute.
  */
 export const RateLimitKey_AttributeSchema: GenEnum<RateLimitKey_Attribute> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 5, 0);
+  enumDesc(file_weft_v1_workload, 7, 0);
+
+/**
+ * Neither is empty.
+ *
+ * @generated from message weft.v1.Constant
+ */
+export type Constant = Message<"weft.v1.Constant"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message weft.v1.Constant.
+ * Use `create(ConstantSchema)` to create a new message.
+ */
+export const ConstantSchema: GenMessage<Constant> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 8);
 
 /**
  * @generated from enum weft.v1.MtlsMode
