@@ -59,7 +59,7 @@ Examples:
   weft authz who-can reviews -n shop GET /admin/users --port 8080`;
 
 const CONVERT = `
-It reads AuthorizationPolicy of Istio, Server, AuthorizationPolicy, MeshTLSAuthentication and NetworkAuthentication of Linkerd,
+It reads AuthorizationPolicy of Istio, Server, AuthorizationPolicy, MeshTLSAuthentication, NetworkAuthentication and HTTPRoute of Linkerd,
 AuthorizationPolicy of GEP-3779, and XAccessPolicy of agentic.networking.x-k8s.io, and asks no cluster. Our rules go by Services and not
 by labels of pods: give the Services too. What does not carry over is said on standard error, by object and field:
   error   it denies and cannot be said, or is not understood: nothing was written for it
@@ -77,19 +77,22 @@ function addConvert(authz: Command): void {
     .command('convert')
     .description('print access rules of other meshes as MeshRoles and MeshRoleBindings')
     .requiredOption('-f, --file <file...>', 'YAML or JSON files, - for standard input')
+    .addOption(new Option('-o, --output <form>', 'how to print').choices(['yaml', 'json']).default('yaml'))
     .addHelpText('after', CONVERT)
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-    .action(async ({ file }: { readonly file: readonly string[] }) => {
-      try {
-        const page = pageFor(process.stderr);
-        const { ok, manifests, report } = await convertFiles(file, page);
-        process.stdout.write(manifests);
-        process.stderr.write(`${printable(report)}\n`);
-        process.exitCode = ok ? 0 : 1;
-      } catch (thrown) {
-        failed(thrown);
-      }
-    });
+    .action(
+      async ({ file, output }: { readonly file: readonly string[]; readonly output: 'yaml' | 'json' }) => {
+        try {
+          const page = pageFor(process.stderr);
+          const { ok, manifests, report } = await convertFiles(file, { page, output });
+          process.stdout.write(manifests);
+          process.stderr.write(`${printable(report)}\n`);
+          process.exitCode = ok ? 0 : 1;
+        } catch (thrown) {
+          failed(thrown);
+        }
+      },
+    );
 }
 
 function failed(thrown: unknown): void {

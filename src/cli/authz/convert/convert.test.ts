@@ -150,6 +150,7 @@ test.each<[string, string]>([
   ['spec.rules[0].to[0].operation.notMethods', rule('{}', '{notMethods: [GET]}')],
   ['spec.rules[0].to[0].operation.paths', rule('{}', "{paths: ['/info*']}")],
   ['spec.rules[0].to[0].operation.paths', rule('{}', "{paths: ['*/info']}")],
+  ['spec.rules[0].to[0].operation.paths', rule('{}', "{paths: ['/u/{id}']}")],
   ['spec.rules[0].to[0].operation.methods', rule('{}', "{methods: ['G*']}")],
   ['spec.rules[0].when[0].key', '[{when: [{key: "request.auth.claims[iss]", values: [a]}]}]'],
   ['spec.rules[0].when[0].notValues', '[{when: [{key: "request.headers[x]", notValues: [a]}]}]'],
@@ -195,6 +196,16 @@ test.each([
   const { objects, said } = converted(yaml);
   expect(objects).toEqual({});
   expect(said[0]?.startsWith(message)).toBe(true);
+});
+
+test('Istio: a denial about requests at every port says that it closes bytes there', () => {
+  const deny = (spec: string) => converted(istio(`{action: DENY, ${spec}}`)).said;
+  const NOTE = [expect.stringMatching(/^note spec.rules: a denial about requests/)];
+  expect(deny("rules: [{to: [{operation: {paths: ['/admin/*']}}]}]")).toEqual(NOTE);
+  expect(deny("rules: [{when: [{key: 'request.headers[x]', values: [a]}]}]")).toEqual(NOTE);
+  expect(deny("rules: [{to: [{operation: {ports: ['80'], paths: ['/admin/*']}}]}]")).toEqual([]);
+  expect(deny('rules: [{from: [{source: {namespaces: [qa]}}]}]')).toEqual([]);
+  expect(deny(`${HTTPBIN}, rules: [{to: [{operation: {methods: [GET]}}]}]`)).toEqual([]);
 });
 
 const LINKERD = `
@@ -249,7 +260,10 @@ test('Linkerd: what is not in the files, or of another kind, is lost by name', (
       /MeshTLSAuthentication foo\/lost is not in the files/,
     ],
     ['{targetRef: {kind: Server, name: lost}}', /Server foo\/lost is not in the files/],
-    ['{targetRef: {kind: HTTPRoute, name: a}}', /HTTPRoute is not converted/],
+    ['{targetRef: {kind: HTTPRoute, name: a}}', /HTTPRoute foo\/a is not in the files/],
+    ['{targetRef: {kind: Service, name: a}}', /Service is not converted/],
+    ['{targetRef: {kind: Namespace, name: other}}', /its own namespace, and not about other/],
+    [`{${SERVER.replace('}', ', namespace: other}')}}`, /its own namespace, and not about other/],
   ] as const) {
     const { objects, said } = converted(linkerd(spec));
     expect(objects).toEqual({});
@@ -265,6 +279,81 @@ test('Linkerd: what is not in the files, or of another kind, is lost by name', (
   expect(
     converted(LINKERD.replace('proxyProtocol: gRPC', 'accessPolicy: cluster-authenticated')).said[0],
   ).toMatch(/^lost spec.accessPolicy: cluster-authenticated/);
+});
+
+const route = (name: string, matches: string, more = ''): string => `---
+apiVersion: policy.linkerd.io/v1beta3
+kind: HTTPRoute
+metadata: {name: ${name}, namespace: foo}
+spec: {parentRefs: [{group: policy.linkerd.io, kind: Server, name: web-http}]${more}, rules: [{matches: ${matches}}]}
+`;
+const BY_ROUTE = '{targetRef: {group: policy.linkerd.io, kind: HTTPRoute, name: read}}';
+const READ =
+  "[{path: {value: /books}, method: GET}, {path: {type: Exact, value: /about}, headers: [{name: x-v, value: '2'}]}]";
+
+test('Linkerd: a policy on an HTTPRoute is about what the route matches', () => {
+  const { objects, said } = converted(
+    `${linkerd(BY_ROUTE)}${route('read', READ)}${route('write', '[{path: {value: /books}, method: POST}]')}`,
+  );
+  const at = { services: ['httpbin'], ports: [9000] };
+  expect(objects).toEqual({
+    web: {
+      subjects: [{ caller: 'Anyone' }],
+      rules: [
+        { ...at, methods: ['GET'], paths: ['/books', '/books/*'] },
+        { ...at, paths: ['/about'], headers: [{ name: 'x-v', exact: '2' }] },
+      ],
+    },
+  });
+  expect(said).toEqual([expect.stringMatching(/^note spec.accessPolicy/)]);
+  const all = converted(`${linkerd(BY_ROUTE)}${route('read', '[]')}`);
+  expect(all.objects).toMatchObject({ web: { rules: [at] } });
+});
+
+test.each([
+  ['[{path: {type: RegularExpression, value: /b.*}}]', '', /of type RegularExpression have no counterpart/],
+  ["[{path: {type: Exact, value: '/b/*'}}]", '', /these very letters there/],
+  ['[{queryParams: [{name: a, value: b}]}]', '', /without their queries/],
+  ['[{headers: [{name: a, type: RegularExpression, value: b}]}]', '', /values of type RegularExpression/],
+  ['[{}]', ', hostnames: [a.example]', /has hostnames/],
+])('Linkerd: a route that matches %s%s is lost', (matches, more, message) => {
+  const { objects, said } = converted(`${linkerd(BY_ROUTE)}${route('read', matches, more)}`);
+  expect(objects).toEqual({});
+  expect(said.filter((line) => line.startsWith('lost'))).toEqual([expect.stringMatching(message)]);
+});
+
+// What another route takes must not be allowed by the policy on this one.
+test.each([
+  ['[{path: {value: /books}}]', '[{path: {value: /books/admin}}]', true],
+  ['[{path: {value: /books}}]', '[{path: {type: Exact, value: /books/admin}}]', true],
+  ['[{path: {value: /books}}]', '[{path: {value: /books}, method: POST}]', true],
+  ['[{path: {value: /books}}]', '[{path: {value: /books}}]', true],
+  ['[{path: {value: /books}}]', '[{path: {type: RegularExpression, value: .*}}]', true],
+  ['[{path: {value: /books}}]', '[{path: {value: /}}]', false],
+  ['[{path: {value: /books}}]', '[{path: {value: /bookshelf}}]', false],
+  ['[{path: {value: /books}, method: GET}]', '[{path: {value: /books/admin}, method: POST}]', false],
+  ['[{path: {type: Exact, value: /books/a}}]', '[{path: {value: /books}}]', false],
+])('Linkerd: %s beside a route for %s: lost is %s', (own, other, isLost) => {
+  const { objects } = converted(`${linkerd(BY_ROUTE)}${route('read', own)}${route('other', other)}`);
+  expect(Object.keys(objects)).toEqual(isLost ? [] : ['web']);
+});
+
+test('Linkerd: a Server with routes takes what they match only, so nothing about all of it is written', () => {
+  for (const spec of [`{${SERVER}}`, '{targetRef: {kind: Namespace, name: foo}}']) {
+    const { objects, said } = converted(`${linkerd(spec)}${route('read', READ)}`);
+    expect(objects).toEqual({});
+    expect(said).toContainEqual(
+      expect.stringMatching(/^lost spec.targetRef: Server foo\/web-http has HTTPRoutes/),
+    );
+  }
+  const open = LINKERD.replace('proxyProtocol: gRPC', 'accessPolicy: all-authenticated');
+  expect(converted(`${open}${route('read', READ)}`).objects).toEqual({});
+});
+
+test('Linkerd: a field that is not known may limit, so nothing is written', () => {
+  const { objects, said } = converted(linkerd(`{${SERVER}, onlyOn: weekdays}`));
+  expect(objects).toEqual({});
+  expect(said).toContainEqual(expect.stringMatching(/^error spec: is not understood: .*onlyOn/));
 });
 
 const gep = (rules: string): string => `
@@ -300,26 +389,79 @@ test('GEP-3779: sources and ports; an empty list of sources is nobody, none is a
   );
 });
 
-test('XAccessPolicy: who may call a Service; what goes by tools is lost', () => {
-  const policy = (kind: string, authorization: string): string => `
+const accessPolicy = (rules: string, { kind = 'Service', name = 'tools', action = 'Allow' } = {}): string => `
 apiVersion: agentic.networking.x-k8s.io/v1alpha1
 kind: XAccessPolicy
-metadata: {name: tools, namespace: foo}
+metadata: {name: ${name}, namespace: foo}
 spec:
-  targetRefs: [{kind: ${kind}, name: httpbin}]
-  action: Allow
-  rules: [{name: one, source: {type: ServiceAccount, serviceAccount: {name: agent, namespace: default}}${authorization}}]
+  targetRefs: [{group: '', kind: ${kind}, name: httpbin}]
+  action: ${action}
+  ${rules}
 `;
-  expect(converted(policy('Service', ''))).toEqual({
-    objects: {
-      tools: {
-        subjects: [{ serviceAccount: { name: 'agent', namespace: 'default' } }],
-        rules: [{ services: ['httpbin'] }],
-      },
+const agent = (authorization = ''): string =>
+  `rules: [{name: one, source: {type: ServiceAccount, serviceAccount: {name: agent, namespace: default}}${authorization}}]`;
+const AGENT = { serviceAccount: { name: 'agent', namespace: 'default' } };
+const SAME_PORT = SERVICES.replace('{port: 8000, targetPort: 80}', '{port: 8000}');
+
+test.each<[string, string, string, object]>([
+  ['who may call a Service', agent(), SERVICES, { subjects: [AGENT], rules: [{ services: ['httpbin'] }] }],
+  [
+    'no list of rules is everybody',
+    '',
+    SERVICES,
+    { subjects: [{ caller: 'Anyone' }], rules: [{ services: ['httpbin'] }] },
+  ],
+  [
+    'methods, paths, headers and ports',
+    agent(
+      ", authorization: {type: Inline, methods: [GET], paths: [{value: /a/}, {type: Exact, value: /b}], headers: [{name: x-v, value: '1'}], ports: [8000]}",
+    ),
+    SAME_PORT,
+    {
+      subjects: [AGENT],
+      rules: [
+        {
+          services: ['httpbin'],
+          ports: [8000],
+          methods: ['GET'],
+          paths: ['/a', '/a/*', '/b'],
+          headers: [{ name: 'x-v', exact: '1' }],
+        },
+      ],
     },
-    said: [CLOSES],
-  });
-  const tools = ', authorization: {type: Inline, mcp: {methods: [{name: tools/call, params: [add]}]}}';
-  expect(converted(policy('Service', tools)).said[0]).toMatch(/^lost spec.rules\[0\].authorization: Inline/);
-  expect(converted(policy('XBackend', '')).said[0]).toMatch(/^lost spec.targetRefs: XBackend/);
+  ],
+])('XAccessPolicy: %s', (_what, rules, services, expected) => {
+  expect(converted(accessPolicy(rules), services)).toEqual({ objects: { tools: expected }, said: [CLOSES] });
+});
+
+test.each([
+  ['mcp', '{type: Inline, mcp: {methods: [{name: tools/call, params: [add]}]}}'],
+  ['type', "{type: CEL, cel: {expression: 'true'}}"],
+  ['hosts', '{type: Inline, hosts: [a.example]}'],
+  ['ports', '{type: Inline, ports: [8000]}'],
+  ['paths', '{type: Inline, paths: [{type: RegularExpression, value: a.*}]}'],
+  ['headers', '{type: Inline, headers: [{name: a, type: RegularExpression, value: b}]}'],
+])('XAccessPolicy: %s cannot be said, and the rule is lost', (field, authorization) => {
+  const { objects, said } = converted(accessPolicy(agent(`, authorization: ${authorization}`)));
+  expect(objects).toEqual({});
+  expect(said[0]?.startsWith(`lost spec.rules[0].authorization.${field}: `)).toBe(true);
+});
+
+test('XAccessPolicy: what more than one must allow, or another server, is an error', () => {
+  const both = converted(`${accessPolicy(agent())}---${accessPolicy(agent(), { name: 'more' })}`);
+  expect(both.objects).toEqual({});
+  expect(both.said).toEqual([
+    expect.stringMatching(/^error spec.targetRefs: XAccessPolicy foo\/more has the same target/),
+    expect.stringMatching(/^error spec.targetRefs: XAccessPolicy foo\/tools has the same target/),
+  ]);
+  const outside = converted(accessPolicy(agent(), { action: 'ExternalAuth' }));
+  expect([outside.objects, outside.said[0]]).toEqual([
+    {},
+    expect.stringMatching(/^error spec.action: ExternalAuth/),
+  ]);
+  expect(converted(accessPolicy(agent(), { kind: 'XBackend' })).said[0]).toMatch(
+    /^lost spec.targetRefs: XBackend/,
+  );
+  const port = accessPolicy(agent()).replace('name: httpbin}', 'name: httpbin, sectionName: web}');
+  expect(converted(port).said[0]).toMatch(/^error spec.targetRefs.0: is not understood: .*sectionName/);
 });

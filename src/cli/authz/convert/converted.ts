@@ -68,6 +68,11 @@ export function toYaml(objects: readonly object[]): string {
   return objects.map((object) => stringify(object, { ...AS_KUBECTL, lineWidth: 0 })).join('---\n');
 }
 
+/** Objects as one List in JSON. */
+export function toJson(objects: readonly object[]): string {
+  return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, undefined, 2)}\n`;
+}
+
 /** Every combination of one of each. */
 export function combinations<T>(lists: readonly (readonly T[])[]): readonly (readonly T[])[] {
   return lists.reduce<readonly (readonly T[])[]>(

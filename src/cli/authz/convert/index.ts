@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { MeshError, names } from '../../../base/index.js';
 import { manifestName, readManifests } from '../../manifests.js';
 import { plural, type Page } from '../../page.js';
 import {
+  toJson,
   toObjects,
   toYaml,
   Unsayable,
@@ -11,12 +13,20 @@ import {
   type Grant,
   type ServiceShape,
 } from './converted.js';
-import { accessPolicy, convertAccessRule, convertGepRule, gepPolicy } from './gateway.js';
-import { convertRule, istioPolicy, istioTargets } from './istio.js';
+import {
+  accessPolicy,
+  convertAccessRule,
+  convertGepRule,
+  gepPolicy,
+  sharesTarget,
+  type AccessPolicy,
+} from './gateway.js';
+import { convertRule, deniesBytesToo, istioPolicy, istioTargets, isWide, type IstioPolicy } from './istio.js';
 import {
   convertLinkerdPolicy,
   convertServer,
   linkerdPolicy,
+  linkerdRoute,
   linkerdServer,
   meshTls,
   network,
@@ -26,7 +36,7 @@ import {
 /** Access rules of others in files, as MeshRoles and MeshRoleBindings, and what is to be said about that. */
 export async function convertFiles(
   files: readonly string[],
-  page: Page,
+  { page, output }: { readonly page: Page; readonly output: 'yaml' | 'json' },
 ): Promise<{ readonly ok: boolean; readonly manifests: string; readonly report: string }> {
   const documents = (await Promise.all(files.map(readManifests))).flat();
   const { objects, findings } = convert(documents);
@@ -43,7 +53,8 @@ export async function convertFiles(
     findings.filter((one) => one.severity === severity).length;
   const errors = count('error');
   const summary = `${plural(objects.length / 2, 'binding')} with a role each, ${plural(errors, 'error')}, ${count('lost')} lost`;
-  return { ok: errors === 0, manifests: toYaml(objects), report: [...lines, summary].join('\n') };
+  const manifests = output === 'json' ? toJson(objects) : toYaml(objects);
+  return { ok: errors === 0, manifests, report: [...lines, summary].join('\n') };
 }
 
 const KINDS =
@@ -77,7 +88,11 @@ export function convert(documents: readonly unknown[]): Conversion {
       },
     ];
   });
-  const given: LinkerdObjects = {
+  const given: Given = {
+    accessPolicies: parsedOf(all, 'agentic.networking.x-k8s.io', 'XAccessPolicy', accessPolicy),
+    routes: ['policy.linkerd.io', 'gateway.networking.k8s.io'].flatMap((group) =>
+      parsedOf(all, group, 'HTTPRoute', linkerdRoute),
+    ),
     servers: parsedOf(all, 'policy.linkerd.io', 'Server', linkerdServer),
     meshTls: parsedOf(all, 'policy.linkerd.io', 'MeshTLSAuthentication', meshTls),
     networks: parsedOf(all, 'policy.linkerd.io', 'NetworkAuthentication', network),
@@ -121,7 +136,11 @@ function serviceOf(object: unknown): ServiceShape[] {
 
 const NOTHING: Conversion = { objects: [], findings: [] };
 
-function convertOne(document: Document, given: LinkerdObjects): Conversion {
+interface Given extends LinkerdObjects {
+  readonly accessPolicies: readonly AccessPolicy[];
+}
+
+function convertOne(document: Document, given: Given): Conversion {
   const { group, kind } = document;
   if (group === 'security.istio.io' && kind === 'AuthorizationPolicy')
     return ofIstio(document, given.services);
@@ -129,7 +148,7 @@ function convertOne(document: Document, given: LinkerdObjects): Conversion {
   if (group === 'policy.linkerd.io' && kind === 'Server') return ofServer(document, given);
   if (group.startsWith('gateway.networking.') && kind === 'AuthorizationPolicy')
     return ofGep(document, given.services);
-  if (kind === 'XAccessPolicy') return ofAccessPolicy(document, given.services);
+  if (kind === 'XAccessPolicy') return ofAccessPolicy(document, given);
   return NOTHING;
 }
 
@@ -228,12 +247,20 @@ function ofIstio(document: Document, services: readonly ServiceShape[]): Convers
     const parts = eachRule(document, { name, namespace, effect, dryRun }, rules, (rule, index) =>
       convertRule(rule, `spec.rules[${index}]`, istioTargets(policy, effect, services)),
     );
-    return together(
-      ...parts,
-      ...(effect === 'Allow' && !dryRun ? [closing(document, namespace, 'spec.action')] : []),
-    );
+    const isSaid = effect === 'Allow' || parts.some(({ objects }) => objects.length > 0);
+    return together(...parts, ...(dryRun || !isSaid ? [] : [effectsOfIstio(document, policy, effect)]));
   });
 }
+
+/** What a policy does there beside what its rules say. */
+function effectsOfIstio(document: Document, policy: IstioPolicy, effect: Grant['effect']): Conversion {
+  if (effect === 'Allow') return closing(document, policy.metadata.namespace, 'spec.action');
+  const closesBytes = isWide(policy) && (policy.spec.rules ?? []).some(deniesBytesToo);
+  return closesBytes ? said(document, 'spec.rules', 'note', BYTES) : NOTHING;
+}
+
+const BYTES =
+  'a denial about requests that names no port closes there what carries bytes, too; here it closes a port that is declared as bytes if ports or services of the rule name it: add them where pods of the namespace have such ports';
 
 function ofLinkerd(document: Document, given: LinkerdObjects): Conversion {
   return reading(document, linkerdPolicy, (policy) =>
@@ -268,10 +295,28 @@ function ofGep(document: Document, services: readonly ServiceShape[]): Conversio
   });
 }
 
-function ofAccessPolicy(document: Document, services: readonly ServiceShape[]): Conversion {
+function ofAccessPolicy(document: Document, { accessPolicies, services }: Given): Conversion {
   return reading(document, accessPolicy, (policy) => {
     const { name, namespace } = policy.metadata;
-    const { rules } = policy.spec;
+    const { rules = [{}], action } = policy.spec;
+    if (action !== 'Allow')
+      return said(
+        document,
+        'spec.action',
+        'error',
+        `${action} has no counterpart among roles; put externalAuthorization into a TrafficPolicy first, or what another server refuses now is let in`,
+      );
+    const beside = accessPolicies.find(
+      (other) =>
+        other.spec.action === 'Allow' && !isDeepStrictEqual(other, policy) && sharesTarget(policy, other),
+    );
+    if (beside !== undefined)
+      return said(
+        document,
+        'spec.targetRefs',
+        'error',
+        `XAccessPolicy ${beside.metadata.namespace}/${beside.metadata.name} has the same target: there both must allow a request, here one binding does; merge them into one`,
+      );
     const granted = { name, namespace, effect: 'Allow', dryRun: false } as const;
     const parts = eachRule(document, granted, rules, (_rule, index) =>
       convertAccessRule(policy, index, services),

@@ -42,6 +42,13 @@ const rule = z.strictObject({
   when: z.array(z.strictObject({ key: z.string(), values: texts, notValues: texts })).optional(),
 });
 
+const targetRef = z.strictObject({
+  group: z.string().default(''),
+  kind: z.string(),
+  name: z.string(),
+  namespace: z.string().optional(),
+});
+
 /** AuthorizationPolicy of security.istio.io, v1 and v1beta1. */
 export const istioPolicy = z.object({
   metadata: z.object({
@@ -52,8 +59,8 @@ export const istioPolicy = z.object({
   spec: z
     .strictObject({
       selector: z.strictObject({ matchLabels: z.record(z.string(), z.string()).default({}) }).optional(),
-      targetRef: z.object({ kind: z.string(), name: z.string() }).optional(),
-      targetRefs: z.array(z.object({ kind: z.string(), name: z.string() })).optional(),
+      targetRef: targetRef.optional(),
+      targetRefs: z.array(targetRef).optional(),
       action: z.enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']).default('ALLOW'),
       provider: z.unknown().optional(),
       rules: z.array(rule).optional(),
@@ -92,6 +99,13 @@ export function istioTargets(
   const labels = spec.selector?.matchLabels ?? {};
   if (Object.keys(labels).length === 0) return undefined;
   return servicesFor(labels, { namespace, path: 'spec.selector', effect }, services);
+}
+
+/** Whether a policy is about every pod of its namespace. */
+export function isWide({ spec: { selector, targetRef: one, targetRefs = [] } }: IstioPolicy): boolean {
+  return (
+    one === undefined && targetRefs.length === 0 && Object.keys(selector?.matchLabels ?? {}).length === 0
+  );
 }
 
 /** Callers and requests of one rule; throws `Unsayable` with the field that has no counterpart. */
@@ -239,8 +253,22 @@ function whole(text: string, path: string): string {
   return text;
 }
 
+/** Whether a denial goes by requests and names no port: there it also closes what carries bytes, here that must be named. */
+export function deniesBytesToo({ to = [{ operation: {} }], when = [] }: Rule): boolean {
+  const byHeader = when.some(({ key }) => key.startsWith('request.headers['));
+  return to.some(
+    ({ operation: { ports, methods, paths } }) =>
+      ports === undefined && (byHeader || methods !== undefined || paths !== undefined),
+  );
+}
+
 function pathOf(text: string, path: string): string {
   if (text === '*') return '/*';
+  if (/[{}]/.test(text.replaceAll('{*}', '').replace(/\{\*\*\}$/, '')))
+    throw new Unsayable(
+      path,
+      `${text} means these very letters there, and any segment here; no pattern says it`,
+    );
   const named = text.replaceAll('{*}', '{any}').replace(/\{\*\*\}$/, '*');
   if (/\*/.test(named.replace(/\/\*$/, '')))
     throw new Unsayable(

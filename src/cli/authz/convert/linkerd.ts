@@ -8,14 +8,20 @@ import {
   type Grant,
   type ServiceShape,
 } from './converted.js';
+import { type HttpMatch, httpMatch, mayTakeFrom, requestOf } from './http-match.js';
 
 const metadata = z.object({ name: z.string(), namespace: z.string().default('default') });
-const ref = z.object({ kind: z.string(), name: z.string(), namespace: z.string().optional() });
+const ref = z.strictObject({
+  group: z.string().optional(),
+  kind: z.string(),
+  name: z.string(),
+  namespace: z.string().optional(),
+});
 
 /** Server of policy.linkerd.io. */
 export const linkerdServer = z.object({
   metadata,
-  spec: z.object({
+  spec: z.strictObject({
     podSelector: z.strictObject({ matchLabels: z.record(z.string(), z.string()).default({}) }).optional(),
     externalWorkloadSelector: z.unknown().optional(),
     port: z.union([z.int(), z.string()]),
@@ -26,22 +32,35 @@ export const linkerdServer = z.object({
 /** AuthorizationPolicy of policy.linkerd.io. */
 export const linkerdPolicy = z.object({
   metadata,
-  spec: z.object({ targetRef: ref, requiredAuthenticationRefs: z.array(ref).default([]) }),
+  spec: z.strictObject({ targetRef: ref, requiredAuthenticationRefs: z.array(ref).default([]) }),
 });
 /** MeshTLSAuthentication of policy.linkerd.io. */
 export const meshTls = z.object({
   metadata,
-  spec: z.object({ identities: z.array(z.string()).default([]), identityRefs: z.array(ref).default([]) }),
+  spec: z.strictObject({
+    identities: z.array(z.string()).default([]),
+    identityRefs: z.array(ref).default([]),
+  }),
 });
 /** NetworkAuthentication of policy.linkerd.io. */
 export const network = z.object({
   metadata,
+  spec: z.strictObject({
+    networks: z.array(z.strictObject({ cidr: z.string(), except: z.array(z.string()).default([]) })),
+  }),
+});
+/** HTTPRoute of policy.linkerd.io or Gateway API, as far as it says which requests a Server takes. */
+export const linkerdRoute = z.object({
+  metadata,
   spec: z.object({
-    networks: z.array(z.object({ cidr: z.string(), except: z.array(z.string()).default([]) })),
+    parentRefs: z.array(z.object({ kind: z.string().default('Gateway'), name: z.string() })).default([]),
+    hostnames: z.array(z.string()).default([]),
+    rules: z.array(z.object({ matches: z.array(httpMatch).default([]) })).default([{ matches: [] }]),
   }),
 });
 
 export type LinkerdServer = z.infer<typeof linkerdServer>;
+export type LinkerdRoute = z.infer<typeof linkerdRoute>;
 export type LinkerdPolicy = z.infer<typeof linkerdPolicy>;
 
 /** What policies refer to, among all that was given. */
@@ -49,6 +68,7 @@ export interface LinkerdObjects {
   readonly servers: readonly LinkerdServer[];
   readonly meshTls: readonly z.infer<typeof meshTls>[];
   readonly networks: readonly z.infer<typeof network>[];
+  readonly routes: readonly LinkerdRoute[];
   readonly services: readonly ServiceShape[];
 }
 
@@ -62,7 +82,7 @@ export function convertLinkerdPolicy(
   );
   return {
     subjects: combinations(lists).map((parts) => subjectOf(parts.flat())),
-    rules: [targetOf(spec.targetRef, namespace, given)],
+    rules: targetOf(spec.targetRef, namespace, given),
   };
 }
 
@@ -79,7 +99,7 @@ export function convertServer(
       'spec.accessPolicy',
       `${accessPolicy} goes by the networks of the cluster, which nothing here knows; write the CIDRs into a binding`,
     );
-  return { subjects: [subject], rules: [portOf(server, given.services)] };
+  return { subjects: [subject], rules: [wholePort(server, given, 'spec.accessPolicy')] };
 }
 
 const ACCESS_POLICIES: Readonly<Record<string, object>> = {
@@ -89,21 +109,102 @@ const ACCESS_POLICIES: Readonly<Record<string, object>> = {
 
 type Ref = z.infer<typeof ref>;
 
-function targetOf({ kind, name }: Ref, namespace: string, { servers, services }: LinkerdObjects): object {
-  if (kind === 'Namespace') return {};
-  if (kind !== 'Server')
-    throw new Unsayable(
-      'spec.targetRef',
-      `${kind} is not converted; write what its matches ask for as paths and methods of a MeshRole`,
-    );
-  const server = servers.find(({ metadata: at }) => at.namespace === namespace && at.name === name);
-  if (server === undefined)
-    throw new Unsayable(
-      'spec.targetRef',
-      `Server ${namespace}/${name} is not in the files; give it too, with another -f`,
-    );
-  return portOf(server, services);
+function targetOf(
+  { kind, name, namespace: elsewhere = '' }: Ref,
+  namespace: string,
+  given: LinkerdObjects,
+): readonly object[] {
+  const path = 'spec.targetRef';
+  if (elsewhere !== '' && elsewhere !== namespace)
+    throw new Unsayable(path, `a policy is about its own namespace, and not about ${elsewhere}`);
+  switch (kind) {
+    case 'Namespace':
+      return [wholeNamespace(name, namespace, given)];
+    case 'Server':
+      return [wholePort(serverNamed(name, namespace, given, path), given, path)];
+    case 'HTTPRoute':
+      return routeNamed(name, namespace, given);
+    default:
+      throw new Unsayable(path, `${kind} is not converted; there is Server, HTTPRoute and Namespace`);
+  }
 }
+
+function serverNamed(
+  name: string,
+  namespace: string,
+  { servers }: LinkerdObjects,
+  path: string,
+): LinkerdServer {
+  const server = servers.find(({ metadata: at }) => at.namespace === namespace && at.name === name);
+  if (server !== undefined) return server;
+  throw new Unsayable(path, `Server ${namespace}/${name} is not in the files; give it too, with another -f`);
+}
+
+function wholeNamespace(name: string, namespace: string, given: LinkerdObjects): object {
+  if (name !== namespace)
+    throw new Unsayable('spec.targetRef', `a policy is about its own namespace, and not about ${name}`);
+  const divided = given.servers.find(
+    ({ metadata: at }) => at.namespace === namespace && routesOn(at.name, namespace, given).length > 0,
+  );
+  if (divided !== undefined) throw dividedBy(divided, 'spec.targetRef');
+  return {};
+}
+
+/** A Server with routes takes nothing that none of them matches: a rule about the whole port would allow more. */
+function wholePort(server: LinkerdServer, given: LinkerdObjects, path: string): object {
+  const { name, namespace } = server.metadata;
+  if (routesOn(name, namespace, given).length > 0) throw dividedBy(server, path);
+  return portOf(server, given.services);
+}
+
+function dividedBy({ metadata: { namespace, name } }: LinkerdServer, path: string): Unsayable {
+  const message = `Server ${namespace}/${name} has HTTPRoutes, and takes only what one of them matches; write a policy for each route`;
+  return new Unsayable(path, message);
+}
+
+function routesOn(server: string, namespace: string, { routes }: LinkerdObjects): readonly LinkerdRoute[] {
+  return routes.filter(
+    ({ metadata: at, spec }) =>
+      at.namespace === namespace &&
+      spec.parentRefs.some(({ kind, name }) => kind === 'Server' && name === server),
+  );
+}
+
+/** What a route matches at each of its Servers, and no other route takes away. */
+function routeNamed(name: string, namespace: string, given: LinkerdObjects): readonly object[] {
+  const path = 'spec.targetRef';
+  const title = `HTTPRoute ${namespace}/${name}`;
+  const route = given.routes.find(({ metadata: at }) => at.namespace === namespace && at.name === name);
+  if (route === undefined)
+    throw new Unsayable(path, `${title} is not in the files; give it too, with another -f`);
+  if (route.spec.hostnames.length > 0)
+    throw new Unsayable(
+      path,
+      `${title} has hostnames: rules go by the Service that is called, since callers write the Host themselves`,
+    );
+  const servers = route.spec.parentRefs.flatMap((one) => (one.kind === 'Server' ? [one.name] : []));
+  if (servers.length === 0)
+    throw new Unsayable(path, `${title} has no Server as its parent, so nobody is judged by it`);
+  const matches = matchesOf(route);
+  return servers.flatMap((server) => {
+    const taker = routesOn(server, namespace, given)
+      .filter((other) => other !== route)
+      .find((other) => matchesOf(other).some((one) => matches.some((own) => mayTakeFrom(own, one))));
+    if (taker !== undefined)
+      throw new Unsayable(
+        path,
+        `HTTPRoute ${namespace}/${taker.metadata.name} takes some of what ${title} matches, and rules know no such order; make their matches disjoint`,
+      );
+    const port = portOf(serverNamed(server, namespace, given, path), given.services);
+    return matches.map((one) => ({ ...port, ...requestOf(one, `${path}: ${title}: match`) }));
+  });
+}
+
+function matchesOf({ spec }: LinkerdRoute): readonly HttpMatch[] {
+  return spec.rules.flatMap(({ matches }) => (matches.length === 0 ? [ANY] : matches));
+}
+
+const ANY: HttpMatch = httpMatch.parse({});
 
 function portOf({ metadata: { namespace }, spec }: LinkerdServer, services: readonly ServiceShape[]): object {
   if (spec.externalWorkloadSelector !== undefined)
