@@ -13,7 +13,7 @@ export interface Split {
   readonly share?: number | undefined;
   readonly perSecond: number;
   readonly successRate?: number | undefined;
-  /** Of all requests from the destination to the backend: the proxies' histograms do not tell routes apart. */
+  /** Of all requests from the destination to the backend: histograms of older proxies do not tell routes apart. */
   readonly p50Ms?: number | undefined;
   readonly p99Ms?: number | undefined;
 }

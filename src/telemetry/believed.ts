@@ -7,6 +7,8 @@ import type { RawEdge } from './read-report.js';
 export const OTHERS = 'others';
 
 const LONGEST_RULE = 320;
+/** With the labels that its pods have. */
+const LONGEST_BACKEND = 600;
 /** `<namespace>/<name>`, then a port and what a backend adds. */
 const SERVICE = /^([a-z0-9-]{1,63}\/[a-z0-9.-]{1,253})(?::(\w{1,15}))?(?:\{.{0,1000}\})?$/;
 /** Names of objects, routes among them; nothing that moves a cursor or turns text around. */
@@ -32,7 +34,7 @@ export function believedEdge(reporter: Reporter, raw: RawEdge): EdgeName | undef
     if (text.length > LONGEST_RULE || !RULE.test(text)) return undefined;
   }
   const { service, port } = placeOf(raw.destination);
-  const { service: backend } = placeOf(raw.backend);
+  const backend = isBackend(raw.backend) ? raw.backend : '';
   return {
     reporter,
     direction,
@@ -44,6 +46,10 @@ export function believedEdge(reporter: Reporter, raw: RawEdge): EdgeName | undef
     tls,
     rule: raw.rule,
   };
+}
+
+function isBackend(text: string): boolean {
+  return text.length <= LONGEST_BACKEND && RULE.test(text) && SERVICE.test(text);
 }
 
 /** What is no Service has no name here: addresses and hosts would be as many as somebody likes. */

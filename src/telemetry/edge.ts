@@ -19,7 +19,7 @@ export interface EdgeName {
   /** `<namespace>/<name>` of the Service: outbound of the one that was dialled, inbound of one in front of the port. */
   readonly service: string;
   readonly port: string;
-  /** The backend a route chose, where that is a Service: `<namespace>/<name>`. */
+  /** The backend a route chose, where that is of a Service: `<namespace>/<name>:<port>` and the labels of its pods, if they matter. */
   readonly backend: string;
   readonly route: string;
   /** SPIFFE identity of the other side. */

@@ -55,7 +55,7 @@ test('names of an edge are read where they have the form of names', () => {
     direction: 'outbound',
     service: 'shop/reviews',
     port: '9080',
-    backend: 'shop/reviews-v2',
+    backend: 'shop/reviews-v2:9080{version=v2}',
     route: 'HTTPRoute/shop/canary#0',
     peer: 'spiffe://cluster.local/ns/shop/sa/reviews',
     tls: 'mutual',

@@ -29,7 +29,7 @@ afterEach(() => {
 const SAYS = { direction: Direction.OUTBOUND, destination: 'shop/reviews:9080', tls: Tls.MUTUAL };
 
 /** The port of proxies with the service on it, over real TLS, and a way to connect to it as the pod `web-1`. */
-async function start(pace: Omit<PaceOptions, 'clock'> = {}) {
+async function start(pace: Omit<PaceOptions, 'clock'> = {}, maxBytes = 1 << 24) {
   const [ca, mesh, metrics, stop] = [await testCa(), aMesh(), new Metrics(), new AbortController()];
   const tally = new TrustTally();
   const service = new ReportService({
@@ -38,6 +38,7 @@ async function start(pace: Omit<PaceOptions, 'clock'> = {}) {
     reporterOf: ({ namespace }) => ({ namespace, kind: 'Deployment', name: 'web', identity: WEB }),
     serves: (uid, name) => uid === 'web-1' && name === 'shop/web',
     pace,
+    maxBytes,
   });
   const port = await new ProxyPort({
     port: 0,
@@ -196,4 +197,18 @@ test.each<[string, (stream: Stream) => void]>([
   await stream.next();
   send(stream);
   expect([3, 8]).toContain((await stream.status).code);
+});
+
+test('an edge that went to make room is counted anew when more comes of it', async () => {
+  const { service, metrics, connect } = await start({}, 20_000);
+  const stream = await connect();
+  await stream.next();
+  const edges = Array.from({ length: 8 }, (_, i) => ({ ...SAYS, destination: `shop/svc-${i}:80` }));
+  stream.send({ edges, counts: edges.map((_, edge) => ({ edge, grown: [0n, 1n] })) });
+  await untilPasses(async () => expect(await metrics.text()).toMatch(/weft_telemetry_evicted_total [1-9]/));
+  expect(await counted(service, Counted.ok)).not.toHaveProperty('shop/svc-0');
+  stream.send({ counts: [{ edge: 0, grown: [0n, 7n] }] });
+  await untilPasses(async () =>
+    expect(await counted(service, Counted.ok)).toMatchObject({ 'shop/svc-0': 7 }),
+  );
 });

@@ -4,7 +4,16 @@ import type { KubeClient } from '../../kube/index.js';
 import { WINDOWS_MS, type WindowName } from '../../telemetry/index.js';
 import { pageFor } from '../page.js';
 import { Replicas } from './ask-replicas.js';
-import { byCall, byNamespace, byRoute, byService, byWorkload, type Call, type Row } from './group.js';
+import {
+  byBackend,
+  byCall,
+  byNamespace,
+  byRoute,
+  byService,
+  byWorkload,
+  type Call,
+  type Row,
+} from './group.js';
 import { show, type Output, type Shown, type ShowOptions } from './show.js';
 import { callsTable, routesTable, rowsTable } from './tables.js';
 
@@ -32,6 +41,15 @@ const KINDS: Readonly<Record<string, (edges: Parameters<typeof byService>[0]) =>
   svc: byService,
   ns: byNamespace,
 };
+/** As kubectl takes them. */
+const LONG_KINDS: Readonly<Record<string, string>> = {
+  deployment: 'deploy',
+  deployments: 'deploy',
+  service: 'svc',
+  services: 'svc',
+  namespace: 'ns',
+  namespaces: 'ns',
+};
 
 function addStat(weft: Command, connect: Connect): void {
   withFlags(weft.command('stat'), '1m')
@@ -45,8 +63,9 @@ function addStat(weft: Command, connect: Connect): void {
     )
     .argument('[name]', 'one of them only')
     .addHelpText('after', STAT)
-    .action(async (kind: string, name: string | undefined, flags: Flags) => {
-      const group = KINDS[kind];
+    .action(async (given: string, after: string | undefined, flags: Flags) => {
+      const [kind = '', name = after] = given.split('/');
+      const group = KINDS[LONG_KINDS[kind] ?? kind];
       if (group === undefined) weft.error(`error: the kind is not one of ${Object.keys(KINDS).join(', ')}`);
       await run(connect, flags, ({ edges }) => {
         const rows = group(edges).filter((row) => isIn(row, flags) && isNamed(row, name));
@@ -72,7 +91,7 @@ function addRoutes(weft: Command, connect: Connect): void {
     .action(async (given: string, flags: Flags) => {
       const service = given.includes('/') ? given : `${flags.namespace ?? 'default'}/${given}`;
       await run(connect, { ...flags, namespace: service.split('/')[0] ?? '' }, ({ edges }) => {
-        const rows = byRoute(edges, service);
+        const rows = (flags.output === 'wide' ? byBackend : byRoute)(edges, service);
         return { json: rows, rows: rows.length, table: (options) => routesTable(rows, options) };
       });
     });
@@ -178,6 +197,8 @@ Examples:
   weft edges --since 30m -o wide`;
 
 const ROUTES = `${COLUMNS}
+
+With -o wide each backend of a route has a row of its own.
 
 Examples:
   weft routes reviews -n shop

@@ -22,8 +22,9 @@ export interface Call extends Row {
   readonly rules: readonly string[];
 }
 
-/** A route of a Service. */
+/** A route of a Service, or what it led to one backend. */
 export interface RouteRow extends Row {
+  /** As the proxies name them, with the labels of their pods if they matter. */
   readonly backends: readonly string[];
 }
 
@@ -83,6 +84,19 @@ export function byCall(edges: readonly SeenEdge[]): Call[] {
   return calls
     .filter((call) => isLive(call.signals))
     .sort(byText(({ callee, caller }) => `${callee}\n${caller}`));
+}
+
+/** What a route led to each of its backends; retries and refusals are of no backend. */
+export function byBackend(edges: readonly SeenEdge[], service: string): RouteRow[] {
+  const backends = new Set(edges.map(({ backend }) => backend));
+  return [...backends]
+    .flatMap((backend) =>
+      byRoute(
+        edges.filter((edge) => edge.backend === backend),
+        service,
+      ),
+    )
+    .sort(byText(({ name, backends: [backend = ''] }) => `${name}\n${backend}`));
 }
 
 /** The routes of a Service, by what callers saw. */
@@ -170,7 +184,8 @@ function saysTls({ tls, peer, direction }: SeenEdge): boolean {
 
 /** A route may lead to another Service than the one that was dialled: the one that answers is the call's end. */
 function serviceOf({ direction, service, backend }: SeenEdge): string {
-  return direction === 'outbound' && backend !== '' ? backend : service;
+  const [answers = ''] = /^[^/:{]+\/[^/:{]+/.exec(backend) ?? [];
+  return direction === 'outbound' && answers !== '' ? answers : service;
 }
 
 function calleeOf(edge: SeenEdge): string {

@@ -6,7 +6,7 @@ import { connectPlain } from '../../kube/index.js';
 import { COUNTS, Counted, LATENCIES, type TrafficEdge, type TrafficView } from '../../telemetry/index.js';
 import { createPage } from '../page.js';
 import { Replicas, type SeenEdge } from './ask-replicas.js';
-import { byCall, byNamespace, byRoute, byService, byWorkload } from './group.js';
+import { byBackend, byCall, byNamespace, byRoute, byService, byWorkload } from './group.js';
 import { show } from './show.js';
 import { callsTable, routesTable, rowsTable } from './tables.js';
 
@@ -48,12 +48,12 @@ const EDGES: readonly TrafficEdge[] = [
   edge({
     by: 'web',
     route: 'canary',
-    backend: 'shop/reviews',
+    backend: 'shop/reviews:9080',
     peer: idOf('reviews'),
     tls: 'mutual',
     counts: { ok: 90, serverError: 8, left: 2 },
   }),
-  edge({ by: 'web', route: 'canary', backend: 'shop/reviews', took: [6, 100] }),
+  edge({ by: 'web', route: 'canary', backend: 'shop/reviews:9080', took: [6, 100] }),
   edge({ by: 'web', route: 'canary', counts: { retry: 4 } }),
   edge({
     by: 'reviews',
@@ -128,9 +128,24 @@ test('a Service adds the calls up, each request once', () => {
 
 test('routes of a Service, and nobody else’s', () => {
   expect(byRoute(seen(EDGES), 'shop/reviews')).toMatchObject([
-    { name: 'canary', backends: ['shop/reviews'], signals: { perSecond: 10, retries: 4 } },
+    { name: 'canary', backends: ['shop/reviews:9080'], signals: { perSecond: 10, retries: 4 } },
   ]);
   expect(byRoute(seen(EDGES), 'shop/nobody')).toEqual([]);
+  const to = (version: string, counts: object): TrafficEdge =>
+    edge({
+      by: 'web',
+      route: 'canary',
+      backend: `shop/reviews:9080{version=${version}}`,
+      tls: 'mutual',
+      counts,
+    });
+  const split = seen([to('v2', { serverError: 10 }), to('v1', { ok: 90 })]);
+  expect(byBackend(split, 'shop/reviews')).toMatchObject([
+    { name: 'canary', backends: ['shop/reviews:9080{version=v1}'], signals: { successRate: 1 } },
+    { name: 'canary', backends: ['shop/reviews:9080{version=v2}'], signals: { successRate: 0 } },
+  ]);
+  expect(byRoute(split, 'shop/reviews')).toMatchObject([{ signals: { successRate: 0.9, perSecond: 10 } }]);
+  expect(byCall(split)).toMatchObject([{ callee: 'shop/reviews', signals: { perSecond: 10 } }]);
 });
 
 test('tables for people: what failed never looks whole, and nothing is said where nothing is known', () => {
@@ -143,7 +158,7 @@ test('tables for people: what failed never looks whole, and nothing is said wher
   ];
   expect(rowsTable(byWorkload(seen(almost)), options)).toContain('99.99%');
   expect(routesTable(byRoute(seen(EDGES), 'shop/reviews'), options)).toMatch(
-    /canary +shop\/reviews +91\.83% +10\.0/,
+    /canary +shop\/reviews:9080 +91\.83% +10\.0/,
   );
   expect(callsTable(byCall(seen(EDGES)), { page, wide: true })).toMatch(
     /SEEN BY +RULES\n[^]*receiver +shop\/readers/,
