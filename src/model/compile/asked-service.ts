@@ -4,6 +4,12 @@ import { type ServiceKey, serviceKey } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
 import { followService, notPermitted } from './backend-ref.js';
 
+/** A port of a Service that leads to the port of a pod. */
+export interface FrontPort {
+  readonly service: ServiceKey;
+  readonly port: number;
+}
+
 /** Why nobody can be asked. */
 export interface AskProblem {
   readonly reason: string;
@@ -33,6 +39,12 @@ export function askedService(
 /** Whether nobody can be asked. */
 export function isProblem(asked: AskedService | AskProblem): asked is AskProblem {
   return 'reason' in asked;
+}
+
+/** Whether pods behind these ports are asked themselves: they would be asked about the question, and so on. */
+export function isAmong(service: ServiceToAsk, fronts: readonly FrontPort[]): boolean {
+  const key = keyOf(service);
+  return fronts.some((front) => front.service === key && front.port === service.port);
 }
 
 /** The Service itself. */

@@ -3,8 +3,8 @@ import type { Protocol } from '../words/destination.js';
 import type { ExternalCheck, PodExternalCheck } from '../words/external-check.js';
 import type { Mesh } from '../tables/mesh.js';
 import type { PolicyRef } from '../words/policy.js';
-import { type AskProblem, askedService, isProblem, keyOf } from './asked-service.js';
-import { type FrontPort, policyOn } from './rate-limits-on.js';
+import { type AskProblem, type FrontPort, askedService, isAmong, isProblem, keyOf } from './asked-service.js';
+import { policyOn } from './rate-limits-on.js';
 
 /** Who else is asked about requests to one port of a pod. */
 export interface ExternalChecks {
@@ -35,7 +35,7 @@ export function externalChecksOn(
     if (policy?.externalCheck === undefined) continue;
     const { ref, externalCheck } = policy;
     if (externalCheck.service !== undefined) depends.add(dirtySpec(keyOf(externalCheck.service)));
-    if (asksItself(externalCheck, fronts)) continue;
+    if (externalCheck.service !== undefined && isAmong(externalCheck.service, fronts)) continue;
     const { service: _asked, ...check } = externalCheck;
     const found = checkService(mesh, externalCheck, namespaceOf(service));
     acting.set(ref.uid, {
@@ -77,11 +77,4 @@ function checkService(
   const asked = askedService(mesh, service, namespace);
   if (!isProblem(asked)) return { asks: asked };
   return asked.forbidden ? { onFailure: 'deny' } : {};
-}
-
-/** Who is asked would be asked about the question, and so on. */
-function asksItself({ service }: ExternalCheck, fronts: readonly FrontPort[]): boolean {
-  if (service === undefined) return false;
-  const key = keyOf(service);
-  return fronts.some((front) => front.service === key && front.port === service.port);
 }

@@ -3,7 +3,7 @@ import { isSkipped, ownEndpointSets } from './endpoints.js';
 import type { ServiceKey } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
 import { declaredProtocol } from '../words/protocol.js';
-import type { FrontPort } from './rate-limits-on.js';
+import type { FrontPort } from './asked-service.js';
 import type { EndpointSet } from '../words/service.js';
 import type { Workload } from '../words/workload.js';
 

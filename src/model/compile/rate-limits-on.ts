@@ -4,7 +4,7 @@ import type { Protocol } from '../words/destination.js';
 import type { Mesh } from '../tables/mesh.js';
 import type { Policy, PolicyRef, PolicyTarget } from '../words/policy.js';
 import type { PodRateLimit, PodSharedLimits, RateLimit } from '../words/rate-limit.js';
-import { keyOf } from './asked-service.js';
+import { type FrontPort, isAmong, keyOf } from './asked-service.js';
 import { type LimitOfPod, sharedLimits } from './shared-limits.js';
 import { defaultOn, winnerOn } from './winner.js';
 
@@ -17,12 +17,6 @@ export interface RateLimits {
   readonly sources: readonly PolicyRef[];
   /** Ask again when one of these gets dirty. */
   readonly depends: readonly DirtyKey[];
-}
-
-/** A port of a Service that leads to the port of a pod. */
-export interface FrontPort {
-  readonly service: ServiceKey;
-  readonly port: number;
 }
 
 /**
@@ -43,7 +37,9 @@ export function rateLimitsOn(mesh: Mesh, protocol: Protocol, fronts: readonly Fr
   }
   const all = [...acting.values()];
   const divided = all.filter(({ policy }) => policy.rateLimits?.some(isDivided));
-  const limits = all.flatMap(({ policy, service }) => limitsOf(mesh, policy, service));
+  const limits = all
+    .flatMap(({ policy, service }) => limitsOf(mesh, policy, service))
+    .filter(({ counted: by }) => by === undefined || !isAmong(by.service, fronts));
   const counted = limits.flatMap(({ counted: by }) => by ?? []);
   return {
     limits: limits.flatMap(({ limit, counted: by }) => (by === undefined ? [limit] : [])),

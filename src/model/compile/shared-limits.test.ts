@@ -135,6 +135,15 @@ test('a Service of another namespace without a ReferenceGrant is not asked, and 
   expect(judge(mesh, policy)).toMatchObject([{ reason: 'RefNotPermitted' }]);
 });
 
+test('the Service that counts is not asked about the question, by a policy on its whole namespace', () => {
+  const service = { namespace: 'shop', name: 'reviews', port: 8080, from: POLICY_OF_SHOP };
+  const { mesh } = aShop(LIMIT);
+  const targets = [{ everyServiceOf: 'shop', field: 'spec.targetRefs[0]' }];
+  mesh.policies.set(aPolicy('limits', { targets, rateLimits: [OWN, { ...LIMIT, ...by({ service }) }] }));
+  expect(port(mesh)).toMatchObject({ rateLimits: [{ name: 'own' }] });
+  expect(port(mesh)?.sharedLimits).toBeUndefined();
+});
+
 const read = (fields: object) =>
   toPolicy({
     apiVersion: 'weft.dev/v1alpha1',
