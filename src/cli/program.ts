@@ -5,6 +5,7 @@ import { connectKube, type KubeClient } from '../kube/index.js';
 import { runControlPlane } from '../main.js';
 import { addAnalyze } from './analyze/command.js';
 import { addAuthz } from './authz/index.js';
+import { addBugReport } from './bug-report/command.js';
 import { check } from './check/index.js';
 import { demandNamespace, demandRevision } from './control-planes.js';
 import { SHELLS, completion } from './completion.js';
@@ -46,6 +47,7 @@ export function program(name = 'weft'): Command {
   addTrafficCommands(weft, () => connect(weft));
   addDashboardCommand(weft);
   addVersion(weft);
+  addBugReport(weft, () => connect(weft));
   addCompletion(weft);
   return weft;
 }

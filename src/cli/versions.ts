@@ -30,7 +30,9 @@ interface ProxyVersion {
   readonly example: string;
 }
 
-const containers = z.array(z.object({ name: z.string(), image: z.string().default('') })).default([]);
+const containers = z
+  .array(z.object({ name: z.string().default(''), image: z.string().default('') }))
+  .default([]);
 const deployment = z.object({
   metadata: z.object({
     name: z.string(),

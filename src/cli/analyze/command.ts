@@ -35,14 +35,22 @@ export function addAnalyze(weft: Command, connect: () => KubeClient): void {
     // Scripts tell findings, 1, from a question that was not understood.
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .action(async ({ file = [], ...flags }: Flags) => {
+      const opened: KubeClient[] = [];
+      const client = (): KubeClient => {
+        const one = connect();
+        opened.push(one);
+        return one;
+      };
       try {
         const page = pageFor(process.stdout);
-        const { ok, text } = await analyze({ files: file, client: connect, page, ...flags });
+        const { ok, text } = await analyze({ files: file, client, page, ...flags });
         process.stdout.write(`${printable(text)}\n`);
         process.exitCode = ok ? 0 : 1;
       } catch (thrown) {
         process.stderr.write(`weft: ${MeshError.from(thrown).message}\n`);
         process.exitCode = 2;
+      } finally {
+        for (const one of opened) one.close();
       }
     });
 }

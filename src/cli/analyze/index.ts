@@ -78,7 +78,6 @@ async function ofCluster(options: AnalyzeOptions): Promise<Analysis> {
   const place = placeOf(options);
   const { gaps, ...cluster } = await readCluster({ ...place, client, namespace });
   const known = await knownOf({ ...place, ...cluster, complete: gaps.length === 0, live: true });
-  client.close();
   // The others are looked at, because those of the namespace refer to them, and are not reported.
   const asked = cluster.objects.filter(
     (object) =>
