@@ -224,5 +224,7 @@ test('what cannot be read says why in its place', async () => {
     file,
   });
   expect(text).toMatch(/1 part could not be read and says why/);
-  expect(unpacked(file).get('objects/weft-system/events.json')).toMatch(/^could not be read: .*events: refused/);
+  expect(unpacked(file).get('objects/weft-system/events.json')).toMatch(
+    /^could not be read: .*events: refused/,
+  );
 });

@@ -8,6 +8,7 @@ import { readFiles } from '../analyze/read-files.js';
 import { CATALOGUE } from './catalogue.js';
 import { CASES, type Case } from './cases.fixture.js';
 import { findAll } from './find.js';
+import type { KnownObject } from './known.js';
 import { CODE_OF_REASON } from './judged-rows.js';
 import { CATALOGUE_PAGE, cataloguePage } from './page.js';
 
@@ -23,6 +24,10 @@ async function codesIn(objects: readonly object[], given: Case): Promise<readonl
   const file = join(folder, `${++written}.yaml`);
   await writeFile(file, objects.map((object) => JSON.stringify(object)).join('\n---\n'));
   const { objects: read } = await readFiles([file], 'default');
+  return codesOf(read, given);
+}
+
+async function codesOf(read: readonly KnownObject[], given: Case): Promise<readonly string[]> {
   const known = await knownOf({
     objects: read,
     installed: { ...DEFAULT_SETTINGS, ...given.installed },
@@ -80,5 +85,14 @@ test('of files alone nothing is said to be missing', async () => {
   for (const { bad, beside = [], code, ...given } of absent) {
     const found = await codesIn([...beside, ...bad], { ...given, code, bad, as: 'files' });
     expect([code, found.includes(code)]).toEqual([code, false]);
+  }
+});
+
+test('nothing is found in what the charts install, in the demo, or in an example', async () => {
+  const given = { code: 'WEFT101', bad: [], good: [] } as const;
+  for (const file of ['deploy', 'e2e/demo', 'e2e/scenarios/policies/adaptive.yaml']) {
+    const { objects } = await readFiles([file], 'default');
+    expect(objects.length).toBeGreaterThan(0);
+    expect([file, await codesOf(objects, given)]).toEqual([file, []]);
   }
 });

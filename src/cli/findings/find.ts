@@ -2,7 +2,7 @@ import { analyze, type Mistake } from '../../api/index.js';
 import { CATALOGUE, type Code } from './catalogue.js';
 import { findingAt, type Finding } from './finding.js';
 import { judgedFindings, statusFindings } from './judged.js';
-import type { Known, KnownObject } from './known.js';
+import { isControlPlane, labelsOf, type Known, type KnownObject } from './known.js';
 import { writtenPart } from './policies.js';
 
 /** Everything that can be found in what is known. */
@@ -10,7 +10,7 @@ export function findAll(known: Known): readonly Finding[] {
   const judged = judgedFindings(known);
   const said = new Set(judged.map(({ code, object }) => `${code} ${object}`));
   return distinct([
-    ...known.objects.flatMap(findObjects),
+    ...known.objects.filter((object) => !isControlPlane(labelsOf(object))).flatMap(findObjects),
     ...judged,
     // What the judges say by themselves needs no repeating.
     ...statusFindings(known).filter(({ code, object }) => !said.has(`${code} ${object}`)),

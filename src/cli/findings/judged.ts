@@ -30,30 +30,33 @@ type Judge = (mesh: Mesh, uid: string) => readonly Said[] | undefined;
 
 /** The judges of the control plane, by the kinds of the objects. */
 const JUDGES: Readonly<Record<string, Judge>> = {
-  TrafficPolicy: (mesh, uid) => with_(mesh.policies.get(uid), (policy) => judge(mesh, policy)),
-  MeshRole: (mesh, uid) => with_(mesh.roles.get(uid), (role) => judgeRole(mesh, role)),
+  TrafficPolicy: (mesh, uid) => whereKnown(mesh.policies.get(uid), (policy) => judge(mesh, policy)),
+  MeshRole: (mesh, uid) => whereKnown(mesh.roles.get(uid), (role) => judgeRole(mesh, role)),
   MeshRoleBinding: (mesh, uid) =>
-    with_(mesh.roleBindings.get(uid), (binding) => judgeRoleBinding(mesh, binding)),
-  MeshTLSPolicy: (mesh, uid) => with_(mesh.tlsPolicies.get(uid), (policy) => judgeTlsPolicy(mesh, policy)),
-  JwtIssuer: (mesh, uid) => with_(mesh.jwtIssuers.get(uid), (issuer) => judgeJwtIssuer(mesh, issuer)),
+    whereKnown(mesh.roleBindings.get(uid), (binding) => judgeRoleBinding(mesh, binding)),
+  MeshTLSPolicy: (mesh, uid) =>
+    whereKnown(mesh.tlsPolicies.get(uid), (policy) => judgeTlsPolicy(mesh, policy)),
+  JwtIssuer: (mesh, uid) => whereKnown(mesh.jwtIssuers.get(uid), (issuer) => judgeJwtIssuer(mesh, issuer)),
   BackendTLSPolicy: (mesh, uid) =>
-    with_(mesh.backendTlsPolicies.get(uid), (policy) => ofAncestors(judgeBackendTlsPolicy(mesh, policy))),
+    whereKnown(mesh.backendTlsPolicies.get(uid), (policy) =>
+      ofAncestors(judgeBackendTlsPolicy(mesh, policy)),
+    ),
   XBackendTrafficPolicy: (mesh, uid) =>
-    with_(mesh.backendPolicies.get(uid), (policy) => ofAncestors(judgeBackendPolicy(mesh, policy))),
+    whereKnown(mesh.backendPolicies.get(uid), (policy) => ofAncestors(judgeBackendPolicy(mesh, policy))),
   XBackend: (mesh, uid) =>
-    with_(mesh.xBackends.get(uid), (backend) => ofAncestors(judgeXBackend(mesh, backend))),
+    whereKnown(mesh.xBackends.get(uid), (backend) => ofAncestors(judgeXBackend(mesh, backend))),
   HTTPRoute: ofRoute,
   GRPCRoute: ofRoute,
   TLSRoute: ofRoute,
   TCPRoute: ofRoute,
 };
 
-function with_<T, R>(value: T | undefined, then: (value: T) => R): R | undefined {
+function whereKnown<T, R>(value: T | undefined, then: (value: T) => R): R | undefined {
   return value === undefined ? undefined : then(value);
 }
 
 function ofRoute(mesh: Mesh, uid: string): readonly Said[] | undefined {
-  return with_(mesh.routes.get(uid), (route) => {
+  return whereKnown(mesh.routes.get(uid), (route) => {
     const verdicts = judgeRoute(mesh, route).flatMap(({ accepted, resolvedRefs, partiallyInvalid }) => [
       ...refusals(accepted, 'spec.parentRefs'),
       ...refusals(resolvedRefs, 'spec.rules'),

@@ -1,4 +1,5 @@
 import type { Position } from '../../api/index.js';
+import { names } from '../../base/index.js';
 import type { RawObject } from '../../kube/index.js';
 import type { Mesh, Problem } from '../../model/index.js';
 
@@ -80,8 +81,13 @@ export function labelsOf({ raw }: KnownObject): Readonly<Record<string, string>>
   return raw.metadata?.labels ?? {};
 }
 
+/** Whether labels are those that the chart gives the control plane itself, which is none of what is judged. */
+export function isControlPlane(labels: Readonly<Record<string, string>>): boolean {
+  return labels['app.kubernetes.io/name'] === 'weft' && labels[names.Label.rev] !== undefined;
+}
+
 /** Whether the objects say that a namespace takes part in the mesh; undefined: it is not among them. */
 export function isJoined(known: Pick<Known, 'objects'>, namespace: string): boolean | undefined {
   const object = ofKind(known, 'Namespace', '').find(({ name }) => name === namespace);
-  return object === undefined ? undefined : labelsOf(object)['weft.dev/inject'] === 'enabled';
+  return object === undefined ? undefined : labelsOf(object)[names.Label.inject] === 'enabled';
 }

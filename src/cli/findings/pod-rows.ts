@@ -2,7 +2,7 @@ import { names } from '../../base/index.js';
 import { proxyAbsence } from '../../controller/index.js';
 import { Resources } from '../../kube/index.js';
 import { declaredProtocol } from '../../model/index.js';
-import { labelsOf, ofKind, type Known, type KnownPod } from './known.js';
+import { isControlPlane, labelsOf, ofKind, type Known, type KnownPod } from './known.js';
 import { rows, type Place } from './row.js';
 
 /** What keeps pods and namespaces from being in the mesh as their authors think. */
@@ -208,7 +208,11 @@ type InPod = (pod: KnownPod) => readonly (readonly [field: string, message: stri
 /** Pods of one workload have the same mistake: it is told once. */
 function eachPod(look: InPod): (known: Known) => readonly Place[] {
   return (known) =>
-    once(known.pods.flatMap((pod) => look(pod).map(([field, message]) => ({ pod, field, message }))));
+    once(
+      known.pods
+        .filter(({ labels }) => !isControlPlane(labels))
+        .flatMap((pod) => look(pod).map(([field, message]) => ({ pod, field, message }))),
+    );
 }
 
 interface OfPod {
