@@ -32,6 +32,7 @@ import {
 } from './kube/index.js';
 import { atLeast, DEFAULT_SETTINGS } from './model/index.js';
 import { TrustTally, type TrustStanding } from './proxies/index.js';
+import { helpersGiveWay } from './helper-threads.js';
 import { watchForEnd } from './process-end.js';
 import { Servers } from './servers.js';
 
@@ -43,6 +44,7 @@ const LEAVE_MS = 2_000;
 /** Runs the whole control plane in this process until it is told to end. Resolves with the exit code. */
 export async function runControlPlane(config: Config, connect: ConnectOptions = {}): Promise<number> {
   const log = createLogger({ level: config.logLevel });
+  helpersGiveWay(log);
   const shutdown = new Shutdown({ log, graceMs: GRACE_MS });
   const end = watchForEnd(log, process);
   compose(config, { connect, log, shutdown, fail: end.fail }).catch(end.fail);

@@ -103,7 +103,7 @@ func (w *world) startControlPlane(ctx context.Context) (*daemon, error) {
 		"WEFT_POD_NAME=" + controlPlanePod, "WEFT_POD_UID=" + w.podUID,
 	}
 	// As the chart starts it.
-	args := []string{"-c", w.core, w.node, "--max-semi-space-size=4", "--heap-growing-percent=50", w.bundle, "controller"}
+	args := []string{"-c", w.core, w.node, "--max-semi-space-size=4", "--heap-growing-percent=50", "--v8-pool-size=1", w.bundle, "controller"}
 	d, err := startDaemon(filepath.Join(w.dir, "control-plane.log"), env, "taskset", args...)
 	if err != nil {
 		return nil, err
