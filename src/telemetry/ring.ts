@@ -25,15 +25,15 @@ export class Ring {
     return slots * width * Uint32Array.BYTES_PER_ELEMENT + 256;
   }
 
-  /** Adds to the number at `place`, evenly to all slots of the time that ended now. */
+  /** Adds to the number at `place`, evenly to all slots of the time that ended now; what is older than the ring, or time, is left out. */
   add(now: number, covers: number, [place, amount]: readonly [place: number, amount: number]): void {
     const { slotMs, slots } = this.#division;
     const newest = Math.floor(now / slotMs);
     this.#turnTo(newest);
-    const count = Math.min(slots, newest - Math.floor((now - covers) / slotMs) + 1);
+    const count = newest - Math.floor((now - covers) / slotMs) + 1;
     const each = Math.floor(amount / count);
     const rest = amount % count;
-    for (let back = 0; back < count; back++) {
+    for (let back = 0; back < Math.min(count, slots, newest + 1); back++) {
       const at = ((newest - back) % slots) * this.#width + place;
       this.#sums[at] = Math.min(LARGEST, (this.#sums[at] ?? 0) + each + (back < rest ? 1 : 0));
     }
@@ -43,7 +43,7 @@ export class Ring {
   sumSince(now: number, since: number, into: number[]): void {
     const { slotMs, slots } = this.#division;
     this.#turnTo(Math.floor(now / slotMs));
-    const first = Math.max(Math.floor(since / slotMs), this.#newest - slots + 1);
+    const first = Math.max(Math.floor(since / slotMs), this.#newest - slots + 1, 0);
     for (let slot = first; slot <= this.#newest; slot++) {
       const from = (slot % slots) * this.#width;
       for (let place = 0; place < this.#width; place++)
@@ -53,7 +53,7 @@ export class Ring {
 
   #turnTo(slot: number): void {
     const { slots } = this.#division;
-    for (let next = Math.max(this.#newest + 1, slot - slots + 1); next <= slot; next++) {
+    for (let next = Math.max(this.#newest + 1, slot - slots + 1, 0); next <= slot; next++) {
       const from = (next % slots) * this.#width;
       this.#sums.fill(0, from, from + this.#width);
     }

@@ -66,6 +66,18 @@ test('numbers are spread over the time that they cover, none is lost, and the wi
   expect(okOf(edges) / (coversMs / 1000)).toBeCloseTo(103 / 40, 0);
 });
 
+test('what a proxy counted before the replica began is not taken for what happened since', () => {
+  const time = new Time();
+  time.at = 500;
+  const store = new TrafficStore({ clock: time, maxBytes: 1e6 });
+  time.at = 9_000;
+  store.add(store.edge(name('shop/reviews')), 600_000, [Counted.ok, 60_000]);
+  const { edges, coversMs } = store.window(60_000);
+  expect(coversMs).toBe(8_500);
+  // 100 a second, for ten minutes.
+  expect(okOf(edges) / 10).toBeCloseTo(100, -1);
+});
+
 test('a replica that has just begun says so', () => {
   const time = new Time();
   const store = new TrafficStore({ clock: time, maxBytes: 1e6 });
