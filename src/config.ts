@@ -45,7 +45,7 @@ export interface Config {
 
 /** Words of a MeshConfig, the most open first. */
 const MTLS_MODES = ['Disabled', 'Permissive', 'Strict'] as const;
-const OUTBOUND_POLICIES = ['AllowAny', 'RegistryOnly'] as const;
+const OUTBOUND_POLICIES = ['AllowAny', 'DryRunRegistryOnly', 'RegistryOnly'] as const;
 const ACCESS_DEFAULTS = ['Allow', 'DryRunDeny', 'Deny'] as const;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;

@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
+use weft_proxy::egress::Lookup;
 use weft_proxy::state::{
     Backend, Destination, Endpoint, LoadBalancer, Mesh, MtlsMode, OutboundPolicy, Protocol, Route,
     SessionKey, Target, TargetKind, WeightedBackend, Workload,
@@ -73,6 +74,7 @@ fn context(
         via: false,
         forwarded: false,
         access: None,
+        external_services: Arc::default(),
     };
     let (trigger, drain) = drain::channel();
     std::mem::forget(trigger);
@@ -90,6 +92,7 @@ fn context(
         metrics: Metrics::register(&mut Registry::default()),
         affinities: Affinities::default(),
         questions: Views::default().worker(),
+        lookup: Lookup::default(),
     }
 }
 

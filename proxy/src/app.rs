@@ -29,6 +29,7 @@ use crate::{
     capacity::{self, Capacity},
     config::Config,
     drain::{self, Drain, Outcome, Trigger},
+    egress::Lookup,
     identity,
     log::Log,
     memory,
@@ -213,6 +214,7 @@ impl Proxy {
                 share: capacity.share(config.workers, watch.pressure().clone()),
                 metrics: metrics.clone(),
                 questions: views.worker(),
+                lookup: Lookup::default(),
             };
             parts.spawn("worker", start_worker(context)?);
         }

@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod config;
 pub mod detect;
 pub mod drain;
+pub mod egress;
 pub mod error;
 pub mod external_check;
 pub mod files;

@@ -1,7 +1,7 @@
 //! From the application to others. The path of a connection, top to bottom:
 //!
 //! accept -> original destination -> what the mesh knows -> protocol -> HTTP: each request by [`request`];
-//! bytes: [`opaque`]; not the mesh's: [`pass`]; an ingress controller's: [`ingress`].
+//! bytes: [`opaque`]; not the mesh's: [`outside`]; an ingress controller's: [`ingress`].
 
 mod admit;
 mod affinity;
@@ -29,6 +29,7 @@ mod live;
 mod mirror;
 mod opaque;
 mod outliers;
+mod outside;
 mod own_answer;
 mod pass;
 mod query;
@@ -55,6 +56,7 @@ use tokio::time::{sleep, timeout};
 use self::callout::Callout;
 use self::choosing::Choosing;
 use self::ingress::IngressConnection;
+use self::outside::{Ignorance, Outside};
 use self::request::AppConnection;
 use self::said::Said;
 use crate::detect::{
@@ -76,13 +78,15 @@ pub struct Outbound {
     choosing: Rc<Choosing>,
     /// What an ingress controller asks about hosts.
     host_questions: Rc<ingress::HostQuestions>,
+    outside: Rc<Outside>,
 }
 
 // === impl Outbound ===
 
 impl Outbound {
     pub(crate) fn new(worker: Rc<Worker>) -> Self {
-        Self { choosing: Rc::new(Choosing::new(worker)), host_questions: Rc::default() }
+        let choosing = Rc::new(Choosing::new(worker));
+        Self { outside: Rc::new(Outside::new(choosing.clone())), choosing, host_questions: Rc::default() }
     }
 
     /// Lends the mesh to the inside: who calls a Service of it for the proxy itself, in either half.
@@ -115,9 +119,13 @@ impl Outbound {
         match self.choosing.worker.mesh.destination(wanted).await {
             Resolution::Known(view) => self.known(tcp, original, view, resident).await,
             // Boxed here and below: what a connection may turn out to be must not make each one larger.
-            Resolution::Unknown => Box::pin(pass::unknown(&self.choosing.worker, tcp, original)).await,
+            Resolution::Unknown => {
+                let outside = self.outside.clone();
+                Box::pin(outside.connection(tcp, original, Ignorance::Unknown, resident)).await;
+            }
             Resolution::Unreachable => {
-                Box::pin(pass::unreachable(&self.choosing.worker, tcp, original)).await
+                let outside = self.outside.clone();
+                Box::pin(outside.connection(tcp, original, Ignorance::Unreachable, resident)).await;
             }
             Resolution::Rejected(reason) => {
                 Box::pin(pass::rejected(&self.choosing.worker, tcp, original, reason)).await;
@@ -128,6 +136,7 @@ impl Outbound {
     /// Forgets what nobody uses, and looks after the rest; called about once a second, `elapsed` after last time.
     pub fn sweep(&self, elapsed: Duration) {
         self.choosing.sweep(elapsed);
+        self.outside.sweep();
     }
 
     /// What the balancers weigh now, for a person.

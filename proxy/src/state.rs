@@ -21,6 +21,7 @@ pub use destination::{
     LoadBalancer, Match, NodePolicy, PathMatch, Protocol, QueryMatch, Retries, RetryOn, Route, Session,
     SessionCarrier, SessionKey, Target, TargetKind, Timeouts, ValueCondition, WeightedBackend, ZonePolicy,
 };
+pub(crate) use mesh::DestinationSender;
 pub use mesh::{DestinationView, Mesh, Resolution};
 pub use mirror::{Compared, Mirror};
 pub use resilience::{

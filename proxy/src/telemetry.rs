@@ -4,6 +4,7 @@ mod about;
 mod access_log;
 mod account;
 mod connection;
+mod egress;
 mod external_check;
 mod family;
 mod histogram;

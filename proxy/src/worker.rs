@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::capacity::Share;
 use crate::drain::Drain;
+use crate::egress::Lookup;
 use crate::held;
 use crate::http::count_unread;
 use crate::inbound::Inbound;
@@ -69,6 +70,8 @@ pub struct WorkerContext {
     pub affinities: Affinities,
     /// Who wants to know what this worker sees.
     pub questions: Questions,
+    /// Who says where names of hosts outside the mesh lead.
+    pub lookup: Lookup,
 }
 
 /// Runs a worker on the calling thread for the life of the process; fails only where it cannot start.
@@ -94,6 +97,7 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
         original_dst: context.original_dst,
         own_ports,
         entrance: Entrance::new(context.share),
+        lookup: context.lookup,
     });
     let outbound = Rc::new(Outbound::new(worker.clone()));
     let inbound = Rc::new(Inbound::new(worker.clone(), || outbound.callout()));

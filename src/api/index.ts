@@ -7,6 +7,7 @@ export { isOrigin } from './v1alpha1/cors.js';
 export { headerChangeProblem } from './v1alpha1/header-changes.js';
 export { KINDS } from './v1alpha1/kinds.js';
 export { type TrafficPolicy, trafficPolicy } from './v1alpha1/traffic-policy.js';
+export { type ExternalService, externalService } from './v1alpha1/external-service.js';
 export { type JwtIssuer, jwtIssuer } from './v1alpha1/jwt-issuer.js';
 export { type MeshConfig, meshConfig } from './v1alpha1/mesh-config.js';
 export { type MeshRole, meshRole } from './v1alpha1/mesh-role.js';

@@ -43,6 +43,7 @@ export const Label = {
   inject: 'weft.dev/inject',
   rev: 'weft.dev/rev',
   defaultAccess: 'weft.dev/default-access',
+  outboundPolicy: 'weft.dev/outbound-policy',
 } as const;
 
 export const Annotation = {

@@ -189,6 +189,11 @@ function populate(): void {
     spec: { issuer: 'https://id.example', audiences: ['shop'], jwks },
   });
   put(weft, 'meshtlspolicies', { kind: 'MeshTLSPolicy', ...at('t'), spec: { mode: 'Strict' } });
+  put(weft, 'externalservices', {
+    kind: 'ExternalService',
+    ...at('es'),
+    spec: { hosts: ['api.example.com'], ports: [{ port: 443, protocol: 'TLS' }] },
+  });
   const pods = { group: 'gateway.networking.x-k8s.io', kind: 'XBackend', name: 'pods' };
   for (const [plural, kind] of [
     ['httproutes', 'HTTPRoute'],

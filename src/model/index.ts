@@ -73,6 +73,14 @@ export { toRoleBinding, unreadRoleBinding } from './read/to-role-binding.js';
 export { isTlsPolicyInForce, judgeTlsPolicy, tlsPoliciesAbout } from './judge/judge-tls-policy.js';
 export { toTlsPolicy, unreadTlsPolicy } from './read/to-tls-policy.js';
 export type { TlsPolicy } from './words/tls-policy.js';
+export {
+  externalServicesAbout,
+  isExternalServiceInForce,
+  judgeExternalService,
+} from './judge/judge-external-service.js';
+export { toExternalService } from './read/to-external-service.js';
+export type { ExternalService, PodExternalService } from './words/external-service.js';
+export { outboundOf } from './compile/outbound-of.js';
 export type { Namespace } from './tables/namespaces.js';
 export { BUDGET } from './words/budget.js';
 export type { Grant, Referrer } from './words/grant.js';
@@ -124,7 +132,13 @@ export { toPolicy } from './read/to-policy.js';
 export { readMeshConfig, type ReadMeshConfig } from './read/read-mesh-config.js';
 export { decideSettings, type DecidedSettings } from './read/decide-settings.js';
 export { decodeKnownSettings, encodeKnownSettings, type KnownSettings } from './read/known-settings.js';
-export { ACCESS_DEFAULTS, atLeast, inUserWords, type ConfigurableSettings } from './words/setting-words.js';
+export {
+  ACCESS_DEFAULTS,
+  atLeast,
+  inUserWords,
+  outboundInWord,
+  type ConfigurableSettings,
+} from './words/setting-words.js';
 
 export type {
   Backend,

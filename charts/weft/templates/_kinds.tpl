@@ -10,11 +10,11 @@
   verbs: [list, watch]
 # Policies and settings that users write.
 - apiGroups: [weft.dev]
-  resources: [trafficpolicies, meshconfigs, meshroles, meshrolebindings, meshtlspolicies, jwtissuers]
+  resources: [trafficpolicies, meshconfigs, meshroles, meshrolebindings, meshtlspolicies, jwtissuers, externalservices]
   verbs: [list, watch]
 # Their status.
 - apiGroups: [weft.dev]
-  resources: [trafficpolicies/status, meshconfigs/status, meshroles/status, meshrolebindings/status, meshtlspolicies/status, jwtissuers/status]
+  resources: [trafficpolicies/status, meshconfigs/status, meshroles/status, meshrolebindings/status, meshtlspolicies/status, jwtissuers/status, externalservices/status]
   verbs: [patch]
 # Routes and grants of Gateway API.
 - apiGroups: [gateway.networking.k8s.io]

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     asking::Asks,
+    egress::ExternalService,
     external_check::ExternalCheck,
     identity::Certs,
     rate_limit::RateLimit,
@@ -84,7 +85,19 @@ fn workload_json(workload: &Workload) -> Value {
             json!({ "default": format!("{:?}", access.default_verdict()), "rules": access.len() })
         }),
         "outboundPolicy": format!("{:?}", workload.outbound_policy),
+        "externalServices": workload.external_services.iter().map(|one| external_service_json(one)).collect::<Vec<_>>(),
         "inboundPorts": workload.inbound_ports.iter().map(port).collect::<Vec<_>>(),
+    })
+}
+
+fn external_service_json(service: &ExternalService) -> Value {
+    json!({
+        "name": &*service.name,
+        "hosts": service.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "ports": service.ports.iter().map(|(port, speaks)| format!("{port} {speaks:?}")).collect::<Vec<_>>(),
+        "addresses": service.addresses.iter().map(|block| format!("{block:?}")).collect::<Vec<_>>(),
+        "privateAddresses": service.private_addresses,
+        "permitted": service.permitted,
     })
 }
 

@@ -12,6 +12,7 @@ use super::framing::{BadHead, Refused, Unusable};
 use super::rate_limit_fields::write_wait;
 use super::{Body, ConnectError, RateLimitFields, WireError};
 use crate::access::NotNormal;
+use crate::egress::Refusal;
 use crate::external_check::Denial;
 use crate::names::REASON_HEADER;
 use crate::shared_limit::OverLimit;
@@ -97,8 +98,10 @@ pub enum Failure {
     BadBody,
     #[error("{destination}: the response of {addr} cannot be passed on: {reason}")]
     Unusable { destination: String, addr: SocketAddr, reason: Unusable },
-    #[error("the mesh knows no service at {addr}, and the outbound policy allows nothing else")]
-    UnknownDestination { addr: SocketAddr },
+    #[error("the outbound policy does not allow {host} at port {port}")]
+    NotLetOut { host: Box<str>, port: u16, refusal: Refusal },
+    #[error("{host}: no address was found for this name")]
+    Unresolved { host: Box<str> },
     #[error(
         "the control plane could not be asked about {addr}, and the outbound policy allows only what it knows"
     )]
@@ -152,7 +155,8 @@ impl Failure {
             Self::AmbiguousPath(_) => "ambiguous-path",
             Self::BadBody => "bad-body",
             Self::Unusable { .. } => "bad-response",
-            Self::UnknownDestination { .. } => "unknown-destination",
+            Self::NotLetOut { refusal, .. } => refusal.reason(),
+            Self::Unresolved { .. } => "unresolved-host",
             Self::ControlPlaneUnreachable { .. } => "control-plane-unreachable",
             Self::Rejected { .. } => "configuration-rejected",
         }
@@ -186,18 +190,17 @@ impl Failure {
             | Self::BudgetSpent { .. }
             | Self::CheckFailed
             | Self::LimitFailed
+            | Self::Unresolved { .. }
             | Self::ControlPlaneUnreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::RateLimited { .. } | Self::OverSharedLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Lost { .. } | Self::Unusable { .. } | Self::UnknownDestination { .. } => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::Lost { .. } | Self::Unusable { .. } => StatusCode::BAD_GATEWAY,
             Self::DeadlinePassed { .. } | Self::TryTimeout { .. } | Self::Silent { .. } => {
                 StatusCode::GATEWAY_TIMEOUT
             }
             Self::Fault { status, .. } => *status,
             Self::Refused(refused) => refused.status(),
             Self::BadHead(bad) => bad.status(),
-            Self::Denied => StatusCode::FORBIDDEN,
+            Self::Denied | Self::NotLetOut { .. } => StatusCode::FORBIDDEN,
             Self::CheckDenied(denial) => denial.status,
             Self::InvalidToken | Self::TokenRequired => StatusCode::UNAUTHORIZED,
             Self::AmbiguousPath(_) | Self::BadBody => StatusCode::BAD_REQUEST,
@@ -216,7 +219,7 @@ impl Failure {
             | Self::AmbiguousPath(_)
             | Self::BadBody
             | Self::Unusable { .. } => GRPC_INTERNAL,
-            Self::Denied => GRPC_PERMISSION_DENIED,
+            Self::Denied | Self::NotLetOut { .. } => GRPC_PERMISSION_DENIED,
             Self::InvalidToken | Self::TokenRequired => GRPC_UNAUTHENTICATED,
             Self::DeadlinePassed { .. } | Self::TryTimeout { .. } | Self::Silent { .. } => {
                 GRPC_DEADLINE_EXCEEDED
@@ -230,7 +233,7 @@ impl Failure {
             | Self::BudgetSpent { .. }
             | Self::CheckFailed
             | Self::LimitFailed
-            | Self::UnknownDestination { .. }
+            | Self::Unresolved { .. }
             | Self::ControlPlaneUnreachable { .. } => GRPC_UNAVAILABLE,
         })
     }
@@ -382,7 +385,8 @@ mod tests {
             Failure::TryTimeout { destination: text(), addr, limit },
             Failure::Silent { destination: text(), limit },
             Failure::Fault { destination: text(), status: StatusCode::IM_A_TEAPOT, grpc_status: 1 },
-            Failure::UnknownDestination { addr },
+            Failure::NotLetOut { host: text().into(), port: 80, refusal: Refusal::Undeclared },
+            Failure::Unresolved { host: text().into() },
             Failure::ControlPlaneUnreachable { addr },
             Failure::Rejected { addr, reason: text().into() },
         ] {

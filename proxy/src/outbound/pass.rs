@@ -1,10 +1,11 @@
-//! Connections to what the mesh does not know, or could not be asked about.
+//! Connections that are not the mesh's: carried to where they were going as if there were no mesh, or refused.
 
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::reader::reader;
@@ -13,55 +14,54 @@ use crate::http::headers::is_grpc;
 use crate::http::rescue::{Failure, rescue};
 use crate::http::{Upload, Wire, server};
 use crate::socket;
-use crate::state::OutboundPolicy;
 use crate::tcp::{CONNECT_TIMEOUT, Prefixed, ResetOnClose, Stream, relay, within_connect_timeout};
 use crate::telemetry::{ConnectionLabels, Direction, OpenConnection, Tls};
 use crate::worker::ground::Worker;
 
-/// The control plane said that there is nothing of the mesh.
-pub(super) async fn unknown(worker: &Worker, tcp: TcpStream, original: SocketAddr) {
-    if worker.outbound_policy() == OutboundPolicy::RegistryOnly {
-        return refuse(worker, tcp, Failure::UnknownDestination { addr: original }).await;
-    }
-    pass(worker, tcp, original, "unknown-destination").await;
-}
-
-/// Nobody could be asked, and the destination was never seen before.
-pub(super) async fn unreachable(worker: &Worker, tcp: TcpStream, original: SocketAddr) {
-    if worker.outbound_policy() == OutboundPolicy::RegistryOnly {
-        return refuse(worker, tcp, Failure::ControlPlaneUnreachable { addr: original }).await;
-    }
-    pass(worker, tcp, original, "control-plane-unreachable").await;
-}
+/// What connections are counted as that nobody judges.
+pub(super) const UNJUDGED: &str = "passthrough";
 
 /// The mesh knows it, but not in a form this proxy can honour.
 pub(super) async fn rejected(worker: &Worker, tcp: TcpStream, original: SocketAddr, reason: Arc<str>) {
     refuse(worker, tcp, Failure::Rejected { addr: original, reason }).await;
 }
 
-/// Carries the bytes to where they were going, as if there were no mesh.
-async fn pass(worker: &Worker, mut tcp: TcpStream, original: SocketAddr, reason: &'static str) {
-    worker.metrics.passthrough(Direction::Outbound, reason);
-    let mut upstream =
-        match within_connect_timeout(CONNECT_TIMEOUT, socket::connect_application(original)).await {
-            Ok(upstream) => upstream,
-            Err(error) => {
-                tracing::debug!(%error, %original, "no connection to a destination outside the mesh");
-                // As where nobody listens. Failing to say so means that the caller is gone.
-                let _ = tcp.reset_on_close(true);
-                return worker.metrics.connect_failure(Direction::Outbound, "connect-failed");
-            }
-        };
+/// Carries the bytes to where they were going.
+pub(super) async fn pass(worker: &Worker, tcp: TcpStream, original: SocketAddr, destination: String) {
+    if let Some(upstream) = dial(worker, &tcp, original).await {
+        join(worker, tcp, upstream, destination).await;
+    }
+}
+
+/// A connection to where `caller` was going; without one it is ended as where nobody listens.
+pub(super) async fn dial(worker: &Worker, caller: &TcpStream, original: SocketAddr) -> Option<TcpStream> {
+    match within_connect_timeout(CONNECT_TIMEOUT, socket::connect_application(original)).await {
+        Ok(upstream) => Some(upstream),
+        Err(error) => {
+            tracing::debug!(%error, %original, "no connection to a destination outside the mesh");
+            // Failing to say so means that the caller is gone.
+            let _ = caller.reset_on_close(true);
+            worker.metrics.connect_failure(Direction::Outbound, "connect-failed");
+            None
+        }
+    }
+}
+
+/// Carries bytes between both until both have ended.
+pub(super) async fn join<C>(worker: &Worker, mut caller: C, mut upstream: TcpStream, destination: String)
+where
+    C: AsyncRead + AsyncWrite + ResetOnClose + Unpin,
+{
     let labels = ConnectionLabels {
         route: String::new(),
         direction: Direction::Outbound,
-        destination: "passthrough".to_owned(),
+        destination,
         peer: String::new(),
         tls: Tls::None,
     };
     let open = OpenConnection::begin(&worker.metrics, &labels);
-    if let Err(error) = relay(&mut tcp, &mut upstream, &open.relayed).await {
-        tracing::debug!(%error, %original, "a connection outside the mesh failed");
+    if let Err(error) = relay(&mut caller, &mut upstream, &open.relayed).await {
+        tracing::debug!(%error, "a connection outside the mesh failed");
     }
 }
 

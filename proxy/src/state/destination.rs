@@ -76,6 +76,8 @@ pub enum TargetKind {
     Service,
     /// A pod, dialled directly.
     Pod,
+    /// What an ExternalService declares, outside the mesh.
+    External,
 }
 
 /// What a port speaks.

@@ -41,6 +41,10 @@ pub struct DestinationView {
     updates: watch::Receiver<Slot>,
 }
 
+/// Says what a destination is, to all who view it.
+#[derive(Debug)]
+pub(crate) struct DestinationSender(watch::Sender<Slot>);
+
 /// Who replaces an object deletes and creates it.
 const GONE_AFTER: Duration = Duration::from_secs(2);
 /// How long a first request waits for the control plane.
@@ -90,6 +94,15 @@ impl Mesh {
     }
 }
 
+// === impl DestinationSender ===
+
+impl DestinationSender {
+    /// It is this from now on.
+    pub fn is_now(&self, destination: Arc<Destination>) {
+        self.0.send_replace(Slot::Known(destination));
+    }
+}
+
 // === impl DestinationView ===
 
 impl DestinationView {
@@ -97,6 +110,12 @@ impl DestinationView {
     pub fn fixed(destination: Arc<Destination>) -> Self {
         let (_, updates) = watch::channel(Slot::Pending);
         Self { current: destination, updates }
+    }
+
+    /// A view of `destination` that becomes what the sender says.
+    pub(crate) fn told(destination: Arc<Destination>) -> (Self, DestinationSender) {
+        let (sender, updates) = watch::channel(Slot::Known(destination.clone()));
+        (Self { current: destination, updates }, DestinationSender(sender))
     }
 
     /// The destination as it is now. One that the mesh has dropped since stays as it last was.

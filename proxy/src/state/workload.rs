@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Protocol;
 use crate::access::Access;
+use crate::egress::ExternalService;
 use crate::external_check::ExternalCheck;
 use crate::identity::SpiffeId;
 use crate::rate_limit::RateLimit;
@@ -37,6 +38,8 @@ pub struct Workload {
     pub forwarded: bool,
     /// Who may ask what of it; absent: everybody everything.
     pub access: Option<Arc<Access>>,
+    /// What its namespace declares of the outside.
+    pub external_services: Arc<[Arc<ExternalService>]>,
 }
 
 /// How a port treats callers without mutual TLS.
@@ -85,8 +88,10 @@ pub struct InboundPort {
 pub enum OutboundPolicy {
     /// Passed through.
     AllowAny,
-    /// Refused.
+    /// Refused, but for what is declared.
     RegistryOnly,
+    /// Passed through, and what would be refused is said.
+    DryRun,
 }
 
 // === impl Workload ===
@@ -107,6 +112,7 @@ impl Workload {
             via: false,
             forwarded: false,
             access: None,
+            external_services: Arc::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::egress::EgressMetrics;
 use super::family::Family;
 use super::histogram::Histogram;
 use super::labels::{
@@ -40,6 +41,8 @@ pub struct Metrics {
     pub(super) access: Family<AccessLabels, Counter>,
     passthrough: Reasons,
     pub(super) plain: PlainMetrics,
+    /// Of what the application asks for outside the mesh.
+    pub egress: EgressMetrics,
     access_log: Option<AccessLog>,
     subjects: Subjects,
     ejections: Family<EjectionLabels, Counter>,
@@ -77,6 +80,7 @@ impl Metrics {
             access: Family::default(),
             passthrough: Family::default(),
             plain: PlainMetrics::register(registry),
+            egress: EgressMetrics::register(registry),
             access_log: None,
             subjects: Subjects::default(),
             ejections: Family::default(),

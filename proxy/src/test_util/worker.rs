@@ -4,6 +4,7 @@ use prometheus_client::registry::Registry;
 
 use super::TestCa;
 use crate::capacity::Share;
+use crate::egress::Lookup;
 use crate::jwt::TokenCache;
 use crate::state::Mesh;
 use crate::telemetry::Metrics;
@@ -28,5 +29,6 @@ pub(crate) fn a_worker(ca: &TestCa, mesh: Mesh, original_dst: OriginalDst, share
         original_dst,
         own_ports: Vec::new(),
         entrance: Entrance::new(share),
+        lookup: Lookup::Fixed(Arc::default()),
     }
 }

@@ -118,6 +118,8 @@ fn client_hello(body: &[u8]) -> Result<ClientHello, Stop> {
         let kind = extensions.length(2)? as u16;
         let mut extension = extensions.vector(2)?;
         match kind {
+            // RFC 8446 4.2: once. Of two names a server might take the one that nobody looked at.
+            EXTENSION_SNI if hello.sni.is_some() => return Err(Stop::Foreign),
             EXTENSION_SNI => hello.sni = server_name(extension.vector(2)?)?,
             EXTENSION_ALPN => hello.alpn = protocols(extension.vector(2)?)?,
             _ => {}
@@ -131,6 +133,10 @@ fn server_name(mut names: Cursor<'_>) -> Result<Option<String>, Stop> {
         let is_host = names.byte()? == 0;
         let name = names.vector(2)?;
         if is_host {
+            // RFC 6066 3: no more than one.
+            if !names.rest.is_empty() {
+                return Err(Stop::Foreign);
+            }
             return Ok(std::str::from_utf8(name.rest).ok().map(str::to_ascii_lowercase));
         }
     }

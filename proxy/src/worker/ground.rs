@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::entrance::Entrance;
 use crate::drain::Drain;
+use crate::egress::Lookup;
 use crate::http::Upstreams;
 use crate::jwt::TokenCache;
 use crate::socket;
@@ -58,6 +59,8 @@ pub(crate) struct Worker {
     pub own_ports: Vec<u16>,
     /// Where its connections come in.
     pub entrance: Entrance,
+    /// Who says where names of hosts outside the mesh lead.
+    pub lookup: Lookup,
 }
 
 /// The pod this proxy stands in, as it was when a request or connection began. What is judged by it is judged by one version

@@ -34,6 +34,7 @@ mod limits;
 mod mirror;
 mod modes;
 mod origin;
+mod outside;
 mod paused;
 mod peer;
 mod rate_limit;

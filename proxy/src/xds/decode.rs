@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 37] = [
+pub const KNOWN_FEATURES: [&str; 38] = [
     "backend.node",
     "backend.tls",
     "destination.limits",
@@ -57,6 +57,7 @@ pub const KNOWN_FEATURES: [&str; 37] = [
     "workload.access",
     "workload.access.jwt",
     "workload.external-check",
+    "workload.external-services",
     "workload.rate-limits",
     "workload.rate-limits.claim",
     "workload.rate-limits.cost",
@@ -82,6 +83,7 @@ mod action;
 mod beside;
 mod budget;
 mod external_check;
+mod external_service;
 mod jwt;
 mod load_balancer;
 mod origin;
@@ -141,6 +143,7 @@ pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
         via: wire.via,
         forwarded: wire.forwarded,
         access: access.map(Arc::new),
+        external_services: external_service::external_services(&wire.external_services)?,
     })
 }
 
@@ -470,6 +473,7 @@ fn outbound_policy(number: i32) -> Result<OutboundPolicy, Reject> {
     match wire::OutboundPolicy::try_from(number) {
         Ok(wire::OutboundPolicy::AllowAny) => Ok(OutboundPolicy::AllowAny),
         Ok(wire::OutboundPolicy::RegistryOnly) => Ok(OutboundPolicy::RegistryOnly),
+        Ok(wire::OutboundPolicy::RegistryOnlyDryRun) => Ok(OutboundPolicy::DryRun),
         Ok(wire::OutboundPolicy::Unspecified) => Err(reject!("outbound_policy is not set")),
         Err(_) => Err(reject!("outbound policy {number} is unknown")),
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use prometheus_client::registry::Registry;
 use prost::Message;
 use weft_proxy::capacity::Share;
+use weft_proxy::egress::Lookup;
 use weft_proxy::identity::SpiffeId;
 use weft_proxy::state::Mesh;
 use weft_proxy::telemetry::{Direction, Metrics};
@@ -87,6 +88,7 @@ fn run_one(
         metrics: Metrics::register(&mut Registry::default()),
         affinities: Affinities::default(),
         questions: Views::default().worker(),
+        lookup: Lookup::default(),
     };
     std::thread::Builder::new().name(NAME.to_owned()).spawn(move || run(context).unwrap()).unwrap();
     address

@@ -24,7 +24,7 @@ test('who edits a namespace edits our objects in it, but not who may call, nor w
   expect(rights).toEqual([
     [to('view'), expect.arrayContaining(['trafficpolicies', 'meshconfigs'])],
     [to('edit'), ['trafficpolicies']],
-    [to('admin'), ['meshroles', 'meshrolebindings', 'meshtlspolicies', 'jwtissuers']],
+    [to('admin'), ['meshroles', 'meshrolebindings', 'meshtlspolicies', 'jwtissuers', 'externalservices']],
   ]);
 });
 

@@ -1,4 +1,5 @@
 import type { Kind } from '../schema/kind.js';
+import { externalService } from './external-service.js';
 import { jwtIssuer } from './jwt-issuer.js';
 import { meshConfig } from './mesh-config.js';
 import { meshRole } from './mesh-role.js';
@@ -14,4 +15,5 @@ export const KINDS: readonly Kind[] = [
   meshRoleBinding,
   meshTlsPolicy,
   jwtIssuer,
+  externalService,
 ];

@@ -14,9 +14,9 @@ const spec = z.strictObject({
     .meta({ description: 'Mutual TLS between pods.' }),
   outbound: z
     .strictObject({
-      policy: z.enum(['AllowAny', 'RegistryOnly']).optional().meta({
+      policy: z.enum(['AllowAny', 'DryRunRegistryOnly', 'RegistryOnly']).optional().meta({
         description:
-          'What happens to traffic from meshed pods to a destination that is neither a Service nor a pod of the mesh. AllowAny: it passes. RegistryOnly: it is refused. If left out, the last known setting stays; in a new mesh that is AllowAny. It is never lower than the chart value outbound.minimum.',
+          "What happens to traffic from meshed pods to a destination that is neither a Service nor a pod of the mesh. AllowAny: it passes. RegistryOnly: it is refused unless an ExternalService of the pod's namespace is about it. DryRunRegistryOnly: it passes, and is counted and logged as what RegistryOnly would refuse. A namespace decides otherwise by its label weft.dev/outbound-policy, and a pod may be stricter by the same label. If left out, the last known setting stays; in a new mesh that is AllowAny. It is never lower than the chart value outbound.minimum.",
       }),
     })
     .optional()

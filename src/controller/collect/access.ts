@@ -6,6 +6,7 @@ import {
   type MeshRole,
   type MeshRoleBinding,
   type Namespace,
+  outboundInWord,
   type Problem,
   toJwtIssuer,
   toRole,
@@ -48,10 +49,14 @@ export function standInForRoleBinding(object: CustomObject): MeshRoleBinding | u
   return unreadRoleBinding(plainObject(object), ref);
 }
 
-/** What a namespace says about access in its label. A word that is not known was not written to open anything. */
-export function toNamespace({ metadata }: NamespaceObject): Namespace {
-  const word = metadata.labels[names.Label.defaultAccess];
-  if (word === undefined) return { name: metadata.name };
-  const known = Object.entries(ACCESS_DEFAULTS).find(([text]) => text === word);
-  return { name: metadata.name, access: known?.[1] ?? 'deny' };
+/** What a namespace says in its labels. A word that is not known was not written to open anything. */
+export function toNamespace({ metadata: { name, labels } }: NamespaceObject): Namespace {
+  const access = labels[names.Label.defaultAccess];
+  const outbound = labels[names.Label.outboundPolicy];
+  const known = Object.entries(ACCESS_DEFAULTS).find(([text]) => text === access);
+  return {
+    name,
+    ...(access === undefined ? {} : { access: known?.[1] ?? 'deny' }),
+    ...(outbound === undefined ? {} : { outbound: outboundInWord(outbound) }),
+  };
 }

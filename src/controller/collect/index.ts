@@ -1,6 +1,7 @@
 /** From what Kubernetes says to what the mesh means: pure, one file for each kind. */
 export { readJwtIssuer, readRole, readRoleBinding, standInForRoleBinding, toNamespace } from './access.js';
 export { toEndpointSet } from './endpoint-slice.js';
+export { readExternalService } from './external-service.js';
 export { readBackendPolicy } from './backend-policy.js';
 export { readBackendTlsPolicy } from './backend-tls-policy.js';
 export { readRoute } from './mesh-route.js';

@@ -4,6 +4,7 @@ import { backendPolicy } from './backend-policy.js';
 import { backendTlsPolicy } from './backend-tls-policy.js';
 import { caBundle, clusterTrustBundle } from './ca-bundle.js';
 import { endpointSlice } from './endpoint-slice.js';
+import { externalService } from './external-service.js';
 import { jwtIssuer } from './jwt-issuer.js';
 import type { KindRow } from './kind.js';
 import { mesh } from './mesh.js';
@@ -47,6 +48,7 @@ export const Kinds = {
   roleBindings: meshRoleBinding,
   tlsPolicies: meshTlsPolicy,
   jwtIssuers: jwtIssuer,
+  externalServices: externalService,
   httpRoutes: httpRoute,
   grpcRoutes: grpcRoute,
   tlsRoutes: tlsRoute,

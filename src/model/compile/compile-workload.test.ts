@@ -42,7 +42,7 @@ test('a pod learns who it is, what its ports speak and how strict to be', () => 
       forwarded: false,
     },
     sources: [CONFIG],
-    depends: ['mesh', 'workload/a', 'mtls/shop', 'spec/shop/reviews', 'access/shop'],
+    depends: ['mesh', 'workload/a', 'mtls/shop', 'egress/shop', 'spec/shop/reviews', 'access/shop'],
   });
 });
 

@@ -3,9 +3,10 @@ import { countClaims } from './counted-claims.js';
 import { externalChecksOn } from './external-checks-on.js';
 import type { AccessConfig } from '../words/access-config.js';
 import type { CompiledWorkload, InboundPort } from '../words/destination.js';
-import { dirtyMtls, dirtyWorkload, workloadKeyText } from '../words/keys.js';
+import { dirtyEgress, dirtyMtls, dirtyWorkload, workloadKeyText } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
 import { modeOfPort, mtlsOn } from './mtls-on.js';
+import { outboundOf, type PodOutbound } from './outbound-of.js';
 import { podPorts } from './pod-ports.js';
 import type { Feature } from './features.js';
 import { limitFeatures, rateLimitsOn } from './rate-limits-on.js';
@@ -17,8 +18,9 @@ import { spiffeId } from '../words/spiffe.js';
 export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | undefined {
   const workload = mesh.workloads.get(uid);
   if (workload === undefined) return undefined;
-  const { trustDomain, outbound, via, forwarded, source } = mesh.settings;
+  const { trustDomain, via, forwarded, source } = mesh.settings;
   const mtls = mtlsOn(mesh, workload);
+  const outbound = outboundOf(mesh, workload);
   const known = podPorts(mesh, workload, mtls.ports.keys());
   const ruled = compileAccess(mesh, workload, known);
   const ports = [...known].map(([port, { protocol, services, fronts }]) => ({
@@ -42,7 +44,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
   return {
     uid,
     workload: {
-      criticalFeatures: featuresOf(access, inboundPorts),
+      criticalFeatures: featuresOf(access, inboundPorts, outbound),
       key: workloadKeyText(workload.key),
       identity: spiffeId(trustDomain, workload),
       ...(workload.node === undefined ? {} : { node: workload.node }),
@@ -50,7 +52,8 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       labels: workload.labels,
       mtls: receiverMode(mtls.mode),
       inboundPorts,
-      outbound,
+      outbound: outbound.policy,
+      ...(outbound.services.length === 0 ? {} : { externalServices: outbound.services }),
       ingressMode: workload.ingressMode,
       via,
       forwarded,
@@ -59,6 +62,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
     sources: [
       ...(source === undefined ? [] : [source]),
       ...mtls.sources,
+      ...outbound.sources,
       ...policies.values(),
       ...ruled.sources,
       ...issuers,
@@ -67,6 +71,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       'mesh',
       dirtyWorkload(uid),
       dirtyMtls(workload.key.namespace),
+      dirtyEgress(workload.key.namespace),
       ...new Set([
         ...ports.flatMap(({ rateLimits, checks }) => [...rateLimits.depends, ...checks.depends]),
         ...ruled.depends,
@@ -76,7 +81,11 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
 }
 
 /** What a proxy that does not know it must not ignore. */
-function featuresOf(access: AccessConfig | undefined, ports: readonly InboundPort[]): readonly Feature[] {
+function featuresOf(
+  access: AccessConfig | undefined,
+  ports: readonly InboundPort[],
+  { services }: PodOutbound,
+): readonly Feature[] {
   return [
     ...(access === undefined ? [] : ['workload.access' as const]),
     ...(access?.jwtIssuers === undefined ? [] : ['workload.access.jwt' as const]),
@@ -84,6 +93,7 @@ function featuresOf(access: AccessConfig | undefined, ports: readonly InboundPor
     ...(ports.some(({ externalChecks }) => externalChecks !== undefined)
       ? ['workload.external-check' as const]
       : []),
+    ...(services.length === 0 ? [] : ['workload.external-services' as const]),
     ...(ports.some(({ sharedLimits }) => sharedLimits !== undefined)
       ? ['workload.rate-limits.shared' as const]
       : []),

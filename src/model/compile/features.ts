@@ -38,6 +38,7 @@ export const FEATURES = [
   'workload.access',
   'workload.access.jwt',
   'workload.external-check',
+  'workload.external-services',
   'workload.rate-limits',
   'workload.rate-limits.claim',
   'workload.rate-limits.cost',

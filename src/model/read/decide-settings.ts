@@ -22,7 +22,7 @@ export function decideSettings(
 ): DecidedSettings {
   const before = { ...installed, ...known };
   const wanted = wantedBy(config, installed, before);
-  const floor = { ...installed, mtls: installed.mtlsMinimum };
+  const floor = { ...installed, mtls: installed.mtlsMinimum, outbound: installed.outboundMinimum };
   const settings = { ...wanted, ...stricter(floor, wanted) };
   const problems = config?.problems ?? [];
   return { settings, problems: problems.length > 0 ? problems : belowMinimum(config?.said ?? {}, floor) };

@@ -1,5 +1,5 @@
 import { type MeshRoleBinding as BindingObject, meshRoleBinding, violations } from '../../api/index.js';
-import { canonicalIp } from '../words/ip.js';
+import { toAddressBlock } from '../words/ip.js';
 import type { PolicyRef } from '../words/policy.js';
 import type { Problem } from '../words/problem.js';
 import { fieldOf } from './read-mesh-config.js';
@@ -95,12 +95,8 @@ function inDomain(trustDomain: string | undefined): { readonly trustDomain?: str
 }
 
 function toIpBlock(cidr: string): CallerCondition | undefined {
-  const [text = '', bits = ''] = cidr.split('/');
-  const address = canonicalIp(text);
-  const length = Number(bits);
-  // An IPv4 address that is written inside one of IPv6 would have other bits than its author counted.
-  if (address === undefined || address.includes(':') !== text.includes(':')) return undefined;
-  return length > (address.includes(':') ? 128 : 32) ? undefined : { kind: 'ipBlock', address, length };
+  const block = toAddressBlock(cidr);
+  return block === undefined ? undefined : { kind: 'ipBlock', ...block };
 }
 
 function refOf(metadata: BindingObject['metadata']): PolicyRef {

@@ -3,6 +3,7 @@ import type { AccessDefault, MeshRole, MeshRoleBinding } from '../words/access.j
 import { type NamespaceAccess, namespaceAccess } from './namespace-access.js';
 import type { BackendPolicy } from '../words/backend-policy.js';
 import type { BackendTlsPolicy } from '../words/backend-tls-policy.js';
+import type { ExternalService } from '../words/external-service.js';
 import { type MeshRoute, routeName } from '../words/mesh-route.js';
 import { type Referrer, permits } from '../words/grant.js';
 import type { JwtIssuer, JwtKey, KeySet } from '../words/jwt-issuer.js';
@@ -19,6 +20,7 @@ import { accessTable, roleTable } from './access-tables.js';
 import { backendTlsPolicyTable, caBundleTable } from './backend-tls-policies.js';
 import { targetingTable } from './targeting-table.js';
 import { endpointSetTable } from './endpoint-sets.js';
+import { externalServiceTable } from './external-services.js';
 import { grantTable } from './grants.js';
 import { namespaceTable } from './namespaces.js';
 import { policyTable } from './policies.js';
@@ -52,6 +54,7 @@ export class MeshTables implements Mesh {
   readonly jwtIssuers = accessTable<JwtIssuer>(this.#accessChanged);
   readonly roleBindings = accessTable<MeshRoleBinding>(this.#accessChanged);
   readonly tlsPolicies = tlsPolicyTable();
+  readonly externalServices = externalServiceTable();
   settings: MeshSettings;
   #keySets: ReadonlyMap<string, KeySet> = new Map();
   sessionKey: Uint8Array | undefined;
@@ -194,6 +197,10 @@ export class MeshTables implements Mesh {
 
   tlsPoliciesIn(namespace: string): readonly TlsPolicy[] {
     return this.tlsPolicies.by('namespace', namespace);
+  }
+
+  externalServicesIn(namespace: string): readonly ExternalService[] {
+    return this.externalServices.by('namespace', namespace);
   }
 
   workloadsIn(namespace: string): readonly Workload[] {

@@ -1,10 +1,12 @@
 import type { BackendPolicy } from '../words/backend-policy.js';
 import type { BackendTlsPolicy } from '../words/backend-tls-policy.js';
 import type { CaBundle } from '../words/ca-bundle.js';
+import type { ExternalService } from '../words/external-service.js';
 import type { MeshRoute } from '../words/mesh-route.js';
 import type { MeshRole, MeshRoleBinding } from '../words/access.js';
 import type { JwtIssuer, KeySet } from '../words/jwt-issuer.js';
 import type { NamespaceAccess } from './namespace-access.js';
+import type { Namespace } from './namespaces.js';
 import type { Referrer } from '../words/grant.js';
 import type { ServiceKey } from '../words/keys.js';
 import type { Policy } from '../words/policy.js';
@@ -76,6 +78,12 @@ export interface Mesh {
   readonly tlsPolicies: ReadonlyTable<TlsPolicy>;
   /** Those of a namespace, whether they act or not. */
   tlsPoliciesIn(namespace: string): readonly TlsPolicy[];
+  /** ExternalServices by the uids of their objects. */
+  readonly externalServices: ReadonlyTable<ExternalService>;
+  /** Those of a namespace, whether they count or not. */
+  externalServicesIn(namespace: string): readonly ExternalService[];
+  /** What namespaces say of themselves, by their names. */
+  readonly namespaces: ReadonlyTable<Namespace>;
   /** Pods of a namespace. */
   workloadsIn(namespace: string): readonly Workload[];
   /** XBackendTrafficPolicies by the uids of their objects. */

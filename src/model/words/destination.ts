@@ -7,6 +7,7 @@ import type { Fault, Hedging, Limits, Outliers } from './resilience.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 import type { Session } from './session.js';
 import type { NodePolicy } from './service.js';
+import type { PodExternalService } from './external-service.js';
 import type { OutboundPolicy, ReceiverMode } from './settings.js';
 
 /** What a subscription names: a port of a Service, or a port of one pod. */
@@ -163,6 +164,8 @@ export interface WorkloadConfig {
   readonly mtls: ReceiverMode;
   readonly inboundPorts: readonly InboundPort[];
   readonly outbound: OutboundPolicy;
+  /** What its namespace declares of the outside; absent: nothing, or nobody asks. */
+  readonly externalServices?: readonly PodExternalService[];
   readonly ingressMode: boolean;
   /** It names itself in Via. */
   readonly via: boolean;

@@ -25,6 +25,18 @@ export function ipBytes(canonical: string): Uint8Array {
   return Uint8Array.from([...left, ...zeros, ...right].flatMap((group) => [group >> 8, group & 0xff]));
 }
 
+/** A block of addresses as users write it, `<address>/<bits>`; undefined when it is none. */
+export function toAddressBlock(
+  cidr: string,
+): { readonly address: string; readonly length: number } | undefined {
+  const [text = '', bits = ''] = cidr.split('/');
+  const address = canonicalIp(text);
+  const length = Number(bits);
+  // An IPv4 address that is written inside one of IPv6 would have other bits than its author counted.
+  if (address === undefined || address.includes(':') !== text.includes(':')) return undefined;
+  return length > (address.includes(':') ? 128 : 32) ? undefined : { address, length };
+}
+
 export function ipFamily(canonical: string): 'ipv4' | 'ipv6' {
   return canonical.includes(':') ? 'ipv6' : 'ipv4';
 }

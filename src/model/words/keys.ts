@@ -15,12 +15,13 @@ export interface WorkloadKey {
 }
 
 /**
- * What a change makes dirty. Compiled resources and names depend on the first six:
+ * What a change makes dirty. Compiled resources and names depend on the first seven:
  * - `service/<namespace>/<name>`: a Service, its endpoints and what is said about its traffic;
  * - `workload/<uid>`: a pod and the Services that list it;
  * - `address/<ip>`: whose address it is, and which ports a Service has there;
  * - `access/<namespace>`: who may ask what of the pods of a namespace;
  * - `mtls/<namespace>`: whether callers of the pods of a namespace use mutual TLS;
+ * - `egress/<namespace>`: what the pods of a namespace may reach outside the mesh;
  * - `mesh`: the settings, on which everything depends.
  *
  * Verdicts about objects depend on two that endpoints do not touch, which change all the time:
@@ -33,6 +34,7 @@ export type DirtyKey =
   | `address/${string}`
   | `access/${string}`
   | `mtls/${string}`
+  | `egress/${string}`
   | `spec/${string}`
   | `route/${string}`
   | 'mesh';
@@ -75,6 +77,11 @@ export function dirtyAccess(namespace: string): DirtyKey {
 /** By the namespace of the pods. */
 export function dirtyMtls(namespace: string): DirtyKey {
   return `mtls/${namespace}`;
+}
+
+/** By the namespace of the pods. */
+export function dirtyEgress(namespace: string): DirtyKey {
+  return `egress/${namespace}`;
 }
 
 export function dirtySpec(service: ServiceKey): DirtyKey {

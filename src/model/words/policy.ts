@@ -21,7 +21,8 @@ export interface PolicyRef {
     | 'MeshRole'
     | 'MeshRoleBinding'
     | 'MeshTLSPolicy'
-    | 'JwtIssuer';
+    | 'JwtIssuer'
+    | 'ExternalService';
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;

@@ -15,6 +15,7 @@ export const MTLS_MODES = {
 } as const satisfies Words<MtlsMode>;
 export const OUTBOUND_POLICIES = {
   AllowAny: 'allowAny',
+  DryRunRegistryOnly: 'dryRun',
   RegistryOnly: 'registryOnly',
 } as const satisfies Words<OutboundPolicy>;
 
@@ -33,7 +34,7 @@ export function certain(setting: keyof SecuritySettings, value: unknown): Partia
     case 'mtls':
       return { mtls: meaning<MtlsMode>(MTLS_MODES, value) ?? 'strict' };
     case 'outbound':
-      return { outbound: meaning<OutboundPolicy>(OUTBOUND_POLICIES, value) ?? 'registryOnly' };
+      return { outbound: outboundInWord(value) };
     case 'access':
       return { access: meaning<AccessDefault>(ACCESS_DEFAULTS, value) ?? 'deny' };
   }
@@ -56,7 +57,7 @@ export function inUserWords({ mtls, outbound, access }: SecuritySettings): {
 export function stricter(a: SecuritySettings, b: Partial<SecuritySettings>): SecuritySettings {
   return {
     mtls: stricterMtls(a.mtls, b.mtls),
-    outbound: later<OutboundPolicy>(OUTBOUND_POLICIES, a.outbound, b.outbound),
+    outbound: stricterOutbound(a.outbound, b.outbound),
     access: stricterAccess(a.access, b.access),
   };
 }
@@ -69,15 +70,30 @@ export function atLeast(
   const floor: SecuritySettings = {
     ...settings,
     mtls: settings.mtlsMinimum,
+    outbound: settings.outboundMinimum,
     ...certain('mtls', minimum.mtls),
     ...certain('outbound', minimum.outbound),
     ...certain('access', minimum.access),
   };
-  return { ...settings, ...stricter(settings, floor), mtlsMinimum: floor.mtls };
+  return {
+    ...settings,
+    ...stricter(settings, floor),
+    mtlsMinimum: floor.mtls,
+    outboundMinimum: floor.outbound,
+  };
 }
 
 export function stricterMtls(a: MtlsMode, b: MtlsMode | undefined): MtlsMode {
   return later<MtlsMode>(MTLS_MODES, a, b);
+}
+
+export function stricterOutbound(a: OutboundPolicy, b: OutboundPolicy | undefined): OutboundPolicy {
+  return later<OutboundPolicy>(OUTBOUND_POLICIES, a, b);
+}
+
+/** What a user's word for it means; one that this version does not know was not written to open anything. */
+export function outboundInWord(word: unknown): OutboundPolicy {
+  return meaning<OutboundPolicy>(OUTBOUND_POLICIES, word) ?? 'registryOnly';
 }
 
 export function stricterAccess(a: AccessDefault, b: AccessDefault | undefined): AccessDefault {

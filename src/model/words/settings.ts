@@ -10,8 +10,8 @@ export type MtlsMode = 'disabled' | ReceiverMode;
 /** How the receiver treats a caller without mutual TLS: pass its bytes through, or refuse. */
 export type ReceiverMode = 'permissive' | 'strict';
 
-/** What happens to a destination that the mesh does not know: pass through, or refuse. */
-export type OutboundPolicy = 'allowAny' | 'registryOnly';
+/** What happens to a destination that the mesh does not know: pass through, the same and say what would be refused, or refuse. */
+export type OutboundPolicy = 'allowAny' | 'dryRun' | 'registryOnly';
 
 /** What holds for the whole mesh. */
 export interface MeshSettings {
@@ -24,7 +24,10 @@ export interface MeshSettings {
   readonly mtls: MtlsMode;
   /** The installation demands at least this, everywhere. */
   readonly mtlsMinimum: MtlsMode;
+  /** Where nothing is said about a namespace. */
   readonly outbound: OutboundPolicy;
+  /** The installation demands at least this, everywhere. */
+  readonly outboundMinimum: OutboundPolicy;
   /** What holds for requests where no rule decides; namespaces may be stricter. */
   readonly access: AccessDefault;
   /** Proxies name themselves in Via. */
@@ -44,6 +47,7 @@ export const DEFAULT_SETTINGS: MeshSettings = {
   mtls: 'permissive',
   mtlsMinimum: 'permissive',
   outbound: 'allowAny',
+  outboundMinimum: 'allowAny',
   access: 'allow',
   via: false,
   forwarded: false,

@@ -9,6 +9,7 @@ import {
 } from '../../wire/gen/weft/v1/workload_pb.js';
 import { toWireAccess } from './access.js';
 import { toWireExternalCheck } from './external-check.js';
+import { toWireExternalService } from './external-service.js';
 import { toWireRateLimit, toWireSharedLimits } from './rate-limit.js';
 import { toWireProtocol } from './destination.js';
 import { type EncodedResource, encode } from './encoded.js';
@@ -48,6 +49,7 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     via: workload.via,
     forwarded: workload.forwarded,
     labels: sorted(workload.labels),
+    externalServices: (workload.externalServices ?? []).map(toWireExternalService),
     ...toWireAccess(workload.access),
   });
 }
@@ -57,5 +59,12 @@ function toWireMtls(mode: ReceiverMode): MtlsMode {
 }
 
 function toWireOutbound(policy: OutboundPolicy): WireOutboundPolicy {
-  return policy === 'registryOnly' ? WireOutboundPolicy.REGISTRY_ONLY : WireOutboundPolicy.ALLOW_ANY;
+  switch (policy) {
+    case 'allowAny':
+      return WireOutboundPolicy.ALLOW_ANY;
+    case 'dryRun':
+      return WireOutboundPolicy.REGISTRY_ONLY_DRY_RUN;
+    case 'registryOnly':
+      return WireOutboundPolicy.REGISTRY_ONLY;
+  }
 }

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::access::{self, Access, Builder, Condition, Effect, Grant, Kind, Mode, Subject};
 use crate::capacity::Share;
 use crate::drain;
+use crate::egress::Lookup;
 use crate::identity::{CertState, Certs, SpiffeId};
 use crate::socket;
 use crate::state::{
@@ -67,6 +68,8 @@ pub struct World {
     pub access_log: RefCell<Option<AccessLog>>,
     /// What they may hold.
     pub share: RefCell<Share>,
+    /// Where names lead, for all of them.
+    pub lookup: Lookup,
 }
 
 // === impl World ===
@@ -78,6 +81,7 @@ impl World {
             ca: TestCa::new("cluster.local"),
             access_log: RefCell::default(),
             share: RefCell::default(),
+            lookup: Lookup::Fixed(Arc::default()),
         }
     }
 
@@ -113,6 +117,7 @@ impl World {
             ingress_mode: start.ingress_mode,
             via: self.tells.get(),
             forwarded: self.tells.get(),
+            external_services: Arc::default(),
             access: start.needs_requests.then(|| Arc::new(about_requests())),
         };
         let workload = watch::Sender::new(Arc::new(workload));
@@ -143,6 +148,7 @@ impl World {
             metrics: Metrics::register(&mut registry).with_access_log(self.access_log.borrow().clone()),
             affinities: Affinities::default(),
             questions: views.worker(),
+            lookup: self.lookup.clone(),
         };
         std::thread::spawn(move || run(context).unwrap());
         Proxy { registry, ..proxy }

@@ -103,7 +103,7 @@ async fn what_the_mesh_does_not_know_passes_or_is_refused_as_the_policy_says() {
     client.write_all(GET).await.unwrap();
     let (head, _) = read_response(&mut client).await;
     assert!(
-        head.starts_with("http/1.1 502") && head.contains("x-weft-reason: unknown-destination"),
+        head.starts_with("http/1.1 403") && head.contains("x-weft-reason: unknown-destination"),
         "{head}"
     );
     assert_eq!(app.connections(), 1);

@@ -1,5 +1,6 @@
 mod access_rules;
 mod external_checks;
+mod external_services;
 mod jwt_issuers;
 mod origins;
 mod rate_limits;

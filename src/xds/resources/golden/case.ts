@@ -402,7 +402,19 @@ const workload: z.ZodType<WorkloadConfig> = z.strictObject({
   labels,
   mtls,
   inboundPorts: z.array(inboundPort),
-  outbound: z.enum(['allowAny', 'registryOnly']),
+  outbound: z.enum(['allowAny', 'dryRun', 'registryOnly']),
+  externalServices: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        hosts: z.array(z.string()),
+        ports: z.array(z.strictObject({ port: z.int(), protocol: z.enum(['tls', 'http', 'tcp']) })),
+        addresses: z.array(z.strictObject({ address: z.string(), length: z.int() })),
+        privateAddresses: z.boolean(),
+        permitted: z.boolean(),
+      }),
+    )
+    .exactOptional(),
   ingressMode: z.boolean(),
   via: z.boolean(),
   forwarded: z.boolean(),

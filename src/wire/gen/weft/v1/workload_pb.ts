@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Access } from "./access_pb.js";
+import type { Access, IpBlock } from "./access_pb.js";
 import { file_weft_v1_access } from "./access_pb.js";
 import type { Match, Protocol } from "./destination_pb.js";
 import { file_weft_v1_destination } from "./destination_pb.js";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIpoDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigAIKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SIwoIcHJvdG9jb2wYAiABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCW10bHNfbW9kZRgDIAEoDjIRLndlZnQudjEuTXRsc01vZGUSEAoIc2VydmljZXMYBCADKAkSJwoLcmF0ZV9saW1pdHMYFCADKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdBIvCg9leHRlcm5hbF9jaGVja3MYFSADKAsyFi53ZWZ0LnYxLkV4dGVybmFsQ2hlY2sSLAoNc2hhcmVkX2xpbWl0cxgWIAMoCzIVLndlZnQudjEuU2hhcmVkTGltaXRzIogBCgxTaGFyZWRMaW1pdHMSDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SDgoGZG9tYWluGAQgASgJEhIKCnRpbWVvdXRfbXMYBSABKAQSJAoGbGltaXRzGAYgAygLMhQud2VmdC52MS5TaGFyZWRMaW1pdCKxAQoLU2hhcmVkTGltaXQSIQoFbGltaXQYASABKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdBIyCgpvbl9mYWlsdXJlGAIgASgOMh4ud2VmdC52MS5TaGFyZWRMaW1pdC5PbkZhaWx1cmUiSwoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIJCgVBTExPVxABEggKBERFTlkQAhINCglQT0RfU0hBUkUQAyKlAgoNRXh0ZXJuYWxDaGVjaxIOCgZwb2xpY3kYASABKAkSDwoHc2VydmljZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgMEgwKBHBvcnQYBCABKA0SEgoKdGltZW91dF9tcxgFIAEoBBI0Cgpvbl9mYWlsdXJlGAYgASgOMiAud2VmdC52MS5FeHRlcm5hbENoZWNrLk9uRmFpbHVyZRIXCg9hbGxvd2VkX2hlYWRlcnMYByADKAkSIgoGZXhlbXB0GAggAygLMhIud2VmdC52MS5FeGVtcHRpb24SDwoHZHJ5X3J1bhgJIAEoCCI8CglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEggKBERFTlkQARIJCgVBTExPVxACIkYKCUV4ZW1wdGlvbhIOCgZtZXRob2QYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIAEIGCgRwYXRoIvUBCglSYXRlTGltaXQSDgoGcG9saWN5GAEgASgJEgwKBG5hbWUYAiABKAkSEAoIcmVxdWVzdHMYAyABKA0SDgoGcGVyX21zGAQgASgEEg0KBWJ1cnN0GAUgASgNEgwKBHBvZHMYBiABKA0SIgoDa2V5GAcgAygLMhUud2VmdC52MS5SYXRlTGltaXRLZXkSDwoHZHJ5X3J1bhgIIAEoCBIfCgdtYXRjaGVzGAkgAygLMg4ud2VmdC52MS5NYXRjaBIMCgRjb3N0GAogASgNEhMKC2Nvc3RfaGVhZGVyGAsgASgJEhIKCmNvc3RfZmllbGQYDCADKAkikgIKDFJhdGVMaW1pdEtleRI0CglhdHRyaWJ1dGUYASABKA4yHy53ZWZ0LnYxLlJhdGVMaW1pdEtleS5BdHRyaWJ1dGVIABIQCgZoZWFkZXIYAiABKAlIABIPCgVjbGFpbRgDIAEoDUgAEiUKCGNvbnN0YW50GAQgASgLMhEud2VmdC52MS5Db25zdGFudEgAInoKCUF0dHJpYnV0ZRIZChVBVFRSSUJVVEVfVU5TUEVDSUZJRUQQABITCg9TRVJWSUNFX0FDQ09VTlQQARINCglOQU1FU1BBQ0UQAhILCgdBRERSRVNTEAMSCwoHTkVUV09SSxAEEgoKBk1FVEhPRBAFEggKBFBBVEgQBkIGCgRwYXJ0IicKCENvbnN0YW50EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkqQQoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASDgoKUEVSTUlTU0lWRRABEgoKBlNUUklDVBACKlMKDk91dGJvdW5kUG9saWN5Eh8KG09VVEJPVU5EX1BPTElDWV9VTlNQRUNJRklFRBAAEg0KCUFMTE9XX0FOWRABEhEKDVJFR0lTVFJZX09OTFkQAmIGcHJvdG8z", [file_weft_v1_access, file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIs8DCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2UaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKAAgoLSW5ib3VuZFBvcnQSDAoEcG9ydBgBIAEoDRIjCghwcm90b2NvbBgCIAEoDjIRLndlZnQudjEuUHJvdG9jb2wSJAoJbXRsc19tb2RlGAMgASgOMhEud2VmdC52MS5NdGxzTW9kZRIQCghzZXJ2aWNlcxgEIAMoCRInCgtyYXRlX2xpbWl0cxgUIAMoCzISLndlZnQudjEuUmF0ZUxpbWl0Ei8KD2V4dGVybmFsX2NoZWNrcxgVIAMoCzIWLndlZnQudjEuRXh0ZXJuYWxDaGVjaxIsCg1zaGFyZWRfbGltaXRzGBYgAygLMhUud2VmdC52MS5TaGFyZWRMaW1pdHMiiAEKDFNoYXJlZExpbWl0cxIPCgdzZXJ2aWNlGAEgASgJEg8KB2FkZHJlc3MYAiABKAwSDAoEcG9ydBgDIAEoDRIOCgZkb21haW4YBCABKAkSEgoKdGltZW91dF9tcxgFIAEoBBIkCgZsaW1pdHMYBiADKAsyFC53ZWZ0LnYxLlNoYXJlZExpbWl0IrEBCgtTaGFyZWRMaW1pdBIhCgVsaW1pdBgBIAEoCzISLndlZnQudjEuUmF0ZUxpbWl0EjIKCm9uX2ZhaWx1cmUYAiABKA4yHi53ZWZ0LnYxLlNoYXJlZExpbWl0Lk9uRmFpbHVyZSJLCglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEgkKBUFMTE9XEAESCAoEREVOWRACEg0KCVBPRF9TSEFSRRADIqUCCg1FeHRlcm5hbENoZWNrEg4KBnBvbGljeRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB2FkZHJlc3MYAyABKAwSDAoEcG9ydBgEIAEoDRISCgp0aW1lb3V0X21zGAUgASgEEjQKCm9uX2ZhaWx1cmUYBiABKA4yIC53ZWZ0LnYxLkV4dGVybmFsQ2hlY2suT25GYWlsdXJlEhcKD2FsbG93ZWRfaGVhZGVycxgHIAMoCRIiCgZleGVtcHQYCCADKAsyEi53ZWZ0LnYxLkV4ZW1wdGlvbhIPCgdkcnlfcnVuGAkgASgIIjwKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASCAoEREVOWRABEgkKBUFMTE9XEAIiRgoJRXhlbXB0aW9uEg4KBm1ldGhvZBgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAQgYKBHBhdGgi9QEKCVJhdGVMaW1pdBIOCgZwb2xpY3kYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXF1ZXN0cxgDIAEoDRIOCgZwZXJfbXMYBCABKAQSDQoFYnVyc3QYBSABKA0SDAoEcG9kcxgGIAEoDRIiCgNrZXkYByADKAsyFS53ZWZ0LnYxLlJhdGVMaW1pdEtleRIPCgdkcnlfcnVuGAggASgIEh8KB21hdGNoZXMYCSADKAsyDi53ZWZ0LnYxLk1hdGNoEgwKBGNvc3QYCiABKA0SEwoLY29zdF9oZWFkZXIYCyABKAkSEgoKY29zdF9maWVsZBgMIAMoCSKSAgoMUmF0ZUxpbWl0S2V5EjQKCWF0dHJpYnV0ZRgBIAEoDjIfLndlZnQudjEuUmF0ZUxpbWl0S2V5LkF0dHJpYnV0ZUgAEhAKBmhlYWRlchgCIAEoCUgAEg8KBWNsYWltGAMgASgNSAASJQoIY29uc3RhbnQYBCABKAsyES53ZWZ0LnYxLkNvbnN0YW50SAAiegoJQXR0cmlidXRlEhkKFUFUVFJJQlVURV9VTlNQRUNJRklFRBAAEhMKD1NFUlZJQ0VfQUNDT1VOVBABEg0KCU5BTUVTUEFDRRACEgsKB0FERFJFU1MQAxILCgdORVRXT1JLEAQSCgoGTUVUSE9EEAUSCAoEUEFUSBAGQgYKBHBhcnQiJwoIQ29uc3RhbnQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKnAQoPRXh0ZXJuYWxTZXJ2aWNlEgwKBG5hbWUYASABKAkSDQoFaG9zdHMYAiADKAkSJAoFcG9ydHMYAyADKAsyFS53ZWZ0LnYxLkV4dGVybmFsUG9ydBIjCglhZGRyZXNzZXMYBCADKAsyEC53ZWZ0LnYxLklwQmxvY2sSGQoRcHJpdmF0ZV9hZGRyZXNzZXMYBSABKAgSEQoJcGVybWl0dGVkGAYgASgIIpABCgxFeHRlcm5hbFBvcnQSDAoEcG9ydBgBIAEoDRIwCghwcm90b2NvbBgCIAEoDjIeLndlZnQudjEuRXh0ZXJuYWxQb3J0LlByb3RvY29sIkAKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASBwoDVExTEAESCAoESFRUUBACEgcKA1RDUBADKkEKCE10bHNNb2RlEhkKFU1UTFNfTU9ERV9VTlNQRUNJRklFRBAAEg4KClBFUk1JU1NJVkUQARIKCgZTVFJJQ1QQAipuCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABINCglBTExPV19BTlkQARIRCg1SRUdJU1RSWV9PTkxZEAISGQoVUkVHSVNUUllfT05MWV9EUllfUlVOEANiBnByb3RvMw", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -112,6 +112,14 @@ export type Workload = Message<"weft.v1.Workload"> & {
    * @generated from field: string node = 13;
    */
   node: string;
+
+  /**
+   * What its namespace declares of the outside, where the outbound policy asks for that. Come with the critical feature
+   * `workload.external-services`.
+   *
+   * @generated from field: repeated weft.v1.ExternalService external_services = 14;
+   */
+  externalServices: ExternalService[];
 };
 
 /**
@@ -665,6 +673,124 @@ export const ConstantSchema: GenMessage<Constant> = /*@__PURE__*/
   messageDesc(file_weft_v1_workload, 8);
 
 /**
+ * Hosts outside the mesh, or blocks of addresses. All that is set must hold.
+ *
+ * @generated from message weft.v1.ExternalService
+ */
+export type ExternalService = Message<"weft.v1.ExternalService"> & {
+  /**
+   * <namespace>/<name>
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * In lower case; "*." and a suffix takes every name below. Empty only where no port needs a name.
+   *
+   * @generated from field: repeated string hosts = 2;
+   */
+  hosts: string[];
+
+  /**
+   * At least one.
+   *
+   * @generated from field: repeated weft.v1.ExternalPort ports = 3;
+   */
+  ports: ExternalPort[];
+
+  /**
+   * Empty: a host is dialled where its name leads when the proxy itself asks. Else where the application dialled it, which one of
+   * these must hold.
+   *
+   * @generated from field: repeated weft.v1.IpBlock addresses = 4;
+   */
+  addresses: IpBlock[];
+
+  /**
+   * Names may lead to private addresses.
+   *
+   * @generated from field: bool private_addresses = 5;
+   */
+  privateAddresses: boolean;
+
+  /**
+   * The pod may use it. One that may not is refused all the same, and why is said.
+   *
+   * @generated from field: bool permitted = 6;
+   */
+  permitted: boolean;
+};
+
+/**
+ * Describes the message weft.v1.ExternalService.
+ * Use `create(ExternalServiceSchema)` to create a new message.
+ */
+export const ExternalServiceSchema: GenMessage<ExternalService> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 9);
+
+/**
+ * @generated from message weft.v1.ExternalPort
+ */
+export type ExternalPort = Message<"weft.v1.ExternalPort"> & {
+  /**
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+
+  /**
+   * @generated from field: weft.v1.ExternalPort.Protocol protocol = 2;
+   */
+  protocol: ExternalPort_Protocol;
+};
+
+/**
+ * Describes the message weft.v1.ExternalPort.
+ * Use `create(ExternalPortSchema)` to create a new message.
+ */
+export const ExternalPortSchema: GenMessage<ExternalPort> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 10);
+
+/**
+ * @generated from enum weft.v1.ExternalPort.Protocol
+ */
+export enum ExternalPort_Protocol {
+  /**
+   * A proxy rejects it.
+   *
+   * @generated from enum value: PROTOCOL_UNSPECIFIED = 0;
+   */
+  PROTOCOL_UNSPECIFIED = 0,
+
+  /**
+   * The application's own; its server name is the host.
+   *
+   * @generated from enum value: TLS = 1;
+   */
+  TLS = 1,
+
+  /**
+   * Without TLS; the authority of each request is the host.
+   *
+   * @generated from enum value: HTTP = 2;
+   */
+  HTTP = 2,
+
+  /**
+   * Bytes, to the addresses that are given.
+   *
+   * @generated from enum value: TCP = 3;
+   */
+  TCP = 3,
+}
+
+/**
+ * Describes the enum weft.v1.ExternalPort.Protocol.
+ */
+export const ExternalPort_ProtocolSchema: GenEnum<ExternalPort_Protocol> = /*@__PURE__*/
+  enumDesc(file_weft_v1_workload, 10, 0);
+
+/**
  * @generated from enum weft.v1.MtlsMode
  */
 export enum MtlsMode {
@@ -715,11 +841,18 @@ export enum OutboundPolicy {
   ALLOW_ANY = 1,
 
   /**
-   * A destination the mesh does not know is refused.
+   * A destination is refused that the mesh does not know and that no external service is about.
    *
    * @generated from enum value: REGISTRY_ONLY = 2;
    */
   REGISTRY_ONLY = 2,
+
+  /**
+   * The same, but it is passed through, and said that it would be refused.
+   *
+   * @generated from enum value: REGISTRY_ONLY_DRY_RUN = 3;
+   */
+  REGISTRY_ONLY_DRY_RUN = 3,
 }
 
 /**

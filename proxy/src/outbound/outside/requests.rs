@@ -1,0 +1,120 @@
+//! HTTP on its way out: each request is judged by the host that it is for.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use super::{Leaving, Outside, Way, until};
+use crate::egress::{ExternalService, HostName, Speaks, judge};
+use crate::http::farewell::{Farewell, drained};
+use crate::http::headers::is_grpc;
+use crate::http::rescue::{Failure, rescue};
+use crate::http::{Body, Upload, Wire, server};
+use crate::outbound::reader::reader;
+use crate::outbound::request::AppConnection;
+use crate::state::OutboundPolicy;
+use crate::tcp::Stream;
+use crate::telemetry::Direction;
+
+/// Hosts that a connection remembers; one that asks for more begins anew.
+const HOSTS: usize = 32;
+
+/// An HTTP connection of the application.
+#[derive(Debug)]
+pub struct OutsideRequests {
+    outside: Rc<Outside>,
+    wire: Wire,
+    leaving: Leaving,
+    by_host: RefCell<HashMap<HostName, Known>>,
+}
+
+/// A host, and what lets it out.
+#[derive(Clone, Debug)]
+struct Known {
+    service: Arc<ExternalService>,
+    connection: Rc<AppConnection>,
+}
+
+// === impl OutsideRequests ===
+
+impl OutsideRequests {
+    pub(super) fn new(outside: Rc<Outside>, wire: Wire, leaving: Leaving) -> Rc<Self> {
+        Rc::new(Self { outside, wire, leaving, by_host: RefCell::default() })
+    }
+
+    /// Answers requests until the connection ends, or until nobody judges them any more: those that follow come anew.
+    pub(super) async fn serve(self: Rc<Self>, stream: Stream) {
+        let worker = self.outside.choosing.worker.clone();
+        let (drain, resident) = (worker.drain.clone(), self.leaving.resident.clone());
+        let judging = worker.clone();
+        let farewell = Box::pin(async move {
+            let judged_no_more = until(&judging, |pod| pod.outbound_policy != OutboundPolicy::RegistryOnly);
+            tokio::select! {
+                farewell = drained(&drain) => farewell,
+                () = judged_no_more => Farewell::Gone,
+                () = resident.asked_to_go() => Farewell::Shed,
+            }
+        });
+        let this = self.clone();
+        let respond = move |request| {
+            let this = this.clone();
+            async move { this.respond(request).await }
+        };
+        let answering = worker.clone();
+        let refuse = move |bad| {
+            let failure = Failure::BadHead(bad);
+            answering.metrics.error(Direction::Outbound, failure.reason());
+            rescue(&failure, false, reader(&answering))
+        };
+        let served =
+            server::serve(stream, self.wire, respond, refuse, farewell, &worker.metrics.goaways).await;
+        if let Err(error) = served {
+            tracing::debug!(%error, original = %self.leaving.original, "an HTTP connection outside the mesh failed");
+        }
+    }
+
+    async fn respond(&self, request: Request<Upload>) -> Response<Body> {
+        self.leaving.resident.heard();
+        match self.connection(&request).await {
+            Ok(connection) => connection.respond(request).await,
+            Err(failure) => {
+                let worker = &self.outside.choosing.worker;
+                worker.metrics.error(Direction::Outbound, failure.reason());
+                rescue(&failure, is_grpc(request.headers()), reader(worker))
+            }
+        }
+    }
+
+    /// What leads to the host of a request. One that the connection has asked for before is judged again, by what the pod is now.
+    async fn connection(&self, request: &Request<Upload>) -> Result<Rc<AppConnection>, Failure> {
+        let (outside, leaving) = (&self.outside, &self.leaving);
+        let host = HostName::of_request(request);
+        if let Some(host) = &host {
+            let pod = outside.choosing.worker.own_pod.current();
+            let judged = judge(&pod.external_services, Speaks::Http, Some(host), leaving.original);
+            let known = self.by_host.borrow().get(host).cloned();
+            if let (Some(known), Ok(service)) = (known, judged)
+                && known.service == *service
+            {
+                // The name may have gone elsewhere; the connection follows.
+                outside.lead(service, Speaks::Http, host, leaving).await?;
+                return Ok(known.connection);
+            }
+        }
+        let Way { service, view } = outside.way(Speaks::Http, host.as_ref(), leaving).await?;
+        let choosing = outside.choosing.clone();
+        let resident = leaving.resident.clone();
+        let connection = Rc::new(AppConnection::new(choosing, leaving.original, view, self.wire, resident));
+        let mut by_host = self.by_host.borrow_mut();
+        if by_host.len() >= HOSTS {
+            by_host.clear();
+        }
+        if let Some(host) = host {
+            by_host.insert(host, Known { service, connection: connection.clone() });
+        }
+        Ok(connection)
+    }
+}

@@ -1,0 +1,40 @@
+import { names } from '../../base/index.js';
+import type { Mesh } from '../tables/mesh.js';
+import { countingExternalServices } from '../tables/external-services.js';
+import type { PodExternalService } from '../words/external-service.js';
+import type { PolicyRef } from '../words/policy.js';
+import { outboundInWord, stricterOutbound } from '../words/setting-words.js';
+import type { OutboundPolicy } from '../words/settings.js';
+import type { Workload } from '../words/workload.js';
+
+/** What a pod may reach outside the mesh. */
+export interface PodOutbound {
+  readonly policy: OutboundPolicy;
+  /** What its namespace declares, where that decides anything. */
+  readonly services: readonly PodExternalService[];
+  /** The objects whose words are in it. */
+  readonly sources: readonly PolicyRef[];
+}
+
+/**
+ * What a namespace says of itself comes before the settings of the mesh. What a pod says of itself only counts where it is stricter,
+ * because whoever writes pods says it. Nothing goes below the minimum of the installation.
+ */
+export function outboundOf(mesh: Mesh, { key, labels, serviceAccount }: Workload): PodOutbound {
+  const { outbound, outboundMinimum } = mesh.settings;
+  const ofNamespace = mesh.namespaces.get(key.namespace)?.outbound ?? outbound;
+  const word = labels[names.Label.outboundPolicy];
+  const ofPod = word === undefined ? undefined : outboundInWord(word);
+  const policy = stricterOutbound(stricterOutbound(outboundMinimum, ofNamespace), ofPod);
+  if (policy === 'allowAny') return { policy, services: [], sources: [] };
+  const counting = countingExternalServices(mesh.externalServicesIn(key.namespace));
+  return {
+    policy,
+    services: counting.map(({ ref, serviceAccounts, ...service }) => ({
+      name: `${ref.namespace}/${ref.name}`,
+      ...service,
+      permitted: serviceAccounts === undefined || serviceAccounts.includes(serviceAccount),
+    })),
+    sources: counting.map(({ ref }) => ref),
+  };
+}

@@ -1,0 +1,33 @@
+import type { Mesh } from '../tables/mesh.js';
+import { countingExternalServices, MOST_EXTERNAL_SERVICES } from '../tables/external-services.js';
+import type { ExternalService } from '../words/external-service.js';
+import type { DirtyKey } from '../words/keys.js';
+import type { Problem } from '../words/problem.js';
+
+/** What keeps an ExternalService from acting as written, that only the rest of the mesh shows. */
+export function judgeExternalService(mesh: Mesh, service: ExternalService): readonly Problem[] {
+  if (isExternalServiceInForce(mesh, service)) return [];
+  return [
+    {
+      condition: 'Accepted',
+      reason: 'TooLarge',
+      field: 'spec',
+      message: `its namespace has ${MOST_EXTERNAL_SERVICES} older ExternalServices, which is the most; merge some; until then it lets nothing out`,
+    },
+  ];
+}
+
+/** Whether it is among those that count. */
+export function isExternalServiceInForce(mesh: Mesh, { ref }: ExternalService): boolean {
+  const counting = countingExternalServices(mesh.externalServicesIn(ref.namespace));
+  return counting.some((one) => one.ref.uid === ref.uid);
+}
+
+/** ExternalServices whose verdict may be another after a change. */
+export function externalServicesAbout(mesh: Mesh, dirty: Iterable<DirtyKey>): readonly ExternalService[] {
+  const namespaces = new Set<string>();
+  for (const key of dirty) if (key.startsWith(EGRESS)) namespaces.add(key.slice(EGRESS.length));
+  return [...namespaces].flatMap((namespace) => mesh.externalServicesIn(namespace));
+}
+
+const EGRESS = 'egress/';

@@ -1,0 +1,21 @@
+import type { ExternalService } from '../words/external-service.js';
+import { dirtyEgress } from '../words/keys.js';
+import { Table, eachOf } from './table.js';
+
+/** ExternalServices of one namespace that count: every pod of it is told of them. */
+export const MOST_EXTERNAL_SERVICES = 64;
+
+/** ExternalServices by the uids of their objects. On one depend the pods of its namespace. */
+export function externalServiceTable(): Table<ExternalService, 'namespace'> {
+  return new Table({
+    key: ({ ref }) => ref.uid,
+    indexes: { namespace: ({ ref }) => [ref.namespace] },
+    dirty: eachOf(({ ref }) => [dirtyEgress(ref.namespace)]),
+  });
+}
+
+/** Of all of a namespace those that count, the oldest first. */
+export function countingExternalServices(all: readonly ExternalService[]): readonly ExternalService[] {
+  const age = ({ ref }: ExternalService): string => `${ref.creationTimestamp} ${ref.name}`;
+  return [...all].sort((a, b) => (age(a) < age(b) ? -1 : 1)).slice(0, MOST_EXTERNAL_SERVICES);
+}

@@ -1,0 +1,1 @@
+default/default/shop/web-1%spiffe://cluster.local/ns/shop/sa/web(8
