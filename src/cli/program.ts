@@ -11,6 +11,7 @@ import { demandNamespace, demandRevision } from './control-planes.js';
 import { SHELLS, completion } from './completion.js';
 import { addDashboardCommand } from './dashboard.js';
 import { addDiff } from './diff/command.js';
+import { addEgress } from './egress/index.js';
 import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
 import { pageFor, printable } from './page.js';
@@ -43,6 +44,7 @@ export function program(name = 'weft'): Command {
   addDiff(weft, () => connect(weft));
   addAuthz(weft, () => connect(weft));
   addInject(weft);
+  addEgress(weft, () => connect(weft));
   addIdentity(weft, () => connect(weft));
   addTrafficCommands(weft, () => connect(weft));
   addDashboardCommand(weft);

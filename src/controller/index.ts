@@ -8,7 +8,7 @@ export {
   viewSettled,
   type ClusterView,
 } from './cluster-view.js';
-export { hasOurProxy } from './collect/index.js';
+export { hasOurProxy, readExternalService } from './collect/index.js';
 export { Kinds, ownKinds, type OwnKind } from './kinds/index.js';
 export { Collector } from './collector.js';
 export { startHealthServer, type ReadinessCheck } from './health-server.js';

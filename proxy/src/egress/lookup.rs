@@ -21,8 +21,12 @@ pub enum Lookup {
     System,
     /// Names with where they lead, and where that is in a test.
     #[cfg(any(test, feature = "testing"))]
-    Fixed(std::sync::Arc<std::sync::Mutex<std::collections::HashMap<String, Vec<(IpAddr, SocketAddr)>>>>),
+    Fixed(std::sync::Arc<std::sync::Mutex<Names>>),
 }
+
+/// Names, with the addresses that are judged and where each is in a test.
+#[cfg(any(test, feature = "testing"))]
+pub type Names = std::collections::HashMap<String, Vec<(IpAddr, SocketAddr)>>;
 
 /// Why nothing is dialled.
 #[derive(Debug, Error)]

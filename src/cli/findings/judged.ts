@@ -3,6 +3,7 @@ import {
   judge,
   judgeBackendPolicy,
   judgeBackendTlsPolicy,
+  judgeExternalService,
   judgeJwtIssuer,
   judgeRole,
   judgeRoleBinding,
@@ -37,6 +38,8 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   MeshTLSPolicy: (mesh, uid) =>
     whereKnown(mesh.tlsPolicies.get(uid), (policy) => judgeTlsPolicy(mesh, policy)),
   JwtIssuer: (mesh, uid) => whereKnown(mesh.jwtIssuers.get(uid), (issuer) => judgeJwtIssuer(mesh, issuer)),
+  ExternalService: (mesh, uid) =>
+    whereKnown(mesh.externalServices.get(uid), (service) => judgeExternalService(mesh, service)),
   BackendTLSPolicy: (mesh, uid) =>
     whereKnown(mesh.backendTlsPolicies.get(uid), (policy) =>
       ofAncestors(judgeBackendTlsPolicy(mesh, policy)),

@@ -191,11 +191,11 @@ fn destination(key: &Key, addresses: &[SocketAddr]) -> Arc<Destination> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::sync::Mutex as SharedMutex;
 
     use super::*;
     use crate::egress::HostPattern;
+    use crate::egress::lookup::Names;
 
     fn service() -> ExternalService {
         ExternalService {
@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    fn leads(names: &SharedMutex<HashMap<String, Vec<(IpAddr, SocketAddr)>>>, to: Option<[u8; 4]>) {
+    fn leads(names: &SharedMutex<Names>, to: Option<[u8; 4]>) {
         let mut names = names.lock().unwrap();
         names.clear();
         if let Some(ip) = to {
