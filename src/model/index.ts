@@ -134,6 +134,7 @@ export { decideSettings, type DecidedSettings } from './read/decide-settings.js'
 export { decodeKnownSettings, encodeKnownSettings, type KnownSettings } from './read/known-settings.js';
 export {
   ACCESS_DEFAULTS,
+  OUTBOUND_POLICIES,
   atLeast,
   inUserWords,
   outboundInWord,

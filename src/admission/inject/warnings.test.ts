@@ -47,7 +47,7 @@ test.each<[object, string]>([
   ],
   [
     { labels: { 'weft.dev/colour': 'red' } },
-    'unknown label weft.dev/colour; known are weft.dev/inject, weft.dev/rev, weft.dev/default-access',
+    'unknown label weft.dev/colour; known are weft.dev/inject, weft.dev/rev, weft.dev/default-access, weft.dev/outbound-policy',
   ],
 ])('%j is warned about', (metadata, warning) => {
   expect(warned(metadata)).toEqual([warning]);

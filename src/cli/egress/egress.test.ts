@@ -17,7 +17,9 @@ afterEach(() => cluster.stop());
 function says(pod: string, ...lines: readonly string[]): void {
   cluster.pod(pod, true);
   const path = `/api/v1/namespaces/shop/pods/${pod}:15121/proxy/metrics`;
-  cluster.server.onGet(path, () => lines.map((line) => `weft_egress_total{${line}`).join('\n'));
+  cluster.server.onGet(path, () =>
+    ['# metrics', ...lines.map((line) => `weft_egress_total{${line}`)].join('\n'),
+  );
 }
 
 const ALLOWED = 'service="shop/stripe",host="*.stripe.com",port="443",verdict="allowed",reason=""}';

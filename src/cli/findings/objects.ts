@@ -1,7 +1,7 @@
 import { rows } from './row.js';
 import { ofKind } from './known.js';
 import { names } from '../../base/index.js';
-import { ACCESS_DEFAULTS } from '../../model/index.js';
+import { ACCESS_DEFAULTS, OUTBOUND_POLICIES } from '../../model/index.js';
 
 /** What an object of ours shows by itself. */
 export const OBJECT_ROWS = rows([
@@ -84,7 +84,7 @@ export const OBJECT_ROWS = rows([
     severity: 'error',
     title: 'Label with a value that has no meaning',
     meaning:
-      'weft.dev/inject is read as enabled or disabled, and weft.dev/default-access as Allow, DryRunDeny or Deny. Any other value of the first gives no pod a proxy, any other of the second is taken for Deny.',
+      'weft.dev/inject is read as enabled or disabled, weft.dev/default-access as Allow, DryRunDeny or Deny, and weft.dev/outbound-policy as AllowAny, DryRunRegistryOnly or RegistryOnly. Any other value of the first gives no pod a proxy, any other of the second is taken for Deny, of the third for RegistryOnly.',
     remedy: 'Write one of the values.',
     find: (known) =>
       ofKind(known, 'Namespace', '').flatMap((object) =>
@@ -101,4 +101,5 @@ export const OBJECT_ROWS = rows([
 const LABELS: readonly { readonly label: string; readonly values: readonly string[] }[] = [
   { label: names.Label.inject, values: ['enabled', 'disabled'] },
   { label: names.Label.defaultAccess, values: Object.keys(ACCESS_DEFAULTS) },
+  { label: names.Label.outboundPolicy, values: Object.keys(OUTBOUND_POLICIES) },
 ];

@@ -9,7 +9,12 @@ import { DEFAULT_SETTINGS } from '../words/settings.js';
 
 const SECURE = { mtls: 'strict', outbound: 'registryOnly' } as const;
 const OPEN = { mtls: 'permissive', outbound: 'allowAny' } as const;
-const floor = { ...DEFAULT_SETTINGS, ...SECURE, mtlsMinimum: 'strict', outboundMinimum: 'registryOnly' } as const;
+const floor = {
+  ...DEFAULT_SETTINGS,
+  ...SECURE,
+  mtlsMinimum: 'strict',
+  outboundMinimum: 'registryOnly',
+} as const;
 
 const config = (spec: object) =>
   readMeshConfig({
