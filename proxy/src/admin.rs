@@ -1,6 +1,6 @@
 //! What operators, the kubelet and Prometheus ask of the proxy.
 //!
-//! - the socket `admin.sock` in the state directory: `POST /drain`, `GET /config`, `GET /balancers`, `GET|PUT /loglevel`. Only the
+//! - the socket `admin.sock` in the state directory: `POST /drain`, `GET /config`, `GET /balancers`, `POST /explain`, `GET|PUT /loglevel`. Only the
 //!   proxy's container mounts that directory, and only its user may open the socket: a port on loopback would take orders from every
 //!   container of the pod, and from whoever can make the application send a request there.
 //! - port 15121 on all addresses: `GET /metrics`, `GET /ready`
@@ -31,6 +31,7 @@ use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 
 use crate::drain::{Outcome, Trigger};
+use crate::explain::Question;
 use crate::log::Log;
 use crate::readiness::Readiness;
 use crate::worker::Views;
@@ -46,6 +47,8 @@ const READY_PATIENCE: Duration = Duration::from_millis(900);
 pub const LINGER: Duration = Duration::from_secs(3);
 /// A log filter is short.
 const MAX_BODY: usize = 4 * 1024;
+/// A request has a head of 64 KiB at most; as JSON it is longer.
+const MAX_QUESTION: usize = 128 * 1024;
 
 /// What the admin socket offers.
 #[derive(Clone)]
@@ -89,14 +92,15 @@ impl Admin {
                 let workers = serde_json::Value::from(self.views.ask().await);
                 json(format!("{workers:#}"))
             }
+            (&Method::POST, "/explain") => self.explain(request.into_body()).await,
             (&Method::GET, "/loglevel") => text(StatusCode::OK, self.log.current()),
             (&Method::PUT, "/loglevel") => self.set_log_level(request.into_body()).await,
-            (_, "/drain") => wrong_method("POST"),
+            (_, "/drain" | "/explain") => wrong_method("POST"),
             (_, "/config" | "/balancers") => wrong_method("GET"),
             (_, "/loglevel") => wrong_method("GET, PUT"),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "here: POST /drain, GET /config, GET /balancers, GET or PUT /loglevel",
+                "here: POST /drain, GET /config, GET /balancers, POST /explain, GET or PUT /loglevel",
             ),
         }
     }
@@ -114,6 +118,20 @@ impl Admin {
                     self.drain_limit.as_secs()
                 ),
             ),
+        }
+    }
+
+    /// What each worker would do with a request that nobody has sent.
+    async fn explain(&self, body: Incoming) -> Answer {
+        let Ok(body) = Limited::new(body, MAX_QUESTION).collect().await else {
+            return text(
+                StatusCode::BAD_REQUEST,
+                "the question did not arrive whole, or is longer than 128 KiB",
+            );
+        };
+        match Question::parse(&body.to_bytes()) {
+            Ok(question) => json(serde_json::Value::from(self.views.explain(question).await).to_string()),
+            Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
         }
     }
 

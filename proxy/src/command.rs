@@ -20,9 +20,10 @@ Commands:
   ready   Says whether the proxy in this pod is ready and, if not, what it waits for. Exits 0 when ready.
   drain   Asks the proxy in this pod to end its connections gracefully, and waits until it has. The preStop hook.
   show WHAT       Prints what the proxy knows: config, balancers or loglevel.
+  inspect WHAT    Answers a question, one line of JSON on standard input: explain. What `weft explain` runs.
   loglevel LEVEL  Changes what it logs, such as info or info,weft_proxy::outbound=debug.
 
-ready, drain, show and loglevel are for the proxy's own container: the socket they ask is its alone.
+ready, drain, show, inspect and loglevel are for the proxy's own container: the socket they ask is its alone.
 
 Options of init:
   --outbound-port PORT          Where connections that the pod opens are sent        [default: 15101]
@@ -50,7 +51,15 @@ pub enum Command {
     Ready,
     Drain,
     Show(Shown),
+    Inspect(Inspected),
     LogLevel(String),
+}
+
+/// What a running proxy answers questions about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inspected {
+    /// What would become of a request.
+    Explain,
 }
 
 /// What can be shown of a running proxy.
@@ -64,12 +73,14 @@ pub enum Shown {
 /// A command line nobody can follow.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    #[error("say what to do: run, init, ready, drain, show or loglevel")]
+    #[error("say what to do: run, init, ready, drain, show, inspect or loglevel")]
     NoCommand,
-    #[error("`{0}` is no command: expected run, init, ready, drain, show or loglevel")]
+    #[error("`{0}` is no command: expected run, init, ready, drain, show, inspect or loglevel")]
     UnknownCommand(String),
     #[error("`{0}` cannot be shown: expected config, balancers or loglevel")]
     UnknownShown(String),
+    #[error("`{0}` cannot be inspected: expected explain")]
+    UnknownInspected(String),
     #[error(transparent)]
     Arguments(#[from] lexopt::Error),
 }
@@ -96,6 +107,7 @@ impl Command {
             "ready" => without_options(parser, Self::Ready),
             "drain" => without_options(parser, Self::Drain),
             "show" => with_argument(parser, |what| Ok(Self::Show(what.parse()?))),
+            "inspect" => with_argument(parser, |what| Ok(Self::Inspect(what.parse()?))),
             "loglevel" => with_argument(parser, |filter| Ok(Self::LogLevel(filter))),
             "help" => Ok(Self::Help),
             _ => Err(UsageError::UnknownCommand(command)),
@@ -151,6 +163,17 @@ impl FromStr for Shown {
     }
 }
 
+impl FromStr for Inspected {
+    type Err = UsageError;
+
+    fn from_str(what: &str) -> Result<Self, UsageError> {
+        match what {
+            "explain" => Ok(Self::Explain),
+            _ => Err(UsageError::UnknownInspected(what.to_owned())),
+        }
+    }
+}
+
 fn parse_init(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     let mut options = Options::default();
     while let Some(argument) = parser.next()? {
@@ -202,7 +225,10 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named() {
-        assert_eq!(parse(&[]).unwrap_err(), "say what to do: run, init, ready, drain, show or loglevel");
+        assert_eq!(
+            parse(&[]).unwrap_err(),
+            "say what to do: run, init, ready, drain, show, inspect or loglevel"
+        );
         assert!(parse(&["start"]).unwrap_err().contains("`start` is no command"));
         assert!(parse(&["run", "--port", "1"]).unwrap_err().contains("--port"));
         let error = parse(&["init", "--skip-inbound-ports", "http"]).unwrap_err();
@@ -213,13 +239,15 @@ mod tests {
     fn a_running_proxy_is_shown_and_told_what_to_log() {
         assert_eq!(parse(&["show", "config"]), Ok(Command::Show(Shown::Config)));
         assert_eq!(parse(&["loglevel", "info,h2=debug"]), Ok(Command::LogLevel("info,h2=debug".to_owned())));
+        assert_eq!(parse(&["inspect", "explain"]), Ok(Command::Inspect(Inspected::Explain)));
+        assert!(parse(&["inspect"]).unwrap_err().contains("expected explain"));
         assert!(parse(&["show"]).unwrap_err().contains("expected config, balancers or loglevel"));
         assert!(parse(&["show", "config", "more"]).is_err());
     }
 
     #[test]
     fn help_teaches_every_command() {
-        for command in ["run", "init", "ready", "drain", "show", "loglevel"] {
+        for command in ["run", "init", "ready", "drain", "show", "inspect", "loglevel"] {
             assert!(HELP.contains(&format!("\n  {command} ")), "{command}");
             assert_eq!(parse(&[command, "--help"]), Ok(Command::Help));
         }

@@ -36,7 +36,7 @@ pub use active::{Active, Place};
 pub use body::{Body, BodyError, End, Escort};
 pub use connect_error::ConnectError;
 pub use connection_auth::{OwnConnections, authenticates, challenges};
-pub use h1::Closing;
+pub use h1::{Closing, imagined};
 pub use http2::{Goaways, count_unread};
 pub use incoming::Incoming;
 pub use load::{Load, Pending};

@@ -4,6 +4,7 @@
 //! anything else: the application's own bytes, as the port's mode says.
 
 mod access;
+mod explain;
 mod external_check;
 mod opaque;
 mod pass;
@@ -26,8 +27,10 @@ use self::access::Gate;
 use self::request::{Callouts, PeerConnection};
 use crate::asking::LONGEST_ANSWER;
 use crate::detect::{self, QUIET, Sniffed, http_or};
+use crate::explain::Question;
 use crate::http::farewell::{DISTRUSTED_GRACE, Farewell, aged, drained};
 use crate::http::{UpstreamKey, Upstreams, Wire, server};
+use crate::identity::SpiffeId;
 use crate::outbound::callout::Callout;
 use crate::places::Place;
 use crate::state::{MtlsMode, Protocol, Reading};
@@ -164,6 +167,16 @@ impl Inbound {
             }
             (Err(error), ..) => tracing::debug!(%error, %original, "an inbound connection failed"),
         }
+    }
+
+    /// What would become of a request by `identity` from there.
+    pub fn explain(
+        &self,
+        question: &Question,
+        identity: Option<&Arc<SpiffeId>>,
+        from: Option<IpAddr>,
+    ) -> serde_json::Value {
+        explain::explain(&self.worker, question, identity, from)
     }
 
     /// A connection without mutual TLS.

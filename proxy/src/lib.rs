@@ -11,6 +11,7 @@ pub mod detect;
 pub mod drain;
 pub mod egress;
 pub mod error;
+pub mod explain;
 pub mod external_check;
 pub mod files;
 pub mod header_edits;

@@ -2,12 +2,13 @@
 
 mod command;
 
+use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use command::Command;
+use command::{Command, Inspected};
 use weft_proxy::admin::client::{self, Answer, Question};
 use weft_proxy::{app, config::Config, init, log, names, panic};
 
@@ -25,6 +26,9 @@ pub static MALLOC_CONF: &[u8; 105] = b"narenas:1,dirty_decay_ms:1000,muzzy_decay
 
 /// How long the last lines of the log may take, when nobody reads them.
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
+
+/// A question is no longer than this.
+const MAX_QUESTION: u64 = 128 * 1024;
 
 fn main() -> ExitCode {
     panic::ends_the_process();
@@ -52,6 +56,9 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Show(what) => {
             return admin(Question { method: "GET", path: what.path(), body: "" });
         }
+        Command::Inspect(Inspected::Explain) => {
+            return admin(Question { method: "POST", path: "/explain", body: &question()? });
+        }
         Command::LogLevel(filter) => {
             return admin(Question { method: "PUT", path: "/loglevel", body: &filter });
         }
@@ -72,6 +79,13 @@ fn run() -> anyhow::Result<()> {
             log.flush(FLUSH_LIMIT).await;
             ended
         })
+}
+
+/// One line of standard input. An end of file is not waited for: who asks through the API server cannot send one everywhere.
+fn question() -> anyhow::Result<String> {
+    let mut line = String::new();
+    BufReader::new(stdin().take(MAX_QUESTION)).read_line(&mut line).context("cannot read the question")?;
+    Ok(line)
 }
 
 fn ready() -> ExitCode {

@@ -19,6 +19,7 @@ mod cors;
 mod dress;
 mod ejection;
 mod endpoint;
+mod explain;
 mod fault;
 mod gate;
 mod gradient;
@@ -63,6 +64,7 @@ use crate::detect::{
     DETECT_TIMEOUT, QUIET, Sniffed, http_or, server_name, sniff_declared, sniff_once_spoken,
     sniff_undeclared, speaks_tls,
 };
+use crate::explain::Question;
 use crate::http::farewell::{Farewell, drained};
 use crate::http::{Wire, server};
 use crate::state::{DestinationView, Protocol, Resolution, Subscription};
@@ -142,6 +144,11 @@ impl Outbound {
     /// What the balancers weigh now, for a person.
     pub fn view(&self) -> serde_json::Value {
         view::destinations(&self.choosing.destinations)
+    }
+
+    /// What would become of a request.
+    pub async fn explain(&self, question: &Question) -> serde_json::Value {
+        explain::explain(&self.choosing, question).await
     }
 
     /// Whether the pod is an ingress controller.

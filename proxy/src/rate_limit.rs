@@ -139,6 +139,20 @@ impl Rate {
         let depth = times(burst.div_ceil(pods).max(amount));
         Self { interval: interval as u64, step: times(amount), depth }
     }
+
+    /// How much is left of a burst where its bucket lies so far ahead of now.
+    fn left(&self, ahead: u64) -> u32 {
+        u32::try_from((self.depth - ahead.min(self.depth)) / self.interval).unwrap_or(u32::MAX)
+    }
+
+    /// Where a bucket that lies at `arrival` lies after one more request at `now`, unless that is one too many.
+    fn next(&self, arrival: u64, now: u64) -> Result<u64, Exceeded> {
+        let next = arrival.max(now).saturating_add(self.step);
+        match (next - now).checked_sub(self.depth) {
+            None | Some(0) => Ok(next),
+            Some(over) => Err(Exceeded { wait: Duration::from_nanos(over) }),
+        }
+    }
 }
 
 // === impl RateLimit ===
@@ -201,8 +215,15 @@ impl RateLimit {
         let key = self.buckets.key(|key| self.key.iter().for_each(|part| part.write(key, request, sender)));
         let slot = self.buckets.slot(key, at);
         let ahead = self.buckets.take(slot, rate, at)?;
-        let left = u32::try_from((rate.depth - ahead.min(rate.depth)) / rate.interval).unwrap_or(u32::MAX);
+        let left = rate.left(ahead);
         Ok(Receipt { limit: self, key, slot, left, full_in: Duration::from_nanos(ahead) })
+    }
+
+    /// How much would be left after such a request, which is not counted; or that it would be one too many.
+    pub fn look<B>(&self, request: &Request<B>, sender: Sender<'_>, at: Instant) -> Result<u32, Exceeded> {
+        let rate = self.rate;
+        let key = self.buckets.key(|key| self.key.iter().for_each(|part| part.write(key, request, sender)));
+        Ok(rate.left(self.buckets.look(key, rate, at)?))
     }
 
     /// What it refused and forgot so far.

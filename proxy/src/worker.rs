@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::capacity::Share;
 use crate::drain::Drain;
 use crate::egress::Lookup;
+use crate::explain::Side;
 use crate::held;
 use crate::http::count_unread;
 use crate::inbound::Inbound;
@@ -37,6 +38,7 @@ pub use view::{Questions, Views};
 
 use entrance::Entrance;
 use ground::{OwnPodView, Worker};
+use view::{Asked, What};
 
 /// How often idle connections and unused state are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -120,10 +122,25 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
                 look_after(&worker);
                 swept = Instant::now();
             }
-            Some(reply) = questions.recv() => {
-                // Who asked may have left.
-                let _ = reply.send(outbound.view());
-            }
+            Some(asked) = questions.recv() => answer(asked, &outbound, &inbound),
+        }
+    }
+}
+
+/// Tells who asked; it may have left.
+fn answer(Asked { what, reply }: Asked, outbound: &Rc<Outbound>, inbound: &Rc<Inbound>) {
+    match what {
+        What::Balancers => drop(reply.send(outbound.view())),
+        What::Explain(question) => {
+            let (outbound, inbound) = (outbound.clone(), inbound.clone());
+            // It may have to ask the control plane, and others have questions too.
+            tokio::task::spawn_local(async move {
+                let answer = match &question.asks {
+                    Side::Caller => outbound.explain(&question).await,
+                    Side::Receiver { identity, from } => inbound.explain(&question, identity.as_ref(), *from),
+                };
+                let _ = reply.send(answer);
+            });
         }
     }
 }

@@ -12,6 +12,7 @@ import { SHELLS, completion } from './completion.js';
 import { addDashboardCommand } from './dashboard.js';
 import { addDiff } from './diff/command.js';
 import { addEgress } from './egress/index.js';
+import { addExplain } from './explain/index.js';
 import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
 import { pageFor, printable } from './page.js';
@@ -43,6 +44,7 @@ export function program(name = 'weft'): Command {
   addAnalyze(weft, () => connect(weft));
   addDiff(weft, () => connect(weft));
   addAuthz(weft, () => connect(weft));
+  addExplain(weft, () => connect(weft));
   addInject(weft);
   addEgress(weft, () => connect(weft));
   addIdentity(weft, () => connect(weft));
@@ -61,6 +63,7 @@ First steps:
   weft analyze -f policy.yaml                                is this policy what I mean?
   weft diff -f policy.yaml                                   what would it change?
   weft status                                                what do policies and proxies do?
+  weft explain deploy/web -n shop http://reviews:9080/       what would become of this request, and why?
   weft stat -n shop                                          how does it go?`;
 
 function addController(weft: Command): void {

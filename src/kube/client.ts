@@ -6,6 +6,7 @@ import { MeshError } from '../base/index.js';
 import type { KubeClientMetrics } from './client-metrics.js';
 import { Connections, type Lane } from './connections.js';
 import { KubeApiError, kubeError } from './errors.js';
+import { execLines, type ExecRequest } from './exec.js';
 import { WriteRate } from './write-rate.js';
 
 export interface KubeRequest {
@@ -143,6 +144,11 @@ export class KubeClient {
       clearTimeout(untilHeaders);
       response?.destroy();
     }
+  }
+
+  /** The lines that a command in a container writes: see {@link execLines}. */
+  execLines(request: ExecRequest): AsyncGenerator<string, void, undefined> {
+    return execLines(this.#config, request);
   }
 
   /** Closes idle and busy connections. */

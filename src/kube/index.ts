@@ -1,9 +1,11 @@
 /** The one wall around Kubernetes: requests, caches, writes, and nothing that knows what a mesh is. */
+export { mayI, type Right } from './access-review.js';
 export { connectKube, connectPlain, KubeClient, type ConnectOptions, type KubeRequest } from './client.js';
 export { createKubeClientMetrics, type KubeClientMetrics } from './client-metrics.js';
 export type { RawObject } from './keep.js';
 export { isNotFound, orUndefined } from './errors.js';
 export { EventRecorder, type EventNote, type EventTarget } from './events.js';
+export type { ExecRequest } from './exec.js';
 export { Informer, type AnyInformer, type InformerOptions, type InformerTiming } from './informer.js';
 export { NamespacedInformer, type NamespacedInformerOptions } from './namespaced-informer.js';
 export { createInformerMetrics, type InformerMetrics } from './informer-metrics.js';

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { applyPatch, type Operation } from 'fast-json-patch';
+import { serveExec, type ExecHandler } from './exec-endpoint.js';
 import { FieldOwners } from './field-owners.js';
 import { KINDS } from '../api/index.js';
 
@@ -82,10 +84,12 @@ export class ApiServer {
   readonly #watchers = new Set<Watcher>();
   readonly #handlers = new Map<string, Handler>();
   readonly #texts = new Map<string, () => string>();
+  #exec: ExecHandler | undefined;
   readonly #server: Server = createServer((request, response) => void this.#serve(request, response));
 
   static async start(): Promise<ApiServer> {
     const started = new ApiServer();
+    started.#server.on('upgrade', (request, socket) => started.#upgrade(request, socket));
     started.#server.listen(0, '127.0.0.1');
     await once(started.#server, 'listening');
     return started;
@@ -187,6 +191,20 @@ export class ApiServer {
   /** Answers GETs of a path with text, as the pod proxy does with what a pod serves. */
   onGet(path: string, text: () => string): void {
     this.#texts.set(path, text);
+  }
+
+  /** Answers commands that somebody runs in containers; without it there are none. */
+  onExec(handler: ExecHandler): void {
+    this.#exec = handler;
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex): void {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://server');
+    this.requests.push({ method: 'GET', path: pathname, query: searchParams, body: undefined });
+    const failure = this.#failures.shift() ?? (this.#exec === undefined ? 404 : undefined);
+    if (failure !== undefined || this.#exec === undefined)
+      socket.end(`HTTP/1.1 ${failure ?? 404} Refused\r\ncontent-length: 0\r\n\r\n`);
+    else serveExec(request, socket, this.#exec);
   }
 
   #happen(happening: Happening): void {

@@ -87,6 +87,20 @@ async fn looking_at_drain_does_not_start_it() {
 }
 
 #[tokio::test]
+async fn a_question_that_nobody_can_answer_is_told_why_and_one_that_can_be_goes_to_every_worker() {
+    let (served, _drain) = admin(Duration::from_secs(1));
+    assert_eq!(served.get("/explain").await.status, 405);
+    let bad = served.ask("POST", "/explain", "{}").await;
+    assert_eq!(bad.status, 400);
+    assert!(bad.body.contains("missing field `to`"), "{}", bad.body);
+    let question = r#"{"to": "10.96.0.5:80", "method": "GET", "target": "/", "authority": "a"}"#;
+    // Here are no workers.
+    assert_eq!(served.ask("POST", "/explain", question).await.body.trim(), "[]");
+    let long = Box::leak(format!("{question}{}", " ".repeat(128 * 1024)).into_boxed_str());
+    assert_eq!(served.ask("POST", "/explain", long).await.status, 400);
+}
+
+#[tokio::test]
 async fn the_configuration_is_shown() {
     let (served, _drain) = admin(Duration::from_secs(1));
     assert_eq!(served.get("/config").await.body, "{\"workload\":null}\n");

@@ -11,6 +11,7 @@ mod early;
 mod encode;
 mod error;
 mod framing;
+mod imagined;
 mod incoming;
 mod io;
 mod leaving;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use client::{Closing, Connection, Failed};
 pub use error::Error;
+pub use imagined::imagined;
 pub use incoming::Incoming;
 pub(super) use pool::Pool;
 pub use server::serve;

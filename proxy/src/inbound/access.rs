@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 
@@ -12,7 +14,7 @@ use crate::access::{Access, Builder, Default, NotNormal, Question, RuleId, Stand
 use crate::http::RawTarget;
 use crate::http::rescue::Failure;
 use crate::identity::SpiffeId;
-use crate::jwt::Invalid;
+use crate::jwt::{Invalid, Token, TokenCache};
 use crate::request::Asked;
 use crate::request::plan::Turn;
 use crate::state::Workload;
@@ -78,7 +80,7 @@ impl Gate {
     pub fn admits_bytes(&self, worker: &Worker) -> bool {
         let own_pod = worker.own_pod.current();
         let Some(ruling) = self.ruling(&own_pod) else { return true };
-        let verdict = ruling.access.judge_bytes(&ruling.standing);
+        let verdict = ruling.judge_bytes();
         let labels = || self.labels(&own_pod);
         ruling.count(verdict, &worker.metrics, labels);
         if !verdict.allowed {
@@ -165,20 +167,16 @@ impl Ruling {
     /// The stage `jwt`. Who has a token that is not believed is refused, and never taken for somebody who has none: unless all that
     /// asks for tokens is a rehearsal.
     pub fn read_token<'a>(&self, asked: &mut Asked, gate: &Gate, worker: &Worker) -> Turn<'a> {
-        let tokens = self.access.tokens();
-        let headers = asked.request.headers();
-        let invalid = match tokens.read(headers, &worker.tokens, self.access.version(), SystemTime::now()) {
+        let invalid = match self.token_of(asked.request.headers(), gate.port, &worker.tokens) {
             Ok(None) => return Turn::Go,
             Ok(Some(token)) => {
-                tokens.take_off(&token, asked.request.headers_mut());
+                self.access.tokens().take_off(&token, asked.request.headers_mut());
                 asked.token = Some(token);
                 return Turn::Go;
             }
-            // Only limits look at tokens here: to them it is none.
-            Err(_) if !self.access.asks_for_tokens(gate.port) => return Turn::Go,
             Err(invalid) => invalid,
         };
-        let enforced = self.access.goes_by_tokens(gate.port);
+        let enforced = self.goes_by_tokens(gate.port);
         let verdict = if enforced { "denied" } else { "would-deny" };
         self.note(verdict, Cause::Token(invalid), &worker.metrics, || gate.labels(&asked.own_pod));
         asked.record.decided_by(|| self.name(Cause::Token(invalid)).into());
@@ -187,16 +185,10 @@ impl Ruling {
 
     /// The stage `access`.
     pub fn ask<'a>(&self, asked: &mut Asked, gate: &Gate, metrics: &Metrics) -> Turn<'a> {
-        let path = asked.request.uri().path();
-        if self.access.asks_about_paths(gate.port)
-            && let Err(why) = normal(path).and_then(|()| as_written(&asked.request))
-        {
-            return Turn::Refuse(Failure::AmbiguousPath(why));
-        }
-        let (method, headers) = (asked.request.method(), asked.request.headers());
-        let verdict = self
-            .access
-            .judge(&self.standing, &Question { method, path, headers, token: asked.token.as_deref() });
+        let verdict = match self.judge(&asked.request, asked.token.as_deref(), gate.port) {
+            Ok(verdict) => verdict,
+            Err(why) => return Turn::Refuse(Failure::AmbiguousPath(why)),
+        };
         if verdict.allowed && verdict.rehearsed.is_none() {
             return Turn::Go;
         }
@@ -209,11 +201,60 @@ impl Ruling {
             (true, None) => Turn::Go,
             (false, _) => {
                 asked.record.decided_by(|| self.access.name(verdict.by).into());
-                let wants_token = verdict.by.is_none() && asked.token.is_none();
-                let wants_token = wants_token && self.access.a_token_may_help(&self.standing);
-                Turn::Refuse(if wants_token { Failure::TokenRequired } else { Failure::Denied })
+                Turn::Refuse(self.refusal(verdict, asked.token.is_some()))
             }
         }
+    }
+
+    /// The token of a request, of which only limits have to know where no rule asks for tokens: to them one that is not believed is
+    /// none. What `cache` knows is not verified again.
+    pub fn token_of(
+        &self,
+        headers: &HeaderMap,
+        port: u16,
+        cache: &TokenCache,
+    ) -> Result<Option<Rc<Token>>, Invalid> {
+        match self.access.tokens().read(headers, cache, self.access.version(), SystemTime::now()) {
+            Err(_) if !self.access.asks_for_tokens(port) => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Whether a rule that asks for tokens at `port` is enforced.
+    pub fn goes_by_tokens(&self, port: u16) -> bool {
+        self.access.goes_by_tokens(port)
+    }
+
+    /// What the rules say of a request; an error where they go by paths, and its path has more than one reading.
+    pub fn judge<B>(
+        &self,
+        request: &http::Request<B>,
+        token: Option<&Token>,
+        port: u16,
+    ) -> Result<Verdict, NotNormal> {
+        let path = request.uri().path();
+        if self.access.asks_about_paths(port) {
+            normal(path).and_then(|()| as_written(request))?;
+        }
+        let (method, headers) = (request.method(), request.headers());
+        Ok(self.access.judge(&self.standing, &Question { method, path, headers, token }))
+    }
+
+    /// What the rules say of bytes.
+    pub fn judge_bytes(&self) -> Verdict {
+        self.access.judge_bytes(&self.standing)
+    }
+
+    /// What the caller of a refused request is told.
+    pub fn refusal(&self, verdict: Verdict, has_token: bool) -> Failure {
+        let wants_token = verdict.by.is_none() && !has_token;
+        let wants_token = wants_token && self.access.a_token_may_help(&self.standing);
+        if wants_token { Failure::TokenRequired } else { Failure::Denied }
+    }
+
+    /// The name of a rule, or of the default, as people find it in metrics and the access log.
+    pub fn rule(&self, rule: Option<RuleId>) -> &str {
+        self.access.name(rule)
     }
 
     fn count(&self, verdict: Verdict, metrics: &Metrics, labels: impl Fn() -> AccessLabels) {
@@ -247,7 +288,7 @@ impl Ruling {
     /// As people find it in metrics and the access log.
     fn name(&self, cause: Cause) -> &str {
         match cause {
-            Cause::Rule(rule) => self.access.name(rule),
+            Cause::Rule(rule) => self.rule(rule),
             Cause::Token(invalid) => invalid.name(),
         }
     }

@@ -15,7 +15,7 @@ use crate::telemetry::Metrics;
 
 /// The stage `limits`: lets a request in, perhaps after it has waited.
 pub(super) fn ask<'a>(choosing: &'a Choosing, chosen: &'a mut Chosen, asked: &'a mut Asked) -> Turn<'a> {
-    let entry = Entry { request: true, connection: holds_connection(chosen, asked) };
+    let entry = entry_of(chosen, asked);
     // One whose caller leaves meanwhile is recorded too.
     asked.record.moved_to(chosen.series_without_endpoint(choosing));
     Turn::wait(async move {
@@ -30,6 +30,11 @@ pub(super) fn ask<'a>(choosing: &'a Choosing, chosen: &'a mut Chosen, asked: &'a
             Err(passed) => Err(chosen.overdue(passed)),
         }
     })
+}
+
+/// What a request needs room for.
+pub(super) fn entry_of(chosen: &Chosen, asked: &Asked) -> Entry {
+    Entry { request: true, connection: holds_connection(chosen, asked) }
 }
 
 /// Whether a request has a connection to itself: HTTP/1.1 where no proxy answers, and what leaves HTTP anywhere.

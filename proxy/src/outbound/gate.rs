@@ -41,6 +41,16 @@ pub enum Full {
     Concurrency,
 }
 
+/// What becomes of something that would come in now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    Open,
+    /// It waits, since there is too much of this.
+    Waits(Full),
+    /// It is refused, since there is too much of this, and too many wait already.
+    Shut(Full),
+}
+
 /// A request that was let in; dropping it lets in another.
 #[derive(Debug)]
 pub struct Pass {
@@ -119,15 +129,22 @@ impl Gate {
         })
     }
 
+    /// What becomes of something that would come in now.
+    pub fn outlook(&self, entry: Entry) -> Outlook {
+        match self.full(entry).or_else(|| self.behind(entry)) {
+            None => Outlook::Open,
+            Some(full) if self.waiting() >= self.limits.max_pending => Outlook::Shut(full),
+            Some(full) => Outlook::Waits(full),
+        }
+    }
+
     /// Lets something in, perhaps after it has waited. Dropping the future gives up its place.
     pub async fn enter(self: &Rc<Self>, entry: Entry) -> Result<Pass, Full> {
-        let mut full = match self.full(entry).or_else(|| self.behind(entry)) {
-            None => return Ok(self.pass(entry)),
-            Some(full) => full,
+        let mut full = match self.outlook(entry) {
+            Outlook::Open => return Ok(self.pass(entry)),
+            Outlook::Waits(full) => full,
+            Outlook::Shut(full) => return Err(full),
         };
-        if self.waiting() >= self.limits.max_pending {
-            return Err(full);
-        }
         loop {
             let queue = self.queue(full);
             queue.wait().await;

@@ -108,7 +108,7 @@ impl IngressConnection {
 
 /// The request's host in lower case, without port, where it can be the name of a Service: `name.namespace`, or with `.svc`
 /// and the cluster's domain behind it.
-fn service_host<B>(request: &Request<B>) -> Option<Arc<str>> {
+pub(super) fn service_host<B>(request: &Request<B>) -> Option<Arc<str>> {
     let authority = match request.uri().authority() {
         Some(authority) => authority.as_str(),
         None => request.headers().get(header::HOST)?.to_str().ok()?,

@@ -274,7 +274,7 @@ impl AppConnection {
 }
 
 /// The stage `route`: the first route that takes the request, or that would take what a preflight asks about.
-fn find_route(live: &Rc<Live>, asked: &mut Asked) -> Result<Chosen, (Stage, Failure)> {
+pub(super) fn find_route(live: &Rc<Live>, asked: &mut Asked) -> Result<Chosen, (Stage, Failure)> {
     let routes = &live.destination.routes;
     let query = RouteQuery::new(&asked.request, &asked.own_pod);
     let asked_about = cors::asked_about(&asked.request).and_then(|method| {

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Request, Uri};
 pub use index::RouteIndex;
 
 use super::query;
-use crate::state::{Caller, Match, QueryMatch, Route, Workload};
+use crate::state::{Caller, HeaderMatch, Match, PathMatch, QueryMatch, Route, Workload};
 
 /// What a request is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,18 @@ pub struct Taken {
     pub route: usize,
     /// Which of its matches holds; 0 where it has none.
     pub matched: usize,
+}
+
+/// A part of a match that does not hold for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Differs<'a> {
+    /// It takes no HTTP request at all.
+    ServerNames,
+    Method(&'a Method),
+    Path(&'a PathMatch),
+    Header(&'a HeaderMatch),
+    Query(&'a QueryMatch),
+    From(&'a Caller),
 }
 
 /// The index of the first of `routes` that takes bytes: one that asks at most for the caller and for the server name that
@@ -53,12 +65,27 @@ fn is_among(name: &str, names: &[Box<str>]) -> bool {
 }
 
 fn holds(condition: &Match, asked: RouteQuery<'_>) -> bool {
-    condition.server_names.is_empty()
-        && condition.method.as_ref().is_none_or(|method| method == asked.method)
-        && condition.path.as_ref().is_none_or(|path| path.holds(asked.uri.path()))
-        && condition.headers.iter().all(|header| header.holds(asked.uri, asked.headers))
-        && condition.query.iter().all(|parameter| query_holds(parameter, asked.uri))
-        && condition.from.as_ref().is_none_or(|from| calls(from, asked.caller))
+    differs(condition, asked).is_none()
+}
+
+/// The first part of `condition` that does not hold.
+pub(super) fn differs<'a>(condition: &'a Match, asked: RouteQuery<'_>) -> Option<Differs<'a>> {
+    if !condition.server_names.is_empty() {
+        return Some(Differs::ServerNames);
+    }
+    if let Some(method) = condition.method.as_ref().filter(|method| *method != asked.method) {
+        return Some(Differs::Method(method));
+    }
+    if let Some(path) = condition.path.as_ref().filter(|path| !path.holds(asked.uri.path())) {
+        return Some(Differs::Path(path));
+    }
+    if let Some(header) = condition.headers.iter().find(|header| !header.holds(asked.uri, asked.headers)) {
+        return Some(Differs::Header(header));
+    }
+    if let Some(parameter) = condition.query.iter().find(|parameter| !query_holds(parameter, asked.uri)) {
+        return Some(Differs::Query(parameter));
+    }
+    condition.from.as_ref().filter(|from| !calls(from, asked.caller)).map(Differs::From)
 }
 
 fn calls(from: &Caller, workload: &Workload) -> bool {

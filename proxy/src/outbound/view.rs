@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::endpoint::LiveEndpoint;
 use super::live::{Destinations, Live};
+use crate::state::Endpoint;
 
 /// All of them, by their keys.
 pub(super) fn destinations(known: &Destinations) -> Value {
@@ -16,15 +17,10 @@ fn destination(live: &Live) -> Value {
     let now = Instant::now();
     let backend = |index: usize| {
         let balanced = live.balanced[index].as_deref();
-        let described = &live.destination.backends[index];
-        let endpoints = live.backends[index].iter().zip(&described.endpoints).map(|(endpoint, known)| {
-            let share = balanced.map_or(1.0, |balanced| balanced.share(endpoint, now));
-            endpoint_json(endpoint, known.weight, known.zone.as_deref(), share, now)
-        });
         json!({
-            "name": &*described.name,
+            "name": &*live.destination.backends[index].name,
             "leavesZone": balanced.and_then(|balanced| balanced.balancer.spilled()),
-            "endpoints": endpoints.collect::<Vec<_>>(),
+            "endpoints": endpoints(live, index, now).collect::<Vec<_>>(),
         })
     };
     json!({
@@ -33,6 +29,16 @@ fn destination(live: &Live) -> Value {
         "backends": (0..live.backends.len()).map(backend).collect::<Vec<_>>(),
         "limits": live.gate().map(|gate| gate.view()),
         "routes": (0..live.destination.routes.len()).filter_map(|index| route(live, index)).collect::<Vec<_>>(),
+    })
+}
+
+/// The endpoints of a backend, each with what a choice between them would look at now.
+pub(super) fn endpoints(live: &Live, backend: usize, now: Instant) -> impl Iterator<Item = Value> {
+    let balanced = live.balanced[backend].as_deref();
+    let known = &live.destination.backends[backend].endpoints;
+    live.backends[backend].iter().zip(known).map(move |(endpoint, known)| {
+        let share = balanced.map_or(1.0, |balanced| balanced.share(endpoint, now));
+        endpoint_json(endpoint, known, share, now)
     })
 }
 
@@ -49,18 +55,19 @@ fn route(live: &Live, index: usize) -> Option<Value> {
     }))
 }
 
-fn endpoint_json(
-    endpoint: &LiveEndpoint,
-    weight: u32,
-    zone: Option<&str>,
-    share: f64,
-    now: Instant,
-) -> Value {
+fn endpoint_json(endpoint: &LiveEndpoint, known: &Endpoint, share: f64, now: Instant) -> Value {
     let load = &endpoint.upstream.load;
+    let (identity, tls) = endpoint.identity();
     json!({
         "address": endpoint.upstream.key.addr.to_string(),
-        "zone": zone,
-        "weight": weight,
+        "identity": (!identity.is_empty()).then_some(identity),
+        "tls": tls.name(),
+        "zone": known.zone.as_deref(),
+        "node": known.node.as_deref(),
+        "weight": known.weight,
+        "otherZone": endpoint.far,
+        "withinReach": endpoint.within_reach,
+        "unreachable": load.is_unreachable(now),
         "pending": load.pending(),
         "latencyMs": load.latency(now).as_secs_f64() * 1e3,
         "score": load.cost(now),

@@ -136,15 +136,27 @@ impl Buckets {
     /// Counts a request in `slot`; gives how far ahead of now, in nanoseconds, its bucket lies then.
     pub fn take(&self, slot: Slot<'_>, rate: Rate, at: Instant) -> Result<u64, Exceeded> {
         let now = self.since_epoch(at);
-        let next = |arrival: u64| arrival.max(now).saturating_add(rate.step);
-        let fits = |next: u64| next - now <= rate.depth;
-        let moved = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |arrival| {
-            Some(next(arrival)).filter(|next| fits(*next))
-        });
-        match moved {
-            Ok(before) => Ok(next(before) - now),
-            Err(arrival) => Err(Exceeded { wait: Duration::from_nanos(next(arrival) - now - rate.depth) }),
-        }
+        let next = |arrival: u64| rate.next(arrival, now);
+        let moved = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |arrival| next(arrival).ok());
+        let (Ok(before) | Err(before)) = moved;
+        Ok(next(before)? - now)
+    }
+
+    /// What [`Self::take`] would say to a request of `key`, for which it counts nothing and makes no room.
+    pub fn look(&self, key: u64, rate: Rate, at: Instant) -> Result<u64, Exceeded> {
+        let now = self.since_epoch(at);
+        let arrival = self.known(key).map_or(0, |slot| slot.load(Ordering::Relaxed));
+        Ok(rate.next(arrival, now)? - now)
+    }
+
+    /// The bucket of `key`, if it has one.
+    fn known(&self, key: u64) -> Option<Slot<'_>> {
+        let Some(keyed) = &self.keyed else { return Some(&self.all) };
+        let set = (key >> 1) as usize % (CHUNKS * SETS);
+        let ways = keyed.chunks.get(set / SETS)?.get()?;
+        let first = set % SETS * WAYS;
+        let way = ways.get(first..first + WAYS)?.iter().find(|way| way.key.load(Ordering::Relaxed) == key);
+        way.map(|way| &way.arrival)
     }
 
     /// Takes back what was counted in `slot`.

@@ -281,7 +281,7 @@ pub struct Match {
 }
 
 /// A condition on one parameter of the query, the first of its name, decoded.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct QueryMatch {
     /// The parameter.
     pub name: Box<str>,
@@ -292,7 +292,7 @@ pub struct QueryMatch {
 }
 
 /// One of each list that is not empty, and all labels.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Caller {
     /// It runs in one of these.
     pub namespaces: Vec<Box<str>>,

@@ -16,6 +16,7 @@ mod cors;
 mod deadline;
 mod ejection;
 mod expectation;
+mod explain;
 mod external_check;
 mod failure;
 mod fault;

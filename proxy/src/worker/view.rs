@@ -6,16 +6,36 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::explain::Question;
+
 /// A worker that does not answer this long is busy; the others are shown without it.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The same for one that may have to ask the control plane first.
+const EXPLAIN_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The worker's end: somebody wants to know.
-pub type Questions = mpsc::Receiver<oneshot::Sender<Value>>;
+pub type Questions = mpsc::Receiver<Asked>;
+
+/// What somebody wants to know, and where the answer goes.
+#[derive(Debug)]
+pub struct Asked {
+    pub(super) what: What,
+    pub(super) reply: oneshot::Sender<Value>,
+}
+
+/// What a worker can be asked.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// What its balancers weigh.
+    Balancers,
+    /// What would become of a request.
+    Explain(Arc<Question>),
+}
 
 /// The askers' end, with a line to every worker. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Views {
-    workers: Arc<Mutex<Vec<mpsc::Sender<oneshot::Sender<Value>>>>>,
+    workers: Arc<Mutex<Vec<mpsc::Sender<Asked>>>>,
 }
 
 // === impl Views ===
@@ -28,14 +48,23 @@ impl Views {
         questions
     }
 
-    /// What each worker sees, in their order; null for one that does not answer in time.
+    /// What the balancers of each worker weigh, in their order; null for one that does not answer in time.
     pub async fn ask(&self) -> Vec<Value> {
+        self.put(&What::Balancers, PATIENCE).await
+    }
+
+    /// What each worker would do with a request, in their order; null for one that does not answer in time.
+    pub async fn explain(&self, question: Question) -> Vec<Value> {
+        self.put(&What::Explain(question.into()), EXPLAIN_PATIENCE).await
+    }
+
+    async fn put(&self, what: &What, patience: Duration) -> Vec<Value> {
         let askers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut views = Vec::with_capacity(askers.len());
         for asker in askers {
             let (reply, answer) = oneshot::channel();
-            let asked = asker.try_send(reply).is_ok();
-            let answer = if asked { tokio::time::timeout(PATIENCE, answer).await.ok() } else { None };
+            let asked = asker.try_send(Asked { what: what.clone(), reply }).is_ok();
+            let answer = if asked { tokio::time::timeout(patience, answer).await.ok() } else { None };
             views.push(answer.and_then(Result::ok).unwrap_or(Value::Null));
         }
         views
@@ -51,7 +80,7 @@ mod tests {
         let views = Views::default();
         let (mut quick, _stuck) = (views.worker(), views.worker());
         drop(views.worker());
-        tokio::spawn(async move { quick.recv().await.unwrap().send(Value::from(1)) });
+        tokio::spawn(async move { quick.recv().await.unwrap().reply.send(Value::from(1)) });
         assert_eq!(views.ask().await, [Value::from(1), Value::Null, Value::Null]);
     }
 }

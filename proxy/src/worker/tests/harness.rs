@@ -17,6 +17,7 @@ use crate::access::{self, Access, Builder, Condition, Effect, Grant, Kind, Mode,
 use crate::capacity::Share;
 use crate::drain;
 use crate::egress::Lookup;
+use crate::explain::Question;
 use crate::identity::{CertState, Certs, SpiffeId};
 use crate::socket;
 use crate::state::{
@@ -221,6 +222,12 @@ impl Proxy {
     /// What its worker weighs and holds, by the keys of destinations: `GET /balancers`.
     pub async fn view(&self) -> serde_json::Value {
         self.views.ask().await.remove(0)
+    }
+
+    /// What its worker would do with a request: `POST /explain`.
+    pub async fn explain(&self, question: serde_json::Value) -> serde_json::Value {
+        let question = Question::parse(question.to_string().as_bytes()).unwrap();
+        self.views.explain(question).await.remove(0)
     }
 
     /// The control plane says that there is no such destination any more.

@@ -1,0 +1,357 @@
+//! What this half would do with a request that nobody has sent: the stages of its route, asked one after the other by the functions
+//! that judge real requests. What would count, wait, draw by lot or send something is looked at instead.
+
+mod routes;
+mod words;
+
+use std::rc::Rc;
+
+use http::Response;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::admit::entry_of;
+use super::choosing::Choosing;
+use super::chosen::{Chosen, home};
+use super::gate::Outlook;
+use super::ingress::service_host;
+use super::live::Live;
+use super::request::find_route;
+use super::{change, cors, own_answer, view};
+use crate::explain::{Question, Verdict, changed, request_json, stage};
+use crate::http::deadline::Deadline;
+use crate::http::rescue::Failure;
+use crate::http::{Body, Seen, Upload, Wire};
+use crate::request::plan::{Stage, Turn};
+use crate::request::{Asked, Caller};
+use crate::state::{OutboundPolicy, Protocol, Resolution, Subscription};
+
+/// Endpoints of a backend that are told.
+const MOST_ENDPOINTS: usize = 100;
+
+/// What became of the request so far.
+struct Answering {
+    stages: Vec<Map<String, Value>>,
+    said: Map<String, Value>,
+    /// How it ends, once that is known.
+    outcome: Option<(&'static str, String)>,
+}
+
+/// Answers for the pod that would call.
+pub(super) async fn explain(choosing: &Rc<Choosing>, question: &Question) -> Value {
+    let mut answering = Answering { stages: Vec::new(), said: Map::new(), outcome: None };
+    answering.about_caller(choosing);
+    match question.request() {
+        Err(bad) => {
+            answering.refuse(Stage::Normalise, &Failure::BadHead(bad));
+        }
+        Ok(request) => {
+            answering.say("request", request_json(&request));
+            match resolve(choosing, question, &request).await {
+                Resolution::Known(mut view) => {
+                    let live = choosing.live(view.current());
+                    let asked = Asked::new(request, wire(&live), Caller::Local, &choosing.worker);
+                    answering.known(choosing, &live, asked, question);
+                }
+                other => answering.not_known(choosing, question, &other),
+            }
+        }
+    }
+    answering.end()
+}
+
+/// What the mesh knows of where the request is dialled, asked as the first real one would.
+async fn resolve(choosing: &Choosing, question: &Question, request: &http::Request<Upload>) -> Resolution {
+    let mesh = &choosing.worker.mesh;
+    if !choosing.worker.own_pod.current().ingress_mode {
+        return mesh.destination(question.to).await;
+    }
+    if let Some(host) = service_host(request) {
+        let of_host: Resolution = mesh.destination(Subscription::Endpoint(question.to, Some(host))).await;
+        if let Resolution::Known(_) | Resolution::Rejected(_) = of_host {
+            return of_host;
+        }
+    }
+    mesh.destination(Subscription::Endpoint(question.to, None)).await
+}
+
+/// The HTTP that callers of the destination are taken to speak.
+fn wire(live: &Live) -> Wire {
+    if live.destination.protocol == Protocol::Http2 { Wire::H2 } else { Wire::H1 }
+}
+
+// === impl Answering ===
+
+impl Answering {
+    fn say(&mut self, name: &str, value: impl Into<Value>) {
+        self.said.insert(name.to_owned(), value.into());
+    }
+
+    fn go(&mut self, name: Stage, why: impl Into<String>) {
+        self.stages.push(stage(name.name(), Verdict::Go, why));
+    }
+
+    /// The stage refuses it: a real request would be answered so.
+    fn refuse(&mut self, name: Stage, failure: &Failure) {
+        let mut said = stage(name.name(), Verdict::Refuse, failure.to_string());
+        said.insert("reason".to_owned(), failure.reason().into());
+        self.stages.push(said);
+        self.outcome = Some(("refused", failure.to_string()));
+    }
+
+    fn answer(&mut self, name: Stage, response: &Response<Body>) {
+        let location = response.headers().get(http::header::LOCATION);
+        let location = location.map(|to| format!(" to {}", String::from_utf8_lossy(to.as_bytes())));
+        let why = format!("answers {}{}", response.status(), location.unwrap_or_default());
+        let mut said = stage(name.name(), Verdict::Answer, why.as_str());
+        said.insert("status".to_owned(), response.status().as_u16().into());
+        self.stages.push(said);
+        self.outcome = Some(("answered", why));
+    }
+
+    fn about_caller(&mut self, choosing: &Choosing) {
+        let own_pod = choosing.worker.own_pod.current();
+        self.say("side", "caller");
+        self.say(
+            "caller",
+            json!({
+                "pod": &*own_pod.key,
+                "identity": own_pod.identity.as_str(),
+                "zone": own_pod.zone.as_deref(),
+                "node": own_pod.node.as_deref(),
+                "ingressMode": own_pod.ingress_mode,
+            }),
+        );
+    }
+
+    /// There is no destination to judge by.
+    fn not_known(&mut self, choosing: &Choosing, question: &Question, found: &Resolution) {
+        let (addr, only_known) =
+            (question.to, choosing.worker.outbound_policy() == OutboundPolicy::RegistryOnly);
+        let (state, failure) = match found {
+            Resolution::Rejected(reason) => {
+                ("rejected", Some(Failure::Rejected { addr, reason: reason.clone() }))
+            }
+            Resolution::Unreachable => {
+                ("unreachable", only_known.then_some(Failure::ControlPlaneUnreachable { addr }))
+            }
+            _ => ("unknown", only_known.then_some(Failure::UnknownDestination { addr })),
+        };
+        self.say("destination", json!({ "state": state, "address": addr.to_string() }));
+        match failure {
+            Some(failure) => {
+                self.say("reason", failure.reason());
+                self.outcome = Some(("refused", failure.to_string()));
+            }
+            None => {
+                let why = match state {
+                    "unreachable" => "the control plane could not be asked about it",
+                    _ => "the mesh knows no service there",
+                };
+                let why = format!("{why}, and the outbound policy AllowAny lets it through as it is");
+                self.outcome = Some(("passed-through", why));
+            }
+        }
+    }
+
+    fn known(&mut self, choosing: &Rc<Choosing>, live: &Rc<Live>, mut asked: Asked, question: &Question) {
+        let destination = &live.destination;
+        let target = &destination.target;
+        self.say(
+            "destination",
+            json!({
+                "state": "known",
+                "address": question.to.to_string(),
+                "name": live.name,
+                "kind": format!("{:?}", target.kind),
+                "key": &*destination.key,
+                "protocol": words::protocol(destination.protocol),
+                "algorithm": words::algorithm(destination.load_balancer.algorithm),
+            }),
+        );
+        if destination.protocol == Protocol::Opaque {
+            return self.bytes(live, &asked);
+        }
+        if let Err(failure) = asked.normalise(question.to, &choosing.worker.metrics) {
+            return self.refuse(Stage::Normalise, &failure);
+        }
+        self.go(Stage::Normalise, "it can be read in one way only");
+        let mut chosen = match find_route(live, &mut asked) {
+            Ok(chosen) => chosen,
+            Err((stage, failure)) => {
+                self.say("routes", routes::all(live, None, &asked));
+                return self.refuse(stage, &failure);
+            }
+        };
+        self.say("routes", routes::all(live, Some(chosen.taken), &asked));
+        let mut said = stage(Stage::Route.name(), Verdict::Go, routes::why(&chosen));
+        said.insert("rule".to_owned(), (&*chosen.route().name).into());
+        self.stages.push(said);
+        self.say("route", &*chosen.route().name);
+        self.say("policies", words::policies(&chosen));
+        let before = asked.request.headers().clone();
+        let path = asked.request.uri().clone();
+        for stage in live.plans[chosen.route_index()].judging().iter().copied() {
+            self.judge(stage, &mut chosen, &mut asked);
+            if self.outcome.is_some() {
+                return;
+            }
+        }
+        change::by_share(&mut asked.request, &chosen);
+        let changes = changed(&before, asked.request.headers());
+        if !changes.is_empty() || path != *asked.request.uri() {
+            let path = asked.request.uri().path_and_query().map(|path| path.as_str().to_owned());
+            self.say("changes", json!({ "headers": changes, "path": path }));
+        }
+        self.go(Stage::Attempts, words::attempts(&chosen));
+        self.outcome = Some(("sent", live.destination.backends[chosen.backend].name.to_string()));
+    }
+
+    /// Bytes are carried by the first route that takes them; nothing is judged by request.
+    fn bytes(&mut self, live: &Rc<Live>, asked: &Asked) {
+        let taken = super::route::first_for_bytes(&live.destination.routes, &asked.own_pod, None);
+        let Some(route) = taken.or((!live.destination.routes.is_empty()).then_some(0)) else {
+            self.outcome = Some(("refused", "no route takes bytes".to_owned()));
+            return;
+        };
+        let described = &live.destination.routes[route];
+        self.say("route", &*described.name);
+        self.say("split", shares(live, described, Instant::now()));
+        let why = "its port is declared as bytes (tcp): no stage looks at requests in them".to_owned();
+        self.outcome = Some(("sent", why));
+    }
+
+    fn judge(&mut self, stage: Stage, chosen: &mut Chosen, asked: &mut Asked) {
+        match stage {
+            Stage::Cors => match cors::ask(chosen, asked) {
+                Turn::Answer(response) => self.answer(stage, &response),
+                _ if chosen.origin.is_some() => self.go(stage, "the answer will say who may read it"),
+                _ => self.go(stage, "no page of another origin asks"),
+            },
+            Stage::OwnAnswer => match own_answer::ask(chosen, asked) {
+                Turn::Answer(response) => self.answer(stage, &response),
+                _ => self.go(stage, "has no answer of its own"),
+            },
+            Stage::Split => self.split(chosen, asked),
+            Stage::Deadline => {
+                let own = chosen.route().timeouts.request;
+                let deadline = Deadline::read(asked.request.headers(), asked.started, own, asked.grpc);
+                self.go(stage, words::deadline(deadline.map(|deadline| deadline.left(asked.started)), own));
+            }
+            Stage::Fault => self.fault(chosen),
+            Stage::Limits => self.limits(chosen, asked),
+            Stage::Changes => {
+                change::by_route(&mut asked.request, chosen);
+                asked.seen = Seen::of(asked.request.headers());
+                self.go(stage, "as its route says: see changes");
+            }
+            Stage::Mirror => self.go(stage, words::mirrors(chosen)),
+            _ => {}
+        }
+    }
+
+    /// Each share with its endpoints; the one by which the rest is explained is that of the session, or the heaviest that can take it.
+    fn split(&mut self, chosen: &mut Chosen, asked: &Asked) {
+        let live = chosen.live.clone();
+        let route = &live.destination.routes[chosen.route_index()];
+        self.say("split", shares(&live, route, Instant::now()));
+        let home = home(&live, chosen.taken, asked.request.headers());
+        let refusal = |share: usize| live.refusal(route.split[share].backend);
+        let weighed = (0..route.split.len()).filter(|share| route.split[*share].weight > 0);
+        let weighed: Vec<usize> = if route.split.len() == 1 { vec![0] } else { weighed.collect() };
+        let open: Vec<usize> = weighed.iter().copied().filter(|share| refusal(*share).is_none()).collect();
+        let heaviest = |among: &[usize]| among.iter().copied().max_by_key(|share| route.split[*share].weight);
+        let share = home.map(|home| home.share).or_else(|| heaviest(&open)).or_else(|| heaviest(&weighed));
+        let Some(share) = share else {
+            let nothing = Failure::NoRoute { destination: live.name.clone() };
+            return self.refuse(Stage::Split, &nothing);
+        };
+        chosen.share = Some(share);
+        chosen.backend = route.split[share].backend;
+        chosen.home = home.map(|home| home.endpoint);
+        if let Some(failure) = refusal(share) {
+            return self.refuse(Stage::Split, &failure);
+        }
+        if let Some(home) = home {
+            let addr = live.destination.backends[chosen.backend].endpoints[home.endpoint].addr;
+            return self.go(Stage::Split, format!("its session keeps to {addr}"));
+        }
+        match open.len() {
+            1 if weighed.len() == 1 => self.go(Stage::Split, "all of it goes to one backend"),
+            open if open == weighed.len() => {
+                self.go(Stage::Split, format!("one of {open} backends, by weight"));
+            }
+            open => {
+                let why = format!("one of {} backends by weight, of which {open} can take it", weighed.len());
+                self.stages.push(stage(Stage::Split.name(), Verdict::Depends, why));
+            }
+        }
+    }
+
+    fn fault(&mut self, chosen: &Chosen) {
+        let Some(fault) = &chosen.route().fault else { return };
+        let certain = fault.abort.filter(|abort| abort.share.hit >= abort.share.of.get());
+        match certain {
+            Some(abort) => {
+                let (status, grpc_status) = (abort.status, abort.grpc_status);
+                let destination = chosen.live.name.clone();
+                self.refuse(Stage::Fault, &Failure::Fault { destination, status, grpc_status });
+            }
+            None => self.stages.push(stage(Stage::Fault.name(), Verdict::Depends, words::fault(fault))),
+        }
+    }
+
+    fn limits(&mut self, chosen: &Chosen, asked: &Asked) {
+        let (live, route) = (&chosen.live, chosen.route_index());
+        let entry = entry_of(chosen, asked);
+        let mut verdict = (Verdict::Go, "there is room".to_owned());
+        for gate in live.gates(route) {
+            match gate.outlook(entry) {
+                Outlook::Open => {}
+                Outlook::Waits(full) => {
+                    verdict = (Verdict::Waits, format!("it waits first ({})", full.reason()))
+                }
+                Outlook::Shut(full) => {
+                    let destination = live.name.clone();
+                    let (route, reason) = (chosen.route().name.to_string(), full.reason());
+                    self.refuse(Stage::Limits, &Failure::Overloaded { destination, route, reason });
+                    return;
+                }
+            }
+        }
+        let mut said = stage(Stage::Limits.name(), verdict.0, verdict.1);
+        said.insert("state".to_owned(), live.gates(route).map(|gate| gate.view()).collect());
+        self.stages.push(said);
+    }
+
+    fn end(mut self) -> Value {
+        let (verdict, why) = self.outcome.take().unwrap_or(("sent", String::new()));
+        self.say("verdict", verdict);
+        self.say("why", why);
+        let stages: Vec<Value> = self.stages.into_iter().map(Value::Object).collect();
+        self.said.insert("stages".to_owned(), stages.into());
+        Value::Object(self.said)
+    }
+}
+
+/// The shares of a route, each with the endpoints that would take its requests.
+fn shares(live: &Live, route: &crate::state::Route, now: Instant) -> Value {
+    let total: u64 = route.split.iter().map(|share| u64::from(share.weight)).sum();
+    let share = |share: &crate::state::WeightedBackend| {
+        let count = live.backends[share.backend].len();
+        let percent = match (route.split.len(), total) {
+            (1, _) => 100.0,
+            (_, 0) => 0.0,
+            _ => f64::from(share.weight) * 100.0 / total as f64,
+        };
+        json!({
+            "backend": &*live.destination.backends[share.backend].name,
+            "weight": share.weight,
+            "percent": percent,
+            "refusal": live.refusal(share.backend).map(|failure| failure.to_string()),
+            "endpoints": view::endpoints(live, share.backend, now).take(MOST_ENDPOINTS).collect::<Vec<_>>(),
+            "endpointCount": count,
+        })
+    };
+    route.split.iter().map(share).collect()
+}

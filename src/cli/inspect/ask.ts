@@ -1,0 +1,83 @@
+import { MeshError, names } from '../../base/index.js';
+import { mayI, type ExecRequest, type KubeClient } from '../../kube/index.js';
+
+/** WebSockets begin as a GET; from Kubernetes 1.35 on `create` is asked for as well. */
+const VERBS = ['get', 'create'] as const;
+
+/** Where the right to ask proxies is described. */
+const PAGE = 'docs/explain.md';
+
+/** Throws `permission-denied` in one line where we may not open the admin sockets of proxies in the namespace. */
+export async function demandInspection(client: KubeClient, namespace: string): Promise<void> {
+  const asked = VERBS.map(async (verb) => {
+    const right = { namespace, verb, resource: 'pods', subresource: 'exec' };
+    // Who may not ask what it may do hears it from the request itself.
+    const allowed = await mayI(client, right).catch(() => true);
+    return allowed ? [] : [verb];
+  });
+  const missing = (await Promise.all(asked)).flat();
+  if (missing.length === 0) return;
+  throw new MeshError(
+    'permission-denied',
+    `you may not ask proxies in namespace ${namespace}: ${missing.join(' and ')} on pods/exec ${missing.length === 1 ? 'is' : 'are'} missing; the Role weft-inspect in ${PAGE} has what it takes`,
+  );
+}
+
+/** What the proxy of a pod is asked, as a command of its container. */
+export function inspection(
+  pod: { readonly namespace: string; readonly name: string },
+  what: 'explain' | 'tap',
+  question: object,
+): ExecRequest {
+  return {
+    namespace: pod.namespace,
+    pod: pod.name,
+    container: names.PROXY_CONTAINER,
+    command: [names.PROXY_BINARY, 'inspect', what],
+    // Not an argument: those are in the audit log of the API server, and this may hold a token.
+    input: `${JSON.stringify(question)}\n`,
+  };
+}
+
+/** The one answer of a pod's proxy. */
+export async function askProxy(
+  client: KubeClient,
+  pod: { readonly namespace: string; readonly name: string },
+  question: object,
+): Promise<unknown> {
+  const lines: string[] = [];
+  try {
+    for await (const line of client.execLines(inspection(pod, 'explain', question))) lines.push(line);
+  } catch (thrown) {
+    const error = MeshError.from(thrown);
+    throw tooOld(error, pod) ?? (lines.length === 0 ? error : objection(error, pod, lines.join(' ')));
+  }
+  try {
+    return JSON.parse(lines.join('\n')) as unknown;
+  } catch (thrown) {
+    throw new MeshError('internal', `the proxy of ${pod.namespace}/${pod.name} answered no JSON`, {
+      cause: thrown,
+    });
+  }
+}
+
+/** What a proxy cannot answer it says where its answer would be. */
+function objection(error: MeshError, pod: { namespace: string; name: string }, said: string): MeshError {
+  const cut = said.slice(0, 500);
+  return new MeshError(error.code, `the proxy of ${pod.namespace}/${pod.name} says: ${cut}`, {
+    cause: error,
+  });
+}
+
+/** A proxy of an earlier version does not know the question. */
+export function tooOld(
+  error: MeshError,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): MeshError | undefined {
+  if (!/is no command|cannot be inspected/.test(error.message)) return undefined;
+  return new MeshError(
+    'precondition',
+    `the proxy of ${namespace}/${name} is of an earlier version and cannot be asked; recreate the pod`,
+    { cause: error },
+  );
+}
