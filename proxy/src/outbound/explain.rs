@@ -18,6 +18,7 @@ use super::ingress::service_host;
 use super::live::Live;
 use super::request::find_route;
 use super::{change, cors, own_answer, view};
+use crate::egress::{HostName, Refusal, Speaks, judge};
 use crate::explain::{Question, Verdict, changed, request_json, stage};
 use crate::http::deadline::Deadline;
 use crate::http::rescue::Failure;
@@ -124,34 +125,64 @@ impl Answering {
         );
     }
 
-    /// There is no destination to judge by.
+    /// There is no destination to judge by: what is declared of the outside decides, as far as the outbound policy asks for it.
     fn not_known(&mut self, choosing: &Choosing, question: &Question, found: &Resolution) {
-        let (addr, only_known) =
-            (question.to, choosing.worker.outbound_policy() == OutboundPolicy::RegistryOnly);
-        let (state, failure) = match found {
-            Resolution::Rejected(reason) => {
-                ("rejected", Some(Failure::Rejected { addr, reason: reason.clone() }))
-            }
-            Resolution::Unreachable => {
-                ("unreachable", only_known.then_some(Failure::ControlPlaneUnreachable { addr }))
-            }
-            _ => ("unknown", only_known.then_some(Failure::UnknownDestination { addr })),
+        let addr = question.to;
+        let state = match found {
+            Resolution::Rejected(_) => "rejected",
+            Resolution::Unreachable => "unreachable",
+            _ => "unknown",
         };
         self.say("destination", json!({ "state": state, "address": addr.to_string() }));
-        match failure {
-            Some(failure) => {
-                self.say("reason", failure.reason());
-                self.outcome = Some(("refused", failure.to_string()));
+        if let Resolution::Rejected(reason) = found {
+            return self.not_let_out(&Failure::Rejected { addr, reason: reason.clone() });
+        }
+        let ignorance = match state {
+            "unreachable" => "the control plane could not be asked about it",
+            _ => "the mesh knows no service there",
+        };
+        let pod = choosing.worker.own_pod.current();
+        let services = &pod.external_services;
+        let host = question.request().ok().as_ref().and_then(HostName::of_request);
+        let declared = judge(services, Speaks::Bytes, None, addr)
+            .or_else(|_| judge(services, Speaks::Http, host.as_ref(), addr));
+        let failed = |refusal| match (refusal, state) {
+            (Refusal::Undeclared | Refusal::NoHost, "unreachable") => {
+                Failure::ControlPlaneUnreachable { addr }
             }
-            None => {
-                let why = match state {
-                    "unreachable" => "the control plane could not be asked about it",
-                    _ => "the mesh knows no service there",
-                };
-                let why = format!("{why}, and the outbound policy AllowAny lets it through as it is");
+            _ => {
+                let host =
+                    host.as_ref().map_or_else(|| addr.ip().to_string(), |host| host.as_str().to_owned());
+                Failure::NotLetOut { host: host.into(), port: addr.port(), refusal }
+            }
+        };
+        match (pod.outbound_policy, declared) {
+            (OutboundPolicy::AllowAny, _) => {
+                let why = format!("{ignorance}, and the outbound policy AllowAny lets it through as it is");
                 self.outcome = Some(("passed-through", why));
             }
+            (OutboundPolicy::DryRun, Err(refusal)) => {
+                let why = format!(
+                    "{ignorance}, and RegistryOnly, which is rehearsed, would refuse it: {}",
+                    failed(refusal)
+                );
+                self.outcome = Some(("passed-through", why));
+            }
+            (OutboundPolicy::RegistryOnly, Err(refusal)) => self.not_let_out(&failed(refusal)),
+            (_, Ok(service)) => {
+                self.say("externalService", &*service.name);
+                let why = format!(
+                    "ExternalService {} declares it; where its name leads is judged when it is dialled",
+                    service.name
+                );
+                self.outcome = Some(("let-out", why));
+            }
         }
+    }
+
+    fn not_let_out(&mut self, failure: &Failure) {
+        self.say("reason", failure.reason());
+        self.outcome = Some(("refused", failure.to_string()));
     }
 
     fn known(&mut self, choosing: &Rc<Choosing>, live: &Rc<Live>, mut asked: Asked, question: &Question) {

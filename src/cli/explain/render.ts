@@ -121,6 +121,7 @@ function conclusion({ caller, receiver, notes }: Report, page: Page): string {
       ends === caller ? page.good(`It is sent to ${caller.why}.`) : page.good('It reaches the application.'),
     answered: page.caution(`The proxy ${ends.why}.`),
     refused: page.bad(`It is refused${who}: ${ends.why}.`),
+    'let-out': page.good(`It is let out: ${ends.why}.`),
     'passed-through': page.caution(`It is passed through: ${ends.why}.`),
   } as const;
   const said =

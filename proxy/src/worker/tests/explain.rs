@@ -23,6 +23,7 @@ use super::peer;
 use super::recorder::Recorder;
 use super::script::{Act, BROKEN, Script};
 use crate::access::{Access, Builder, Condition, Default, Effect, Grant, Kind, Mode, Pattern, Subject};
+use crate::egress::{ExternalService, HostPattern, Speaks};
 use crate::external_check::ExternalCheck;
 use crate::http::Wire;
 use crate::rate_limit::RateLimit;
@@ -269,9 +270,11 @@ async fn an_ejected_endpoint_is_shown_as_one_and_a_full_limit_refuses() {
 async fn what_the_mesh_does_not_know_and_what_it_takes_for_bytes_is_said() {
     let world = World::new();
     let elsewhere: SocketAddr = "10.9.9.9:80".parse().unwrap();
-    for (policy, verdict) in
-        [(OutboundPolicy::AllowAny, "passed-through"), (OutboundPolicy::RegistryOnly, "refused")]
-    {
+    for (policy, verdict) in [
+        (OutboundPolicy::AllowAny, "passed-through"),
+        (OutboundPolicy::DryRun, "passed-through"),
+        (OutboundPolicy::RegistryOnly, "refused"),
+    ] {
         let caller = world.start(Start {
             account: "web",
             original: elsewhere,
@@ -287,6 +290,21 @@ async fn what_the_mesh_does_not_know_and_what_it_takes_for_bytes_is_said() {
             (&answer["verdict"], &answer["destination"]["state"]),
             (&json!(verdict), &json!("unknown"))
         );
+        caller.change_workload(|pod| {
+            pod.external_services = [Arc::new(ExternalService {
+                name: "shop/reviews-outside".into(),
+                hosts: vec![HostPattern::parse("reviews.example.com").unwrap()],
+                ports: vec![(80, Speaks::Http)],
+                addresses: Vec::new(),
+                private_addresses: false,
+                permitted: true,
+            })]
+            .into();
+        });
+        let mut declared = question(elsewhere, "GET", "/", &[]);
+        declared["authority"] = json!("reviews.example.com");
+        let let_out = if policy == OutboundPolicy::AllowAny { verdict } else { "let-out" };
+        assert_eq!(caller.explain(declared).await["verdict"], let_out);
     }
     let caller = world.caller(destination(Protocol::Opaque, vec![plain(elsewhere)]));
     let answer = caller.explain(get("/", &[])).await;
