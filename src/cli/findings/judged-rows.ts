@@ -105,7 +105,8 @@ export const JUDGED_ROWS = rows([
     title: 'No usable certificate of an authority',
     meaning:
       'A BackendTLSPolicy names no authority that can be read, so that no server can be verified and no connection is opened.',
-    remedy: 'Create the ConfigMap, with the certificates in PEM under ca.crt.',
+    remedy:
+      'Create the ConfigMap or ClusterTrustBundle that it names, with the certificates in PEM (in a ConfigMap under ca.crt).',
   },
   {
     code: 'WEFT219',
