@@ -210,9 +210,10 @@ test('an archive has versions, statuses, objects, events and logs, and none of t
   await expect(bugReport({ ...options, file })).rejects.toThrow(/EEXIST/);
 });
 
-test('what cannot be read says why in its place', async () => {
+test('what cannot be read says why in its place, and a kind that is not installed is nothing unread', async () => {
   await cluster.install();
   cluster.server.refusing.set('/api/v1/events', 403);
+  cluster.server.absent.add('/apis/gateway.networking.x-k8s.io/v1alpha1/xbackends');
   const file = join(folder, 'report.tar.gz');
   const { text } = await bugReport({
     client: cluster.client,
@@ -227,4 +228,5 @@ test('what cannot be read says why in its place', async () => {
   expect(unpacked(file).get('objects/weft-system/events.json')).toMatch(
     /^could not be read: .*events: refused/,
   );
+  expect(unpacked(file).get('objects/xbackends.json')).toMatch(/does not serve this kind/);
 });

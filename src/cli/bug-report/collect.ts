@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MeshError, names } from '../../base/index.js';
 import { meshKinds } from '../../controller/index.js';
-import { resourcePath, Resources, type KubeClient, type RawObject } from '../../kube/index.js';
+import { orUndefined, resourcePath, Resources, type KubeClient, type RawObject } from '../../kube/index.js';
 import { analyze } from '../analyze/index.js';
 import { check } from '../check/index.js';
 import type { Page } from '../page.js';
@@ -77,7 +77,8 @@ async function objectsOf(
   kind: { readonly apiVersion: string; readonly plural: string },
   at: { readonly namespace?: string },
 ): Promise<string> {
-  return redacted(await readList(client, kind, anObject, at));
+  const objects = await orUndefined(readList(client, kind, anObject, at));
+  return objects === undefined ? 'the API server does not serve this kind\n' : redacted(objects);
 }
 
 const pod = z.object({
