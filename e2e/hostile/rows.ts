@@ -1,6 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import { sleep } from '../../src/base/index.js';
+import { names, sleep } from '../../src/base/index.js';
 import { DeltaDiscoveryRequestSchema } from '../../src/wire/gen/envoy/service/discovery/v3/ads_pb.js';
+import { Direction, ReportRequestSchema } from '../../src/wire/gen/weft/telemetry/v1/telemetry_pb.js';
 import { grpc, type Port, type Weapons } from './weapons.js';
 
 /** Something that a pod tries: without a certificate of the mesh, except where a row says `admitted`. */
@@ -11,6 +12,7 @@ export interface Row {
 
 const CERTIFY = '/weft.identity.v1.IdentityAuthority/Certify';
 const DELTAS = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+const REPORT = '/weft.telemetry.v1.Telemetry/Report';
 /** The beginning of a ClientHello that says it goes on. */
 const HALF_HELLO = Buffer.from('16030105f8010005f40303', 'hex');
 
@@ -292,6 +294,55 @@ const CONFIG: Row[] = [
   },
 ];
 
+const VIEW: Row[] = [
+  {
+    name: 'view: 300 connections without a request',
+    play: (w) => w.crowd(300, () => w.tls('view')),
+  },
+  {
+    name: 'view: tokens of nobody, which the API server has to look at',
+    play: (w) =>
+      w.flood(8, async () => {
+        const socket = await w.tls('view');
+        socket?.resume();
+        for (let i = 0; i < 500 && socket?.writable === true && !w.signal.aborted; i++) {
+          socket.write(
+            `GET /traffic HTTP/1.1\r\nhost: weft\r\n${names.VIEW_TOKEN_HEADER}: nobody-${i}\r\n\r\n`,
+          );
+          await sleep(1);
+        }
+        socket?.destroy();
+      }),
+  },
+];
+
+const REPORTS: Row[] = [
+  {
+    name: 'config, admitted: reports that are no reports',
+    play: (w) => reports(w, () => Buffer.alloc(200, 255)),
+  },
+  {
+    name: 'config, admitted: reports of 60 KB that name 400 edges each, as fast as they go',
+    play: (w) =>
+      reports(w, (round) =>
+        toBinary(
+          ReportRequestSchema,
+          create(ReportRequestSchema, {
+            edges: Array.from({ length: 400 }, (_, i) => ({
+              direction: Direction.OUTBOUND,
+              destination: `shop/${round}-${i}-${'x'.repeat(100)}:8080`,
+            })),
+            counts: Array.from({ length: 400 }, (_, i) => ({
+              edge: round * 400 + i,
+              grown: [0n, 2n ** 60n],
+            })),
+            coversMs: 1_000,
+          }),
+        ),
+      ),
+  },
+];
+
 const HEALTH: Row[] = [
   { name: 'health: 1,000 sockets that say nothing', play: (w) => w.crowd(1_000, () => w.tcp('health')) },
   {
@@ -317,6 +368,9 @@ export const ROWS: readonly Row[] = [
   ...CERTIFICATES,
   ...against('config'),
   ...CONFIG,
+  ...REPORTS,
+  ...against('view'),
+  ...VIEW,
   ...HEALTH,
 ];
 
@@ -342,6 +396,21 @@ async function stream(
     const call = session === undefined ? undefined : grpc(session, DELTAS);
     messages((bytes) => call?.writable === true && call.write(bytes));
     await sleep(300);
+    session?.destroy();
+  });
+}
+
+/** Opens streams of reports as an admitted pod and sends on each what `report` makes of its number. */
+async function reports(weapons: Weapons, report: (round: number) => Uint8Array): Promise<void> {
+  await weapons.flood(4, async () => {
+    const session = await weapons.http2('config', weapons.admitted);
+    const call = session === undefined ? undefined : grpc(session, REPORT);
+    const first = create(ReportRequestSchema, { podUid: 'hostile' });
+    call?.write(framed(toBinary(ReportRequestSchema, first)));
+    for (let round = 0; round < 200 && call?.writable === true && !weapons.signal.aborted; round++) {
+      call.write(framed(report(round)));
+      await sleep(2);
+    }
     session?.destroy();
   });
 }

@@ -1,4 +1,4 @@
-// The control plane's four ports over a mesh in memory, in a process of its own so that its memory and its event loop are
+// The control plane's five ports over a mesh in memory, in a process of its own so that its memory and its event loop are
 // only its own. Everything but the API server's opinion on tokens is real.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { reviewMetrics, startWebhook } from '../../src/admission/index.js';
@@ -16,6 +16,7 @@ import {
 import { aMesh, aWorkload } from '../../src/testing/mesh-fixture.js';
 import { testCa } from '../../src/testing/test-ca.js';
 import { ProxyPort } from '../../src/proxies/index.js';
+import { ReportService, Viewers, startViewServer } from '../../src/telemetry/index.js';
 import { ConfigService } from '../../src/xds/index.js';
 
 /** Addresses of the two pods that the rows are about. */
@@ -31,7 +32,7 @@ export interface Certificate {
 
 /** What the other processes have to know. */
 export interface Target {
-  readonly ports: Readonly<Record<'webhook' | 'csr' | 'config' | 'health', number>>;
+  readonly ports: Readonly<Record<'webhook' | 'csr' | 'config' | 'view' | 'health', number>>;
   readonly roots: string;
   readonly honest: Certificate;
   readonly hostile: Certificate;
@@ -73,9 +74,18 @@ export async function serveTarget(): Promise<void> {
   });
   const shared = { host: '::', port: 0, log, metrics, listeners };
   const csr = await startIdentityServer({ ...shared, identity, authority, sharedAddresses: false }, signal);
+  const reports = new ReportService({
+    clock: systemClock,
+    metrics,
+    reporterOf: ({ namespace }) => ({ namespace, kind: 'Pod', name: 'pod', identity: identityOf('web') }),
+    serves: () => true,
+  });
   const config = await new ProxyPort({ ...shared, identity, trustDomain: 'cluster.local', podCheck })
     .serve(new ConfigService({ ...shared, mesh }, signal))
+    .serve(reports)
     .listen(signal);
+  const viewers = new Viewers({ review, username: 'nobody', clock: systemClock });
+  const view = await startViewServer({ ...shared, identity, reports, viewers }, signal);
   const pair = { certPem: webhookPair.chain, keyPem: webhookPair.privateKey };
   const webhook = await startWebhook(
     {
@@ -89,7 +99,13 @@ export async function serveTarget(): Promise<void> {
   );
   const health = await startHealthServer({ port: 0, metrics, listeners, ready: () => [] }, signal);
   const target: Target = {
-    ports: { webhook: webhook.port, csr: csr.port, config: config.port, health: health.port },
+    ports: {
+      webhook: webhook.port,
+      csr: csr.port,
+      config: config.port,
+      view: view.port,
+      health: health.port,
+    },
     roots: ca.roots,
     honest: await ca.certificate(identityOf('web')),
     hostile: await ca.certificate(identityOf('evil')),

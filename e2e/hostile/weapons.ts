@@ -33,7 +33,7 @@ export class Weapons {
     const socket = connectTls({
       socket: this.tcp(port),
       ca: this.#target.roots,
-      ALPNProtocols: port === 'webhook' ? ['http/1.1'] : ['h2'],
+      ALPNProtocols: port === 'webhook' || port === 'view' ? ['http/1.1'] : ['h2'],
       checkServerIdentity: () => undefined,
       ...(certificate === undefined ? {} : { cert: certificate.chain, key: certificate.privateKey }),
     });

@@ -1,7 +1,5 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
-import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import express, { type ErrorRequestHandler, type Express, type Response } from 'express';
 import { LogSampler, MeshError, RateLimit, cut, names, portOf, type Logger } from '../base/index.js';
 import {
@@ -9,9 +7,9 @@ import {
   BodyRefused,
   DOOR_SOCKETS,
   FairTurns,
-  FrontDoor,
   TooManyWaiting,
   addressOf,
+  standBefore,
   type ConnectionLimits,
   type ListenerMetrics,
 } from '../base/listener/index.js';
@@ -110,7 +108,7 @@ export async function startWebhook(options: WebhookOptions, signal: AbortSignal)
     },
     app,
   );
-  const door = standBefore(server, options.listeners);
+  const door = standBefore(server, { name: 'webhook', limits: CONNECTIONS, metrics: options.listeners });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.headersTimeout = HEADERS_MS;
   server.requestTimeout = REQUEST_MS;
@@ -128,18 +126,6 @@ export async function startWebhook(options: WebhookOptions, signal: AbortSignal)
   const port = portOf(server);
   log.info({ port }, 'webhook listens');
   return { port, closed };
-}
-
-/** Puts our budget and gate between a server's new connections and its handshakes. */
-function standBefore(server: Server, metrics: ListenerMetrics | undefined): FrontDoor {
-  const handshakes = server.listeners('connection') as ((socket: Socket) => void)[];
-  const door = new FrontDoor({ name: 'webhook', limits: CONNECTIONS, metrics }, (socket) => {
-    for (const handshake of handshakes) handshake.call(server, socket);
-  });
-  server.removeAllListeners('connection');
-  server.on('connection', (socket: Socket) => door.enter(socket));
-  server.on('secureConnection', (socket: TLSSocket) => door.done(socket));
-  return door;
 }
 
 /** The express application: one review handler for each path. No other path is read at all. */

@@ -1,9 +1,13 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import { Socket } from 'node:net';
 import { MeshError, names, portOf, type Logger, type Watched } from '../base/index.js';
-import { ConnectionBudget, type ConnectionLimits, type ListenerMetrics } from '../base/listener/index.js';
+import {
+  DOOR_SOCKETS,
+  standBefore,
+  type ConnectionLimits,
+  type ListenerMetrics,
+} from '../base/listener/index.js';
 import type { ServerIdentity } from '../grpc/index.js';
 import type { ReportService } from './report-service.js';
 import { isWindowName, viewOf, WINDOWS_MS } from './view.js';
@@ -28,6 +32,11 @@ const CONNECTIONS: ConnectionLimits = {
   newPerAddress: { burst: 64, everyMs: 50 },
 };
 
+/** A question is a few hundred bytes, and the API server is near. */
+const PATIENCE_MS = 5_000;
+/** How often that is looked at; Node's default is 30 s. */
+const CHECK_MS = 1_000;
+
 interface Answer {
   readonly status: number;
   readonly body: string;
@@ -42,7 +51,14 @@ export async function startViewServer(
   signal: AbortSignal,
 ): Promise<{ readonly port: number }> {
   const { identity, log, listeners } = options;
-  const server = createServer({ ...tlsOf(identity.current), requestTimeout: 5_000, headersTimeout: 5_000 });
+  const server = createServer({
+    ...tlsOf(identity.current),
+    ...DOOR_SOCKETS,
+    handshakeTimeout: PATIENCE_MS,
+    headersTimeout: PATIENCE_MS,
+    requestTimeout: PATIENCE_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     void answer(request, options).then(({ status, body }) => {
       response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
@@ -51,18 +67,11 @@ export async function startViewServer(
   });
   server.on('tlsClientError', (error) => log.debug({ err: error.message }, 'a TLS handshake failed'));
   identity.subscribe((next) => server.setSecureContext(tlsOf(next)), signal);
-  const budget = new ConnectionBudget(CONNECTIONS);
-  listeners?.watch('view', () => budget.size);
-  server.on('connection', (socket) => {
-    if (!(socket instanceof Socket)) return;
-    const reason = budget.enter(socket);
-    if (reason === undefined) return;
-    listeners?.refused.inc({ listener: 'view', reason });
-    socket.destroy();
-  });
+  const door = standBefore(server, { name: 'view', limits: CONNECTIONS, metrics: listeners });
   server.listen(options.port, options.host ?? '::');
   await once(server, 'listening');
   const close = (): void => {
+    door.close();
     server.close();
     server.closeAllConnections();
   };

@@ -9,4 +9,5 @@ export {
 } from './connection-budget.js';
 export { FairTurns, TooManyWaiting } from './fair-turns.js';
 export { DOOR_SOCKETS, FrontDoor, type FrontDoorOptions } from './front-door.js';
+export { standBefore } from './https-door.js';
 export { createListenerMetrics, type ListenerMetrics } from './listener-metrics.js';
