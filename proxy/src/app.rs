@@ -37,7 +37,7 @@ use crate::{
     readiness::Readiness,
     report::Reporter,
     socket,
-    telemetry::{AccessLog, ExternalCheckSeries, Metrics, RateLimitSeries, SharedLimitSeries},
+    telemetry::{AccessLog, Metrics, OwnPodSeries},
     tls,
     worker::{self, OriginalDst, Views, WorkerContext},
     xds,
@@ -160,9 +160,7 @@ impl Proxy {
         }
         let metrics = Metrics::register(&mut registry).with_access_log(access_log.get().cloned());
         let status = Status::register(&mut registry);
-        let rate_limits = RateLimitSeries::register(&mut registry);
-        let shared_limits = SharedLimitSeries::register(&mut registry);
-        let external_checks = ExternalCheckSeries::register(&mut registry);
+        let own_pod = OwnPodSeries::register(&mut registry);
         let capacity = Capacity::of_this_process();
         let watch = capacity::Watch::register(capacity, &mut registry);
         parts.spawn_forever("series", metrics.clone().forget_what_is_gone());
@@ -182,9 +180,7 @@ impl Proxy {
         parts.spawn_forever("identity", renewal.run());
 
         let (client, mesh) = xds::Client::new(&config, certs.clone());
-        rate_limits.follow(mesh.workload());
-        shared_limits.follow(mesh.workload());
-        external_checks.follow(mesh.workload());
+        own_pod.follow(mesh.workload());
         let mut link = client.link();
         let known = Dump { certs: certs.clone(), mesh: mesh.clone(), link: link.clone() };
         dump.get_or_init(|| known);

@@ -1,80 +1,50 @@
-//! What services that count for the limits of this pod answered. Read from the limits themselves when somebody asks, as rate limits are.
+//! What services that count for the limits of this pod answered.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::AtomicU64;
 
-use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::registry::Registry;
-use tokio::sync::watch;
 
+use super::own_pod::counter;
 use crate::asking::CAUSES;
 use crate::shared_limit::{OnFailure, SharedLimit, SharedLimits, Tally};
 use crate::state::Workload;
 
-/// Those of the pod that it follows, once there is one. Clones follow the same.
-#[derive(Clone, Debug, Default)]
-pub struct SharedLimitSeries(Arc<OnceLock<watch::Receiver<Arc<Workload>>>>);
-
-// === impl SharedLimitSeries ===
-
-impl SharedLimitSeries {
-    /// Registers the families; they are empty until there is a pod to follow.
-    pub fn register(registry: &mut Registry) -> Self {
-        let series = Self::default();
-        registry.register_collector(Box::new(series.clone()));
-        series
+/// Shows its families, those of a pod that has any.
+pub(super) fn encode(workload: &Workload, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let ports = workload.inbound_ports.iter();
+    let all: Vec<_> =
+        ports.flat_map(|port| port.shared_limits.iter().map(move |limits| (port.port, limits))).collect();
+    if all.is_empty() {
+        return Ok(());
     }
-
-    /// Follows a pod; the first one counts.
-    pub fn follow(&self, workload: watch::Receiver<Arc<Workload>>) {
-        self.0.get_or_init(|| workload);
-    }
-}
-
-impl Collector for SharedLimitSeries {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Some(workload) = self.0.get().map(|workload| workload.borrow().clone()) else { return Ok(()) };
-        let ports = workload.inbound_ports.iter();
-        let all: Vec<_> =
-            ports.flat_map(|port| port.shared_limits.iter().map(move |limits| (port.port, limits))).collect();
-        if all.is_empty() {
-            return Ok(());
+    let help = "What services that count for rate limits answered, or why they did not";
+    let name = "weft_shared_limit_answers";
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (port, limits) in &all {
+        for (answer, count) in answers(&limits.tally) {
+            counter(count).encode(family.encode_family(&labels_of_answer(*port, limits, answer))?)?;
         }
-        let help = "What services that count for rate limits answered, or why they did not";
-        let name = "weft_shared_limit_answers";
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (port, limits) in &all {
-            for (answer, count) in answers(&limits.tally) {
-                counter(count).encode(family.encode_family(&labels_of_answer(*port, limits, answer))?)?;
+    }
+    let help = "Requests that a shared rate limit had no answer about, by what became of them";
+    let name = "weft_shared_limit_unanswered";
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (port, limits) in &all {
+        for shared in &limits.limits {
+            for outcome in OnFailure::ALL {
+                let count = counter(&shared.unanswered[outcome as usize]);
+                count.encode(family.encode_family(&labels_of_limit(*port, shared, outcome))?)?;
             }
         }
-        let help = "Requests that a shared rate limit had no answer about, by what became of them";
-        let name = "weft_shared_limit_unanswered";
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (port, limits) in &all {
-            for shared in &limits.limits {
-                for outcome in OnFailure::ALL {
-                    let count = counter(&shared.unanswered[outcome as usize]);
-                    count.encode(family.encode_family(&labels_of_limit(*port, shared, outcome))?)?;
-                }
-            }
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 fn answers(tally: &Tally) -> impl Iterator<Item = (&'static str, &AtomicU64)> {
     let given = [("under-limit", &tally.under), ("over-limit", &tally.over)];
     let charges = [("charged", &tally.charged), ("not-charged", &tally.not_charged)];
     given.into_iter().chain(CAUSES.into_iter().zip(&tally.causes)).chain(charges)
-}
-
-fn counter(count: &AtomicU64) -> ConstCounter<u64> {
-    ConstCounter::new(count.load(Ordering::Relaxed))
 }
 
 fn labels_of_answer(port: u16, limits: &SharedLimits, answer: &str) -> [(&'static str, String); 5] {

@@ -1,5 +1,7 @@
 //! A control plane over real sockets: an identity authority and a delta config server, small and obedient.
 
+mod reports;
+
 use std::{
     collections::{BTreeMap, HashMap},
     pin::Pin,
@@ -7,7 +9,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
@@ -29,6 +30,7 @@ use tonic::{
     codegen::tokio_stream::{Stream, wrappers::ReceiverStream},
 };
 
+use self::reports::Services;
 use super::{TestCa, hour_around_now};
 use crate::{
     config::{Config, Files, Pod, Ports},
@@ -46,10 +48,7 @@ use crate::{
                 CertifyRequest, CertifyResponse,
                 identity_authority_server::{IdentityAuthority, IdentityAuthorityServer},
             },
-            telemetry::v1::{
-                ReportRequest, ReportResponse,
-                telemetry_server::{Telemetry, TelemetryServer},
-            },
+            telemetry::v1::{ReportRequest, ReportResponse},
         },
     },
 };
@@ -97,13 +96,6 @@ struct Entry {
 struct Authority(Arc<Shared>);
 #[derive(Clone)]
 struct Discovery(Arc<Shared>);
-
-/// The services on the port of proxies.
-#[derive(Clone)]
-struct Services {
-    shared: Arc<Shared>,
-    discovery: AggregatedDiscoveryServiceServer<Discovery>,
-}
 
 // === impl ControlPlane ===
 
@@ -362,67 +354,6 @@ impl AggregatedDiscoveryService for Discovery {
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(stream(self.0.clone(), request.into_inner(), sender));
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
-    }
-}
-
-// === impl Services ===
-
-impl tower_service::Service<http::Request<hyper::body::Incoming>> for Services {
-    type Response = http::Response<tonic::body::Body>;
-    type Error = std::convert::Infallible;
-    type Future = tonic::codegen::BoxFuture<Self::Response, Self::Error>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<hyper::body::Incoming>) -> Self::Future {
-        match request.uri().path() {
-            "/weft.telemetry.v1.Telemetry/Report" => {
-                TelemetryServer::new(Reports(self.shared.clone())).call(request)
-            }
-            _ => self.discovery.call(request),
-        }
-    }
-}
-
-// === impl Reports ===
-
-struct Reports(Arc<Shared>);
-
-#[tonic::async_trait]
-impl Telemetry for Reports {
-    type ReportStream = Pin<Box<dyn Stream<Item = Result<ReportResponse, Status>> + Send + 'static>>;
-
-    async fn report(
-        &self,
-        request: Request<Streaming<ReportRequest>>,
-    ) -> Result<Response<Self::ReportStream>, Status> {
-        let (shared, mut requests) = (self.0.clone(), request.into_inner());
-        let mut pace = shared.pace.subscribe();
-        if pace.borrow().is_none() {
-            return Err(Status::unimplemented("an older control plane"));
-        }
-        pace.mark_changed();
-        let (answers, receiver) = mpsc::channel(16);
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    request = requests.message() => match request {
-                        Ok(Some(request)) => shared.reports.lock().unwrap().push(request),
-                        _ => return,
-                    },
-                    changed = pace.changed() => {
-                        let said = *pace.borrow_and_update();
-                        let (Ok(()), Some(said)) = (changed, said) else { return };
-                        if answers.send(Ok(said)).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-            }
-        });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 }

@@ -12,7 +12,7 @@ use http::{HeaderName, Method, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use self::authorizer::{Authorizer, allowed, denied, denied_with, header};
-use super::grpc_server::Say;
+use super::grpc_server::{FAILURES, Say};
 use super::harness::{LIMIT, Proxy, Start, World, connect, destination, nobody, plain, read_response};
 use super::peer::{self, WIRES, Wire};
 use super::recorder::Recorder;
@@ -194,20 +194,6 @@ async fn yes_may_change_headers_but_not_what_frames_or_addresses_the_request() {
     assert!(seen.contains("content-length: 6\r\n") && seen.ends_with("secret"), "{seen}");
     assert!(!seen.contains("authorization") && !seen.contains("transfer-encoding"), "{seen}");
 }
-
-/// What an authorizer does that gives no usable answer, and the cause that is counted.
-const FAILURES: [(Say, &str); 10] = [
-    (Say::Reset, "unreachable"),
-    (Say::Close, "unreachable"),
-    (Say::Garbage, "bad-answer"),
-    (Say::Huge, "bad-answer"),
-    (Say::Nothing, "bad-answer"),
-    (Say::NoTrailers, "bad-answer"),
-    (Say::Grpc("14"), "bad-answer"),
-    (Say::Http(503), "bad-answer"),
-    (Say::Hang, "timeout"),
-    (Say::Stop, "timeout"),
-];
 
 #[tokio::test]
 async fn without_a_usable_answer_the_policy_says_what_happens() {

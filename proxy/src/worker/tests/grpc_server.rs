@@ -38,6 +38,20 @@ pub enum Say {
     Http(u16),
 }
 
+/// What a server does that gives no usable answer, and the cause that is counted.
+pub const FAILURES: [(Say, &str); 10] = [
+    (Say::Reset, "unreachable"),
+    (Say::Close, "unreachable"),
+    (Say::Garbage, "bad-answer"),
+    (Say::Huge, "bad-answer"),
+    (Say::Nothing, "bad-answer"),
+    (Say::NoTrailers, "bad-answer"),
+    (Say::Grpc("14"), "bad-answer"),
+    (Say::Http(503), "bad-answer"),
+    (Say::Hang, "timeout"),
+    (Say::Stop, "timeout"),
+];
+
 /// What is asked, and what a good answer is.
 #[derive(Clone, Debug)]
 pub struct Method {

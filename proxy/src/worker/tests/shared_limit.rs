@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
 use self::counter::{Counter, header, said, say, status};
-use super::grpc_server::Say;
+use super::grpc_server::{FAILURES, Say};
 use super::harness::{LIMIT, Proxy, Start, World, connect, destination, nobody, plain, read_response};
 use super::peer;
 use super::recorder::Recorder;
@@ -216,20 +216,6 @@ async fn a_service_that_lets_in_may_add_headers_but_not_those_that_frame_or_addr
     assert!(seen.contains("x-tier: gold") && !seen.contains("platinum"), "{seen}");
     assert!(seen.contains("host: a\r\n") && !seen.contains("evil"), "{seen}");
 }
-
-/// What a service does that gives no usable answer, and the cause that is counted.
-const FAILURES: [(Say, &str); 10] = [
-    (Say::Reset, "unreachable"),
-    (Say::Close, "unreachable"),
-    (Say::Garbage, "bad-answer"),
-    (Say::Huge, "bad-answer"),
-    (Say::Nothing, "bad-answer"),
-    (Say::NoTrailers, "bad-answer"),
-    (Say::Grpc("14"), "bad-answer"),
-    (Say::Http(503), "bad-answer"),
-    (Say::Hang, "timeout"),
-    (Say::Stop, "timeout"),
-];
 
 /// What three requests meet where the pod's share is two, and nobody answers.
 async fn without_answer(world: &World, endpoint: Option<Endpoint>, limits: SharedLimits) -> Vec<String> {
