@@ -41,7 +41,7 @@ pub enum NotAnswer {
 /// Why nobody gave a usable answer.
 #[derive(Debug, Error)]
 pub enum NoAnswer<Unusable> {
-    #[error("there is nobody who can be asked")]
+    #[error("there is no service to ask")]
     NoService,
     #[error("{0}")]
     Call(#[from] CalloutError),

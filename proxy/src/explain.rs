@@ -152,6 +152,33 @@ pub(crate) fn request_json(request: &Request<Upload>) -> Value {
     })
 }
 
+/// An answer, as far as it is known.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub stages: Vec<Map<String, Value>>,
+    said: Map<String, Value>,
+    /// How the request ends, once that is known.
+    pub outcome: Option<(&'static str, String)>,
+}
+
+// === impl Answer ===
+
+impl Answer {
+    pub fn say(&mut self, name: &str, value: impl Into<Value>) {
+        self.said.insert(name.to_owned(), value.into());
+    }
+
+    /// As JSON.
+    pub fn end(mut self) -> Value {
+        let (verdict, why) = self.outcome.take().unwrap_or(("sent", String::new()));
+        self.say("verdict", verdict);
+        self.say("why", why);
+        let stages: Vec<Value> = self.stages.into_iter().map(Value::Object).collect();
+        self.said.insert("stages".to_owned(), stages.into());
+        Value::Object(self.said)
+    }
+}
+
 // === impl Question ===
 
 impl Question {

@@ -20,6 +20,7 @@ mod subjects;
 mod timestamp;
 
 pub use about::About;
+pub(crate) use about::cut;
 pub use access_log::AccessLog;
 pub use account::{Account, Edge, Tally};
 pub use connection::OpenConnection;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -21,7 +22,7 @@ pub enum Lookup {
     System,
     /// Names with where they lead, and where that is in a test.
     #[cfg(any(test, feature = "testing"))]
-    Fixed(std::sync::Arc<std::sync::Mutex<Names>>),
+    Fixed(Arc<std::sync::Mutex<Names>>),
 }
 
 /// Names, with the addresses that are judged and where each is in a test.
@@ -29,10 +30,10 @@ pub enum Lookup {
 pub type Names = std::collections::HashMap<String, Vec<(IpAddr, SocketAddr)>>;
 
 /// Why nothing is dialled.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum NoAddress {
     #[error("its name leads to no address: {0}")]
-    Unresolved(io::Error),
+    Unresolved(Arc<io::Error>),
     #[error("its name leads to addresses that are not public")]
     NotPublic,
 }
@@ -40,6 +41,10 @@ pub enum NoAddress {
 // === impl NoAddress ===
 
 impl NoAddress {
+    fn unresolved(error: io::Error) -> Self {
+        Self::Unresolved(Arc::new(error))
+    }
+
     /// The refusal that it is, where it is one.
     pub fn refusal(&self) -> Option<Refusal> {
         matches!(self, Self::NotPublic).then_some(Refusal::PrivateAddress)
@@ -58,9 +63,9 @@ impl Lookup {
         private: bool,
     ) -> Result<Vec<SocketAddr>, NoAddress> {
         let asked = tokio::time::timeout(LOOKUP_TIMEOUT, self.ask(host, dialled.port())).await;
-        let answers = asked.unwrap_or_else(|late| Err(late.into())).map_err(NoAddress::Unresolved)?;
+        let answers = asked.unwrap_or_else(|late| Err(late.into())).map_err(NoAddress::unresolved)?;
         if answers.is_empty() {
-            return Err(NoAddress::Unresolved(io::ErrorKind::NotFound.into()));
+            return Err(NoAddress::unresolved(io::ErrorKind::NotFound.into()));
         }
         let mut allowed: Vec<_> = answers
             .into_iter()

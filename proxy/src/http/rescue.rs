@@ -67,7 +67,7 @@ pub enum Failure {
     #[error("{destination}: more requests come than a rate limit that pods share allows")]
     OverSharedLimit { destination: String, over: Box<OverLimit> },
     #[error(
-        "nobody can say whether a rate limit allows this request, and without an answer nothing is let in"
+        "the service that counts for a rate limit gave no usable answer, and without one the limit refuses"
     )]
     LimitFailed,
     #[error("{destination}: the deadline of the request has passed")]

@@ -167,15 +167,7 @@ impl Ruling {
     /// The stage `jwt`. Who has a token that is not believed is refused, and never taken for somebody who has none: unless all that
     /// asks for tokens is a rehearsal.
     pub fn read_token<'a>(&self, asked: &mut Asked, gate: &Gate, worker: &Worker) -> Turn<'a> {
-        let invalid = match self.token_of(asked.request.headers(), gate.port, &worker.tokens) {
-            Ok(None) => return Turn::Go,
-            Ok(Some(token)) => {
-                self.access.tokens().take_off(&token, asked.request.headers_mut());
-                asked.token = Some(token);
-                return Turn::Go;
-            }
-            Err(invalid) => invalid,
-        };
+        let Err(invalid) = self.believe(asked, gate.port, &worker.tokens) else { return Turn::Go };
         let enforced = self.goes_by_tokens(gate.port);
         let verdict = if enforced { "denied" } else { "would-deny" };
         self.note(verdict, Cause::Token(invalid), &worker.metrics, || gate.labels(&asked.own_pod));
@@ -206,9 +198,18 @@ impl Ruling {
         }
     }
 
+    /// Reads the token of a request, and takes it off where its issuer wants that. What `cache` knows is not verified again.
+    pub fn believe(&self, asked: &mut Asked, port: u16, cache: &TokenCache) -> Result<(), Invalid> {
+        asked.token = self.token_of(asked.request.headers(), port, cache)?;
+        if let Some(token) = &asked.token {
+            self.access.tokens().take_off(token, asked.request.headers_mut());
+        }
+        Ok(())
+    }
+
     /// The token of a request, of which only limits have to know where no rule asks for tokens: to them one that is not believed is
-    /// none. What `cache` knows is not verified again.
-    pub fn token_of(
+    /// none.
+    fn token_of(
         &self,
         headers: &HeaderMap,
         port: u16,

@@ -3,21 +3,25 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::access::{DENIED, Gate, as_written};
+use super::rate_limit;
 use crate::access::normal;
-use crate::explain::{Question, Verdict, request_json, stage};
+use crate::asking::Asks;
+use crate::explain::{Answer, Question, Verdict, request_json, stage};
 use crate::external_check::ExternalCheck;
+use crate::http::Wire;
 use crate::http::deadline::Deadline;
 use crate::http::rescue::Failure;
-use crate::http::{RateLimitFields, Wire};
 use crate::identity::SpiffeId;
 use crate::jwt::TokenCache;
 use crate::rate_limit::{Exceeded, RateLimit, Sender};
 use crate::request::plan::{Plan, Stage};
 use crate::request::{Asked, Caller};
+use crate::shared_limit::{OnFailure, SharedLimit, SharedLimits};
 use crate::state::{MtlsMode, Protocol, Reading};
 use crate::worker::ground::Worker;
 
@@ -29,10 +33,7 @@ struct Answering<'w> {
     worker: &'w Worker,
     gate: Gate,
     destination: String,
-    stages: Vec<Map<String, Value>>,
-    said: Map<String, Value>,
-    /// How it ends, once that is known.
-    outcome: Option<(&'static str, String)>,
+    answer: Answer,
 }
 
 /// Answers for the pod that would be called, by `identity`.
@@ -48,12 +49,10 @@ pub(super) fn explain(
         worker,
         gate: Gate { identity: identity.cloned(), ip: from, port },
         destination: own_pod.name_of_port(port),
-        stages: Vec::new(),
-        said: Map::new(),
-        outcome: None,
+        answer: Answer::default(),
     };
-    answering.say("side", "receiver");
-    answering.say(
+    answering.answer.say("side", "receiver");
+    answering.answer.say(
         "receiver",
         json!({
             "pod": &*own_pod.key,
@@ -66,36 +65,32 @@ pub(super) fn explain(
             },
         }),
     );
-    answering.say("caller", json!({ "identity": identity.map(|id| id.as_str()), "address": from }));
+    answering.answer.say("caller", json!({ "identity": identity.map(|id| id.as_str()), "address": from }));
     match question.request() {
         Err(bad) => answering.refuse(Stage::Normalise.name(), &Failure::BadHead(bad), None),
         Ok(request) => {
-            answering.say("request", request_json(&request));
+            answering.answer.say("request", request_json(&request));
             let caller = identity.map_or(Caller::Plain, |identity| Caller::Peer(identity.clone()));
             let asked = Asked::new(request, Wire::H2, caller, worker);
             answering.arrives(asked, question.to);
         }
     }
-    answering.end()
+    answering.answer.end()
 }
 
 // === impl Answering ===
 
 impl Answering<'_> {
-    fn say(&mut self, name: &str, value: impl Into<Value>) {
-        self.said.insert(name.to_owned(), value.into());
-    }
-
     fn note(&mut self, name: &str, verdict: Verdict, why: impl Into<String>, rule: Option<&str>) {
         let mut said = stage(name, verdict, why);
         said.extend(rule.map(|rule| ("rule".to_owned(), rule.into())));
-        self.stages.push(said);
+        self.answer.stages.push(said);
     }
 
     fn refuse(&mut self, name: &str, failure: &Failure, rule: Option<&str>) {
         self.note(name, Verdict::Refuse, failure.to_string(), rule);
-        self.say("reason", failure.reason());
-        self.outcome = Some(("refused", failure.to_string()));
+        self.answer.say("reason", failure.reason());
+        self.answer.outcome = Some(("refused", failure.to_string()));
     }
 
     fn arrives(&mut self, mut asked: Asked, to: SocketAddr) {
@@ -113,8 +108,8 @@ impl Answering<'_> {
             (None, MtlsMode::Strict) => {
                 let why = "the caller proves nothing, and the port is strict";
                 self.note(MUTUAL_TLS, Verdict::Refuse, why, None);
-                self.say("reason", "mtls-required");
-                self.outcome = Some(("refused", why.to_owned()));
+                self.answer.say("reason", "mtls-required");
+                self.answer.outcome = Some(("refused", why.to_owned()));
                 return;
             }
         }
@@ -130,12 +125,12 @@ impl Answering<'_> {
         asked.leave_hop();
         for stage in Plan::of_port(&own_pod, port).judging().iter().copied() {
             self.judge(stage, &mut asked);
-            if self.outcome.is_some() {
+            if self.answer.outcome.is_some() {
                 return;
             }
         }
         self.note(Stage::Application.name(), Verdict::Go, format!("the application, port {port}"), None);
-        self.outcome = Some(("sent", "to the application".to_owned()));
+        self.answer.outcome = Some(("sent", "to the application".to_owned()));
     }
 
     /// Rules about connections judge what nobody reads as requests.
@@ -148,8 +143,9 @@ impl Answering<'_> {
             }
             self.note(name, Verdict::Go, "connections of this caller are allowed", Some(&rule));
         }
-        let why = "as bytes: requests are not read on this port, or not those without a proxy".to_owned();
-        self.outcome = Some(("sent", why));
+        let why =
+            "as bytes: this port does not read requests, or not those of callers without a proxy".to_owned();
+        self.answer.outcome = Some(("sent", why));
     }
 
     fn judge(&mut self, stage: Stage, asked: &mut Asked) {
@@ -158,6 +154,7 @@ impl Answering<'_> {
             Stage::Access => self.access(asked),
             Stage::ExternalCheck => self.external_check(asked),
             Stage::RateLimit => self.rate_limits(asked),
+            Stage::SharedLimit => self.shared_limits(asked),
             Stage::Deadline => {
                 let deadline = Deadline::read(asked.request.headers(), asked.started, None, asked.grpc);
                 match deadline.map(|deadline| deadline.left(asked.started)) {
@@ -166,7 +163,7 @@ impl Answering<'_> {
                         self.refuse(stage.name(), &Failure::DeadlinePassed { destination }, None);
                     }
                     Some(left) => {
-                        let why = format!("it must have ended after {left:?}, as its caller says");
+                        let why = format!("it must end within {left:?}, as its caller says");
                         self.note(stage.name(), Verdict::Go, why, None);
                     }
                     None => self.note(stage.name(), Verdict::Go, "none of its own", None),
@@ -188,12 +185,9 @@ impl Answering<'_> {
             return self.refuse(name, &Failure::Denied, None);
         };
         // Tokens are looked at in no cache: nobody is to find this one there.
-        match ruling.token_of(asked.request.headers(), self.gate.port, &TokenCache::default()) {
-            Ok(None) => self.note(name, Verdict::Go, "it has no token", None),
-            Ok(Some(token)) => {
-                asked.token = Some(token);
-                self.note(name, Verdict::Go, "its token is believed", None);
-            }
+        match ruling.believe(asked, self.gate.port, &TokenCache::default()) {
+            Ok(()) if asked.token.is_none() => self.note(name, Verdict::Go, "it has no token", None),
+            Ok(()) => self.note(name, Verdict::Go, "its token is believed", None),
             Err(invalid) if ruling.goes_by_tokens(self.gate.port) => {
                 self.refuse(name, &Failure::InvalidToken, Some(invalid.name()));
             }
@@ -248,9 +242,9 @@ impl Answering<'_> {
 
     fn rate_limits(&mut self, asked: &Asked) {
         let name = Stage::RateLimit.name();
-        let sender = Sender { caller: &asked.caller, address: self.gate.ip, token: asked.token.as_deref() };
+        let sender = self.sender(asked);
         for limit in asked.own_pod.rate_limits(self.gate.port) {
-            let rule = format!("{} {}", limit.policy, limit.name);
+            let rule = rule_of(limit);
             if !limit.counts(&asked.request) {
                 self.note(name, Verdict::Go, "does not count such a request", Some(&rule));
                 continue;
@@ -258,18 +252,12 @@ impl Answering<'_> {
             match limit.look(&asked.request, sender, asked.started) {
                 Ok(left) => self.note(name, Verdict::Go, room(limit, left), Some(&rule)),
                 Err(Exceeded { wait }) if limit.dry_run => {
-                    let why = format!("none is left for {wait:?}; it only says so");
+                    let why =
+                        format!("nothing is left for {wait:?}; it is a dry run, so the request goes on");
                     self.note(name, Verdict::WouldRefuse, why, Some(&rule));
                 }
                 Err(Exceeded { wait }) => {
-                    let RateLimit { requests, per, .. } = *limit;
-                    let fields = Box::new(RateLimitFields {
-                        name: limit.name.clone(),
-                        requests,
-                        per,
-                        left: 0,
-                        reset: wait,
-                    });
+                    let fields = Box::new(rate_limit::fields(limit, 0, wait));
                     let destination = self.destination.clone();
                     return self.refuse(name, &Failure::RateLimited { destination, fields }, Some(&rule));
                 }
@@ -277,23 +265,49 @@ impl Answering<'_> {
         }
     }
 
-    fn end(mut self) -> Value {
-        let (verdict, why) = self.outcome.take().unwrap_or(("sent", String::new()));
-        self.say("verdict", verdict);
-        self.say("why", why);
-        let stages: Vec<Value> = self.stages.into_iter().map(Value::Object).collect();
-        self.said.insert("stages".to_owned(), stages.into());
-        Value::Object(self.said)
+    fn shared_limits(&mut self, asked: &Asked) {
+        let name = Stage::SharedLimit.name();
+        for limits in asked.own_pod.shared_limits(self.gate.port) {
+            for shared in &limits.limits {
+                let rule = rule_of(&shared.limit);
+                if shared.limit.counts(&asked.request) {
+                    self.note(name, Verdict::WouldAsk, would_count(limits, shared), Some(&rule));
+                } else {
+                    self.note(name, Verdict::Go, "does not count such a request", Some(&rule));
+                }
+            }
+        }
+    }
+
+    fn sender<'a>(&self, asked: &'a Asked) -> Sender<'a> {
+        Sender { caller: &asked.caller, address: self.gate.ip, token: asked.token.as_deref() }
     }
 }
 
 fn would_ask(check: &ExternalCheck) -> String {
-    let who = check.asks.as_ref().map_or("nobody can be asked".to_owned(), |asks| {
-        format!("{} would be asked, for {:?} at most", asks.service, check.timeout)
+    let failure = if check.allows_on_failure { "let in" } else { "refused" };
+    asked_of(check.asks.as_ref(), check.timeout, failure, check.dry_run)
+}
+
+fn would_count(limits: &SharedLimits, shared: &SharedLimit) -> String {
+    let failure = match shared.on_failure {
+        OnFailure::Allow => "let in",
+        OnFailure::Deny => "refused",
+        OnFailure::PodShare => "counted by the pod's share",
+    };
+    asked_of(limits.asks.as_ref(), limits.timeout, failure, shared.limit.dry_run)
+}
+
+fn asked_of(asks: Option<&Asks>, timeout: Duration, failure: &str, dry_run: bool) -> String {
+    let who = asks.map_or("nobody can be asked".to_owned(), |asks| {
+        format!("{} would be asked, for {timeout:?} at most", asks.service)
     });
-    let failure = if check.allows_on_failure { "lets it in" } else { "refuses it" };
-    let mode = if check.dry_run { "; it is only rehearsed" } else { "" };
-    format!("{who}; no answer {failure}{mode}")
+    let mode = if dry_run { "; it is only rehearsed" } else { "" };
+    format!("{who}; without an answer the request is {failure}{mode}")
+}
+
+fn rule_of(limit: &RateLimit) -> String {
+    format!("{} {}", limit.policy, limit.name)
 }
 
 fn room(limit: &RateLimit, left: u32) -> String {

@@ -126,6 +126,6 @@ impl<'l> Counting<'_, 'l> {
     }
 }
 
-fn fields(limit: &RateLimit, left: u32, reset: Duration) -> RateLimitFields {
+pub(super) fn fields(limit: &RateLimit, left: u32, reset: Duration) -> RateLimitFields {
     RateLimitFields { name: limit.name.clone(), requests: limit.requests, per: limit.per, left, reset }
 }

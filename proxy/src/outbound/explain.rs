@@ -7,7 +7,7 @@ mod words;
 use std::rc::Rc;
 
 use http::Response;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::admit::entry_of;
@@ -16,10 +16,11 @@ use super::chosen::{Chosen, home};
 use super::gate::Outlook;
 use super::ingress::service_host;
 use super::live::Live;
+use super::outside::Ignorance;
 use super::request::find_route;
 use super::{change, cors, own_answer, view};
-use crate::egress::{HostName, Refusal, Speaks, judge};
-use crate::explain::{Question, Verdict, changed, request_json, stage};
+use crate::egress::{HostName, Speaks, judge};
+use crate::explain::{Answer, Question, Verdict, changed, request_json, stage};
 use crate::http::deadline::Deadline;
 use crate::http::rescue::Failure;
 use crate::http::{Body, Seen, Upload, Wire};
@@ -31,23 +32,19 @@ use crate::state::{OutboundPolicy, Protocol, Resolution, Subscription};
 const MOST_ENDPOINTS: usize = 100;
 
 /// What became of the request so far.
-struct Answering {
-    stages: Vec<Map<String, Value>>,
-    said: Map<String, Value>,
-    /// How it ends, once that is known.
-    outcome: Option<(&'static str, String)>,
-}
+#[derive(Default)]
+struct Answering(Answer);
 
 /// Answers for the pod that would call.
 pub(super) async fn explain(choosing: &Rc<Choosing>, question: &Question) -> Value {
-    let mut answering = Answering { stages: Vec::new(), said: Map::new(), outcome: None };
+    let mut answering = Answering::default();
     answering.about_caller(choosing);
     match question.request() {
         Err(bad) => {
             answering.refuse(Stage::Normalise, &Failure::BadHead(bad));
         }
         Ok(request) => {
-            answering.say("request", request_json(&request));
+            answering.0.say("request", request_json(&request));
             match resolve(choosing, question, &request).await {
                 Resolution::Known(mut view) => {
                     let live = choosing.live(view.current());
@@ -58,7 +55,7 @@ pub(super) async fn explain(choosing: &Rc<Choosing>, question: &Question) -> Val
             }
         }
     }
-    answering.end()
+    answering.0.end()
 }
 
 /// What the mesh knows of where the request is dialled, asked as the first real one would.
@@ -84,20 +81,16 @@ fn wire(live: &Live) -> Wire {
 // === impl Answering ===
 
 impl Answering {
-    fn say(&mut self, name: &str, value: impl Into<Value>) {
-        self.said.insert(name.to_owned(), value.into());
-    }
-
     fn go(&mut self, name: Stage, why: impl Into<String>) {
-        self.stages.push(stage(name.name(), Verdict::Go, why));
+        self.0.stages.push(stage(name.name(), Verdict::Go, why));
     }
 
     /// The stage refuses it: a real request would be answered so.
     fn refuse(&mut self, name: Stage, failure: &Failure) {
         let mut said = stage(name.name(), Verdict::Refuse, failure.to_string());
         said.insert("reason".to_owned(), failure.reason().into());
-        self.stages.push(said);
-        self.outcome = Some(("refused", failure.to_string()));
+        self.0.stages.push(said);
+        self.0.outcome = Some(("refused", failure.to_string()));
     }
 
     fn answer(&mut self, name: Stage, response: &Response<Body>) {
@@ -106,14 +99,14 @@ impl Answering {
         let why = format!("answers {}{}", response.status(), location.unwrap_or_default());
         let mut said = stage(name.name(), Verdict::Answer, why.as_str());
         said.insert("status".to_owned(), response.status().as_u16().into());
-        self.stages.push(said);
-        self.outcome = Some(("answered", why));
+        self.0.stages.push(said);
+        self.0.outcome = Some(("answered", why));
     }
 
     fn about_caller(&mut self, choosing: &Choosing) {
         let own_pod = choosing.worker.own_pod.current();
-        self.say("side", "caller");
-        self.say(
+        self.0.say("side", "caller");
+        self.0.say(
             "caller",
             json!({
                 "pod": &*own_pod.key,
@@ -128,67 +121,58 @@ impl Answering {
     /// There is no destination to judge by: what is declared of the outside decides, as far as the outbound policy asks for it.
     fn not_known(&mut self, choosing: &Choosing, question: &Question, found: &Resolution) {
         let addr = question.to;
-        let state = match found {
-            Resolution::Rejected(_) => "rejected",
-            Resolution::Unreachable => "unreachable",
-            _ => "unknown",
+        let (state, ignorance) = match found {
+            Resolution::Rejected(reason) => {
+                self.0.say("destination", json!({ "state": "rejected", "address": addr.to_string() }));
+                return self.not_let_out(&Failure::Rejected { addr, reason: reason.clone() });
+            }
+            Resolution::Unreachable => ("unreachable", Ignorance::Unreachable),
+            _ => ("unknown", Ignorance::Unknown),
         };
-        self.say("destination", json!({ "state": state, "address": addr.to_string() }));
-        if let Resolution::Rejected(reason) = found {
-            return self.not_let_out(&Failure::Rejected { addr, reason: reason.clone() });
-        }
-        let ignorance = match state {
-            "unreachable" => "the control plane could not be asked about it",
-            _ => "the mesh knows no service there",
+        self.0.say("destination", json!({ "state": state, "address": addr.to_string() }));
+        let unknown = match ignorance {
+            Ignorance::Unreachable => "the control plane could not be asked about it",
+            Ignorance::Unknown => "the mesh knows no service there",
         };
         let pod = choosing.worker.own_pod.current();
         let services = &pod.external_services;
         let host = question.request().ok().as_ref().and_then(HostName::of_request);
         let declared = judge(services, Speaks::Bytes, None, addr)
             .or_else(|_| judge(services, Speaks::Http, host.as_ref(), addr));
-        let failed = |refusal| match (refusal, state) {
-            (Refusal::Undeclared | Refusal::NoHost, "unreachable") => {
-                Failure::ControlPlaneUnreachable { addr }
-            }
-            _ => {
-                let host =
-                    host.as_ref().map_or_else(|| addr.ip().to_string(), |host| host.as_str().to_owned());
-                Failure::NotLetOut { host: host.into(), port: addr.port(), refusal }
-            }
-        };
+        let failed = |refusal| ignorance.failure(refusal, host.as_ref(), addr);
         match (pod.outbound_policy, declared) {
             (OutboundPolicy::AllowAny, _) => {
-                let why = format!("{ignorance}, and the outbound policy AllowAny lets it through as it is");
-                self.outcome = Some(("passed-through", why));
+                let why = format!("{unknown}, and the outbound policy AllowAny lets it through as it is");
+                self.0.outcome = Some(("passed-through", why));
             }
             (OutboundPolicy::DryRun, Err(refusal)) => {
                 let why = format!(
-                    "{ignorance}, and RegistryOnly, which is rehearsed, would refuse it: {}",
+                    "{unknown}, and RegistryOnly, which is rehearsed, would refuse it: {}",
                     failed(refusal)
                 );
-                self.outcome = Some(("passed-through", why));
+                self.0.outcome = Some(("passed-through", why));
             }
             (OutboundPolicy::RegistryOnly, Err(refusal)) => self.not_let_out(&failed(refusal)),
             (_, Ok(service)) => {
-                self.say("externalService", &*service.name);
+                self.0.say("externalService", &*service.name);
                 let why = format!(
                     "ExternalService {} declares it; where its name leads is judged when it is dialled",
                     service.name
                 );
-                self.outcome = Some(("let-out", why));
+                self.0.outcome = Some(("let-out", why));
             }
         }
     }
 
     fn not_let_out(&mut self, failure: &Failure) {
-        self.say("reason", failure.reason());
-        self.outcome = Some(("refused", failure.to_string()));
+        self.0.say("reason", failure.reason());
+        self.0.outcome = Some(("refused", failure.to_string()));
     }
 
     fn known(&mut self, choosing: &Rc<Choosing>, live: &Rc<Live>, mut asked: Asked, question: &Question) {
         let destination = &live.destination;
         let target = &destination.target;
-        self.say(
+        self.0.say(
             "destination",
             json!({
                 "state": "known",
@@ -210,21 +194,21 @@ impl Answering {
         let mut chosen = match find_route(live, &mut asked) {
             Ok(chosen) => chosen,
             Err((stage, failure)) => {
-                self.say("routes", routes::all(live, None, &asked));
+                self.0.say("routes", routes::all(live, None, &asked));
                 return self.refuse(stage, &failure);
             }
         };
-        self.say("routes", routes::all(live, Some(chosen.taken), &asked));
+        self.0.say("routes", routes::all(live, Some(chosen.taken), &asked));
         let mut said = stage(Stage::Route.name(), Verdict::Go, routes::why(&chosen));
         said.insert("rule".to_owned(), (&*chosen.route().name).into());
-        self.stages.push(said);
-        self.say("route", &*chosen.route().name);
-        self.say("policies", words::policies(&chosen));
+        self.0.stages.push(said);
+        self.0.say("route", &*chosen.route().name);
+        self.0.say("policies", words::policies(&chosen));
         let before = asked.request.headers().clone();
         let path = asked.request.uri().clone();
         for stage in live.plans[chosen.route_index()].judging().iter().copied() {
             self.judge(stage, &mut chosen, &mut asked);
-            if self.outcome.is_some() {
+            if self.0.outcome.is_some() {
                 return;
             }
         }
@@ -232,24 +216,24 @@ impl Answering {
         let changes = changed(&before, asked.request.headers());
         if !changes.is_empty() || path != *asked.request.uri() {
             let path = asked.request.uri().path_and_query().map(|path| path.as_str().to_owned());
-            self.say("changes", json!({ "headers": changes, "path": path }));
+            self.0.say("changes", json!({ "headers": changes, "path": path }));
         }
         self.go(Stage::Attempts, words::attempts(&chosen));
-        self.outcome = Some(("sent", live.destination.backends[chosen.backend].name.to_string()));
+        self.0.outcome = Some(("sent", live.destination.backends[chosen.backend].name.to_string()));
     }
 
     /// Bytes are carried by the first route that takes them; nothing is judged by request.
     fn bytes(&mut self, live: &Rc<Live>, asked: &Asked) {
         let taken = super::route::first_for_bytes(&live.destination.routes, &asked.own_pod, None);
         let Some(route) = taken.or((!live.destination.routes.is_empty()).then_some(0)) else {
-            self.outcome = Some(("refused", "no route takes bytes".to_owned()));
+            self.0.outcome = Some(("refused", "no route takes bytes".to_owned()));
             return;
         };
         let described = &live.destination.routes[route];
-        self.say("route", &*described.name);
-        self.say("split", shares(live, described, Instant::now()));
+        self.0.say("route", &*described.name);
+        self.0.say("split", shares(live, described, Instant::now()));
         let why = "its port is declared as bytes (tcp): no stage looks at requests in them".to_owned();
-        self.outcome = Some(("sent", why));
+        self.0.outcome = Some(("sent", why));
     }
 
     fn judge(&mut self, stage: Stage, chosen: &mut Chosen, asked: &mut Asked) {
@@ -285,7 +269,7 @@ impl Answering {
     fn split(&mut self, chosen: &mut Chosen, asked: &Asked) {
         let live = chosen.live.clone();
         let route = &live.destination.routes[chosen.route_index()];
-        self.say("split", shares(&live, route, Instant::now()));
+        self.0.say("split", shares(&live, route, Instant::now()));
         let home = home(&live, chosen.taken, asked.request.headers());
         let refusal = |share: usize| live.refusal(route.split[share].backend);
         let weighed = (0..route.split.len()).filter(|share| route.split[*share].weight > 0);
@@ -314,7 +298,7 @@ impl Answering {
             }
             open => {
                 let why = format!("one of {} backends by weight, of which {open} can take it", weighed.len());
-                self.stages.push(stage(Stage::Split.name(), Verdict::Depends, why));
+                self.0.stages.push(stage(Stage::Split.name(), Verdict::Depends, why));
             }
         }
     }
@@ -328,7 +312,7 @@ impl Answering {
                 let destination = chosen.live.name.clone();
                 self.refuse(Stage::Fault, &Failure::Fault { destination, status, grpc_status });
             }
-            None => self.stages.push(stage(Stage::Fault.name(), Verdict::Depends, words::fault(fault))),
+            None => self.0.stages.push(stage(Stage::Fault.name(), Verdict::Depends, words::fault(fault))),
         }
     }
 
@@ -352,16 +336,7 @@ impl Answering {
         }
         let mut said = stage(Stage::Limits.name(), verdict.0, verdict.1);
         said.insert("state".to_owned(), live.gates(route).map(|gate| gate.view()).collect());
-        self.stages.push(said);
-    }
-
-    fn end(mut self) -> Value {
-        let (verdict, why) = self.outcome.take().unwrap_or(("sent", String::new()));
-        self.say("verdict", verdict);
-        self.say("why", why);
-        let stages: Vec<Value> = self.stages.into_iter().map(Value::Object).collect();
-        self.said.insert("stages".to_owned(), stages.into());
-        Value::Object(self.said)
+        self.0.stages.push(said);
     }
 }
 

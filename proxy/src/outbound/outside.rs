@@ -71,6 +71,20 @@ impl Ignorance {
             Self::Unreachable => "control-plane-unreachable",
         }
     }
+
+    /// What the caller is told who was refused.
+    pub fn failure(self, refusal: Refusal, host: Option<&HostName>, original: SocketAddr) -> Failure {
+        match (refusal, self) {
+            // The address may well be one of the mesh.
+            (Refusal::Undeclared | Refusal::NoHost, Self::Unreachable) => {
+                Failure::ControlPlaneUnreachable { addr: original }
+            }
+            _ => {
+                let host = host.map_or_else(|| original.ip().to_string(), |host| host.as_str().to_owned());
+                Failure::NotLetOut { host: host.into(), port: original.port(), refusal }
+            }
+        }
+    }
 }
 
 // === impl Outside ===
@@ -202,16 +216,7 @@ impl Outside {
         } else {
             tracing::debug!(host = named, %original, reason, "refused what was going outside the mesh");
         }
-        match (refusal, leaving.ignorance) {
-            // The address may well be one of the mesh.
-            (Refusal::Undeclared | Refusal::NoHost, Ignorance::Unreachable) => {
-                Failure::ControlPlaneUnreachable { addr: leaving.original }
-            }
-            _ => {
-                let host = named.map_or_else(|| leaving.original.ip().to_string(), str::to_owned);
-                Failure::NotLetOut { host: host.into(), port, refusal }
-            }
-        }
+        leaving.ignorance.failure(refusal, host, original)
     }
 
     /// Carries on for as long as what was allowed would still be; then it is given up, which is a reset for both ends.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    telemetry::{Account, Direction, Edge, Tally, Tls},
+    telemetry::{Account, Direction, Edge, Tally, Tls, cut},
     wire::weft::telemetry::v1 as wire,
 };
 
@@ -146,10 +146,10 @@ impl Draft {
                 Direction::Inbound => wire::Direction::Inbound,
             }
             .into(),
-            destination: cut(&edge.destination),
-            backend: cut(&edge.backend),
-            route: cut(&edge.route),
-            peer: cut(&edge.peer),
+            destination: cut(&edge.destination, LONGEST),
+            backend: cut(&edge.backend, LONGEST),
+            route: cut(&edge.route, LONGEST),
+            peer: cut(&edge.peer, LONGEST),
             tls: match edge.tls {
                 None => wire::Tls::Unspecified,
                 Some(Tls::Mutual) => wire::Tls::Mutual,
@@ -157,7 +157,7 @@ impl Draft {
                 Some(Tls::None) => wire::Tls::None,
             }
             .into(),
-            rule: cut(&edge.rule),
+            rule: cut(&edge.rule, LONGEST),
         };
         self.bytes += prost::Message::encoded_len(&wire);
         self.report.edges.push(wire);
@@ -169,11 +169,6 @@ impl Draft {
         self.bytes += prost::Message::encoded_len(&count);
         self.report.counts.push(count);
     }
-}
-
-fn cut(text: &str) -> String {
-    let end = (0..=text.len().min(LONGEST)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    text[..end].to_owned()
 }
 
 #[cfg(test)]

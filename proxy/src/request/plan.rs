@@ -12,7 +12,7 @@ use http::Response;
 use crate::http::Body;
 use crate::http::rescue::Failure;
 use crate::rate_limit::RateLimit;
-use crate::state::{Destination, MessageChanges, Route, Workload};
+use crate::state::{Destination, InboundPort, MessageChanges, Route, Workload};
 
 /// One thing that is asked about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,8 +173,7 @@ impl Plan {
 
     /// That of requests which come to a port of this pod.
     pub fn of_port(workload: &Workload, port: u16) -> Self {
-        let shared = || workload.shared_limits(port).iter().flat_map(|shared| &shared.limits);
-        let limits = || workload.rate_limits(port).iter().chain(shared().map(|shared| &shared.limit));
+        let limits = || workload.inbound_port(port).into_iter().flat_map(InboundPort::all_limits);
         let asked = |stage: &Stage| match stage {
             Stage::Jwt => {
                 workload.access.as_ref().is_some_and(|access| access.asks_for_tokens(port))

@@ -118,6 +118,11 @@ impl DestinationView {
         (Self { current: destination, updates }, DestinationSender(sender))
     }
 
+    /// Whether `other` is told the same, now and from now on.
+    pub fn is_told_as(&self, other: &Self) -> bool {
+        self.updates.same_channel(&other.updates)
+    }
+
     /// The destination as it is now. One that the mesh has dropped since stays as it last was.
     pub fn current(&mut self) -> &Arc<Destination> {
         if self.updates.has_changed().unwrap_or(false)

@@ -94,6 +94,16 @@ pub enum OutboundPolicy {
     DryRun,
 }
 
+// === impl InboundPort ===
+
+impl InboundPort {
+    /// Its limits, whoever counts for them: the pod counts its share of those that a service counts.
+    pub fn all_limits(&self) -> impl Iterator<Item = &RateLimit> {
+        let shared = self.shared_limits.iter().flat_map(|shared| &shared.limits);
+        self.rate_limits.iter().chain(shared.map(|shared| &shared.limit))
+    }
+}
+
 // === impl Workload ===
 
 impl Workload {

@@ -48,8 +48,8 @@ impl About {
         let authority = uri.authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or_default();
         Self {
             method: request.method().clone(),
-            authority: cut(authority),
-            path: cut(uri.path_and_query().map_or("", |path| path.as_str())),
+            authority: cut(authority, LONGEST),
+            path: cut(uri.path_and_query().map_or("", |path| path.as_str()), LONGEST),
             trace_id: trace_id(request.headers()),
             upstream: None,
             attempts: 1,
@@ -68,8 +68,9 @@ impl About {
     }
 }
 
-fn cut(text: &str) -> String {
-    let end = (0..=text.len().min(LONGEST)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+/// The beginning of a text, up to so many bytes.
+pub(crate) fn cut(text: &str, longest: usize) -> String {
+    let end = (0..=text.len().min(longest)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text[..end].to_owned()
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::labels::{ConnectionLabels, Direction, ResultLabels, Tls};
 use super::metrics::Metrics;
+use crate::shared_limit::OnFailure;
 use crate::state::Workload;
 use crate::wire::weft::telemetry::v1::Measure;
 
@@ -110,7 +111,8 @@ impl Account {
                 route: of.route.clone(),
                 ..Edge::of(of.direction, &of.destination)
             };
-            for (number, count) in (Measure::Latency as u64..).zip(histogram.cells()) {
+            let cells = (Measure::Latency as u64..).zip(histogram.cells());
+            for (number, count) in cells.filter(|(_, count)| *count > 0) {
                 self.add_number(edge.clone(), number, count);
             }
         });
@@ -164,10 +166,15 @@ impl Account {
             let of =
                 |rule: &str| Edge { rule: rule.to_owned(), ..Edge::of(Direction::Inbound, &destination) };
             let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-            for limit in &port.rate_limits {
+            for limit in port.all_limits() {
                 let tally = limit.tally();
                 self.add(of(&limit.policy), Measure::Limited, read(&tally.refused));
                 self.add(of(&limit.policy), Measure::WouldLimit, read(&tally.would_refuse));
+            }
+            for shared in port.shared_limits.iter().flat_map(|shared| &shared.limits) {
+                let unanswered = read(&shared.unanswered[OnFailure::Deny as usize]);
+                let refused = if shared.limit.dry_run { 0 } else { unanswered };
+                self.add(of(&shared.limit.policy), Measure::Limited, refused);
             }
             for check in &port.external_checks {
                 let tally = &check.tally;
@@ -190,12 +197,16 @@ fn result(code: u16, grpc_status: &str) -> Measure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
 
     use http::StatusCode;
     use prometheus_client::registry::Registry;
     use tokio::time::Instant;
 
     use super::*;
+    use crate::rate_limit::RateLimit;
+    use crate::shared_limit::{SharedLimit, SharedLimits};
+    use crate::state::{InboundPort, MtlsMode, Protocol};
     use crate::telemetry::{AccessLabels, OpenConnection, RequestLabels, Series};
 
     fn nobody() -> Workload {
@@ -257,6 +268,44 @@ mod tests {
             .map(|(_, count)| count)
             .sum();
         assert_eq!(latency, 7);
+    }
+
+    #[test]
+    fn limits_are_told_whoever_counts_for_them() {
+        let limit = |policy: &str| {
+            RateLimit::new((policy.into(), "all".into()), (1, Duration::from_secs(1), 1, 1), [].into(), false)
+        };
+        let shared = |policy: &str, on_failure| SharedLimit::new(limit(policy), on_failure);
+        let limits = [shared("shop/shared", OnFailure::Allow), shared("shop/closed", OnFailure::Deny)];
+        limits[0].limit.tally().refused.fetch_add(2, Ordering::Relaxed);
+        limits[0].limit.tally().would_refuse.fetch_add(3, Ordering::Relaxed);
+        limits.iter().for_each(SharedLimit::left_to_itself);
+        let own = limit("shop/own");
+        own.tally().refused.fetch_add(5, Ordering::Relaxed);
+        let mut pod = nobody();
+        let shared_limits = vec![SharedLimits {
+            service: "ops/ratelimit:8081".into(),
+            asks: None,
+            domain: "weft".into(),
+            timeout: Duration::from_secs(1),
+            limits: limits.into(),
+            tally: std::sync::Arc::default(),
+        }];
+        pod.inbound_ports = vec![InboundPort {
+            port: 80,
+            protocol: Protocol::Http1,
+            mtls_mode: MtlsMode::Permissive,
+            services: Vec::new(),
+            needs_requests: true,
+            rate_limits: vec![own],
+            shared_limits,
+            external_checks: Vec::new(),
+        }];
+        let account = Account::of(&Metrics::register(&mut Registry::default()), &pod).0;
+        let told = |rule: &str| account.iter().find(|(edge, _)| edge.rule == rule).unwrap().1.counts.clone();
+        assert_eq!(told("shop/own"), [(6, 5)].into());
+        assert_eq!(told("shop/shared"), [(6, 2), (7, 3)].into());
+        assert_eq!(told("shop/closed"), [(6, 1)].into(), "without an answer it refused");
     }
 
     #[test]

@@ -30,11 +30,8 @@ const FAMILIES: [Counts; 3] = [
 /// Shows its families, those of a pod that has any.
 pub(super) fn encode(workload: &Workload, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let limits = || {
-        workload.inbound_ports.iter().flat_map(|port| {
-            let shared = port.shared_limits.iter().flat_map(|shared| &shared.limits);
-            let all = port.rate_limits.iter().chain(shared.map(|shared| &shared.limit));
-            all.map(move |limit| (port.port, limit))
-        })
+        let ports = workload.inbound_ports.iter();
+        ports.flat_map(|port| port.all_limits().map(move |limit| (port.port, limit)))
     };
     if limits().next().is_none() {
         return Ok(());

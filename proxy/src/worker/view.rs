@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::explain::Question;
 
@@ -60,11 +61,18 @@ impl Views {
 
     async fn put(&self, what: &What, patience: Duration) -> Vec<Value> {
         let askers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut views = Vec::with_capacity(askers.len());
-        for asker in askers {
+        let ask = |asker: mpsc::Sender<Asked>| {
             let (reply, answer) = oneshot::channel();
-            let asked = asker.try_send(Asked { what: what.clone(), reply }).is_ok();
-            let answer = if asked { tokio::time::timeout(patience, answer).await.ok() } else { None };
+            asker.try_send(Asked { what: what.clone(), reply }).is_ok().then_some(answer)
+        };
+        // All are asked before the first is waited for, and one deadline holds for all.
+        let (asked, until) = (askers.into_iter().map(ask).collect::<Vec<_>>(), Instant::now() + patience);
+        let mut views = Vec::with_capacity(asked.len());
+        for answer in asked {
+            let answer = match answer {
+                Some(answer) => tokio::time::timeout_at(until, answer).await.ok(),
+                None => None,
+            };
             views.push(answer.and_then(Result::ok).unwrap_or(Value::Null));
         }
         views

@@ -82,18 +82,20 @@ pub(super) fn deadline(left: Option<Duration>, own: Option<Duration>) -> String 
     match (left, own) {
         (None, _) => "none: it may take as long as it likes".to_owned(),
         (Some(left), Some(own)) if left == own => {
-            format!("it must have ended after {left:?}, as its route says")
+            format!("it must end within {left:?}, as its route says")
         }
-        (Some(left), _) => format!("it must have ended after {left:?}, as its caller says"),
+        (Some(left), _) => format!("it must end within {left:?}, as its caller says"),
     }
 }
 
 pub(super) fn fault(fault: &Fault) -> String {
     let mut parts = Vec::new();
     let percent = |share: Share| f64::from(share.hit) * 100.0 / f64::from(share.of.get());
-    parts.extend(fault.delay.map(|delay| format!("{} % wait {:?}", percent(delay.share), delay.time)));
+    parts.extend(
+        fault.delay.map(|delay| format!("{} % of requests wait {:?}", percent(delay.share), delay.time)),
+    );
     let abort = |abort: crate::state::Abort| {
-        format!("{} % are answered {}", percent(abort.share), abort.status.as_u16())
+        format!("{} % of requests are answered with {}", percent(abort.share), abort.status.as_u16())
     };
     parts.extend(fault.abort.map(abort));
     let slow = |slow: crate::state::SlowBody| {

@@ -15,7 +15,7 @@ use crate::http::rescue::{Failure, rescue};
 use crate::http::{Body, Upload, Wire, server};
 use crate::outbound::reader::reader;
 use crate::outbound::request::AppConnection;
-use crate::state::OutboundPolicy;
+use crate::state::{DestinationView, OutboundPolicy};
 use crate::tcp::Stream;
 use crate::telemetry::Direction;
 
@@ -35,6 +35,7 @@ pub struct OutsideRequests {
 #[derive(Clone, Debug)]
 struct Known {
     service: Arc<ExternalService>,
+    view: DestinationView,
     connection: Rc<AppConnection>,
 }
 
@@ -99,22 +100,30 @@ impl OutsideRequests {
             if let (Some(known), Ok(service)) = (known, judged)
                 && known.service == *service
             {
-                // The name may have gone elsewhere; the connection follows.
-                outside.lead(service, Speaks::Http, host, leaving).await?;
-                return Ok(known.connection);
+                // The name may have gone elsewhere. The connection follows, unless the way was forgotten meanwhile and is another.
+                let view = outside.lead(service, Speaks::Http, host, leaving).await?;
+                if known.view.is_told_as(&view) {
+                    return Ok(known.connection);
+                }
+                return Ok(self.keep(Some(host.clone()), Way { service: service.clone(), view }));
             }
         }
-        let Way { service, view } = outside.way(Speaks::Http, host.as_ref(), leaving).await?;
-        let choosing = outside.choosing.clone();
-        let resident = leaving.resident.clone();
+        let way = outside.way(Speaks::Http, host.as_ref(), leaving).await?;
+        Ok(self.keep(host, way))
+    }
+
+    /// A connection for the requests that go this way, remembered by their host.
+    fn keep(&self, host: Option<HostName>, Way { service, view }: Way) -> Rc<AppConnection> {
+        let (choosing, leaving) = (self.outside.choosing.clone(), &self.leaving);
+        let (kept, resident) = (view.clone(), leaving.resident.clone());
         let connection = Rc::new(AppConnection::new(choosing, leaving.original, view, self.wire, resident));
         let mut by_host = self.by_host.borrow_mut();
         if by_host.len() >= HOSTS {
             by_host.clear();
         }
         if let Some(host) = host {
-            by_host.insert(host, Known { service, connection: connection.clone() });
+            by_host.insert(host, Known { service, view: kept, connection: connection.clone() });
         }
-        Ok(connection)
+        connection
     }
 }

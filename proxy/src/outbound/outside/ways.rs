@@ -57,7 +57,15 @@ enum To {
 struct Way {
     used: Cell<Instant>,
     /// Locked while somebody asks: the others wait for the same answer.
-    answer: Mutex<Option<Answer>>,
+    heard: Mutex<Heard>,
+}
+
+/// What was answered.
+#[derive(Debug, Default)]
+struct Heard {
+    answer: Option<Answer>,
+    /// The last time that there was none to follow, and why.
+    failed: Option<(Instant, NoAddress)>,
 }
 
 #[derive(Debug)]
@@ -93,7 +101,15 @@ impl Ways {
         };
         let key = Key { service: service.name.clone(), host: host.clone(), speaks, to };
         let way = self.way(&key);
-        let mut answer = way.answer.lock().await;
+        let came = Instant::now();
+        let mut heard = way.heard.lock().await;
+        let Heard { answer, failed } = &mut *heard;
+        // Another has asked meanwhile, and for all who waited.
+        if let Some((at, error)) = failed
+            && *at > came
+        {
+            return Err(error.clone());
+        }
         let now = Instant::now();
         if let Some(answer) = answer.as_ref().filter(|answer| now < answer.until) {
             return Ok(answer.view.clone());
@@ -120,6 +136,7 @@ impl Ways {
             }
             (Err(error), _) => {
                 *answer = None;
+                *failed = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
@@ -142,7 +159,7 @@ impl Ways {
         {
             known.remove(&oldest);
         }
-        let way = Rc::new(Way { used: Cell::new(Instant::now()), answer: Mutex::default() });
+        let way = Rc::new(Way { used: Cell::new(Instant::now()), heard: Mutex::default() });
         known.insert(key.clone(), way.clone());
         way
     }
@@ -239,12 +256,16 @@ mod tests {
         tokio::time::advance(FRESH).await;
         ask().await.unwrap();
         assert_eq!(endpoints(&mut view), [([2, 2, 2, 2], 443).into()]);
+        assert!(ask().await.unwrap().is_told_as(&view));
         // Nobody answers: what was known holds for a while.
         leads(&names, None);
         tokio::time::advance(FRESH).await;
         assert!(ask().await.is_ok());
         tokio::time::advance(STALE).await;
         assert!(matches!(ask().await, Err(NoAddress::Unresolved(_))));
+        leads(&names, Some([3, 3, 3, 3]));
+        let again = ask().await.unwrap();
+        assert!(!again.is_told_as(&view), "who has the way that was forgotten is told nothing any more");
     }
 
     #[tokio::test(start_paused = true)]
@@ -294,6 +315,28 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_secs(60), &mut waiting).await.is_err());
         drop(others);
         assert!(waiting.await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_while_a_name_is_asked_for_in_vain_does_not_ask_again() {
+        let names = Arc::new(SharedMutex::default());
+        let ways = Ways::new(Lookup::Fixed(names.clone()));
+        let host = HostName::parse("a.example").unwrap();
+        let service = service();
+        let ask = async || ways.to(&service, Speaks::Tls, &host, (DIALLED, 443).into()).await;
+        let others = ways.lookups.try_acquire_many(LOOKUPS as u32).unwrap();
+        let first = async {
+            let answer = ask().await;
+            leads(&names, Some([1, 1, 1, 1]));
+            answer
+        };
+        let release = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(others);
+        };
+        let (first, second, ()) = tokio::join!(first, ask(), release);
+        assert!(matches!((first, second), (Err(_), Err(_))), "one question, and one answer for both");
+        assert!(ask().await.is_ok(), "who comes later asks");
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ use crate::egress::{ExternalService, HostPattern, Speaks};
 use crate::external_check::ExternalCheck;
 use crate::http::Wire;
 use crate::rate_limit::RateLimit;
+use crate::shared_limit::{OnFailure, SharedLimit, SharedLimits};
 use crate::state::{
     Actions, Caller, HeaderChanges, Limits, Match, MessageChanges, MtlsMode, OutboundPolicy, Outliers,
     PathChange, PathMatch, Protocol, QueryMatch, Retries, Rewrite, Route, Timeouts, ValueCondition,
@@ -417,5 +418,22 @@ async fn a_receiver_tells_what_is_left_of_its_limits_and_whom_it_would_ask_and_d
     let answer = receiver.explain(ask()).await;
     let said = stage(&answer, "external-check");
     assert_eq!((&said["verdict"], &said["rule"]), (&json!("would-ask"), &json!("shop/ask-opa")));
+    let names = ("shop/shared".into(), "all".into());
+    let shared = RateLimit::new(names, (1, Duration::from_secs(1), 1, 1), [].into(), false);
+    receiver.change_workload(|workload| {
+        workload.inbound_ports[0].external_checks = Vec::new();
+        workload.inbound_ports[0].shared_limits = vec![SharedLimits {
+            service: "ops/ratelimit:8081".into(),
+            asks: None,
+            domain: "weft".into(),
+            timeout: Duration::from_secs(1),
+            limits: [SharedLimit::new(shared, OnFailure::PodShare)].into(),
+            tally: Arc::default(),
+        }];
+    });
+    let answer = receiver.explain(ask()).await;
+    let said = stage(&answer, "shared-limit");
+    assert_eq!((&said["verdict"], &said["rule"]), (&json!("would-ask"), &json!("shop/shared all")));
+    assert!(said["why"].as_str().unwrap().ends_with("is counted by the pod's share"), "{said}");
     assert_eq!(app.seen().concat().matches("GET /").count(), 2, "nothing else arrived");
 }

@@ -35,7 +35,7 @@ fn external_service(wire: &wire::ExternalService) -> Result<ExternalService, Rej
 }
 
 fn pattern(text: &str) -> Result<HostPattern, Reject> {
-    HostPattern::parse(text).ok_or_else(|| reject!("{text:?} is no host"))
+    HostPattern::parse(text).ok_or_else(|| reject!("{text:?} is not a host"))
 }
 
 fn port(wire: &wire::ExternalPort) -> Result<(u16, Speaks), Reject> {

@@ -44,8 +44,8 @@ fn an_external_service_whose_words_got_lost_or_are_not_known_is_rejected() {
         (|all| all[2].addresses.clear(), "needs addresses"),
         (|all| all[2].addresses[0].length = 33, "more bits than they have"),
         (|all| all[2].addresses[0].address.truncate(3), "an address has 4 or 16 bytes"),
-        (|all| all[0].hosts[0] = "*".into(), "\"*\" is no host"),
-        (|all| all[0].hosts[0] = "10.0.0.1".into(), "is no host"),
+        (|all| all[0].hosts[0] = "*".into(), "\"*\" is not a host"),
+        (|all| all[0].hosts[0] = "10.0.0.1".into(), "is not a host"),
     ] {
         let error = changed(change).unwrap_err().to_string();
         assert!(error.contains(reason), "{error} has not {reason}");
