@@ -27,7 +27,7 @@ export interface TrustConfigMapsOptions {
   readonly queueMetrics: QueueMetrics;
 }
 
-/** We may read these ConfigMaps by name only, so somebody who changes one is noticed within this time. */
+/** We may read these ConfigMaps by name only, so somebody who changes one is noticed within this time, and up to half of it more. */
 const LOOK_AGAIN_MS = 120_000;
 
 /** Keeps ConfigMap `weft-trust` in every namespace that has or may get meshed pods, until the signal aborts. */
