@@ -10,14 +10,22 @@ import {
   type Reconciler,
   type Service,
 } from '../kube/index.js';
-import { hasUnknownProtocol, protocolDoubt, type ProtocolDoubt, type ServicePort } from '../model/index.js';
+import {
+  hasUnknownProtocol,
+  protocolDoubt,
+  serviceKey,
+  type ProtocolDoubt,
+  type ServicePort,
+} from '../model/index.js';
 import type { ClusterView } from './cluster-view.js';
-import { readBackendTlsPolicy, toService } from './collect/index.js';
+import { toService } from './collect/index.js';
+import type { Collector } from './collector.js';
 import { answersFor } from './revision.js';
 
 export interface ServiceEventsOptions {
   readonly client: KubeClient;
   readonly view: ClusterView;
+  readonly collector: Pick<Collector, 'mesh'>;
   readonly revision: string;
   readonly log: Logger;
   readonly queueMetrics: QueueMetrics;
@@ -28,7 +36,7 @@ export interface ServiceEventsOptions {
  * wonder where routes and request metrics are. Runs until the signal aborts.
  */
 export async function reportServices(options: ServiceEventsOptions, signal: AbortSignal): Promise<void> {
-  const { client, view, revision, log, queueMetrics } = options;
+  const { client, view, collector, revision, log, queueMetrics } = options;
   const recorder = new EventRecorder({ client, log, component: 'weft' });
   const services = view.services.store;
   const reconciler: Reconciler = {
@@ -45,7 +53,8 @@ export async function reportServices(options: ServiceEventsOptions, signal: Abor
       if (service === undefined || !isMeshedNamespace(view, service)) return undefined;
       if (!answersFor(view, revision, service.metadata)) return undefined;
       const { namespace, name, uid } = service.metadata;
-      for (const note of serviceNotes(service, opensTls(view, service))) {
+      const tlsByMesh = collector.mesh.backendTlsPoliciesOn(serviceKey(namespace, name)).length > 0;
+      for (const note of serviceNotes(service, tlsByMesh)) {
         await recorder.record({ apiVersion: 'v1', kind: 'Service', namespace, name, uid }, note);
       }
       return undefined;
@@ -56,9 +65,9 @@ export async function reportServices(options: ServiceEventsOptions, signal: Abor
 
 /**
  * What to tell about a Service: what each port says wrongly of its protocol, or what its number says otherwise. Where the mesh opens
- * TLS itself (`tlsByMesh`), plain HTTP on port 443 is just what is meant.
+ * TLS itself (`tlsByMesh`: a BackendTLSPolicy names the Service), plain HTTP on port 443 is just what is meant.
  */
-export function serviceNotes(service: Service, tlsByMesh = false): EventNote[] {
+export function serviceNotes(service: Service, tlsByMesh: boolean): EventNote[] {
   const { ports } = toService(service);
   return [
     ...ports.filter(hasUnknownProtocol).map(({ port, appProtocol }) => ({
@@ -83,13 +92,6 @@ function doubtNote({ port, name, appProtocol }: ServicePort, doubt: ProtocolDoub
       ? `port ${port}: ${said} declares plain HTTP, and the port is one of servers that speak TLS; where yours does, callers get "wrong version number": write appProtocol: https, or name the port https, or let the mesh open TLS by a BackendTLSPolicy`
       : `port ${port}: forward proxies listen here, and the mesh refuses CONNECT on ports that it reads as HTTP; write appProtocol: tcp where yours is one`;
   return { type: 'Warning', reason: 'DoubtfulProtocol', message };
-}
-
-/** Whether a BackendTLSPolicy is about this Service, whatever became of it: its own status says that. */
-function opensTls(view: ClusterView, { metadata: { namespace, name } }: Service): boolean {
-  return [...view.backendTlsPolicies.store.inNamespace(namespace)].some((policy) =>
-    readBackendTlsPolicy(policy)?.targets.some((target) => target.name === name),
-  );
 }
 
 function isMeshedNamespace(view: ClusterView, service: Service): boolean {

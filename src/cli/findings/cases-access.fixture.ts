@@ -102,6 +102,12 @@ export const ACCESS_CASES: readonly Case[] = [
 
   { code: 'WEFT501', bad: [ports({ name: 'http', port: 443 })], good: [ports({ name: 'https', port: 443 })] },
   {
+    code: 'WEFT501',
+    beside: [ports({ name: 'http', port: 443 })],
+    bad: [],
+    good: [backendTls('roots')],
+  },
+  {
     code: 'WEFT502',
     bad: [ports({ port: 80, appProtocol: 'gopher' })],
     good: [ports({ port: 80, appProtocol: 'grpc' })],

@@ -1,7 +1,7 @@
 import { names } from '../../base/index.js';
 import { serviceNotes } from '../../controller/index.js';
 import { Resources } from '../../kube/index.js';
-import { declaredProtocol, type Service } from '../../model/index.js';
+import { declaredProtocol, serviceKey, type Service } from '../../model/index.js';
 import { isJoined, ofKind, type Known, type KnownObject, type KnownPod } from './known.js';
 import { rows, type Place } from './row.js';
 
@@ -229,7 +229,10 @@ function podsBehind(
 /** What the operator tells Services in events. */
 function portNotes(known: Known, wanted: string): readonly Place[] {
   return joinedServices(known).flatMap(({ object }) =>
-    serviceNotes(Resources.service.keep(object.raw))
+    serviceNotes(
+      Resources.service.keep(object.raw),
+      known.mesh.backendTlsPoliciesOn(serviceKey(object.namespace, object.name)).length > 0,
+    )
       .filter(({ reason }) => reason === wanted)
       .map(({ message }) => ({ object, path: 'spec.ports', message })),
   );
