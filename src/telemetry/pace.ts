@@ -30,7 +30,7 @@ export class Pace {
   #lookedAt = Number.NEGATIVE_INFINITY;
   /** Those that were asked and have not said anything yet. */
   readonly #asked = new Set<Paced>();
-  #answered: { readonly promise: Promise<unknown>; readonly resolve: () => void } | undefined;
+  #answered: PromiseWithResolvers<undefined> | undefined;
 
   constructor(options: PaceOptions) {
     this.#options = { watchedMs: 2_000, idleMs: 10_000, lookMs: 30_000, patienceMs: 1_200, ...options };
@@ -71,14 +71,21 @@ export class Pace {
     this.#lookedAt = clock.monotonic();
     if (!wasWatched) this.#ask();
     if (this.#answered === undefined) return;
-    const { promise } = this.#answered;
+    const answered = this.#answered;
     const enough = new AbortController();
-    await Promise.race([promise, sleep(patienceMs, enough.signal).catch(() => undefined)]);
+    await Promise.race([answered.promise, sleep(patienceMs, enough.signal).catch(() => undefined)]);
     enough.abort();
+    if (this.#answered === answered) this.#giveUp();
+  }
+
+  /** Who has not answered by now is waited for by nobody else: one mute proxy would make everybody who looks wait. */
+  #giveUp(): void {
+    this.#asked.clear();
+    this.#settleAll();
   }
 
   #ask(): void {
-    this.#answered ??= openPromise();
+    this.#answered ??= Promise.withResolvers<undefined>();
     const { ms } = this;
     const now = message(ms, true);
     for (const stream of this.#streams) this.#asked.add(stream);
@@ -93,18 +100,13 @@ export class Pace {
 
   #settleAll(): void {
     if (this.#asked.size > 0) return;
-    this.#answered?.resolve();
+    this.#answered?.resolve(undefined);
     this.#answered = undefined;
   }
 
   #isWatched(): boolean {
     return this.#options.clock.monotonic() - this.#lookedAt < this.#options.lookMs;
   }
-}
-
-function openPromise(): { readonly promise: Promise<unknown>; readonly resolve: () => void } {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  return { promise, resolve: () => resolve(undefined) };
 }
 
 function message(paceMs: number, now: boolean): Uint8Array {
