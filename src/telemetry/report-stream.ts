@@ -48,7 +48,7 @@ export class ReportStream implements StreamHandler<Report>, Paced {
   }
 
   request(report: Report): void {
-    const { pace, metrics } = this.#options;
+    const { store, pace, metrics } = this.#options;
     if (!this.#entered) {
       this.#entered = true;
       pace.enter(this);
@@ -58,6 +58,8 @@ export class ReportStream implements StreamHandler<Report>, Paced {
     metrics.reports.inc();
     for (const edge of report.edges) this.#name(edge);
     for (const count of report.counts) this.#count(count, covers);
+    // Nobody may ever look.
+    store.sweep();
     pace.reported(this, this.#told);
   }
 

@@ -87,7 +87,7 @@ export class TrafficStore {
     return { coversMs: now - Math.max(this.#since, windowStart(now, windowMs)), edges };
   }
 
-  /** Forgets what is too old; call it now and then. */
+  /** Forgets what is too old, once a minute at most; call it as often as you like. */
   sweep(): void {
     const now = this.#options.clock.monotonic();
     if (now - this.#sweptAt < FINE_MS) return;
