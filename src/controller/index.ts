@@ -29,7 +29,7 @@ export {
   type RotationRequest,
   type RotationStatus,
 } from './rotation/index.js';
-export { meshKinds, stillMesh, type StillMesh } from './still-mesh.js';
+export { isOfMesh, meshKinds, stillMesh, type StillMesh } from './still-mesh.js';
 export { serviceNotes } from './service-events.js';
 export { ISSUER_SECRET, ROOT_SECRET } from './trust-secrets.js';
 export { LAST_KNOWN, settingsMap } from './last-known/index.js';

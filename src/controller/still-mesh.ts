@@ -33,11 +33,9 @@ export function stillMesh(options: StillMeshOptions): StillMesh {
     view,
     problemsOf: (uid) => collector.problemsOf(uid),
     put: (object) => {
-      const name = rowNameOf(object);
-      if (name === undefined) return false;
-      const row: KindRow = Kinds[name];
-      storeOf(view, name).set(row.resource.keep(object));
-      return true;
+      const row = rowOf(object);
+      if (row !== undefined) storeOf(view, row.name).set(row.resource.keep(object));
+      return row !== undefined;
     },
   };
 }
@@ -45,23 +43,30 @@ export function stillMesh(options: StillMeshOptions): StillMesh {
 /** What the leader writes for itself and others: no part of what the mesh is made of. */
 const RECORDS: ReadonlySet<keyof Kinds> = new Set(['issuer', 'acks', 'lastKnown', 'rotation', 'meshes']);
 
+type NamedRow = KindRow & { readonly name: keyof Kinds };
+
+const MESH_KINDS: readonly NamedRow[] = (Object.keys(Kinds) as (keyof Kinds)[])
+  .filter((name) => !RECORDS.has(name))
+  .map((name): NamedRow => {
+    const row: KindRow = Kinds[name];
+    return { ...row, name };
+  })
+  .sort((a, b) => Number(b.name === 'nodes') - Number(a.name === 'nodes'));
+
 /** The kinds that a mesh is made of, those first on which others depend. */
-export function meshKinds(): readonly (KindRow & { readonly name: keyof Kinds })[] {
-  const all = Object.keys(Kinds) as (keyof Kinds)[];
-  return all
-    .filter((name) => !RECORDS.has(name))
-    .map((name) => {
-      const row: KindRow = Kinds[name];
-      return { ...row, name };
-    })
-    .sort((a, b) => Number(b.name === 'nodes') - Number(a.name === 'nodes'));
+export function meshKinds(): readonly NamedRow[] {
+  return MESH_KINDS;
+}
+
+/** Whether a mesh is made of objects of this kind. */
+export function isOfMesh(object: Pick<RawObject, 'apiVersion' | 'kind'>): boolean {
+  return rowOf(object) !== undefined;
 }
 
 /** By group and kind: any version of a kind is read as the one that is followed. */
-function rowNameOf({ apiVersion = '', kind }: RawObject): keyof Kinds | undefined {
-  return meshKinds().find(
-    ({ resource }) => resource.kind === kind && groupOf(resource.apiVersion) === groupOf(apiVersion),
-  )?.name;
+function rowOf({ apiVersion = '', kind }: Pick<RawObject, 'apiVersion' | 'kind'>): NamedRow | undefined {
+  const group = groupOf(apiVersion);
+  return MESH_KINDS.find(({ resource }) => resource.kind === kind && groupOf(resource.apiVersion) === group);
 }
 
 function groupOf(apiVersion: string): string {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { MeshError } from '../../base/index.js';
 import { podTemplateOf } from '../../api/index.js';
-import { meshKinds } from '../../controller/index.js';
+import { isOfMesh } from '../../controller/index.js';
 import { groupOf, type KnownObject } from '../findings/known.js';
 import { findObjects } from '../findings/find.js';
 
@@ -55,11 +55,7 @@ function keyOf({ apiVersion, kind, namespace, name }: KnownObject): string {
 function reasonToLeave(object: KnownObject): string | undefined {
   if (podTemplateOf(object.raw) !== undefined)
     return 'is not compared: the mesh is made of the pods that run';
-  const followed = meshKinds().some(
-    ({ resource }) =>
-      resource.kind === object.kind && groupOf(resource.apiVersion) === groupOf(object.apiVersion),
-  );
-  return followed ? undefined : 'is not compared: the mesh is not made of such objects';
+  return isOfMesh(object) ? undefined : 'is not compared: the mesh is not made of such objects';
 }
 
 /** The API server would refuse it, so that nothing would change. */
