@@ -1,5 +1,5 @@
 import { Metrics, createLogger } from '../base/index.js';
-import { connectPlain, type KubeObject, type RawObject, type Store } from '../kube/index.js';
+import { connectPlain, groupOf, type KubeObject, type RawObject, type Store } from '../kube/index.js';
 import type { Mesh, MeshSettings, Problem } from '../model/index.js';
 import { createClusterView, type ClusterView } from './cluster-view.js';
 import { Collector } from './collector.js';
@@ -67,10 +67,6 @@ export function isOfMesh(object: Pick<RawObject, 'apiVersion' | 'kind'>): boolea
 function rowOf({ apiVersion = '', kind }: Pick<RawObject, 'apiVersion' | 'kind'>): NamedRow | undefined {
   const group = groupOf(apiVersion);
   return MESH_KINDS.find(({ resource }) => resource.kind === kind && groupOf(resource.apiVersion) === group);
-}
-
-function groupOf(apiVersion: string): string {
-  return apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
 }
 
 /** Objects are put into the store of their kind. */

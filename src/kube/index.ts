@@ -1,5 +1,6 @@
 /** The one wall around Kubernetes: requests, caches, writes, and nothing that knows what a mesh is. */
 export { mayI, type Right } from './access-review.js';
+export { groupOf } from './api-group.js';
 export { connectKube, connectPlain, KubeClient, type ConnectOptions, type KubeRequest } from './client.js';
 export { createKubeClientMetrics, type KubeClientMetrics } from './client-metrics.js';
 export type { RawObject } from './keep.js';

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { MeshError } from '../../base/index.js';
 import { podTemplateOf } from '../../api/index.js';
 import { isOfMesh } from '../../controller/index.js';
-import { groupOf, type KnownObject } from '../findings/known.js';
+import { groupOf } from '../../kube/index.js';
+import type { KnownObject } from '../findings/known.js';
 import { findObjects } from '../findings/find.js';
 
 /** An object of the files, and what becomes of it. */

@@ -1,6 +1,6 @@
 import type { Position } from '../../api/index.js';
 import { names } from '../../base/index.js';
-import type { RawObject } from '../../kube/index.js';
+import { groupOf, type RawObject } from '../../kube/index.js';
 import type { Mesh, Problem } from '../../model/index.js';
 
 /** An object of the cluster or of a file. */
@@ -69,11 +69,6 @@ export function ofKind(
   return objects.filter(
     (object) => object.kind === kind && (group === undefined || groupOf(object.apiVersion) === group),
   );
-}
-
-export function groupOf(apiVersion: string): string {
-  const [group = '', version] = apiVersion.split('/');
-  return version === undefined ? '' : group;
 }
 
 /** Labels and annotations of an object. */
