@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { names } from '../base/index.js';
 import { hasOurProxy } from '../controller/index.js';
-import { Resources, type KubeClient } from '../kube/index.js';
+import { Resources, workloadOwner, type KubeClient } from '../kube/index.js';
 import type { PodView } from './mesh-view.js';
 
 /** A pod as far as the dashboard looks at it. */
@@ -128,15 +128,10 @@ function proxyOf({ spec }: RawPod): z.infer<typeof container> | undefined {
   return [...spec.initContainers, ...spec.containers].find(({ name }) => name === names.PROXY_CONTAINER);
 }
 
-/** The Deployment behind a ReplicaSet is told by the hash that both carry. */
-function workloadOf({ metadata }: RawPod): string {
-  const owner = metadata.ownerReferences.find(({ controller }) => controller);
-  if (owner === undefined) return `Pod/${metadata.name}`;
-  const hash = metadata.labels['pod-template-hash'];
-  if (owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`)) {
-    return `Deployment/${owner.name.slice(0, -hash.length - 1)}`;
-  }
-  return `${owner.kind}/${owner.name}`;
+function workloadOf({ metadata: { name: pod, labels, ownerReferences } }: RawPod): string {
+  const owner = ownerReferences.find(({ controller }) => controller);
+  const { kind, name } = workloadOwner({ name: pod, owner, labels });
+  return `${kind}/${name}`;
 }
 
 function injectionOf({ metadata }: RawPod, standing: Standing): string {

@@ -46,6 +46,7 @@ export { Resources, ownResource, resourcePath, type Resource } from './resource.
 export { Store, objectKey, splitKey, type Change, type ObjectKey, type ReadonlyStore } from './store.js';
 export { superviseInformers, type SuperviseOptions } from './supervise.js';
 export { tokenReviewer, type TokenReviewStatus } from './token-review.js';
+export { workloadOwner } from './workload-owner.js';
 export {
   applyObject,
   createObject,
