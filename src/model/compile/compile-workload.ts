@@ -44,7 +44,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
   return {
     uid,
     workload: {
-      criticalFeatures: featuresOf(access, inboundPorts, outbound),
+      criticalFeatures: featuresOf({ access, ports: inboundPorts, limits, outbound }),
       key: workloadKeyText(workload.key),
       identity: spiffeId(trustDomain, workload),
       ...(workload.node === undefined ? {} : { node: workload.node }),
@@ -80,12 +80,16 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
   };
 }
 
+interface Featured {
+  readonly access: AccessConfig | undefined;
+  readonly ports: readonly InboundPort[];
+  /** Of all ports. */
+  readonly limits: readonly PodRateLimit[];
+  readonly outbound: PodOutbound;
+}
+
 /** What a proxy that does not know it must not ignore. */
-function featuresOf(
-  access: AccessConfig | undefined,
-  ports: readonly InboundPort[],
-  { services }: PodOutbound,
-): readonly Feature[] {
+function featuresOf({ access, ports, limits, outbound }: Featured): readonly Feature[] {
   return [
     ...(access === undefined ? [] : ['workload.access' as const]),
     ...(access?.jwtIssuers === undefined ? [] : ['workload.access.jwt' as const]),
@@ -93,11 +97,11 @@ function featuresOf(
     ...(ports.some(({ externalChecks }) => externalChecks !== undefined)
       ? ['workload.external-check' as const]
       : []),
-    ...(services.length === 0 ? [] : ['workload.external-services' as const]),
+    ...(outbound.services.length === 0 ? [] : ['workload.external-services' as const]),
     ...(ports.some(({ sharedLimits }) => sharedLimits !== undefined)
       ? ['workload.rate-limits.shared' as const]
       : []),
-    ...limitFeatures(ports.flatMap(limitsOfPort)),
+    ...limitFeatures(limits),
   ];
 }
 
