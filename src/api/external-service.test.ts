@@ -61,7 +61,7 @@ describe('what contradicts itself is refused by all, with the same words', () =>
     [
       'private addresses of no name',
       { ...HOSTS, ports: [TLS], addresses: ['10.0.0.0/8'], privateAddresses: 'Allow' },
-      'spec.privateAddresses: is about where names lead',
+      'spec.privateAddresses: only matters where names are looked up',
     ],
   ])('%s', (_what, spec, message) => {
     const want = expect.stringContaining(message);

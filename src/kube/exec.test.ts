@@ -59,9 +59,9 @@ test('what goes wrong is told with the place and what the command said', async (
   server.onExec((call) => call.breakOff());
   await expect(read()).rejects.toThrow('the connection broke off');
   for (const [status, code, why] of [
-    [403, 'permission-denied', 'get and create on pods/exec'],
+    [403, 'permission-denied', 'it needs get and create on pods/exec'],
     [404, 'not-found', 'there is no such pod'],
-    [400, 'precondition', 'the container does not run'],
+    [400, 'precondition', 'the container is not running'],
     [502, 'unavailable', '502'],
   ] as const) {
     server.failNext(status);

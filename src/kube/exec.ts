@@ -134,16 +134,18 @@ function refused(thrown: unknown, request: ExecRequest): MeshError {
 }
 
 const WHY: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  400: ['precondition', 'the container does not run'],
+  400: ['precondition', 'the container is not running'],
   401: ['unauthenticated', 'the API server does not know who asks; sign in again'],
-  403: ['permission-denied', 'RBAC does not allow it: it takes get and create on pods/exec'],
+  403: ['permission-denied', 'RBAC does not allow it: it needs get and create on pods/exec'],
   404: ['not-found', 'there is no such pod'],
-  500: ['unavailable', 'the kubelet could not be reached, or the container does not run'],
+  500: ['unavailable', 'the kubelet could not be reached, or the container is not running'],
 };
 
 function messageOf(thrown: unknown): string {
   const told = thrown as { readonly message?: unknown } | null;
-  return typeof told?.message === 'string' && told.message !== '' ? told.message : 'no connection came about';
+  return typeof told?.message === 'string' && told.message !== ''
+    ? told.message
+    : 'the connection could not be established';
 }
 
 function demandSuccess(status: V1Status | undefined, errors: string, request: ExecRequest): void {

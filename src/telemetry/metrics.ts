@@ -23,12 +23,12 @@ export function telemetryMetrics(
   metrics.gauge('weft_telemetry_edges', 'Edges of which the last half hour is kept.', [], (gauge) =>
     gauge.set(sizes.edges()),
   );
-  metrics.gauge('weft_telemetry_bytes', 'Memory of these edges, about.', [], (gauge) =>
+  metrics.gauge('weft_telemetry_bytes', 'Approximate memory that these edges take, in bytes.', [], (gauge) =>
     gauge.set(sizes.bytes()),
   );
   return {
     reports: metrics.counter('weft_telemetry_reports_total', 'Reports of proxies.'),
-    refused: metrics.counter('weft_telemetry_refused_total', 'Parts of reports that were not believed.', [
+    refused: metrics.counter('weft_telemetry_refused_total', 'Parts of reports that were rejected.', [
       'reason',
     ]),
     folded: metrics.counter(
@@ -37,7 +37,7 @@ export function telemetryMetrics(
     ),
     evicted: metrics.counter(
       'weft_telemetry_evicted_total',
-      'Edges that went early to make room for others.',
+      'Edges that were dropped early to make room for others.',
     ),
   };
 }

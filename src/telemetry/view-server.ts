@@ -100,7 +100,8 @@ async function answerTo(
   signal: AbortSignal,
 ): Promise<Answer> {
   const url = new URL(request.url ?? '/', 'https://weft');
-  if (request.method !== 'GET' || url.pathname !== '/traffic') return said(404, 'there is GET /traffic');
+  if (request.method !== 'GET' || url.pathname !== '/traffic')
+    return said(404, 'not found; only GET /traffic is served here');
   const token = request.headers[names.VIEW_TOKEN_HEADER];
   const refused = await viewers.refusal(typeof token === 'string' ? token : undefined, signal);
   if (refused !== undefined) return said(refused.status, refused.message);

@@ -68,7 +68,7 @@ const spec = withRules(
   },
   {
     cel: '!has(self.privateAddresses) || !has(self.addresses)',
-    message: 'is about where names lead, and with addresses nobody looks them up; remove it',
+    message: 'only matters where names are looked up, and with addresses they are not; remove it',
     field: '.privateAddresses',
     holds: ({ privateAddresses, addresses }) => privateAddresses === undefined || addresses === undefined,
   },
