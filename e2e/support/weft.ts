@@ -1,10 +1,33 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { kubectl, run, useCluster } from './run.js';
+import { CommandError, kubectl, run, useCluster, type RunOptions } from './run.js';
 
 /** Written by e2e/image/build.sh beside the image. */
 const IMAGE_HASH = join(homedir(), '.cache/weft/image/weft.tar.hash');
+
+/** Runs the program of this checkout, which the build of the image has bundled (the setup of the tests builds it), and returns what it prints. */
+export function weft(...args: string[]): Promise<string> {
+  return runWeft(args);
+}
+
+export async function runWeft(args: readonly string[], options: RunOptions = {}): Promise<string> {
+  await useCluster();
+  return run('node_modules/.bin/node', ['dist/weft.mjs', ...args], options);
+}
+
+/** What it prints, and the code that scripts read, of a command that may find something. */
+export async function weftSaid(
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<{ readonly code: CommandError['code']; readonly text: string }> {
+  try {
+    return { code: 0, text: await runWeft(args, options) };
+  } catch (error) {
+    if (error instanceof CommandError) return { code: error.code, text: error.stdout };
+    throw error;
+  }
+}
 
 /** Installs (or upgrades to) this checkout's charts with the values that they ship, and waits until the control plane is ready. */
 export async function installWeft(...set: string[]): Promise<void> {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { deploy, inPod, namespace } from '../support/app.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
-import { apply, CommandError, eventually, get, kubectl, run } from '../support/run.js';
+import { apply, eventually, get, kubectl, run } from '../support/run.js';
+import { weftSaid } from '../support/weft.js';
 
 const NS = 'e2e-access';
 const PLAIN = 'e2e-access-plain';
@@ -76,14 +77,7 @@ async function verdicts(labels: Record<string, string>): Promise<number> {
 }
 
 /** What `weft authz` prints of the cluster, and the code that scripts read. */
-async function authz(...words: string[]): Promise<{ readonly code: unknown; readonly text: string }> {
-  try {
-    return { code: 0, text: await run('node_modules/.bin/node', ['dist/weft.mjs', 'authz', ...words]) };
-  } catch (error) {
-    if (error instanceof CommandError) return { code: error.code, text: error.stdout };
-    throw error;
-  }
-}
+const authz = (...words: string[]): ReturnType<typeof weftSaid> => weftSaid(['authz', ...words]);
 
 const programmed = (name: string): Promise<string> =>
   kubectl('wait', '-n', NS, '--for=condition=Programmed', `meshrolebinding/${name}`, '--timeout=60s');

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, namespace } from '../support/app.js';
 import { trafficPolicy, waitForCondition } from '../support/policy.js';
 import { apply, kubectl, run } from '../support/run.js';
+import { weftSaid } from '../support/weft.js';
 
 // What people ask before they apply something, and when they ask others for help.
 
@@ -12,13 +13,7 @@ const NS = 'e2e-analyze';
 const targetRefs = [{ kind: 'Service', name: 'server', port: 8080 }];
 
 /** Output and exit code of a command that may find something. */
-async function weft(args: string, input = ''): Promise<{ readonly text: string; readonly code: number }> {
-  const said = await run('bash', ['-c', `node_modules/.bin/node dist/weft.mjs ${args}; echo "code $?"`], {
-    input,
-  });
-  const [, text = '', code = ''] = /^(.*)code (\d+)\n?$/s.exec(said) ?? [];
-  return { text, code: Number(code) };
-}
+const weft = (args: string, input = ''): ReturnType<typeof weftSaid> => weftSaid(args.split(' '), { input });
 
 beforeAll(async () => {
   await run('npm', ['run', '--silent', 'build']);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, namespace } from '../support/app.js';
 import { trafficPolicy, waitForCondition } from '../support/policy.js';
-import { apply, CommandError, eventually, kubectl, run } from '../support/run.js';
+import { apply, CommandError, eventually, kubectl } from '../support/run.js';
+import { weft } from '../support/weft.js';
 
 const NS = 'e2e-explain';
 const WEB = `spiffe://cluster.local/ns/${NS}/sa/web`;
@@ -31,8 +32,6 @@ interface Report {
   readonly receiver?: { readonly answer: { readonly verdict: string; readonly stages: readonly Stage[] } };
 }
 
-const weft = (...args: string[]): Promise<string> =>
-  run('node_modules/.bin/node', ['dist/weft.mjs', ...args]);
 const explain = async (...words: string[]): Promise<Report> =>
   JSON.parse(await weft('explain', 'deploy/web', '-n', NS, '-o', 'json', ...words)) as Report;
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, load, namespace } from '../support/app.js';
 import { replicas } from '../support/replicas.js';
 import { apply, eventually, get, kubectl, run } from '../support/run.js';
+import { weft } from '../support/weft.js';
 import { shellBytes } from '../../src/testing/openssl.js';
 
 // `weft identity import` on a mesh that works: a CA under a root that nobody knows, then its successor. No call fails.
@@ -65,7 +66,7 @@ async function importCa(data: Readonly<Record<string, Uint8Array>>): Promise<voi
     metadata: { name: 'corporate-ca', namespace: SYSTEM },
     data: Object.fromEntries(encoded) as object,
   });
-  const said = await run('node_modules/.bin/node', ['dist/weft.mjs', 'identity', 'import', 'corporate-ca']);
+  const said = await weft('identity', 'import', 'corporate-ca');
   expect(said).toMatch(/Signs with .*Corp/);
 }
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, load, namespace } from '../support/app.js';
 import { replicas } from '../support/replicas.js';
-import { apply, eventually, get, kubectl, run } from '../support/run.js';
+import { apply, eventually, get, kubectl } from '../support/run.js';
+import { runWeft, weft } from '../support/weft.js';
 
 // `weft identity rotate` on a mesh that works, under two hundred requests a second: issuer, then root. No call fails, pods that
 // come meanwhile take part, and what the former root signed is refused afterwards.
@@ -51,11 +52,9 @@ async function underTraffic(body: () => Promise<void>): Promise<void> {
 
 /** The states it goes through; as the terminal shows them, line by line. */
 async function rotate(...flags: string[]): Promise<string[]> {
-  const said = await run(
-    'node_modules/.bin/node',
-    ['dist/weft.mjs', 'identity', 'rotate', '--timeout', '15', '-o', 'json', ...flags],
-    { timeout: 960_000 },
-  );
+  const said = await runWeft(['identity', 'rotate', '--timeout', '15', '-o', 'json', ...flags], {
+    timeout: 960_000,
+  });
   return said
     .trim()
     .split('\n')
@@ -93,7 +92,7 @@ test('another root: the former one is trusted by nobody in the end, and no call 
     expect([caller, report.failures, report.requests]).toEqual([caller, {}, 20]);
   }
   await eventually('weft check has nothing to say about trust', async () => {
-    const said = await run('node_modules/.bin/node', ['dist/weft.mjs', 'check']);
+    const said = await weft('check');
     return !/does not hold the roots/.test(said);
   });
 }, 1_200_000);

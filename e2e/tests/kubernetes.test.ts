@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { app, container, deploy, namespace } from '../support/app.js';
 import { request } from '../support/gateway.js';
+import { kubernetesMinor } from '../support/kubernetes.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import { apply, eventually, get, kubectl, kubectlRefused } from '../support/run.js';
 
 /** What recent versions of Kubernetes brought and a mesh meets; docs/kubernetes-versions.md is the table. */
 const NS = 'e2e-kubernetes';
 const CLIENT = 'deploy/client';
-
-interface Version {
-  readonly serverVersion: { readonly minor: string };
-}
 
 type Amounts = Readonly<Record<string, string>>;
 
@@ -38,8 +35,7 @@ interface Pod {
   };
 }
 
-const { serverVersion } = JSON.parse(await kubectl('version', '-o', 'json')) as Version;
-const minor = Number.parseInt(serverVersion.minor, 10);
+const minor = await kubernetesMinor();
 
 /** For what is there, without a feature gate, from this minor version on. */
 const since = (from: number): typeof describe.skip => (minor >= from ? describe : describe.skip);

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, load, namespace } from '../support/app.js';
-import { apply, eventually, get, kubectl, run } from '../support/run.js';
+import { apply, eventually, get, kubectl } from '../support/run.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import type { Condition } from '../support/policy.js';
+import { weft } from '../support/weft.js';
 
 const NS = 'e2e-mtls';
 const PLAIN = 'e2e-mtls-plain';
@@ -54,7 +55,7 @@ async function follow({ language, text }: ReturnType<typeof page>[number]): Prom
   const [command = '', ...args] = text.trim().split(' ');
   if (command === 'kubectl') return kubectl(...args);
   expect(command).toBe('weft');
-  return run('node_modules/.bin/node', ['dist/weft.mjs', ...args]);
+  return weft(...args);
 }
 
 test('the page leads from Permissive to Strict and back, and names who would be refused', async () => {

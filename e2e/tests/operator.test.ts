@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { container, deploy, namespace } from '../support/app.js';
 import { trafficPolicy, waitForCondition } from '../support/policy.js';
-import { apply, eventually, get, kubectl, run } from '../support/run.js';
+import { apply, eventually, get, kubectl } from '../support/run.js';
+import { weft } from '../support/weft.js';
 
 const NS = 'e2e-operator';
 const LATE = 'e2e-operator-late';
@@ -97,7 +98,7 @@ test('pods older than the label are reported, by event and by weft check', async
   const { involvedObject, message } = await event(LATE, 'InjectionMissing');
   expect(involvedObject.name).toMatch(/^old-/);
   expect(message).toMatch(/rollout restart/);
-  const text = await run('node_modules/.bin/node', ['dist/weft.mjs', 'check']);
+  const text = await weft('check');
   expect(text).toMatch(/1 pod should have a proxy and has none, such as e2e-operator-late\/old-/);
   expect(text).toMatch(/Weft is in order/);
 });

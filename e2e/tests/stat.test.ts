@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, load, namespace } from '../support/app.js';
 import { replicas, streamsOf } from '../support/replicas.js';
 import { apply, eventually, kubectl, run } from '../support/run.js';
+import { weft } from '../support/weft.js';
 
 // What people see of the traffic in the terminal, from both replicas of the control plane, without Prometheus.
 
@@ -28,9 +29,6 @@ interface Said {
   readonly notes: readonly string[];
   readonly rows: readonly Row[];
 }
-
-const weft = (...args: string[]): Promise<string> =>
-  run('node_modules/.bin/node', ['dist/weft.mjs', ...args]);
 
 async function said(...args: string[]): Promise<Said> {
   return JSON.parse(await weft(...args, '-n', NS, '-o', 'json')) as Said;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, namespace } from '../support/app.js';
+import { kubernetesMinor } from '../support/kubernetes.js';
 import { apply, eventually, get, kubectl, kubectlRefused, run } from '../support/run.js';
 
 const NS = 'e2e-trust';
@@ -12,10 +13,6 @@ interface ConfigMap {
   readonly data: Readonly<Record<string, string>>;
 }
 
-interface Version {
-  readonly serverVersion: { readonly minor: string };
-}
-
 const trust = () => get<ConfigMap>('configmap', 'weft-trust', ...AT);
 const configMap = (ns: string, name: string) => ({
   apiVersion: 'v1',
@@ -24,8 +21,7 @@ const configMap = (ns: string, name: string) => ({
   data: { 'bundle.pem': 'theirs' },
 });
 
-const { serverVersion } = JSON.parse(await kubectl('version', '-o', 'json')) as Version;
-const guarded = Number.parseInt(serverVersion.minor, 10) >= 30 ? test : test.skip;
+const guarded = (await kubernetesMinor()) >= 30 ? test : test.skip;
 
 // Somebody who may do with the ConfigMaps of both namespaces what they like.
 beforeAll(async () => {

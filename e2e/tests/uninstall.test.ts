@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { app, deploy, namespace } from '../support/app.js';
-import { CommandError, apply, eventually, get, kubectl, run, useCluster } from '../support/run.js';
-import { installWeft } from '../support/weft.js';
+import { apply, eventually, get, kubectl, run } from '../support/run.js';
+import { installWeft, weftSaid } from '../support/weft.js';
 
 const NS = 'e2e-uninstall';
 
@@ -15,13 +15,7 @@ afterAll(async () => {
 
 /** What `weft check` says, whatever it finds. */
 async function check(): Promise<string> {
-  await useCluster();
-  try {
-    return await run('node_modules/.bin/node', ['dist/weft.mjs', 'check']);
-  } catch (error) {
-    if (error instanceof CommandError) return error.stdout;
-    throw error;
-  }
+  return (await weftSaid(['check'])).text;
 }
 
 async function untilInOrder(): Promise<void> {
