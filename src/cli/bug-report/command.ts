@@ -1,7 +1,8 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
 import { createPage, printable } from '../page.js';
+import { wholeNumber } from '../whole-number.js';
 import { bugReport } from './index.js';
 
 interface Flags {
@@ -40,11 +41,6 @@ export function addBugReport(weft: Command, connect: () => KubeClient): void {
       client.close();
       process.stdout.write(`${printable(text)}\n`);
     });
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError('give a number from 0 to 9999');
-  return Number(text);
 }
 
 const HELP = `

@@ -3,6 +3,7 @@ import { MeshError, names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
 import { WINDOWS_MS, type WindowName } from '../../telemetry/index.js';
 import { pageFor } from '../page.js';
+import { wholeNumber } from '../whole-number.js';
 import { Replicas } from './ask-replicas.js';
 import {
   byBackend,
@@ -90,17 +91,23 @@ function addRoutes(weft: Command, connect: Connect): void {
     .addHelpText('after', ROUTES)
     .action(async (given: string, flags: Flags) => {
       const service = given.includes('/') ? given : `${flags.namespace ?? 'default'}/${given}`;
-      await run(connect, { ...flags, namespace: service.split('/')[0] ?? '' }, ({ edges }) => {
-        const rows = (flags.output === 'wide' ? byBackend : byRoute)(edges, service);
-        return { json: rows, rows: rows.length, table: (options) => routesTable(rows, options) };
-      });
+      const namespace = service.split('/')[0] ?? '';
+      await run(
+        connect,
+        flags,
+        ({ edges }) => {
+          const rows = (flags.output === 'wide' ? byBackend : byRoute)(edges, service);
+          return { json: rows, rows: rows.length, table: (options) => routesTable(rows, options) };
+        },
+        namespace,
+      );
     });
 }
 
 function addTop(weft: Command, connect: Connect): void {
   withFlags(weft.command('top'), '10s')
     .description('show the busiest calls, again and again')
-    .option('--max <number>', 'rows at most', Number, 20)
+    .option('--max <number>', 'rows at most', wholeNumber, 20)
     .addHelpText('after', TOP)
     .action(async (flags: Flags & { readonly max: number }) => {
       await run(connect, { ...flags, watch: true }, ({ edges }) => {
@@ -126,7 +133,13 @@ function withFlags(command: Command, since: WindowName): Command {
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE);
 }
 
-async function run(connect: Connect, flags: Flags, shown: ShowOptions['shown']): Promise<void> {
+/** Asks about a namespace, which need not be one that the flags name. */
+async function run(
+  connect: Connect,
+  flags: Flags,
+  shown: ShowOptions['shown'],
+  namespace = flags.namespace,
+): Promise<void> {
   if (flags.namespace !== undefined && flags.allNamespaces === true)
     throw new MeshError('invalid', '-n and -A exclude each other');
   const client = connect();
@@ -136,7 +149,7 @@ async function run(connect: Connect, flags: Flags, shown: ShowOptions['shown']):
   await show({
     replicas: new Replicas(client, flags.systemNamespace),
     since: flags.since,
-    namespace: flags.namespace,
+    namespace,
     output: flags.output,
     watch: flags.watch === true,
     page: pageFor(stdout),

@@ -135,7 +135,9 @@ function told(edges: readonly SeenEdge[]): Told {
   for (const edge of edges) {
     const callee = calleeOf(edge);
     if (isInbound(edge) && edge.tls === '' && edge.rule === '') {
-      latencies.set(callee, [...(latencies.get(callee) ?? []), edge]);
+      const all = latencies.get(callee) ?? [];
+      latencies.set(callee, all);
+      all.push(edge);
       continue;
     }
     const caller = isInbound(edge) ? edge.peer : edge.reporter.identity;

@@ -10,7 +10,7 @@ export interface ShowOptions {
   readonly since: WindowName;
   readonly namespace?: string | undefined;
   readonly output: Output;
-  /** Asks again every two seconds until it is told to stop. */
+  /** Asks again every second until it is told to stop. */
   readonly watch: boolean;
   readonly page: Page;
   /** What is shown, for `-o json` and for people. */

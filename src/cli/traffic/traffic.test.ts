@@ -1,11 +1,13 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { Command } from 'commander';
 import { portOf } from '../../base/index.js';
-import { connectPlain } from '../../kube/index.js';
+import { connectPlain, type KubeClient } from '../../kube/index.js';
 import { COUNTS, Counted, LATENCIES, type TrafficEdge, type TrafficView } from '../../telemetry/index.js';
 import { createPage } from '../page.js';
 import { Replicas, type SeenEdge } from './ask-replicas.js';
+import { addTrafficCommands } from './commands.js';
 import { byBackend, byCall, byNamespace, byRoute, byService, byWorkload } from './group.js';
 import { show } from './show.js';
 import { callsTable, routesTable, rowsTable } from './tables.js';
@@ -202,7 +204,7 @@ async function apiServer(answers: Readonly<Record<string, Answer>>) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = connectPlain(`http://127.0.0.1:${portOf(server)}`);
-  return { asked, replicas: new Replicas(client, 'weft-system') };
+  return { asked, client, replicas: new Replicas(client, 'weft-system') };
 }
 
 const view = (edges: readonly TrafficEdge[], of: Partial<TrafficView> = {}): Answer => ({
@@ -264,4 +266,39 @@ test('what is shown again replaces what was shown at a terminal, and texts of st
   expect(written).toHaveLength(2);
   expect(written[0]?.startsWith('\u001b[H\u001b[2J')).toBe(true);
   expect(written[0]).toContain('note: less');
+});
+
+/** Runs a command of traffic as its words say. */
+async function typed(client: KubeClient, ...words: readonly string[]): Promise<void> {
+  const weft = new Command().exitOverride();
+  addTrafficCommands(weft, () => client);
+  for (const command of weft.commands) command.exitOverride().configureOutput({ writeErr: () => undefined });
+  const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+  try {
+    await weft.parseAsync(['node', 'weft', ...words]);
+  } finally {
+    write.mockRestore();
+  }
+}
+
+test('-A is as without -n, also where the name of a Service says which namespace is asked about', async () => {
+  const { asked, client } = await apiServer({ 'weft-default-a': view(EDGES) });
+  await typed(client, 'routes', 'reviews', '-A');
+  await typed(client, 'routes', 'shop/reviews', '-A');
+  await typed(client, 'edges', '-A');
+  const views = asked.filter(({ url }) => url.includes('/traffic'));
+  expect(views.map(({ url }) => url.replace(/^.*\?/, ''))).toEqual([
+    'since=1m&namespace=default',
+    'since=1m&namespace=shop',
+    'since=1m',
+  ]);
+  await expect(typed(client, 'routes', 'reviews', '-n', 'shop', '-A')).rejects.toThrow(
+    '-n and -A exclude each other',
+  );
+});
+
+test('a count that is not a number is refused', async () => {
+  const { asked, client } = await apiServer({ 'weft-default-a': view(EDGES) });
+  await expect(typed(client, 'top', '--max', 'abc')).rejects.toThrow(/give a number from 0 to 9999/);
+  expect(asked).toEqual([]);
 });
