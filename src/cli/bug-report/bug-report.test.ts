@@ -230,3 +230,20 @@ test('what cannot be read says why in its place, and a kind that is not installe
   );
   expect(unpacked(file).get('objects/xbackends.json')).toMatch(/does not serve this kind/);
 });
+
+test('a namespace that is named twice, or is that of the control plane, is in it once', async () => {
+  await plant();
+  const file = join(folder, 'report.tar.gz');
+  await bugReport({
+    client: cluster.client,
+    page: createPage({ colours: false }),
+    revision: 'default',
+    systemNamespace: 'weft-system',
+    namespaces: ['shop', 'weft-system', 'shop'],
+    proxies: 10,
+    file,
+  });
+  const names = execFileSync('tar', ['tzf', file], { encoding: 'utf8' }).trim().split('\n');
+  expect(names.filter((name) => /weft-system\/|shop\//.test(name)).length).toBeGreaterThan(4);
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+});

@@ -29,6 +29,7 @@ const LOG_LINES = 2000;
 /** What helps others to understand what is wrong, without secrets. A part that cannot be read says why. */
 export async function collect(options: CollectOptions): Promise<readonly ArchiveFile[]> {
   const { client, page, revision, systemNamespace } = options;
+  const others = othersOf(options);
   const place = { client, page, revision, systemNamespace };
   const parts: readonly (readonly [name: string, read: () => Promise<string>])[] = [
     ['versions.json', async () => redacted(await readVersions(client))],
@@ -46,15 +47,20 @@ export async function collect(options: CollectOptions): Promise<readonly Archive
       .map(
         ({ resource }) => [`objects/${resource.plural}.json`, () => objectsOf(client, resource, {})] as const,
       ),
-    ...[systemNamespace, ...options.namespaces].flatMap((namespace) => [
+    ...[systemNamespace, ...others].flatMap((namespace) => [
       [`objects/${namespace}/pods.json`, () => objectsOf(client, Resources.pod, { namespace })] as const,
       [`objects/${namespace}/events.json`, () => objectsOf(client, Kinds.event, { namespace })] as const,
     ]),
-    ...(await logParts(options)),
+    ...(await logParts(options, others)),
   ];
   const files: ArchiveFile[] = [];
   for (const [name, read] of parts) files.push({ name, content: await attempt(read) });
   return files;
+}
+
+/** That of the control plane is in it anyway; each is read once, however often it is named. */
+function othersOf({ namespaces, systemNamespace }: CollectOptions): readonly string[] {
+  return [...new Set(namespaces)].filter((namespace) => namespace !== systemNamespace);
 }
 
 /** Each part by itself: what is wrong may be just what cannot be read. */
@@ -92,8 +98,8 @@ const pod = z.object({
 type LogPart = readonly [name: string, read: () => Promise<string>];
 
 /** Of the control plane all logs, of the namespaces those of as many proxies as asked for; never those of applications. */
-async function logParts(options: CollectOptions): Promise<readonly LogPart[]> {
-  const { client, systemNamespace, namespaces } = options;
+async function logParts(options: CollectOptions, namespaces: readonly string[]): Promise<readonly LogPart[]> {
+  const { client, systemNamespace } = options;
   const own = await pods(client, systemNamespace);
   const others = (await Promise.all(namespaces.map((namespace) => pods(client, namespace)))).flat();
   const proxies = others.filter((one) => containersOf(one).includes(names.PROXY_CONTAINER));
