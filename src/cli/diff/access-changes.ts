@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   compileWorkload,
   judgeCall,
@@ -10,6 +11,7 @@ import {
   type Mesh,
   type Workload,
 } from '../../model/index.js';
+import { plural } from '../page.js';
 
 /** A caller that is treated otherwise afterwards. */
 export interface AccessChange {
@@ -24,25 +26,39 @@ export interface AccessChange {
   readonly by: readonly string[];
 }
 
-/** How far is looked: callers by name, requests of a port, and what one answer holds. */
-const BOUNDS = { callers: 200, requests: 40, changes: 2000 } as const;
+/** What was found, as far as was looked. */
+export interface AccessChanges {
+  readonly changes: readonly AccessChange[];
+  /** Of what not all was looked at, a line each. */
+  readonly unasked: readonly string[];
+}
+
+/** How far is looked: callers by name, requests of a port, paths and methods of a rule, and what one answer holds. */
+const BOUNDS = { callers: 200, requests: 40, paths: 8, methods: 4, changes: 2000 } as const;
 
 /** Whom the rules would let in or keep out otherwise than they do, of the callers that are known, by requests that rules are about. */
-export function accessChanges(
-  before: Mesh,
-  after: Mesh,
-  namespaces: ReadonlySet<string>,
-): readonly AccessChange[] {
+export function accessChanges(before: Mesh, after: Mesh, namespaces: ReadonlySet<string>): AccessChanges {
   const found: AccessChange[] = [];
+  const unasked = new Set<string>();
   for (const service of after.services.values()) {
     if (!namespaces.has(service.namespace)) continue;
-    const callers = callersOf(before, after, service.namespace);
+    const { callers, leftOut } = callersOf(before, after, service.namespace);
     for (const door of doorsOf(before, after, service)) {
       for (const caller of callers) found.push(...changesAt(door, caller));
-      if (found.length > BOUNDS.changes) return found.slice(0, BOUNDS.changes);
+      // Where the rules are the same afterwards nobody was left out of anything.
+      if (door.differs && leftOut > 0)
+        unasked.add(
+          `who is let in to namespace ${service.namespace} was asked for ${BOUNDS.callers} accounts; ${plural(leftOut, 'more was', 'more were')} not`,
+        );
+      if (door.differs && door.leftOut)
+        unasked.add(`not every request that rules of ${door.service} are about was asked`);
+      if (found.length > BOUNDS.changes) {
+        unasked.add(`who is let in was asked until ${BOUNDS.changes} changes were found`);
+        return { changes: found.slice(0, BOUNDS.changes), unasked: [...unasked] };
+      }
     }
   }
-  return found;
+  return { changes: found, unasked: [...unasked] };
 }
 
 interface NamedCaller {
@@ -51,7 +67,11 @@ interface NamedCaller {
 }
 
 /** Accounts of meshed pods, those that bindings name, one that nobody names, and one without a certificate. */
-function callersOf(before: Mesh, after: Mesh, namespace: string): readonly NamedCaller[] {
+function callersOf(
+  before: Mesh,
+  after: Mesh,
+  namespace: string,
+): { readonly callers: readonly NamedCaller[]; readonly leftOut: number } {
   const { trustDomain } = after.settings;
   const running = [...after.workloads.values()].filter(({ meshed }) => meshed);
   const bound = [before, after].flatMap((mesh) =>
@@ -66,7 +86,7 @@ function callersOf(before: Mesh, after: Mesh, namespace: string): readonly Named
     ),
   ]);
   const named = [...accounts].sort().slice(0, BOUNDS.callers);
-  return [
+  const callers = [
     ...named.map((name) => {
       const [within = '', account = ''] = name.split('/');
       return { name, caller: { identity: { trustDomain, namespace: within, name: account } } };
@@ -74,6 +94,7 @@ function callersOf(before: Mesh, after: Mesh, namespace: string): readonly Named
     { name: 'any other account', caller: { identity: { trustDomain, namespace: '-', name: '-' } } },
     { name: 'plain', caller: {} },
   ];
+  return { callers, leftOut: accounts.size - named.length };
 }
 
 /** A port of a Service, at a pod behind it, before and after. */
@@ -82,6 +103,10 @@ interface Door {
   readonly before: Judge;
   readonly after: Judge;
   readonly requests: readonly (AskedRequest | undefined)[];
+  /** Rules are about more requests than these. */
+  readonly leftOut: boolean;
+  /** Whether anything that decides is otherwise afterwards. */
+  readonly differs: boolean;
 }
 
 type Judge = (
@@ -100,12 +125,16 @@ function doorsOf(before: Mesh, after: Mesh, service: NonNullable<ServiceOf<Mesh>
     const [was, becomes] = [before, after].map((mesh) => compileWorkload(mesh, pod.uid)?.workload.access);
     return ports.flatMap(({ port, targets: [target] }) => {
       if (target === undefined) return [];
+      const { requests, leftOut } = requestsOf(was, becomes, target);
+      const [modeBefore, modeAfter] = [before, after].map((mesh) => modeOfPort(mtlsOn(mesh, pod), target));
       return [
         {
           service: `${namespace}/${name}:${port}`,
           before: judgeAt(before, pod, target, was),
           after: judgeAt(after, pod, target, becomes),
-          requests: [undefined, ...requestsOf(was, becomes, target)],
+          requests: [undefined, ...requests],
+          leftOut,
+          differs: modeBefore !== modeAfter || !isDeepStrictEqual(was, becomes),
         },
       ];
     });
@@ -136,23 +165,29 @@ function requestsOf(
   before: AccessConfig | undefined,
   after: AccessConfig | undefined,
   port: number,
-): readonly AskedRequest[] {
-  const all = [...(before?.permissions ?? []), ...(after?.permissions ?? [])]
-    .filter(({ ports }) => ports.length === 0 || ports.includes(port))
-    .flatMap(({ methods = ['GET'], paths = ['/'], headers = [] }) =>
-      paths.slice(0, 8).flatMap((path) =>
-        methods.slice(0, 4).map((method) => ({
-          method,
-          path: samplePath(path),
-          headers: headers.map(
-            ({ name, condition }) => [name, condition.kind === 'present' ? 'x' : condition.value] as const,
-          ),
-        })),
-      ),
-    );
+): { readonly requests: readonly AskedRequest[]; readonly leftOut: boolean } {
+  const rules = [...(before?.permissions ?? []), ...(after?.permissions ?? [])].filter(
+    ({ ports }) => ports.length === 0 || ports.includes(port),
+  );
+  const all = rules.flatMap(({ methods = ['GET'], paths = ['/'], headers = [] }) =>
+    paths.slice(0, BOUNDS.paths).flatMap((path) =>
+      methods.slice(0, BOUNDS.methods).map((method) => ({
+        method,
+        path: samplePath(path),
+        headers: headers.map(
+          ({ name, condition }) => [name, condition.kind === 'present' ? 'x' : condition.value] as const,
+        ),
+      })),
+    ),
+  );
   const usual = { method: 'GET', path: '/', headers: [] };
   const distinct = new Map([usual, ...all].map((request) => [JSON.stringify(request), request]));
-  return [...distinct.values()].slice(0, BOUNDS.requests);
+  const leftOut =
+    distinct.size > BOUNDS.requests ||
+    rules.some(
+      ({ methods = [], paths = [] }) => paths.length > BOUNDS.paths || methods.length > BOUNDS.methods,
+    );
+  return { requests: [...distinct.values()].slice(0, BOUNDS.requests), leftOut };
 }
 
 /** A path that a pattern is about. */

@@ -33,6 +33,8 @@ export interface Difference {
   /** What it finds now and would not find afterwards. */
   readonly mended: readonly Finding[];
   readonly notes: readonly string[];
+  /** Whether there may be changes of access that were not looked for; notes say which. */
+  readonly unasked: boolean;
 }
 
 /** Compares two states of a cluster by what proxies are told, compiled as the control plane does it. */
@@ -46,14 +48,16 @@ export function compare(
   const namespaces = new Set(workloads.flatMap(({ pods }) => pods.map((pod) => pod.split('/')[0] ?? '')));
   for (const namespace of concerned) namespaces.add(namespace);
   const [was, becomes] = [findAll(before), findAll(after)];
+  const { changes: access, unasked } = accessChanges(before.mesh, after.mesh, namespaces);
   return {
     applied,
     destinations: destinationChanges(before.mesh, after.mesh, concerned),
     workloads,
-    access: accessChanges(before.mesh, after.mesh, namespaces),
+    access,
     found: without(becomes, was),
     mended: without(was, becomes),
-    notes,
+    notes: [...notes, ...unasked],
+    unasked: unasked.length > 0,
   };
 }
 

@@ -233,6 +233,31 @@ test('what the mesh is not made of is named, and changes nothing', async () => {
   expect(json.notes).toEqual(['Secret shop/a: is not compared: the mesh is not made of such objects']);
 });
 
+test('a bound that was reached is told, and nothing is said of what lies beyond', async () => {
+  const bindings = [0, 1, 2, 3].map((part) => {
+    const subjects = Array.from(
+      { length: 50 },
+      (_, index) => `{serviceAccount: {name: a${part}-${index}, namespace: front}}`,
+    );
+    return binding('Allow')
+      .replace('name: web,', `name: web-${part},`)
+      .replace(/subjects: .*$/m, `subjects: [${subjects.join(', ')}]}`);
+  });
+  const accounts = await compared([ROLE, ...bindings]);
+  expect(accounts.json.access).toEqual([]);
+  expect(accounts.json.notes).toEqual([
+    'who is let in to namespace shop was asked for 200 accounts; 2 more were not',
+  ]);
+  expect(accounts.text).toMatch(/; of what was asked, nobody would be refused who is let in now\.$/);
+  const paths = Array.from({ length: 9 }, (_, index) => `/p${index}`);
+  const role = ROLE.replace('/api/*', paths.join(', '));
+  const requests = await compared([role, binding('Deny')]);
+  expect(requests.json.notes).toEqual([
+    'not every request that rules of shop/reviews:8080 are about was asked',
+  ]);
+  expect(requests.text).toMatch(/1 caller would be refused something\.$/);
+});
+
 test('nothing is written', async () => {
   await compared([policy('routes: [{timeouts: {request: 1s}}]')]);
   expect(cluster.server.requests.filter(({ method }) => method !== 'GET')).toEqual([]);

@@ -80,14 +80,14 @@ function accessLines(access: readonly AccessChange[], page: Page): readonly stri
 
 function summary(difference: Difference, page: Page): string {
   if (isEmpty(difference)) return page.good('No proxy would do anything otherwise.');
-  const { destinations, workloads, access } = difference;
+  const { destinations, workloads, access, unasked } = difference;
   const pods = workloads.reduce((total, group) => total + group.pods.length, 0);
   const services = new Set(destinations.map(({ service }) => service)).size;
   const refused = new Set(access.filter(({ allowed }) => !allowed).map(({ caller }) => caller)).size;
   return [
     `${plural(services, 'port')} of Services and ${plural(pods, 'pod')} would be treated otherwise`,
     refused === 0
-      ? 'nobody would be refused who is let in now.'
+      ? `${unasked ? 'of what was asked, ' : ''}nobody would be refused who is let in now.`
       : page.bad(`${plural(refused, 'caller')} would be refused something.`),
   ].join('; ');
 }
