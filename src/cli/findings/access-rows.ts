@@ -1,15 +1,8 @@
-import {
-  meshRole,
-  meshRoleBinding,
-  meshTlsPolicy,
-  type MeshRole,
-  type MeshRoleBinding,
-  type MeshTLSPolicy,
-} from '../../api/index.js';
+import { meshRole, meshRoleBinding, meshTlsPolicy } from '../../api/index.js';
 import { names } from '../../base/index.js';
 import { bytesNotes, isJwtIssuerInForce } from '../../model/index.js';
-import { ofKind, type Known, type KnownObject } from './known.js';
-import { writtenPart } from './policies.js';
+import { ofKind, type Known } from './known.js';
+import { readAs } from './read-as.js';
 import { callerNobodyHas } from './route-rows.js';
 import { rows, type Place } from './row.js';
 
@@ -24,7 +17,7 @@ export const ACCESS_ROWS = rows([
     find: (known) => {
       if (!known.complete) return [];
       const bound = new Set(
-        bindingsOf(known).map(({ object, spec }) => `${object.namespace}/${spec.roleRef.name}`),
+        readAs(known, meshRoleBinding).map(({ object, spec }) => `${object.namespace}/${spec.roleRef.name}`),
       );
       return ofKind(known, 'MeshRole', names.API_GROUP)
         .filter(({ namespace, name }) => !bound.has(`${namespace}/${name}`))
@@ -45,7 +38,7 @@ export const ACCESS_ROWS = rows([
       'Label the namespace weft.dev/default-access=DryRunDeny, look at what would be refused, then Deny (docs/access.md).',
     find: (known) => {
       if (!known.complete) return [];
-      return bindingsOf(known)
+      return readAs(known, meshRoleBinding)
         .filter(
           ({ object, spec }) =>
             spec.effect !== 'Deny' && known.mesh.accessIn(object.namespace).default === 'allow',
@@ -74,7 +67,7 @@ export const ACCESS_ROWS = rows([
       'The binding asks for callers of a namespace that has not joined the mesh, or does not exist. Who calls from there proves no name.',
     remedy: 'Let the namespace join the mesh, or correct its name.',
     find: (known) =>
-      bindingsOf(known).flatMap(({ object, spec }) =>
+      readAs(known, meshRoleBinding).flatMap(({ object, spec }) =>
         spec.subjects.flatMap(({ namespace, serviceAccount }, index) => {
           if (namespace?.trustDomain !== undefined || serviceAccount?.trustDomain !== undefined) return [];
           const named =
@@ -93,7 +86,7 @@ export const ACCESS_ROWS = rows([
     meaning: 'The binding allows callers who have proved nothing, from outside the mesh, too.',
     remedy: 'Name those who need it; caller: Authenticated is everybody with a name in the mesh.',
     find: (known) =>
-      bindingsOf(known).flatMap(({ object, spec }) =>
+      readAs(known, meshRoleBinding).flatMap(({ object, spec }) =>
         spec.effect === 'Deny' || spec.mode === 'DryRun'
           ? []
           : spec.subjects.flatMap(({ caller }, index) =>
@@ -140,7 +133,7 @@ export const ACCESS_ROWS = rows([
       'Rules hold at the proxies of the pods of their namespace, and no pod there has one: everybody may do everything.',
     remedy: 'Let the namespace join the mesh and recreate its pods.',
     find: (known) =>
-      bindingsOf(known).flatMap(({ object }) => {
+      readAs(known, meshRoleBinding).flatMap(({ object }) => {
         const pods = known.pods.filter((pod) => pod.object.namespace === object.namespace);
         return pods.length === 0 || pods.some(({ meshed }) => meshed)
           ? []
@@ -160,7 +153,7 @@ export const ACCESS_ROWS = rows([
     meaning: 'The rule names a port that none of its Services has, so it concerns nothing there.',
     remedy: 'Name a port of the Service, not of the pods; without services it is one of the pods.',
     find: (known) =>
-      rolesOf(known).flatMap(({ object, spec }) =>
+      readAs(known, meshRole).flatMap(({ object, spec }) =>
         spec.rules.flatMap(({ services = [], ports = [] }, rule) => {
           const targets = services.flatMap(
             (name) => known.mesh.services.get(`${object.namespace}/${name}`) ?? [],
@@ -204,7 +197,7 @@ export const ACCESS_ROWS = rows([
     remedy: 'Correct matchLabels.',
     find: (known) =>
       known.complete
-        ? tlsPolicies(known).flatMap(({ object, spec }) => {
+        ? readAs(known, meshTlsPolicy).flatMap(({ object, spec }) => {
             const wanted = Object.entries(spec.selector?.matchLabels ?? {});
             const hit = known.pods.some(
               (pod) =>
@@ -232,7 +225,7 @@ export const ACCESS_ROWS = rows([
       'The mesh refuses callers in plain text, and this policy lets them in, or turns mutual TLS off. Exceptions are made for a migration, and forgotten after it.',
     remedy: 'Remove the exception once weft status -n NAMESPACE names no caller in plain text.',
     find: (known) =>
-      tlsPolicies(known).flatMap(({ object, spec }) => {
+      readAs(known, meshTlsPolicy).flatMap(({ object, spec }) => {
         if (known.mesh.settings.mtls !== 'strict') return [];
         const said = [
           { mode: spec.mode, path: 'spec.mode' },
@@ -249,39 +242,13 @@ export const ACCESS_ROWS = rows([
   },
 ]);
 
-interface Read<S> {
-  readonly object: KnownObject;
-  readonly spec: S;
-}
-
-function bindingsOf(known: Known): readonly Read<MeshRoleBinding['spec']>[] {
-  return ofKind(known, 'MeshRoleBinding', names.API_GROUP).flatMap((object) => {
-    const parsed = meshRoleBinding.schema.safeParse(writtenPart(object));
-    return parsed.success ? [{ object, spec: parsed.data.spec }] : [];
-  });
-}
-
-function rolesOf(known: Known): readonly Read<MeshRole['spec']>[] {
-  return ofKind(known, 'MeshRole', names.API_GROUP).flatMap((object) => {
-    const parsed = meshRole.schema.safeParse(writtenPart(object));
-    return parsed.success ? [{ object, spec: parsed.data.spec }] : [];
-  });
-}
-
-function tlsPolicies(known: Known): readonly Read<MeshTLSPolicy['spec']>[] {
-  return ofKind(known, 'MeshTLSPolicy', names.API_GROUP).flatMap((object) => {
-    const parsed = meshTlsPolicy.schema.safeParse(writtenPart(object));
-    return parsed.success ? [{ object, spec: parsed.data.spec }] : [];
-  });
-}
-
 /** The account `default` is in every namespace. */
 function absentAccounts(known: Known): readonly Place[] {
   if (!known.complete) return [];
   const there = new Set(
     ofKind(known, 'ServiceAccount', '').map(({ namespace, name }) => `${namespace}/${name}`),
   );
-  return bindingsOf(known).flatMap(({ object, spec }) =>
+  return readAs(known, meshRoleBinding).flatMap(({ object, spec }) =>
     spec.subjects.flatMap(({ serviceAccount }, index) => {
       if (serviceAccount === undefined || serviceAccount.trustDomain !== undefined) return [];
       const named = `${serviceAccount.namespace ?? object.namespace}/${serviceAccount.name}`;

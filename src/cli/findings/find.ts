@@ -3,7 +3,7 @@ import { CATALOGUE, type Code } from './catalogue.js';
 import { findingAt, type Finding } from './finding.js';
 import { judgedFindings, statusFindings } from './judged.js';
 import { isControlPlane, labelsOf, type Known, type KnownObject } from './known.js';
-import { writtenPart } from './policies.js';
+import { writtenPart } from './read-as.js';
 
 /** Everything that can be found in what is known. */
 export function findAll(known: Known): readonly Finding[] {

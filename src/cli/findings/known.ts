@@ -66,10 +66,21 @@ export function ofKind(
   kind: string,
   group?: string,
 ): readonly KnownObject[] {
-  return objects.filter(
-    (object) => object.kind === kind && (group === undefined || groupOf(object.apiVersion) === group),
-  );
+  const all = byKind(objects).get(kind) ?? [];
+  return group === undefined ? all : all.filter(({ apiVersion }) => groupOf(apiVersion) === group);
 }
+
+/** What is made of a list that rows look at, made once for each: they ask again for every object. */
+export function once<T extends object, R>(make: (list: T) => R): (list: T) => R {
+  const made = new WeakMap<T, { readonly value: R }>();
+  return (list) => {
+    const known = made.get(list) ?? { value: make(list) };
+    made.set(list, known);
+    return known.value;
+  };
+}
+
+const byKind = once((objects: readonly KnownObject[]) => Map.groupBy(objects, ({ kind }) => kind));
 
 /** Labels and annotations of an object. */
 export function labelsOf({ raw }: KnownObject): Readonly<Record<string, string>> {
@@ -81,8 +92,22 @@ export function isControlPlane(labels: Readonly<Record<string, string>>): boolea
   return labels['app.kubernetes.io/name'] === 'weft' && labels[names.Label.rev] !== undefined;
 }
 
+export function namespaceNamed({ objects }: Pick<Known, 'objects'>, name: string): KnownObject | undefined {
+  return namespacesByName(objects).get(name);
+}
+
+/** Where files have two of a name, the first. */
+const namespacesByName = once(
+  (objects: readonly KnownObject[]) =>
+    new Map(
+      ofKind({ objects }, 'Namespace', '')
+        .toReversed()
+        .map((object) => [object.name, object]),
+    ),
+);
+
 /** Whether the objects say that a namespace takes part in the mesh; undefined: it is not among them. */
 export function isJoined(known: Pick<Known, 'objects'>, namespace: string): boolean | undefined {
-  const object = ofKind(known, 'Namespace', '').find(({ name }) => name === namespace);
+  const object = namespaceNamed(known, namespace);
   return object === undefined ? undefined : labelsOf(object)[names.Label.inject] === 'enabled';
 }

@@ -2,7 +2,7 @@ import { names } from '../../base/index.js';
 import { proxyAbsence } from '../../controller/index.js';
 import { Resources } from '../../kube/index.js';
 import { declaredProtocol } from '../../model/index.js';
-import { isControlPlane, labelsOf, ofKind, type Known, type KnownPod } from './known.js';
+import { isControlPlane, labelsOf, namespaceNamed, ofKind, type Known, type KnownPod } from './known.js';
 import { rows, type Place } from './row.js';
 
 /** What keeps pods and namespaces from being in the mesh as their authors think. */
@@ -208,7 +208,7 @@ type InPod = (pod: KnownPod) => readonly (readonly [field: string, message: stri
 /** Pods of one workload have the same mistake: it is told once. */
 function eachPod(look: InPod): (known: Known) => readonly Place[] {
   return (known) =>
-    once(
+    toldOnce(
       known.pods
         .filter(({ labels }) => !isControlPlane(labels))
         .flatMap((pod) => look(pod).map(([field, message]) => ({ pod, field, message }))),
@@ -221,7 +221,7 @@ interface OfPod {
   readonly message: string;
 }
 
-function once(found: readonly OfPod[]): readonly Place[] {
+function toldOnce(found: readonly OfPod[]): readonly Place[] {
   const same = Map.groupBy(
     found,
     ({ pod, field, message }) => `${pod.object.namespace} ${ownerOf(pod)} ${field} ${message}`,
@@ -255,10 +255,10 @@ function skipped(code: string, field: string): (known: Known) => readonly Place[
 }
 
 function absences(known: Known, wanted: 'missing' | 'forged', message: string): readonly Place[] {
-  const namespaces = new Map(ofKind(known, 'Namespace', '').map((object) => [object.name, labelsOf(object)]));
-  return once(
+  return toldOnce(
     known.pods.flatMap((pod) => {
-      const labels = namespaces.get(pod.object.namespace) ?? {};
+      const namespace = namespaceNamed(known, pod.object.namespace);
+      const labels = namespace === undefined ? {} : labelsOf(namespace);
       const revision = labels[names.Label.rev] ?? 'default';
       const absence = proxyAbsence(Resources.pod.keep(pod.object.raw), labels, revision);
       return absence?.kind === wanted ? [{ pod, field: '', message }] : [];
@@ -319,7 +319,7 @@ function controlPlaneOf({ spec }: KnownPod): string | undefined {
 
 function otherRevision(known: Known, pod: KnownPod): readonly Place[] {
   const host = controlPlaneOf(pod);
-  const namespace = ofKind(known, 'Namespace', '').find(({ name }) => name === pod.object.namespace);
+  const namespace = namespaceNamed(known, pod.object.namespace);
   if (host === undefined || namespace === undefined) return [];
   const wanted = labelsOf(namespace)[names.Label.rev] ?? 'default';
   if (host.startsWith(`${names.revisionName(wanted)}.`)) return [];

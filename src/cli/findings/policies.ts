@@ -1,28 +1,16 @@
 import { trafficPolicy, type TrafficPolicy } from '../../api/index.js';
-import { names } from '../../base/index.js';
 import type { Service, ServicePort } from '../../model/index.js';
-import { ofKind, type Known, type KnownObject } from './known.js';
+import type { Known } from './known.js';
+import { readAs, type ReadObject } from './read-as.js';
 
 type Spec = TrafficPolicy['spec'];
 type Route = NonNullable<Spec['routes']>[number];
 
 /** A TrafficPolicy that can be read. */
-export interface PolicyObject {
-  readonly object: KnownObject;
-  readonly spec: Spec;
-}
+export type PolicyObject = ReadObject<Spec>;
 
 export function policiesOf(known: Known): readonly PolicyObject[] {
-  return ofKind(known, 'TrafficPolicy', names.API_GROUP).flatMap((object) => {
-    const parsed = trafficPolicy.schema.safeParse(writtenPart(object));
-    return parsed.success ? [{ object, spec: parsed.data.spec }] : [];
-  });
-}
-
-/** What a user writes of an object: without what only the API server does. */
-export function writtenPart({ raw: { apiVersion, kind, metadata, spec } }: KnownObject): object {
-  const { name = '', namespace } = metadata ?? {};
-  return { apiVersion, kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, spec };
+  return readAs(known, trafficPolicy);
 }
 
 /** A route of a TrafficPolicy, and where it stands. */
