@@ -1,6 +1,12 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { names } from '../base/index.js';
-import { resourcePath, type KubeClient, type Resource, type KubeObject } from '../kube/index.js';
+import {
+  resourcePath,
+  type KubeClient,
+  type KubeObject,
+  type RawObject,
+  type Resource,
+} from '../kube/index.js';
 
 /** Kinds that only commands read, once and in part. */
 export const Kinds = {
@@ -13,6 +19,9 @@ export const Kinds = {
   resourceQuota: { apiVersion: 'v1', plural: 'resourcequotas' },
   limitRange: { apiVersion: 'v1', plural: 'limitranges' },
 } as const;
+
+/** Objects as they come: what of them matters is for those to say who look. */
+export const anObject = z.custom<RawObject>((value) => typeof value === 'object' && value !== null);
 
 /** Every object of a kind, of one namespace or of all, as much of it as the shape has. */
 export async function readList<T>(

@@ -32,7 +32,7 @@ export {
 export { isOfMesh, meshKinds, stillMesh, type StillMesh } from './still-mesh.js';
 export { serviceNotes } from './service-events.js';
 export { ISSUER_SECRET, ROOT_SECRET } from './trust-secrets.js';
-export { LAST_KNOWN, settingsMap } from './last-known/index.js';
+export { LAST_KNOWN, settingsMap, type LastKnown } from './last-known/index.js';
 export { measureSettings } from './settings-metrics.js';
 export { untilWebhookTrusted } from './webhook-ca.js';
 export { reporterOf } from './reporter-of.js';

@@ -17,14 +17,14 @@ export interface KnownOptions {
   readonly revision: string;
   readonly systemNamespace: string;
   /** Told of the mesh before the objects get into it. */
-  readonly prepare?: (mesh: StillMesh) => Promise<void>;
+  readonly prepare?: (mesh: StillMesh) => void;
 }
 
 /** Makes of objects what a control plane would make of them, and gives pods in files what its webhook would give them. */
 export async function knownOf(options: KnownOptions): Promise<Known> {
   const { objects, complete, live, revisions } = options;
   const mesh = stillMesh({ ...options, installed: options.installed ?? DEFAULT_SETTINGS });
-  await options.prepare?.(mesh);
+  options.prepare?.(mesh);
   for (const { kind, raw } of objects) if (kind !== 'Pod' || live) mesh.put(raw);
   const pods = live ? objects.flatMap(runningPod) : await describedPods(options, mesh);
   return {

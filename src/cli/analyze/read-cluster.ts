@@ -1,11 +1,10 @@
-import { z } from 'zod';
 import { MeshError } from '../../base/index.js';
-import { Kinds, meshKinds, type StillMesh } from '../../controller/index.js';
+import { Kinds, meshKinds, type LastKnown, type StillMesh } from '../../controller/index.js';
 import { listObjects, orUndefined, type KubeClient, type RawObject } from '../../kube/index.js';
 import type { MeshSettings } from '../../model/index.js';
 import type { KnownObject } from '../findings/known.js';
 import { readInstalled } from '../installed.js';
-import { readList } from '../read-list.js';
+import { anObject, readList } from '../read-list.js';
 
 export interface ClusterPlace {
   readonly client: KubeClient;
@@ -22,8 +21,8 @@ export interface ClusterObjects {
   readonly revisions?: readonly string[] | undefined;
   /** What was not to be read. */
   readonly gaps: readonly string[];
-  /** Gives a mesh what the control plane wrote down for its next start. */
-  readonly prepare: (mesh: StillMesh) => Promise<void>;
+  /** Gives a mesh what the control plane wrote down for its next start; the same to each. */
+  readonly prepare: (mesh: StillMesh) => void;
 }
 
 /** Reads them once. What may not be read is told in `gaps`. */
@@ -36,7 +35,11 @@ export async function readCluster(place: ClusterPlace): Promise<ClusterObjects> 
       readKind(place, kind, told),
     ),
   );
-  return { objects: lists.flat(), installed, revisions, gaps: told, prepare: (mesh) => recall(place, mesh) };
+  const recalled = await recall(place);
+  const prepare = ({ view }: StillMesh): void => {
+    for (const one of recalled) view.lastKnown.store.set(one);
+  };
+  return { objects: lists.flat(), installed, revisions, gaps: told, prepare };
 }
 
 const SERVICE_ACCOUNTS = { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts' };
@@ -46,9 +49,6 @@ interface ListedKind {
   readonly kind: string;
   readonly plural: string;
 }
-
-/** Objects as they come: what of them matters is for those to say who look. */
-const anObject = z.custom<RawObject>((value) => typeof value === 'object' && value !== null);
 
 async function readKind(
   { client, namespace }: ClusterPlace,
@@ -78,10 +78,10 @@ function asKnown({ apiVersion, kind }: ListedKind, item: RawObject): KnownObject
 }
 
 /** Last good forms and last known settings. Who may not read them takes objects for what they are. */
-async function recall({ client, ...place }: ClusterPlace, mesh: StillMesh): Promise<void> {
+async function recall({ client, ...place }: ClusterPlace): Promise<readonly LastKnown[]> {
   const { namespace = place.systemNamespace, labelSelector = '' } = Kinds.lastKnown.within?.(place) ?? {};
   const known = await orUndefined(
     listObjects(client, Kinds.lastKnown.resource, { namespace, labelSelector }),
   ).catch(() => []);
-  for (const one of known ?? []) mesh.view.lastKnown.store.set(one);
+  return known ?? [];
 }

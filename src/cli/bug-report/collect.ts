@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { MeshError, names } from '../../base/index.js';
 import { meshKinds } from '../../controller/index.js';
-import { orUndefined, resourcePath, Resources, type KubeClient, type RawObject } from '../../kube/index.js';
+import { orUndefined, resourcePath, Resources, type KubeClient } from '../../kube/index.js';
 import { analyze } from '../analyze/index.js';
 import { check } from '../check/index.js';
 import type { Page } from '../page.js';
-import { Kinds, readList } from '../read-list.js';
+import { anObject, Kinds, readList } from '../read-list.js';
 import { status } from '../status.js';
 import { readVersions } from '../versions.js';
 import { redactObject, redactText } from './redact.js';
@@ -75,8 +75,6 @@ async function attempt(read: () => Promise<string>): Promise<string> {
 function redacted(value: unknown): string {
   return `${JSON.stringify(redactObject(value), null, 2)}\n`;
 }
-
-const anObject = z.custom<RawObject>((value) => typeof value === 'object' && value !== null);
 
 async function objectsOf(
   client: KubeClient,

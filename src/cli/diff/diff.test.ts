@@ -258,6 +258,15 @@ test('a bound that was reached is told, and nothing is said of what lies beyond'
   expect(requests.text).toMatch(/1 caller would be refused something\.$/);
 });
 
+test('both sides begin with the same last good forms', async () => {
+  await compared([policy('routes: [{timeouts: {request: 1s}}]')]);
+  const recalled = cluster.server.requests.filter(
+    ({ path }) => path === '/api/v1/namespaces/weft-system/configmaps',
+  );
+  // One for each form of output.
+  expect(recalled).toHaveLength(2);
+});
+
 test('nothing is written', async () => {
   await compared([policy('routes: [{timeouts: {request: 1s}}]')]);
   expect(cluster.server.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
