@@ -4,6 +4,7 @@ import { readConfig } from '../config.js';
 import { connectKube, type KubeClient } from '../kube/index.js';
 import { runControlPlane } from '../main.js';
 import { addAnalyze } from './analyze/command.js';
+import { print, revisionOption } from './answering.js';
 import { addAuthz } from './authz/index.js';
 import { addBugReport } from './bug-report/command.js';
 import { check } from './check/index.js';
@@ -15,7 +16,7 @@ import { addEgress } from './egress/index.js';
 import { addExplain } from './explain/index.js';
 import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
-import { pageFor, printable } from './page.js';
+import { pageFor } from './page.js';
 import { status } from './status.js';
 import { addTrafficCommands } from './traffic/index.js';
 import { weftVersion } from './version.js';
@@ -216,17 +217,8 @@ Examples:
   weft inject -f deployment.yaml | diff deployment.yaml -
   helm template my-chart | weft inject -f - --image registry.example/weft:1.0`;
 
-function revisionOption(): Option {
-  return new Option('--revision <name>', 'revision of the control plane').default('default');
-}
-
 function connect(weft: Command): KubeClient {
   const client = connectKube(weft.opts<GlobalOptions>());
   if (client.exposure !== undefined) process.stderr.write(`weft: warning: ${client.exposure}\n`);
   return client;
-}
-
-function print({ ok, text }: { readonly ok: boolean; readonly text: string }): void {
-  process.stdout.write(`${printable(text)}\n`);
-  if (!ok) process.exitCode = 1;
 }

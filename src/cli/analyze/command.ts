@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
-import { MeshError, names } from '../../base/index.js';
+import { names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
-import { pageFor, printable } from '../page.js';
+import { answering, pageOf, revisionOption, withExitCodes } from '../answering.js';
 import { analyze, type AnalyzeOutput } from './index.js';
 
 interface Flags {
@@ -16,8 +16,8 @@ interface Flags {
 
 /** Adds `weft analyze`; `connect` makes the client of the cluster that the global options name. */
 export function addAnalyze(weft: Command, connect: () => KubeClient): void {
-  weft
-    .command('analyze')
+  // Scripts tell findings, 1, from a question that was not understood.
+  withExitCodes(weft.command('analyze'))
     .description('say what is wrong with policies, Services and pods, in files or in the cluster')
     .option(
       '-f, --file <file...>',
@@ -29,30 +29,15 @@ export function addAnalyze(weft: Command, connect: () => KubeClient): void {
     .addOption(
       new Option('-o, --output <form>', 'how to print').choices(['text', 'json', 'sarif']).default('text'),
     )
-    .addOption(new Option('--revision <name>', 'revision of the control plane').default('default'))
+    .addOption(revisionOption())
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
     .addHelpText('after', HELP)
-    // Scripts tell findings, 1, from a question that was not understood.
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-    .action(async ({ file = [], ...flags }: Flags) => {
-      const opened: KubeClient[] = [];
-      const client = (): KubeClient => {
-        const one = connect();
-        opened.push(one);
-        return one;
-      };
-      try {
-        const page = pageFor(process.stdout);
-        const { ok, text } = await analyze({ files: file, client, page, ...flags });
-        process.stdout.write(`${printable(text)}\n`);
-        process.exitCode = ok ? 0 : 1;
-      } catch (thrown) {
-        process.stderr.write(`weft: ${MeshError.from(thrown).message}\n`);
-        process.exitCode = 2;
-      } finally {
-        for (const one of opened) one.close();
-      }
-    });
+    .action(async ({ file = [], ...flags }: Flags) =>
+      answering(connect, async (client) => {
+        const { ok, text } = await analyze({ files: file, client, page: pageOf(flags), ...flags });
+        return { text, exitCode: ok ? 0 : 1 };
+      }),
+    );
 }
 
 const HELP = `

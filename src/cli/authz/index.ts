@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { MeshError, names } from '../../base/index.js';
+import { names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
-import { createPage, pageFor, printable, type Page } from '../page.js';
+import { answering, collect, failed, pageOf, revisionOption, withExitCodes } from '../answering.js';
+import { pageFor, printable } from '../page.js';
 import { canI } from './can-i.js';
 import { convertFiles } from './convert/index.js';
 import { whoCan } from './who-can.js';
@@ -73,13 +74,11 @@ Examples:
   kubectl get authorizationpolicies.security.istio.io,services -n shop -o yaml | weft authz convert -f -`;
 
 function addConvert(authz: Command): void {
-  authz
-    .command('convert')
+  withExitCodes(authz.command('convert'))
     .description('print access rules of other meshes as MeshRoles and MeshRoleBindings')
     .requiredOption('-f, --file <file...>', 'YAML or JSON files, - for standard input')
     .addOption(new Option('-o, --output <form>', 'how to print').choices(['yaml', 'json']).default('yaml'))
     .addHelpText('after', CONVERT)
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .action(
       async ({ file, output }: { readonly file: readonly string[]; readonly output: 'yaml' | 'json' }) => {
         try {
@@ -93,11 +92,6 @@ function addConvert(authz: Command): void {
         }
       },
     );
-}
-
-function failed(thrown: unknown): void {
-  process.stderr.write(`weft: ${MeshError.from(thrown).message}\n`);
-  process.exitCode = 2;
 }
 
 function addCanI(authz: Command, connect: () => KubeClient): void {
@@ -117,7 +111,7 @@ function addCanI(authz: Command, connect: () => KubeClient): void {
       ) =>
         answering(connect, async (client) => {
           const { ok, text } = await canI({
-            client,
+            client: client(),
             page: pageOf(flags),
             caller,
             service,
@@ -137,53 +131,25 @@ function addWhoCan(authz: Command, connect: () => KubeClient): void {
     .addHelpText('after', WHO_CAN)
     .action(async (service: string, request: string[], flags: Flags) =>
       answering(connect, async (client) => {
-        const { text } = await whoCan({ client, page: pageOf(flags), service, request, ...flags });
+        const { text } = await whoCan({ client: client(), page: pageOf(flags), service, request, ...flags });
         return { text, exitCode: 0 };
       }),
     );
 }
 
 function shared(command: Command): Command {
-  return (
-    command
-      .option('-n, --namespace <name>', 'namespace of the Service')
-      .option('--port <number>', 'port of the Service; needed where it has several', parsePort)
-      .option(
-        '--header <line>',
-        "a header of the request, as in 'x-group: staff'; may be given again",
-        collect,
-        [],
-      )
-      .addOption(new Option('-o, --output <form>', 'how to print').choices(['text', 'json']).default('text'))
-      .addOption(new Option('--revision <name>', 'revision of the control plane').default('default'))
-      .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
-      // Scripts tell a refusal, 1, from a question that was not understood.
-      .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-  );
-}
-
-async function answering(
-  connect: () => KubeClient,
-  answer: (client: KubeClient) => Promise<{ readonly text: string; readonly exitCode: number }>,
-): Promise<void> {
-  const client = connect();
-  try {
-    const { text, exitCode } = await answer(client);
-    process.stdout.write(`${printable(text)}\n`);
-    process.exitCode = exitCode;
-  } catch (thrown) {
-    failed(thrown);
-  } finally {
-    client.close();
-  }
-}
-
-function pageOf({ output }: Flags): Page {
-  return output === 'text' ? pageFor(process.stdout) : createPage({ colours: false });
-}
-
-function collect(line: string, before: readonly string[]): readonly string[] {
-  return [...before, line];
+  return withExitCodes(command)
+    .option('-n, --namespace <name>', 'namespace of the Service')
+    .option('--port <number>', 'port of the Service; needed where it has several', parsePort)
+    .option(
+      '--header <line>',
+      "a header of the request, as in 'x-group: staff'; may be given again",
+      collect,
+      [],
+    )
+    .addOption(new Option('-o, --output <form>', 'how to print').choices(['text', 'json']).default('text'))
+    .addOption(revisionOption())
+    .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE);
 }
 
 function parsePort(text: string): number {

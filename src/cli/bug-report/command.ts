@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
-import { createPage, printable } from '../page.js';
+import { answering, revisionOption } from '../answering.js';
+import { createPage } from '../page.js';
 import { wholeNumber } from '../whole-number.js';
 import { bugReport } from './index.js';
 
@@ -23,24 +24,24 @@ export function addBugReport(weft: Command, connect: () => KubeClient): void {
     .option('-n, --namespace <name...>', 'namespaces whose pods, events and proxies are in it, too', [])
     .option('-f, --file <file>', 'where to write it; default: weft-bug-report-<time>.tar.gz')
     .option('--proxies <number>', 'proxies whose logs are in it, at most', wholeNumber, 10)
-    .option('--revision <name>', 'revision of the control plane', 'default')
+    .addOption(revisionOption())
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
     .addHelpText('after', HELP)
-    .action(async ({ namespace, file, ...flags }: Flags) => {
-      const client = connect();
-      const now = new Date();
-      const stamp = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
-      const { text } = await bugReport({
-        ...flags,
-        client,
-        now,
-        page: createPage({ colours: false }),
-        namespaces: namespace,
-        file: file ?? `weft-bug-report-${stamp}.tar.gz`,
-      });
-      client.close();
-      process.stdout.write(`${printable(text)}\n`);
-    });
+    .action(async ({ namespace, file, ...flags }: Flags) =>
+      answering(connect, async (client) => {
+        const now = new Date();
+        const stamp = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
+        const { text } = await bugReport({
+          ...flags,
+          client: client(),
+          now,
+          page: createPage({ colours: false }),
+          namespaces: namespace,
+          file: file ?? `weft-bug-report-${stamp}.tar.gz`,
+        });
+        return { text, exitCode: 0 };
+      }),
+    );
 }
 
 const HELP = `

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
-import { MeshError, names } from '../../base/index.js';
+import { names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
-import { pageFor, printable } from '../page.js';
+import { answering, pageOf, revisionOption, withExitCodes } from '../answering.js';
 import { diff } from './index.js';
 
 interface Flags {
@@ -15,35 +15,27 @@ interface Flags {
 
 /** Adds `weft diff`; `connect` makes the client of the cluster that the global options name. */
 export function addDiff(weft: Command, connect: () => KubeClient): void {
-  weft
-    .command('diff')
+  // As kubectl diff does: a difference, 1, is told from trouble.
+  withExitCodes(weft.command('diff'))
     .description('say what a change would do before it is applied: to routes, to pods, and to who is let in')
     .requiredOption('-f, --file <file...>', 'YAML or JSON files or folders of them, - for standard input')
     .option('-n, --namespace <name>', 'namespace of objects that name none')
     .option('--delete', 'say what deleting the objects would do')
     .addOption(new Option('-o, --output <form>', 'how to print').choices(['text', 'json']).default('text'))
-    .addOption(new Option('--revision <name>', 'revision of the control plane').default('default'))
+    .addOption(revisionOption())
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
     .addHelpText('after', HELP)
-    // As kubectl diff does: a difference, 1, is told from trouble.
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-    .action(async ({ file, ...flags }: Flags) => {
-      try {
-        const client = connect();
+    .action(async ({ file, ...flags }: Flags) =>
+      answering(connect, async (client) => {
         const { differs, text } = await diff({
           files: file,
-          client,
-          page: pageFor(process.stdout),
+          client: client(),
+          page: pageOf(flags),
           ...flags,
         });
-        client.close();
-        process.stdout.write(`${printable(text)}\n`);
-        process.exitCode = differs ? 1 : 0;
-      } catch (thrown) {
-        process.stderr.write(`weft: ${MeshError.from(thrown).message}\n`);
-        process.exitCode = 2;
-      }
-    });
+        return { text, exitCode: differs ? 1 : 0 };
+      }),
+    );
 }
 
 const HELP = `

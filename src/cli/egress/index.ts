@@ -3,8 +3,9 @@ import { stringify } from 'yaml';
 import { externalService } from '../../api/index.js';
 import { hasOurProxy, readExternalService } from '../../controller/index.js';
 import { listObjects, ownResource, Resources, type KubeClient } from '../../kube/index.js';
+import { print } from '../answering.js';
 import { demandNamespace } from '../control-planes.js';
-import { pageFor, printable, type Page } from '../page.js';
+import { pageFor, type Page } from '../page.js';
 import { egressNetworkPolicy, type ApiServerAddress } from './network-policy.js';
 import { egressReport, renderEgress } from './report.js';
 
@@ -23,7 +24,8 @@ export function addEgress(weft: Command, connect: () => KubeClient): void {
     .addHelpText('after', REPORT)
     .action(async ({ namespace, output }: ReportFlags) => {
       const client = connect();
-      say(await egressText({ client, namespace, output, page: pageFor(process.stdout) }));
+      const text = await egressText({ client, namespace, output, page: pageFor(process.stdout) });
+      print({ ok: true, text });
       client.close();
     });
   egress
@@ -35,7 +37,7 @@ export function addEgress(weft: Command, connect: () => KubeClient): void {
       if (namespace === undefined)
         command.error('error: name the namespace: weft egress networkpolicy -n shop');
       const client = connect();
-      say(await networkPolicyText(client, namespace));
+      print({ ok: true, text: await networkPolicyText(client, namespace) });
       client.close();
     });
 }
@@ -87,8 +89,4 @@ export async function networkPolicyText(client: KubeClient, namespace: string): 
       ),
     );
   return stringify(egressNetworkPolicy(namespace, services, apiServer)).trimEnd();
-}
-
-function say(text: string): void {
-  process.stdout.write(`${printable(text)}\n`);
 }

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
-import { MeshError } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
-import { createPage, pageFor, printable } from '../page.js';
+import { answering, collect, pageOf, withExitCodes } from '../answering.js';
 import { explain } from './explain.js';
 
 interface Flags {
@@ -27,8 +26,7 @@ Examples:
 
 /** Adds `weft explain`; `connect` makes the client of the cluster that the global options name. */
 export function addExplain(weft: Command, connect: () => KubeClient): void {
-  weft
-    .command('explain')
+  withExitCodes(weft.command('explain'))
     .description('say what the mesh would do with a request, stage by stage, and by whose word')
     .argument('<from>', 'who would send it: pod/NAME, NAME or deploy/NAME')
     .argument('<request...>', 'method and URL, such as GET http://reviews:9080/api')
@@ -37,29 +35,18 @@ export function addExplain(weft: Command, connect: () => KubeClient): void {
     .option('--jwt <token>', 'a bearer token; @FILE reads it from a file')
     .option('--receiver', 'ask a pod that would receive it, too', false)
     .addOption(new Option('-o, --output <form>', 'how to print').choices(['text', 'json']).default('text'))
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .addHelpText('after', EXPLAIN)
-    .action(async (from: string, words: string[], flags: Flags) => {
-      try {
-        const client = connect();
-        const page = flags.output === 'text' ? pageFor(process.stdout) : createPage({ colours: false });
+    .action(async (from: string, words: string[], flags: Flags) =>
+      answering(connect, async (client) => {
         const jwt = await readToken(flags.jwt);
-        const { ok, text } = await explain({ client, page, from, words, ...flags, jwt });
-        process.stdout.write(`${printable(text)}\n`);
-        process.exitCode = ok ? 0 : 1;
-        client.close();
-      } catch (thrown) {
-        process.stderr.write(`weft: ${printable(MeshError.from(thrown).message)}\n`);
-        process.exitCode = 2;
-      }
-    });
+        const asked = { page: pageOf(flags), from, words, ...flags, jwt };
+        const { ok, text } = await explain({ client: client(), ...asked });
+        return { text, exitCode: ok ? 0 : 1 };
+      }),
+    );
 }
 
 /** A token on the command line is in the history of the shell; one in a file need not be. */
 async function readToken(given: string | undefined): Promise<string | undefined> {
   return given?.startsWith('@') === true ? (await readFile(given.slice(1), 'utf8')).trim() : given;
-}
-
-function collect(line: string, before: readonly string[]): readonly string[] {
-  return [...before, line];
 }
