@@ -1,7 +1,7 @@
 import { meshRole, meshRoleBinding, meshTlsPolicy } from '../../api/index.js';
 import { names } from '../../base/index.js';
 import { bytesNotes, isJwtIssuerInForce } from '../../model/index.js';
-import { ofKind, type Known } from './known.js';
+import { ofKind, podsBehind, type Known } from './known.js';
 import { readAs } from './read-as.js';
 import { callerNobodyHas } from './route-rows.js';
 import { rows, type Place } from './row.js';
@@ -134,7 +134,7 @@ export const ACCESS_ROWS = rows([
     remedy: 'Let the namespace join the mesh and recreate its pods.',
     find: (known) =>
       readAs(known, meshRoleBinding).flatMap(({ object }) => {
-        const pods = known.pods.filter((pod) => pod.object.namespace === object.namespace);
+        const pods = podsBehind(known, object.namespace, {});
         return pods.length === 0 || pods.some(({ meshed }) => meshed)
           ? []
           : [
@@ -198,13 +198,9 @@ export const ACCESS_ROWS = rows([
     find: (known) =>
       known.complete
         ? readAs(known, meshTlsPolicy).flatMap(({ object, spec }) => {
-            const wanted = Object.entries(spec.selector?.matchLabels ?? {});
-            const hit = known.pods.some(
-              (pod) =>
-                pod.object.namespace === object.namespace &&
-                wanted.every(([name, value]) => pod.labels[name] === value),
-            );
-            return wanted.length === 0 || hit
+            const wanted = spec.selector?.matchLabels ?? {};
+            const isAll = Object.keys(wanted).length === 0;
+            return isAll || podsBehind(known, object.namespace, wanted).length > 0
               ? []
               : [
                   {

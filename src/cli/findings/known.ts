@@ -111,3 +111,22 @@ export function isJoined(known: Pick<Known, 'objects'>, namespace: string): bool
   const object = namespaceNamed(known, namespace);
   return object === undefined ? undefined : labelsOf(object)[names.Label.inject] === 'enabled';
 }
+
+type Labels = Readonly<Record<string, string>>;
+
+/** The pods of a namespace that have these labels, as a selector asks for them. */
+export function podsBehind(
+  { pods }: Pick<Known, 'pods'>,
+  namespace: string,
+  selector: Labels,
+): readonly KnownPod[] {
+  return (podsByNamespace(pods).get(namespace) ?? []).filter(({ labels }) => hasLabels(labels, selector));
+}
+
+const podsByNamespace = once((pods: readonly KnownPod[]) =>
+  Map.groupBy(pods, ({ object }) => object.namespace),
+);
+
+export function hasLabels(labels: Labels, wanted: Labels): boolean {
+  return Object.entries(wanted).every(([name, value]) => labels[name] === value);
+}

@@ -2,7 +2,15 @@ import { names } from '../../base/index.js';
 import { proxyAbsence } from '../../controller/index.js';
 import { Resources } from '../../kube/index.js';
 import { declaredProtocol } from '../../model/index.js';
-import { isControlPlane, labelsOf, namespaceNamed, ofKind, type Known, type KnownPod } from './known.js';
+import {
+  hasLabels,
+  isControlPlane,
+  labelsOf,
+  namespaceNamed,
+  ofKind,
+  type Known,
+  type KnownPod,
+} from './known.js';
 import { rows, type Place } from './row.js';
 
 /** What keeps pods and namespaces from being in the mesh as their authors think. */
@@ -358,9 +366,7 @@ function opaqueHttp(known: Known, pod: KnownPod): readonly Place[] {
   if (workload === undefined || workload.opaquePorts.length === 0) return [];
   const services = [...known.mesh.services.values()].filter(
     ({ namespace, selector }) =>
-      selector !== undefined &&
-      namespace === pod.object.namespace &&
-      Object.entries(selector).every(([name, value]) => pod.labels[name] === value),
+      selector !== undefined && namespace === pod.object.namespace && hasLabels(pod.labels, selector),
   );
   const path = pod.path === '' ? 'metadata.annotations' : `${pod.path}.metadata.annotations`;
   return services.flatMap((service) =>

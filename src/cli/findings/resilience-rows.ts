@@ -1,7 +1,7 @@
 import { durationMs } from '../../api/index.js';
 import type { Service } from '../../model/index.js';
 import { policiesOf, policyRoutes, targetsOf, type PolicyObject, type RouteOfPolicy } from './policies.js';
-import type { Known } from './known.js';
+import { podsBehind, type Known } from './known.js';
 import { rows, type Place } from './row.js';
 
 /** Times, tries and limits that do not go together. */
@@ -323,11 +323,7 @@ function rehearsals(known: Known): readonly Place[] {
 /** There are pods behind the Service, and none has a proxy. */
 export function isUnmeshed(known: Known, { namespace, selector }: Service): boolean {
   if (selector === undefined) return false;
-  const behind = known.pods.filter(
-    ({ object, labels }) =>
-      object.namespace === namespace &&
-      Object.entries(selector).every(([name, value]) => labels[name] === value),
-  );
+  const behind = podsBehind(known, namespace, selector);
   return behind.length > 0 && behind.every(({ meshed }) => !meshed);
 }
 

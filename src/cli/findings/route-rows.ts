@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { declaredProtocol } from '../../model/index.js';
 import { coversAll, neverHolds } from './matches.js';
-import { isJoined, ofKind, type Known, type KnownObject } from './known.js';
+import { isJoined, ofKind, podsBehind, type Known, type KnownObject } from './known.js';
 import { policiesOf, policyRoutes, targetsOf, type RouteOfPolicy } from './policies.js';
 import { rows, type Place } from './row.js';
 
@@ -343,14 +343,9 @@ function emptySubsets(
       const asked =
         service === undefined ? targets : [`${service.namespace ?? object.namespace}/${service.name}`];
       const missing = asked.find((key) => {
-        const selector = known.mesh.services.get(key)?.selector;
-        if (selector === undefined) return false;
-        const wanted = Object.entries({ ...selector, ...labels });
-        return !known.pods.some(
-          (pod) =>
-            pod.object.namespace === key.split('/')[0] &&
-            wanted.every(([name, value]) => pod.labels[name] === value),
-        );
+        const target = known.mesh.services.get(key);
+        if (target?.selector === undefined) return false;
+        return podsBehind(known, target.namespace, { ...target.selector, ...labels }).length === 0;
       });
       if (missing === undefined) return [];
       const text = Object.entries(labels)

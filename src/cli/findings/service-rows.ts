@@ -2,7 +2,7 @@ import { names } from '../../base/index.js';
 import { serviceNotes } from '../../controller/index.js';
 import { Resources } from '../../kube/index.js';
 import { declaredProtocol, serviceKey, type Service } from '../../model/index.js';
-import { isJoined, ofKind, type Known, type KnownObject, type KnownPod } from './known.js';
+import { isJoined, ofKind, podsBehind, type Known, type KnownObject } from './known.js';
 import { rows, type Place } from './row.js';
 
 /** Services whose ports say something else than they are, and those that lead nowhere. */
@@ -212,18 +212,6 @@ function joinedServices(known: Known): readonly KnownService[] {
     const joined = isJoined(known, object.namespace) ?? !known.live;
     return service === undefined || !joined ? [] : [{ object, service }];
   });
-}
-
-function podsBehind(
-  known: Known,
-  namespace: string,
-  selector: Readonly<Record<string, string>>,
-): readonly KnownPod[] {
-  const wanted = Object.entries(selector);
-  return known.pods.filter(
-    (pod) =>
-      pod.object.namespace === namespace && wanted.every(([name, value]) => pod.labels[name] === value),
-  );
 }
 
 /** What the operator tells Services in events. */
