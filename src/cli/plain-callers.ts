@@ -1,18 +1,14 @@
-import { eachPod, readPodMetrics, reasonOf } from '../dashboard/index.js';
 import { Resources, listObjects, type KubeClient, type Pod } from '../kube/index.js';
 import { plural, type Page } from './page.js';
+import { askPods, silentText, type Asked } from './pod-counts.js';
 
 const FAMILY = /^weft_plain_connections_total$/;
 /** Proxies that are asked; what pods of one Deployment say is much the same. */
 const MOST_PODS = 200;
 
 /** Who calls without mutual TLS. */
-export interface PlainCallers {
+export interface PlainCallers extends Pick<Asked, 'asked' | 'silent'> {
   readonly callers: readonly PlainCaller[];
-  /** Proxies that have answered. */
-  readonly asked: number;
-  /** Why others have not, by pod. */
-  readonly silent: readonly { readonly pod: string; readonly reason: string }[];
 }
 
 interface PlainCaller {
@@ -29,15 +25,8 @@ interface PlainCaller {
 /** Asks the proxies of these pods. */
 export async function plainCallers(client: KubeClient, pods: readonly Pod[]): Promise<PlainCallers> {
   const callers = new Map<string, PlainCaller>();
-  const silent: { pod: string; reason: string }[] = [];
-  const asked = pods.filter(({ ready }) => ready).slice(0, MOST_PODS);
   const owners = ownersOf(await everyPod(client, pods));
-  await eachPod(asked, async ({ metadata }) => {
-    const read = readPodMetrics(client, metadata, { family: FAMILY });
-    const samples = await read.catch((thrown: unknown) => {
-      silent.push({ pod: `${metadata.namespace}/${metadata.name}`, reason: reasonOf(thrown) });
-      return [];
-    });
+  const { asked, silent } = await askPods(client, pods, { family: FAMILY, most: MOST_PODS }, (_, samples) => {
     for (const { labels, value } of samples) {
       const { destination = '', address = '', verdict } = labels;
       const key = `${address} ${destination}`;
@@ -49,7 +38,7 @@ export async function plainCallers(client: KubeClient, pods: readonly Pod[]): Pr
       callers.set(key, { ...known, ...counted });
     }
   });
-  return { callers: [...callers.values()].sort(byCount), asked: asked.length - silent.length, silent };
+  return { callers: [...callers.values()].sort(byCount), asked, silent };
 }
 
 function newCaller(address: string, destination: string, owners: ReadonlyMap<string, string>): PlainCaller {
@@ -86,16 +75,9 @@ export function renderPlainCallers({ callers, asked, silent }: PlainCallers, pag
   ]);
   const head = ['CALLER', 'ADDRESS', 'CALLS', 'STRICT WOULD REFUSE', 'REFUSED'];
   const none = `none that ${plural(asked, 'proxy', 'proxies')} had a connection of in the last hour`;
-  const [first] = silent;
   return [
     page.strong('Callers in plain text'),
     callers.length === 0 ? none : page.table(head, rows),
-    ...(first === undefined
-      ? []
-      : [
-          page.caution(
-            `${plural(silent.length, 'proxy', 'proxies')} did not answer, such as that of ${first.pod}: ${first.reason}`,
-          ),
-        ]),
+    ...silentText(silent, page),
   ].join('\n');
 }

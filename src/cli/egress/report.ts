@@ -1,20 +1,14 @@
-import { eachPod, readPodMetrics, reasonOf } from '../../dashboard/index.js';
 import type { KubeClient, Pod } from '../../kube/index.js';
 import { plural, type Page } from '../page.js';
+import { askPods, silentText, type Asked } from '../pod-counts.js';
 
 const FAMILY = /^weft_egress_total$/;
 /** Proxies that are asked; what pods of one Deployment say is much the same. */
 const MOST_PODS = 500;
 
 /** What pods asked for outside the mesh. */
-export interface EgressReport {
+export interface EgressReport extends Asked {
   readonly calls: readonly EgressCall[];
-  /** Proxies that have answered. */
-  readonly asked: number;
-  /** Why others have not, by pod. */
-  readonly silent: readonly { readonly pod: string; readonly reason: string }[];
-  /** Pods that were not asked, because there are too many. */
-  readonly leftOut: number;
 }
 
 /** What pods of one service account asked for. */
@@ -36,14 +30,8 @@ export interface EgressCall {
 /** Asks the proxies of these pods. */
 export async function egressReport(client: KubeClient, pods: readonly Pod[]): Promise<EgressReport> {
   const calls = new Map<string, EgressCall>();
-  const silent: { pod: string; reason: string }[] = [];
-  const ready = pods.filter((pod) => pod.ready);
-  const asked = ready.slice(0, MOST_PODS);
-  await eachPod(asked, async ({ metadata, serviceAccount }) => {
-    const samples = await readPodMetrics(client, metadata, { family: FAMILY }).catch((thrown: unknown) => {
-      silent.push({ pod: `${metadata.namespace}/${metadata.name}`, reason: reasonOf(thrown) });
-      return [];
-    });
+  const family = { family: FAMILY, most: MOST_PODS };
+  const asked = await askPods(client, pods, family, ({ metadata, serviceAccount }, samples) => {
     for (const { labels, value } of samples) {
       const caller = { namespace: metadata.namespace, serviceAccount };
       const call = counted(caller, labels, value);
@@ -51,12 +39,7 @@ export async function egressReport(client: KubeClient, pods: readonly Pod[]): Pr
       calls.set(key, joined(calls.get(key), call));
     }
   });
-  return {
-    calls: [...calls.values()].sort(byCount),
-    asked: asked.length - silent.length,
-    silent,
-    leftOut: ready.length - asked.length,
-  };
+  return { calls: [...calls.values()].sort(byCount), ...asked };
 }
 
 function counted(
@@ -114,16 +97,9 @@ export function renderEgress({ calls, asked, silent, leftOut }: EgressReport, pa
     call.reason ?? '',
   ]);
   const none = `${plural(asked, 'proxy', 'proxies')} judged nothing that goes outside the mesh; with the outbound policy AllowAny nobody judges`;
-  const [first] = silent;
   return [
     rows.length === 0 ? none : page.table(HEAD, rows),
-    ...(first === undefined
-      ? []
-      : [
-          page.caution(
-            `${plural(silent.length, 'proxy', 'proxies')} did not answer, such as that of ${first.pod}: ${first.reason}`,
-          ),
-        ]),
+    ...silentText(silent, page),
     ...(leftOut === 0
       ? []
       : [page.caution(`${plural(leftOut, 'more proxy', 'more proxies')} not asked; use -n`)]),
