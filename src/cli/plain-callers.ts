@@ -52,7 +52,7 @@ async function everyPod(client: KubeClient, own: readonly Pod[]): Promise<readon
 }
 
 /** Pods by address; one on its node's network shares it with others. */
-function ownersOf(pods: readonly Pod[]): ReadonlyMap<string, string> {
+export function ownersOf(pods: readonly Pod[]): ReadonlyMap<string, string> {
   const owning = pods.filter(({ hostNetwork, phase }) => !hostNetwork && phase === 'Running');
   return new Map(
     owning.flatMap(({ ips, metadata }) => ips.map((ip) => [ip, `${metadata.namespace}/${metadata.name}`])),

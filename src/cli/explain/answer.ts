@@ -121,9 +121,8 @@ export type Share = z.infer<typeof share>;
  * One answer of a proxy whose workers have each given theirs: that of the first, with how many of them have an endpoint ejected, since
  * each worker judges endpoints by what it has seen itself.
  */
-export function ofWorkers(answers: readonly CallerAnswer[]): CallerAnswer | undefined {
+export function ofWorkers(answers: readonly [CallerAnswer, ...CallerAnswer[]]): CallerAnswer {
   const [first] = answers;
-  if (first === undefined) return undefined;
   const ejected = new Map<string, number>();
   for (const { split } of answers)
     for (const { address } of split.flatMap(({ endpoints }) => endpoints.filter((one) => one.ejected)))

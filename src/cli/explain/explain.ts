@@ -1,8 +1,11 @@
+import { z } from 'zod';
 import { MeshError } from '../../base/index.js';
+import { parseSpiffeId } from '../../identity/index.js';
 import { Resources, listObjects, type KubeClient, type Pod } from '../../kube/index.js';
 import { askProxy, demandInspection } from '../inspect/ask.js';
 import { demandProxies, findPods } from '../inspect/pods.js';
 import type { Page } from '../page.js';
+import { ownersOf } from '../plain-callers.js';
 import { callerAnswer, ofWorkers, receiverAnswer, type CallerAnswer, type ReceiverAnswer } from './answer.js';
 import { policyOf } from './policy.js';
 import { renderReport } from './render.js';
@@ -60,8 +63,8 @@ async function reportOf(options: ExplainOptions): Promise<Report> {
   await demandInspection(client, pod.metadata.namespace);
   const dialled = await dial(client, asked, pod.metadata.namespace);
   const question = questionOf(asked, dialled.address);
-  const { caller, workers } = await askCaller(client, pod, question);
-  const named = await nameEndpoints(client, caller);
+  const answers = await askWorkers(client, pod.metadata, { question, shape: callerAnswer });
+  const named = await nameEndpoints(client, ofWorkers(answers));
   const policy = await policyOf(client, named, pod.metadata.namespace);
   const { receiver, note } = options.receiver
     ? await askReceiver({ client, from: pod, caller: named, question })
@@ -70,7 +73,7 @@ async function reportOf(options: ExplainOptions): Promise<Report> {
     from: `pod ${pod.metadata.namespace}/${pod.metadata.name}`,
     request: { method: asked.method, authority: asked.authority, path: asked.target },
     dialled,
-    workers,
+    workers: answers.length,
     caller: named,
     ...(policy === undefined ? {} : { policy }),
     ...(receiver === undefined ? {} : { receiver }),
@@ -90,24 +93,20 @@ function questionOf({ method, target, authority, headers }: Asked, to: string): 
   return { to, method, target, authority, headers };
 }
 
-async function askCaller(
+/** What the workers of a proxy answer: one at least. */
+async function askWorkers<T>(
   client: KubeClient,
-  pod: Pod,
-  question: Question,
-): Promise<{ readonly caller: CallerAnswer; readonly workers: number }> {
-  const answers = callerAnswer
-    .nullable()
-    .array()
-    .parse(await askProxy(client, pod.metadata, question));
-  const given = answers.flatMap((answer) => (answer === null ? [] : [answer]));
-  const caller = ofWorkers(given);
-  const { namespace, name } = pod.metadata;
-  if (caller === undefined)
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  { question, shape }: { readonly question: object; readonly shape: z.ZodType<T> },
+): Promise<readonly [T, ...T[]]> {
+  const answers = z.array(shape.nullable()).parse(await askProxy(client, { namespace, name }, question));
+  const [first, ...more] = answers.filter((answer) => answer !== null);
+  if (first === undefined)
     throw new MeshError(
       'unavailable',
       `no worker of the proxy of ${namespace}/${name} answers; it is busy, or starts`,
     );
-  return { caller, workers: given.length };
+  return [first, ...more];
 }
 
 /** The same with the pod of each endpoint, where we may look at pods. */
@@ -119,14 +118,7 @@ async function nameEndpoints(client: KubeClient, caller: CallerAnswer): Promise<
   const lists = [...namespaces].map((namespace) =>
     listObjects(client, Resources.pod, { namespace }).catch(() => []),
   );
-  const owners = new Map(
-    (await Promise.all(lists))
-      .flat()
-      .filter(({ hostNetwork, phase }) => !hostNetwork && phase === 'Running')
-      .flatMap(({ ips, metadata }) =>
-        ips.map((ip) => [ip, `${metadata.namespace}/${metadata.name}`] as const),
-      ),
-  );
+  const owners = ownersOf((await Promise.all(lists)).flat());
   return {
     ...caller,
     split: caller.split.map((share) => ({
@@ -140,7 +132,7 @@ async function nameEndpoints(client: KubeClient, caller: CallerAnswer): Promise<
 }
 
 function namespaceOf(identity: string | null | undefined): string | undefined {
-  return /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\//.exec(identity ?? '')?.[1];
+  return parseSpiffeId(identity ?? '')?.namespace;
 }
 
 function ipOf(address: string): string {
@@ -179,16 +171,7 @@ async function askReceiver(options: {
     to: endpoint.address,
     receiver: { identity: caller.caller.identity, from: from.ips[0] },
   };
-  const answers = receiverAnswer
-    .nullable()
-    .array()
-    .parse(await askProxy(client, { namespace, name }, asked));
-  const answer = answers.find((one) => one !== null);
-  if (answer === undefined)
-    throw new MeshError(
-      'unavailable',
-      `no worker of the proxy of ${endpoint.pod} answers; it is busy, or starts`,
-    );
+  const [answer] = await askWorkers(client, { namespace, name }, { question: asked, shape: receiverAnswer });
   return { receiver: { pod: endpoint.pod, answer } };
 }
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { trafficPolicy } from '../../api/index.js';
 import { Resources, listObjects, ownResource, type CustomObject, type KubeClient } from '../../kube/index.js';
 import type { CallerAnswer } from './answer.js';
 
-const POLICIES = ownResource({ kind: 'TrafficPolicy', plural: 'trafficpolicies' });
+const POLICIES = ownResource(trafficPolicy);
 
 const target = z.looseObject({ kind: z.string(), name: z.string(), namespace: z.string().optional() });
 const spec = z.looseObject({

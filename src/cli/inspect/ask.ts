@@ -24,16 +24,15 @@ export async function demandInspection(client: KubeClient, namespace: string): P
 }
 
 /** What the proxy of a pod is asked, as a command of its container. */
-export function inspection(
+function inspection(
   pod: { readonly namespace: string; readonly name: string },
-  what: 'explain' | 'tap',
   question: object,
 ): ExecRequest {
   return {
     namespace: pod.namespace,
     pod: pod.name,
     container: names.PROXY_CONTAINER,
-    command: [names.PROXY_BINARY, 'inspect', what],
+    command: [names.PROXY_BINARY, 'inspect', 'explain'],
     // Not an argument: those are in the audit log of the API server, and this may hold a token.
     input: `${JSON.stringify(question)}\n`,
   };
@@ -47,7 +46,7 @@ export async function askProxy(
 ): Promise<unknown> {
   const lines: string[] = [];
   try {
-    for await (const line of client.execLines(inspection(pod, 'explain', question))) lines.push(line);
+    for await (const line of client.execLines(inspection(pod, question))) lines.push(line);
   } catch (thrown) {
     const error = MeshError.from(thrown);
     throw tooOld(error, pod) ?? (lines.length === 0 ? error : objection(error, pod, lines.join(' ')));
@@ -70,7 +69,7 @@ function objection(error: MeshError, pod: { namespace: string; name: string }, s
 }
 
 /** A proxy of an earlier version does not know the question. */
-export function tooOld(
+function tooOld(
   error: MeshError,
   { namespace, name }: { readonly namespace: string; readonly name: string },
 ): MeshError | undefined {
