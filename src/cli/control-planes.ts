@@ -19,6 +19,7 @@ const deployment = z.object({
         spec: z.object({
           containers: z.array(
             z.object({
+              image: z.string().default(''),
               env: z.array(z.object({ name: z.string(), value: z.string().default('') })).default([]),
             }),
           ),

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { MeshError, names } from '../base/index.js';
 import { Resources, type KubeClient } from '../kube/index.js';
+import { findControlPlanes, revisionOf } from './control-planes.js';
 import { plural, type Page } from './page.js';
-import { CONTROL_PLANES, Kinds, readList } from './read-list.js';
+import { readList } from './read-list.js';
 import { weftVersion } from './version.js';
 
 /** Versions of both sides. */
@@ -33,14 +34,6 @@ interface ProxyVersion {
 const containers = z
   .array(z.object({ name: z.string().default(''), image: z.string().default('') }))
   .default([]);
-const deployment = z.object({
-  metadata: z.object({
-    name: z.string(),
-    namespace: z.string(),
-    labels: z.record(z.string(), z.string()).default({}),
-  }),
-  spec: z.object({ template: z.object({ spec: z.object({ containers }) }) }),
-});
 const pod = z.object({
   metadata: z.object({ name: z.string(), namespace: z.string() }),
   spec: z.object({ containers, initContainers: containers }),
@@ -50,12 +43,11 @@ const server = z.object({ gitVersion: z.string() });
 /** Asks the cluster; without one only this program is known. */
 export async function readVersions(client: KubeClient): Promise<Versions> {
   const { gitVersion } = server.parse(await client.request({ path: '/version', timeoutMs: 10_000 }));
-  const planes = await readList(client, Kinds.deployment, deployment, { labelSelector: CONTROL_PLANES });
-  const controlPlanes = planes.map(({ metadata, spec }) => ({
-    namespace: metadata.namespace,
-    name: metadata.name,
-    revision: metadata.labels[names.Label.rev] ?? 'default',
-    version: versionOf(spec.template.spec.containers[0]?.image ?? ''),
+  const controlPlanes = (await findControlPlanes(client)).map((plane) => ({
+    namespace: plane.metadata.namespace,
+    name: plane.metadata.name,
+    revision: revisionOf(plane),
+    version: versionOf(plane.spec.template.spec.containers[0]?.image ?? ''),
   }));
   const proxies = proxyVersions(await readPods(client));
   const known = { client: weftVersion(), kubernetes: gitVersion, controlPlanes, proxies };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MeshError, names } from '../../base/index.js';
+import { reasonOf } from '../../dashboard/index.js';
 import { Resources, resourcePath, type KubeClient } from '../../kube/index.js';
 import { WINDOWS_MS, trafficView, type TrafficEdge, type WindowName } from '../../telemetry/index.js';
 import { CONTROL_PLANES, readList } from '../read-list.js';
@@ -142,11 +143,6 @@ function failure(answers: readonly PromiseSettledResult<unknown>[]): MeshError {
     `${error.message}; to see traffic one needs, in the namespace of the control plane, "list" on pods, "get" on pods/proxy and "create" on serviceaccounts/token of the account weft-default-view: docs/stat.md has a Role`,
     { cause: error },
   );
-}
-
-/** The request is the same for all; what failed is at the end of the message. */
-function reasonOf(thrown: unknown): string {
-  return MeshError.from(thrown).message.replace(/^(GET|POST) \S+: /, '');
 }
 
 function lengthOf(ms: number): string {

@@ -1,3 +1,4 @@
+import { shortIdentity } from '../../dashboard/index.js';
 import type { Page } from '../page.js';
 import type { Call, RouteRow, Row } from './group.js';
 import type { Signals } from './numbers.js';
@@ -50,10 +51,9 @@ export function routesTable(routes: readonly RouteRow[], { page, wide }: TableOp
 }
 
 /** `<namespace>/<service account>`, which is what an identity of the mesh says. */
-export function callerName(identity: string): string {
+function callerName(identity: string): string {
   if (identity === '') return '(no identity)';
-  const [, namespace = '', account = ''] = /\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(identity) ?? [];
-  return namespace === '' ? identity : `${namespace}/${account}`;
+  return shortIdentity(identity);
 }
 
 function columns(wide: boolean): readonly string[] {
