@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Renders the charts with their default values into this folder, for clusters that are not kept with Helm:
 #   kubectl apply --server-side --filename deploy/namespace.yaml,deploy/crds.yaml,deploy/weft.yaml
+# What the Prometheus operator and Grafana's sidecar take goes into deploy/monitoring.yaml.
 # render.sh --check fails, and shows the difference, where a file is not what the charts make.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,12 +16,16 @@ helm() {
   if [[ -x $pinned ]]; then "$pinned" "$@"; else command helm "$@"; fi
 }
 
-render() { # CHART FILE; hooks are Helm's own business
+render() { # CHART FILE OPTION...; hooks are Helm's own business
   {
     echo "# Rendered from charts/$1 by deploy/render.sh. Change the chart and run it again."
-    helm template "$1" "charts/$1" --namespace weft-system --kube-version "$KUBE_VERSION" --api-versions "$POLICIES" --no-hooks --skip-tests
+    helm template "$1" "charts/$1" --namespace weft-system --kube-version "$KUBE_VERSION" --api-versions "$POLICIES" --no-hooks --skip-tests "${@:3}"
   } >"$2"
 }
+
+# The templates of the chart that are rendered only where somebody asks for them.
+MONITORING=(--set "alerts.enabled=true,monitors.enabled=true,dashboards.enabled=true")
+for template in monitors prometheus-rule dashboards; do MONITORING+=(--show-only "templates/$template.yaml"); done
 
 if [[ ${1:-} == --check ]]; then
   folder=$(mktemp -d)
@@ -30,8 +35,9 @@ else
 fi
 render weft-crds "$folder/crds.yaml"
 render weft "$folder/weft.yaml"
+render weft "$folder/monitoring.yaml" "${MONITORING[@]}"
 if [[ $folder != deploy ]]; then
-  for file in crds weft; do
+  for file in crds weft monitoring; do
     diff --unified "deploy/$file.yaml" "$folder/$file.yaml" || {
       echo "deploy/$file.yaml is not current: run deploy/render.sh" >&2
       exit 1

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { glob, readFile } from 'node:fs/promises';
+import { metricRows } from './metric-tables.js';
 
-/** Names that the code registers. */
+/** Names that the code of the control plane registers. */
 async function registered(): Promise<string[]> {
   const names: string[] = [];
   for await (const file of glob('src/**/*.ts', { exclude: (name) => name.endsWith('.test.ts') })) {
@@ -12,21 +13,31 @@ async function registered(): Promise<string[]> {
   return names.sort();
 }
 
+/** Names that the code of the proxy registers: the library adds `_total` to counters, and their unit to some. */
+async function registeredByProxies(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const file of glob('proxy/src/**/*.rs')) {
+    if (/\btests?(\/|\.rs$)|test_util/.test(file)) continue;
+    const [code = ''] = (await readFile(file, 'utf8')).split('#[cfg(test)]\nmod ');
+    for (const [, name = ''] of code.matchAll(/"(weft_[a-z0-9_]+)"/g)) names.push(name);
+  }
+  return names.map(bare).sort();
+}
+
+function bare(name: string): string {
+  return name.replace(/_total$/, '').replace(/_(seconds|bytes)$/, '');
+}
+
 test('the table of metrics in the docs names those that there are, and no other', async () => {
-  const docs = await readFile('docs/metrics-control-plane.md', 'utf8');
-  const rows = [...docs.matchAll(/^\| `(weft_\w+)` \|/gm)].map(([, name]) => name);
-  expect(rows.toSorted()).toEqual(await registered());
+  expect(
+    metricRows('metrics-control-plane')
+      .map(({ name }) => name)
+      .sort(),
+  ).toEqual(await registered());
 });
 
-test('the chart alerts on what the docs call worth an alert, and on metrics that there are', async () => {
-  const docs = await readFile('docs/metrics-control-plane.md', 'utf8');
-  const rows = [...docs.matchAll(/^\| `(weft_\w+)` \|.*\| ([^|]*?) ?\|$/gm)];
-  const worth = rows.filter(([, , alert]) => alert !== '').map(([, name]) => name);
-  expect(worth.length).toBeGreaterThan(10);
-  const rules = await readFile('charts/weft/templates/prometheus-rule.yaml', 'utf8');
-  const expressions = [...rules.matchAll(/ expr: (\|\n(?: {12}.*\n)+|.*\n)/g)]
-    .map(([, text = '']) => text)
-    .join();
-  const used = [...expressions.matchAll(/weft_\w+/g)].map(([name]) => name.replace(/_bucket$/, ''));
-  expect([...new Set(used)].sort()).toEqual([...new Set([...worth, 'weft_leader'])].sort());
+test('the table of metrics of the proxies names those that there are, and no other', async () => {
+  const rows = metricRows('metrics-proxy').map(({ name }) => bare(name));
+  expect(rows.length).toBeGreaterThan(40);
+  expect(rows.sort()).toEqual(await registeredByProxies());
 });
