@@ -15,6 +15,7 @@ test('only the image has to be given', () => {
     minimum: { mtls: 'Permissive', outbound: 'AllowAny', access: 'Allow' },
     checkPeerAddress: true,
     jwtPrivateNetworks: [],
+    evictPerMinute: 0,
     proxy: { log: 'info', resources: {} },
   });
 });
@@ -29,6 +30,7 @@ test('what the chart sets is read, and an empty value means that nobody chose on
     WEFT_OUTBOUND_MINIMUM: 'RegistryOnly',
     WEFT_ACCESS_MINIMUM: 'Deny',
     WEFT_CHECK_PEER_ADDRESS: 'false',
+    WEFT_EVICT_PER_MINUTE: '6',
     WEFT_PROXY_LOG: 'info,weft_proxy::tls=debug',
     WEFT_PROXY_CPU_REQUEST: '10m',
     WEFT_PROXY_CPU_LIMIT: '',
@@ -39,6 +41,7 @@ test('what the chart sets is read, and an empty value means that nobody chose on
     pod: { name: 'weft-canary-x', uid: 'uid' },
     minimum: { mtls: 'Strict', outbound: 'RegistryOnly', access: 'Deny' },
     checkPeerAddress: false,
+    evictPerMinute: 6,
     proxy: { log: 'info,weft_proxy::tls=debug', resources: { cpuRequest: '10m', memoryLimit: '128Mi' } },
   });
   expect(config.proxy.resources).not.toHaveProperty('cpuLimit');
@@ -50,3 +53,12 @@ test('everything wrong is named at once, with what to do', () => {
     /WEFT_REVISION is not a valid DNS label; give .*WEFT_IMAGE is not set; give .*WEFT_LOG_LEVEL is not a valid log level; give .*WEFT_PROXY_MEMORY_LIMIT is not a valid Kubernetes quantity; write/,
   );
 });
+
+test.each(['-1', '61', '1.5', 'many'])(
+  '%s is not a number of evictions a minute',
+  (WEFT_EVICT_PER_MINUTE) => {
+    expect(() => readConfig({ ...image, WEFT_EVICT_PER_MINUTE })).toThrow(
+      /WEFT_EVICT_PER_MINUTE is not a whole number from 0 to 60/,
+    );
+  },
+);

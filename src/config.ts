@@ -31,6 +31,10 @@ export interface Config {
   readonly checkPeerAddress: boolean;
   /** Networks (CIDR) beside the internet from which keys of JwtIssuers may be fetched: `WEFT_JWT_PRIVATE_NETWORKS`, by default none. */
   readonly jwtPrivateNetworks: readonly string[];
+  /**
+   * How many pods that should have a proxy and have none may be evicted in a minute: `WEFT_EVICT_PER_MINUTE`, default 0, never.
+   */
+  readonly evictPerMinute: number;
   /** What proxies are injected with: `WEFT_PROXY_LOG` (default `info`) and `WEFT_PROXY_{CPU,MEMORY}_{REQUEST,LIMIT}`. */
   readonly proxy: {
     readonly log: string;
@@ -96,6 +100,10 @@ const environment = z.object({
     .default('Allow'),
   WEFT_CHECK_PEER_ADDRESS: z.enum(['true', 'false'], 'is neither true nor false').default('true'),
   WEFT_JWT_PRIVATE_NETWORKS: networks,
+  WEFT_EVICT_PER_MINUTE: z
+    .string()
+    .regex(/^([0-9]|[1-5][0-9]|60)$/, 'is not a whole number from 0 to 60; 0 evicts no pods')
+    .default('0'),
   WEFT_PROXY_LOG: z.string().default('info'),
   WEFT_PROXY_CPU_REQUEST: quantity,
   WEFT_PROXY_CPU_LIMIT: quantity,
@@ -140,6 +148,7 @@ function toConfig(env: z.infer<typeof environment>): Config {
     },
     checkPeerAddress: env.WEFT_CHECK_PEER_ADDRESS === 'true',
     jwtPrivateNetworks: env.WEFT_JWT_PRIVATE_NETWORKS,
+    evictPerMinute: Number(env.WEFT_EVICT_PER_MINUTE),
     proxy: { log: env.WEFT_PROXY_LOG, resources: proxyResources(env) },
   };
 }

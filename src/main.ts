@@ -79,7 +79,7 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
   const collector = new Collector({ view, installed, log: log.child({ room: 'controller' }) });
   collector.attach();
   measureSettings(metrics, collector);
-  countAbsences(metrics, { view, revision, systemNamespace });
+  const absences = countAbsences(metrics, { view, revision, systemNamespace });
   const issuer = followIssuer({ view, log }, caches);
   issuer.subscribe((material) => {
     if (material !== undefined) collector.setSessionKey(material.sessionKey);
@@ -135,6 +135,7 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
     systemNamespace,
     trustDomain,
     privateNetworks: config.jwtPrivateNetworks,
+    evict: config.evictPerMinute > 0 ? { absences, perMinute: config.evictPerMinute } : undefined,
     log,
     metrics,
   });

@@ -1,6 +1,6 @@
 import { createIssuer, createRoot, type CaMaterial } from '../identity/index.js';
 import { connectPlain, type KubeClient } from '../kube/index.js';
-import { ApiServer, meshContainers } from '../testing/index.js';
+import { ApiServer, meshContainers, webhooksOfChart, type WebhookOfChart } from '../testing/index.js';
 
 const POLICIES = '/apis/weft.dev/v1alpha1/trafficpolicies';
 const SECRETS = '/api/v1/secrets';
@@ -108,10 +108,13 @@ export class ClusterFixture {
     });
   }
 
-  webhook(roots = this.roots): void {
+  /** The webhook configuration as the chart renders it, with these roots. */
+  webhook(roots = this.roots, change: (webhook: WebhookOfChart) => object = (webhook) => webhook): void {
     this.server.put(WEBHOOKS, {
       metadata: { name: 'weft-default' },
-      webhooks: [{ name: 'a', clientConfig: { caBundle: base64(roots) } }],
+      webhooks: webhooksOfChart().map((webhook) =>
+        change({ ...webhook, clientConfig: { ...webhook.clientConfig, caBundle: base64(roots) } }),
+      ),
     });
   }
 

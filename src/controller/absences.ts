@@ -13,7 +13,7 @@ export interface CountAbsencesOptions {
  * Gauge that every replica answers alike: how many pods should have a proxy and have none. Counted where pods and
  * namespaces change, because a scrape that walks all pods would be work that strangers can ask for.
  */
-export function countAbsences(metrics: Metrics, options: CountAbsencesOptions): void {
+export function countAbsences(metrics: Metrics, options: CountAbsencesOptions): Absences {
   const gauge = metrics.gauge(
     'weft_pods_without_proxy',
     'Pods selected for the mesh that run without a proxy.',
@@ -29,15 +29,26 @@ export function countAbsences(metrics: Metrics, options: CountAbsencesOptions): 
   namespaces.store.onChange(({ key }) => {
     for (const pod of pods.store.inNamespace(key)) judge(pod);
   });
+  return count;
 }
 
-class AbsenceCount {
+/** Pods that should have a proxy and have none. */
+export interface Absences {
+  /** Keys of those of a kind. */
+  of(kind: Absence['kind']): Iterable<string>;
+}
+
+class AbsenceCount implements Absences {
   readonly #gauge: Gauge<'kind'>;
   readonly #kinds = new Map<string, Absence['kind']>();
 
   constructor(gauge: Gauge<'kind'>) {
     this.#gauge = gauge;
     for (const kind of ['skipped', 'missing', 'forged'] as const) gauge.set({ kind }, 0);
+  }
+
+  *of(wanted: Absence['kind']): Iterable<string> {
+    for (const [pod, kind] of this.#kinds) if (kind === wanted) yield pod;
   }
 
   set(pod: string, kind: Absence['kind'] | undefined): void {

@@ -15,6 +15,7 @@ import {
 import type { ClusterView } from './cluster-view.js';
 import { hasEnded, hasOurProxy, isMeshed } from './collect/index.js';
 import { namesRevision } from './revision.js';
+import { NEVER_INJECTED } from './webhook-entries.js';
 
 export interface InjectionEventsOptions {
   readonly client: KubeClient;
@@ -32,16 +33,13 @@ export type Absence =
   /** A container with the proxy's name, and not what the webhook writes. */
   | { readonly kind: 'forged' };
 
-/** Namespaces that no webhook entry selects. */
-const NEVER = new Set(['kube-system', 'kube-public', 'kube-node-lease', names.SYSTEM_NAMESPACE]);
-
 /** Judges one pod by the same labels that the webhook's selectors read. */
 export function proxyAbsence(
   pod: Pod,
   namespaceLabels: Readonly<Record<string, string>>,
   revision: string,
 ): Absence | undefined {
-  if (hasOurProxy(pod) || hasEnded(pod) || NEVER.has(pod.metadata.namespace)) return undefined;
+  if (hasOurProxy(pod) || hasEnded(pod) || NEVER_INJECTED.includes(pod.metadata.namespace)) return undefined;
   const decision = pod.metadata.annotations[names.Annotation.injection] ?? '';
   if (isMeshed(pod)) return { kind: 'forged' };
   if (decision.startsWith('skipped')) return { kind: 'skipped', why: decision };
@@ -77,11 +75,11 @@ export async function reportInjection(options: InjectionEventsOptions, signal: A
       const pod = pods.get(key);
       const absence = pod === undefined ? undefined : absenceOf(pod, options);
       if (pod === undefined) return undefined;
-      if (absence !== undefined) await recorder.record(targetOf(pod), noteOf(absence));
-      for (const note of unreadNotes(pod)) await recorder.record(targetOf(pod), note);
+      if (absence !== undefined) await recorder.record(ownerOrPod(pod), noteOf(absence));
+      for (const note of unreadNotes(pod)) await recorder.record(ownerOrPod(pod), note);
       if (!waitsForName(pod)) return undefined;
       if (!isLate(pod)) return { againAfterMs: LATE_MS };
-      await recorder.record(targetOf(pod), nameNote(pod, options));
+      await recorder.record(ownerOrPod(pod), nameNote(pod, options));
       return undefined;
     },
   };
@@ -104,8 +102,8 @@ export function absenceOf(
   );
 }
 
-/** The owner first: that is what somebody describes when pods are not as expected, and it outlives them. */
-function targetOf({ metadata }: Pod): EventTarget {
+/** What an event about a pod is about. The owner first: that is what somebody describes when pods are not as expected, and it outlives them. */
+export function ownerOrPod({ metadata }: Pod): EventTarget {
   const { namespace, name, uid, owner } = metadata;
   if (owner === undefined) return { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };
   return { apiVersion: owner.apiVersion, kind: owner.kind, namespace, name: owner.name, uid: owner.uid };

@@ -11,6 +11,7 @@ import { createQueueMetrics, type KubeClient } from '../kube/index.js';
 import type { TrustStanding } from '../proxies/index.js';
 import type { OwnAcks } from './acks.js';
 import { viewSettled, type ClusterView } from './cluster-view.js';
+import type { Absences } from './absences.js';
 import type { Collector } from './collector.js';
 import { reportInjection } from './injection-events.js';
 import { reportPolicies } from './policy-events.js';
@@ -23,7 +24,8 @@ import { reportRejections } from './rejection-events.js';
 import { writeStatuses } from './status-writer.js';
 import { publishTrust } from './trust-config-maps.js';
 import { keepTrustSecrets } from './trust-secrets.js';
-import { keepWebhookCa } from './webhook-ca.js';
+import { evictUnmeshed, evictionMetrics } from './evictions.js';
+import { WebhookKeeper } from './webhook-keeper.js';
 
 export interface LeaderOptions {
   readonly client: KubeClient;
@@ -39,6 +41,8 @@ export interface LeaderOptions {
   readonly trustDomain: string;
   /** Networks (CIDR) beside the internet from which keys of JwtIssuers may be fetched. Default: none. */
   readonly privateNetworks?: readonly string[];
+  /** Evict pods that should have a proxy and have none, at most so many in a minute. Absent: never. */
+  readonly evict?: { readonly absences: Absences; readonly perMinute: number } | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -66,6 +70,12 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
   const wake = (listener: () => void, signal: AbortSignal): void => {
     signal.addEventListener('abort', view.rotation.store.onChange(listener), { once: true });
   };
+  const webhook = new WebhookKeeper(shared);
+  const evicted = evictionMetrics(options.metrics);
+  const evictions = async (signal: AbortSignal): Promise<void> =>
+    options.evict === undefined
+      ? undefined
+      : evictUnmeshed({ ...shared, ...options.evict, webhookInOrder: webhook.inOrder, evicted }, signal);
   const keySetOptions = { ...shared, clock, privateNetworks };
   return async (signal) => {
     // One that fails ends the others, the leading and, since somebody must notice, the process.
@@ -83,12 +93,13 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
         reportRejections(shared, either),
         recordLastKnown(shared, either),
         keepKeySets(keySetOptions, either),
+        evictions(either),
       ]);
     };
     try {
       await Promise.all([
         keepTrustSecrets({ ...shared, rotation, wake, urgentMs: options.lookAtTrustMs }, either),
-        keepWebhookCa(shared, either),
+        webhook.run(either),
         caches(),
       ]);
     } finally {

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createLogger, sleep, watched } from '../base/index.js';
 import type { IssuerMaterial } from '../identity/index.js';
-import { connectPlain, type KubeClient } from '../kube/index.js';
+import { Resources, connectPlain, getObject, type KubeClient } from '../kube/index.js';
 import { ApiServer, untilPasses } from '../testing/index.js';
 import { testCa } from '../testing/test-ca.js';
-import { ensureWebhookCa, untilWebhookTrusted, type WebhookTrustOptions } from './webhook-ca.js';
+import { setCaBundle, untilWebhookTrusted, type WebhookTrustOptions } from './webhook-ca.js';
 
 const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 
@@ -49,7 +49,8 @@ test('a replica waits until every entry of the webhook configuration trusts its 
   const before = looks();
   await untilPasses(() => expect(looks()).toBeGreaterThan(before + 2)); // one of two
   expect(trusted).toBe(false);
-  await ensureWebhookCa(options, abort.signal);
+  const found = await getObject(client, Resources.webhookConfiguration, { name: 'weft-default' });
+  await setCaBundle(options, found!);
   await waiting;
   expect(trusted).toBe(true);
 });

@@ -1,48 +1,27 @@
-import { MeshError, jittered, names, pause, type Logger, type Watched } from '../base/index.js';
+import { jittered, names, pause, type Logger, type Watched } from '../base/index.js';
 import type { IssuerMaterial } from '../identity/index.js';
-import { Resources, getObject, jsonPatchObject, type KubeClient } from '../kube/index.js';
+import {
+  Resources,
+  getObject,
+  jsonPatchObject,
+  type KubeClient,
+  type WebhookConfiguration,
+} from '../kube/index.js';
 
 export interface WebhookCaOptions {
   readonly client: KubeClient;
   readonly revision: string;
   readonly issuer: Watched<IssuerMaterial | undefined>;
   readonly log: Logger;
-  /** How often to look. Default 10 s for the leader, who looks whether somebody changed it; 250 ms for who waits. */
-  readonly everyMs?: number;
 }
 
-/** Keeps `caBundle` of the webhook configuration equal to our roots, until the signal aborts. The chart never sets it. */
-export async function keepWebhookCa(options: WebhookCaOptions, signal: AbortSignal): Promise<void> {
-  let wake = new AbortController();
-  let complaint = '';
-  options.issuer.subscribe(() => wake.abort(), signal);
-  while (!signal.aborted) {
-    wake = new AbortController();
-    const problem = await ensureWebhookCa(options, signal).then(() => '', messageOf);
-    if (problem !== '' && problem !== complaint)
-      options.log.warn({ problem }, 'cannot set the caBundle of the webhook yet');
-    complaint = problem;
-    const waitMs = problem === '' ? jittered(options.everyMs ?? 10_000, 0.2) : 1_000;
-    await pause(waitMs, AbortSignal.any([signal, wake.signal]));
-  }
-}
-
-function messageOf(thrown: unknown): string {
-  return MeshError.from(thrown).message;
-}
-
-/** Looks once and writes where it differs. True when it wrote. Exported for tests. */
-export async function ensureWebhookCa(options: WebhookCaOptions, signal: AbortSignal): Promise<boolean> {
-  const { client, revision, issuer, log } = options;
+/** Makes `caBundle` of every entry our roots, where it is not. True when it wrote. The chart never sets it. */
+export async function setCaBundle(
+  { client, issuer, log }: Omit<WebhookCaOptions, 'revision'>,
+  configuration: WebhookConfiguration,
+): Promise<boolean> {
   if (issuer.current === undefined) return false;
-  const name = names.revisionName(revision);
-  const configuration = await getObject(client, Resources.webhookConfiguration, { name }, signal);
-  if (configuration === undefined) {
-    throw new MeshError(
-      'unavailable',
-      `MutatingWebhookConfiguration ${name} does not exist; install the chart again`,
-    );
-  }
+  const { name } = configuration.metadata;
   const wanted = caBundleOf(issuer.current);
   const operations = configuration.webhooks.flatMap((webhook, index) =>
     webhook.caBundle === wanted
@@ -62,6 +41,8 @@ export async function ensureWebhookCa(options: WebhookCaOptions, signal: AbortSi
 export interface WebhookTrustOptions extends WebhookCaOptions {
   /** How long to wait for it at most. Default 30 s. */
   readonly limitMs?: number;
+  /** How often to look. Default 250 ms. */
+  readonly everyMs?: number;
 }
 
 /**

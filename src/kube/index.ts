@@ -39,6 +39,7 @@ export type {
   ServicePort,
   SliceEndpoint,
   WebhookConfiguration,
+  WebhookEntry,
 } from './objects.js';
 export { createQueueMetrics, terminalOn, type Outcome, type QueueMetrics } from './queue.js';
 export { reconcile, storeSource, watchedSource, type Reconciler, type Source } from './reconcile.js';
@@ -51,6 +52,7 @@ export {
   applyObject,
   createObject,
   deleteObject,
+  evictPod,
   getObject,
   jsonPatchObject,
   listObjects,

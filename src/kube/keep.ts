@@ -3,6 +3,7 @@ import type {
   V1Container,
   V1Endpoint,
   V1EndpointSlice,
+  V1LabelSelector,
   V1MutatingWebhookConfiguration,
   V1Namespace,
   V1Node,
@@ -266,11 +267,36 @@ export function keepWebhookConfiguration(raw: RawObject): WebhookConfiguration {
   const { metadata, webhooks } = raw as Plain<V1MutatingWebhookConfiguration>;
   return {
     metadata: keepMeta(metadata),
-    webhooks: (webhooks ?? []).map(({ name, clientConfig }) => ({
-      name,
-      caBundle: clientConfig.caBundle ?? '',
+    webhooks: (webhooks ?? []).map((webhook) => ({
+      name: webhook.name,
+      caBundle: webhook.clientConfig.caBundle ?? '',
+      asks: webhook.clientConfig.service,
+      failurePolicy: webhook.failurePolicy ?? 'Fail',
+      asksAboutNewPods: (webhook.rules ?? []).some(
+        ({ apiGroups = [], apiVersions = [], resources = [], operations = [] }) =>
+          holds(apiGroups, '') &&
+          holds(apiVersions, 'v1') &&
+          holds(resources, 'pods') &&
+          holds(operations, 'CREATE'),
+      ),
+      hasMatchConditions: (webhook.matchConditions ?? []).length > 0,
+      namespaceSelector: requirementsOf(webhook.namespaceSelector),
+      objectSelector: requirementsOf(webhook.objectSelector),
     })),
   };
+}
+
+function holds(words: readonly string[], wanted: string): boolean {
+  return words.includes(wanted) || words.includes('*');
+}
+
+/** Requirements of a label selector, each in words in which equal ones are equal text. */
+function requirementsOf(selector: Plain<V1LabelSelector> | undefined): readonly string[] {
+  const labels = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => `${key} In [${value}]`);
+  const expressions = (selector?.matchExpressions ?? []).map(({ key, operator, values = [] }) =>
+    values.length === 0 ? `${key} ${operator}` : `${key} ${operator} [${[...values].sort().join(', ')}]`,
+  );
+  return [...labels, ...expressions];
 }
 
 /** Our own kinds, with the annotation that shows what the user typed before the API server pruned it. */

@@ -137,7 +137,22 @@ export interface Secret extends KubeObject {
 }
 
 export interface WebhookConfiguration extends KubeObject {
-  readonly webhooks: readonly { readonly name: string; readonly caBundle: string }[];
+  readonly webhooks: readonly WebhookEntry[];
+}
+
+export interface WebhookEntry {
+  readonly name: string;
+  readonly caBundle: string;
+  /** The Service that is asked; absent where the entry has a URL. */
+  readonly asks:
+    | { readonly namespace: string; readonly name: string; readonly path?: string; readonly port?: number }
+    | undefined;
+  readonly failurePolicy: string;
+  readonly asksAboutNewPods: boolean;
+  readonly hasMatchConditions: boolean;
+  /** Requirements in words, values in order, as in `weft.dev/inject In [enabled]`; all have to hold. */
+  readonly namespaceSelector: readonly string[];
+  readonly objectSelector: readonly string[];
 }
 
 /** A condition of `status.conditions`. */

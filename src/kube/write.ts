@@ -1,8 +1,8 @@
 import type { KubeClient } from './client.js';
-import { orUndefined } from './errors.js';
+import { KubeApiError, orUndefined } from './errors.js';
 import type { RawObject } from './keep.js';
 import type { KubeObject, ObjectMeta } from './objects.js';
-import { resourcePath, type Resource } from './resource.js';
+import { Resources, resourcePath, type Resource } from './resource.js';
 
 /** Owner of the fields that we apply. */
 const FIELD_MANAGER = 'weft';
@@ -138,4 +138,36 @@ export async function deleteObject(
   at: Pick<ObjectMeta, 'name'> & { namespace?: string },
 ): Promise<void> {
   await orUndefined(client.request({ method: 'DELETE', path: resourcePath(resource, at) }));
+}
+
+/**
+ * Asks for the eviction of exactly this pod, which PodDisruptionBudgets may forbid for now. `gone`: there is no such pod any more,
+ * or another one under its name.
+ */
+export async function evictPod(
+  client: KubeClient,
+  { namespace, name, uid }: Pick<ObjectMeta, 'namespace' | 'name' | 'uid'>,
+  signal?: AbortSignal,
+): Promise<'evicted' | 'forbidden-now' | 'gone'> {
+  try {
+    const answer = await orUndefined(
+      client.request({
+        method: 'POST',
+        path: resourcePath(Resources.pod, { namespace, name, subresource: 'eviction' }),
+        body: {
+          apiVersion: 'policy/v1',
+          kind: 'Eviction',
+          metadata: { namespace, name },
+          deleteOptions: { preconditions: { uid } },
+        },
+        signal,
+      }),
+    );
+    return answer === undefined ? 'gone' : 'evicted';
+  } catch (thrown) {
+    if (!(thrown instanceof KubeApiError)) throw thrown;
+    if (thrown.status === 409) return 'gone';
+    if (thrown.status === 429) return 'forbidden-now';
+    throw thrown;
+  }
 }

@@ -3,3 +3,4 @@ export { meshContainers } from './meshed-pod.js';
 export { ApiServer, type StoredObject } from './api-server.js';
 export { eventually } from './eventually.js';
 export { untilPasses } from './until-passes.js';
+export { webhooksOfChart, type WebhookOfChart } from './webhooks-of-chart.js';

@@ -92,7 +92,24 @@ const SPOILED: readonly Spoiled[] = [
   {
     what: 'a foreign caBundle',
     spoil: (c) => c.webhook('x'),
-    says: /caBundle does not hold our roots in 1 entry/,
+    says: /caBundle does not hold our roots in 4 entries/,
+  },
+  {
+    what: 'a webhook that lets pods pass while nobody answers',
+    spoil: (c) =>
+      c.webhook(c.roots, (webhook) =>
+        webhook.name.startsWith('namespace.inject') ? { ...webhook, failurePolicy: 'Ignore' } : webhook,
+      ),
+    says: /weft-default: namespace.inject.weft.dev: failurePolicy is Ignore.*\n.*install the chart weft again.*\n +helm upgrade weft/,
+  },
+  {
+    what: 'a webhook whose selector somebody narrowed',
+    spoil: (c) =>
+      c.webhook(c.roots, (webhook) => ({
+        ...webhook,
+        objectSelector: { matchLabels: { tier: 'web' } },
+      })),
+    says: /objectSelector lacks weft.dev\/inject NotIn \[disabled\]; .*objectSelector also demands tier In \[web\]/,
   },
   {
     what: 'a namespace under restricted pod security',

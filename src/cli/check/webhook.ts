@@ -1,10 +1,13 @@
 import { names } from '../../base/index.js';
-import { ISSUER_SECRET } from '../../controller/index.js';
+import { ISSUER_SECRET, webhookDeviations } from '../../controller/index.js';
 import { Resources, getObject } from '../../kube/index.js';
+import type { ControlPlane } from '../control-planes.js';
 import { plural } from '../page.js';
 import { ownControlPlane } from './control-plane.js';
 import { ok, type CheckOptions, type Found } from './found.js';
 import { installControlPlane, leadersLog, reinstallControlPlane } from './remedies.js';
+
+const INSTALL_AGAIN = 'install the chart weft again, with the values it had';
 
 /** Whether the API server asks us about pods, and trusts us when it does. */
 export async function checkWebhook(options: CheckOptions): Promise<readonly Found[]> {
@@ -19,22 +22,24 @@ export async function checkWebhook(options: CheckOptions): Promise<readonly Foun
         kind: 'failed',
         code: 'WEFT909',
         detail: `${label} does not exist, so no pod gets a proxy`,
-        fix: 'install the chart weft again, with the values it had',
-        commands: [
-          own === undefined ? installControlPlane(systemNamespace, revision) : reinstallControlPlane(own),
-        ],
+        fix: INSTALL_AGAIN,
+        commands: [installAgain(own, options)],
       },
     ];
   }
+  const deviations = webhookDeviations(configuration, { revision, systemNamespace });
+  const changed: readonly Found[] =
+    deviations.length === 0 ? [] : [await changedFound(options, `${label}: ${deviations.join('; ')}`)];
   const issuer = await getObject(client, Resources.secret, {
     namespace: systemNamespace,
     name: ISSUER_SECRET,
   });
-  if (issuer === undefined) return [];
+  if (issuer === undefined) return changed;
   const roots = Buffer.from(issuer.data['ca.crt'] ?? '').toString('base64');
   const off = configuration.webhooks.filter((webhook) => webhook.caBundle !== roots);
-  if (off.length === 0) return [ok(`${label} trusts our issuer`)];
+  if (off.length === 0) return changed.length > 0 ? changed : [ok(`${label} trusts our issuer`)];
   return [
+    ...changed,
     {
       kind: 'failed',
       code: 'WEFT909',
@@ -43,4 +48,23 @@ export async function checkWebhook(options: CheckOptions): Promise<readonly Foun
       commands: [leadersLog(systemNamespace, revision)],
     },
   ];
+}
+
+/** Somebody changed what the chart wrote: pods come without a proxy, or are asked about that should not be. */
+async function changedFound(options: CheckOptions, detail: string): Promise<Found> {
+  const own = await ownControlPlane(options);
+  return {
+    kind: 'failed',
+    code: 'WEFT909',
+    detail,
+    fix: INSTALL_AGAIN,
+    commands: [installAgain(own, options)],
+  };
+}
+
+function installAgain(
+  own: ControlPlane | undefined,
+  { systemNamespace, revision }: Pick<CheckOptions, 'systemNamespace' | 'revision'>,
+): string {
+  return own === undefined ? installControlPlane(systemNamespace, revision) : reinstallControlPlane(own);
 }

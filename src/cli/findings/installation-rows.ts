@@ -67,7 +67,7 @@ export const INSTALLATION_ROWS = rows([
     severity: 'error',
     title: 'Webhook that is not in place',
     meaning:
-      'The webhook configuration is missing, or does not trust the issuer: pods get no proxy, or are refused.',
+      'The webhook configuration is missing, is not what the chart installs, or does not trust the issuer: pods get no proxy, or are refused.',
     remedy: 'Install the chart again with the values it had; the leader sets the certificate within seconds.',
   },
   {

@@ -1,0 +1,187 @@
+import {
+  MeshError,
+  jittered,
+  names,
+  systemClock,
+  watched,
+  type Clock,
+  type Counter,
+  type Gauge,
+  type Logger,
+  type Metrics,
+  type Watched,
+} from '../base/index.js';
+import type { IssuerMaterial } from '../identity/index.js';
+import {
+  EventRecorder,
+  Informer,
+  Resources,
+  getObject,
+  reconcile,
+  storeSource,
+  watchedSource,
+  type KubeClient,
+  type QueueMetrics,
+  type WebhookConfiguration,
+} from '../kube/index.js';
+import { setCaBundle } from './webhook-ca.js';
+import { webhookDeviations } from './webhook-entries.js';
+
+export interface WebhookKeeperOptions {
+  readonly client: KubeClient;
+  readonly revision: string;
+  readonly systemNamespace: string;
+  readonly issuer: Watched<IssuerMaterial | undefined>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly queueMetrics: QueueMetrics;
+  readonly clock?: Clock;
+  /** How often to look although nobody told of a change. Default 10 s. */
+  readonly everyMs?: number;
+  /** How long something is wrong before it is told: an installation or upgrade may be under way. Default 5 s. */
+  readonly tellAfterMs?: number;
+}
+
+/** Somebody who writes against us costs one write in this time, and not a war. */
+const GATHER_MS = 500;
+const AGAIN_MS = 1_000;
+
+/** What is wrong with the configuration, beside `caBundle`, which is put right. */
+type Fault =
+  { readonly kind: 'missing'; readonly what: string } | { readonly kind: 'changed'; readonly what: string };
+
+/**
+ * Keeps `caBundle` of the webhook configuration equal to our roots, as soon as it is changed, and tells what else is wrong with it. The
+ * rest belongs to the chart: the control plane may not write it, because rules and selectors give access to whatever they select.
+ */
+export class WebhookKeeper {
+  readonly #options: WebhookKeeperOptions;
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #faults: Gauge<'kind'>;
+  readonly #repairs: Counter;
+  readonly #events: EventRecorder;
+  readonly #inOrder = watched(false);
+  #fault: Fault | undefined;
+  #faultSince = 0;
+  #told = '';
+  #complaint = '';
+  #uid = '';
+
+  constructor(options: WebhookKeeperOptions) {
+    const { client, log, metrics, revision } = options;
+    this.#options = options;
+    this.#name = names.revisionName(revision);
+    this.#clock = options.clock ?? systemClock;
+    this.#events = new EventRecorder({ client, log, component: 'weft', clock: this.#clock });
+    this.#faults = metrics.gauge(
+      'weft_webhook_faults',
+      '1 on the replica that leads while the webhook configuration is missing, or differs from what the chart writes.',
+      ['kind'],
+    );
+    this.#repairs = metrics.counter(
+      'weft_webhook_repairs_total',
+      'Times that caBundle of the webhook configuration was set.',
+    );
+  }
+
+  /** Whether, when we last looked, the API server asked us about every pod that the chart wants to be asked about, and trusted us. */
+  get inOrder(): Watched<boolean> {
+    return this.#inOrder;
+  }
+
+  /** Runs until the signal aborts; only the replica that leads. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { client, issuer, log, queueMetrics } = this.#options;
+    const informer = new Informer({
+      client,
+      resource: Resources.webhookConfiguration,
+      fieldSelector: `metadata.name=${this.#name}`,
+      log,
+    });
+    const following = informer.run(signal);
+    await reconcile(
+      {
+        name: 'webhook-configuration',
+        log,
+        metrics: queueMetrics,
+        gatherMs: GATHER_MS,
+        initial: () => [this.#name],
+        sources: [storeSource(informer.store, () => [this.#name]), watchedSource(issuer, () => [this.#name])],
+        reconcile: async (_key, until) => ({ againAfterMs: await this.#lookOrComplain(until) }),
+      },
+      signal,
+    );
+    await following;
+    this.#set(undefined, false);
+  }
+
+  /** Pods may be refused until this works, so it is tried again soon, however often it has failed. */
+  async #lookOrComplain(signal: AbortSignal): Promise<number> {
+    try {
+      const ms = await this.#look(signal);
+      this.#complaint = '';
+      return ms;
+    } catch (thrown) {
+      const problem = MeshError.from(thrown).message;
+      this.#set(this.#fault, false);
+      if (problem !== this.#complaint && !signal.aborted)
+        this.#options.log.warn({ problem }, 'cannot look after the webhook configuration yet');
+      this.#complaint = problem;
+      return AGAIN_MS;
+    }
+  }
+
+  /** Puts right what we may, tells the rest, and says when to look again. */
+  async #look(signal: AbortSignal): Promise<number> {
+    const { client, issuer, everyMs = 10_000, tellAfterMs = 5_000 } = this.#options;
+    const configuration = await getObject(
+      client,
+      Resources.webhookConfiguration,
+      { name: this.#name },
+      signal,
+    );
+    if (configuration !== undefined) await this.#repair(configuration);
+    const fault = this.#faultOf(configuration);
+    this.#set(fault, fault === undefined && issuer.current !== undefined);
+    if (fault === undefined) return jittered(everyMs, 0.2);
+    const left = this.#faultSince + tellAfterMs - this.#clock.now();
+    if (left > 0) return left;
+    await this.#tell(fault);
+    return jittered(everyMs, 0.2);
+  }
+
+  async #repair(configuration: WebhookConfiguration): Promise<void> {
+    this.#uid = configuration.metadata.uid;
+    if (await setCaBundle(this.#options, configuration)) this.#repairs.inc();
+  }
+
+  #faultOf(configuration: WebhookConfiguration | undefined): Fault | undefined {
+    if (configuration === undefined)
+      return { kind: 'missing', what: 'does not exist, so pods are created without a proxy' };
+    const deviations = webhookDeviations(configuration, this.#options);
+    return deviations.length === 0 ? undefined : { kind: 'changed', what: deviations.join('; ') };
+  }
+
+  #set(fault: Fault | undefined, inOrder: boolean): void {
+    if (fault?.what !== this.#fault?.what) {
+      this.#faultSince = this.#clock.now();
+      if (fault === undefined) this.#told = '';
+    }
+    this.#fault = fault;
+    for (const kind of ['missing', 'changed'] as const)
+      this.#faults.set({ kind }, fault?.kind === kind ? 1 : 0);
+    if (this.#inOrder.current !== inOrder) this.#inOrder.set(inOrder);
+  }
+
+  async #tell({ kind, what }: Fault): Promise<void> {
+    const message = `MutatingWebhookConfiguration ${this.#name} ${kind === 'missing' ? what : `is not what the chart installs: ${what}`}; install the chart again, with the values it had`;
+    if (this.#told !== message) this.#options.log.error(message);
+    this.#told = message;
+    const { apiVersion, kind: of } = Resources.webhookConfiguration;
+    await this.#events.record(
+      { apiVersion, kind: of, namespace: '', name: this.#name, uid: this.#uid },
+      { type: 'Warning', reason: kind === 'missing' ? 'WebhookMissing' : 'WebhookChanged', message },
+    );
+  }
+}
