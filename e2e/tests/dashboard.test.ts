@@ -43,10 +43,14 @@ async function start(): Promise<string> {
 }
 
 async function view(): Promise<View> {
-  const response = await fetch(new URL('/api/mesh', url));
+  return read<View>('/api/mesh');
+}
+
+async function read<T>(path: string): Promise<T> {
+  const response = await fetch(new URL(path, url));
   const body: unknown = await response.json();
   if (!response.ok) throw new Error(JSON.stringify(body));
-  return body as View;
+  return body as T;
 }
 
 beforeAll(async () => {
@@ -71,9 +75,9 @@ test('it shows pods with their identity and what the webhook decided', async () 
   const shown = await view();
   expect(shown.controlPlane.ready).toBeGreaterThan(0);
   const pods = shown.namespaces.find(({ name }) => name === NS)?.pods ?? [];
-  expect(pods.map((pod) => [pod['workload'], pod['injection'], pod['ready'], pod['scrapeError']])).toEqual([
-    ['Deployment/client', 'injected', true, ''],
-    ['Deployment/server', 'injected', true, ''],
+  expect(pods.map((pod) => [pod['workload'], pod['injection'], pod['ready']])).toEqual([
+    ['Deployment/client', 'injected', true],
+    ['Deployment/server', 'injected', true],
   ]);
   expect(pods[0]?.['identity']).toBe(`spiffe://cluster.local/ns/${NS}/sa/client`);
 });
@@ -102,5 +106,26 @@ test('it shows who called whom over mutual TLS, how often, how well and how fast
   expect(edge.perSecond).toBeLessThan(30);
   expect(edge.p50Ms).toBeGreaterThan(0);
   expect(edge.p99Ms).toBeGreaterThanOrEqual(edge.p50Ms ?? Infinity);
+  const pods = await eventually('what the server’s pod counts of it', async () => {
+    const all = await read<{ perSecond: number; error: string }[]>(
+      `/api/pods?namespace=${NS}&workload=Deployment/server`,
+    );
+    return (all[0]?.perSecond ?? 0) > 5 && all;
+  });
+  expect(pods).toMatchObject([{ error: '', successRate: 1 }]);
   expect((await traffic).failed).toBe(0);
+});
+
+test('what happened is remembered by the minute, also for a page that is opened later', async () => {
+  const key = `${NS}/deployment/server`;
+  const trace = await eventually(
+    'the minute of the traffic to be over',
+    async () => {
+      const { workloads } = await read<{ workloads: Record<string, { rates: number[] }> }>('/api/history');
+      return workloads[key];
+    },
+    90,
+  );
+  expect(trace.rates).toHaveLength(30);
+  expect(trace.rates.reduce((sum, rate) => sum + rate, 0)).toBeGreaterThan(2);
 });

@@ -46,6 +46,9 @@ export const Label = {
   outboundPolicy: 'weft.dev/outbound-policy',
 } as const;
 
+/** Finds the Deployments and pods of control planes, of whatever revision. */
+export const CONTROL_PLANES = `app.kubernetes.io/name=weft,${Label.rev}`;
+
 export const Annotation = {
   injection: 'weft.dev/injection',
   originalProbes: 'weft.dev/original-probes',

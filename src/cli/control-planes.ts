@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { nearest } from '../api/index.js';
 import { MeshError, names } from '../base/index.js';
 import { Resources, getObject, type KubeClient } from '../kube/index.js';
-import { CONTROL_PLANES, Kinds, readList } from './read-list.js';
+import { Kinds, readList } from './read-list.js';
 
 const deployment = z.object({
   metadata: z.object({
@@ -52,7 +52,7 @@ export type ControlPlane = z.infer<typeof deployment>;
 
 /** The control planes of the cluster, of every revision. */
 export async function findControlPlanes(client: KubeClient): Promise<readonly ControlPlane[]> {
-  return readList(client, Kinds.deployment, deployment, { labelSelector: CONTROL_PLANES });
+  return readList(client, Kinds.deployment, deployment, { labelSelector: names.CONTROL_PLANES });
 }
 
 /** Revision that a control plane serves. */

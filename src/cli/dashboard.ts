@@ -1,9 +1,11 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { names } from '../base/index.js';
 import { bundledWebAssets, DEFAULT_PORT, startDashboard } from '../dashboard/index.js';
 import { connectKube, type ConnectOptions } from '../kube/index.js';
 
 interface DashboardFlags {
   readonly port: number;
+  readonly systemNamespace: string;
 }
 
 /** Adds `weft dashboard`. */
@@ -12,10 +14,12 @@ export function addDashboardCommand(weft: Command): void {
     .command('dashboard')
     .description('show the mesh in your browser: workloads, policies, who calls whom and how that goes')
     .option('--port <number>', 'port on 127.0.0.1; 0 takes any free one', parsePort, DEFAULT_PORT)
+    .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
     .addHelpText(
       'after',
       '\nIt runs on your machine until Ctrl-C, reads what your kubeconfig may read and changes nothing. It needs to list' +
-        '\nnamespaces, pods and trafficpolicies, and "get" on pods/proxy, through which it reads the metrics of proxies.' +
+        '\nnamespaces, pods and trafficpolicies, and for the traffic the rights of weft stat. The page says what it may not read;' +
+        '\ndocs/dashboard.md has a ClusterRole.' +
         '\nWhoever can log in to this machine can open the page.',
     )
     .action(
@@ -29,7 +33,12 @@ async function runDashboard(options: ConnectOptions & DashboardFlags): Promise<v
   const client = connectKube(options);
   const server = client.server;
   const dashboard = await startDashboard(
-    { client, assets: bundledWebAssets(), port: options.port },
+    {
+      client,
+      assets: bundledWebAssets(),
+      port: options.port,
+      systemNamespace: options.systemNamespace,
+    },
     stop.signal,
   );
   process.stdout.write(`The mesh of ${server} is shown at ${dashboard.url} until Ctrl-C.\n`);

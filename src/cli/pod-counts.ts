@@ -1,5 +1,5 @@
-import { eachPod, readPodMetrics, reasonOf } from '../dashboard/index.js';
-import type { KubeClient, Pod } from '../kube/index.js';
+import { eachPod, readPodMetrics } from '../dashboard/index.js';
+import { reasonOf, type KubeClient, type Pod } from '../kube/index.js';
 import { plural, type Page } from './page.js';
 
 /** Whose word what was counted is. */

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { names } from '../base/index.js';
 import {
   resourcePath,
   type KubeClient,
@@ -42,6 +41,3 @@ export async function readList<T>(
   } while (next !== undefined);
   return found;
 }
-
-/** Finds the Deployments of control planes, of whatever revision. */
-export const CONTROL_PLANES = `app.kubernetes.io/name=weft,${names.Label.rev}`;

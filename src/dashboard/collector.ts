@@ -1,87 +1,164 @@
 import { MeshError, names, systemClock, type Clock } from '../base/index.js';
 import { listObjects, Resources, type KubeClient, type Namespace } from '../kube/index.js';
+import { Replicas, byNamespace, byService, byWorkload, type Traffic } from '../telemetry/index.js';
 import { edgesOf } from './edges.js';
+import type { HistoryView } from './history-view.js';
+import { historyOf } from './history.js';
 import type { MeshView, NamespaceView, PolicyView, Problem } from './mesh-view.js';
 import { listPods, type MeshPod } from './pod-list.js';
+import { podSignals, type PodSignals } from './pod-signals.js';
 import { listPolicies } from './policy-list.js';
 import { Scraper } from './scraper.js';
+import { Shared } from './shared.js';
 import { splitsOf } from './splits.js';
 
 /** Several open pages share one look at the cluster. */
 const FRESH_MS = 1_000;
+/** Minutes do not change sooner. */
+const HISTORY_FRESH_MS = 15_000;
+/** Rates are means over this long. */
+const WINDOW = '10s';
+/** Pods of one workload that are asked for what each of them counted. */
+const MOST_PODS = 50;
+
+export interface CollectorOptions {
+  readonly client: KubeClient;
+  /** Where the control plane runs. */
+  readonly systemNamespace?: string;
+  readonly clock?: Clock;
+}
+
+export interface WorkloadName {
+  readonly namespace: string;
+  /** `<kind>/<name>`. */
+  readonly workload: string;
+}
 
 /**
- * Looks at the cluster when somebody asks, and not otherwise: what is read in one look becomes one view. Remembers
- * scrapes, because a rate needs two.
+ * Looks at the cluster when somebody asks, and not otherwise: what is read in one look becomes one view. What happened is asked of the
+ * replicas of the control plane, which remember half an hour; pods are asked one workload at a time.
  */
 export class Collector {
   readonly #client: KubeClient;
   readonly #clock: Clock;
+  readonly #systemNamespace: string;
+  readonly #replicas: Replicas;
   readonly #scraper: Scraper;
-  #last: { readonly at: number; readonly view: Promise<MeshView> } | undefined;
+  readonly #view: Shared<MeshView>;
+  readonly #history: Shared<HistoryView>;
+  #pods: readonly MeshPod[] = [];
 
-  constructor(client: KubeClient, clock: Clock = systemClock) {
+  constructor({ client, systemNamespace = names.SYSTEM_NAMESPACE, clock = systemClock }: CollectorOptions) {
     this.#client = client;
     this.#clock = clock;
+    this.#systemNamespace = systemNamespace;
+    this.#replicas = new Replicas(client, systemNamespace);
     this.#scraper = new Scraper(client, clock);
+    this.#view = new Shared(clock, FRESH_MS, (signal) => this.#look(signal));
+    this.#history = new Shared(clock, HISTORY_FRESH_MS, async () =>
+      historyOf(await this.#replicas.minutes(), clock.now()),
+    );
   }
 
   /** The mesh as it is now, or was a second ago. One look at a time, however many ask. */
   view(signal: AbortSignal): Promise<MeshView> {
-    const now = this.#clock.monotonic();
-    if (this.#last !== undefined && now - this.#last.at < FRESH_MS) return this.#last.view;
-    const view = this.#look(signal);
-    const current = { at: Infinity, view };
-    this.#last = current;
-    view.then(
-      () => (current.at = this.#clock.monotonic()),
-      () => (this.#last = undefined),
-    );
-    return view;
+    return this.#view.get(signal);
+  }
+
+  /** The last half hour by the minute. */
+  history(signal: AbortSignal): Promise<HistoryView> {
+    return this.#history.get(signal);
+  }
+
+  /** What each pod of a workload let in, by the word of its proxy. */
+  async pods(of: WorkloadName, signal: AbortSignal): Promise<readonly PodSignals[]> {
+    if (this.#pods.length === 0) await this.view(signal);
+    const pods = this.#pods
+      .filter(
+        ({ namespace, view, scrapable }) =>
+          scrapable && namespace === of.namespace && view.workload === of.workload,
+      )
+      .slice(0, MOST_PODS);
+    const { intervals, errors } = await this.#scraper.scrape(pods, signal);
+    return pods.map(({ uid, view: { name } }) => ({
+      ...podSignals(name, intervals.get(uid) ?? { seconds: 0, before: [], after: [] }),
+      error: errors.get(uid) ?? '',
+    }));
   }
 
   async #look(signal: AbortSignal): Promise<MeshView> {
     const problems: Problem[] = [];
-    const labelled = await listObjects(this.#client, Resources.namespace, {
-      labelSelector: `${names.Label.inject}=enabled`,
-    });
-    const [pods, policies] = await Promise.all([
-      this.#pods(labelled, problems, signal),
+    const labelled = await this.#namespaces(problems);
+    const [pods, policies, traffic] = await Promise.all([
+      this.#listPods(labelled, problems, signal),
       this.#policies(problems),
+      this.#traffic(problems),
     ]);
-    const { intervals, errors } = await this.#scraper.scrape(
-      pods.filter(({ scrapable }) => scrapable),
-      signal,
-    );
+    this.#pods = pods;
     const controlPlane = pods.filter((pod) => pod.controlPlane && !pod.ended);
+    const edges = traffic?.edges ?? [];
     return {
       takenAt: new Date(this.#clock.now()).toISOString(),
       cluster: this.#client.server,
-      windowSeconds: Math.max(0, ...intervals.map(({ seconds }) => seconds)),
+      windowSeconds: Math.max(0, ...edges.map(({ seconds }) => seconds), traffic === undefined ? 0 : 10),
+      reporting: traffic?.proxies ?? 0,
       controlPlane: {
         ready: controlPlane.filter(({ view }) => view.ready).length,
         pods: controlPlane.length,
       },
-      namespaces: namespacesOf(labelled, pods, errors),
+      namespaces: namespacesOf(labelled, pods),
       policies,
-      edges: edgesOf(intervals),
-      splits: splitsOf(intervals),
+      edges: edgesOf(edges),
+      splits: splitsOf(edges),
+      workloads: byWorkload(edges),
+      services: byService(edges),
+      namespaceSignals: byNamespace(edges),
       problems,
     };
   }
 
+  /** Who may not list namespaces sees what carries a label of the mesh. */
+  async #namespaces(problems: Problem[]): Promise<readonly Namespace[]> {
+    try {
+      return await listObjects(this.#client, Resources.namespace, {
+        labelSelector: `${names.Label.inject}=enabled`,
+      });
+    } catch (thrown) {
+      if (MeshError.from(thrown).code !== 'permission-denied') throw thrown;
+      problems.push(problem('Namespaces', thrown));
+      return [];
+    }
+  }
+
+  async #traffic(problems: Problem[]): Promise<Traffic | undefined> {
+    try {
+      const traffic = await this.#replicas.ask(WINDOW, undefined);
+      problems.push(...traffic.notes.map((message) => ({ about: 'Traffic', message })));
+      return traffic;
+    } catch (thrown) {
+      problems.push(problem('Traffic', thrown));
+      return undefined;
+    }
+  }
+
   /** All pods of labelled namespaces, and those anywhere that belong to a revision; each once. */
-  async #pods(labelled: readonly Namespace[], problems: Problem[], signal: AbortSignal): Promise<MeshPod[]> {
+  async #listPods(
+    labelled: readonly Namespace[],
+    problems: Problem[],
+    signal: AbortSignal,
+  ): Promise<MeshPod[]> {
     const places = [
       { labelSelector: names.Label.rev },
       ...labelled.map(({ metadata }) => ({ namespace: metadata.name })),
     ];
     const lists = await Promise.all(
       places.map((at) =>
-        listPods(this.#client, at, signal).catch((thrown: unknown) => {
-          problems.push(problem('pods', thrown));
-          return [];
-        }),
+        listPods(this.#client, { ...at, systemNamespace: this.#systemNamespace }, signal).catch(
+          (thrown: unknown) => {
+            problems.push(problem('Pods', thrown));
+            return [];
+          },
+        ),
       ),
     );
     return [...new Map(lists.flat().map((pod) => [pod.uid, pod])).values()];
@@ -101,21 +178,21 @@ function problem(about: string, thrown: unknown): Problem {
   return { about, message: MeshError.from(thrown).message };
 }
 
-function namespacesOf(
-  labelled: readonly Namespace[],
-  pods: readonly MeshPod[],
-  errors: ReadonlyMap<string, string>,
-): NamespaceView[] {
+function namespacesOf(labelled: readonly Namespace[], pods: readonly MeshPod[]): NamespaceView[] {
   const meshed = pods.filter(({ controlPlane }) => !controlPlane);
   const asked = new Set(labelled.map(({ metadata }) => metadata.name));
-  const running = meshed.filter(({ ended }) => !ended);
-  return [...new Set([...asked, ...running.map(({ namespace }) => namespace)])].sort().map((name) => ({
+  const running = Map.groupBy(
+    meshed.filter(({ ended }) => !ended),
+    ({ namespace }) => namespace,
+  );
+  const ended = Map.groupBy(
+    meshed.filter((pod) => pod.ended),
+    ({ namespace }) => namespace,
+  );
+  return [...new Set([...asked, ...running.keys()])].sort().map((name) => ({
     name,
     labelled: asked.has(name),
-    ended: meshed.filter(({ namespace, ended }) => ended && namespace === name).length,
-    pods: running
-      .filter(({ namespace }) => namespace === name)
-      .map(({ uid, view }) => ({ ...view, scrapeError: errors.get(uid) ?? '' }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    ended: ended.get(name)?.length ?? 0,
+    pods: (running.get(name) ?? []).map(({ view }) => view).sort((a, b) => (a.name < b.name ? -1 : 1)),
   }));
 }

@@ -1,11 +1,12 @@
 import { expect, test } from '@jest/globals';
-import type { Edge } from './edges.js';
+import type { Edge } from './edge.js';
 import { graphOf } from './graph.js';
 
 function edge(caller: string, service: string, ...servers: string[]): Edge {
   const id = (account: string): string =>
     account === '' ? '' : `spiffe://cluster.local/ns/shop/sa/${account}`;
   return {
+    key: `${caller} ${service}`,
     caller: id(caller),
     service: service === '' ? '' : `shop/${service}`,
     servers: servers.map(id),
@@ -14,7 +15,12 @@ function edge(caller: string, service: string, ...servers: string[]): Edge {
     tls: 'mutual',
     seenBy: 'caller',
     perSecond: 1,
-    failures: [],
+    openConnections: 0,
+    denied: 0,
+    wouldBeDenied: 0,
+    limited: 0,
+    retries: 0,
+    rules: [],
   };
 }
 

@@ -1,10 +1,10 @@
-import type { Edge } from './edges.js';
+import type { Edge } from './edge.js';
 import { parseIdentity } from './identity-name.js';
 
-/** A box of the picture: a Service, a caller that is behind no Service, or everybody who proved no identity. */
+/** A box of the picture: a Service, a namespace of a picture too large to draw each, a caller that is behind no Service, or everybody who proved no identity. */
 export interface GraphNode {
   readonly id: string;
-  readonly kind: 'service' | 'caller' | 'outside';
+  readonly kind: 'service' | 'caller' | 'namespace' | 'outside';
   readonly title: string;
   readonly namespace: string;
   /** Service account it runs as, where that is one and the same. */
@@ -47,6 +47,36 @@ export function graphOf(edges: readonly Edge[]): Graph {
     link.edges.push(edge);
   }
   return { nodes: [...nodes.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), links: [...links.values()] };
+}
+
+/** So many boxes can be looked through. */
+const READABLE_BOXES = 60;
+
+/** The picture as it is, or by namespace where that would be too many boxes. */
+export function readableGraph(edges: readonly Edge[]): Graph {
+  const graph = graphOf(edges);
+  return graph.nodes.length <= READABLE_BOXES ? graph : byNamespace(graph);
+}
+
+function byNamespace({ nodes, links }: Graph): Graph {
+  const places = new Map(nodes.map((node) => [node.id, placeOf(node)]));
+  const place = (id: string): GraphNode => places.get(id) ?? OUTSIDE;
+  const merged = Map.groupBy(links, ({ from, to }) => JSON.stringify([place(from).id, place(to).id]));
+  return {
+    nodes: [...new Map([...places.values()].map((node) => [node.id, node])).values()].sort((a, b) =>
+      a.id < b.id ? -1 : 1,
+    ),
+    links: [...merged.values()].flatMap(([first, ...others]) => {
+      if (first === undefined) return [];
+      const edges = [first, ...others].flatMap((link) => link.edges);
+      return [{ from: place(first.from).id, to: place(first.to).id, edges }];
+    }),
+  };
+}
+
+function placeOf({ namespace }: GraphNode): GraphNode {
+  if (namespace === '') return OUTSIDE;
+  return { id: `namespace:${namespace}`, kind: 'namespace', title: namespace, namespace: '' };
 }
 
 /** Identity to Service, where the Service has no other identity behind it and the identity no other Service. */

@@ -2,8 +2,6 @@ import type { Sample } from './prometheus.js';
 
 /** What one proxy counted between two scrapes. */
 export interface Interval {
-  /** SPIFFE identity of the pod. */
-  readonly identity: string;
   /** Time between the scrapes; 0 when there is only one yet, and then nothing has increased. */
   readonly seconds: number;
   readonly before: readonly Sample[];

@@ -1,4 +1,5 @@
-import type { Edge } from './edges.js';
+import type { Row } from '../telemetry/index.js';
+import type { Edge } from './edge.js';
 import type { Split } from './splits.js';
 
 /** All that the page shows, as `GET /api/mesh` answers it. */
@@ -7,14 +8,20 @@ export interface MeshView {
   readonly takenAt: string;
   /** Address of the API server. */
   readonly cluster: string;
-  /** Rates are means over about this long; 0 while there is only one scrape to go by. */
+  /** Rates are means over about this long; 0 where the control plane could not be asked for the traffic. */
   readonly windowSeconds: number;
+  /** Proxies that report to the control plane. */
+  readonly reporting: number;
   readonly controlPlane: { readonly ready: number; readonly pods: number };
   /** Namespaces that are labelled for injection, and others that hold meshed pods; sorted. */
   readonly namespaces: readonly NamespaceView[];
   readonly policies: readonly PolicyView[];
   readonly edges: readonly Edge[];
   readonly splits: readonly Split[];
+  /** What workloads let in, named `<kind>/<name>` with a small kind; Services as callers see them; namespaces. */
+  readonly workloads: readonly Row[];
+  readonly services: readonly Row[];
+  readonly namespaceSignals: readonly Row[];
   /** What could not be read, for a person. */
   readonly problems: readonly Problem[];
 }
@@ -49,8 +56,6 @@ export interface PodView {
   readonly ready: boolean;
   /** `Running` and the like, or `Terminating`. */
   readonly phase: string;
-  /** Why its proxy could not be asked; empty when it could, and for pods that have none. */
-  readonly scrapeError: string;
 }
 
 export interface PolicyView {

@@ -1,5 +1,9 @@
 import { ApiServer, meshContainers } from '../testing/index.js';
 import { shopScrapes } from './shop.fixture.js';
+import { putShopTraffic } from './traffic.fixture.js';
+
+/** Labels of the control plane's pods. */
+export const CONTROL_PLANE = { 'app.kubernetes.io/name': 'weft', 'weft.dev/rev': 'default' };
 
 interface PodOptions {
   readonly labels?: Record<string, string>;
@@ -7,18 +11,20 @@ interface PodOptions {
   readonly proxy?: boolean;
   readonly account?: string;
   readonly namespace?: string;
+  /** Which of several pods of the same name it is. */
+  readonly replica?: number;
   readonly status?: { readonly phase: string; readonly ready: boolean };
+}
+
+const MESHED = { 'weft.dev/rev': 'default' };
+
+function podName(name: string, replica = 0): string {
+  return `${name}-5d9c7b8f6-x2x4${'qwrtzb'[replica] ?? replica}`;
 }
 
 /** A pod as the API server tells of it, in the namespace `shop` and injected unless said otherwise. */
 export function putPod(api: ApiServer, name: string, options: PodOptions = {}): void {
-  const {
-    labels = { 'weft.dev/rev': 'default' },
-    proxy = true,
-    account = name,
-    namespace = 'shop',
-    status = { phase: 'Running', ready: true },
-  } = options;
+  const { proxy = true, account = name, namespace = 'shop' } = options;
   const mesh = meshContainers();
   const image = { image: 'docker.io/weft/weft:0.1.0' };
   const sidecars = [
@@ -27,9 +33,9 @@ export function putPod(api: ApiServer, name: string, options: PodOptions = {}): 
   ];
   api.put('/api/v1/pods', {
     metadata: {
-      name: `${name}-5d9c7b8f6-x2x4q`,
+      name: podName(name, options.replica),
       namespace,
-      labels: { 'pod-template-hash': '5d9c7b8f6', ...labels },
+      labels: { 'pod-template-hash': '5d9c7b8f6', ...(options.labels ?? MESHED) },
       annotations: options.annotations ?? (proxy ? { 'weft.dev/injection': 'injected' } : {}),
       ownerReferences: [
         { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${name}-5d9c7b8f6`, uid: 'r', controller: true },
@@ -40,7 +46,7 @@ export function putPod(api: ApiServer, name: string, options: PodOptions = {}): 
       containers: [{ name: 'app', image: 'shop/app:1' }],
       initContainers: proxy ? sidecars : [],
     },
-    status: statusOf(status),
+    status: statusOf(options.status ?? { phase: 'Running', ready: true }),
   });
 }
 
@@ -56,7 +62,7 @@ export async function startShop(seconds: () => number): Promise<ApiServer> {
   const api = await ApiServer.start();
   api.put('/api/v1/namespaces', { metadata: { name: 'shop', labels: { 'weft.dev/inject': 'enabled' } } });
   api.put('/api/v1/namespaces', { metadata: { name: 'elsewhere' } });
-  putPod(api, 'weft-default', { namespace: 'weft-system', proxy: false });
+  putPod(api, 'weft-default', { namespace: 'weft-system', proxy: false, labels: CONTROL_PLANE });
   for (const name of Object.keys(shopScrapes(0))) {
     putPod(api, name, { account: name.replace(/-v\d$/, '') });
     api.onGet(metricsPath(name), () => shopScrapes(seconds())[name] ?? '');
@@ -69,6 +75,7 @@ export async function startShop(seconds: () => number): Promise<ApiServer> {
   });
   putPod(api, 'old-timer', { labels: {}, proxy: false });
   putPolicies(api);
+  putShopTraffic(api);
   return api;
 }
 

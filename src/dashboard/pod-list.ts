@@ -63,7 +63,7 @@ type RawPod = z.infer<typeof podSchema>;
 /** Lists pods from the API server's cache, because this is asked every other second. */
 export async function listPods(
   client: KubeClient,
-  at: { readonly namespace?: string; readonly labelSelector?: string },
+  at: { readonly namespace?: string; readonly labelSelector?: string; readonly systemNamespace: string },
   signal: AbortSignal,
 ): Promise<MeshPod[]> {
   const path =
@@ -71,11 +71,13 @@ export async function listPods(
       ? '/api/v1/pods'
       : `/api/v1/namespaces/${encodeURIComponent(at.namespace)}/pods`;
   const query = { labelSelector: at.labelSelector, resourceVersion: '0' };
-  return listSchema.parse(await client.request({ path, query, signal })).items.map(toMeshPod);
+  return listSchema
+    .parse(await client.request({ path, query, signal }))
+    .items.map((raw) => toMeshPod(raw, at.systemNamespace));
 }
 
 /** What the dashboard shows of a pod. */
-export function toMeshPod(raw: RawPod): MeshPod {
+export function toMeshPod(raw: RawPod, systemNamespace: string = names.SYSTEM_NAMESPACE): MeshPod {
   const { metadata, status } = raw;
   const standing = standingOf(raw);
   const phase = metadata.deletionTimestamp === undefined ? status.phase : 'Terminating';
@@ -83,7 +85,7 @@ export function toMeshPod(raw: RawPod): MeshPod {
     uid: metadata.uid,
     namespace: metadata.namespace,
     scrapable: standing === 'meshed' && status.phase === 'Running',
-    controlPlane: metadata.namespace === names.SYSTEM_NAMESPACE && names.Label.rev in metadata.labels,
+    controlPlane: metadata.namespace === systemNamespace && names.Label.rev in metadata.labels,
     ended: status.phase === 'Succeeded' || status.phase === 'Failed',
     view: {
       name: metadata.name,
@@ -93,7 +95,6 @@ export function toMeshPod(raw: RawPod): MeshPod {
       lacksProxy: standing === 'forged' || standing === 'missing',
       ready: status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
       phase,
-      scrapeError: '',
     },
   };
 }

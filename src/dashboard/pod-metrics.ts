@@ -29,11 +29,6 @@ export async function readPodMetrics(
     .slice(0, MAX_SAMPLES);
 }
 
-/** Why a pod could not be asked, in a few words. The request is the same for all; what failed is at the end of the message. */
-export function reasonOf(thrown: unknown): string {
-  return MeshError.from(thrown).message.replace(/^(GET|POST) \S+: /, '');
-}
-
 /** Runs something for each, not for all at once. */
 export async function eachPod<T>(pods: readonly T[], run: (pod: T) => Promise<void>): Promise<void> {
   const queue = pods.values();

@@ -6,12 +6,16 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { connectPlain, type KubeClient } from '../kube/index.js';
 import { eventually, type ApiServer } from '../testing/index.js';
 import { Collector } from './collector.js';
-import { LARGE_PODS, startLarge } from './large.fixture.js';
+import { LARGE_CALLS, LARGE_PODS, startLarge } from './large.fixture.js';
 import { metricsPath, putPod, startShop } from './mesh.fixture.js';
 import type { MeshView } from './mesh-view.js';
 import { startDashboard, type RunningDashboard } from './server.js';
 import { FIRST_STATE } from './web/page-state.js';
-import { namespaceRows } from './web/pod-rows.js';
+import { namespaceRows } from './web/workload-rows.js';
+import { readableGraph } from './graph.js';
+import { viewPath } from './traffic.fixture.js';
+import type { HistoryView } from './history-view.js';
+import type { PodSignals } from './pod-signals.js';
 
 const assets = { script: 'console.log("weft")', style: 'body{}' };
 const started = performance.now();
@@ -114,7 +118,6 @@ test('pods are told with their workload, identity, proxy, decision and readiness
     lacksProxy: false,
     ready: true,
     phase: 'Running',
-    scrapeError: '',
   });
   expect(pods['Deployment/node-agent']).toMatchObject({
     identity: '',
@@ -133,50 +136,103 @@ test('a pod that ended is counted and no more: it is neither listed nor asked', 
   expect(api.requests.filter(({ path }) => asked.includes(path))).toEqual([]);
 });
 
-test('a proxy that cannot be asked is said so, and hides nobody else', async () => {
+test('rates are there at the first look, as both sides told the control plane, and no pod is asked', async () => {
   const view = await mesh();
-  const errors = view.namespaces[0]!.pods.filter(({ scrapeError }) => scrapeError !== '');
-  expect(errors.map(({ workload, scrapeError }) => [workload, scrapeError])).toEqual([
-    ['Deployment/mute', expect.stringContaining('not found')],
+  expect(view.windowSeconds).toBe(10);
+  expect(view.problems).toEqual([]);
+  const calls = Object.fromEntries(
+    view.edges.map((edge) => [`${edge.caller.split('/').at(-1)} ${edge.service}`, edge]),
+  );
+  expect(calls['web shop/reviews']).toMatchObject({
+    tls: 'mutual',
+    perSecond: 40,
+    successRate: 1 - 12 / 400,
+  });
+  expect(calls[' shop/catalog']).toMatchObject({ tls: 'none', perSecond: 2, seenBy: 'receiver' });
+  expect(calls['mallory shop/reviews']).toMatchObject({ denied: 7, rules: ['shop/readers'] });
+  expect(calls['catalog shop/db']).toMatchObject({ protocol: 'tcp', openConnections: 4 });
+  expect(view.splits.map(({ backend, share }) => [backend, share])).toEqual([
+    ['shop/reviews:8080{version=v1}', 0.9],
+    ['shop/reviews:8080{version=v2}', 0.1],
   ]);
-  expect(view.edges.length).toBeGreaterThan(3);
+  expect(view.workloads.find(({ name }) => name === 'deployment/reviews-v2')?.signals).toMatchObject({
+    perSecond: 4,
+    successRate: 0.7,
+  });
+  expect(api.requests.filter(({ path }) => path.includes(':15121'))).toEqual([]);
 });
 
-test('rates come from the second look on', async () => {
-  const first = await mesh();
-  expect(first.windowSeconds).toBe(0);
-  expect(first.edges.every(({ perSecond }) => perSecond === 0)).toBe(true);
-  const second = await eventually('a second look', async () => {
-    const view = await mesh();
-    return view.windowSeconds > 0 && view;
+test('half an hour is there at once: each call, workload, Service and namespace by the minute', async () => {
+  const response = await fetch(new URL('/api/history', dashboard.url));
+  const history = (await response.json()) as HistoryView;
+  expect(history.known).toHaveLength(30);
+  expect(history.known.every(Boolean)).toBe(true);
+  const v2 = history.workloads['shop/deployment/reviews-v2'];
+  expect(v2?.rates.slice(0, 20)).toEqual(new Array(20).fill(0));
+  expect(v2?.rates[20]).toBeGreaterThan(1);
+  expect(v2!.failing[25]! / v2!.rates[25]!).toBeCloseTo(0.3, 1);
+  expect(Object.keys(history.calls)).toHaveLength(6);
+  expect(history.services['shop/reviews']?.rates[5]).toBeGreaterThan(20);
+  expect(history.namespaces.shop?.rates[5]).toBeGreaterThan(60);
+});
+
+test('pods of one workload are asked what each counts, and those that do not answer say why', async () => {
+  const ask = async (workload: string): Promise<PodSignals[]> => {
+    const response = await fetch(new URL(`/api/pods?namespace=shop&workload=${workload}`, dashboard.url));
+    return (await response.json()) as PodSignals[];
+  };
+  expect(await ask('Deployment/reviews-v2')).toMatchObject([{ seconds: 0, error: '' }]);
+  const [pod] = await eventually('a second scrape', async () => {
+    const pods = await ask('Deployment/reviews-v2');
+    return (pods[0]?.seconds ?? 0) > 0 && pods;
   });
-  const edge = second.edges.find(
-    ({ service, caller }) => service === 'shop/reviews' && caller.endsWith('/web'),
-  );
-  expect(edge).toMatchObject({ tls: 'mutual', perSecond: expect.any(Number) });
-  expect(edge!.perSecond).toBeGreaterThan(100);
-  expect(second.splits.find(({ backend }) => backend.includes('v1'))!.share).toBeCloseTo(0.9, 1);
+  expect(pod!.perSecond).toBeGreaterThan(100);
+  expect(pod!.failures[0]?.code).toBe('503');
+  expect(await ask('Deployment/mute')).toMatchObject([{ error: expect.stringContaining('not found') }]);
+  expect(api.requests.filter(({ path }) => path === metricsPath('web'))).toEqual([]);
+  expect((await fetch(new URL('/api/pods', dashboard.url))).status).toBe(400);
+});
+
+test('who may not see the traffic is told which rights that takes, and sees the rest', async () => {
+  api.onPost('/api/v1/namespaces/weft-system/serviceaccounts/weft-default-view/token', () => ({
+    status: 403,
+    body: { message: 'serviceaccounts "weft-default-view" is forbidden' },
+  }));
+  const view = await mesh();
+  expect(view.windowSeconds).toBe(0);
+  expect(view.problems).toEqual([
+    { about: 'Traffic', message: expect.stringContaining('"create" on serviceaccounts/token') },
+  ]);
+  expect(view.namespaces).toHaveLength(1);
+  expect((await fetch(new URL('/api/history', dashboard.url))).status).toBe(500);
 });
 
 test('many who ask at once cause one look at the cluster', async () => {
   await Promise.all(Array.from({ length: 10 }, mesh));
-  expect(api.requests.filter(({ path }) => path === metricsPath('web'))).toHaveLength(1);
+  expect(api.requests.filter(({ path }) => path === viewPath('traffic'))).toHaveLength(1);
 });
 
-test('ten namespaces of sixty pods are one look, of which the page shows the problems first', async () => {
-  const large = await startLarge(seconds);
+test('five hundred workloads are one look, of which the page shows the problems first and draws the namespaces', async () => {
+  const large = await startLarge();
   const other = connectPlain(large.url);
-  const view = await new Collector(other).view(stop.signal);
+  const view = await new Collector({ client: other }).view(stop.signal);
   expect(view.namespaces).toHaveLength(10);
-  const rows = namespaceRows(view.namespaces, FIRST_STATE);
-  expect(rows.reduce((sum, { pods }) => sum + pods.length, 0)).toBe(LARGE_PODS);
+  expect(view.edges).toHaveLength(LARGE_CALLS);
+  const rows = namespaceRows(view, FIRST_STATE);
+  const shown = rows.flatMap(({ workloads }) => workloads.flatMap(({ pods }) => pods));
+  expect(shown).toHaveLength(LARGE_PODS);
   expect(rows.filter(({ open }) => open)).toEqual([]);
-  expect(rows.slice(0, 3).map(({ namespace, troubled }) => [namespace.name, troubled])).toEqual([
+  expect(rows.slice(0, 4).map(({ namespace, troubled }) => [namespace.name, troubled])).toEqual([
+    ['team-3', 1],
     ['team-6', 1],
-    ['team-7', 1],
     ['team-0', 0],
+    ['team-1', 0],
   ]);
-  expect(rows[0]?.pods[0]?.workload).toBe('Deployment/starting');
+  expect(rows[1]?.workloads[0]?.workload).toBe('Deployment/starting');
+  const graph = readableGraph(view.edges);
+  expect(graph.nodes.map(({ kind }) => kind)).toEqual(new Array(10).fill('namespace'));
+  const narrowed = readableGraph(view.edges.filter(({ service }) => service.startsWith('team-3/')));
+  expect(narrowed.nodes).toHaveLength(50);
   other.close();
   await large.stop();
 });
@@ -205,10 +261,17 @@ test('a cluster without the CRDs still shows its pods, and says what to install'
   expect(view.namespaces).toHaveLength(1);
 });
 
-test('an API server that refuses is an error that names the request, and the next look may succeed', async () => {
+test('who may not list namespaces is told so, and sees what carries a label of the mesh', async () => {
   api.failNext(403);
+  const view = await mesh();
+  expect(view.problems).toEqual([{ about: 'Namespaces', message: 'GET /api/v1/namespaces: told to fail' }]);
+  expect(view.namespaces.map(({ name, labelled }) => [name, labelled])).toEqual([['shop', false]]);
+});
+
+test('an API server that fails is an error that names the request, and the next look may succeed', async () => {
+  api.failNext(500);
   const refused = await fetch(new URL('/api/mesh', dashboard.url));
-  expect(refused.status).toBe(500);
+  expect(refused.status).toBe(503);
   expect(await refused.json()).toEqual({ error: 'GET /api/v1/namespaces: told to fail' });
   expect((await mesh()).namespaces).toHaveLength(1);
 });

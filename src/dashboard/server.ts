@@ -11,6 +11,8 @@ export interface DashboardOptions {
   readonly assets: WebAssets;
   /** On 127.0.0.1. Default 8085; 0 takes any free port. */
   readonly port?: number;
+  /** Where the control plane runs. Default `weft-system`. */
+  readonly systemNamespace?: string;
 }
 
 export interface RunningDashboard {
@@ -66,7 +68,7 @@ export async function startDashboard(
   options: DashboardOptions,
   signal: AbortSignal,
 ): Promise<RunningDashboard> {
-  const collector = new Collector(options.client);
+  const collector = new Collector(options);
   const server = createServer(dashboardApp({ ...options, collector, signal }));
   server.headersTimeout = 10_000;
   server.requestTimeout = 10_000;
@@ -99,6 +101,12 @@ export function dashboardApp({ collector, assets, signal }: AppOptions): Express
   app.get('/app.css', (_request, response) => void response.type('css').send(assets.style));
   app.get('/icon.svg', (_request, response) => void response.type('image/svg+xml').send(ICON));
   app.get('/api/mesh', async (_request, response) => void response.json(await collector.view(signal)));
+  app.get('/api/history', async (_request, response) => void response.json(await collector.history(signal)));
+  app.get('/api/pods', async ({ query: { namespace, workload } }, response) => {
+    if (typeof namespace !== 'string' || typeof workload !== 'string')
+      response.status(400).json({ error: 'say which workload: ?namespace=shop&workload=Deployment/web' });
+    else response.json(await collector.pods({ namespace, workload }, signal));
+  });
   app.use((_request, response) => void response.status(404).json({ error: 'there is nothing here' }));
   app.use(failed);
   return app;

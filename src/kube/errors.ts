@@ -75,3 +75,8 @@ export async function orUndefined<T>(pending: Promise<T>): Promise<T | undefined
     throw thrown;
   }
 }
+
+/** Why a pod could not be asked, in a few words. The request is the same for all; what failed is at the end of the message. */
+export function reasonOf(thrown: unknown): string {
+  return MeshError.from(thrown).message.replace(/^(GET|POST) \S+: /, '');
+}

@@ -39,6 +39,11 @@ export const KEPT_MS = 1_800_000;
 /** An edge without its rings: its texts, and its places in maps. */
 const EMPTY_BYTES = 1_000;
 
+/** How long ago the last whole minute ended. */
+export function sinceMinute(now: number): number {
+  return now % COARSE.slotMs;
+}
+
 /** When a window really begins: with the slot in which it would. */
 export function windowStart(now: number, windowMs: number): number {
   const { slotMs } = windowMs <= FINE_MS ? FINE : COARSE;
@@ -70,6 +75,11 @@ class Sums {
     const into = new Array<number>(this.width).fill(0);
     (windowMs <= FINE_MS ? this.#fine : this.#coarse)?.sumSince(now, windowStart(now, windowMs), into);
     return into;
+  }
+
+  /** Of each of the last slots of half an hour, by place. */
+  columns(now: number, slots: number): number[][] {
+    return this.#coarse.columns(now, slots);
   }
 
   forgetFine(): void {
@@ -121,6 +131,11 @@ export class Edge {
 
   latencies(now: number, windowMs: number): readonly number[] | undefined {
     return this.#latencies?.since(now, windowMs);
+  }
+
+  /** Counts of each of the last minutes, by place; empty where nothing was counted. */
+  minutes(now: number, minutes: number): readonly (readonly number[])[] {
+    return this.#counts?.columns(now, minutes) ?? [];
   }
 
   evict(): void {

@@ -7,7 +7,7 @@ import { telemetryMetrics, type TelemetryMetrics } from './metrics.js';
 import { Pace, type PaceOptions } from './pace.js';
 import { readReport, type Report } from './read-report.js';
 import { ReportStream } from './report-stream.js';
-import { TrafficStore, type Window } from './traffic-store.js';
+import { TrafficStore, type History, type Window } from './traffic-store.js';
 
 export interface ReportServiceOptions {
   readonly clock: Clock;
@@ -76,5 +76,11 @@ export class ReportService implements ProxyService<Report> {
     await this.#pace.look();
     this.#store.sweep();
     return this.#store.window(windowMs, namespace);
+  }
+
+  /** What happened in each of the last whole minutes, as far as it was reported. */
+  history(minutes: number, namespace?: string): History {
+    this.#store.sweep();
+    return this.#store.history(minutes, namespace);
   }
 }

@@ -51,6 +51,17 @@ export class Ring {
     }
   }
 
+  /** The sums at each place over the last slots that are over, oldest first. */
+  columns(now: number, slots: number): number[][] {
+    this.#turnTo(Math.floor(now / this.#division.slotMs));
+    const columns = Array.from({ length: this.#width }, () => new Array<number>(slots).fill(0));
+    for (let back = 1; back <= Math.min(slots, this.#division.slots - 1, this.#newest); back++) {
+      const from = ((this.#newest - back) % this.#division.slots) * this.#width;
+      for (const [place, column] of columns.entries()) column[slots - back] = this.#sums[from + place] ?? 0;
+    }
+    return columns;
+  }
+
   #turnTo(slot: number): void {
     const { slots } = this.#division;
     for (let next = Math.max(this.#newest + 1, slot - slots + 1, 0); next <= slot; next++) {

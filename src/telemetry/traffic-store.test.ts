@@ -128,3 +128,30 @@ test('sums that would overflow stay at the largest number', () => {
   for (let i = 0; i < 3; i++) store.add(edge, 0, [Counted.ok, 4e9]);
   expect(okOf(store.window(60_000).edges)).toBe(2 ** 32 - 1);
 });
+
+test('each minute is told by itself, only when it is over, and half an hour of them', () => {
+  const time = new Time();
+  time.at = 3_600_000;
+  const store = new TrafficStore({ clock: time, maxBytes: 1e6 });
+  const edge = store.edge(name('shop/reviews'));
+  const minutes = (): readonly number[] => store.history(30).edges[0]?.columns[0]?.minutes ?? [];
+  store.add(edge, 0, [Counted.serverError, 5]);
+  expect(store.history(30)).toMatchObject({ endedMs: 0, coversMs: 0, edges: [] });
+  time.at += 70_000;
+  store.add(edge, 0, [Counted.serverError, 7]);
+  expect(store.history(30)).toMatchObject({
+    endedMs: 10_000,
+    coversMs: 70_000,
+    edges: [{ service: 'shop/reviews', columns: [{ place: Counted.serverError }] }],
+  });
+  expect(minutes()).toEqual([...new Array<number>(29).fill(0), 5]);
+  time.at += 60_000;
+  expect(minutes().slice(27)).toEqual([0, 5, 7]);
+  time.at += 28 * 60_000;
+  expect(minutes()[0]).toBe(5);
+  time.at += 60_000;
+  expect(minutes()[0]).toBe(7);
+  time.at += 60_000;
+  expect(store.history(30).edges).toEqual([]);
+  expect(store.history(30, 'other').edges).toEqual([]);
+});

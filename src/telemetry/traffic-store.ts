@@ -1,5 +1,5 @@
 import type { Clock } from '../base/index.js';
-import { Edge, FINE_MS, KEPT_MS, windowStart, type EdgeName, type Reporter } from './edge.js';
+import { Edge, FINE_MS, KEPT_MS, sinceMinute, windowStart, type EdgeName, type Reporter } from './edge.js';
 
 export interface TrafficStoreOptions {
   readonly clock: Clock;
@@ -22,6 +22,20 @@ export interface Window {
   /** How far back the counts reach: the window that was asked for, rounded to whole slots, or since this replica knows anything. */
   readonly coversMs: number;
   readonly edges: readonly EdgeWindow[];
+}
+
+/** What happened on an edge in each of the last minutes. */
+export interface EdgeHistory extends EdgeName {
+  /** Of places where anything was counted. */
+  readonly columns: readonly { readonly place: number; readonly minutes: readonly number[] }[];
+}
+
+export interface History {
+  /** How long ago the last of the minutes ended. */
+  readonly endedMs: number;
+  /** How far back anything is known. */
+  readonly coversMs: number;
+  readonly edges: readonly EdgeHistory[];
 }
 
 /**
@@ -85,6 +99,21 @@ export class TrafficStore {
         edges.push({ ...edge.name, counts, latencies, open: edge.open });
     }
     return { coversMs: now - Math.max(this.#since, windowStart(now, windowMs)), edges };
+  }
+
+  /** Each of the last whole minutes, of edges that concern the namespace where one is given. */
+  history(minutes: number, namespace?: string): History {
+    const now = this.#options.clock.monotonic();
+    const edges: EdgeHistory[] = [];
+    for (const edge of this.#edges.values()) {
+      if (namespace !== undefined && !concerns(edge.name, namespace)) continue;
+      const columns = edge
+        .minutes(now, minutes)
+        .map((column, place) => ({ place, minutes: column }))
+        .filter((column) => happened(column.minutes));
+      if (columns.length > 0) edges.push({ ...edge.name, columns });
+    }
+    return { endedMs: sinceMinute(now), coversMs: now - this.#since, edges };
   }
 
   /** Forgets what is too old, once a minute at most; call it as often as you like. */

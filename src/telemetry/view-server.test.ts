@@ -6,6 +6,7 @@ import type { TokenReviewStatus } from '../identity/index.js';
 import { SERVER } from '../testing/config-server.js';
 import { testCa } from '../testing/test-ca.js';
 import { ReportService } from './report-service.js';
+import { historyView } from './history.js';
 import { trafficView } from './view.js';
 import { startViewServer } from './view-server.js';
 import { Viewers } from './viewers.js';
@@ -71,6 +72,8 @@ test('a token of the account of viewers lets in, and is asked about once', async
     const { status, body } = await get('/traffic?since=30m&namespace=shop', 'good');
     expect(status).toBe(200);
     expect(trafficView.parse(body)).toMatchObject({ proxies: 0, edges: [] });
+    const history = await get('/history?namespace=shop', 'good');
+    expect(historyView.parse(history.body)).toMatchObject({ edges: [] });
   }
   expect(asked).toEqual(['good for weft-view']);
 });
@@ -94,6 +97,7 @@ test.each<[string, TokenReviewStatus | 'down', number]>([
 test('without a token nothing is shown, whatever is asked', async () => {
   const { get, asked } = await start();
   expect((await get('/traffic')).status).toBe(401);
+  expect((await get('/history')).status).toBe(401);
   expect((await get('/traffic', '')).status).toBe(401);
   expect((await get('/metrics', 'good')).status).toBe(404);
   expect(asked).toEqual([]);

@@ -10,6 +10,7 @@ import {
 } from '../base/listener/index.js';
 import type { ServerIdentity } from '../grpc/index.js';
 import type { ReportService } from './report-service.js';
+import { historyOf } from './history.js';
 import { isWindowName, viewOf, WINDOWS_MS } from './view.js';
 import type { Viewers } from './viewers.js';
 
@@ -37,13 +38,16 @@ const PATIENCE_MS = 5_000;
 /** How often that is looked at; Node's default is 30 s. */
 const CHECK_MS = 1_000;
 
+const HISTORY = '/history';
+const PATHS: readonly string[] = ['/traffic', HISTORY];
+
 interface Answer {
   readonly status: number;
   readonly body: string;
 }
 
 /**
- * Serves `GET /traffic?since=10s&namespace=shop` until the signal aborts, to whoever has a token of the account of viewers. TLS keeps
+ * Serves `GET /traffic?since=10s&namespace=shop` and `GET /history?namespace=shop` until the signal aborts, to whoever has a token of the account of viewers. TLS keeps
  * token and answer from the network between the API server and us; the API server does not look at our certificate.
  */
 export async function startViewServer(
@@ -100,14 +104,15 @@ async function answerTo(
   signal: AbortSignal,
 ): Promise<Answer> {
   const url = new URL(request.url ?? '/', 'https://weft');
-  if (request.method !== 'GET' || url.pathname !== '/traffic')
-    return said(404, 'not found; only GET /traffic is served here');
+  if (request.method !== 'GET' || !PATHS.includes(url.pathname))
+    return said(404, `not found; only GET ${PATHS.join(' and ')} are served here`);
   const token = request.headers[names.VIEW_TOKEN_HEADER];
   const refused = await viewers.refusal(typeof token === 'string' ? token : undefined, signal);
   if (refused !== undefined) return said(refused.status, refused.message);
+  const namespace = url.searchParams.get('namespace') ?? undefined;
+  if (url.pathname === HISTORY) return { status: 200, body: JSON.stringify(historyOf(reports, namespace)) };
   const since = url.searchParams.get('since') ?? '1m';
   if (!isWindowName(since)) return said(400, `since is not one of ${Object.keys(WINDOWS_MS).join(', ')}`);
-  const namespace = url.searchParams.get('namespace') ?? undefined;
   return { status: 200, body: JSON.stringify(await viewOf(reports, { since, namespace })) };
 }
 

@@ -19,7 +19,8 @@ export function isWindowName(text: string): text is WindowName {
 const counts = z.array(z.number()).length(COUNTS);
 const latencies = z.array(z.number()).length(LATENCIES);
 
-const edge = z.object({
+/** What counts belong to. */
+export const edgeName = z.object({
   reporter: z.object({ namespace: z.string(), kind: z.string(), name: z.string(), identity: z.string() }),
   direction: z.enum(['outbound', 'inbound']),
   service: z.string(),
@@ -29,6 +30,9 @@ const edge = z.object({
   peer: z.string(),
   tls: z.enum(['mutual', 'backend', 'none', '']),
   rule: z.string(),
+});
+
+const edge = edgeName.extend({
   counts: counts.optional(),
   latencies: latencies.optional(),
   open: z.number(),

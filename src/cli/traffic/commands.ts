@@ -1,11 +1,9 @@
 import { Option, type Command } from 'commander';
 import { MeshError, names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
-import { WINDOWS_MS, type WindowName } from '../../telemetry/index.js';
-import { pageFor } from '../page.js';
-import { wholeNumber } from '../whole-number.js';
-import { Replicas } from './ask-replicas.js';
 import {
+  Replicas,
+  WINDOWS_MS,
   byBackend,
   byCall,
   byNamespace,
@@ -14,7 +12,10 @@ import {
   byWorkload,
   type Call,
   type Row,
-} from './group.js';
+  type WindowName,
+} from '../../telemetry/index.js';
+import { pageFor } from '../page.js';
+import { wholeNumber } from '../whole-number.js';
 import { show, type Output, type Shown, type ShowOptions } from './show.js';
 import { callsTable, routesTable, rowsTable } from './tables.js';
 

@@ -1,7 +1,6 @@
 import { sleep } from '../../base/index.js';
-import type { WindowName } from '../../telemetry/index.js';
+import type { Replicas, Traffic, WindowName } from '../../telemetry/index.js';
 import { printable, type Page } from '../page.js';
-import type { Replicas, Traffic } from './ask-replicas.js';
 
 export type Output = 'text' | 'wide' | 'json';
 

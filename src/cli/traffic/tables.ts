@@ -1,7 +1,6 @@
 import { shortIdentity } from '../../dashboard/index.js';
+import type { Call, RouteRow, Row, Signals } from '../../telemetry/index.js';
 import type { Page } from '../page.js';
-import type { Call, RouteRow, Row } from './group.js';
-import type { Signals } from './numbers.js';
 
 /** Below this a success rate is marked. */
 const GOOD = 0.995;

@@ -4,11 +4,23 @@ import { afterEach, expect, jest, test } from '@jest/globals';
 import { Command } from 'commander';
 import { portOf } from '../../base/index.js';
 import { connectPlain, type KubeClient } from '../../kube/index.js';
-import { COUNTS, Counted, LATENCIES, type TrafficEdge, type TrafficView } from '../../telemetry/index.js';
+import {
+  COUNTS,
+  Counted,
+  LATENCIES,
+  Replicas,
+  byBackend,
+  byCall,
+  byNamespace,
+  byRoute,
+  byService,
+  byWorkload,
+  type SeenEdge,
+  type TrafficEdge,
+  type TrafficView,
+} from '../../telemetry/index.js';
 import { createPage } from '../page.js';
-import { Replicas, type SeenEdge } from './ask-replicas.js';
 import { addTrafficCommands } from './commands.js';
-import { byBackend, byCall, byNamespace, byRoute, byService, byWorkload } from './group.js';
 import { show } from './show.js';
 import { callsTable, routesTable, rowsTable } from './tables.js';
 

@@ -1,60 +1,110 @@
 import type { VNode } from 'preact';
-import type { MeshView } from '../mesh-view.js';
+import type { HistoryView } from '../history-view.js';
+import type { MeshView, Problem } from '../mesh-view.js';
 import { callRows, policyRows, splitRows } from './call-rows.js';
 import { FilterBar } from './filter-bar.js';
-import { shorten } from './format.js';
 import type { PageState } from './page-state.js';
-import { namespaceRows } from './pod-rows.js';
 import { Policies } from './policies.js';
-import { useMesh } from './poll.js';
+import { usePolled } from './poll.js';
 import { Summary } from './summary.js';
+import { Tabs } from './tabs.js';
 import { Traffic } from './traffic.js';
 import { usePageState, type ChangeState } from './use-page-state.js';
+import { namespaceRows } from './workload-rows.js';
 import { Workloads } from './workloads.js';
+
+const VIEW_EVERY_MS = 2_000;
+const HISTORY_EVERY_MS = 20_000;
 
 /** The whole page. */
 export function App(): VNode {
-  const { view, error = '' } = useMesh();
+  const { value: view, error = '' } = usePolled<MeshView>('/api/mesh', VIEW_EVERY_MS);
+  const { value: history, error: forgotten = '' } = usePolled<HistoryView>('/api/history', HISTORY_EVERY_MS);
   const [state, change] = usePageState();
+  const more = forgottenProblem(view, error, forgotten);
   return (
     <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
       <header>
         <img src="/icon.svg" alt="" width="30" height="30" />
         <h1>Weft</h1>
+        <Tabs state={state} change={change} />
         {view !== undefined && <span class="cluster">{view.cluster}</span>}
         {view !== undefined && <Freshness view={view} stale={error !== ''} />}
       </header>
-      <main>
-        <Problems view={view} error={error} />
+      <main id="main" tabIndex={-1}>
+        <Problems view={view} error={error} more={more} />
         {view === undefined ? (
           error === '' && <p class="empty">Reading the cluster …</p>
         ) : (
-          <Mesh view={view} state={state} change={change} />
+          <Mesh view={view} history={history} state={state} change={change} />
         )}
       </main>
     </>
   );
 }
 
+/** Without the traffic, why there is none has been said. */
+function forgottenProblem(view: MeshView | undefined, error: string, forgotten: string): readonly Problem[] {
+  if (forgotten === '' || error !== '' || view?.windowSeconds === 0) return [];
+  return [{ about: 'The last half hour', message: forgotten }];
+}
+
+interface Shown {
+  view: MeshView;
+  history: HistoryView | undefined;
+  state: PageState;
+  change: ChangeState;
+}
+
 /** What is known of the mesh, as far as it was asked for. */
-function Mesh({ view, state, change }: { view: MeshView; state: PageState; change: ChangeState }): VNode {
-  const edges = callRows(view.edges, state);
-  const splits = splitRows(view.splits, state);
-  const policies = policyRows(view.policies, state);
-  const namespaces = namespaceRows(view.namespaces, state);
-  const pods = namespaces.reduce((sum, rows) => sum + rows.pods.length, 0);
-  const all = view.namespaces.reduce((sum, namespace) => sum + namespace.pods.length, 0);
-  const narrowed = state.onlyProblems || state.search.trim() !== '';
-  const found = `${pods} of ${all} pods, ${edges.length} of ${view.edges.length} calls, ${policies.length} of ${view.policies.length} policies`;
+function Mesh(shown: Shown): VNode {
+  const { view, state, change } = shown;
   return (
     <>
       <Summary view={view} />
-      <FilterBar state={state} change={change} found={narrowed ? found : ''} />
-      <Traffic view={view} edges={edges} splits={splits} state={state} change={change} />
-      <Policies policies={policies} exist={view.policies.length > 0} />
-      <Workloads rows={view.namespaces.length > 0 ? namespaces : undefined} state={state} change={change} />
+      <FilterBar state={state} change={change} found={foundText(view, state)} />
+      <View {...shown} />
     </>
   );
+}
+
+function View({ view, history, state, change }: Shown): VNode {
+  switch (state.tab) {
+    case 'traffic':
+      return (
+        <Traffic
+          view={view}
+          history={history}
+          edges={callRows(view.edges, state)}
+          splits={splitRows(view.splits, state)}
+          state={state}
+          change={change}
+        />
+      );
+    case 'workloads':
+      return (
+        <Workloads
+          rows={view.namespaces.length > 0 ? namespaceRows(view, state) : undefined}
+          history={history}
+          state={state}
+          change={change}
+        />
+      );
+    case 'policies':
+      return <Policies policies={policyRows(view.policies, state)} exist={view.policies.length > 0} />;
+  }
+}
+
+/** What a search left, in words; empty while nothing is narrowed. */
+function foundText(view: MeshView, state: PageState): string {
+  if (!state.onlyProblems && state.search.trim() === '') return '';
+  const calls = callRows(view.edges, state).length;
+  const workloads = namespaceRows(view, state).reduce((sum, rows) => sum + rows.workloads.length, 0);
+  const policies = policyRows(view.policies, state).length;
+  return `${calls} of ${view.edges.length} calls, ${workloads} workloads, ${policies} of ${view.policies.length} policies`;
 }
 
 function Freshness({ view, stale }: { view: MeshView; stale: boolean }): VNode {
@@ -71,18 +121,21 @@ function Freshness({ view, stale }: { view: MeshView; stale: boolean }): VNode {
 }
 
 /** What keeps the page from telling the whole. */
-function Problems({ view, error }: { view: MeshView | undefined; error: string }): VNode | null {
-  const mute = (view?.namespaces ?? [])
-    .flatMap(({ pods }) => pods)
-    .filter(({ scrapeError }) => scrapeError !== '');
+function Problems({
+  view,
+  error,
+  more,
+}: {
+  view: MeshView | undefined;
+  error: string;
+  more: readonly Problem[];
+}): VNode {
   const lines = [
     ...(error === ''
       ? []
       : [{ about: view === undefined ? 'The cluster cannot be read' : 'Out of date', message: error }]),
     ...(view?.problems ?? []),
-    ...(mute.length === 0
-      ? []
-      : [{ about: proxies(mute.length), message: some(mute.map(({ name }) => shorten(name, 63))) }]),
+    ...more,
   ];
   return (
     <div role="status">
@@ -97,18 +150,4 @@ function Problems({ view, error }: { view: MeshView | undefined; error: string }
       )}
     </div>
   );
-}
-
-/** The first names of a list that may be long. */
-function some(names: readonly string[]): string {
-  const rest = names.length - NAMED;
-  return rest <= 1 ? names.join(', ') : `${names.slice(0, NAMED).join(', ')} and ${rest} more`;
-}
-
-const NAMED = 5;
-
-function proxies(count: number): string {
-  return count === 1
-    ? 'The metrics of a proxy cannot be read'
-    : `The metrics of ${count} proxies cannot be read`;
 }

@@ -1,10 +1,12 @@
 import { expect, test } from '@jest/globals';
-import type { Edge } from '../edges.js';
+import type { Edge } from '../edge.js';
 import type { ConditionView, PolicyView } from '../mesh-view.js';
 import { callRows, policyRows, splitRows } from './call-rows.js';
+import { troublesOf } from './call-troubles.js';
 import { FIRST_STATE } from './page-state.js';
 
 const edge = (service: string, more: Partial<Edge> = {}): Edge => ({
+  key: service,
   caller: 'spiffe://cluster.local/ns/shop/sa/web',
   service,
   servers: [],
@@ -14,7 +16,12 @@ const edge = (service: string, more: Partial<Edge> = {}): Edge => ({
   seenBy: 'caller',
   perSecond: 1,
   successRate: 1,
-  failures: [],
+  openConnections: 0,
+  denied: 0,
+  wouldBeDenied: 0,
+  limited: 0,
+  retries: 0,
+  rules: [],
   ...more,
 });
 
@@ -22,21 +29,38 @@ const edges = [
   edge('shop/fine', { perSecond: 50 }),
   edge('shop/idle', { perSecond: 0, successRate: undefined }),
   edge('shop/plain', { tls: 'none' }),
-  edge('shop/failing', { successRate: 0.8, failures: [{ code: '503', perSecond: 2 }] }),
+  edge('shop/failing', { successRate: 0.8 }),
+  edge('shop/refused', { perSecond: 0, successRate: undefined, denied: 3, rules: ['shop/readers'] }),
 ];
 const ONLY = { ...FIRST_STATE, onlyProblems: true };
 const services = (state = FIRST_STATE): string[] => callRows(edges, state).map(({ service }) => service);
 
 test('calls that fail come first, those that nobody makes last; another order is one of its columns', () => {
-  expect(services()).toEqual(['shop/failing', 'shop/fine', 'shop/plain', 'shop/idle']);
+  expect(services()).toEqual(['shop/refused', 'shop/failing', 'shop/fine', 'shop/plain', 'shop/idle']);
   const calls = { column: 'rate', descending: true };
   expect(services({ ...FIRST_STATE, calls })[0]).toBe('shop/fine');
 });
 
-test('calls are found by their ends, transport and codes; problems are failures and plain text', () => {
+test('calls are found by their ends, transport and rules; problems are failures, refusals and plain text', () => {
   expect(services({ ...FIRST_STATE, search: 'plain text' })).toEqual(['shop/plain']);
-  expect(services({ ...FIRST_STATE, search: 'sa/web 503' })).toEqual(['shop/failing']);
-  expect(services(ONLY)).toEqual(['shop/failing', 'shop/plain']);
+  expect(services({ ...FIRST_STATE, search: 'sa/web readers' })).toEqual(['shop/refused']);
+  expect(services(ONLY)).toEqual(['shop/refused', 'shop/failing', 'shop/plain']);
+});
+
+test('what is wrong with a call is said worst first, with the rule that refused', () => {
+  const troubled = edge('shop/a', {
+    perSecond: 10,
+    successRate: 0.5,
+    denied: 3,
+    retries: 2,
+    rules: ['shop/readers'],
+  });
+  expect(troublesOf(troubled).map(({ tone, text }) => [tone, text])).toEqual([
+    ['bad', '5.0/s fail'],
+    ['bad', '3 refused by shop/readers'],
+    ['quiet', '2 sent again'],
+  ]);
+  expect(troublesOf(edge('shop/fine'))).toEqual([]);
 });
 
 test('parts of routes are narrowed as calls are', () => {

@@ -1,4 +1,4 @@
-import type { Edge } from '../edges.js';
+import type { Edge } from '../edge.js';
 import { shortIdentity } from '../identity-name.js';
 import type { PolicyView } from '../mesh-view.js';
 import type { Split } from '../splits.js';
@@ -11,26 +11,30 @@ export const CALL_COLUMNS: readonly Column<Edge>[] = [
   { key: 'service', title: 'Service', value: ({ service }) => service || undefined },
   { key: 'transport', title: 'Transport', value: ({ tls }) => tlsText(tls) },
   { key: 'rate', title: 'Per second', value: ({ perSecond }) => perSecond, number: true, largestFirst: true },
-  { key: 'success', title: 'Success', value: ({ successRate }) => successRate, number: true },
+  { key: 'success', title: 'Success', value: goodShare, number: true },
   { key: 'p50', title: 'p50', value: ({ p50Ms }) => p50Ms, number: true, largestFirst: true },
   { key: 'p99', title: 'p99', value: ({ p99Ms }) => p99Ms, number: true, largestFirst: true },
 ];
+
+/** A caller that is only refused has no success rate, and is worse than one of whom something fails. */
+function goodShare({ successRate, denied }: Edge): number | undefined {
+  return denied > 0 ? Math.min(successRate ?? 0, 0.5) : successRate;
+}
 
 /** The calls that are to be shown, in their order. */
 export function callRows(edges: readonly Edge[], state: PageState): readonly Edge[] {
   const wanted = edges.filter((edge) => {
     if (state.onlyProblems && !isTroubledCall(edge)) return false;
-    const { caller, service, servers, ports, tls, failures } = edge;
-    const codes = failures.map(({ code }) => code);
-    return matches(state.search, [caller, service, ...servers, ...ports, tlsText(tls), ...codes]);
+    const { caller, service, servers, ports, tls, rules } = edge;
+    return matches(state.search, [caller, service, ...servers, ...ports, tlsText(tls), ...rules]);
   });
   return inOrder(wanted, CALL_COLUMNS, state.calls);
 }
 
-/** Requests fail, or travel so that others can read them. */
-export function isTroubledCall({ successRate, tls }: Edge): boolean {
+/** Requests fail or are refused, or travel so that others can read them. */
+export function isTroubledCall({ successRate, tls, denied, limited }: Edge): boolean {
   const tone = successTone(successRate);
-  return tone === 'warn' || tone === 'bad' || tls === 'none' || tls === 'mixed';
+  return tone === 'warn' || tone === 'bad' || denied > 0 || limited > 0 || tls === 'none' || tls === 'mixed';
 }
 
 /** The parts of routes that are to be shown. */

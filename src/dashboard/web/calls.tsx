@@ -1,11 +1,14 @@
 import type { VNode } from 'preact';
-import type { Edge } from '../edges.js';
+import type { Edge } from '../edge.js';
 import { shortIdentity } from '../identity-name.js';
+import type { HistoryView } from '../history-view.js';
 import { CALL_COLUMNS } from './call-rows.js';
+import { troublesOf } from './call-troubles.js';
 import { Chip, successTone, TlsChip } from './chip.js';
-import { formatBytes, formatMs, formatPercent, formatRate } from './format.js';
+import { formatMs, formatPercent, formatRate } from './format.js';
 import type { PageState } from './page-state.js';
 import { SortHeads } from './sort-heads.js';
+import { Spark } from './spark.js';
 import type { ChangeState } from './use-page-state.js';
 
 /** So many calls are shown of a long table, until somebody asks for all. */
@@ -14,20 +17,20 @@ const FIRST_CALLS = 20;
 /** Which identity called which Service, and how that went. */
 export function Calls({
   edges,
-  measured,
+  history,
   state,
   change,
 }: {
   /** In the order in which they are shown. */
   edges: readonly Edge[];
-  measured: boolean;
+  history: HistoryView | undefined;
   state: PageState;
   change: ChangeState;
 }): VNode {
   const shown = state.allCalls ? edges : edges.slice(0, FIRST_CALLS);
   return (
     <>
-      <CallTable edges={shown} measured={measured} state={state} change={change} />
+      <CallTable edges={shown} history={history} state={state} change={change} />
       {edges.length > FIRST_CALLS && (
         <p class="more">
           <button type="button" onClick={() => change({ ...state, allCalls: !state.allCalls })}>
@@ -39,7 +42,7 @@ export function Calls({
   );
 }
 
-function CallTable({ edges, measured, state, change }: Parameters<typeof Calls>[0]): VNode {
+function CallTable({ edges, history, state, change }: Parameters<typeof Calls>[0]): VNode {
   return (
     <div class="scroll">
       <table>
@@ -51,16 +54,13 @@ function CallTable({ edges, measured, state, change }: Parameters<typeof Calls>[
               sort={state.calls}
               onSort={(sort) => change({ ...state, calls: sort })}
             />
-            <th scope="col">Failures</th>
+            <th scope="col">Last 30 min</th>
+            <th scope="col">Trouble</th>
           </tr>
         </thead>
         <tbody>
           {edges.map((edge) => (
-            <EdgeRow
-              key={`${edge.caller} ${edge.service} ${edge.servers.join()} ${edge.protocol}`}
-              edge={edge}
-              measured={measured}
-            />
+            <EdgeRow key={edge.key} edge={edge} history={history} />
           ))}
         </tbody>
       </table>
@@ -68,29 +68,54 @@ function CallTable({ edges, measured, state, change }: Parameters<typeof Calls>[
   );
 }
 
-function EdgeRow({ edge, measured }: { edge: Edge; measured: boolean }): VNode {
+function EdgeRow({ edge, history }: { edge: Edge; history: HistoryView | undefined }): VNode {
+  const troubles = troublesOf(edge);
   const side = `told by the ${edge.seenBy}’s proxy`;
   return (
     <tr>
       <th scope="row" class="cut" title={edge.caller}>
         {edge.caller === '' ? <em>no identity</em> : shortIdentity(edge.caller)}
       </th>
-      <td class="cut" data-title="Service" title={[edge.service, ...edge.servers].join('\n')}>
-        {edge.service === '' ? (
-          <em>{edge.servers.map(shortIdentity).join(', ')}, no Service</em>
-        ) : (
-          edge.service
-        )}
-        {edge.ports.length > 0 && <span class="soft">:{edge.ports.join(', ')}</span>}
-      </td>
+      <ServiceCell edge={edge} />
       <td data-title="Transport">
         <TlsChip tls={edge.tls} />
       </td>
       <td class="number" data-title="Per second" title={side}>
-        {measured ? rateText(edge) : '–'}
+        {rateText(edge)}
       </td>
       {edge.protocol === 'tcp' ? <TcpCells edge={edge} /> : <HttpCells edge={edge} />}
+      <td data-title="30 minutes">
+        <Spark
+          trace={history?.calls[edge.key]}
+          known={history?.known ?? []}
+          what={`calls of ${edge.service} by ${shortIdentity(edge.caller) || 'no identity'}`}
+        />
+      </td>
+      <td data-title={troubles.length > 0 ? 'Trouble' : undefined} class="troubles">
+        {troubles.map(({ tone, text, title }) => (
+          <Chip tone={tone} key={text} {...(title === '' ? {} : { title })}>
+            {text}
+          </Chip>
+        ))}
+      </td>
     </tr>
+  );
+}
+
+function ServiceCell({ edge }: { edge: Edge }): VNode {
+  return (
+    <td class="cut" data-title="Service" title={[edge.service, ...edge.servers].join('\n')}>
+      {edge.service === '' ? (
+        <em>
+          {edge.servers.length === 0
+            ? 'beyond the mesh'
+            : `${edge.servers.map(shortIdentity).join(', ')}, no Service`}
+        </em>
+      ) : (
+        edge.service
+      )}
+      {edge.ports.length > 0 && <span class="soft">:{edge.ports.join(', ')}</span>}
+    </td>
   );
 }
 
@@ -98,12 +123,10 @@ function rateText({ protocol, perSecond }: Edge): string {
   return protocol === 'tcp' ? `${formatRate(perSecond)} connections` : formatRate(perSecond);
 }
 
-/** Bytes are counted when a connection ends, so a long one says nothing yet. */
-function TcpCells({ edge: { openConnections = 0, bytesPerSecond = 0 } }: { edge: Edge }): VNode {
-  const bytes = bytesPerSecond > 0 ? `, ${formatBytes(bytesPerSecond)} in those that ended` : '';
+function TcpCells({ edge: { openConnections } }: { edge: Edge }): VNode {
   return (
-    <td colSpan={4} class="soft" data-title="Connections">
-      {`${openConnections} open${bytes}`}
+    <td colSpan={3} class="soft" data-title="Connections">
+      {`${openConnections} open`}
     </td>
   );
 }
@@ -120,13 +143,6 @@ function HttpCells({ edge }: { edge: Edge }): VNode {
       </td>
       <td class="number" data-title="p99" title={total}>
         {formatMs(edge.p99Ms)}
-      </td>
-      <td data-title={edge.failures.length > 0 ? 'Failures' : undefined}>
-        {edge.failures.slice(0, 3).map(({ code, perSecond }) => (
-          <Chip tone="bad" key={code}>
-            {code} × {formatRate(perSecond)}/s
-          </Chip>
-        ))}
       </td>
     </>
   );

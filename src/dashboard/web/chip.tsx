@@ -1,5 +1,5 @@
 import type { ComponentChildren, VNode } from 'preact';
-import type { EdgeTls } from '../edges.js';
+import type { EdgeTls } from '../edge.js';
 
 export type Tone = 'good' | 'warn' | 'bad' | 'quiet';
 

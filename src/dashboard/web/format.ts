@@ -22,7 +22,7 @@ export function formatPercent(share: number | undefined): string {
 export function formatMs(ms: number | undefined): string {
   if (ms === undefined) return NOTHING;
   if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
-  return `${ms >= 100 ? ms.toFixed(0) : ms.toPrecision(2)} ms`;
+  return `${ms >= 10 ? ms.toFixed(0) : ms.toPrecision(2)} ms`;
 }
 
 export function formatBytes(perSecond: number): string {

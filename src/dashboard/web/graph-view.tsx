@@ -1,14 +1,14 @@
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { graphOf, type GraphLink, type GraphNode } from '../graph.js';
+import { readableGraph, type GraphLink, type GraphNode } from '../graph.js';
 import { BOX, layoutOf, type Curve, type Point } from '../layout.js';
-import { isLive, type Edge, type EdgeTls } from '../edges.js';
+import { isLive, type Edge, type EdgeTls } from '../edge.js';
 import { successTone, tlsText } from './chip.js';
 import { formatPercent, formatRate, shorten } from './format.js';
 
 /** The picture of who calls whom. The table beside it says the same in words. */
-export function GraphView({ edges, measured }: { edges: readonly Edge[]; measured: boolean }): VNode {
-  const graph = useMemo(() => graphOf(edges), [edges]);
+export function GraphView({ edges }: { edges: readonly Edge[] }): VNode {
+  const graph = useMemo(() => readableGraph(edges), [edges]);
   // Laid out anew only when boxes or arrows change, not with every rate.
   const shape = JSON.stringify([
     graph.nodes.map(({ id }) => id),
@@ -40,21 +40,20 @@ export function GraphView({ edges, measured }: { edges: readonly Edge[]; measure
         {graph.nodes.map((node) => (
           <Box key={node.id} node={node} at={layout.boxes.get(node.id)} />
         ))}
-        {measured &&
-          graph.links.map((link, index) => (
-            <Words key={`${link.from} ${link.to}`} link={link} at={layout.curves[index]?.label} />
-          ))}
+        {graph.links.map((link, index) => (
+          <Words key={`${link.from} ${link.to}`} link={link} at={layout.curves[index]?.label} />
+        ))}
       </svg>
     </div>
   );
 }
 
-const TLS_KINDS: readonly EdgeTls[] = ['mutual', 'backend', 'none', 'mixed', 'unknown'];
+const HEADS: readonly (EdgeTls | 'refused')[] = ['mutual', 'backend', 'none', 'mixed', 'unknown', 'refused'];
 
 function Arrowheads(): VNode {
   return (
     <defs>
-      {TLS_KINDS.map((tls) => (
+      {HEADS.map((tls) => (
         <marker
           id={`head-${tls}`}
           viewBox="0 0 8 8"
@@ -87,12 +86,12 @@ function Link({
   const width = 1.4 + 2.2 * (Math.log1p(rate) / Math.log1p(fastest));
   return (
     <path
-      class={`link ${tls}${link.edges.some(isLive) ? '' : ' idle'}`}
+      class={`link ${tls}${link.edges.some(isLive) ? '' : ' idle'}${isRefused(link) ? ' refused' : ''}`}
       d={curve.path}
       stroke-width={width.toFixed(2)}
-      marker-end={`url(#head-${tls})`}
+      marker-end={`url(#head-${isRefused(link) ? 'refused' : tls})`}
     >
-      <title>{`${tlsText(tls)}, ${amountOf(link)}`}</title>
+      <title>{`${tlsText(tls)}, ${amountOf(link)}${refusedText(link)}`}</title>
     </path>
   );
 }
@@ -102,11 +101,19 @@ function Words({ link, at }: { link: GraphLink; at: Point | undefined }): VNode 
   const success = successOf(link);
   const rate = amountOf(link);
   const tone = successTone(success);
-  const bad = tone === 'warn' || tone === 'bad';
-  const text = bad ? `${rate} · ${formatPercent(success)}` : rate;
+  const refused = link.edges.some(({ denied }) => denied > 0);
+  const bad = tone === 'warn' || tone === 'bad' || refused;
+  const text = refused
+    ? `${rateOf(link) > 0 ? `${rate} · ` : ''}refused`
+    : bad
+      ? `${rate} · ${formatPercent(success)}`
+      : rate;
   const width = 16 + text.length * 6.4;
   return (
-    <g class={`words ${bad ? tone : ''}`} transform={`translate(${at.x.toFixed(1)},${at.y.toFixed(1)})`}>
+    <g
+      class={`words ${refused ? 'bad' : bad ? tone : ''}`}
+      transform={`translate(${at.x.toFixed(1)},${at.y.toFixed(1)})`}
+    >
       <rect x={-width / 2} y={-10} width={width} height={20} rx={10} />
       <text text-anchor="middle" y={4}>
         {text}
@@ -121,7 +128,11 @@ function Box({ node, at }: { node: GraphNode; at: Point | undefined }): VNode | 
   return (
     <g class={`box ${node.kind}`} transform={`translate(${at.x},${at.y})`}>
       <title>{describe(node)}</title>
-      <rect width={BOX.width} height={BOX.height} rx={node.kind === 'service' ? 8 : BOX.height / 2} />
+      <rect
+        width={BOX.width}
+        height={BOX.height}
+        rx={node.kind === 'service' || node.kind === 'namespace' ? 8 : BOX.height / 2}
+      />
       <text class="name" x={BOX.width / 2} y={middle} text-anchor="middle">
         {shorten(node.title, 17)}
       </text>
@@ -140,18 +151,29 @@ function subtitle({ kind, namespace, serviceAccount, title }: GraphNode): string
 }
 
 function describe({ kind, title, namespace, serviceAccount }: GraphNode): string {
-  if (kind === 'outside') return 'Callers that proved no identity';
+  if (kind === 'outside') return 'Who proved no identity, and what is beyond the mesh';
+  if (kind === 'namespace') return `Namespace ${title}`;
   const runs = serviceAccount === undefined ? '' : `, service account ${serviceAccount}`;
   return `${kind === 'service' ? 'Service' : 'Caller'} ${title} in ${namespace}${runs}`;
 }
 
 /** Requests where there are any; else opaque connections, which mostly stay open. */
 function amountOf(link: GraphLink): string {
-  const open = link.edges.reduce((sum, { openConnections = 0 }) => sum + openConnections, 0);
+  const open = link.edges.reduce((sum, { openConnections }) => sum + openConnections, 0);
   const requests = link.edges.filter(({ protocol }) => protocol === 'http');
   const rate = requests.reduce((sum, { perSecond }) => sum + perSecond, 0);
   if (rate === 0 && open > 0) return `${open} open`;
   return requests.length > 0 ? `${formatRate(rate)}/s` : `${formatRate(rateOf(link))} conn./s`;
+}
+
+/** Nothing gets through. */
+function isRefused(link: GraphLink): boolean {
+  return rateOf(link) === 0 && link.edges.some(({ denied }) => denied > 0);
+}
+
+function refusedText({ edges }: GraphLink): string {
+  const denied = edges.reduce((sum, edge) => sum + edge.denied, 0);
+  return denied === 0 ? '' : `, ${denied} refused`;
 }
 
 function rateOf({ edges }: GraphLink): number {

@@ -6,22 +6,28 @@ test('an address says all that differs from the first look, and nothing else', (
   const chosen: PageState = {
     search: 'web & "reviews" é',
     onlyProblems: true,
-    pods: { column: 'pod', descending: true },
+    tab: 'workloads',
+    workloads: { column: 'workload', descending: true },
     calls: { column: 'p99', descending: false },
     allCalls: true,
     opened: ['shop', 'team-1'],
     closed: ['other'],
+    unfolded: ['shop/deployment/web'],
   };
   expect(readState(writeState(chosen))).toEqual(chosen);
   expect(writeState({ ...FIRST_STATE, calls: { column: 'rate', descending: true } })).toBe('?calls=-rate');
 });
 
-test.each(['', '?', '?pods=--&calls=%00&only=&show=x', '?pods=<script>', '?unknown=1'])(
-  'what an address cannot mean counts as not said: %j',
-  (query) => {
-    expect(readState(query)).toEqual(FIRST_STATE);
-  },
-);
+test.each([
+  '',
+  '?',
+  '?workloads=--&calls=%00&only=&show=x',
+  '?workloads=<script>',
+  '?view=nothing',
+  '?unknown=1',
+])('what an address cannot mean counts as not said: %j', (query) => {
+  expect(readState(query)).toEqual(FIRST_STATE);
+});
 
 test('a namespace is unfolded or folded by hand, the last word counts', () => {
   const open = withFold(withFold(FIRST_STATE, 'a', true), 'b', true);

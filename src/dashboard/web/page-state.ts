@@ -1,11 +1,21 @@
 import type { Sort } from './table-order.js';
 
+/** The parts of the page, in their order. */
+export const TABS = [
+  { key: 'traffic', title: 'Traffic' },
+  { key: 'workloads', title: 'Workloads' },
+  { key: 'policies', title: 'Policies' },
+] as const;
+
+export type Tab = (typeof TABS)[number]['key'];
+
 /** What a person chose to see. All of it stands in the page's address, so that it can be kept, sent and gone back to. */
 export interface PageState {
+  readonly tab: Tab;
   /** Words that what is shown must hold. */
   readonly search: string;
   readonly onlyProblems: boolean;
-  readonly pods: Sort;
+  readonly workloads: Sort;
   readonly calls: Sort;
   /** All calls, not only the first of a long table. */
   readonly allCalls: boolean;
@@ -13,45 +23,56 @@ export interface PageState {
   readonly opened: readonly string[];
   /** Namespaces that were folded by hand. */
   readonly closed: readonly string[];
+  /** Workloads whose pods are shown: `<namespace>/<kind>/<name>`. */
+  readonly unfolded: readonly string[];
 }
 
 /** Worst first, in both tables. */
 export const FIRST_STATE: PageState = {
+  tab: 'traffic',
   search: '',
   onlyProblems: false,
-  pods: { column: 'state', descending: false },
+  workloads: { column: 'state', descending: false },
   calls: { column: 'success', descending: false },
   allCalls: false,
   opened: [],
   closed: [],
+  unfolded: [],
 };
 
 /** The state in the part of an address that begins with `?`. What cannot be understood counts as not said. */
 export function readState(query: string): PageState {
   const said = new URLSearchParams(query);
   return {
+    tab: TABS.find(({ key }) => key === said.get('view'))?.key ?? FIRST_STATE.tab,
     search: said.get('q') ?? '',
     onlyProblems: said.get('only') === 'problems',
-    pods: readSort(said.get('pods'), FIRST_STATE.pods),
+    workloads: readSort(said.get('workloads'), FIRST_STATE.workloads),
     calls: readSort(said.get('calls'), FIRST_STATE.calls),
     allCalls: said.get('show') === 'all-calls',
     opened: said.getAll('open'),
     closed: said.getAll('fold'),
+    unfolded: said.getAll('pods'),
   };
 }
 
 /** The other way round; empty where all is as at first. */
 export function writeState(state: PageState): string {
   const said = new URLSearchParams();
+  if (state.tab !== FIRST_STATE.tab) said.set('view', state.tab);
   if (state.search !== '') said.set('q', state.search);
   if (state.onlyProblems) said.set('only', 'problems');
-  for (const table of ['pods', 'calls'] as const) {
+  for (const table of ['workloads', 'calls'] as const) {
     const text = sortText(state[table]);
     if (text !== sortText(FIRST_STATE[table])) said.set(table, text);
   }
   if (state.allCalls) said.set('show', 'all-calls');
-  for (const name of state.opened) said.append('open', name);
-  for (const name of state.closed) said.append('fold', name);
+  for (const [word, names] of [
+    ['open', state.opened],
+    ['fold', state.closed],
+    ['pods', state.unfolded],
+  ] as const)
+    for (const name of names) said.append(word, name);
   return said.size === 0 ? '' : `?${said.toString()}`;
 }
 
@@ -63,6 +84,12 @@ export function withFold(state: PageState, namespace: string, open: boolean): Pa
     opened: open ? [...others(state.opened), namespace] : others(state.opened),
     closed: open ? others(state.closed) : [...others(state.closed), namespace],
   };
+}
+
+/** The state in which the pods of a workload are shown or not. */
+export function withPods(state: PageState, workload: string, shown: boolean): PageState {
+  const others = state.unfolded.filter((name) => name !== workload);
+  return { ...state, unfolded: shown ? [...others, workload] : others };
 }
 
 function readSort(text: string | null, usual: Sort): Sort {

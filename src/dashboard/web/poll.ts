@@ -1,55 +1,58 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { MeshView } from '../mesh-view.js';
 
-/** Between the end of one look and the start of the next. */
-const EVERY_MS = 2_000;
-
-export interface Polled {
+export interface Polled<T> {
   /** The last that was read, also while later ones fail. */
-  readonly view?: MeshView;
+  readonly value?: T;
   /** Why the latest look failed. */
   readonly error?: string;
 }
 
-/** Reads the mesh again and again while the page is looked at. */
-export function useMesh(): Polled {
-  const [polled, setPolled] = useState<Polled>({});
+/** Reads something of ours again and again while the page is looked at; another path begins anew, none reads nothing. */
+export function usePolled<T>(path: string | undefined, everyMs: number): Polled<T> {
+  const [polled, setPolled] = useState<Polled<T> & { readonly path?: string | undefined }>({});
   useEffect(() => {
+    if (path === undefined) return;
     const stop = new AbortController();
-    void poll(setPolled, stop.signal);
+    const set = (answer: Answer<T>): void =>
+      setPolled((last) => ({ ...(last.path === path ? last : {}), ...answer, path }));
+    void poll(path, { everyMs, set, signal: stop.signal });
     return () => stop.abort();
-  }, []);
-  return polled;
+  }, [path, everyMs]);
+  return polled.path === path ? polled : {};
 }
 
-async function poll(set: (update: (last: Polled) => Polled) => void, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
+interface Polling<T> {
+  /** Between the end of one look and the start of the next. */
+  readonly everyMs: number;
+  readonly set: (answer: Answer<T>) => void;
+  readonly signal: AbortSignal;
+}
+
+async function poll<T>(path: string, { everyMs, set, signal }: Polling<T>): Promise<void> {
+  const stopped = (): boolean => signal.aborted;
+  while (!stopped()) {
     if (document.visibilityState === 'visible') {
-      const next = await read(signal);
-      set((last) => ({ ...last, ...next }));
+      const answer = await read<T>(path, signal);
+      if (!stopped()) set(answer);
     }
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }
 
-interface Answer {
-  readonly view?: MeshView;
+interface Answer<T> {
+  readonly value?: T;
   readonly error: string;
 }
 
-async function read(signal: AbortSignal): Promise<Answer> {
+async function read<T>(path: string, signal: AbortSignal): Promise<Answer<T>> {
   try {
-    const response = await fetch('/api/mesh', { signal });
+    const response = await fetch(path, { signal });
     const body: unknown = await response.json();
-    return isView(body) ? { view: body, error: '' } : { error: errorIn(body) };
+    // Our own server answers, in the shape that it shares with this page.
+    return response.ok ? { value: body as T, error: '' } : { error: errorIn(body) };
   } catch {
     return { error: '"weft dashboard" does not answer. Start it again; this page then goes on by itself.' };
   }
-}
-
-/** Our own server answers, so one look at the shape tells a view from an error. */
-function isView(body: unknown): body is MeshView {
-  return typeof body === 'object' && body !== null && 'takenAt' in body;
 }
 
 function errorIn(body: unknown): string {

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { isLive, type Edge } from '../edges.js';
+import { isLive, type Edge } from '../edge.js';
 import type { MeshView } from '../mesh-view.js';
 import { successTone, type Tone } from './chip.js';
 import { formatPercent, formatRate } from './format.js';
@@ -16,17 +16,23 @@ export function Summary({ view }: { view: MeshView }): VNode {
   const live = view.edges.filter(isLive);
   const mutual = live.filter(({ tls }) => tls === 'mutual').length;
   const pods = view.namespaces.flatMap((namespace) => namespace.pods);
+  const refused = view.edges.reduce((total, { denied }) => total + denied, 0);
   const meshed = pods.filter(({ identity }) => identity !== '');
   const ready = meshed.filter((pod) => pod.ready).length;
   const { controlPlane } = view;
   return (
     <dl class="summary">
-      <Figure name="Requests" value={view.windowSeconds > 0 ? `${formatRate(rate)}/s` : 'measuring …'} />
+      <Figure name="Requests" value={view.windowSeconds > 0 ? `${formatRate(rate)}/s` : 'not known'} />
       <Figure name="Success" value={formatPercent(success)} tone={successTone(success)} />
       <Figure
         name="Over mutual TLS"
         value={live.length === 0 ? '–' : `${mutual} of ${live.length} links`}
         tone={mutual === live.length ? 'good' : 'warn'}
+      />
+      <Figure
+        name="Refused"
+        value={`${refused} in ${view.windowSeconds.toFixed(0)} s`}
+        tone={refused > 0 ? 'warn' : 'good'}
       />
       <Figure
         name="Meshed pods ready"

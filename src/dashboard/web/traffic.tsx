@@ -1,5 +1,6 @@
 import type { VNode } from 'preact';
-import type { Edge } from '../edges.js';
+import type { Edge } from '../edge.js';
+import type { HistoryView } from '../history-view.js';
 import type { MeshView } from '../mesh-view.js';
 import type { Split } from '../splits.js';
 import { Calls } from './calls.js';
@@ -13,36 +14,38 @@ import type { ChangeState } from './use-page-state.js';
 /** Who called what, as a picture and as a table, and how routes divided it. */
 export function Traffic({
   view,
+  history,
   edges,
   splits,
   state,
   change,
 }: {
   view: MeshView;
+  history: HistoryView | undefined;
   /** Those of its calls that are to be shown, in their order. */
   edges: readonly Edge[];
   splits: readonly Split[];
   state: PageState;
   change: ChangeState;
 }): VNode {
-  const { windowSeconds } = view;
-  const measured = windowSeconds > 0;
-  const note = measured ? `mean of the last ${windowSeconds.toFixed(0)} s` : 'measuring …';
+  const note = `mean of the last ${view.windowSeconds.toFixed(0)} s; ${view.reporting} proxies report`;
   return (
     <>
       {edges.length === 0 ? (
         <Section title="Traffic">
           <p class="empty">
-            {view.edges.length === 0
-              ? 'No proxy has seen a request yet. Send some traffic between meshed pods, and it shows here.'
-              : 'No call matches.'}
+            {view.windowSeconds === 0
+              ? 'The control plane could not be asked for the traffic; what is missing stands above.'
+              : view.edges.length === 0
+                ? 'No proxy has seen a request in the last seconds. Send some traffic between meshed pods, and it shows here.'
+                : 'No call matches.'}
           </p>
         </Section>
       ) : (
         <Section title="Traffic" note={note}>
-          <GraphView edges={edges} measured={measured} />
+          <GraphView edges={edges} />
           <Legend />
-          <Calls edges={edges} measured={measured} state={state} change={change} />
+          <Calls edges={edges} history={history} state={state} change={change} />
         </Section>
       )}
       {splits.length > 0 && (
@@ -65,6 +68,9 @@ function Legend(): VNode {
       </li>
       <li>
         <span class="swatch none" /> plain text
+      </li>
+      <li>
+        <span class="swatch refused" /> all of it refused
       </li>
     </ul>
   );

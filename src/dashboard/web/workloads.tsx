@@ -1,14 +1,18 @@
 import type { VNode } from 'preact';
-import { shortIdentity } from '../identity-name.js';
-import type { NamespaceView, PodView } from '../mesh-view.js';
+import type { HistoryView } from '../history-view.js';
+import type { NamespaceView } from '../mesh-view.js';
 import { Chip } from './chip.js';
 import { withFold, type PageState } from './page-state.js';
-import { POD_COLUMNS, stateOf, type NamespaceRows } from './pod-rows.js';
 import { Section } from './section.js';
 import { SortHeads } from './sort-heads.js';
+import { Spark } from './spark.js';
 import type { ChangeState } from './use-page-state.js';
+import { WORKLOAD_COLUMNS, type NamespaceRows } from './workload-rows.js';
+import { WorkloadLines } from './workload-lines.js';
+import { formatPercent, formatRate } from './format.js';
 
 interface Choice {
+  readonly history: HistoryView | undefined;
   readonly state: PageState;
   readonly change: ChangeState;
 }
@@ -16,8 +20,7 @@ interface Choice {
 /** Meshed namespaces and what runs in them. */
 export function Workloads({
   rows,
-  state,
-  change,
+  ...choice
 }: Choice & {
   /** Undefined where no namespace is in the mesh. */
   rows: readonly NamespaceRows[] | undefined;
@@ -35,22 +38,25 @@ export function Workloads({
   if (rows.length === 0) {
     return (
       <Section title="Workloads">
-        <p class="empty">{state.search.trim() === '' ? 'No pod has a problem.' : 'No pod matches.'}</p>
+        <p class="empty">
+          {choice.state.search.trim() === '' ? 'No workload has a problem.' : 'No pod matches.'}
+        </p>
       </Section>
     );
   }
   return (
     <>
       {rows.map((each) => (
-        <Folded key={each.namespace.name} rows={each} state={state} change={change} />
+        <Folded key={each.namespace.name} rows={each} {...choice} />
       ))}
     </>
   );
 }
 
 /** A namespace whose heading folds and unfolds it. */
-function Folded({ rows, state, change }: Choice & { rows: NamespaceRows }): VNode {
-  const { namespace, pods, troubled, open } = rows;
+function Folded({ rows, ...choice }: Choice & { rows: NamespaceRows }): VNode {
+  const { namespace, troubled, open, signals } = rows;
+  const { history, state, change } = choice;
   const id = `pods-of-${namespace.name}`;
   return (
     <section>
@@ -62,13 +68,25 @@ function Folded({ rows, state, change }: Choice & { rows: NamespaceRows }): VNod
           aria-controls={id}
           onClick={() => change(withFold(state, namespace.name, !open))}
         >
-          Workloads in {namespace.name}
+          {namespace.name}
         </button>
         <small>{noteOf(namespace)}</small>
         {troubled > 0 && <Chip tone="warn">{troubled === 1 ? '1 problem' : `${troubled} problems`}</Chip>}
+        <span class="golden">
+          {signals !== undefined && (
+            <small>
+              {formatRate(signals.perSecond)}/s, {formatPercent(signals.successRate)}
+            </small>
+          )}
+          <Spark
+            trace={history?.namespaces[namespace.name]}
+            known={history?.known ?? []}
+            what={`requests in ${namespace.name}`}
+          />
+        </span>
       </h2>
       <div class="card" id={id} hidden={!open}>
-        {open && <PodTable name={namespace.name} pods={pods} state={state} change={change} />}
+        {open && <WorkloadTable rows={rows} {...choice} />}
       </div>
     </section>
   );
@@ -83,62 +101,33 @@ function noteOf({ labelled, pods, ended }: NamespaceView): string {
   ].join('; ');
 }
 
-function PodTable({ name, pods, state, change }: Choice & { name: string; pods: readonly PodView[] }): VNode {
-  if (pods.length === 0) return <p class="empty">No pods.</p>;
+function WorkloadTable({
+  rows: { namespace, workloads },
+  ...choice
+}: Choice & { rows: NamespaceRows }): VNode {
+  if (workloads.length === 0) return <p class="empty">No pods.</p>;
+  const { state, change } = choice;
   return (
     <div class="scroll">
       <table>
-        <caption>Pods of namespace {name}</caption>
+        <caption>Workloads of namespace {namespace.name}, by what they let in</caption>
         <thead>
           <tr>
             <SortHeads
-              columns={POD_COLUMNS}
-              sort={state.pods}
-              onSort={(sort) => change({ ...state, pods: sort })}
+              columns={WORKLOAD_COLUMNS}
+              sort={state.workloads}
+              onSort={(sort) => change({ ...state, workloads: sort })}
             />
+            <th scope="col">Last 30 min</th>
+            <th scope="col">Refused</th>
           </tr>
         </thead>
         <tbody>
-          {pods.map((pod) => (
-            <PodRow key={pod.name} pod={pod} />
+          {workloads.map((row) => (
+            <WorkloadLines key={row.key} namespace={namespace.name} row={row} {...choice} />
           ))}
         </tbody>
       </table>
     </div>
-  );
-}
-
-function PodRow({ pod }: { pod: PodView }): VNode {
-  const { tone, text } = stateOf(pod);
-  return (
-    <>
-      <tr>
-        <th scope="row" class="cut" title={pod.name}>
-          {pod.name}
-        </th>
-        <td class="cut" data-title="Workload" title={pod.workload}>
-          {pod.workload}
-        </td>
-        <td class="cut" data-title="Identity" title={pod.identity}>
-          {pod.identity === '' ? <span class="soft">–</span> : shortIdentity(pod.identity)}
-        </td>
-        <td class="cut" data-title="Proxy" title={pod.proxyVersion}>
-          {pod.proxyVersion === '' ? <span class="soft">none</span> : pod.proxyVersion}
-        </td>
-        <td class={pod.lacksProxy ? 'wrap warn' : 'wrap'} data-title="Injection">
-          {pod.injection}
-        </td>
-        <td data-title="State">
-          <Chip tone={tone}>{text}</Chip>
-        </td>
-      </tr>
-      {pod.scrapeError !== '' && (
-        <tr class="why">
-          <td colSpan={6}>
-            The proxy’s metrics cannot be read, so its traffic is missing or out of date: {pod.scrapeError}
-          </td>
-        </tr>
-      )}
-    </>
   );
 }

@@ -1,5 +1,5 @@
-import { COUNTS, Counted, LATENCIES, LATENCY_BOUNDS_MS } from '../../telemetry/index.js';
-import type { SeenEdge } from './ask-replicas.js';
+import { COUNTS, Counted, LATENCIES, LATENCY_BOUNDS_MS } from './measures.js';
+import type { SeenEdge } from './replicas.js';
 
 /** Counts of several edges and replicas together. */
 export interface Numbers {

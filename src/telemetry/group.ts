@@ -1,5 +1,5 @@
-import { Counted } from '../../telemetry/index.js';
-import type { SeenEdge } from './ask-replicas.js';
+import { Counted } from './measures.js';
+import type { SeenEdge } from './replicas.js';
 import { add, noNumbers, signals, type Numbers, type Signals } from './numbers.js';
 
 /** What a Deployment, a namespace, a Service and so on did; what it is called is in `name`. */
@@ -15,6 +15,11 @@ export interface Call extends Row {
   readonly caller: string;
   /** `<namespace>/<name>` of the Service, or of the workload where no Service stands in front of the port. */
   readonly callee: string;
+  /** Whether the callee is a Service. */
+  readonly toService: boolean;
+  /** Identities that answered, as far as the caller or the receiver proved them. */
+  readonly servers: readonly string[];
+  readonly ports: readonly string[];
   /** Whose numbers these are: the caller's count requests that never arrived, too. */
   readonly seenBy: 'caller' | 'receiver';
   readonly tls: readonly string[];
@@ -26,6 +31,15 @@ export interface Call extends Row {
 export interface RouteRow extends Row {
   /** As the proxies name them, with the labels of their pods if they matter. */
   readonly backends: readonly string[];
+}
+
+/** What a route of a Service led to one backend. */
+export interface ShareRow extends Row {
+  /** `<namespace>/<name>:<port>` as dialled. */
+  readonly destination: string;
+  readonly route: string;
+  /** As the proxies name it. */
+  readonly backend: string;
 }
 
 /** What callers cannot know: the receiver refused them, by which rule. */
@@ -79,11 +93,42 @@ export function byCall(edges: readonly SeenEdge[]): Call[] {
     const tls = new Set(own.filter(saysTls).map((edge) => edge.tls));
     const rules = new Set(own.map(({ rule }) => rule).filter((rule) => rule !== ''));
     const said = { caller, callee, seenBy, tls: [...tls].sort(), rules: [...rules].sort() };
-    return { ...placeOf(callee), ...said, signals: signals(numbers) };
+    return { ...placeOf(callee), ...said, ...endOf(own, seenBy), signals: signals(numbers) };
   });
   return calls
     .filter((call) => isLive(call.signals))
     .sort(byText(({ callee, caller }) => `${callee}\n${caller}`));
+}
+
+/** The receiving end of a call, as those say who know it. */
+function endOf(
+  edges: readonly SeenEdge[],
+  seenBy: Call['seenBy'],
+): Pick<Call, 'toService' | 'servers' | 'ports'> {
+  const servers = new Set(edges.map((edge) => (isInbound(edge) ? edge.reporter.identity : edge.peer)));
+  // The caller names the Service's port, the receiver the pod's.
+  const ports = new Set(edges.filter((edge) => isInbound(edge) === (seenBy === 'receiver')).map(portOf));
+  return {
+    toService: edges.some((edge) => serviceOf(edge) !== ''),
+    servers: [...servers].filter((identity) => identity !== '').sort(),
+    ports: [...ports].filter((port) => port !== '').sort(),
+  };
+}
+
+function portOf({ port, backend, direction }: SeenEdge): string {
+  const [, answers] = /^[^/:{]+\/[^/:{]+:(\w+)/.exec(backend) ?? [];
+  return direction === 'outbound' ? (answers ?? port) : port;
+}
+
+/** What routes of all Services led to each of their backends; retries and refusals are of no backend. */
+export function byShare(edges: readonly SeenEdge[]): ShareRow[] {
+  const led = edges.filter((edge) => !isInbound(edge) && edge.service !== '' && edge.backend !== '');
+  return grouped(led, ({ service, port, route, backend }) => ({
+    ...placeOf(service),
+    destination: port === '' ? service : `${service}:${port}`,
+    route,
+    backend,
+  })).sort(byText(({ destination, route, backend }) => `${destination}\n${route}\n${backend}`));
 }
 
 /** What a route led to each of its backends; retries and refusals are of no backend. */
@@ -155,23 +200,20 @@ function placesOf(edge: SeenEdge, seenBy: Call['seenBy']): readonly number[] | u
   return seenBy === 'caller' && isInbound(edge) ? REFUSALS : undefined;
 }
 
-function grouped(
+function grouped<Named extends { readonly namespace: string; readonly name: string }>(
   edges: readonly SeenEdge[],
-  nameOf: (edge: SeenEdge) => { readonly namespace: string; readonly name: string },
-): Row[] {
-  const groups = new Map<
-    string,
-    { readonly namespace: string; readonly name: string; readonly numbers: Numbers }
-  >();
+  nameOf: (edge: SeenEdge) => Named,
+): (Named & { readonly signals: Signals })[] {
+  const groups = new Map<string, { readonly named: Named; readonly numbers: Numbers }>();
   for (const edge of edges) {
     const named = nameOf(edge);
-    const key = `${named.namespace}\n${named.name}`;
-    const group = groups.get(key) ?? { ...named, numbers: noNumbers() };
+    const key = Object.values(named).join('\n');
+    const group = groups.get(key) ?? { named, numbers: noNumbers() };
     groups.set(key, group);
     add(group.numbers, edge);
   }
   return [...groups.values()]
-    .map(({ namespace, name, numbers }) => ({ namespace, name, signals: signals(numbers) }))
+    .map(({ named, numbers }) => ({ ...named, signals: signals(numbers) }))
     .sort(byText(({ namespace, name }) => `${namespace}\n${name}`));
 }
 
