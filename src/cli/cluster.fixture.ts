@@ -60,6 +60,13 @@ export class ClusterFixture {
     });
   }
 
+  /** A pod whose proxy answers with so many lines of metrics. */
+  counts(name: string, line: (number: number) => string, lines: number): void {
+    this.pod(name, true);
+    const text = Array.from({ length: lines }, (_, number) => `${line(number)}\n`).join('');
+    this.server.onGet(`/api/v1/namespaces/shop/pods/${name}:15121/proxy/metrics`, () => text);
+  }
+
   policy(
     name: string,
     conditions: readonly object[],

@@ -227,7 +227,40 @@ const SPOILED: readonly Spoiled[] = [
     says: /1 pod should have a proxy and has none, such as shop\/old\n.*recreate it.*\n +kubectl rollout restart deployment --namespace shop/,
     caution: true,
   },
+  {
+    what: 'a proxy with more series than its budget',
+    spoil: (c) => c.counts('many', (n) => `weft_requests_total{destination="shop/pod-${n}:80"} 1`, 10_001),
+    says: /1 proxy holds more than 10000 series, shop\/many the most: 10001\n.*\n +weft edges --namespace shop/,
+    caution: true,
+  },
+  {
+    what: 'a proxy that tells callers in plain text no longer apart',
+    spoil: (c) =>
+      c.counts('plain', () => 'weft_plain_connections_total{address="others",verdict="would-refuse"} 7', 1),
+    says: /1 proxy, such as that of shop\/plain, no longer tells callers in plain text apart.*\n.*256.*\n +weft status --namespace shop/,
+    caution: true,
+  },
+  {
+    what: 'a proxy that tells hosts outside the mesh no longer apart',
+    spoil: (c) =>
+      c.counts('out', () => 'weft_egress_total{service="",host="others",port="0",verdict="refused"} 7', 1),
+    says: /such as that of shop\/out, no longer tells hosts outside the mesh apart.*\n.*64.*\n +weft egress --namespace shop/,
+    caution: true,
+  },
 ];
+
+test('a proxy that is near its bounds and has reached none is no finding, and its series are counted', async () => {
+  await cluster.install();
+  cluster.counts('busy', (n) => `weft_requests_total{destination="shop/pod-${n}:80"} 1`, 10_000);
+  cluster.counts('plain', () => 'weft_plain_connections_total{address="10.0.0.1",verdict="refused"} 7', 1);
+  cluster.pod('silent', true);
+  const { ok, text } = await run();
+  expect(ok).toBe(true);
+  expect(text).not.toContain('caution');
+  expect(text).toMatch(
+    /ok +series +2 proxies hold 10001 series, shop\/busy the most: 10000 of 10000; 1 did not answer\n/,
+  );
+});
 
 function refuse(server: ClusterFixture['server'], involvedObject: { kind: string; uid: unknown }): void {
   const message =

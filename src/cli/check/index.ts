@@ -7,6 +7,7 @@ import { checkKinds } from './kinds.js';
 import { checkNamespaces } from './namespaces.js';
 import { checkPods } from './pods.js';
 import { checkRefusedPods } from './refused-pods.js';
+import { checkSeries } from './series.js';
 import { checkSettings } from './settings.js';
 import { checkTrust } from './trust.js';
 import { checkWebhook } from './webhook.js';
@@ -23,6 +24,7 @@ const CHECKS: readonly (readonly [string, Check])[] = [
   ['namespaces', checkNamespaces],
   ['refused pods', checkRefusedPods],
   ['pods', checkPods],
+  ['series', checkSeries],
 ];
 
 /** Looks at everything that has to be right before a mesh works. `ok` is false when one thing is not. */

@@ -115,4 +115,20 @@ export const INSTALLATION_ROWS = rows([
     meaning: 'A workload of a namespace in the mesh has fewer pods than it wants, because they are refused.',
     remedy: 'Remove the cause that the API server names, then restart the workload.',
   },
+  {
+    code: 'WEFT916',
+    severity: 'warning',
+    title: 'Proxies with very many series of metrics',
+    meaning:
+      'A proxy holds more than 10,000 series: whoever scrapes it takes and keeps them all (docs/metrics-proxy.md says what bounds them).',
+    remedy: 'See what the pod calls and who calls it, and whether all of that has to be scraped.',
+  },
+  {
+    code: 'WEFT917',
+    severity: 'warning',
+    title: 'Callers or hosts that are no longer told apart',
+    meaning:
+      'A proxy has counted as many addresses of callers in plain text (256), or hosts outside the mesh that nobody declared (64), as it tells apart. Those beyond are counted as others.',
+    remedy: 'Give the callers proxies, or declare the hosts as ExternalServices.',
+  },
 ]);
