@@ -8,6 +8,7 @@ test('only the image has to be given', () => {
     revision: 'default',
     namespace: 'weft-system',
     pod: undefined,
+    podCertificates: 'Off',
     image: 'docker.io/weft/weft:dev',
     trustDomain: 'cluster.local',
     clusterDomain: 'cluster.local',

@@ -29,6 +29,8 @@ export interface Config {
   };
   /** Whether proxies must come from an address of their pod: `WEFT_CHECK_PEER_ADDRESS`, default `true`. */
   readonly checkPeerAddress: boolean;
+  /** Whether the kubelet brings pods their certificates where they and their namespaces say nothing: `WEFT_POD_CERTIFICATES`, default `Off`. */
+  readonly podCertificates: (typeof POD_CERTIFICATES)[number];
   /** Networks (CIDR) beside the internet from which keys of JwtIssuers may be fetched: `WEFT_JWT_PRIVATE_NETWORKS`, by default none. */
   readonly jwtPrivateNetworks: readonly string[];
   /**
@@ -51,6 +53,8 @@ export interface Config {
 const MTLS_MODES = ['Disabled', 'Permissive', 'Strict'] as const;
 const OUTBOUND_POLICIES = ['AllowAny', 'DryRunRegistryOnly', 'RegistryOnly'] as const;
 const ACCESS_DEFAULTS = ['Allow', 'DryRunDeny', 'Deny'] as const;
+
+const POD_CERTIFICATES = ['Off', 'Auto', 'On'] as const;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
@@ -99,6 +103,9 @@ const environment = z.object({
     .enum(ACCESS_DEFAULTS, `is not a default of access; give one of ${ACCESS_DEFAULTS.join(', ')}`)
     .default('Allow'),
   WEFT_CHECK_PEER_ADDRESS: z.enum(['true', 'false'], 'is neither true nor false').default('true'),
+  WEFT_POD_CERTIFICATES: z
+    .enum(POD_CERTIFICATES, `is not a choice; give one of ${POD_CERTIFICATES.join(', ')}`)
+    .default('Off'),
   WEFT_JWT_PRIVATE_NETWORKS: networks,
   WEFT_EVICT_PER_MINUTE: z
     .string()
@@ -147,6 +154,7 @@ function toConfig(env: z.infer<typeof environment>): Config {
       access: env.WEFT_ACCESS_MINIMUM,
     },
     checkPeerAddress: env.WEFT_CHECK_PEER_ADDRESS === 'true',
+    podCertificates: env.WEFT_POD_CERTIFICATES,
     jwtPrivateNetworks: env.WEFT_JWT_PRIVATE_NETWORKS,
     evictPerMinute: Number(env.WEFT_EVICT_PER_MINUTE),
     proxy: { log: env.WEFT_PROXY_LOG, resources: proxyResources(env) },

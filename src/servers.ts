@@ -12,6 +12,8 @@ import { names, systemClock, watched, type Logger, type Metrics, type Watched } 
 import type { ListenerMetrics } from './base/listener/index.js';
 import type { Config } from './config.js';
 import {
+  isAtLeast,
+  podCertificateObstacle,
   untilWebhookTrusted,
   unsettledKinds,
   viewSettled,
@@ -53,6 +55,8 @@ export interface ServersOptions {
   readonly failed: (thrown: unknown) => void;
 }
 
+/** How often to look whether pods can have certificates from the kubelet. */
+const LOOK_MS = 10_000;
 /** Kubelets from this minor version of Kubernetes 1 on run native sidecars. */
 const NATIVE_SIDECAR_MINOR = 29;
 
@@ -214,15 +218,32 @@ export class Servers {
     return { pods: podDirectory(collector.mesh), checkPeerAddress: config.checkPeerAddress };
   }
 
-  /** What pods are injected with follows the oldest kubelet. */
+  /** What pods are injected with follows the oldest kubelet, and whether there are roots for pod certificates. */
   #followSettings(signal: AbortSignal): Watched<InjectionSettings> {
     const settings = watched(this.#injectionSettings());
-    const stop = this.#options.view.nodes.store.onChange((change) => {
-      const version = change.type === 'set' ? change.object.kubeletVersion : undefined;
-      if (version !== change.previous?.kubeletVersion) settings.set(this.#injectionSettings());
-    });
-    signal.addEventListener('abort', stop, { once: true });
+    const { nodes, clusterTrustBundles } = this.#options.view;
+    const renew = (): void => settings.set(this.#injectionSettings());
+    const stops = [
+      nodes.store.onChange((change) => {
+        const version = change.type === 'set' ? change.object.kubeletVersion : undefined;
+        if (version !== change.previous?.kubeletVersion) renew();
+      }),
+      // Written by the leader, where the cluster has such objects.
+      clusterTrustBundles.store.onChange(({ key }) => {
+        if (key === names.trustBundleName(this.#options.config.revision)) renew();
+      }),
+    ];
+    // A kind that becomes served tells nobody.
+    const looking = setInterval(() => {
+      if (this.#obstacle() !== settings.current.podCertificates.obstacle) renew();
+    }, LOOK_MS).unref();
+    stops.push(() => clearInterval(looking));
+    signal.addEventListener('abort', () => stops.forEach((stop) => stop()), { once: true });
     return settings;
+  }
+
+  #obstacle(): string | undefined {
+    return podCertificateObstacle(this.#options.view, this.#options.config.revision);
   }
 
   #injectionSettings(): InjectionSettings {
@@ -236,16 +257,17 @@ export class Servers {
       proxyLog: config.proxy.log,
       resources: config.proxy.resources,
       nativeSidecar: nativeSidecars([...view.nodes.store.values()].map((node) => node.kubeletVersion)),
+      podCertificates: {
+        choice: config.podCertificates,
+        obstacle: this.#obstacle(),
+      },
     };
   }
 }
 
 /** Whether the oldest kubelet runs native sidecars. A version that cannot be read does not count. */
 export function nativeSidecars(kubelets: readonly string[]): boolean {
-  return kubelets.every((version) => {
-    const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
-    return major === undefined || Number(major) > 1 || Number(minor) >= NATIVE_SIDECAR_MINOR;
-  });
+  return kubelets.every((version) => isAtLeast(version, NATIVE_SIDECAR_MINOR));
 }
 
 function certificateSource(certificate: Watched<OwnCertificate>): CertificateSource {

@@ -68,6 +68,8 @@ pub struct Ports {
 pub struct Files {
     /// Projected service account token, audience `weft`; the kubelet rewrites it.
     pub token: PathBuf,
+    /// Key and chain of a pod certificate, which the kubelet makes and renews; then there is no token, and no certificate is asked for.
+    pub credentials: Option<PathBuf>,
     /// PEM roots the mesh trusts; the kubelet rewrites it.
     pub trust_bundle: PathBuf,
     /// Memory-backed directory for key, chain and last good configuration.
@@ -131,7 +133,10 @@ impl Config {
             access_log: vars.switched("WEFT_ACCESS_LOG")?,
             drain: Duration::from_secs(vars.parsed("WEFT_DRAIN_SECONDS", 25, "a whole number of seconds")?),
             ports: Ports::default(),
-            files: Files::default(),
+            files: match vars.switched("WEFT_POD_CERTIFICATE")? {
+                true => Files::of_a_pod_certificate(),
+                false => Files::default(),
+            },
         })
     }
 
@@ -236,6 +241,15 @@ impl Default for Ports {
 }
 
 impl Files {
+    /// Where the webhook mounts a pod certificate with the roots beside it.
+    fn of_a_pod_certificate() -> Self {
+        Self {
+            credentials: Some(names::CREDENTIALS_PATH.into()),
+            trust_bundle: names::PROJECTED_TRUST_PATH.into(),
+            ..Self::default()
+        }
+    }
+
     /// The socket of the admin server.
     pub fn admin_socket(&self) -> PathBuf {
         self.state.join(names::ADMIN_SOCKET)
@@ -246,6 +260,7 @@ impl Default for Files {
     fn default() -> Self {
         Self {
             token: names::TOKEN_PATH.into(),
+            credentials: None,
             trust_bundle: names::TRUST_BUNDLE_PATH.into(),
             state: names::STATE_DIR.into(),
         }
@@ -283,6 +298,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_with_a_pod_certificate_has_key_chain_and_roots_from_the_kubelet() {
+        let mut env = pod_env();
+        assert_eq!(read(&env).unwrap().files.credentials, None);
+        env.insert("WEFT_POD_CERTIFICATE", "enabled");
+        let files = read(&env).unwrap().files;
+        let beside = |path: &PathBuf| path.parent().map(std::path::Path::to_owned);
+        assert_eq!(files.credentials.as_ref().and_then(beside), beside(&files.trust_bundle));
+        assert_ne!(files.trust_bundle, Files::default().trust_bundle);
+    }
+
+    #[test]
     fn a_missing_variable_is_named_with_its_remedy() {
         let mut env = pod_env();
         env.remove("WEFT_POD_UID");
@@ -298,6 +324,7 @@ mod tests {
             ("WEFT_WORKERS", "0", "between 1 and 64"),
             ("WEFT_DRAIN_SECONDS", "1m", "whole number of seconds"),
             ("WEFT_ACCESS_LOG", "yes", "`enabled` or `disabled`"),
+            ("WEFT_POD_CERTIFICATE", "true", "`enabled` or `disabled`"),
         ] {
             let mut env = pod_env();
             env.insert(variable, value);

@@ -5,6 +5,7 @@ mod bundle;
 mod certs;
 mod due;
 mod keep;
+mod mounted;
 mod renewal;
 mod skew;
 mod spiffe;

@@ -59,6 +59,7 @@ export const Annotation = {
   weight: 'weft.dev/weight',
   accessLog: 'weft.dev/access-log',
   workers: 'weft.dev/proxy-workers',
+  podCertificates: 'weft.dev/pod-certificates',
   cpuRequest: 'weft.dev/proxy-cpu-request',
   cpuLimit: 'weft.dev/proxy-cpu-limit',
   memoryRequest: 'weft.dev/proxy-memory-request',
@@ -83,6 +84,16 @@ export const TRUST_CONFIG_MAP = 'weft-trust';
 export const TRUST_BUNDLE_KEY = 'bundle.pem';
 /** Key beside it: fingerprint (SHA-256) of the issuer that signs; a proxy whose certificate has another one renews it soon. */
 export const TRUST_ISSUER_KEY = 'issuer';
+
+/** Signer of pod certificates (Kubernetes 1.37): who signs, and whom a ClusterTrustBundle is about. */
+export const POD_SIGNER = 'weft.dev/workload';
+/** Has the proxy use what the kubelet mounts. */
+export const POD_CERTIFICATE_VARIABLE = 'WEFT_POD_CERTIFICATE';
+
+/** The ClusterTrustBundle of a revision. The API server wants the name of the signer before it. */
+export function trustBundleName(revision: string): string {
+  return `${POD_SIGNER.replace('/', ':')}:${revision}`;
+}
 
 /** Service account that may do nothing; whoever may have a token made for it sees the traffic. */
 export function viewAccount(revision: string): string {

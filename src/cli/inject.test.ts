@@ -14,6 +14,7 @@ const settings = {
   proxyLog: 'info',
   resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
   nativeSidecar: true,
+  podCertificates: { choice: 'Off' as const },
 };
 
 async function injected(

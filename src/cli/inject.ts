@@ -50,6 +50,7 @@ export const CHART_DEFAULTS = {
   proxyLog: 'info',
   resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
   nativeSidecar: true,
+  podCertificates: { choice: 'Off' },
 } as const;
 
 /** Asks the webhook about a pod of a namespace. */

@@ -34,6 +34,7 @@ export { serviceNotes } from './service-events.js';
 export { ISSUER_SECRET, ROOT_SECRET } from './trust-secrets.js';
 export { LAST_KNOWN, settingsMap, type LastKnown } from './last-known/index.js';
 export { measureSettings } from './settings-metrics.js';
+export { isAtLeast, podCertificateObstacle } from './pod-certificate-obstacle.js';
 export { untilWebhookTrusted } from './webhook-ca.js';
 export { webhookDeviations, webhookEntries } from './webhook-entries.js';
 export { reporterOf } from './reporter-of.js';

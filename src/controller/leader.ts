@@ -22,6 +22,8 @@ import { Rotation } from './rotation/index.js';
 import { reportServices } from './service-events.js';
 import { reportRejections } from './rejection-events.js';
 import { writeStatuses } from './status-writer.js';
+import { signPodCertificates } from './sign-pod-certificates.js';
+import { publishTrustBundle } from './trust-bundle.js';
 import { publishTrust } from './trust-config-maps.js';
 import { keepTrustSecrets } from './trust-secrets.js';
 import { evictUnmeshed, evictionMetrics } from './evictions.js';
@@ -87,6 +89,8 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
       await Promise.all([
         writeStatuses(shared, either),
         publishTrust(shared, either),
+        publishTrustBundle(shared, either),
+        signPodCertificates(shared, either),
         reportInjection(shared, either),
         reportServices(shared, either),
         reportPolicies(shared, either),

@@ -108,7 +108,7 @@ function askedBy({ method, path, query }: ApiServer['requests'][number]): readon
   const verb = VERBS[method] ?? readingVerb(query, name);
   const asked = { group, namespace, resource: [plural, sub].filter((part) => part !== undefined).join('/') };
   // Server-side apply of what is not there yet creates it, which asks for that right, too, and then there is no name.
-  const creates = verb === 'patch' && plural === 'configmaps';
+  const creates = verb === 'patch' && ['configmaps', 'clustertrustbundles'].includes(plural);
   return [
     { ...asked, name: name ?? selectedName(query), verb },
     ...(creates ? [{ ...asked, name: undefined, verb: 'create' }] : []),
@@ -233,6 +233,17 @@ function populate(): void {
     ...at('b'),
     spec: { targetRefs: [ref], retryConstraint: { budget: { percent: 20 } } },
   });
+  server.put('/api/v1/nodes', { metadata: { name: 'node', uid: 'node' } });
+  // Denied, since its request for a certificate is none.
+  put('certificates.k8s.io/v1', 'podcertificaterequests', {
+    kind: 'PodCertificateRequest',
+    ...at('req'),
+    spec: {
+      signerName: 'weft.dev/workload',
+      podName: 'old',
+      unverifiedUserAnnotations: { 'a.example/b': 'c' },
+    },
+  });
   server.onPost('/apis/authentication.k8s.io/v1/tokenreviews', () => ({ status: 201, body: { status: {} } }));
 }
 
@@ -284,8 +295,13 @@ test('the control plane asks for nothing that the chart does not permit, and nee
     rights
       .filter((right) => !server.requests.some((one) => askedBy(one).some((asked) => allows(right, asked))))
       .map(textOf);
+  // Whoever may sign and attest as a signer is asked by the API server, in the middle of a write to what is another resource.
+  const bySigner = ['sign', 'attest'].map(
+    (verb) => `cluster | certificates.k8s.io | signers | weft.dev/workload | ${verb}`,
+  );
   // A lease is made where there is none, and the issuer renewed when it is old: neither is so here.
   const elsewhere = [
+    ...bySigner,
     'own namespace | coordination.k8s.io | leases |  | create',
     'own namespace |  | secrets | weft-root, weft-issuer | patch',
   ];
@@ -294,7 +310,7 @@ test('the control plane asks for nothing that the chart does not permit, and nee
   await running;
   const later = { now: () => Date.now() + 300 * 86_400_000, monotonic: () => 0 };
   await ensureTrustSecrets({ client, ...settings, issuer, log, clock: later }, new AbortController().signal);
-  expect(unused()).toEqual([elsewhere[0]]);
+  expect(unused()).toEqual([...bySigner, elsewhere[2]]);
   const forbidden = server.requests.flatMap((one) =>
     askedBy(one).filter((asked) => !rights.some((right) => allows(right, asked))),
   );

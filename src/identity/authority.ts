@@ -1,16 +1,14 @@
-import { createHash } from 'node:crypto';
 import { FairTurns, TooManyWaiting } from '../base/listener/index.js';
 import { MeshError, RateLimit, names, type Clock, type Watched } from '../base/index.js';
 import type { IssuerMaterial } from './ca-bootstrap.js';
 import { checkCsr } from './csr.js';
-import { issueLeaf } from './issue.js';
-import { checkPod, type KnownPod, type PodCheck } from './pod-directory.js';
+import { OVERALL, PER_POD, issueTo, tooOften, unfitPod, type Certified } from './certified.js';
+import { checkPod, type PodCheck } from './pod-directory.js';
 import { refused, type Refusal } from './refusal.js';
 import { formatSpiffeId } from './spiffe-id.js';
 import {
   explainRefusedToken,
   judgeReview,
-  type ProvenPod,
   type TokenReviewer,
   type TokenReviewStatus,
 } from './token-review.js';
@@ -35,29 +33,10 @@ export interface CertifyInput {
   readonly peerAddress: string;
 }
 
-export interface Certified {
-  readonly kind: 'certified';
-  /** DER: leaf, then issuer. */
-  readonly chain: readonly Uint8Array[];
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-  readonly pod: ProvenPod;
-  /** SPIFFE ID in the certificate. */
-  readonly identity: string;
-  /** Hexadecimal. */
-  readonly serial: string;
-  /** SHA-256 of the public key (SubjectPublicKeyInfo in DER), hexadecimal. */
-  readonly spkiSha256: string;
-}
-
-/** A pod asks twice a day; this leaves room for restarts. */
-const PER_POD = { burst: 10, everyMs: 6_000 };
 /** Before anything is proven: shields the API server from reviews. */
 const PER_ADDRESS = { burst: 100, everyMs: 100 };
 /** The same where all pods of a node come from one address. */
 const PER_SHARED_ADDRESS = { burst: 1_000, everyMs: 10 };
-/** Of all addresses together: a mesh of thousands that starts at once has its certificates within half a minute. */
-const OVERALL = { burst: 2_000, everyMs: 5 };
 /** Reviews at once, which addresses take turns at, and how many more of one address may wait. */
 const REVIEWS = { limit: 16, maxWaiting: 64 };
 
@@ -87,12 +66,17 @@ export class Authority {
     if (!this.#perPod.take(pod.uid, clock.monotonic())) return tooOften(`pod ${pod.namespace}/${pod.name}`);
     const known = await checkPod({ ...pod, peerAddress: input.peerAddress }, podCheck, signal);
     if ('kind' in known) return known;
-    const unfit = this.#unfit(known);
+    const unfit = unfitPod(known, this.#options.systemNamespace);
     if (unfit !== undefined) return unfit;
     const uri = formatSpiffeId({ trustDomain, namespace: pod.namespace, serviceAccount: pod.serviceAccount });
     const csr = await checkCsr(input.csr, uri);
     if (csr.kind === 'refused') return csr;
-    return this.#issue(csr.publicKey, uri, pod);
+    return issueTo(pod, {
+      issuer: this.#options.issuer.current,
+      publicKey: csr.publicKey,
+      uri,
+      now: clock.now(),
+    });
   }
 
   #tooBusy(address: string): Refusal | undefined {
@@ -100,21 +84,6 @@ export class Authority {
     if (!this.#perAddress.take(address, now)) return tooOften(`address ${address}`);
     if (!this.#overall.take('', now))
       return refused('rate-limited', 'this replica issues as many certificates as it can; try again');
-    return undefined;
-  }
-
-  /** Who is what it says, and gets no certificate all the same. */
-  #unfit({ namespace, name, serviceAccount, hostNetwork }: KnownPod): Refusal | undefined {
-    if (hostNetwork)
-      return refused(
-        'host-network',
-        `pod ${namespace}/${name} uses its node's network: its address proves only the node, and nothing of it can be captured`,
-      );
-    if (namespace === this.#options.systemNamespace && serviceAccount === names.SYSTEM_SERVICE_ACCOUNT)
-      return refused(
-        'control-plane-identity',
-        `the identity of service account ${namespace}/${serviceAccount} is the control plane's own`,
-      );
     return undefined;
   }
 
@@ -141,26 +110,4 @@ export class Authority {
       ? explainRefusedToken(token, verdict, this.#options.clock.now())
       : verdict;
   }
-
-  async #issue(publicKey: CryptoKey, uri: string, pod: ProvenPod): Promise<Certified | Refusal> {
-    const issuer = this.#options.issuer.current;
-    const now = this.#options.clock.now();
-    if (issuer === undefined)
-      return refused('issuer-unavailable', 'the control plane has no issuer yet; try again');
-    if (issuer.certificate.notAfter.getTime() <= now) {
-      return refused(
-        'issuer-unavailable',
-        `the issuer expired at ${issuer.certificate.notAfter.toISOString()} and must be renewed`,
-      );
-    }
-    const leaf = await issueLeaf(issuer, { uri }, publicKey, now);
-    const chain = [leaf, issuer.certificate].map((certificate) => new Uint8Array(certificate.rawData));
-    const { notBefore, notAfter, serialNumber: serial } = leaf;
-    const spkiSha256 = createHash('sha256').update(new Uint8Array(leaf.publicKey.rawData)).digest('hex');
-    return { kind: 'certified', chain, notBefore, notAfter, pod, identity: uri, serial, spkiSha256 };
-  }
-}
-
-function tooOften(who: string): Refusal {
-  return refused('rate-limited', `${who} asks for certificates too often; keep the one it has and back off`);
 }

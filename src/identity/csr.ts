@@ -27,7 +27,7 @@ export async function checkCsr(
     return refused('csr-signature', 'the request is not signed with the key it asks a certificate for');
   const other = foreignName(csr, identity);
   if (other !== undefined)
-    return refused('csr-name', `the request asks for ${other}, but the token proves ${identity}`);
+    return refused('csr-name', `the request asks for ${other}, but its pod is ${identity}`);
   return { kind: 'fine', publicKey };
 }
 

@@ -2,7 +2,17 @@
 
 // Serving
 export { startIdentityServer, type IdentityServerOptions } from './server.js';
-export { Authority, type AuthorityOptions, type Certified, type CertifyInput } from './authority.js';
+export { Authority, type AuthorityOptions, type CertifyInput } from './authority.js';
+export type { Certified } from './certified.js';
+export {
+  isFinal,
+  PodSigner,
+  type PlacedPod,
+  type PodSignerOptions,
+  type SignedForKubelet,
+} from './pod-signer.js';
+export { identityMetrics } from './metrics.js';
+export { encodePem } from './pem.js';
 export { judgeReview, type ProvenPod, type TokenReviewer, type TokenReviewStatus } from './token-review.js';
 export {
   checkPod,

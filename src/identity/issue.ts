@@ -18,7 +18,7 @@ import {
 } from './x509.js';
 
 /** Clocks of nodes differ a little: certificates are valid from this long ago. */
-const BACKDATE_MS = 60_000;
+export const BACKDATE_MS = 60_000;
 
 /** Life of what a proxy or a server holds. */
 export const LEAF_LIFE_MS = 24 * 3_600_000;
@@ -71,12 +71,12 @@ export function certificatePem(certificate: X509Certificate): string {
 export type LeafName = { readonly uri: string } | { readonly dns: readonly string[] };
 
 /**
- * A leaf for this public key: no subject, and therefore a critical SAN; a random 128-bit serial. It lasts `LEAF_LIFE_MS`
- * and never longer than its issuer. `now` in milliseconds since 1970.
+ * A leaf for this public key: no subject, and therefore a critical SAN; a random 128-bit serial. It lasts `lifeMs` from `now`, by
+ * default `LEAF_LIFE_MS`, and never longer than its issuer. `now` in milliseconds since 1970.
  */
 export async function issueLeaf(
   issuer: Signer,
-  name: LeafName,
+  { lifeMs = LEAF_LIFE_MS, ...name }: LeafName & { readonly lifeMs?: number },
   publicKey: CryptoKey,
   now: number,
 ): Promise<X509Certificate> {
@@ -96,7 +96,7 @@ export async function issueLeaf(
     signingKey: issuer.privateKey,
     publicKey,
     notBefore: new Date(Math.max(now - BACKDATE_MS, issuer.certificate.notBefore.getTime())),
-    notAfter: new Date(Math.min(now + LEAF_LIFE_MS, ends)),
+    notAfter: new Date(Math.min(now + lifeMs, ends)),
     signingAlgorithm: SIGNATURE,
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),

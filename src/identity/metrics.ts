@@ -6,8 +6,16 @@ export interface IdentityMetrics {
   readonly issued: Counter;
 }
 
-/** Makes the room's metrics; once for each `Metrics`, because a registry takes a name only once. */
+const made = new WeakMap<Metrics, IdentityMetrics>();
+
+/** The room's metrics: the same ones for each `Metrics`, because a registry takes a name only once. */
 export function identityMetrics(metrics: Metrics): IdentityMetrics {
+  const known = made.get(metrics) ?? make(metrics);
+  made.set(metrics, known);
+  return known;
+}
+
+function make(metrics: Metrics): IdentityMetrics {
   return {
     refusals: metrics.counter(
       'weft_identity_refusals_total',

@@ -16,6 +16,7 @@ export type RefusalReason =
   | 'csr-key'
   | 'csr-signature'
   | 'csr-name'
+  | 'unknown-annotation'
   | 'foreign-identity'
   | 'host-network'
   | 'control-plane-identity'
@@ -50,6 +51,7 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalReason, GrpcCode>> = {
   'csr-key': GrpcCode.invalidArgument,
   'csr-signature': GrpcCode.invalidArgument,
   'csr-name': GrpcCode.permissionDenied,
+  'unknown-annotation': GrpcCode.invalidArgument,
   'foreign-identity': GrpcCode.permissionDenied,
   'host-network': GrpcCode.permissionDenied,
   'control-plane-identity': GrpcCode.permissionDenied,

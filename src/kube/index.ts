@@ -3,6 +3,7 @@ export { mayI, type Right } from './access-review.js';
 export { groupOf } from './api-group.js';
 export { connectKube, connectPlain, KubeClient, type ConnectOptions, type KubeRequest } from './client.js';
 export { createKubeClientMetrics, type KubeClientMetrics } from './client-metrics.js';
+export { WriteRate } from './write-rate.js';
 export type { RawObject } from './keep.js';
 export { isNotFound, orUndefined, reasonOf } from './errors.js';
 export { EventRecorder, type EventNote, type EventTarget } from './events.js';
@@ -32,6 +33,7 @@ export type {
   ObjectMeta,
   OwnerReference,
   Pod,
+  PodCertificateRequest,
   ReferenceGrant,
   RouteObject,
   Secret,

@@ -116,6 +116,7 @@ export class Informer<T extends KubeObject> implements AnyInformer {
   readonly #clock: Clock;
   #resolveSettled: () => void = () => undefined;
   #isSettled = false;
+  #isServed = false;
   #version: string | undefined;
   #listedAt = -Infinity;
   #heardAt: number;
@@ -145,6 +146,11 @@ export class Informer<T extends KubeObject> implements AnyInformer {
 
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /** Whether the API server has the kind: it has listed it, and has not said since that there is none. */
+  get isServed(): boolean {
+    return this.#isServed;
   }
 
   get staleSeconds(): number {
@@ -224,6 +230,7 @@ export class Informer<T extends KubeObject> implements AnyInformer {
   async #absent(signal: AbortSignal): Promise<void> {
     this.#answered();
     this.#version = undefined;
+    this.#isServed = false;
     if (this.store.size === 0) await this.#recall(signal);
     if (signal.aborted) return;
     if (this.store.size === 0) {
@@ -279,6 +286,7 @@ export class Informer<T extends KubeObject> implements AnyInformer {
       next = page.metadata?.continue === '' ? undefined : page.metadata?.continue;
       this.#heard();
     } while (next !== undefined);
+    this.#isServed = true;
     await this.#replace(objects, unreadable, signal);
     this.#version = version;
     this.#listedAt = this.#clock.monotonic();

@@ -27,6 +27,7 @@ import type {
   Node,
   ObjectMeta,
   Pod,
+  PodCertificateRequest,
   ReferenceGrant,
   RouteObject,
   Secret,
@@ -249,6 +250,31 @@ export function keepTrustBundle(raw: RawObject): CaBundleObject {
   const { trustBundle } = (raw.spec ?? {}) as { readonly trustBundle?: string };
   return { metadata: keepMeta(raw.metadata), ...(trustBundle === undefined ? {} : { pem: trustBundle }) };
 }
+
+/** Of version 1; the library knows only those before. */
+export function keepPodCertificateRequest(raw: RawObject): PodCertificateRequest {
+  const spec = (raw.spec ?? {}) as Readonly<Record<string, string | undefined>> & {
+    readonly maxExpirationSeconds?: number;
+    readonly unverifiedUserAnnotations?: Readonly<Record<string, string>>;
+  };
+  const { conditions = [] } = (raw.status ?? {}) as { readonly conditions?: readonly Condition[] };
+  const isDecided = conditions.some(({ type }) => ['Issued', 'Denied', 'Failed'].includes(type));
+  return {
+    metadata: keepMeta(raw.metadata),
+    podName: or(spec['podName'], ''),
+    podUid: or(spec['podUID'], ''),
+    serviceAccount: or(spec['serviceAccountName'], ''),
+    nodeName: or(spec['nodeName'], ''),
+    nodeUid: or(spec['nodeUID'], ''),
+    maxExpirationSeconds: or(spec.maxExpirationSeconds, A_DAY_SECONDS),
+    csr: isDecided ? '' : or(spec['stubPKCS10Request'], ''),
+    annotations: Object.keys(or(spec.unverifiedUserAnnotations, {})),
+    isDecided,
+  };
+}
+
+/** What the API server fills in where a request says nothing. */
+const A_DAY_SECONDS = 86_400;
 
 /** As Gateway API and Kubernetes itself call it. */
 const CA_KEY = 'ca.crt';

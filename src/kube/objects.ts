@@ -131,6 +131,22 @@ export interface CaBundleObject extends KubeObject {
   readonly pem?: string;
 }
 
+/** A kubelet's request for a certificate (Kubernetes 1.37). */
+export interface PodCertificateRequest extends KubeObject {
+  readonly podName: string;
+  readonly podUid: string;
+  readonly serviceAccount: string;
+  readonly nodeName: string;
+  readonly nodeUid: string;
+  readonly maxExpirationSeconds: number;
+  /** PKCS#10 in DER, in base64; empty once it is decided. */
+  readonly csr: string;
+  /** Keys of `unverifiedUserAnnotations`. */
+  readonly annotations: readonly string[];
+  /** It was issued, denied or has failed, for good. */
+  readonly isDecided: boolean;
+}
+
 export interface Secret extends KubeObject {
   /** Decoded from base64. */
   readonly data: Readonly<Record<string, string>>;

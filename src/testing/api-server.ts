@@ -421,16 +421,21 @@ function parsePath(path: string): Place | undefined {
 
 function selector(place: Place, query: URLSearchParams): (object: StoredObject) => boolean {
   const labels = (query.get('labelSelector') ?? '').split(',').filter((term) => term !== '');
-  const name = /^metadata\.name=(.+)$/.exec(query.get('fieldSelector') ?? '')?.[1];
-  return ({ metadata }) => {
+  const field = /^(metadata|spec)\.(\w+)=(.+)$/.exec(query.get('fieldSelector') ?? '');
+  return (object) => {
+    const { metadata } = object;
     const own = (metadata.labels ?? {}) as Record<string, string>;
     if (place.namespace !== undefined && metadata.namespace !== place.namespace) return false;
-    if (name !== undefined && metadata.name !== name) return false;
+    if (field !== null && !hasField(object, field)) return false;
     return labels.every((term) => {
       const [label = '', value] = term.split('=');
       return value === undefined ? label in own : own[label] === value;
     });
   };
+}
+
+function hasField(object: StoredObject, [, part = '', field = '', value]: RegExpExecArray): boolean {
+  return (object[part] as Record<string, unknown> | undefined)?.[field] === value;
 }
 
 function patched(existing: StoredObject | undefined, sent: Sent): StoredObject {

@@ -32,9 +32,13 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [list, watch]
-# The same, where they are in ClusterTrustBundles.
+# The same, where they are in ClusterTrustBundles; and the one of our own.
 - apiGroups: [certificates.k8s.io]
   resources: [clustertrustbundles]
+  verbs: [list, watch]
+# Requests of kubelets for pod certificates; only those of signer `weft.dev/workload` are asked for, and RBAC cannot be limited to that.
+- apiGroups: [certificates.k8s.io]
+  resources: [podcertificaterequests]
   verbs: [list, watch]
 # The experimental channel of Gateway API.
 - apiGroups: [gateway.networking.x-k8s.io]

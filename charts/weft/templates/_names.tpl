@@ -47,3 +47,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
+
+{{/* YAML reads On and Off without quotes as true and false. */}}
+{{- define "weft.podCertificates" -}}
+{{- $choice := .Values.identity.podCertificates -}}
+{{- if kindIs "bool" $choice -}}
+{{ ternary "On" "Off" $choice }}
+{{- else -}}
+{{ $choice }}
+{{- end -}}
+{{- end }}

@@ -128,7 +128,7 @@ impl Issued {
     pub(crate) fn state(&self, identity: &Arc<SpiffeId>, trust: &Arc<Trust>) -> Result<CertState, CertError> {
         let state =
             CertState::new(identity.clone(), self.chain.clone(), self.key.clone_key(), trust.clone())?;
-        trust.verify(state.chain())?;
+        trust.verify(state.chain()).map_err(CertError::Untrusted)?;
         Ok(state)
     }
 }

@@ -8,14 +8,16 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::{sync::watch, time::sleep};
 
-use crate::tls::Trust;
+use crate::{config::Files, tls::Trust};
 
 /// Reads the bundle and goes on reading it.
 #[derive(Debug)]
 pub struct Bundle {
     path: PathBuf,
+    origin: &'static str,
     trust_domain: String,
-    read: Vec<u8>,
+    /// What is in use.
+    read: Option<Vec<u8>>,
     every: Duration,
 }
 
@@ -23,12 +25,12 @@ pub struct Bundle {
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// Not there, or not readable.
-    #[error(
-        "trust bundle {path}: {source}; the operator publishes ConfigMap weft-trust in every meshed namespace"
-    )]
+    #[error("trust bundle {path}: {source}; {origin}")]
     Read {
         /// The file.
         path: PathBuf,
+        /// Where it comes from.
+        origin: &'static str,
         /// What the system said.
         source: std::io::Error,
     },
@@ -44,12 +46,17 @@ pub enum BundleError {
 
 const EVERY: Duration = Duration::from_secs(3);
 
+const OF_A_NAMESPACE: &str = "the operator publishes ConfigMap weft-trust in every meshed namespace";
+const OF_THE_CLUSTER: &str = "the operator keeps a ClusterTrustBundle weft.dev:workload:<revision>";
+
 // === impl Bundle ===
 
 impl Bundle {
-    /// The bundle at `path`, for identities of `trust_domain`.
-    pub fn new(path: PathBuf, trust_domain: &str) -> Self {
-        Self { path, trust_domain: trust_domain.to_owned(), read: Vec::new(), every: EVERY }
+    /// The bundle that is mounted, for identities of `trust_domain`.
+    pub fn new(files: &Files, trust_domain: &str) -> Self {
+        let origin = if files.credentials.is_some() { OF_THE_CLUSTER } else { OF_A_NAMESPACE };
+        let (path, trust_domain) = (files.trust_bundle.clone(), trust_domain.to_owned());
+        Self { path, origin, trust_domain, read: None, every: EVERY }
     }
 
     #[cfg(test)]
@@ -59,9 +66,12 @@ impl Bundle {
 
     /// Reads the bundle if it changed since the last time.
     pub fn load(&mut self) -> Result<Option<Arc<Trust>>, BundleError> {
-        let bytes = std::fs::read(&self.path)
-            .map_err(|source| BundleError::Read { path: self.path.clone(), source })?;
-        if bytes == self.read {
+        let bytes = std::fs::read(&self.path).map_err(|source| BundleError::Read {
+            path: self.path.clone(),
+            origin: self.origin,
+            source,
+        })?;
+        if self.read.as_ref() == Some(&bytes) {
             return Ok(None);
         }
         let content = |problem: String| BundleError::Content { path: self.path.clone(), problem };
@@ -69,7 +79,7 @@ impl Bundle {
             .collect::<Result<_, _>>()
             .map_err(|error| content(error.to_string()))?;
         let trust = Trust::new(roots, &self.trust_domain).map_err(|error| content(error.to_string()))?;
-        self.read = bytes;
+        self.read = Some(bytes);
         Ok(Some(Arc::new(trust)))
     }
 

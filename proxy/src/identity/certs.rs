@@ -39,6 +39,9 @@ pub enum CertError {
     /// Key and certificate do not belong together, or the key is of an unknown kind.
     #[error("key and certificate do not fit: {0}")]
     Key(#[from] rustls::Error),
+    /// Its signer is unknown, or it is not valid now.
+    #[error("whoever trusts what is in the trust bundle refuses it: {0}")]
+    Untrusted(rustls::Error),
     /// The certificate names somebody else.
     #[error("the certificate is for {actual}, not for {expected}")]
     Identity {

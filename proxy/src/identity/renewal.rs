@@ -7,16 +7,33 @@ use std::{
 
 use tokio::{sync::watch, time::sleep};
 
-use super::{CertState, Certs, authority::CertifyClient, bundle::Bundle, due::Due, keep::Keep};
+use super::{
+    CertState, Certs, authority::CertifyClient, bundle::Bundle, due::Due, keep::Keep, mounted::Mounted,
+};
 use crate::{backoff::Backoff, config::Config, rpc::Authority, tls::Trust};
 
 /// Keeps the certificate fresh; [`Renewal::run`] it for as long as the proxy lives.
 #[derive(Debug)]
 pub struct Renewal {
-    client: CertifyClient,
-    keep: Keep,
+    source: Source,
     trust: watch::Receiver<Arc<Trust>>,
     current: watch::Sender<Arc<CertState>>,
+}
+
+/// Who renews.
+#[derive(Debug)]
+enum Source {
+    /// This proxy, which asks the authority.
+    Authority(Asking),
+    /// The kubelet, whose file is followed.
+    Kubelet(Mounted),
+}
+
+/// How and when the authority is asked.
+#[derive(Debug)]
+struct Asking {
+    client: CertifyClient,
+    keep: Keep,
     due: Due,
 }
 
@@ -26,13 +43,32 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// The file beside the trust bundle that says which issuer the mesh signs with.
 const ISSUER_NOTICE: &str = "issuer";
 
-/// Gets the first certificate, from the state directory if it is still good, from the authority otherwise; waits for as
-/// long as that takes, and says why in the log. Must be called inside a runtime: the trust bundle is followed from here on.
+/// Gets the first certificate: where the kubelet brings one, that; else from the state directory if it is still good, from the
+/// authority otherwise. Waits for as long as that takes, and says why in the log. Must be called inside a runtime: the trust bundle is
+/// followed from here on.
 pub async fn obtain(config: &Config) -> (Certs, Renewal) {
-    obtain_with(config, Bundle::new(config.files.trust_bundle.clone(), &config.trust_domain)).await
+    obtain_with(config, Bundle::new(&config.files, &config.trust_domain)).await
 }
 
 pub(crate) async fn obtain_with(config: &Config, mut bundle: Bundle) -> (Certs, Renewal) {
+    let (trust_sender, trust) = watch::channel(bundle.first().await);
+    tokio::spawn(bundle.follow(trust_sender));
+    let (source, state) = match &config.files.credentials {
+        Some(path) => {
+            let mut mounted = Mounted::new(path.clone(), config.identity().into());
+            let state = mounted.next(&trust).await;
+            (Source::Kubelet(mounted), state)
+        }
+        None => {
+            let (asking, state) = asked(config, &trust).await;
+            (Source::Authority(asking), state)
+        }
+    };
+    let (current, certs) = watch::channel(Arc::new(state));
+    (Certs::new(certs), Renewal { source, trust, current })
+}
+
+async fn asked(config: &Config, trust: &watch::Receiver<Arc<Trust>>) -> (Asking, CertState) {
     let client = CertifyClient {
         authority: Authority { host: config.control_plane_host.clone(), port: config.csr_port },
         authority_identity: config.control_plane_identity(),
@@ -40,9 +76,6 @@ pub(crate) async fn obtain_with(config: &Config, mut bundle: Bundle) -> (Certs, 
         token: config.files.token.clone(),
     };
     let keep = Keep::new(&config.files.state);
-    let (trust_sender, trust) = watch::channel(bundle.first().await);
-    tokio::spawn(bundle.follow(trust_sender));
-
     let kept = keep.load().and_then(|issued| {
         let state = issued.state(&client.identity, &trust.borrow());
         state.inspect_err(|reason| tracing::info!(%reason, "kept certificate not used")).ok()
@@ -52,11 +85,10 @@ pub(crate) async fn obtain_with(config: &Config, mut bundle: Bundle) -> (Certs, 
             tracing::info!(identity = %state.identity, "going on with the kept certificate");
             state
         }
-        None => certified(&client, &keep, &trust).await,
+        None => certified(&client, &keep, trust).await,
     };
     let due = Due::new(config.files.trust_bundle.with_file_name(ISSUER_NOTICE), &state);
-    let (current, certs) = watch::channel(Arc::new(state));
-    (Certs::new(certs), Renewal { client, keep, trust, current, due })
+    (Asking { client, keep, due }, state)
 }
 
 /// Asks until the authority answers.
@@ -82,15 +114,19 @@ async fn certified(client: &CertifyClient, keep: &Keep, trust: &watch::Receiver<
 impl Renewal {
     #[cfg(test)]
     pub(crate) fn hurried(mut self) -> Self {
-        self.due.hurried();
+        match &mut self.source {
+            Source::Authority(asking) => asking.due.hurried(),
+            Source::Kubelet(mounted) => mounted.hurried(),
+        }
         self
     }
 
     /// Renews and rebuilds for ever. Returns when nobody uses the certificate any more.
     pub async fn run(mut self) {
-        let Self { client, keep, trust, current, due } = &mut self;
+        let Self { source, trust, current } = &mut self;
         let mut asked_trust = trust.clone();
         loop {
+            let used = current.borrow().clone();
             tokio::select! {
                 () = current.closed() => return,
                 changed = trust.changed() => {
@@ -100,10 +136,10 @@ impl Renewal {
                     let rebuilt = current.borrow().with_trust(trust.borrow_and_update().clone());
                     current.send_replace(Arc::new(rebuilt));
                 }
-                state = renewed(client, keep, &asked_trust, due, current.borrow().clone()) => {
+                state = source.renewed(&asked_trust, &used) => {
                     // The bundle may have changed while the authority was asked.
                     let state = state.with_trust(asked_trust.borrow_and_update().clone());
-                    due.renewed(&state);
+                    source.in_use(&state);
                     current.send_replace(Arc::new(state));
                 }
             }
@@ -111,13 +147,23 @@ impl Renewal {
     }
 }
 
-async fn renewed(
-    client: &CertifyClient,
-    keep: &Keep,
-    trust: &watch::Receiver<Arc<Trust>>,
-    due: &mut Due,
-    state: Arc<CertState>,
-) -> CertState {
-    due.wait(&state).await;
-    certified(client, keep, trust).await
+// === impl Source ===
+
+impl Source {
+    /// The certificate after `used`, when it is there.
+    async fn renewed(&mut self, trust: &watch::Receiver<Arc<Trust>>, used: &CertState) -> CertState {
+        match self {
+            Self::Authority(Asking { client, keep, due }) => {
+                due.wait(used).await;
+                certified(client, keep, trust).await
+            }
+            Self::Kubelet(mounted) => mounted.next(trust).await,
+        }
+    }
+
+    fn in_use(&mut self, state: &CertState) {
+        if let Self::Authority(asking) = self {
+            asking.due.renewed(state);
+        }
+    }
 }

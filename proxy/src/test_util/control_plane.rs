@@ -143,6 +143,7 @@ impl ControlPlane {
     pub fn proxy_config(&self, dir: &std::path::Path) -> Config {
         let files = Files {
             token: dir.join("token"),
+            credentials: None,
             trust_bundle: dir.join("bundle.pem"),
             state: dir.join("state"),
         };

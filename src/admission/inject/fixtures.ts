@@ -11,6 +11,7 @@ export function settings(over: Partial<InjectionSettings> = {}): InjectionSettin
     proxyLog: 'info',
     resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
     nativeSidecar: true,
+    podCertificates: { choice: 'Off' },
     ...over,
   };
 }

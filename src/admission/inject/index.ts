@@ -1,3 +1,9 @@
 /** Injection of the proxy into pods. */
 export { injectionHandler, type InjectionOptions } from './handler.js';
-export type { InjectionSettings, Namespace, NamespaceLookup, ProxyResources } from './settings.js';
+export type {
+  InjectionSettings,
+  Namespace,
+  NamespaceLookup,
+  PodCertificates,
+  ProxyResources,
+} from './settings.js';

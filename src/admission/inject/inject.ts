@@ -3,6 +3,7 @@ import type { Operation } from '../review.js';
 import { readAnnotations } from './annotations.js';
 import * as patch from './patch.js';
 import { placedContainers, type Pod } from './pod.js';
+import { wantsPodCertificate } from './pod-certificate.js';
 import {
   notedOriginals,
   probesToRewrite,
@@ -24,7 +25,11 @@ export function injectProxy(
 ): readonly Operation[] {
   const mounted = foreignMount(pod);
   if (mounted !== undefined) throw new MeshError('invalid', mounted);
-  const choices = readAnnotations(pod, namespace?.annotations ?? {}, settings.resources);
+  const podCertificate = wantsPodCertificate(pod, namespace, settings);
+  const choices = {
+    ...readAnnotations(pod, namespace?.annotations ?? {}, settings.resources),
+    podCertificate,
+  };
   const rewrites = probesToRewrite(pod);
   const originals = originalsOf(rewrites);
   const init = renderInit(settings, choices);
@@ -40,7 +45,7 @@ export function injectProxy(
     }),
     ...patch.replaceProbes(rewrites),
     ...add(pod, init, proxy),
-    ...patch.addVolumes(pod, meshVolumes()),
+    ...patch.addVolumes(pod, meshVolumes({ revision: settings.revision, podCertificate })),
   ];
 }
 

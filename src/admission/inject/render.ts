@@ -21,6 +21,15 @@ const DEFAULT_GRACE_SECONDS = 30;
 /** Where the state of the proxy lives; token and trust bundle stand beside it. */
 const MOUNTS = '/var/run/weft';
 
+const ASKING_MOUNTS = [
+  { name: VOLUMES.token, mountPath: `${MOUNTS}/token`, readOnly: true },
+  { name: VOLUMES.trust, mountPath: `${MOUNTS}/trust`, readOnly: true },
+] as const;
+
+const KUBELETS_MOUNTS = [
+  { name: VOLUMES.identity, mountPath: `${MOUNTS}/identity`, readOnly: true },
+] as const;
+
 /** The environment variable with the probes' targets. */
 export const PROBES_VARIABLE = 'WEFT_PROBES';
 
@@ -55,11 +64,16 @@ export function renderInit(settings: InjectionSettings, choices: PodChoices): Re
   };
 }
 
+/** What the pod asks for, and what was decided about its certificate. */
+export interface ProxyChoices extends PodChoices {
+  readonly podCertificate: boolean;
+}
+
 /** The proxy; a native sidecar holds back what starts after it until it is ready. */
 export function renderProxy(
   pod: Pod,
   settings: InjectionSettings,
-  choices: PodChoices,
+  choices: ProxyChoices,
   originals: Readonly<Record<string, ProbeTarget>>,
 ): RenderedContainer {
   const ready = {
@@ -89,8 +103,7 @@ export function renderProxy(
       seccompProfile: { type: 'RuntimeDefault' },
     },
     volumeMounts: [
-      { name: VOLUMES.token, mountPath: `${MOUNTS}/token`, readOnly: true },
-      { name: VOLUMES.trust, mountPath: `${MOUNTS}/trust`, readOnly: true },
+      ...(choices.podCertificate ? KUBELETS_MOUNTS : ASKING_MOUNTS),
       { name: VOLUMES.state, mountPath: `${MOUNTS}/state` },
     ],
   };
@@ -111,9 +124,15 @@ function skipOption(name: string, ports: readonly number[]): readonly (readonly 
 }
 
 /** Said only where it is not as usual, so that other pods stay as they are; opaque ports always, see `toWorkload`. */
-function renderChoices({ accessLog, workers, opaquePorts }: PodChoices): readonly Variable[] {
+function renderChoices({
+  accessLog,
+  workers,
+  opaquePorts,
+  podCertificate,
+}: ProxyChoices): readonly Variable[] {
   return [
     { name: names.OPAQUE_PORTS_VARIABLE, value: opaquePorts.join(',') },
+    ...(podCertificate ? [{ name: names.POD_CERTIFICATE_VARIABLE, value: 'enabled' }] : []),
     ...(accessLog ? [{ name: 'WEFT_ACCESS_LOG', value: 'enabled' }] : []),
     ...(workers === 1 ? [] : [{ name: 'WEFT_WORKERS', value: String(workers) }]),
   ];

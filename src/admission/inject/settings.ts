@@ -24,6 +24,15 @@ export interface InjectionSettings {
    * container: init containers have no mesh then, and a Job with a proxy does not finish by itself.
    */
   readonly nativeSidecar: boolean;
+  readonly podCertificates: PodCertificates;
+}
+
+/** Whether the kubelet brings a pod its key, its certificate and the roots (Kubernetes 1.37), or the proxy asks for them itself. */
+export interface PodCertificates {
+  /** Where neither pod nor namespace says; `Auto`: wherever nothing stands in the way. */
+  readonly choice: 'Auto' | 'On' | 'Off';
+  /** Why pods of this cluster cannot have one, and what to do; absent: they can. */
+  readonly obstacle?: string | undefined;
 }
 
 /** What is known about a namespace. */

@@ -1,9 +1,10 @@
 import { names } from '../../base/index.js';
 import { readAnnotations } from './annotations.js';
 import { applicationContainers, type Container, type Pod } from './pod.js';
+import { hasPodCertificate } from './pod-certificate.js';
 import { PROBES_VARIABLE, renderInit, renderProxy, type RenderedContainer } from './render.js';
 import type { InjectionSettings, Namespace } from './settings.js';
-import { VOLUMES, meshVolumes } from './volumes.js';
+import { VOLUMES, meshVolumes, type VolumeChoices } from './volumes.js';
 
 /** What of our containers says what runs, as whom, and whom it obeys; others may add to the rest. */
 const FIELDS = ['image', 'command', 'args', 'securityContext'] as const;
@@ -17,7 +18,12 @@ export function forgery(
   namespace: Namespace | undefined,
   settings: InjectionSettings,
 ): string | undefined {
-  const choices = readAnnotations(pod, namespace?.annotations ?? {}, settings.resources);
+  // As it was given in the round before: what may be given may have changed since.
+  const podCertificate = hasPodCertificate(pod);
+  const choices = {
+    ...readAnnotations(pod, namespace?.annotations ?? {}, settings.resources),
+    podCertificate,
+  };
   const init = named(pod.spec.initContainers, names.INIT_CONTAINER);
   const proxy =
     named(pod.spec.initContainers, names.PROXY_CONTAINER) ??
@@ -25,7 +31,7 @@ export function forgery(
   return (
     difference(init, renderInit(settings, choices)) ??
     difference(proxy, renderProxy(pod, settings, choices, {})) ??
-    foreignVolume(pod) ??
+    foreignVolume(pod, { revision: settings.revision, podCertificate }) ??
     foreignMount(pod)
   );
 }
@@ -63,8 +69,8 @@ function variablesOf({ env }: RenderedContainer): readonly { readonly name: stri
   return Array.isArray(env) ? (env as readonly { readonly name: string }[]) : [];
 }
 
-function foreignVolume(pod: Pod): string | undefined {
-  const other = meshVolumes().find(
+function foreignVolume(pod: Pod, choices: VolumeChoices): string | undefined {
+  const other = meshVolumes(choices).find(
     (wanted) =>
       !includes(
         pod.spec.volumes?.find(({ name }) => name === wanted.name),

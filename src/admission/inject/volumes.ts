@@ -4,6 +4,7 @@ import { names } from '../../base/index.js';
 export const VOLUMES = {
   token: 'weft-token',
   trust: 'weft-trust',
+  identity: 'weft-identity',
   state: 'weft-state',
 } as const;
 
@@ -15,8 +16,43 @@ const TOKEN_SECONDS = 3_600;
  */
 const READABLE = 0o444;
 
-/** State holds a key, a chain and the last good config, and never touches a disk. */
-export function meshVolumes(): readonly Volume[] {
+/** What of a pod's volumes differs from pod to pod. */
+export interface VolumeChoices {
+  readonly revision: string;
+  /** Whether the kubelet brings key, certificate and roots. */
+  readonly podCertificate: boolean;
+}
+
+/** State holds the last good config and, of a proxy that asks for itself, key and chain; it never touches a disk. */
+export function meshVolumes({ revision, podCertificate }: VolumeChoices): readonly Volume[] {
+  return [
+    ...(podCertificate ? [identityVolume(revision)] : askingVolumes()),
+    { name: VOLUMES.state, emptyDir: { medium: 'Memory', sizeLimit: '8Mi' } },
+  ];
+}
+
+/** One volume, so that the kubelet swaps certificate and roots together. Neither is optional: without them the pod does not start. */
+function identityVolume(revision: string): Volume {
+  return {
+    name: VOLUMES.identity,
+    projected: {
+      defaultMode: READABLE,
+      sources: [
+        {
+          podCertificate: {
+            signerName: names.POD_SIGNER,
+            keyType: 'ECDSAP256',
+            credentialBundlePath: 'credentials.pem',
+          },
+        },
+        { clusterTrustBundle: { name: names.trustBundleName(revision), path: names.TRUST_BUNDLE_KEY } },
+      ],
+    },
+  };
+}
+
+/** With what a proxy asks for its certificate. */
+function askingVolumes(): readonly Volume[] {
   return [
     {
       name: VOLUMES.token,
@@ -34,7 +70,6 @@ export function meshVolumes(): readonly Volume[] {
       },
     },
     { name: VOLUMES.trust, configMap: { name: names.TRUST_CONFIG_MAP, defaultMode: READABLE } },
-    { name: VOLUMES.state, emptyDir: { medium: 'Memory', sizeLimit: '8Mi' } },
   ];
 }
 

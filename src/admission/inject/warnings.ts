@@ -2,6 +2,7 @@ import { unknownNames } from '../../api/index.js';
 import { asksOutside, names } from '../../base/index.js';
 import type { Pod } from './pod.js';
 import { namespaceResources } from './annotations.js';
+import { podCertificateProblems } from './pod-certificate.js';
 import type { InjectionSettings, Namespace } from './settings.js';
 
 /** What an author probably did not mean, said without refusing anything. `kubectl` prints it where it creates the pod. */
@@ -13,6 +14,7 @@ export function warningsAbout(
   return [
     ...unknownNames(pod.metadata),
     ...namespaceResources(namespace?.annotations ?? {}, settings.resources).problems,
+    ...podCertificateProblems(namespace),
     ...nameServers(pod, settings),
   ];
 }

@@ -16,6 +16,7 @@ import { namespace } from './namespace.js';
 import { node } from './node.js';
 import { acks, issuer, lastKnown, rotation } from './own-records.js';
 import { pod } from './pod.js';
+import { podCertificateRequest } from './pod-certificate-request.js';
 import { referenceGrant } from './reference-grant.js';
 import { grpcRoute, httpRoute, tcpRoute, tlsRoute } from './route.js';
 import { service } from './service.js';
@@ -57,6 +58,7 @@ export const Kinds = {
   backendTlsPolicies: backendTlsPolicy,
   caBundles: caBundle,
   clusterTrustBundles: clusterTrustBundle,
+  podCertificateRequests: podCertificateRequest,
   meshes: mesh,
   backendPolicies: backendPolicy,
   xBackends: xBackend,

@@ -30,7 +30,8 @@ test('no two informers hold the same objects', () => {
 });
 
 test.each(rows)('%s: who reads all of them says why, and who writes a status, too', (_name, row) => {
-  expect(row.access === undefined).toBe(row.within !== undefined);
+  const at = { systemNamespace: 'weft-system', revision: 'r' };
+  expect(row.access === undefined).toBe(row.within?.(at).namespace !== undefined);
   expect(row.access?.status === undefined).toBe(row.status === undefined);
 });
 

@@ -7,6 +7,8 @@ export const BACKEND_TLS =
   'which servers outside the mesh expect TLS, so that nothing is sent there in plain text';
 export const AUTHORITIES =
   'certificate authorities that BackendTLSPolicies name; asked for in the namespaces of such policies only, and RBAC cannot be limited to that';
-export const TRUST_BUNDLES = 'the same, where they are in ClusterTrustBundles';
+export const TRUST_BUNDLES = 'the same, where they are in ClusterTrustBundles; and the one of our own';
+export const POD_CERTIFICATES =
+  'requests of kubelets for pod certificates; only those of signer `weft.dev/workload` are asked for, and RBAC cannot be limited to that';
 export const EXPERIMENTAL = 'the experimental channel of Gateway API';
 export const OUR_ENTRIES = 'our entries in their status';

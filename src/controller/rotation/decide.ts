@@ -78,7 +78,7 @@ export function standingOf(
   if (!isCertified)
     return stay(
       'Reissuing',
-      'waits until every proxy has a certificate of the new issuer, for 25 hours at most: by then all that the former one signed has ended',
+      'waits until every proxy has a certificate of the new issuer, for 25 hours at most: by then all that the former one signed has ended. A pod certificate changes when its kubelet renews it, or at once when its pod is recreated',
     );
   return of === 'issuer'
     ? stay('Done', 'every certificate in use is of the new issuer')
