@@ -17,7 +17,7 @@ test('only the image has to be given', () => {
     checkPeerAddress: true,
     jwtPrivateNetworks: [],
     evictPerMinute: 0,
-    proxy: { log: 'info', resources: {} },
+    proxy: { log: 'info', scrapeAnnotations: false, resources: {} },
   });
 });
 
@@ -33,6 +33,7 @@ test('what the chart sets is read, and an empty value means that nobody chose on
     WEFT_CHECK_PEER_ADDRESS: 'false',
     WEFT_EVICT_PER_MINUTE: '6',
     WEFT_PROXY_LOG: 'info,weft_proxy::tls=debug',
+    WEFT_PROXY_SCRAPE_ANNOTATIONS: 'true',
     WEFT_PROXY_CPU_REQUEST: '10m',
     WEFT_PROXY_CPU_LIMIT: '',
     WEFT_PROXY_MEMORY_LIMIT: '128Mi',
@@ -43,7 +44,11 @@ test('what the chart sets is read, and an empty value means that nobody chose on
     minimum: { mtls: 'Strict', outbound: 'RegistryOnly', access: 'Deny' },
     checkPeerAddress: false,
     evictPerMinute: 6,
-    proxy: { log: 'info,weft_proxy::tls=debug', resources: { cpuRequest: '10m', memoryLimit: '128Mi' } },
+    proxy: {
+      log: 'info,weft_proxy::tls=debug',
+      scrapeAnnotations: true,
+      resources: { cpuRequest: '10m', memoryLimit: '128Mi' },
+    },
   });
   expect(config.proxy.resources).not.toHaveProperty('cpuLimit');
 });

@@ -37,9 +37,13 @@ export interface Config {
    * How many pods that should have a proxy and have none may be evicted in a minute: `WEFT_EVICT_PER_MINUTE`, default 0, never.
    */
   readonly evictPerMinute: number;
-  /** What proxies are injected with: `WEFT_PROXY_LOG` (default `info`) and `WEFT_PROXY_{CPU,MEMORY}_{REQUEST,LIMIT}`. */
+  /**
+   * What proxies are injected with: `WEFT_PROXY_LOG` (default `info`), `WEFT_PROXY_SCRAPE_ANNOTATIONS` (default `false`) and
+   * `WEFT_PROXY_{CPU,MEMORY}_{REQUEST,LIMIT}`.
+   */
   readonly proxy: {
     readonly log: string;
+    readonly scrapeAnnotations: boolean;
     readonly resources: {
       readonly cpuRequest?: string;
       readonly cpuLimit?: string;
@@ -112,6 +116,7 @@ const environment = z.object({
     .regex(/^([0-9]|[1-5][0-9]|60)$/, 'is not a whole number from 0 to 60; 0 evicts no pods')
     .default('0'),
   WEFT_PROXY_LOG: z.string().default('info'),
+  WEFT_PROXY_SCRAPE_ANNOTATIONS: z.enum(['true', 'false'], 'is neither true nor false').default('false'),
   WEFT_PROXY_CPU_REQUEST: quantity,
   WEFT_PROXY_CPU_LIMIT: quantity,
   WEFT_PROXY_MEMORY_REQUEST: quantity,
@@ -157,7 +162,11 @@ function toConfig(env: z.infer<typeof environment>): Config {
     podCertificates: env.WEFT_POD_CERTIFICATES,
     jwtPrivateNetworks: env.WEFT_JWT_PRIVATE_NETWORKS,
     evictPerMinute: Number(env.WEFT_EVICT_PER_MINUTE),
-    proxy: { log: env.WEFT_PROXY_LOG, resources: proxyResources(env) },
+    proxy: {
+      log: env.WEFT_PROXY_LOG,
+      scrapeAnnotations: env.WEFT_PROXY_SCRAPE_ANNOTATIONS === 'true',
+      resources: proxyResources(env),
+    },
   };
 }
 

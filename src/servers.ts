@@ -256,6 +256,7 @@ export class Servers {
       image: config.image,
       proxyLog: config.proxy.log,
       resources: config.proxy.resources,
+      scrapeAnnotations: config.proxy.scrapeAnnotations,
       nativeSidecar: nativeSidecars([...view.nodes.store.values()].map((node) => node.kubeletVersion)),
       podCertificates: {
         choice: config.podCertificates,

@@ -12,6 +12,7 @@ const settings = {
   clusterDomain: 'cluster.local',
   image: 'docker.io/weft/weft:dev',
   proxyLog: 'info',
+  scrapeAnnotations: false,
   resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
   nativeSidecar: true,
   podCertificates: { choice: 'Off' as const },

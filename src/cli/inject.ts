@@ -49,6 +49,7 @@ export async function inject({ files, settings }: InjectOptions): Promise<Inject
 export const CHART_DEFAULTS = {
   proxyLog: 'info',
   resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
+  scrapeAnnotations: false,
   nativeSidecar: true,
   podCertificates: { choice: 'Off' },
 } as const;

@@ -10,6 +10,7 @@ export function settings(over: Partial<InjectionSettings> = {}): InjectionSettin
     image: 'docker.io/weft/weft:dev',
     proxyLog: 'info',
     resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
+    scrapeAnnotations: false,
     nativeSidecar: true,
     podCertificates: { choice: 'Off' },
     ...over,

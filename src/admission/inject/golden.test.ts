@@ -67,3 +67,36 @@ test.each(names)('%s is left alone when it is reviewed once more', async (name) 
   const second = await review(name, after);
   expect([second.allowed, operationsOf(second)]).toEqual([true, []]);
 });
+
+test.each([
+  [
+    'a pod without any gets them',
+    undefined,
+    { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '15121', 'prometheus.io/path': '/metrics' },
+  ],
+  [
+    'a pod whose application is scraped keeps its own',
+    { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9102' },
+    { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9102' },
+  ],
+  [
+    'a pod that does not want to be scraped is not',
+    { 'prometheus.io/scrape': 'false' },
+    { 'prometheus.io/scrape': 'false' },
+  ],
+])('annotations for scrapers: %s', async (_what, annotations, expected) => {
+  const pod = {
+    metadata: { name: 'web', ...(annotations === undefined ? {} : { annotations }) },
+    spec: { containers: [{ name: 'app' }] },
+  };
+  const handler = injectionHandler({
+    settings: () => settings({ scrapeAnnotations: true }),
+    namespaceOf: () => ({ labels: { 'weft.dev/inject': 'enabled' } }),
+    log: createLogger({ level: 'silent' }),
+    skipped: () => {},
+  });
+  const { response } = (await answerReview(aReview(pod), handler, 4_000)).review;
+  const after = jsonPatch.applyPatch(pod, operationsOf(response)).newDocument;
+  const written = Object.entries((after.metadata as { annotations: Record<string, string> }).annotations);
+  expect(Object.fromEntries(written.filter(([name]) => name.startsWith('prometheus.io/')))).toEqual(expected);
+});

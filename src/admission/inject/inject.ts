@@ -41,6 +41,7 @@ export function injectProxy(
     ...patch.setEntries(pod, 'annotations', {
       [names.Annotation.injection]: decisionText([]),
       ...noted,
+      ...(settings.scrapeAnnotations ? scrapeAnnotations(pod) : {}),
       ...(settings.nativeSidecar ? {} : defaultContainer(pod)),
     }),
     ...patch.replaceProbes(rewrites),
@@ -74,4 +75,16 @@ function defaultContainer(pod: Pod): Readonly<Record<string, string>> {
   return { [DEFAULT_CONTAINER]: first };
 }
 
+/** A pod has one set of them. What somebody said about the application stays. */
+function scrapeAnnotations(pod: Pod): Readonly<Record<string, string>> {
+  const said = Object.keys(pod.metadata.annotations ?? {}).some((name) => name.startsWith(SCRAPE));
+  if (said) return {};
+  return {
+    [`${SCRAPE}scrape`]: 'true',
+    [`${SCRAPE}port`]: String(names.ProxyPort.metrics),
+    [`${SCRAPE}path`]: '/metrics',
+  };
+}
+
+const SCRAPE = 'prometheus.io/';
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';

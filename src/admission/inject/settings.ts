@@ -19,6 +19,8 @@ export interface InjectionSettings {
   /** Log filter of the proxy, as in `info` or `info,weft_proxy::tls=debug`. */
   readonly proxyLog: string;
   readonly resources: ProxyResources;
+  /** Whether pods get the annotations by which many a Prometheus finds what it scrapes. */
+  readonly scrapeAnnotations: boolean;
   /**
    * Whether every kubelet of the cluster runs native sidecars (1.29 and later). Otherwise the proxy is an ordinary
    * container: init containers have no mesh then, and a Job with a proxy does not finish by itself.
