@@ -175,7 +175,12 @@ export class WebhookKeeper {
   }
 
   async #tell({ kind, what }: Fault): Promise<void> {
-    const message = `MutatingWebhookConfiguration ${this.#name} ${kind === 'missing' ? what : `is not what the chart installs: ${what}`}; install the chart again, with the values it had`;
+    // Helm leaves in place what others added to an object.
+    const told =
+      kind === 'missing'
+        ? `${what}; install`
+        : `is not what the chart installs: ${what}; delete it, then install`;
+    const message = `MutatingWebhookConfiguration ${this.#name} ${told} the chart again, with the values it had`;
     if (this.#told !== message) this.#options.log.error(message);
     this.#told = message;
     const { apiVersion, kind: of } = Resources.webhookConfiguration;

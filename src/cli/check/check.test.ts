@@ -100,7 +100,7 @@ const SPOILED: readonly Spoiled[] = [
       c.webhook(c.roots, (webhook) =>
         webhook.name.startsWith('namespace.inject') ? { ...webhook, failurePolicy: 'Ignore' } : webhook,
       ),
-    says: /weft-default: namespace.inject.weft.dev: failurePolicy is Ignore.*\n.*install the chart weft again.*\n +helm upgrade weft/,
+    says: /weft-default: namespace.inject.weft.dev: failurePolicy is Ignore.*\n.*delete it, then install the chart weft again.*\n +kubectl delete mutatingwebhookconfiguration weft-default\n +helm upgrade weft/,
   },
   {
     what: 'a webhook whose selector somebody narrowed',

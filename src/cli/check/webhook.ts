@@ -50,15 +50,21 @@ export async function checkWebhook(options: CheckOptions): Promise<readonly Foun
   ];
 }
 
-/** Somebody changed what the chart wrote: pods come without a proxy, or are asked about that should not be. */
+/**
+ * Somebody changed what the chart wrote: pods come without a proxy, or are asked about that should not be. Helm leaves
+ * in place what others added to an object, so that it has to go first.
+ */
 async function changedFound(options: CheckOptions, detail: string): Promise<Found> {
   const own = await ownControlPlane(options);
   return {
     kind: 'failed',
     code: 'WEFT909',
     detail,
-    fix: INSTALL_AGAIN,
-    commands: [installAgain(own, options)],
+    fix: 'delete it, then install the chart weft again, with the values it had; Helm alone leaves what others added',
+    commands: [
+      `kubectl delete mutatingwebhookconfiguration ${names.revisionName(options.revision)}`,
+      installAgain(own, options),
+    ],
   };
 }
 

@@ -68,7 +68,8 @@ export const INSTALLATION_ROWS = rows([
     title: 'Webhook that is not in place',
     meaning:
       'The webhook configuration is missing, is not what the chart installs, or does not trust the issuer: pods get no proxy, or are refused.',
-    remedy: 'Install the chart again with the values it had; the leader sets the certificate within seconds.',
+    remedy:
+      'Delete it if it was changed, since Helm leaves what others added, then install the chart again with the values it had; the leader sets the certificate within seconds.',
   },
   {
     code: 'WEFT910',
