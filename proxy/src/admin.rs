@@ -1,7 +1,7 @@
 //! What operators, the kubelet and Prometheus ask of the proxy.
 //!
-//! - the socket `admin.sock` in the state directory: `POST /drain`, `GET /config`, `GET /balancers`, `POST /explain`, `GET|PUT /loglevel`. Only the
-//!   proxy's container mounts that directory, and only its user may open the socket: a port on loopback would take orders from every
+//! - the socket `admin.sock` in the state directory: `POST /drain`, `GET /config`, `GET /balancers`, `POST /explain`, `POST /tap`, `GET|PUT /loglevel`.
+//!   Only the proxy's container mounts that directory, and only its user may open the socket: a port on loopback would take orders from every
 //!   container of the pod, and from whoever can make the application send a request there.
 //! - port 15121 on all addresses: `GET /metrics`, `GET /ready`
 //!
@@ -24,9 +24,8 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 
@@ -34,8 +33,9 @@ use crate::drain::{Outcome, Trigger};
 use crate::explain::Question;
 use crate::log::Log;
 use crate::readiness::Readiness;
+use crate::telemetry::tap::{self, Taps};
 use crate::worker::Views;
-use server::{Answer, text};
+use server::{Answer, Content, text};
 
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -63,6 +63,10 @@ pub struct Admin {
     pub config_dump: Arc<dyn Fn() -> String + Send + Sync>,
     /// What the workers see.
     pub views: Views,
+    /// Who watches requests.
+    pub taps: Taps,
+    /// Who this pod is.
+    pub identity: Box<str>,
     /// What is logged.
     pub log: Log,
 }
@@ -93,14 +97,15 @@ impl Admin {
                 json(format!("{workers:#}"))
             }
             (&Method::POST, "/explain") => self.explain(request.into_body()).await,
+            (&Method::POST, "/tap") => self.tap(request.into_body()).await,
             (&Method::GET, "/loglevel") => text(StatusCode::OK, self.log.current()),
             (&Method::PUT, "/loglevel") => self.set_log_level(request.into_body()).await,
-            (_, "/drain" | "/explain") => wrong_method("POST"),
+            (_, "/drain" | "/explain" | "/tap") => wrong_method("POST"),
             (_, "/config" | "/balancers") => wrong_method("GET"),
             (_, "/loglevel") => wrong_method("GET, PUT"),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "here: POST /drain, GET /config, GET /balancers, POST /explain, GET or PUT /loglevel",
+                "here: POST /drain, GET /config, GET /balancers, POST /explain, POST /tap, GET or PUT /loglevel",
             ),
         }
     }
@@ -123,15 +128,23 @@ impl Admin {
 
     /// What each worker would do with a request that nobody has sent.
     async fn explain(&self, body: Incoming) -> Answer {
-        let Ok(body) = Limited::new(body, MAX_QUESTION).collect().await else {
-            return text(
-                StatusCode::BAD_REQUEST,
-                "the question did not arrive whole, or is longer than 128 KiB",
-            );
-        };
+        let Ok(body) = Limited::new(body, MAX_QUESTION).collect().await else { return cut_off() };
         match Question::parse(&body.to_bytes()) {
             Ok(question) => json(serde_json::Value::from(self.views.explain(question).await).to_string()),
             Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+        }
+    }
+
+    /// The requests that pass from now on, until whoever watches them leaves.
+    async fn tap(&self, body: Incoming) -> Answer {
+        let Ok(body) = Limited::new(body, MAX_QUESTION).collect().await else { return cut_off() };
+        let question = match tap::Question::parse(&body.to_bytes()) {
+            Ok(question) => question,
+            Err(error) => return text(StatusCode::BAD_REQUEST, error.to_string()),
+        };
+        match self.taps.open(question, &self.identity) {
+            Ok(watch) => Answer::new(Content::Watch(Box::new(watch))),
+            Err(error) => text(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
         }
     }
 
@@ -175,7 +188,7 @@ impl Metrics {
         if prometheus_client::encoding::text::encode(&mut body, &self.registry).is_err() {
             return text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written as text");
         }
-        let mut answer = Answer::new(Full::new(Bytes::from(body)));
+        let mut answer = Answer::new(body.into());
         answer.headers_mut().insert(header::CONTENT_TYPE, OPEN_METRICS);
         answer
     }
@@ -195,6 +208,10 @@ fn json(body: String) -> Answer {
     let mut answer = text(StatusCode::OK, body);
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
+}
+
+fn cut_off() -> Answer {
+    text(StatusCode::BAD_REQUEST, "the question did not arrive whole, or is longer than 128 KiB")
 }
 
 fn wrong_method(allowed: &'static str) -> Answer {

@@ -37,7 +37,7 @@ use crate::{
     readiness::Readiness,
     report::Reporter,
     socket,
-    telemetry::{AccessLog, Metrics, OwnPodSeries},
+    telemetry::{AccessLog, Metrics, OwnPodSeries, tap::Taps},
     tls,
     worker::{self, OriginalDst, Views, WorkerContext},
     xds,
@@ -167,7 +167,8 @@ impl Proxy {
         let dump: Arc<OnceLock<Dump>> = Arc::default();
         let own = config.pod.ips.first().context("the pod has no address")?;
         let views = Views::default();
-        let admin = administration(&config, trigger, dump.clone(), views.clone(), log);
+        let admin =
+            administration(&config, trigger, dump.clone(), (views.clone(), metrics.taps.clone()), log);
         parts.spawn(
             "metrics",
             MetricsServer { registry: Arc::new(registry), readiness }.serve(listeners.metrics),
@@ -227,11 +228,12 @@ fn administration(
     config: &Config,
     drain: Trigger,
     dump: Arc<OnceLock<Dump>>,
-    views: Views,
+    (views, taps): (Views, Taps),
     log: Log,
 ) -> Admin {
     let config_dump = Arc::new(move || dump.get().map_or_else(|| "{}".to_owned(), Dump::json));
-    Admin { drain, drain_limit: config.drain, linger: LINGER, config_dump, views, log }
+    let identity = config.identity().to_string().into();
+    Admin { drain, drain_limit: config.drain, linger: LINGER, config_dump, views, taps, identity, log }
 }
 
 /// Starts the thread; the future tells how it ended, which it never should.

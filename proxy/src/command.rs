@@ -20,7 +20,7 @@ Commands:
   ready   Says whether the proxy in this pod is ready and, if not, what it waits for. Exits 0 when ready.
   drain   Asks the proxy in this pod to end its connections gracefully, and waits until it has. The preStop hook.
   show WHAT       Prints what the proxy knows: config, balancers or loglevel.
-  inspect WHAT    Answers a question, one line of JSON on standard input: explain. What `weft explain` runs.
+  inspect WHAT    Answers a question, one line of JSON on standard input: explain or tap. What `weft explain` and `weft tap` run.
   loglevel LEVEL  Changes what it logs, such as info or info,weft_proxy::outbound=debug.
 
 ready, drain, show, inspect and loglevel are for the proxy's own container: the socket they ask is its alone.
@@ -60,6 +60,8 @@ pub enum Command {
 pub enum Inspected {
     /// What would become of a request.
     Explain,
+    /// Which requests pass, until whoever asks leaves.
+    Tap,
 }
 
 /// What can be shown of a running proxy.
@@ -79,7 +81,7 @@ pub enum UsageError {
     UnknownCommand(String),
     #[error("`{0}` cannot be shown: expected config, balancers or loglevel")]
     UnknownShown(String),
-    #[error("`{0}` cannot be inspected: expected explain")]
+    #[error("`{0}` cannot be inspected: expected explain or tap")]
     UnknownInspected(String),
     #[error(transparent)]
     Arguments(#[from] lexopt::Error),
@@ -169,6 +171,7 @@ impl FromStr for Inspected {
     fn from_str(what: &str) -> Result<Self, UsageError> {
         match what {
             "explain" => Ok(Self::Explain),
+            "tap" => Ok(Self::Tap),
             _ => Err(UsageError::UnknownInspected(what.to_owned())),
         }
     }
@@ -240,6 +243,7 @@ mod tests {
         assert_eq!(parse(&["show", "config"]), Ok(Command::Show(Shown::Config)));
         assert_eq!(parse(&["loglevel", "info,h2=debug"]), Ok(Command::LogLevel("info,h2=debug".to_owned())));
         assert_eq!(parse(&["inspect", "explain"]), Ok(Command::Inspect(Inspected::Explain)));
+        assert_eq!(parse(&["inspect", "tap"]), Ok(Command::Inspect(Inspected::Tap)));
         assert!(parse(&["inspect"]).unwrap_err().contains("expected explain"));
         assert!(parse(&["show"]).unwrap_err().contains("expected config, balancers or loglevel"));
         assert!(parse(&["show", "config", "more"]).is_err());

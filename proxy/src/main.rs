@@ -3,7 +3,7 @@
 mod command;
 
 use std::io::{BufRead, BufReader, Read, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
 /// A question is no longer than this.
 const MAX_QUESTION: u64 = 128 * 1024;
+
+const UNANSWERED: &str = "the proxy in this container does not answer on its admin socket";
 
 fn main() -> ExitCode {
     panic::ends_the_process();
@@ -59,6 +61,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inspect(Inspected::Explain) => {
             return admin(Question { method: "POST", path: "/explain", body: &question()? });
         }
+        Command::Inspect(Inspected::Tap) => return tap(),
         Command::LogLevel(filter) => {
             return admin(Question { method: "PUT", path: "/loglevel", body: &filter });
         }
@@ -88,6 +91,21 @@ fn question() -> anyhow::Result<String> {
     Ok(line)
 }
 
+/// Prints requests until whoever asked leaves: that ends standard input, or standard output.
+fn tap() -> anyhow::Result<ExitCode> {
+    let question = question()?;
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
+    let asked = Question { method: "POST", path: "/tap", body: &question };
+    let answer = client::follow(&admin_socket(), asked, std::io::stdout()).context(UNANSWERED)?;
+    if !answer.is_success() {
+        println!("{}", answer.body.trim_end());
+    }
+    Ok(ExitCode::from(u8::from(!answer.is_success())))
+}
+
 fn ready() -> ExitCode {
     match client::get(names::METRICS_PORT, "/ready") {
         Ok(answer) => {
@@ -103,13 +121,17 @@ fn ready() -> ExitCode {
 
 /// Prints what the proxy knows, or carries out a command. Fails where there is no proxy.
 fn admin(question: Question<'_>) -> anyhow::Result<ExitCode> {
-    let answer = ask(question).context("the proxy in this container does not answer on its admin socket")?;
+    let answer = ask(question).context(UNANSWERED)?;
     println!("{}", answer.body.trim_end());
     Ok(ExitCode::from(u8::from(!answer.is_success())))
 }
 
 fn ask(question: Question<'_>) -> std::io::Result<Answer> {
-    client::ask(&Path::new(names::STATE_DIR).join(names::ADMIN_SOCKET), question)
+    client::ask(&admin_socket(), question)
+}
+
+fn admin_socket() -> PathBuf {
+    Path::new(names::STATE_DIR).join(names::ADMIN_SOCKET)
 }
 
 /// Without a proxy there is no socket, or nobody listens on one that was left.

@@ -128,6 +128,7 @@ impl Asked {
         let admitted = framing::admit(&mut self.request, self.seen, dialled).map_err(Failure::Refused);
         self.record.noted(metrics.about(&self.request));
         admitted?;
+        self.record.passed(Stage::Normalise.name());
         if self.own_pod.via {
             let version = self.request.version();
             add_via(self.request.headers_mut(), version);

@@ -17,6 +17,7 @@ mod rate_limit;
 mod request;
 mod shared_limit;
 mod subjects;
+pub mod tap;
 mod timestamp;
 
 pub use about::About;

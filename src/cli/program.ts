@@ -18,6 +18,7 @@ import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
 import { pageFor } from './page.js';
 import { status } from './status.js';
+import { addTap } from './tap/index.js';
 import { addTrafficCommands } from './traffic/index.js';
 import { weftVersion } from './version.js';
 import { readVersions, versionsText } from './versions.js';
@@ -46,6 +47,7 @@ export function program(name = 'weft'): Command {
   addDiff(weft, () => connect(weft));
   addAuthz(weft, () => connect(weft));
   addExplain(weft, () => connect(weft));
+  addTap(weft, () => connect(weft));
   addInject(weft);
   addEgress(weft, () => connect(weft));
   addIdentity(weft, () => connect(weft));
@@ -65,7 +67,8 @@ First steps:
   weft diff -f policy.yaml                                   what would it change?
   weft status                                                what do policies and proxies do?
   weft explain deploy/web -n shop http://reviews:9080/       what would become of this request, and why?
-  weft stat -n shop                                          how does it go?`;
+  weft stat -n shop                                          how does it go?
+  weft tap deploy/web -n shop                                what passes right now?`;
 
 function addController(weft: Command): void {
   weft

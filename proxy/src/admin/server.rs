@@ -1,14 +1,18 @@
 //! The small HTTP/1.1 server behind probes, metrics and administration. It runs on the control runtime, away from the
 //! data path, and bounds what strangers can do to it, since two of its ports are open to the whole cluster.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::places::{Place, Places, Room};
+use crate::telemetry::tap::Watch;
 
 /// A client that does not finish its request head in this time is dropped; so is one that idles between requests. A kubelet
 /// sends its head at once, and a scraper connects again.
@@ -29,8 +34,15 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
 /// hyper's minimum: heads here are small.
 const BUFFER_SIZE: usize = 8 * 1024;
 
-/// A whole answer, known before it is sent.
-pub type Answer = Response<Full<Bytes>>;
+/// What is answered.
+pub type Answer = Response<Content>;
+
+/// Known before it is sent, or told as it comes.
+#[derive(Debug)]
+pub enum Content {
+    Whole(Full<Bytes>),
+    Watch(Box<Watch>),
+}
 
 /// Where clients connect; non-blocking.
 #[derive(Debug)]
@@ -58,7 +70,7 @@ struct HangUp;
 
 /// Closes the connection unanswered: for a client that takes any answer, whatever its status, for success.
 pub fn hang_up() -> Answer {
-    let mut answer = Response::new(Full::default());
+    let mut answer = Response::new(Content::Whole(Full::default()));
     answer.extensions_mut().insert(HangUp);
     answer
 }
@@ -87,6 +99,43 @@ where
         };
         let handle = handle.clone();
         tokio::spawn(async move { serve_connection(stream, Arc::new(place), handle).await });
+    }
+}
+
+// === impl Content ===
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::Whole(Full::new(Bytes::from(text)))
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(whole) => Pin::new(whole).poll_frame(cx),
+            Self::Watch(watch) => Pin::new(watch.as_mut()).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(whole) => whole.is_end_stream(),
+            Self::Watch(watch) => watch.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(whole) => whole.size_hint(),
+            Self::Watch(watch) => watch.size_hint(),
+        }
     }
 }
 
@@ -132,7 +181,7 @@ pub fn text(status: StatusCode, body: impl Into<String>) -> Answer {
     if !body.ends_with('\n') {
         body.push('\n');
     }
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    let mut answer = Response::new(Content::from(body));
     *answer.status_mut() = status;
     let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
     answer.headers_mut().insert(http::header::CONTENT_TYPE, plain);

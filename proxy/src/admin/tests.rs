@@ -45,6 +45,8 @@ fn admin(limit: Duration) -> (Served, Drain) {
         linger: Duration::ZERO,
         config_dump: Arc::new(|| r#"{"workload":null}"#.to_owned()),
         views: Views::default(),
+        taps: Taps::default(),
+        identity: "spiffe://cluster.local/ns/shop/sa/web".into(),
         log: Log::detached(),
     };
     tokio::spawn(admin.serve(listener));
@@ -149,4 +151,54 @@ async fn silent_clients_keep_nobody_from_being_answered() {
     let asked = ask(move || client::get(port, "/ready"));
     assert_eq!(tokio::time::timeout(server::HEAD_TIMEOUT, asked).await.unwrap().status, 200);
     drop(silent);
+}
+
+/// Where a command writes what it follows.
+struct Pipe(tokio::sync::mpsc::UnboundedSender<String>);
+
+impl io::Write for Pipe {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8(line.to_vec()).unwrap();
+        self.0.send(text).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_tap_goes_on_until_whoever_watches_is_gone() {
+    let (served, _drain) = admin(Duration::from_secs(20));
+    let bad = served.ask("POST", "/tap", r#"{"status": "many"}"#).await;
+    assert_eq!((bad.status, bad.body.trim_end()), (400, "`many` is not a status such as 404 or 5xx"));
+    let follow = |body: &'static str| {
+        let (socket, (sender, lines)) =
+            (served.0.path().join("admin.sock"), tokio::sync::mpsc::unbounded_channel());
+        let asked = client::Question { method: "POST", path: "/tap", body };
+        let ended = tokio::task::spawn_blocking(move || client::follow(&socket, asked, Pipe(sender)));
+        (lines, ended)
+    };
+    let (mut lines, ended) = follow("{}");
+    for _ in 0..2 {
+        assert_eq!(lines.recv().await.unwrap(), "{\"leftOut\":0,\"tap\":\"on\",\"why\":null}\n");
+    }
+    drop(lines);
+    // Nobody reads what the command writes, so it ends, and with its connection the tap.
+    let error = tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    let mut four: Vec<_> = Vec::new();
+    while four.len() < 4 {
+        let (mut lines, ended) = follow("{}");
+        match lines.recv().await {
+            Some(_) => four.push((lines, ended)),
+            // The first is not gone yet.
+            None => assert_eq!(ended.await.unwrap().unwrap().status, 429),
+        }
+    }
+    let (_, ended) = follow("{}");
+    let full = ended.await.unwrap().unwrap();
+    assert_eq!(full.status, 429);
+    assert!(full.body.starts_with("4 taps are on in this proxy already"), "{}", full.body);
 }

@@ -87,6 +87,7 @@ impl Gate {
             let by = ruling.access.name(verdict.by);
             tracing::debug!(port = self.port, identity = ?self.identity, ip = ?self.ip, by, "refused a connection");
             worker.metrics.error(Direction::Inbound, DENIED);
+            worker.metrics.taps.refused_bytes(labels, by);
         }
         verdict.allowed
     }

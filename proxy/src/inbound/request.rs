@@ -128,7 +128,8 @@ impl PeerConnection {
                 Ok(response) => return response,
                 Err(failure) => failure,
             },
-            Err(Judged::Answered(response)) => {
+            Err(Judged::Answered(stage, response)) => {
+                asked.record.answered_by(stage.name());
                 asked.record.answered(response.status(), response.headers());
                 return *response;
             }

@@ -80,12 +80,14 @@ impl AppConnection {
                 return self.rescued(&mut asked, failure);
             }
         };
+        asked.record.passed(Stage::Route.name());
         let own = self.own.get();
         let mut judge = Judging { choosing: &self.choosing, own, chosen: &mut chosen };
         let stages = live.plans[judge.chosen.route_index()].judging();
         match asked.judged_by(&mut judge, stages).await {
             Ok(()) => {}
-            Err(Judged::Answered(response)) => {
+            Err(Judged::Answered(stage, response)) => {
+                asked.record.answered_by(stage.name());
                 asked.record.moved_to(chosen.series_without_endpoint(&self.choosing));
                 asked.record.answered(response.status(), response.headers());
                 return *response;

@@ -92,6 +92,17 @@ impl Ended {
             Self::Answered { .. } => "status",
         }
     }
+
+    /// For who watches.
+    pub fn said(self) -> String {
+        match self {
+            Self::Answered { grpc_status: Some(grpc_status), .. } if grpc_status != 0 => {
+                format!("grpc-status {grpc_status}")
+            }
+            Self::Answered { status, .. } => status.to_string(),
+            _ => self.reason().to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,11 @@ where
 {
     let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = listener.local_addr().unwrap().port();
-    tokio::spawn(server::serve(listener, answer));
+    let whole = move |request| {
+        let answered = answer(request);
+        async move { answered.await.map(server::Content::Whole) }
+    };
+    tokio::spawn(server::serve(listener, whole));
     port
 }
 

@@ -16,6 +16,7 @@ use crate::http::deadline::{Limit, Passed};
 use crate::http::rescue::GRPC_DEADLINE_EXCEEDED;
 use crate::http::{BodyError, End, Escort, Lease, Pending, WireError};
 use crate::telemetry::Record;
+use crate::telemetry::tap::Ended;
 
 /// See the module. Dropping it records the request and frees its connection.
 #[derive(Debug)]
@@ -54,7 +55,8 @@ impl Exchange {
 
     /// The response has ended so.
     pub fn finish(self, end: End) {
-        let Self { lease, pending, watchers, limit, record } = self;
+        let Self { lease, pending, watchers, limit, mut record } = self;
+        record.ended(if end == End::Whole { Ended::Whole } else { Ended::Broken });
         if end == End::Whole {
             lease.release();
         }
@@ -77,6 +79,7 @@ impl Escort for Exchange {
     }
 
     fn cut(mut self: Box<Self>, passed: Passed) -> Result<Frame<Bytes>, BodyError> {
+        self.record.ended(Ended::Cut);
         let error = match passed {
             Passed::Idle => BodyError::Silent,
             Passed::Deadline | Passed::Try => BodyError::DeadlinePassed,

@@ -15,17 +15,20 @@ impl Asked {
     /// Has `judge` ask `stages` in their order, until one has another answer than to go on. An error: the request goes nowhere.
     pub async fn judged_by(&mut self, judge: &mut impl Judge, stages: &[Stage]) -> Result<(), Judged> {
         for stage in stages.iter().copied() {
-            let reason = match judge.ask(stage, self) {
-                Turn::Go => continue,
+            let would_refuse = match judge.ask(stage, self) {
+                Turn::Go => None,
                 Turn::Wait(turn) => {
                     turn.await.map_err(|failure| Judged::Refused(stage, failure))?;
-                    continue;
+                    None
                 }
-                Turn::Answer(response) => return Err(Judged::Answered(response)),
+                Turn::Answer(response) => return Err(Judged::Answered(stage, response)),
                 Turn::Refuse(failure) => return Err(Judged::Refused(stage, failure)),
-                Turn::WouldRefuse(reason) => reason,
+                Turn::WouldRefuse(reason) => Some(reason),
             };
-            self.record.would_refuse(stage.name(), reason);
+            if let Some(reason) = would_refuse {
+                self.record.would_refuse(stage.name(), reason);
+            }
+            self.record.passed(stage.name());
         }
         Ok(())
     }

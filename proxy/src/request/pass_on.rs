@@ -11,6 +11,7 @@ use crate::http::upgrade::{Until, strip_but_upgrade};
 use crate::http::via::add_via;
 use crate::http::{Body, End, Escort, Incoming, Lease, Seen};
 use crate::tcp::Bounds;
+use crate::telemetry::tap::Ended;
 use crate::telemetry::{Direction, Metrics};
 
 /// What a half says of a response that goes on.
@@ -51,6 +52,7 @@ pub(crate) fn pass_on(
     }
     exchange.head(&head);
     change(&mut head);
+    exchange.record.answer(&head.headers);
     let Some(leaving) = leaving else {
         let escort = if body.is_end_stream() {
             exchange.finish(End::Whole);
@@ -68,6 +70,7 @@ pub(crate) fn pass_on(
         leaving.tie(connection, onward.drain.guard(), onward.bounds, onward.until, move |relayed, result| {
             let _pending = pending;
             record.sent(usize::try_from(relayed.back.get()).unwrap_or(usize::MAX));
+            record.ended(if result.is_ok() { Ended::Whole } else { Ended::Broken });
             match result {
                 Ok(()) => watchers.into_iter().rev().for_each(|watcher| watcher.ended(End::Whole, None)),
                 // Which of both sides broke it off is not known, so it is held against nobody.

@@ -2,8 +2,7 @@
 //!
 //! A stage that nobody asked for is absent from the [`Plan`] of a route or port, and costs nothing. `GET /config` prints the
 //! plans, and `docs/architecture.md` has the order with its reasons; a test compares them. What a stage may do is in
-//! ADR 8. New ones have their places in the order already: trace and tap come between `normalise` and `jwt`,
-//! limits between `access` and whatever waits or changes the request.
+//! ADR 8. Tap and trace are none of them: they read the record, in which every stage leaves its verdict.
 
 use std::pin::Pin;
 
@@ -105,8 +104,8 @@ pub enum Turn<'a> {
 
 /// Why a request goes nowhere.
 pub enum Judged {
-    /// A stage had the answer.
-    Answered(Box<Response<Body>>),
+    /// This stage had the answer.
+    Answered(Stage, Box<Response<Body>>),
     /// This stage refused it.
     Refused(Stage, Failure),
 }

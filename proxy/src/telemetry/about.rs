@@ -1,14 +1,16 @@
-//! What the access log says of a request beside what every request is counted by.
+//! What the access log, and who watches, are told of a request beside what every request is counted by.
 
 use std::net::SocketAddr;
 
 use http::{HeaderMap, Method, Request};
 use tokio::time::Instant;
 
+use super::tap::Trail;
+
 /// Longest path and authority that are written; a longer one is cut, so that lines stay bounded.
 const LONGEST: usize = 1024;
 
-/// Gathered while a request is under way, where there is an access log.
+/// Gathered while a request is under way, where there is an access log or somebody watches.
 #[derive(Debug)]
 pub struct About {
     pub(super) method: Method,
@@ -37,12 +39,14 @@ pub struct About {
     pub(super) reason: Option<&'static str>,
     pub(super) bytes: u64,
     pub(super) deadline: Option<Instant>,
+    /// Where somebody watches.
+    pub(super) trail: Option<Box<Trail>>,
 }
 
 // === impl About ===
 
 impl About {
-    pub(super) fn new<B>(request: &Request<B>) -> Self {
+    pub(super) fn new<B>(request: &Request<B>, trail: Option<Box<Trail>>) -> Self {
         let uri = request.uri();
         let host = || request.headers().get(http::header::HOST)?.to_str().ok();
         let authority = uri.authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or_default();
@@ -64,6 +68,13 @@ impl About {
             reason: None,
             bytes: 0,
             deadline: None,
+            trail,
+        }
+    }
+
+    pub(super) fn trail(&mut self, tell: impl FnOnce(&mut Trail)) {
+        if let Some(trail) = &mut self.trail {
+            tell(trail);
         }
     }
 }

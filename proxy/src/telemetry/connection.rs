@@ -4,6 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::subjects::{HeldSeries, Subject};
+use super::tap::ByteTrail;
 use super::{ConnectionLabels, Metrics};
 use crate::tcp::Relayed;
 
@@ -16,6 +17,8 @@ pub struct OpenConnection {
     sent: Counter,
     received: Counter,
     _held: HeldSeries,
+    /// Where somebody watches.
+    trail: Option<Box<ByteTrail>>,
 }
 
 // === impl OpenConnection ===
@@ -33,6 +36,7 @@ impl OpenConnection {
             sent: metrics.sent_bytes.get(labels),
             received: metrics.received_bytes.get(labels),
             _held: held,
+            trail: ByteTrail::begin(&metrics.taps, labels),
         }
     }
 }
@@ -42,5 +46,8 @@ impl Drop for OpenConnection {
         self.sent.inc_by(self.relayed.there.get());
         self.received.inc_by(self.relayed.back.get());
         self.open.dec();
+        if let Some(trail) = &self.trail {
+            trail.tell((self.relayed.there.get(), self.relayed.back.get()));
+        }
     }
 }

@@ -18,6 +18,7 @@ use super::labels::{
 use super::mirror::MirrorMetrics;
 use super::plain::PlainMetrics;
 use super::subjects::{HeldSeries, Subject, Subjects};
+use super::tap::{Taps, Trail};
 use super::{About, AccessLog};
 use crate::http::Goaways;
 
@@ -44,6 +45,8 @@ pub struct Metrics {
     /// Of what the application asks for outside the mesh.
     pub egress: EgressMetrics,
     access_log: Option<AccessLog>,
+    /// Who watches requests.
+    pub taps: Taps,
     subjects: Subjects,
     ejections: Family<EjectionLabels, Counter>,
     ejections_withheld: Family<EjectionLabels, Counter>,
@@ -82,6 +85,7 @@ impl Metrics {
             plain: PlainMetrics::register(registry),
             egress: EgressMetrics::register(registry),
             access_log: None,
+            taps: Taps::default(),
             subjects: Subjects::default(),
             ejections: Family::default(),
             ejections_withheld: Family::default(),
@@ -112,9 +116,13 @@ impl Metrics {
         self.access_log.as_ref()
     }
 
-    /// What the access log says of a request; nothing without one.
+    /// What the access log and who watches are told of a request; nothing without either, which is all that a request pays for
+    /// taps then: one branch, on a number that changes with taps only.
     pub fn about<B>(&self, request: &http::Request<B>) -> Option<Box<About>> {
-        self.access_log.as_ref().map(|_| Box::new(About::new(request)))
+        if self.access_log.is_none() && !self.taps.is_on() {
+            return None;
+        }
+        Some(Box::new(About::new(request, Trail::begin(&self.taps, request.headers()))))
     }
 
     /// Keeps series of `subject` until the result is dropped. To be asked for before handles of metrics are, and kept with them.

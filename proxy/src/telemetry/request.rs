@@ -13,6 +13,7 @@ use super::access_log;
 use super::histogram::Histogram;
 use super::labels::{DurationLabels, ResultLabels};
 use super::subjects::{HeldSeries, Subject};
+use super::tap::{Ended, Trail};
 use super::{Metrics, RequestLabels};
 
 /// What a request is recorded as when the caller left before there was a response.
@@ -37,7 +38,7 @@ pub struct Record {
     started: Instant,
     code: u16,
     grpc_status: Option<u16>,
-    /// For the access log, where there is one.
+    /// For the access log and who watches, where there are any.
     about: Option<Box<About>>,
 }
 
@@ -119,7 +120,7 @@ impl Record {
         std::mem::replace(self, left)
     }
 
-    /// What the access log says of the request, where there is one.
+    /// What the access log and who watches are told of the request, where there are any.
     pub fn noted(&mut self, about: Option<Box<About>>) {
         self.about = about;
     }
@@ -141,6 +142,49 @@ impl Record {
     pub fn upstream(&mut self, addr: SocketAddr) {
         if let Some(about) = &mut self.about {
             about.upstream = Some(addr);
+            about.trail(|trail| trail.sent_to(addr));
+        }
+    }
+
+    /// A copy of the request, sent to `addr` at `began`, was answered first.
+    pub fn overtaken_by(&mut self, addr: SocketAddr, began: Instant) {
+        if let Some(about) = &mut self.about {
+            about.upstream = Some(addr);
+            about.trail(|trail| trail.overtaken_by(addr, began));
+        }
+    }
+
+    /// What the last attempt came to is not passed on; asked only where somebody watches.
+    pub fn gave_up(&mut self, why: impl FnOnce() -> String) {
+        self.trail(|trail| trail.gave_up(why()));
+    }
+
+    /// `stage` lets the request go on.
+    pub fn passed(&mut self, stage: &'static str) {
+        self.trail(|trail| trail.passed(stage));
+    }
+
+    /// `stage` has the answer.
+    pub fn answered_by(&mut self, stage: &'static str) {
+        self.trail(|trail| {
+            trail.spoke(stage, "answer");
+            trail.ended(Ended::Own);
+        });
+    }
+
+    /// The head of the answer as the caller gets it.
+    pub fn answer(&mut self, headers: &http::HeaderMap) {
+        self.trail(|trail| trail.answered(headers));
+    }
+
+    /// The response has ended so.
+    pub fn ended(&mut self, how: Ended) {
+        self.trail(|trail| trail.ended(how));
+    }
+
+    fn trail(&mut self, tell: impl FnOnce(&mut Trail)) {
+        if let Some(about) = &mut self.about {
+            about.trail(tell);
         }
     }
 
@@ -149,6 +193,7 @@ impl Record {
         if let Some(about) = &mut self.about {
             about.attempts += 1;
             about.retried.push(reason);
+            about.trail(|trail| trail.tried_again(reason));
         }
     }
 
@@ -191,6 +236,7 @@ impl Record {
     pub fn refused_by(&mut self, stage: &'static str) {
         if let Some(about) = &mut self.about {
             about.refused_by = Some(stage);
+            about.trail(|trail| trail.spoke(stage, "refuse"));
         }
     }
 
@@ -198,13 +244,16 @@ impl Record {
     pub fn would_refuse(&mut self, stage: &'static str, reason: &'static str) {
         if let Some(about) = &mut self.about {
             about.would_refuse.push((stage, reason));
+            about.trail(Trail::would_refuse);
         }
     }
 
     /// The rule of that name decided, or would; asked only where there is an access log.
     pub fn decided_by(&mut self, rule: impl FnOnce() -> Box<str>) {
         if let Some(about) = &mut self.about {
-            about.rule = Some(rule());
+            let rule = rule();
+            about.trail(|trail| trail.decided_by(&rule));
+            about.rule = Some(rule);
         }
     }
 
@@ -231,6 +280,7 @@ impl Record {
     pub fn answered(&mut self, code: StatusCode, headers: &http::HeaderMap) {
         self.coded(code);
         self.read_grpc_status(headers);
+        self.answer(headers);
     }
 
     /// The gRPC result, once it is known.
@@ -254,11 +304,13 @@ impl Drop for Record {
         let Some(series) = &self.series else { return };
         series.duration.observe(self.started.elapsed());
         series.count(self.code, self.grpc_status);
-        if let Some(about) = &self.about
-            && let Some(log) = series.metrics.access_log()
-        {
-            let (started, code, grpc_status) = (self.started, self.code, self.grpc_status);
+        let Some(about) = &self.about else { return };
+        let (started, code, grpc_status) = (self.started, self.code, self.grpc_status);
+        if let Some(log) = series.metrics.access_log() {
             log.record(&series.labels, about, access_log::Result { started, code, grpc_status });
+        }
+        if let Some(trail) = &about.trail {
+            trail.tell(&series.labels, about, started, (code, grpc_status));
         }
     }
 }

@@ -48,6 +48,7 @@ mod script;
 mod session;
 mod shared_limit;
 mod smuggling;
+mod tap;
 mod timeouts;
 mod tls_app;
 mod truncation;

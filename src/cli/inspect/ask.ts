@@ -23,30 +23,28 @@ export async function demandInspection(client: KubeClient, namespace: string): P
   );
 }
 
+interface PodName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
 /** What the proxy of a pod is asked, as a command of its container. */
-function inspection(
-  pod: { readonly namespace: string; readonly name: string },
-  question: object,
-): ExecRequest {
+function inspection(pod: PodName, what: 'explain' | 'tap', question: object): ExecRequest {
   return {
     namespace: pod.namespace,
     pod: pod.name,
     container: names.PROXY_CONTAINER,
-    command: [names.PROXY_BINARY, 'inspect', 'explain'],
+    command: [names.PROXY_BINARY, 'inspect', what],
     // Not an argument: those are in the audit log of the API server, and this may hold a token.
     input: `${JSON.stringify(question)}\n`,
   };
 }
 
 /** The one answer of a pod's proxy. */
-export async function askProxy(
-  client: KubeClient,
-  pod: { readonly namespace: string; readonly name: string },
-  question: object,
-): Promise<unknown> {
+export async function askProxy(client: KubeClient, pod: PodName, question: object): Promise<unknown> {
   const lines: string[] = [];
   try {
-    for await (const line of client.execLines(inspection(pod, question))) lines.push(line);
+    for await (const line of client.execLines(inspection(pod, 'explain', question))) lines.push(line);
   } catch (thrown) {
     const error = MeshError.from(thrown);
     throw tooOld(error, pod) ?? (lines.length === 0 ? error : objection(error, pod, lines.join(' ')));
@@ -60,8 +58,38 @@ export async function askProxy(
   }
 }
 
+/** What a pod's proxy tells from now on, line by line, until it ends or `signal` is given. */
+export async function* followProxy(
+  client: KubeClient,
+  pod: PodName,
+  question: object,
+  signal: AbortSignal,
+): AsyncGenerator<unknown, void, undefined> {
+  let last = '';
+  try {
+    for await (const line of client.execLines({ ...inspection(pod, 'tap', question), signal })) {
+      last = line;
+      const told = parsed(line);
+      if (told !== undefined) yield told;
+    }
+  } catch (thrown) {
+    const error = MeshError.from(thrown);
+    throw (
+      tooOld(error, pod) ?? (parsed(last) !== undefined || last === '' ? error : objection(error, pod, last))
+    );
+  }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a proxy cannot answer it says where its answer would be. */
-function objection(error: MeshError, pod: { namespace: string; name: string }, said: string): MeshError {
+function objection(error: MeshError, pod: PodName, said: string): MeshError {
   const cut = said.slice(0, 500);
   return new MeshError(error.code, `the proxy of ${pod.namespace}/${pod.name} says: ${cut}`, {
     cause: error,
@@ -69,10 +97,7 @@ function objection(error: MeshError, pod: { namespace: string; name: string }, s
 }
 
 /** A proxy of an earlier version does not know the question. */
-function tooOld(
-  error: MeshError,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
-): MeshError | undefined {
+function tooOld(error: MeshError, { namespace, name }: PodName): MeshError | undefined {
   if (!/is no command|cannot be inspected/.test(error.message)) return undefined;
   return new MeshError(
     'precondition',

@@ -156,6 +156,7 @@ impl Attempts<'_> {
             return None;
         }
         self.record.budget_left(|| policy.budget.borrow_mut().left(self.choosing.clock()));
+        self.record.gave_up(|| ended.said());
         // Boxed: rare, and would make the future of every request larger.
         Box::pin(sleep(pause)).await;
         self.move_on(ended.reason());

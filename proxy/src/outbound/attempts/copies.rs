@@ -62,6 +62,7 @@ impl Attempts<'_> {
         if index != self.current {
             (self.current, self.trial) = (index, None);
             self.record.moved_to(self.chosen.series(self.choosing, index));
+            self.record.overtaken_by(self.endpoint().upstream.key.addr, began);
         }
     }
 

@@ -62,7 +62,7 @@ fn stage<'a>(answer: &'a Value, name: &str) -> &'a Value {
 }
 
 /// The status that the proxy really answers, over HTTP/1.1 or HTTP/2.
-async fn really(caller: &Proxy, wire: Wire, method: &str, target: &str, headers: &[(&str, &str)]) -> u16 {
+pub async fn really(caller: &Proxy, wire: Wire, method: &str, target: &str, headers: &[(&str, &str)]) -> u16 {
     if wire == Wire::H1 {
         let mut text = format!("{method} {target} HTTP/1.1\r\nhost: reviews:8080\r\n");
         headers.iter().for_each(|(name, value)| text.push_str(&format!("{name}: {value}\r\n")));

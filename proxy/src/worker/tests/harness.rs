@@ -25,6 +25,7 @@ use crate::state::{
     OutboundPolicy, Protocol, Route, SessionKey, SharedTable, Subscription, Target, TargetKind,
     ValueCondition, WeightedBackend, Workload,
 };
+use crate::telemetry::tap::{self, Taps, Watch};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::test_util::{TestCa, a_worker};
 use crate::tls;
@@ -46,6 +47,9 @@ pub struct Proxy {
     certs: watch::Sender<Arc<CertState>>,
     table: SharedTable,
     views: Views,
+    /// Who watches its requests.
+    pub taps: Taps,
+    identity: Arc<SpiffeId>,
 }
 
 /// What a proxy is started with.
@@ -125,7 +129,10 @@ impl World {
         let table = SharedTable::complete(start.destinations);
         let mesh = Mesh::new(workload.subscribe(), table.clone());
         let views = Views::default();
+        let metrics = Metrics::register(&mut registry).with_access_log(self.access_log.borrow().clone());
         let proxy = Proxy {
+            taps: metrics.taps.clone(),
+            identity: self.id(start.account),
             views: views.clone(),
             workload,
             certs,
@@ -146,7 +153,7 @@ impl World {
             tls_server: tls::Server::new(watched),
             drain: draining,
             share: self.share.borrow().clone(),
-            metrics: Metrics::register(&mut registry).with_access_log(self.access_log.borrow().clone()),
+            metrics,
             affinities: Affinities::default(),
             questions: views.worker(),
             lookup: self.lookup.clone(),
@@ -228,6 +235,12 @@ impl Proxy {
     pub async fn explain(&self, question: serde_json::Value) -> serde_json::Value {
         let question = Question::parse(question.to_string().as_bytes()).unwrap();
         self.views.explain(question).await.remove(0)
+    }
+
+    /// Watches its requests: `POST /tap`.
+    pub fn tap(&self, question: serde_json::Value) -> Watch {
+        let question = tap::Question::parse(question.to_string().as_bytes()).unwrap();
+        self.taps.open(question, self.identity.as_str()).unwrap()
     }
 
     /// The control plane says that there is no such destination any more.
