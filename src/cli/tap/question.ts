@@ -47,10 +47,10 @@ export function questionOf(filters: Filters, namespace: string): object {
   };
 }
 
-/** How long is watched. */
-export function lastsMs(text: string): number {
-  const ms = demandMs('--for', text);
-  if (ms < 1_000 || ms > LONGEST_MS) throw wrong('--for', text, 'give a time from 1s to 10m');
+/** How long is watched, by the value of an option. */
+export function lastsMs(option: string, text: string): number {
+  const ms = demandMs(option, text);
+  if (ms < 1_000 || ms > LONGEST_MS) throw wrong(option, text, 'give a time from 1s to 10m');
   return ms;
 }
 

@@ -28,7 +28,7 @@ export interface TapOptions extends Filters {
 /** Shows requests as they end, until there were enough or `signal` is given. */
 export async function tap(options: TapOptions): Promise<void> {
   const { client, target, namespace, max, rate, note } = options;
-  const ms = lastsMs(options.for);
+  const ms = lastsMs('--for', options.for);
   const question = { ...questionOf(options, namespace), max, rate, seconds: Math.ceil(ms / 1_000) };
   const pods = async (): Promise<Awaited<ReturnType<typeof findPods>>> =>
     demandProxies(await findPods(client, target, namespace));
