@@ -1,6 +1,8 @@
 use std::net::TcpListener as StdTcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::mpsc;
+
 use super::*;
 use crate::drain::{self, Drain};
 use crate::socket;
@@ -154,12 +156,12 @@ async fn silent_clients_keep_nobody_from_being_answered() {
 }
 
 /// Where a command writes what it follows.
-struct Pipe(tokio::sync::mpsc::UnboundedSender<String>);
+struct Pipe(mpsc::Sender<String>);
 
 impl io::Write for Pipe {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8(line.to_vec()).unwrap();
-        self.0.send(text).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        self.0.blocking_send(text).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         Ok(line.len())
     }
 
@@ -174,8 +176,7 @@ async fn a_tap_goes_on_until_whoever_watches_is_gone() {
     let bad = served.ask("POST", "/tap", r#"{"status": "many"}"#).await;
     assert_eq!((bad.status, bad.body.trim_end()), (400, "`many` is not a status such as 404 or 5xx"));
     let follow = |body: &'static str| {
-        let (socket, (sender, lines)) =
-            (served.0.path().join("admin.sock"), tokio::sync::mpsc::unbounded_channel());
+        let (socket, (sender, lines)) = (served.0.path().join("admin.sock"), mpsc::channel(16));
         let asked = client::Question { method: "POST", path: "/tap", body };
         let ended = tokio::task::spawn_blocking(move || client::follow(&socket, asked, Pipe(sender)));
         (lines, ended)
