@@ -16,6 +16,7 @@ import { addEgress } from './egress/index.js';
 import { addExplain } from './explain/index.js';
 import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
+import { addMcp } from './mcp/command.js';
 import { pageFor } from './page.js';
 import { status } from './status.js';
 import { addTap } from './tap/index.js';
@@ -54,6 +55,7 @@ export function program(name = 'weft'): Command {
   addTrafficCommands(weft, () => connect(weft));
   addDashboardCommand(weft);
   addVersion(weft);
+  addMcp(weft, () => connect(weft));
   addBugReport(weft, () => connect(weft));
   addCompletion(weft);
   return weft;
@@ -95,13 +97,28 @@ function addCheck(weft: Command): void {
     )
     .addOption(revisionOption())
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
-    .addHelpText('after', '\nIt only reads. It fails when something has to be done; each finding says what.')
-    .action(async ({ revision, systemNamespace }: { revision: string; systemNamespace: string }) => {
+    .addOption(new Option('-o, --output <form>', 'how to print').choices(['text', 'json']).default('text'))
+    .addHelpText('after', CHECK)
+    .action(async ({ output, ...at }: CheckFlags) => {
       const client = connect(weft);
-      print(await check({ client, page: pageFor(process.stdout), revision, systemNamespace }));
+      const { ok, found, text } = await check({ client, page: pageFor(process.stdout), ...at });
+      print({ ok, text: output === 'json' ? JSON.stringify({ ok, found }, null, 2) : text });
       client.close();
     });
 }
+
+interface CheckFlags {
+  readonly revision: string;
+  readonly systemNamespace: string;
+  readonly output: 'text' | 'json';
+}
+
+const CHECK = `
+It only reads. It fails when something has to be done; each finding says what.
+
+Examples:
+  weft check
+  weft check -o json | jq '.found[] | select(.kind == "failed") | {code, detail, fix}'`;
 
 interface StatusFlags {
   readonly namespace?: string;

@@ -90,7 +90,7 @@ export class Replicas {
       })),
     );
     const answers = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    if (answers.length === 0) throw failure(settled);
+    if (answers.length === 0) throw failure(settled, replicas);
     const notes = settled.flatMap((one, i) =>
       one.status === 'rejected'
         ? [`${replicas[i]?.name} did not answer, so its proxies are missing: ${reasonOf(one.reason)}`]
@@ -125,8 +125,9 @@ export class Replicas {
     });
   }
 
-  #token({ namespace, labels }: Replica): Promise<string> {
-    const account = names.viewAccount(labels[names.Label.rev] ?? 'default');
+  #token(replica: Replica): Promise<string> {
+    const { namespace } = replica;
+    const account = accountOf(replica);
     const key = `${namespace}/${account}`;
     const known = this.#tokens.get(key);
     const now = performance.now();
@@ -164,16 +165,22 @@ function edgeIn(
   return [{ ...name, counts, open: 0, seconds: MINUTE_MS / 1000 }];
 }
 
+/** The service account whose tokens a replica takes. */
+function accountOf({ labels }: Replica): string {
+  return names.viewAccount(labels[names.Label.rev] ?? 'default');
+}
+
 /** The first reason, with what to do where it is a right. */
-function failure(answers: readonly PromiseSettledResult<unknown>[]): MeshError {
+function failure(answers: readonly PromiseSettledResult<unknown>[], replicas: readonly Replica[]): MeshError {
   const reasons = answers.flatMap((answer) =>
     answer.status === 'rejected' ? [answer.reason as unknown] : [],
   );
   const error = MeshError.from(reasons[0]);
   if (error.code !== 'permission-denied') return error;
+  const accounts = [...new Set(replicas.map(accountOf))].join(', ');
   return new MeshError(
     'permission-denied',
-    `${error.message}; to see traffic one needs, in the namespace of the control plane, "list" on pods, "get" on pods/proxy and "create" on serviceaccounts/token of the account weft-default-view: docs/stat.md has a Role`,
+    `${error.message}; to see traffic one needs, in the namespace of the control plane, "list" on pods, "get" on pods/proxy and "create" on serviceaccounts/token of the account ${accounts}: docs/stat.md has a Role`,
     { cause: error },
   );
 }

@@ -5,7 +5,7 @@ import { findAll, type Finding } from '../findings/index.js';
 import type { Page } from '../page.js';
 import { knownOf } from './known-of.js';
 import { readCluster } from './read-cluster.js';
-import { readFiles } from './read-files.js';
+import { objectsOf, readFiles, type WrittenText } from './read-files.js';
 import { sarif } from './sarif.js';
 import { findingsText } from './text.js';
 
@@ -14,6 +14,8 @@ export type AnalyzeOutput = 'text' | 'json' | 'sarif';
 export interface AnalyzeOptions {
   /** Files of YAML or JSON or folders of them, `-` for standard input; none: what is in the cluster. */
   readonly files: readonly string[];
+  /** Judged in place of files: what somebody has written and not saved. */
+  readonly texts?: readonly WrittenText[];
   /** Asked for only when there are no files. */
   readonly client: () => KubeClient;
   readonly page: Page;
@@ -39,7 +41,8 @@ export interface Analysis {
 export async function analyze(
   options: AnalyzeOptions,
 ): Promise<{ readonly ok: boolean; readonly text: string }> {
-  const analysis = options.files.length > 0 ? await ofFiles(options) : await ofCluster(options);
+  const { files, texts = [] } = options;
+  const analysis = files.length + texts.length > 0 ? await ofFiles(options) : await ofCluster(options);
   const { findings } = analysis;
   const counts = (severity: string): boolean =>
     severity === 'error' || (severity === 'warning' && options.strict === true);
@@ -65,7 +68,9 @@ function placeOf({ revision = 'default', systemNamespace = names.SYSTEM_NAMESPAC
 }
 
 async function ofFiles(options: AnalyzeOptions): Promise<Analysis> {
-  const { objects, count } = await readFiles(options.files, options.namespace ?? 'default');
+  const { files, texts, namespace = 'default' } = options;
+  const { objects, count } =
+    texts === undefined ? await readFiles(files, namespace) : objectsOf(texts, namespace);
   const complete = options.complete ?? false;
   const known = await knownOf({ ...placeOf(options), objects, complete, live: false });
   return { findings: findAll(known), objects: count, gaps: [] };

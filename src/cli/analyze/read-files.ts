@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text as readStream } from 'node:stream/consumers';
 import { z } from 'zod';
-import { placedManifests, type PlacedManifest } from '../../api/index.js';
+import { placedManifests } from '../../api/index.js';
 import { MeshError } from '../../base/index.js';
 import type { RawObject } from '../../kube/index.js';
 import type { KnownObject } from '../findings/known.js';
@@ -15,15 +15,26 @@ export interface FileObjects {
   readonly count: number;
 }
 
+/** What is written somewhere, and where: the name of a file, or what the reader calls it. */
+export interface WrittenText {
+  readonly name: string;
+  readonly text: string;
+}
+
 /** Objects of files, of those below folders, or of standard input. `namespace` is that of objects that name none. */
 export async function readFiles(files: readonly string[], namespace: string): Promise<FileObjects> {
-  const all: { readonly file: string; readonly manifest: PlacedManifest }[] = [];
-  for (const file of files) {
-    for (const one of await filesBelow(file)) {
-      const name = manifestName(one);
-      for (const manifest of placedManifests(await contentOf(one), name)) all.push({ file: name, manifest });
-    }
-  }
+  const texts: WrittenText[] = [];
+  for (const file of files)
+    for (const one of await filesBelow(file))
+      texts.push({ name: manifestName(one), text: await contentOf(one) });
+  return objectsOf(texts, namespace);
+}
+
+/** Objects of texts that are there already. */
+export function objectsOf(texts: readonly WrittenText[], namespace: string): FileObjects {
+  const all = texts.flatMap(({ name, text }) =>
+    placedManifests(text, name).map((manifest) => ({ file: name, manifest })),
+  );
   const objects = all.flatMap(({ file, manifest }, index) => {
     const object = asStored(manifest.object, namespace, index);
     return object === undefined ? [] : [{ ...object, source: { file, positionOf: manifest.positionOf } }];

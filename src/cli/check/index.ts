@@ -27,16 +27,24 @@ const CHECKS: readonly (readonly [string, Check])[] = [
   ['series', checkSeries],
 ];
 
+/** What was found, and by which check. */
+export type CheckFinding = Found & { readonly check: string };
+
+export interface CheckReport {
+  readonly ok: boolean;
+  readonly found: readonly CheckFinding[];
+  /** For people. */
+  readonly text: string;
+}
+
 /** Looks at everything that has to be right before a mesh works. `ok` is false when one thing is not. */
-export async function check(
-  options: CheckOptions,
-): Promise<{ readonly ok: boolean; readonly text: string; readonly found: readonly Found[] }> {
+export async function check(options: CheckOptions): Promise<CheckReport> {
   const lines: string[] = [];
-  const all: Found[] = [];
+  const all: CheckFinding[] = [];
   const inOrder = (): boolean => all.every(({ kind }) => kind !== 'failed');
   for (const [name, run] of CHECKS) {
     const found = await attempt(run, options);
-    all.push(...found);
+    all.push(...found.map((one) => ({ check: name, ...one })));
     for (const one of found) lines.push(...render(name, one, options.page));
     // Nothing can be said about a cluster that does not answer.
     if (name === 'cluster' && !inOrder()) break;

@@ -1,23 +1,11 @@
 import { Option, type Command } from 'commander';
 import { MeshError, names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
-import {
-  Replicas,
-  WINDOWS_MS,
-  byBackend,
-  byCall,
-  byNamespace,
-  byRoute,
-  byService,
-  byWorkload,
-  type Call,
-  type Row,
-  type WindowName,
-} from '../../telemetry/index.js';
+import { Replicas, WINDOWS_MS, type WindowName } from '../../telemetry/index.js';
 import { pageFor } from '../page.js';
 import { wholeNumber } from '../whole-number.js';
-import { show, type Output, type Shown, type ShowOptions } from './show.js';
-import { callsTable, routesTable, rowsTable } from './tables.js';
+import { demandAsked, edgesQuery, routesQuery, statQuery, topQuery, type TrafficQuery } from './queries.js';
+import { show, type Output } from './show.js';
 
 interface Flags {
   readonly namespace?: string;
@@ -38,21 +26,6 @@ export function addTrafficCommands(weft: Command, connect: Connect): void {
   addTop(weft, connect);
 }
 
-const KINDS: Readonly<Record<string, (edges: Parameters<typeof byService>[0]) => readonly Row[]>> = {
-  deploy: byWorkload,
-  svc: byService,
-  ns: byNamespace,
-};
-/** As kubectl takes them. */
-const LONG_KINDS: Readonly<Record<string, string>> = {
-  deployment: 'deploy',
-  deployments: 'deploy',
-  service: 'svc',
-  services: 'svc',
-  namespace: 'ns',
-  namespaces: 'ns',
-};
-
 function addStat(weft: Command, connect: Connect): void {
   withFlags(weft.command('stat'), '1m')
     .description(
@@ -65,24 +38,16 @@ function addStat(weft: Command, connect: Connect): void {
     )
     .argument('[name]', 'one of them only')
     .addHelpText('after', STAT)
-    .action(async (given: string, after: string | undefined, flags: Flags) => {
-      const [kind = '', name = after] = given.split('/');
-      const group = KINDS[LONG_KINDS[kind] ?? kind];
-      if (group === undefined) weft.error(`error: the kind is not one of ${Object.keys(KINDS).join(', ')}`);
-      await run(connect, flags, ({ edges }) => {
-        const rows = group(edges).filter((row) => isIn(row, flags) && isNamed(row, name));
-        return { json: rows, rows: rows.length, table: (options) => rowsTable(rows, options) };
-      });
-    });
+    .action(async (given: string, after: string | undefined, flags: Flags) =>
+      run(connect, flags, statQuery(given, after, flags)),
+    );
 }
 
 function addEdges(weft: Command, connect: Connect): void {
   withFlags(weft.command('edges'), '1m')
     .description('show who calls what, how that goes, and under which identity')
     .addHelpText('after', EDGES)
-    .action(async (flags: Flags) => {
-      await run(connect, flags, ({ edges }) => shownCalls(byCall(edges), flags));
-    });
+    .action(async (flags: Flags) => run(connect, flags, edgesQuery(flags)));
 }
 
 function addRoutes(weft: Command, connect: Connect): void {
@@ -90,19 +55,9 @@ function addRoutes(weft: Command, connect: Connect): void {
     .description('show how it goes on each route of a Service, as its callers see it')
     .argument('<service>', 'the Service, or <namespace>/<name>')
     .addHelpText('after', ROUTES)
-    .action(async (given: string, flags: Flags) => {
-      const service = given.includes('/') ? given : `${flags.namespace ?? 'default'}/${given}`;
-      const namespace = service.split('/')[0] ?? '';
-      await run(
-        connect,
-        flags,
-        ({ edges }) => {
-          const rows = (flags.output === 'wide' ? byBackend : byRoute)(edges, service);
-          return { json: rows, rows: rows.length, table: (options) => routesTable(rows, options) };
-        },
-        namespace,
-      );
-    });
+    .action(async (given: string, flags: Flags) =>
+      run(connect, flags, routesQuery(given, { ...flags, wide: flags.output === 'wide' })),
+    );
 }
 
 function addTop(weft: Command, connect: Connect): void {
@@ -110,16 +65,9 @@ function addTop(weft: Command, connect: Connect): void {
     .description('show the busiest calls, again and again')
     .option('--max <number>', 'rows at most', wholeNumber, 20)
     .addHelpText('after', TOP)
-    .action(async (flags: Flags & { readonly max: number }) => {
-      await run(connect, { ...flags, watch: true }, ({ edges }) => {
-        const busiest = byCall(edges).sort((a, b) => activity(b) - activity(a));
-        return shownCalls(busiest.filter((call) => touches(call, flags)).slice(0, flags.max), {});
-      });
-    });
-}
-
-function activity({ signals }: Call): number {
-  return signals.perSecond + signals.connectionsPerSecond;
+    .action(async (flags: Flags & { readonly max: number }) =>
+      run(connect, { ...flags, watch: true }, topQuery(flags)),
+    );
 }
 
 function withFlags(command: Command, since: WindowName): Command {
@@ -134,52 +82,30 @@ function withFlags(command: Command, since: WindowName): Command {
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE);
 }
 
-/** Asks about a namespace, which need not be one that the flags name. */
-async function run(
-  connect: Connect,
-  flags: Flags,
-  shown: ShowOptions['shown'],
-  namespace = flags.namespace,
-): Promise<void> {
+async function run(connect: Connect, flags: Flags, query: TrafficQuery): Promise<void> {
   if (flags.namespace !== undefined && flags.allNamespaces === true)
     throw new MeshError('invalid', '-n and -A exclude each other');
   const client = connect();
   const stop = new AbortController();
   const { stdout } = process;
   if (flags.watch === true) process.once('SIGINT', () => stop.abort());
-  await show({
-    replicas: new Replicas(client, flags.systemNamespace),
-    since: flags.since,
-    namespace,
-    output: flags.output,
-    watch: flags.watch === true,
-    page: pageFor(stdout),
-    shown,
-    write: (text) => stdout.write(text),
-    isTerminal: stdout.isTTY,
-    signal: stop.signal,
-  });
-  client.close();
-}
-
-function shownCalls(calls: readonly Call[], flags: Pick<Flags, 'namespace'>): Shown {
-  const rows = calls.filter((call) => touches(call, flags));
-  return { json: rows, rows: rows.length, table: (options) => callsTable(rows, options) };
-}
-
-function isIn({ namespace, name }: Row, flags: Flags): boolean {
-  return flags.namespace === undefined || (namespace === '' ? name : namespace) === flags.namespace;
-}
-
-/** Either end of the call. */
-function touches({ namespace, caller }: Call, flags: Pick<Flags, 'namespace'>): boolean {
-  const wanted = flags.namespace;
-  return wanted === undefined || namespace === wanted || caller.includes(`/ns/${wanted}/sa/`);
-}
-
-/** Workloads are named with their kind before a slash. */
-function isNamed(row: Row, name: string | undefined): boolean {
-  return name === undefined || row.name === name || row.name.endsWith(`/${name}`);
+  try {
+    await demandAsked(client, query);
+    await show({
+      replicas: new Replicas(client, flags.systemNamespace),
+      since: flags.since,
+      namespace: query.namespace,
+      output: flags.output,
+      watch: flags.watch === true,
+      page: pageFor(stdout),
+      shown: query.shown,
+      write: (text) => stdout.write(text),
+      isTerminal: stdout.isTTY,
+      signal: stop.signal,
+    });
+  } finally {
+    client.close();
+  }
 }
 
 const COLUMNS = `

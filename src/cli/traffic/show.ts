@@ -42,14 +42,19 @@ export async function show(options: ShowOptions): Promise<void> {
 }
 
 function textOf(traffic: Traffic, { output, page, shown, since }: ShowOptions): string {
-  const { json, table, rows } = shown(traffic);
-  const { proxies, notes } = traffic;
-  if (output === 'json') return `${JSON.stringify({ since, proxies, notes, rows: json })}\n`;
+  if (output === 'json') return `${JSON.stringify(jsonOf(traffic, { since, shown }))}\n`;
+  const { table, rows } = shown(traffic);
   const lines = [
     rows === 0 ? nothing(traffic, since) : table({ page, wide: output === 'wide' }),
-    ...notes.map((note) => page.caution(`note: ${note}`)),
+    ...traffic.notes.map((note) => page.caution(`note: ${note}`)),
   ];
   return `${printable(lines.join('\n'))}\n`;
+}
+
+/** For programs. */
+export function jsonOf(traffic: Traffic, { since, shown }: Pick<ShowOptions, 'since' | 'shown'>): object {
+  const { proxies, notes } = traffic;
+  return { since, proxies, notes, rows: shown(traffic).json };
 }
 
 function nothing({ proxies }: Traffic, since: WindowName): string {
