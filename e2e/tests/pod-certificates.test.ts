@@ -5,6 +5,7 @@ import { kubernetesMinor } from '../support/kubernetes.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import { replicas } from '../support/replicas.js';
 import { apply, eventually, get, kubectl, kubectlRefused } from '../support/run.js';
+import { runWeft } from '../support/weft.js';
 
 // The kubelet brings some pods of a strict namespace their certificates; the proxies of the others ask for theirs. They cannot be told
 // apart from outside, and a Deployment moves from one way to the other under load.
@@ -23,7 +24,10 @@ interface Pod {
     readonly creationTimestamp: string;
     readonly labels: Readonly<Record<string, string>>;
   };
-  readonly spec: { readonly nodeName: string; readonly volumes: readonly { readonly name: string }[] };
+  readonly spec: {
+    readonly nodeName: string;
+    readonly volumes: readonly { readonly name: string; readonly configMap?: object }[];
+  };
   readonly status: {
     readonly conditions: readonly { readonly type: string; readonly lastTransitionTime: string }[];
   };
@@ -95,10 +99,9 @@ async function underLoad(url: string, body: () => Promise<void>): Promise<void> 
 
   test('have no token and no ConfigMap, and the log says that a request of their kubelet was answered', async () => {
     const pod = await only('mounted-server');
-    const volumes = pod.spec.volumes.map(({ name }) => name);
-    expect(volumes).toContain('weft-identity');
-    expect(volumes).not.toContain('weft-token');
-    expect(volumes).not.toContain('weft-trust');
+    const volumes = pod.spec.volumes.filter(({ name }) => name.startsWith('weft-'));
+    expect(volumes.map(({ name }) => name).sort()).toEqual(['weft-identity', 'weft-state', 'weft-trust']);
+    expect(volumes.filter(({ configMap }) => configMap !== undefined)).toEqual([]);
     const lines = await issued(pod.metadata.name);
     expect(lines.length).toBeGreaterThan(0);
     for (const line of lines) {
@@ -260,4 +263,37 @@ async function underLoad(url: string, body: () => Promise<void>): Promise<void> 
     );
     expect([asking.length, mounted.length]).toEqual([6, 6]);
   }, 300_000);
+
+  test('hold the rotation of an issuer by name until they are recreated, and no call fails', async () => {
+    const mounted = ['mounted-server', 'mounted-client', 'meanwhile', 'timed-mounted'];
+    interface Status {
+      readonly state: string;
+      readonly message: string;
+      readonly behind: readonly { readonly pod: string; readonly lacks: string }[];
+    }
+    const isTheirs = ({ pod, lacks }: Status['behind'][number]): boolean =>
+      lacks === 'certificate' && mounted.some((name) => pod.startsWith(`${NS}/${name}-`));
+    await underLoad('http://mounted-server:8080/', async () => {
+      const rotation = runWeft(['identity', 'rotate', '--timeout', '10', '-o', 'json'], { timeout: 660_000 });
+      const status = await eventually(
+        'only pods of kubelets are behind',
+        async () => {
+          const { data } = await get<{ data: Record<string, string> }>(
+            'configmap',
+            'weft-rotation',
+            '-n',
+            SYSTEM,
+          );
+          const said = JSON.parse(data['status.json'] ?? '{}') as Status;
+          return said.state === 'Reissuing' && said.behind.length > 0 && said.behind.every(isTheirs) && said;
+        },
+        240,
+      );
+      expect(status.message).toMatch(/pods the kubelets renew the certificates/);
+      for (const name of mounted) await kubectl('rollout', 'restart', '-n', NS, `deployment/${name}`);
+      for (const name of mounted)
+        await kubectl('rollout', 'status', '-n', NS, `deployment/${name}`, '--timeout=120s');
+      expect(await rotation).toContain('"Done"');
+    });
+  }, 900_000);
 });

@@ -133,9 +133,9 @@ impl Config {
             access_log: vars.switched("WEFT_ACCESS_LOG")?,
             drain: Duration::from_secs(vars.parsed("WEFT_DRAIN_SECONDS", 25, "a whole number of seconds")?),
             ports: Ports::default(),
-            files: match vars.switched("WEFT_POD_CERTIFICATE")? {
-                true => Files::of_a_pod_certificate(),
-                false => Files::default(),
+            files: Files {
+                credentials: vars.switched("WEFT_POD_CERTIFICATE")?.then(|| names::CREDENTIALS_PATH.into()),
+                ..Files::default()
             },
         })
     }
@@ -241,15 +241,6 @@ impl Default for Ports {
 }
 
 impl Files {
-    /// Where the webhook mounts a pod certificate with the roots beside it.
-    fn of_a_pod_certificate() -> Self {
-        Self {
-            credentials: Some(names::CREDENTIALS_PATH.into()),
-            trust_bundle: names::PROJECTED_TRUST_PATH.into(),
-            ..Self::default()
-        }
-    }
-
     /// The socket of the admin server.
     pub fn admin_socket(&self) -> PathBuf {
         self.state.join(names::ADMIN_SOCKET)
@@ -298,14 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_with_a_pod_certificate_has_key_chain_and_roots_from_the_kubelet() {
+    fn a_pod_with_a_pod_certificate_has_key_and_chain_from_the_kubelet() {
         let mut env = pod_env();
         assert_eq!(read(&env).unwrap().files.credentials, None);
         env.insert("WEFT_POD_CERTIFICATE", "enabled");
-        let files = read(&env).unwrap().files;
-        let beside = |path: &PathBuf| path.parent().map(std::path::Path::to_owned);
-        assert_eq!(files.credentials.as_ref().and_then(beside), beside(&files.trust_bundle));
-        assert_ne!(files.trust_bundle, Files::default().trust_bundle);
+        let credentials = read(&env).unwrap().files.credentials;
+        assert_eq!(credentials.as_deref(), Some(std::path::Path::new(names::CREDENTIALS_PATH)));
     }
 
     #[test]

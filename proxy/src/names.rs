@@ -45,8 +45,6 @@ pub const TOKEN_PATH: &str = "/var/run/weft/token/token";
 pub const TRUST_BUNDLE_PATH: &str = "/var/run/weft/trust/bundle.pem";
 /// A pod certificate: key and chain in one file, which the kubelet writes.
 pub const CREDENTIALS_PATH: &str = "/var/run/weft/identity/credentials.pem";
-/// The mesh's roots beside it, PEM.
-pub const PROJECTED_TRUST_PATH: &str = "/var/run/weft/identity/bundle.pem";
 /// Memory-backed directory for key, chain and last good configuration.
 pub const STATE_DIR: &str = "/var/run/weft/state";
 /// In that directory: the socket for drain, config dump and log level.

@@ -155,6 +155,7 @@ function keepMeshContainers(containers: readonly Plain<V1Container>[]): Pod['mes
           args: or(container.args, []),
           user: container.securityContext?.runAsUser,
           opaquePorts: container.env?.find((one) => one.name === names.OPAQUE_PORTS_VARIABLE)?.value,
+          podCertificate: container.env?.some((one) => one.name === names.POD_CERTIFICATE_VARIABLE) === true,
         };
   };
   return { init: find(names.INIT_CONTAINER), proxy: find(names.PROXY_CONTAINER) };

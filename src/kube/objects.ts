@@ -50,6 +50,8 @@ export interface MeshContainer {
   readonly user: number | undefined;
   /** Value of its variable for ports of bytes; undefined without one, as in pods of versions before it. */
   readonly opaquePorts: string | undefined;
+  /** Whether key and certificate come from the kubelet. */
+  readonly podCertificate: boolean;
 }
 
 export interface Pod extends KubeObject {

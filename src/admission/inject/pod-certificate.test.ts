@@ -72,7 +72,8 @@ describe('who decides', () => {
     const response = await review(podOf(all), all);
     const { volumes } = after(podOf(all), response).spec;
     expect(volumes.some(({ name }) => name === 'weft-identity')).toBe(isGiven);
-    expect(volumes.some(({ name }) => name === 'weft-token' || name === 'weft-trust')).toBe(!isGiven);
+    expect(volumes.some(({ name }) => name === 'weft-token')).toBe(!isGiven);
+    expect(volumes.find(({ name }) => name === 'weft-trust')?.projected !== undefined).toBe(isGiven);
   });
 
   test.each([
@@ -107,9 +108,9 @@ describe('a pod that has been given one', () => {
     expect([again.allowed, again.patch]).toEqual([true, undefined]);
   });
 
-  const replaced = (pod: Injected, sources: object[]): Injected => {
+  const replaced = (pod: Injected, name: string, source: object): Injected => {
     const volumes = pod.spec.volumes.map((volume) =>
-      volume.name === 'weft-identity' ? { ...volume, projected: { ...volume.projected, sources } } : volume,
+      volume.name === name ? { ...volume, projected: { ...volume.projected, sources: [source] } } : volume,
     );
     return { ...pod, spec: { ...pod.spec, volumes } };
   };
@@ -117,22 +118,19 @@ describe('a pod that has been given one', () => {
   test.each([
     [
       'roots of somebody else',
-      (pod: Injected) => {
-        const [own] = pod.spec.volumes.find(({ name }) => name === 'weft-identity')!.projected!.sources;
-        return replaced(pod, [own!, { clusterTrustBundle: { name: 'theirs', path: 'bundle.pem' } }]);
-      },
+      (pod: Injected) =>
+        replaced(pod, 'weft-trust', { clusterTrustBundle: { name: 'theirs', path: 'bundle.pem' } }),
     ],
     [
       'another signer',
-      (pod: Injected) => {
-        const [, roots] = pod.spec.volumes.find(({ name }) => name === 'weft-identity')!.projected!.sources;
-        const podCertificate = {
-          signerName: 'a.example/b',
-          keyType: 'ECDSAP256',
-          credentialBundlePath: 'credentials.pem',
-        };
-        return replaced(pod, [{ podCertificate }, roots!]);
-      },
+      (pod: Injected) =>
+        replaced(pod, 'weft-identity', {
+          podCertificate: {
+            signerName: 'a.example/b',
+            keyType: 'ECDSAP256',
+            credentialBundlePath: 'credentials.pem',
+          },
+        }),
     ],
     [
       'no volume',

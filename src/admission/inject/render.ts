@@ -21,15 +21,6 @@ const DEFAULT_GRACE_SECONDS = 30;
 /** Where the state of the proxy lives; token and trust bundle stand beside it. */
 const MOUNTS = '/var/run/weft';
 
-const ASKING_MOUNTS = [
-  { name: VOLUMES.token, mountPath: `${MOUNTS}/token`, readOnly: true },
-  { name: VOLUMES.trust, mountPath: `${MOUNTS}/trust`, readOnly: true },
-] as const;
-
-const KUBELETS_MOUNTS = [
-  { name: VOLUMES.identity, mountPath: `${MOUNTS}/identity`, readOnly: true },
-] as const;
-
 /** The environment variable with the probes' targets. */
 export const PROBES_VARIABLE = 'WEFT_PROBES';
 
@@ -103,7 +94,10 @@ export function renderProxy(
       seccompProfile: { type: 'RuntimeDefault' },
     },
     volumeMounts: [
-      ...(choices.podCertificate ? KUBELETS_MOUNTS : ASKING_MOUNTS),
+      choices.podCertificate
+        ? { name: VOLUMES.identity, mountPath: `${MOUNTS}/identity`, readOnly: true }
+        : { name: VOLUMES.token, mountPath: `${MOUNTS}/token`, readOnly: true },
+      { name: VOLUMES.trust, mountPath: `${MOUNTS}/trust`, readOnly: true },
       { name: VOLUMES.state, mountPath: `${MOUNTS}/state` },
     ],
   };

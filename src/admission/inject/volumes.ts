@@ -24,53 +24,39 @@ export interface VolumeChoices {
 }
 
 /** State holds the last good config and, of a proxy that asks for itself, key and chain; it never touches a disk. */
-export function meshVolumes({ revision, podCertificate }: VolumeChoices): readonly Volume[] {
+export function meshVolumes(choices: VolumeChoices): readonly Volume[] {
   return [
-    ...(podCertificate ? [identityVolume(revision)] : askingVolumes()),
+    ...(choices.podCertificate ? kubeletsVolumes(choices.revision) : askingVolumes()),
     { name: VOLUMES.state, emptyDir: { medium: 'Memory', sizeLimit: '8Mi' } },
   ];
 }
 
-/** One volume, so that the kubelet swaps certificate and roots together. Neither is optional: without them the pod does not start. */
-function identityVolume(revision: string): Volume {
-  return {
-    name: VOLUMES.identity,
-    projected: {
-      defaultMode: READABLE,
-      sources: [
-        {
-          podCertificate: {
-            signerName: names.POD_SIGNER,
-            keyType: 'ECDSAP256',
-            credentialBundlePath: 'credentials.pem',
-          },
-        },
-        { clusterTrustBundle: { name: names.trustBundleName(revision), path: names.TRUST_BUNDLE_KEY } },
-      ],
-    },
+/** Two, because a certificate that does not come would keep new roots from coming. A pod does not start without either. */
+function kubeletsVolumes(revision: string): readonly Volume[] {
+  const podCertificate = {
+    signerName: names.POD_SIGNER,
+    keyType: 'ECDSAP256',
+    credentialBundlePath: 'credentials.pem',
   };
+  const clusterTrustBundle = { name: names.trustBundleName(revision), path: names.TRUST_BUNDLE_KEY };
+  return [projected(VOLUMES.identity, { podCertificate }), projected(VOLUMES.trust, { clusterTrustBundle })];
 }
 
 /** With what a proxy asks for its certificate. */
 function askingVolumes(): readonly Volume[] {
+  const serviceAccountToken = {
+    audience: names.TOKEN_AUDIENCE,
+    expirationSeconds: TOKEN_SECONDS,
+    path: 'token',
+  };
   return [
-    {
-      name: VOLUMES.token,
-      projected: {
-        defaultMode: READABLE,
-        sources: [
-          {
-            serviceAccountToken: {
-              audience: names.TOKEN_AUDIENCE,
-              expirationSeconds: TOKEN_SECONDS,
-              path: 'token',
-            },
-          },
-        ],
-      },
-    },
+    projected(VOLUMES.token, { serviceAccountToken }),
     { name: VOLUMES.trust, configMap: { name: names.TRUST_CONFIG_MAP, defaultMode: READABLE } },
   ];
+}
+
+function projected(name: string, source: object): Volume {
+  return { name, projected: { defaultMode: READABLE, sources: [source] } };
 }
 
 interface Volume {

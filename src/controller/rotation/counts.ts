@@ -9,6 +9,8 @@ import { isMeshed } from '../collect/index.js';
 export interface TrustCounts {
   /** Meshed pods that run. */
   readonly pods: number;
+  /** Of these, those whose certificates their kubelets renew. */
+  readonly byKubelet: number;
   readonly trusting: number;
   readonly certified: number;
   readonly replicas: number;
@@ -39,7 +41,8 @@ export function countTrust(
   expected: TrustInUse,
 ): TrustCounts {
   const known = reports.filter((report) => report !== undefined);
-  const running = memberSum([...pods].filter(isHeardOf).map(({ metadata }) => memberNumber(metadata.uid)));
+  const heardOf = [...pods].filter(isHeardOf);
+  const running = memberSum(heardOf.map(({ metadata }) => memberNumber(metadata.uid)));
   const sum = (of: (report: TrustStanding) => MemberSum): MemberSum => joinSums(known.map(of));
   const none = (of: (report: TrustStanding) => number): boolean => known.every((report) => of(report) === 0);
   const isWhole = known.length === reports.length && none(({ silent }) => silent);
@@ -52,6 +55,7 @@ export function countTrust(
   const isIssuerUsed = known.every(({ issuer }) => issuer === expected.issuer);
   return {
     pods: running.count,
+    byKubelet: heardOf.filter(({ meshContainers }) => meshContainers.proxy?.podCertificate === true).length,
     trusting: trusting.count,
     certified: certified.count,
     replicas: reports.length,

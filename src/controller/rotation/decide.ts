@@ -78,11 +78,17 @@ export function standingOf(
   if (!isCertified)
     return stay(
       'Reissuing',
-      'waits until every proxy has a certificate of the new issuer, for 25 hours at most: by then all that the former one signed has ended. A pod certificate changes when its kubelet renews it, or at once when its pod is recreated',
+      `waits until every proxy has a certificate of the new issuer, for 25 hours at most: by then all that the former one signed has ended${lateOnes(counts)}`,
     );
   return of === 'issuer'
     ? stay('Done', 'every certificate in use is of the new issuer')
     : { state: 'Retiring', message: 'the former root goes', dropRoot: true };
+}
+
+function lateOnes({ byKubelet }: TrustCounts): string {
+  return byKubelet === 0
+    ? ''
+    : `. Of ${byKubelet} pods the kubelets renew the certificates, 12 to 17 hours after they were issued; recreate those that are not to wait for that`;
 }
 
 function stay(state: RotationState, message: string): Standing {

@@ -22,6 +22,7 @@ import { ROTATION, isRotating, requestData, type RotationRequest, type RotationS
 
 export const SYSTEM = 'weft-system';
 const MAPS = '/api/v1/configmaps';
+const TRUST_BUNDLES = '/apis/certificates.k8s.io/v1/clustertrustbundles';
 const log = createLogger({ level: 'silent' });
 
 /** How much faster the clock of the leader runs. */
@@ -130,14 +131,18 @@ export class Proxy {
   held: Held | undefined;
   /** Its kubelet brings nothing new. */
   isStuck = false;
+  /** Its kubelet renews a certificate at its own time; this has it do so. */
+  isDue = false;
+  readonly #hasPodCertificate: boolean;
   readonly #name: string;
   readonly #isTelling: boolean;
   #stream = new AbortController();
 
-  constructor(server: ApiServer, name: string, { tells = true } = {}) {
+  constructor(server: ApiServer, name: string, { tells = true, podCertificate = false } = {}) {
     this.#name = name;
     this.#isTelling = tells;
-    const { init, proxy } = meshContainers();
+    this.#hasPodCertificate = podCertificate;
+    const { init, proxy } = meshContainers({ podCertificate });
     server.put('/api/v1/pods', {
       metadata: { name, namespace: 'shop', uid: `uid-${name}` },
       spec: { containers: [], initContainers: [init, { ...proxy, restartPolicy: 'Always' }] },
@@ -146,16 +151,21 @@ export class Proxy {
   }
 
   async look(server: ApiServer, replica: Replica): Promise<void> {
-    const data = bundleIn(server);
+    const data = this.#hasPodCertificate ? trustBundleIn(server) : bundleIn(server);
     const signsWith = replica.issuer.current;
     if (data === undefined || signsWith === undefined || this.#seesNothing) return;
     const { 'bundle.pem': roots = '' } = data;
-    const before = this.held?.issuer === data['issuer'] ? this.held : undefined;
+    const before = this.#isToRenew(data['issuer']) ? undefined : this.held;
     if (before?.roots === roots) return;
     const issuer = fingerprintOf(signsWith.chain);
     const root = await signerIn(signsWith.roots, signsWith.chain);
     this.held = { issuer, issuerKey: keyIdOf(signsWith.chain), root: root ?? 'nobody', ...before, roots };
     this.#tell(replica);
+  }
+
+  /** Nobody tells a kubelet of another issuer. */
+  #isToRenew(issuer: string | undefined): boolean {
+    return this.#hasPodCertificate ? this.isDue || this.held === undefined : this.held?.issuer !== issuer;
   }
 
   get #seesNothing(): boolean {
@@ -174,6 +184,12 @@ export class Proxy {
   end(): void {
     this.#stream.abort();
   }
+}
+
+function trustBundleIn(server: ApiServer): Record<string, string> | undefined {
+  const bundle = server.get(TRUST_BUNDLES, { name: 'weft.dev:workload:default' });
+  const { trustBundle } = (bundle?.['spec'] ?? {}) as { trustBundle?: string };
+  return trustBundle === undefined ? undefined : { 'bundle.pem': trustBundle };
 }
 
 function bundleIn(server: ApiServer): Record<string, string> | undefined {

@@ -127,6 +127,29 @@ test('a proxy that does not get the new root holds it for however long, by name,
   expect(seen).toEqual([]);
 }, 120_000);
 
+test('a kubelet that renews later holds the rotation by name and number, is trusted all the while, and ends it', async () => {
+  const late = new Proxy(server, 'late', { podCertificate: true });
+  proxies.push(late);
+  await untilPasses(() => expect(late.held).toBeDefined());
+  const [root, issuer] = [rootNow(), issuerNow()];
+  ask(server, { id: '1' });
+  await untilPasses(() => {
+    expect(statusIn(server)).toMatchObject({ state: 'Reissuing', certified: { count: 5, of: 6 } });
+    expect(statusIn(server)?.behind).toContainEqual({ pod: 'shop/late', lacks: 'certificate' });
+  }, 60_000);
+  expect(statusIn(server)?.message).toMatch(/Of 1 pods the kubelets renew the certificates/);
+  // Longer, by the leader's clock, than anything else takes.
+  await new Promise((resolve) => setTimeout(resolve, (10 * 60_000) / FASTER));
+  expect(statusIn(server)).toMatchObject({ state: 'Reissuing' });
+  expect(late.held).toMatchObject({ issuer, root });
+  expect(rootsNow()).toContain(root);
+  late.isDue = true;
+  await until('Done');
+  expect(rootsNow()).not.toContain(root);
+  expect(late.held).toMatchObject({ issuer: issuerNow(), root: rootNow() });
+  expect(seen).toEqual([]);
+}, 120_000);
+
 test('proxies that cannot say what they trust are given the five minutes that bundles need', async () => {
   proxies.push(new Proxy(server, 'old', { tells: false }));
   await untilPasses(() => expect(proxies.every(({ held }) => held !== undefined)).toBe(true));
