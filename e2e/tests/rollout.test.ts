@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deploy, load, namespace } from '../support/app.js';
-import { apply, kubectl } from '../support/run.js';
+import { apply, eventually, get, kubectl, run } from '../support/run.js';
 
 const NS = 'e2e-rollout';
+const TWO_HUNDRED = ['-url', 'http://server:8080/', '-rate', '200'];
 
 beforeAll(async () => {
   await apply(namespace(NS));
@@ -13,16 +14,7 @@ beforeAll(async () => {
 afterAll(() => kubectl('delete', 'namespace', NS, '--wait=false'));
 
 test('a rolling restart of the callee at 200 rps of GETs fails no request', async () => {
-  const running = load(
-    NS,
-    'deploy/client',
-    '-url',
-    'http://server:8080/',
-    '-rate',
-    '200',
-    '-duration',
-    '40s',
-  );
+  const running = load(NS, 'deploy/client', ...TWO_HUNDRED, '-duration', '40s');
   await sleep(1000); // traffic flows before the restart; the count below shows it flowed throughout
   await kubectl('rollout', 'restart', '-n', NS, 'deployment/server');
   await kubectl('rollout', 'status', '-n', NS, 'deployment/server', '--timeout=35s');
@@ -30,3 +22,58 @@ test('a rolling restart of the callee at 200 rps of GETs fails no request', asyn
   expect(report.requests).toBeGreaterThan(7000);
   expect(report.failures).toEqual({});
 });
+
+/** Calls over old connections, over new ones and as h2, 200 a second in all, for as long as `body` takes; none may fail. */
+async function underTraffic(body: () => Promise<void>): Promise<void> {
+  let ended = false;
+  const url = ['-url', 'http://server:8080/'];
+  const calls = [[], ['-fresh'], ['-h2']].map(async (how, i) => {
+    const rate = ['-rate', i === 1 ? '20' : '90'];
+    do {
+      const report = await load(NS, 'deploy/client', ...url, ...rate, '-duration', '3s', ...how);
+      expect([how, report.failures]).toEqual([how, {}]);
+      expect(report.requests).toBeGreaterThan(0);
+    } while (!ended);
+  });
+  const work = body().finally(() => (ended = true));
+  await Promise.all([work, ...calls]);
+}
+
+interface Pods {
+  readonly items: readonly {
+    readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
+  }[];
+}
+
+async function podsOf(app: string): Promise<readonly string[]> {
+  const { items } = await get<Pods>('pods', '-n', NS, '-l', `app=${app}`);
+  return items.map(({ metadata }) => metadata.name);
+}
+
+test('scaling the callee from three pods to one and back fails no request', async () => {
+  await underTraffic(async () => {
+    await kubectl('scale', '-n', NS, 'deployment/server', '--replicas=1');
+    await eventually('two pods are gone', async () => (await podsOf('server')).length === 1, 90);
+    await kubectl('scale', '-n', NS, 'deployment/server', '--replicas=3');
+    await kubectl('rollout', 'status', '-n', NS, 'deployment/server', '--timeout=90s');
+  });
+  expect(await podsOf('server')).toHaveLength(3);
+});
+
+test('evicting every pod of the callee, as a drain does, fails no request', async () => {
+  const before = await podsOf('server');
+  await underTraffic(async () => {
+    for (const name of before) {
+      await evict(name);
+      await eventually(`${name} is gone`, async () => !(await podsOf('server')).includes(name), 90);
+      await kubectl('rollout', 'status', '-n', NS, 'deployment/server', '--timeout=90s');
+    }
+  });
+  expect((await podsOf('server')).filter((name) => before.includes(name))).toEqual([]);
+}, 420_000);
+
+async function evict(name: string): Promise<void> {
+  const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: NS } };
+  const path = `/api/v1/namespaces/${NS}/pods/${name}/eviction`;
+  await run('kubectl', ['create', '--raw', path, '-f', '-'], { input: JSON.stringify(eviction) });
+}

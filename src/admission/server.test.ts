@@ -1,8 +1,10 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { request, type RequestOptions } from 'node:https';
+import { Agent, request, type RequestOptions } from 'node:https';
 import { connect, type PeerCertificate } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import * as x509 from '@peculiar/x509';
 import { Metrics, createLogger } from '../base/index.js';
@@ -182,6 +184,30 @@ test('an address that sends more than any API server does is told to try again',
   expect((await Promise.race(heads))[0]).toBe(429);
   await Promise.allSettled(heads);
 });
+
+/** Reviews of pods of 6 KB, over as many connections as API servers keep. */
+async function flood(count: number, agent: Agent): Promise<void> {
+  const body = JSON.stringify(aReview({ ...pod, metadata: { annotations: { big: 'x'.repeat(6_000) } } }));
+  const replies = await Promise.all(Array.from({ length: count }, () => post(body, { agent })));
+  expect(replies.filter(({ review }) => !review.response.allowed)).toEqual([]);
+}
+
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
+
+test('three thousand pods that are created at once are all answered, and none of them stays in memory', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+  await flood(300, agent);
+  const before = heapUsed();
+  await flood(3_000, agent);
+  // Their bodies alone were 18 MB.
+  expect(heapUsed() - before).toBeLessThan(9_000_000);
+  expect(await metrics.text()).toContain('weft_admission_reviews_total{outcome="patched"} 3300');
+  agent.destroy();
+}, 60_000);
 
 test('a path that serves no review answers without reading what comes', async () => {
   expect((await announce('3000000', '/'))[0]).toBe(404);
