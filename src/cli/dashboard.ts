@@ -1,11 +1,14 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { names } from '../base/index.js';
 import { bundledWebAssets, DEFAULT_PORT, startDashboard } from '../dashboard/index.js';
+import { revisionOption } from './answering.js';
+import { knowledgeOf } from './dashboard-knowledge.js';
 import { connectKube, type ConnectOptions } from '../kube/index.js';
 
 interface DashboardFlags {
   readonly port: number;
   readonly systemNamespace: string;
+  readonly revision: string;
 }
 
 /** Adds `weft dashboard`. */
@@ -14,6 +17,7 @@ export function addDashboardCommand(weft: Command): void {
     .command('dashboard')
     .description('show the mesh in your browser: workloads, policies, who calls whom and how that goes')
     .option('--port <number>', 'port on 127.0.0.1; 0 takes any free one', parsePort, DEFAULT_PORT)
+    .addOption(revisionOption())
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
     .addHelpText(
       'after',
@@ -38,6 +42,7 @@ async function runDashboard(options: ConnectOptions & DashboardFlags): Promise<v
       assets: bundledWebAssets(),
       port: options.port,
       systemNamespace: options.systemNamespace,
+      knowledge: knowledgeOf({ client, ...options }),
     },
     stop.signal,
   );

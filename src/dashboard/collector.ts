@@ -2,8 +2,11 @@ import { MeshError, names, systemClock, type Clock } from '../base/index.js';
 import { listObjects, Resources, type KubeClient, type Namespace } from '../kube/index.js';
 import { Replicas, byNamespace, byService, byWorkload, type Traffic } from '../telemetry/index.js';
 import { edgesOf } from './edges.js';
+import type { AccessView } from './access-view.js';
+import type { FindingsView } from './findings-view.js';
 import type { HistoryView } from './history-view.js';
 import { historyOf } from './history.js';
+import type { Knowledge } from './knowledge.js';
 import type { MeshView, NamespaceView, PolicyView, Problem } from './mesh-view.js';
 import { listPods, type MeshPod } from './pod-list.js';
 import { podSignals, type PodSignals } from './pod-signals.js';
@@ -16,6 +19,9 @@ import { splitsOf } from './splits.js';
 const FRESH_MS = 1_000;
 /** Minutes do not change sooner. */
 const HISTORY_FRESH_MS = 15_000;
+/** All objects of the cluster are read for them. */
+const FINDINGS_FRESH_MS = 30_000;
+const ACCESS_FRESH_MS = 5_000;
 /** Rates are means over this long. */
 const WINDOW = '10s';
 /** Pods of one workload that are asked for what each of them counted. */
@@ -23,6 +29,7 @@ const MOST_PODS = 50;
 
 export interface CollectorOptions {
   readonly client: KubeClient;
+  readonly knowledge: Knowledge;
   /** Where the control plane runs. */
   readonly systemNamespace?: string;
   readonly clock?: Clock;
@@ -46,9 +53,19 @@ export class Collector {
   readonly #scraper: Scraper;
   readonly #view: Shared<MeshView>;
   readonly #history: Shared<HistoryView>;
+  readonly #findings: Shared<FindingsView>;
+  readonly #knowledge: Knowledge;
+  readonly #access = new Map<string, Shared<AccessView>>();
   #pods: readonly MeshPod[] = [];
 
-  constructor({ client, systemNamespace = names.SYSTEM_NAMESPACE, clock = systemClock }: CollectorOptions) {
+  constructor({
+    client,
+    knowledge,
+    systemNamespace = names.SYSTEM_NAMESPACE,
+    clock = systemClock,
+  }: CollectorOptions) {
+    this.#knowledge = knowledge;
+    this.#findings = new Shared(clock, FINDINGS_FRESH_MS, async () => knowledge.findings());
     this.#client = client;
     this.#clock = clock;
     this.#systemNamespace = systemNamespace;
@@ -68,6 +85,41 @@ export class Collector {
   /** The last half hour by the minute. */
   history(signal: AbortSignal): Promise<HistoryView> {
     return this.#history.get(signal);
+  }
+
+  /** What is wrong with objects of the cluster. */
+  findings(signal: AbortSignal): Promise<FindingsView> {
+    return this.#findings.get(signal);
+  }
+
+  /** Who may call the Services of a namespace: the accounts of its own pods, who called lately, and whom rules name. */
+  async access(namespace: string, signal: AbortSignal): Promise<AccessView> {
+    const { namespaces } = await this.view(signal);
+    if (!namespaces.some(({ name }) => name === namespace))
+      throw new MeshError('not-found', `namespace ${namespace} is not in the mesh`);
+    const known =
+      this.#access.get(namespace) ??
+      new Shared(this.#clock, ACCESS_FRESH_MS, async (until) =>
+        this.#knowledge.access(namespace, await this.#callers(namespace, until)),
+      );
+    this.#access.set(namespace, known);
+    return known.get(signal);
+  }
+
+  async #callers(namespace: string, signal: AbortSignal): Promise<readonly string[]> {
+    const { edges } = await this.view(signal);
+    const history = await this.history(signal).catch(() => undefined);
+    const called = edges.filter(({ service }) => service.startsWith(`${namespace}/`));
+    const earlier = Object.keys(history?.calls ?? {}).map((key) => key.split(' '));
+    return [
+      ...new Set([
+        ...this.#pods.filter((pod) => pod.namespace === namespace).map(({ view }) => view.identity),
+        ...called.map(({ caller }) => caller),
+        ...earlier.flatMap(([caller = '', callee = '']) =>
+          callee.startsWith(`${namespace}/`) ? [caller] : [],
+        ),
+      ]),
+    ].filter((identity) => identity !== '');
   }
 
   /** What each pod of a workload let in, by the word of its proxy. */

@@ -3,4 +3,7 @@ export { startDashboard, DEFAULT_PORT, type DashboardOptions, type RunningDashbo
 export { eachPod, readPodMetrics } from './pod-metrics.js';
 export { shortIdentity } from './identity-name.js';
 export { bundledWebAssets, type WebAssets } from './web-assets.js';
+export { OTHER_CALLER, PLAIN_CALLER, type AccessCell, type AccessView, type May } from './access-view.js';
+export type { FindingView, FindingsView } from './findings-view.js';
+export type { Knowledge } from './knowledge.js';
 export type { MeshView } from './mesh-view.js';

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { portOf } from '../base/index.js';
+import { MeshError, portOf } from '../base/index.js';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -14,10 +14,20 @@ import { FIRST_STATE } from './web/page-state.js';
 import { namespaceRows } from './web/workload-rows.js';
 import { readableGraph } from './graph.js';
 import { viewPath } from './traffic.fixture.js';
+import type { Knowledge } from './knowledge.js';
 import type { HistoryView } from './history-view.js';
 import type { PodSignals } from './pod-signals.js';
 
 const assets = { script: 'console.log("weft")', style: 'body{}' };
+/** Who is asked about, and what is said. */
+const askedAbout: (readonly string[])[] = [];
+const knowledge: Knowledge = {
+  access: (namespace, callers) => {
+    askedAbout.push(callers);
+    return Promise.resolve({ namespace, services: [], callers, cells: [], byDefault: '', notes: [] });
+  },
+  findings: () => Promise.reject(new MeshError('permission-denied', 'roles may not be listed')),
+};
 const started = performance.now();
 /** The shop lives a hundred times as fast as we do, so that two scrapes see traffic between them. */
 const seconds = (): number => (performance.now() - started) / 10;
@@ -31,7 +41,7 @@ beforeEach(async () => {
   api = await startShop(seconds);
   client = connectPlain(api.url);
   stop = new AbortController();
-  dashboard = await startDashboard({ client, assets, port: 0 }, stop.signal);
+  dashboard = await startDashboard({ client, assets, knowledge, port: 0 }, stop.signal);
 });
 
 afterEach(async () => {
@@ -182,9 +192,9 @@ test('pods of one workload are asked what each counts, and those that do not ans
     return (await response.json()) as PodSignals[];
   };
   expect(await ask('Deployment/reviews-v2')).toMatchObject([{ seconds: 0, error: '' }]);
-  const [pod] = await eventually('a second scrape', async () => {
+  const [pod] = await eventually('failures between two scrapes', async () => {
     const pods = await ask('Deployment/reviews-v2');
-    return (pods[0]?.seconds ?? 0) > 0 && pods;
+    return (pods[0]?.failures.length ?? 0) > 0 && pods;
   });
   expect(pod!.perSecond).toBeGreaterThan(100);
   expect(pod!.failures[0]?.code).toBe('503');
@@ -207,6 +217,20 @@ test('who may not see the traffic is told which rights that takes, and sees the 
   expect((await fetch(new URL('/api/history', dashboard.url))).status).toBe(500);
 });
 
+test('access is asked about whoever runs there and whoever called, once for all who look', async () => {
+  const look = async (namespace: string): Promise<number> =>
+    (await fetch(new URL(`/api/access?namespace=${namespace}`, dashboard.url))).status;
+  expect(await Promise.all([look('shop'), look('shop'), look('elsewhere')])).toEqual([200, 200, 500]);
+  expect(askedAbout).toHaveLength(1);
+  const accounts = askedAbout[0]!.map((identity) => identity.split('/').at(-1)).sort();
+  expect(accounts).toEqual(['catalog', 'mallory', 'mute', 'reviews', 'shopper', 'web']);
+});
+
+test('what may not be read for the findings is said, and is asked for again', async () => {
+  const response = await fetch(new URL('/api/findings', dashboard.url));
+  expect([response.status, await response.json()]).toEqual([500, { error: 'roles may not be listed' }]);
+});
+
 test('many who ask at once cause one look at the cluster', async () => {
   await Promise.all(Array.from({ length: 10 }, mesh));
   expect(api.requests.filter(({ path }) => path === viewPath('traffic'))).toHaveLength(1);
@@ -215,7 +239,7 @@ test('many who ask at once cause one look at the cluster', async () => {
 test('five hundred workloads are one look, of which the page shows the problems first and draws the namespaces', async () => {
   const large = await startLarge();
   const other = connectPlain(large.url);
-  const view = await new Collector({ client: other }).view(stop.signal);
+  const view = await new Collector({ client: other, knowledge }).view(stop.signal);
   expect(view.namespaces).toHaveLength(10);
   expect(view.edges).toHaveLength(LARGE_CALLS);
   const rows = namespaceRows(view, FIRST_STATE);
@@ -280,7 +304,7 @@ test('a port that is taken is said with the remedy', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const port = portOf(other);
-  await expect(startDashboard({ client, assets, port }, stop.signal)).rejects.toThrow(
+  await expect(startDashboard({ client, assets, knowledge, port }, stop.signal)).rejects.toThrow(
     /choose another with --port/,
   );
   other.close();

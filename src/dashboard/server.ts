@@ -4,6 +4,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import { MeshError, portOf } from '../base/index.js';
 import type { KubeClient } from '../kube/index.js';
 import { Collector } from './collector.js';
+import type { Knowledge } from './knowledge.js';
 import type { WebAssets } from './web-assets.js';
 
 export interface DashboardOptions {
@@ -11,6 +12,7 @@ export interface DashboardOptions {
   readonly assets: WebAssets;
   /** On 127.0.0.1. Default 8085; 0 takes any free port. */
   readonly port?: number;
+  readonly knowledge: Knowledge;
   /** Where the control plane runs. Default `weft-system`. */
   readonly systemNamespace?: string;
 }
@@ -102,6 +104,15 @@ export function dashboardApp({ collector, assets, signal }: AppOptions): Express
   app.get('/icon.svg', (_request, response) => void response.type('image/svg+xml').send(ICON));
   app.get('/api/mesh', async (_request, response) => void response.json(await collector.view(signal)));
   app.get('/api/history', async (_request, response) => void response.json(await collector.history(signal)));
+  app.get(
+    '/api/findings',
+    async (_request, response) => void response.json(await collector.findings(signal)),
+  );
+  app.get('/api/access', async ({ query: { namespace } }, response) => {
+    if (typeof namespace !== 'string')
+      response.status(400).json({ error: 'say which namespace: ?namespace=shop' });
+    else response.json(await collector.access(namespace, signal));
+  });
   app.get('/api/pods', async ({ query: { namespace, workload } }, response) => {
     if (typeof namespace !== 'string' || typeof workload !== 'string')
       response.status(400).json({ error: 'say which workload: ?namespace=shop&workload=Deployment/web' });

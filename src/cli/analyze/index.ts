@@ -80,7 +80,18 @@ async function ofCluster(options: AnalyzeOptions): Promise<Analysis> {
   const client = options.client();
   const { namespace } = options;
   if (namespace !== undefined) await demandNamespace(client, namespace, 'weft analyze');
-  const place = placeOf(options);
+  return analyzeCluster({ ...placeOf(options), client, namespace });
+}
+
+/** What is found in the cluster, or in one of its namespaces. */
+export async function analyzeCluster(options: {
+  readonly client: KubeClient;
+  readonly revision: string;
+  readonly systemNamespace: string;
+  readonly namespace?: string | undefined;
+}): Promise<Analysis> {
+  const { client, revision, systemNamespace, namespace } = options;
+  const place = { revision, systemNamespace };
   const { gaps, ...cluster } = await readCluster({ ...place, client, namespace });
   const known = await knownOf({ ...place, ...cluster, complete: gaps.length === 0, live: true });
   // The others are looked at, because those of the namespace refer to them, and are not reported.

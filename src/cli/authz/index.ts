@@ -7,6 +7,9 @@ import { canI } from './can-i.js';
 import { convertFiles } from './convert/index.js';
 import { whoCan } from './who-can.js';
 
+export type { Where } from './installation.js';
+export { accessMatrix } from './matrix.js';
+
 interface Flags {
   readonly namespace?: string;
   readonly port?: number;

@@ -1,8 +1,10 @@
 import type { VNode } from 'preact';
 import type { HistoryView } from '../history-view.js';
 import type { MeshView, Problem } from '../mesh-view.js';
+import { Access } from './access.js';
 import { callRows, policyRows, splitRows } from './call-rows.js';
 import { FilterBar } from './filter-bar.js';
+import { Findings } from './findings.js';
 import type { PageState } from './page-state.js';
 import { Policies } from './policies.js';
 import { usePolled } from './poll.js';
@@ -93,6 +95,10 @@ function View({ view, history, state, change }: Shown): VNode {
           change={change}
         />
       );
+    case 'access':
+      return <Access view={view} history={history} state={state} change={change} />;
+    case 'findings':
+      return <Findings state={state} />;
     case 'policies':
       return <Policies policies={policyRows(view.policies, state)} exist={view.policies.length > 0} />;
   }

@@ -7,6 +7,7 @@ test('an address says all that differs from the first look, and nothing else', (
     search: 'web & "reviews" é',
     onlyProblems: true,
     tab: 'workloads',
+    namespace: 'shop',
     workloads: { column: 'workload', descending: true },
     calls: { column: 'p99', descending: false },
     allCalls: true,

@@ -4,7 +4,9 @@ import type { Sort } from './table-order.js';
 export const TABS = [
   { key: 'traffic', title: 'Traffic' },
   { key: 'workloads', title: 'Workloads' },
+  { key: 'access', title: 'Access' },
   { key: 'policies', title: 'Policies' },
+  { key: 'findings', title: 'Findings' },
 ] as const;
 
 export type Tab = (typeof TABS)[number]['key'];
@@ -13,6 +15,8 @@ export type Tab = (typeof TABS)[number]['key'];
 export interface PageState {
   readonly tab: Tab;
   /** Words that what is shown must hold. */
+  /** Whose access is shown; empty: that of the first namespace. */
+  readonly namespace: string;
   readonly search: string;
   readonly onlyProblems: boolean;
   readonly workloads: Sort;
@@ -30,6 +34,7 @@ export interface PageState {
 /** Worst first, in both tables. */
 export const FIRST_STATE: PageState = {
   tab: 'traffic',
+  namespace: '',
   search: '',
   onlyProblems: false,
   workloads: { column: 'state', descending: false },
@@ -45,6 +50,7 @@ export function readState(query: string): PageState {
   const said = new URLSearchParams(query);
   return {
     tab: TABS.find(({ key }) => key === said.get('view'))?.key ?? FIRST_STATE.tab,
+    namespace: said.get('namespace') ?? '',
     search: said.get('q') ?? '',
     onlyProblems: said.get('only') === 'problems',
     workloads: readSort(said.get('workloads'), FIRST_STATE.workloads),
@@ -59,20 +65,18 @@ export function readState(query: string): PageState {
 /** The other way round; empty where all is as at first. */
 export function writeState(state: PageState): string {
   const said = new URLSearchParams();
-  if (state.tab !== FIRST_STATE.tab) said.set('view', state.tab);
-  if (state.search !== '') said.set('q', state.search);
-  if (state.onlyProblems) said.set('only', 'problems');
-  for (const table of ['workloads', 'calls'] as const) {
-    const text = sortText(state[table]);
-    if (text !== sortText(FIRST_STATE[table])) said.set(table, text);
-  }
-  if (state.allCalls) said.set('show', 'all-calls');
-  for (const [word, names] of [
-    ['open', state.opened],
-    ['fold', state.closed],
-    ['pods', state.unfolded],
-  ] as const)
-    for (const name of names) said.append(word, name);
+  const words = {
+    view: state.tab === FIRST_STATE.tab ? '' : state.tab,
+    namespace: state.namespace,
+    q: state.search,
+    only: state.onlyProblems ? 'problems' : '',
+    workloads: sortText(state.workloads, FIRST_STATE.workloads),
+    calls: sortText(state.calls, FIRST_STATE.calls),
+    show: state.allCalls ? 'all-calls' : '',
+  };
+  for (const [word, text] of Object.entries(words)) if (text !== '') said.set(word, text);
+  const lists = { open: state.opened, fold: state.closed, pods: state.unfolded };
+  for (const [word, names] of Object.entries(lists)) for (const name of names) said.append(word, name);
   return said.size === 0 ? '' : `?${said.toString()}`;
 }
 
@@ -97,6 +101,8 @@ function readSort(text: string | null, usual: Sort): Sort {
   return column === undefined ? usual : { column, descending: minus === '-' };
 }
 
-function sortText({ column, descending }: Sort): string {
+/** Empty where it is the usual one. */
+function sortText({ column, descending }: Sort, usual: Sort): string {
+  if (column === usual.column && descending === usual.descending) return '';
   return `${descending ? '-' : ''}${column}`;
 }
