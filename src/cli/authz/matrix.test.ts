@@ -44,7 +44,12 @@ function service(name: string, meshed = true): void {
     metadata: { name, namespace: 'shop', labels: { 'kubernetes.io/service-name': name } },
     addressType: 'IPv4',
     ports,
-    endpoints: [{ addresses: [meshed ? '10.244.0.7' : '10.244.0.8'], targetRef: { kind: 'Pod', name: `${name}-1`, uid: name } }],
+    endpoints: [
+      {
+        addresses: [meshed ? '10.244.0.7' : '10.244.0.8'],
+        targetRef: { kind: 'Pod', name: `${name}-1`, uid: name },
+      },
+    ],
   });
 }
 
