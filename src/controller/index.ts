@@ -9,7 +9,7 @@ export {
   type ClusterView,
 } from './cluster-view.js';
 export { hasOurProxy, readExternalService } from './collect/index.js';
-export { Kinds, ownKinds, type OwnKind } from './kinds/index.js';
+export { Kinds, ownKinds, type KindRow, type OwnKind } from './kinds/index.js';
 export { Collector } from './collector.js';
 export { startHealthServer, type ReadinessCheck } from './health-server.js';
 export { countAbsences, type Absences } from './absences.js';

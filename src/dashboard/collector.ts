@@ -1,6 +1,8 @@
 import { MeshError, names, systemClock, type Clock } from '../base/index.js';
 import { listObjects, Resources, type KubeClient, type Namespace } from '../kube/index.js';
 import { Replicas, byNamespace, byService, byWorkload, type Traffic } from '../telemetry/index.js';
+import { ChangeLog } from './change-log.js';
+import type { ChangesView } from './changes-view.js';
 import { edgesOf } from './edges.js';
 import type { AccessView } from './access-view.js';
 import type { FindingsView } from './findings-view.js';
@@ -22,6 +24,7 @@ const HISTORY_FRESH_MS = 15_000;
 /** All objects of the cluster are read for them. */
 const FINDINGS_FRESH_MS = 30_000;
 const ACCESS_FRESH_MS = 5_000;
+const CHANGES_FRESH_MS = 5_000;
 /** Rates are means over this long. */
 const WINDOW = '10s';
 /** Pods of one workload that are asked for what each of them counted. */
@@ -54,6 +57,7 @@ export class Collector {
   readonly #view: Shared<MeshView>;
   readonly #history: Shared<HistoryView>;
   readonly #findings: Shared<FindingsView>;
+  readonly #changes: Shared<ChangesView>;
   readonly #knowledge: Knowledge;
   readonly #access = new Map<string, Shared<AccessView>>();
   #pods: readonly MeshPod[] = [];
@@ -65,6 +69,8 @@ export class Collector {
     clock = systemClock,
   }: CollectorOptions) {
     this.#knowledge = knowledge;
+    const log = new ChangeLog(client, clock);
+    this.#changes = new Shared(clock, CHANGES_FRESH_MS, () => log.look());
     this.#findings = new Shared(clock, FINDINGS_FRESH_MS, async () => knowledge.findings());
     this.#client = client;
     this.#clock = clock;
@@ -85,6 +91,11 @@ export class Collector {
   /** The last half hour by the minute. */
   history(signal: AbortSignal): Promise<HistoryView> {
     return this.#history.get(signal);
+  }
+
+  /** Who changed what in the last half hour. */
+  changes(signal: AbortSignal): Promise<ChangesView> {
+    return this.#changes.get(signal);
   }
 
   /** What is wrong with objects of the cluster. */

@@ -75,6 +75,9 @@ export async function startShop(seconds: () => number): Promise<ApiServer> {
   });
   putPod(api, 'old-timer', { labels: {}, proxy: false });
   putPolicies(api);
+  api.put('/apis/apps/v1/deployments', {
+    metadata: { name: 'reviews-v2', namespace: 'shop', generation: 1, managedFields: wrote('helm', 22) },
+  });
   putShopTraffic(api);
   return api;
 }
@@ -82,6 +85,12 @@ export async function startShop(seconds: () => number): Promise<ApiServer> {
 /** Where the API server serves the metrics of a pod's proxy. */
 export function metricsPath(name: string): string {
   return `/api/v1/namespaces/shop/pods/${name}-5d9c7b8f6-x2x4q:15121/proxy/metrics`;
+}
+
+/** That a manager wrote an object's spec, minutes ago. */
+function wrote(manager: string, minutesAgo: number): object[] {
+  const time = new Date(Date.now() - minutesAgo * 60_000).toISOString();
+  return [{ manager, operation: 'Update', time, fieldsV1: { 'f:spec': {} } }];
 }
 
 function putPolicies(api: ApiServer): void {
@@ -94,7 +103,12 @@ function putPolicies(api: ApiServer): void {
     lastTransitionTime: '2026-01-01T00:00:00Z',
   });
   api.put('/apis/weft.dev/v1alpha1/trafficpolicies', {
-    metadata: { name: 'reviews', namespace: 'shop', generation: 1 },
+    metadata: {
+      name: 'reviews',
+      namespace: 'shop',
+      generation: 1,
+      managedFields: wrote('kubectl-client-side-apply', 10),
+    },
     spec: {
       targetRefs: [{ kind: 'Service', name: 'reviews', port: 8080 }],
       routes: [

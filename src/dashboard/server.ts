@@ -104,6 +104,7 @@ export function dashboardApp({ collector, assets, signal }: AppOptions): Express
   app.get('/icon.svg', (_request, response) => void response.type('image/svg+xml').send(ICON));
   app.get('/api/mesh', async (_request, response) => void response.json(await collector.view(signal)));
   app.get('/api/history', async (_request, response) => void response.json(await collector.history(signal)));
+  app.get('/api/changes', async (_request, response) => void response.json(await collector.changes(signal)));
   app.get(
     '/api/findings',
     async (_request, response) => void response.json(await collector.findings(signal)),

@@ -3,6 +3,7 @@ import type { HistoryView } from '../history-view.js';
 import type { MeshView, Problem } from '../mesh-view.js';
 import { Access } from './access.js';
 import { callRows, policyRows, splitRows } from './call-rows.js';
+import { Changes } from './changes.js';
 import { FilterBar } from './filter-bar.js';
 import { Findings } from './findings.js';
 import type { PageState } from './page-state.js';
@@ -100,7 +101,12 @@ function View({ view, history, state, change }: Shown): VNode {
     case 'findings':
       return <Findings state={state} />;
     case 'policies':
-      return <Policies policies={policyRows(view.policies, state)} exist={view.policies.length > 0} />;
+      return (
+        <>
+          <Policies policies={policyRows(view.policies, state)} exist={view.policies.length > 0} />
+          <Changes search={state.search} />
+        </>
+      );
   }
 }
 

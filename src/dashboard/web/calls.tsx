@@ -60,7 +60,13 @@ function CallTable({ edges, history, state, change }: Parameters<typeof Calls>[0
         </thead>
         <tbody>
           {edges.map((edge) => (
-            <EdgeRow key={edge.key} edge={edge} history={history} />
+            <EdgeRow
+              key={edge.key}
+              edge={edge}
+              history={history}
+              chosen={edge.key === state.edge}
+              onChoose={() => change({ ...state, edge: edge.key === state.edge ? '' : edge.key })}
+            />
           ))}
         </tbody>
       </table>
@@ -68,13 +74,25 @@ function CallTable({ edges, history, state, change }: Parameters<typeof Calls>[0
   );
 }
 
-function EdgeRow({ edge, history }: { edge: Edge; history: HistoryView | undefined }): VNode {
+function EdgeRow({
+  edge,
+  history,
+  chosen,
+  onChoose,
+}: {
+  edge: Edge;
+  history: HistoryView | undefined;
+  chosen: boolean;
+  onChoose: () => void;
+}): VNode {
   const troubles = troublesOf(edge);
   const side = `told by the ${edge.seenBy}’s proxy`;
   return (
-    <tr>
+    <tr class={chosen ? 'chosen' : ''}>
       <th scope="row" class="cut" title={edge.caller}>
-        {edge.caller === '' ? <em>no identity</em> : shortIdentity(edge.caller)}
+        <button type="button" class="open" aria-expanded={chosen} onClick={onChoose}>
+          {edge.caller === '' ? <em>no identity</em> : shortIdentity(edge.caller)}
+        </button>
       </th>
       <ServiceCell edge={edge} />
       <td data-title="Transport">

@@ -7,7 +7,16 @@ import { successTone, tlsText } from './chip.js';
 import { formatPercent, formatRate, shorten } from './format.js';
 
 /** The picture of who calls whom. The table beside it says the same in words. */
-export function GraphView({ edges }: { edges: readonly Edge[] }): VNode {
+export function GraphView({
+  edges,
+  chosen,
+  onChoose,
+}: {
+  edges: readonly Edge[];
+  /** Key of the edge whose details are shown; empty: none. */
+  chosen: string;
+  onChoose: (edge: string) => void;
+}): VNode {
   const graph = useMemo(() => readableGraph(edges), [edges]);
   // Laid out anew only when boxes or arrows change, not with every rate.
   const shape = JSON.stringify([
@@ -35,13 +44,24 @@ export function GraphView({ edges }: { edges: readonly Edge[] }): VNode {
       >
         <Arrowheads />
         {graph.links.map((link, index) => (
-          <Link key={`${link.from} ${link.to}`} link={link} curve={layout.curves[index]} fastest={fastest} />
+          <Link
+            key={`${link.from} ${link.to}`}
+            link={link}
+            curve={layout.curves[index]}
+            fastest={fastest}
+            chosen={link.edges.some(({ key }) => key === chosen)}
+          />
         ))}
         {graph.nodes.map((node) => (
           <Box key={node.id} node={node} at={layout.boxes.get(node.id)} />
         ))}
         {graph.links.map((link, index) => (
-          <Words key={`${link.from} ${link.to}`} link={link} at={layout.curves[index]?.label} />
+          <Words
+            key={`${link.from} ${link.to}`}
+            link={link}
+            at={layout.curves[index]?.label}
+            onChoose={onChoose}
+          />
         ))}
       </svg>
     </div>
@@ -75,10 +95,12 @@ function Link({
   link,
   curve,
   fastest,
+  chosen,
 }: {
   link: GraphLink;
   curve: Curve | undefined;
   fastest: number;
+  chosen: boolean;
 }): VNode | null {
   if (curve === undefined) return null;
   const tls = tlsOf(link);
@@ -86,7 +108,7 @@ function Link({
   const width = 1.4 + 2.2 * (Math.log1p(rate) / Math.log1p(fastest));
   return (
     <path
-      class={`link ${tls}${link.edges.some(isLive) ? '' : ' idle'}${isRefused(link) ? ' refused' : ''}`}
+      class={`link ${tls}${link.edges.some(isLive) ? '' : ' idle'}${isRefused(link) ? ' refused' : ''}${chosen ? ' chosen' : ''}`}
       d={curve.path}
       stroke-width={width.toFixed(2)}
       marker-end={`url(#head-${isRefused(link) ? 'refused' : tls})`}
@@ -96,7 +118,24 @@ function Link({
   );
 }
 
-function Words({ link, at }: { link: GraphLink; at: Point | undefined }): VNode | null {
+/** The worst of a link's edges; whoever presses wants to know about that. */
+function worstOf({ edges }: GraphLink): string {
+  const [worst] = edges.toSorted(
+    (a, b) => b.denied - a.denied || (a.successRate ?? 1) - (b.successRate ?? 1) || b.perSecond - a.perSecond,
+  );
+  return worst?.key ?? '';
+}
+
+/** A pointer opens the details here; the keyboard does in the table, which says the same. */
+function Words({
+  link,
+  at,
+  onChoose,
+}: {
+  link: GraphLink;
+  at: Point | undefined;
+  onChoose: (edge: string) => void;
+}): VNode | null {
   if (at === undefined) return null;
   const success = successOf(link);
   const rate = amountOf(link);
@@ -111,6 +150,7 @@ function Words({ link, at }: { link: GraphLink; at: Point | undefined }): VNode 
   const width = 16 + text.length * 6.4;
   return (
     <g
+      onClick={() => onChoose(worstOf(link))}
       class={`words ${refused ? 'bad' : bad ? tone : ''}`}
       transform={`translate(${at.x.toFixed(1)},${at.y.toFixed(1)})`}
     >

@@ -8,6 +8,7 @@ test('an address says all that differs from the first look, and nothing else', (
     onlyProblems: true,
     tab: 'workloads',
     namespace: 'shop',
+    edge: 'spiffe://a/ns/b/sa/c d/e',
     workloads: { column: 'workload', descending: true },
     calls: { column: 'p99', descending: false },
     allCalls: true,

@@ -17,6 +17,8 @@ export interface PageState {
   /** Words that what is shown must hold. */
   /** Whose access is shown; empty: that of the first namespace. */
   readonly namespace: string;
+  /** Key of the call whose details are shown; empty: none. */
+  readonly edge: string;
   readonly search: string;
   readonly onlyProblems: boolean;
   readonly workloads: Sort;
@@ -35,6 +37,7 @@ export interface PageState {
 export const FIRST_STATE: PageState = {
   tab: 'traffic',
   namespace: '',
+  edge: '',
   search: '',
   onlyProblems: false,
   workloads: { column: 'state', descending: false },
@@ -51,6 +54,7 @@ export function readState(query: string): PageState {
   return {
     tab: TABS.find(({ key }) => key === said.get('view'))?.key ?? FIRST_STATE.tab,
     namespace: said.get('namespace') ?? '',
+    edge: said.get('edge') ?? '',
     search: said.get('q') ?? '',
     onlyProblems: said.get('only') === 'problems',
     workloads: readSort(said.get('workloads'), FIRST_STATE.workloads),
@@ -68,6 +72,7 @@ export function writeState(state: PageState): string {
   const words = {
     view: state.tab === FIRST_STATE.tab ? '' : state.tab,
     namespace: state.namespace,
+    edge: state.edge,
     q: state.search,
     only: state.onlyProblems ? 'problems' : '',
     workloads: sortText(state.workloads, FIRST_STATE.workloads),

@@ -3,12 +3,12 @@ import type { Edge } from '../edge.js';
 import type { HistoryView } from '../history-view.js';
 import type { MeshView } from '../mesh-view.js';
 import type { Split } from '../splits.js';
+import { CallDetails } from './call-details.js';
 import { Calls } from './calls.js';
-import { successTone } from './chip.js';
-import { formatMs, formatPercent, formatRate } from './format.js';
 import { GraphView } from './graph-view.js';
 import type { PageState } from './page-state.js';
 import { Section } from './section.js';
+import { SplitTable } from './split-table.js';
 import type { ChangeState } from './use-page-state.js';
 
 /** Who called what, as a picture and as a table, and how routes divided it. */
@@ -29,6 +29,7 @@ export function Traffic({
   change: ChangeState;
 }): VNode {
   const note = `mean of the last ${view.windowSeconds.toFixed(0)} s; ${view.reporting} proxies report`;
+  const chosen = view.edges.find(({ key }) => key === state.edge);
   return (
     <>
       {edges.length === 0 ? (
@@ -43,12 +44,20 @@ export function Traffic({
         </Section>
       ) : (
         <Section title="Traffic" note={note}>
-          <GraphView edges={edges} />
+          <GraphView edges={edges} chosen={state.edge} onChoose={(edge) => change({ ...state, edge })} />
           <Legend />
           <Calls edges={edges} history={history} state={state} change={change} />
         </Section>
       )}
-      {splits.length > 0 && (
+      {chosen !== undefined && (
+        <CallDetails
+          edge={chosen}
+          view={view}
+          history={history}
+          onClose={() => change({ ...state, edge: '' })}
+        />
+      )}
+      {chosen === undefined && splits.length > 0 && (
         <Section title="Routes" note="how callers’ proxies divided requests">
           <SplitTable splits={splits} />
         </Section>
@@ -74,71 +83,4 @@ function Legend(): VNode {
       </li>
     </ul>
   );
-}
-
-function SplitTable({ splits }: { splits: readonly Split[] }): VNode {
-  return (
-    <div class="scroll">
-      <table>
-        <caption>Share of each backend</caption>
-        <thead>
-          <tr>
-            <th scope="col">Called</th>
-            <th scope="col">Route</th>
-            <th scope="col">Backend</th>
-            <th scope="col">Share</th>
-            <th scope="col" class="number">
-              Per second
-            </th>
-            <th scope="col" class="number">
-              Success
-            </th>
-            <th scope="col" class="number">
-              p50
-            </th>
-            <th scope="col" class="number">
-              p99
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {splits.map((split) => (
-            <tr key={`${split.destination} ${split.route} ${split.backend}`}>
-              <th scope="row" class="cut" title={split.destination}>
-                {split.destination}
-              </th>
-              <td class="cut" data-title="Route" title={split.route}>
-                {split.route}
-              </td>
-              <td class="cut" data-title="Backend" title={split.backend}>
-                {backendText(split)}
-              </td>
-              <td class="share" data-title="Share">
-                <meter min={0} max={1} value={split.share ?? 0} aria-hidden="true" />
-                {formatPercent(split.share)}
-              </td>
-              <td class="number" data-title="Per second">
-                {formatRate(split.perSecond)}
-              </td>
-              <td class={`number ${successTone(split.successRate)}`} data-title="Success">
-                {formatPercent(split.successRate)}
-              </td>
-              <td class="number" data-title="p50">
-                {formatMs(split.p50Ms)}
-              </td>
-              <td class="number" data-title="p99">
-                {formatMs(split.p99Ms)}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-/** The labels tell backends of one Service apart; its name stands in the first column. */
-function backendText({ destination, backend }: Split): string {
-  if (!backend.startsWith(`${destination}{`)) return backend === destination ? 'the whole Service' : backend;
-  return backend.slice(destination.length + 1, -1);
 }

@@ -1,0 +1,72 @@
+import type { VNode } from 'preact';
+import type { Split } from '../splits.js';
+import { successTone } from './chip.js';
+import { formatMs, formatPercent, formatRate } from './format.js';
+
+/** How callers' proxies divided the requests of routes. */
+export function SplitTable({ splits }: { splits: readonly Split[] }): VNode {
+  return (
+    <div class="scroll">
+      <table>
+        <caption>Share of each backend</caption>
+        <thead>
+          <tr>
+            <th scope="col">Called</th>
+            <th scope="col">Route</th>
+            <th scope="col">Backend</th>
+            <th scope="col">Share</th>
+            <th scope="col" class="number">
+              Per second
+            </th>
+            <th scope="col" class="number">
+              Success
+            </th>
+            <th scope="col" class="number">
+              p50
+            </th>
+            <th scope="col" class="number">
+              p99
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {splits.map((split) => (
+            <tr key={`${split.destination} ${split.route} ${split.backend}`}>
+              <th scope="row" class="cut" title={split.destination}>
+                {split.destination}
+              </th>
+              <td class="cut" data-title="Route" title={split.route}>
+                {split.route}
+              </td>
+              <td class="cut" data-title="Backend" title={split.backend}>
+                {backendText(split)}
+              </td>
+              <td class="share" data-title="Share">
+                <meter min={0} max={1} value={split.share ?? 0} aria-hidden="true" />
+                {formatPercent(split.share)}
+              </td>
+              <td class="number" data-title="Per second">
+                {formatRate(split.perSecond)}
+              </td>
+              <td class={`number ${successTone(split.successRate)}`} data-title="Success">
+                {formatPercent(split.successRate)}
+              </td>
+              <td class="number" data-title="p50">
+                {formatMs(split.p50Ms)}
+              </td>
+              <td class="number" data-title="p99">
+                {formatMs(split.p99Ms)}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** The labels tell backends of one Service apart; its name stands in the first column. */
+function backendText({ destination, backend }: Split): string {
+  if (!backend.startsWith(`${destination}{`)) return backend === destination ? 'the whole Service' : backend;
+  return backend.slice(destination.length + 1, -1);
+}
