@@ -19,7 +19,7 @@ import { CHART_DEFAULTS, inject } from './inject.js';
 import { addMcp } from './mcp/command.js';
 import { pageFor } from './page.js';
 import { status } from './status.js';
-import { addTap } from './tap/index.js';
+import { addTap, addTrace } from './tap/index.js';
 import { addTrafficCommands } from './traffic/index.js';
 import { weftVersion } from './version.js';
 import { readVersions, versionsText } from './versions.js';
@@ -49,6 +49,7 @@ export function program(name = 'weft'): Command {
   addAuthz(weft, () => connect(weft));
   addExplain(weft, () => connect(weft));
   addTap(weft, () => connect(weft));
+  addTrace(weft, () => connect(weft));
   addInject(weft);
   addEgress(weft, () => connect(weft));
   addIdentity(weft, () => connect(weft));

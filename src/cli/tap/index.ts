@@ -1,9 +1,10 @@
 import { Option, type Command } from 'commander';
 import type { KubeClient } from '../../kube/index.js';
-import { collect, failed, pageOf, withExitCodes } from '../answering.js';
+import { answering, collect, failed, pageOf, withExitCodes } from '../answering.js';
 import { wholeNumber } from '../whole-number.js';
 import { VERDICTS, type Filters } from './question.js';
 import { tap } from './tap.js';
+import { trace } from './trace.js';
 
 interface TapFlags extends Filters {
   readonly namespace: string;
@@ -47,8 +48,43 @@ export function addTap(weft: Command, connect: () => KubeClient): void {
     });
 }
 
+interface TraceFlags extends Filters {
+  readonly namespace: string;
+  readonly timeout: string;
+  readonly output: 'text' | 'json';
+}
+
+const TRACE = `
+It waits for the next real request that matches, and shows it as weft explain shows one that nobody has sent: each stage with its verdict
+and the rule behind it, each attempt with endpoint, result and time. With --to, the pods of that Service are watched too, and their side is
+shown where the request says which one it is: by its header traceparent or x-request-id. Nothing is added to requests.
+
+Exit codes: 0 it is shown, 1 none came in time, 2 it could not be watched.
+
+Examples:
+  weft trace deploy/web -n shop
+  weft trace deploy/web -n shop --to reviews --status 5xx --timeout 5m
+  weft trace pod/web-7d4f -n shop --path /api -o json | jq .caller.attempts`;
+
+/** Adds `weft trace`; `connect` makes the client of the cluster that the global options name. */
+export function addTrace(weft: Command, connect: () => KubeClient): void {
+  withFilters(withExitCodes(weft.command('trace')))
+    .description('wait for the next request that matches, and show it stage by stage and attempt by attempt')
+    .argument('<source>', 'who sends it: deploy/NAME and the like, pod/NAME, NAME or ns/NAME')
+    .option('--timeout <duration>', 'how long to wait for it, 10m at most', '60s')
+    .addOption(new Option('-o, --output <form>', 'how to print').choices(['text', 'json']).default('text'))
+    .addHelpText('after', TRACE)
+    .action(async (source: string, flags: TraceFlags) =>
+      answering(connect, async (client) => {
+        const text = await trace({ ...flags, client: client(), page: pageOf(flags), source, note });
+        const none = `no request of ${source} matched within ${flags.timeout}`;
+        return text === undefined ? { text: none, exitCode: 1 } : { text, exitCode: 0 };
+      }),
+    );
+}
+
 /** Which requests are meant. */
-export function withFilters(command: Command): Command {
+function withFilters(command: Command): Command {
   return command
     .option('-n, --namespace <name>', 'their namespace', 'default')
     .option(

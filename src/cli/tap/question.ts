@@ -55,7 +55,7 @@ export function lastsMs(option: string, text: string): number {
 }
 
 /** `reviews.shop` is how applications write `shop/reviews`. */
-function serviceOf(text: string): string {
+export function serviceOf(text: string): string {
   const found = /^([^./:]+)\.([^./:]+)(\.svc[^:]*)?(:\d+)?$/.exec(text);
   if (found === null) return text;
   const [, name = '', namespace = '', , port = ''] = found;
