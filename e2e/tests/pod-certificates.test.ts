@@ -289,7 +289,7 @@ async function underLoad(url: string, body: () => Promise<void>): Promise<void> 
         },
         240,
       );
-      expect(status.message).toMatch(/pods the kubelets renew the certificates/);
+      expect(status.message).toMatch(/Pods that have theirs from the kubelet \([1-9]/);
       for (const name of mounted) await kubectl('rollout', 'restart', '-n', NS, `deployment/${name}`);
       for (const name of mounted)
         await kubectl('rollout', 'status', '-n', NS, `deployment/${name}`, '--timeout=120s');

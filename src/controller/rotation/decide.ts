@@ -88,7 +88,7 @@ export function standingOf(
 function lateOnes({ byKubelet }: TrustCounts): string {
   return byKubelet === 0
     ? ''
-    : `. Of ${byKubelet} pods the kubelets renew the certificates, 12 to 17 hours after they were issued; recreate those that are not to wait for that`;
+    : `. Pods that have theirs from the kubelet (${byKubelet}) follow when it renews it, 12 to 17 hours after it was issued, or at once when they are recreated`;
 }
 
 function stay(state: RotationState, message: string): Standing {

@@ -137,7 +137,7 @@ test('a kubelet that renews later holds the rotation by name and number, is trus
     expect(statusIn(server)).toMatchObject({ state: 'Reissuing', certified: { count: 5, of: 6 } });
     expect(statusIn(server)?.behind).toContainEqual({ pod: 'shop/late', lacks: 'certificate' });
   }, 60_000);
-  expect(statusIn(server)?.message).toMatch(/Of 1 pods the kubelets renew the certificates/);
+  expect(statusIn(server)?.message).toMatch(/Pods that have theirs from the kubelet \(1\) follow/);
   // Longer, by the leader's clock, than anything else takes.
   await new Promise((resolve) => setTimeout(resolve, (10 * 60_000) / FASTER));
   expect(statusIn(server)).toMatchObject({ state: 'Reissuing' });
