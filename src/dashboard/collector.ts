@@ -16,6 +16,7 @@ import { listPolicies } from './policy-list.js';
 import { Scraper } from './scraper.js';
 import { Shared } from './shared.js';
 import { splitsOf } from './splits.js';
+import { withWanted } from './wanted.js';
 
 /** Several open pages share one look at the cluster. */
 const FRESH_MS = 1_000;
@@ -172,7 +173,7 @@ export class Collector {
       namespaces: namespacesOf(labelled, pods),
       policies,
       edges: edgesOf(edges),
-      splits: splitsOf(edges),
+      splits: withWanted(splitsOf(edges), policies),
       workloads: byWorkload(edges),
       services: byService(edges),
       namespaceSignals: byNamespace(edges),

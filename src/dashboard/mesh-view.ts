@@ -65,7 +65,20 @@ export interface PolicyView {
   readonly targets: readonly string[];
   /** One line a route, such as `canary: 90 % version=v1, 10 % version=v2`. */
   readonly routes: readonly string[];
+  /** What its routes divide by weight. */
+  readonly shares: readonly WantedShare[];
   readonly conditions: readonly ConditionView[];
+}
+
+/** A share that a route asks for. */
+export interface WantedShare {
+  readonly route: string;
+  /** `<namespace>/<name>`; empty for the Service that was dialled. */
+  readonly service: string;
+  /** Of the pods, as proxies write them: `{version=v2}`; empty for all. */
+  readonly labels: string;
+  /** 0 to 1. */
+  readonly share: number;
 }
 
 export interface ConditionView {

@@ -107,7 +107,7 @@ function putPolicies(api: ApiServer): void {
       name: 'reviews',
       namespace: 'shop',
       generation: 1,
-      managedFields: wrote('kubectl-client-side-apply', 10),
+      managedFields: wrote('kubectl-client-side-apply', 10.5),
     },
     spec: {
       targetRefs: [{ kind: 'Service', name: 'reviews', port: 8080 }],

@@ -13,12 +13,17 @@ export interface PodSignals {
   readonly p99Ms?: number | undefined;
   /** Failures by HTTP status or `grpc <number>`, most frequent first. */
   readonly failures: readonly { readonly code: string; readonly perSecond: number }[];
+  /** When the certificate of its proxy ends, in milliseconds since 1970; it is renewed long before. */
+  readonly certificateEnds?: number | undefined;
   /** Why its proxy could not be asked; empty where it could. */
   readonly error: string;
 }
 
 /** What a pod's proxy counted of requests that came in. */
 export function podSignals(name: string, interval: Interval): Omit<PodSignals, 'error'> {
+  const certificate = interval.after.find(
+    ({ name: family }) => family === 'weft_certificate_expiry_timestamp_seconds',
+  );
   const requests = noRequests();
   const buckets = new Map<number, number>();
   for (const series of increases(interval)) {
@@ -34,6 +39,7 @@ export function podSignals(name: string, interval: Interval): Omit<PodSignals, '
     successRate: successRate(requests),
     p50Ms: quantileMs(buckets, 0.5),
     p99Ms: quantileMs(buckets, 0.99),
+    certificateEnds: certificate === undefined ? undefined : certificate.value * 1000,
     failures: [...requests.failures]
       .map(([code, perSecond]) => ({ code, perSecond }))
       .sort((a, b) => b.perSecond - a.perSecond),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Kinds } from '../controller/index.js';
 import { isNotFound, listObjects, type CustomObject, type KubeClient } from '../kube/index.js';
 import { MeshError } from '../base/index.js';
-import type { PolicyView } from './mesh-view.js';
+import type { PolicyView, WantedShare } from './mesh-view.js';
 
 /** Only what is shown, and forgiving: the page shows policies that the operator refused, too. */
 const text = z.string().catch('');
@@ -13,7 +13,7 @@ const targetSchema = z.object({
   port: z.number().optional().catch(undefined),
 });
 const backendSchema = z.object({
-  service: z.object({ name: text }).optional().catch(undefined),
+  service: z.object({ name: text, namespace: text }).optional().catch(undefined),
   labels: z.record(z.string(), z.string()).optional().catch(undefined),
   weight: z.number().optional().catch(undefined),
 });
@@ -56,6 +56,7 @@ export function toPolicyView({ metadata, spec, conditions }: CustomObject): Poli
       return `${kind} ${place}${port === undefined ? '' : `:${port}`}`;
     }),
     routes: routes.map(describeRoute),
+    shares: routes.flatMap((route, index) => sharesOf(route, index, metadata.namespace)),
     conditions: conditions.map(({ type, status, reason, message, observedGeneration }) => ({
       type,
       status,
@@ -70,7 +71,29 @@ function describeRoute({ name, match, split }: Route, index: number): string {
   const total = split.reduce((sum, { weight }) => sum + (weight ?? 1), 0);
   const backends = split.map((backend) => describeBackend(backend, split.length > 1 ? total : 0));
   const which = match === undefined ? '' : ' (where it matches)';
-  return `${name === '' ? `route-${index}` : name}${which}: ${backends.join(', ') || 'the whole Service'}`;
+  return `${nameOf(name, index)}${which}: ${backends.join(', ') || 'the whole Service'}`;
+}
+
+function nameOf(name: string, index: number): string {
+  return name === '' ? `route-${index}` : name;
+}
+
+/** What a route with several backends gives each of them. */
+function sharesOf({ name, split }: Route, index: number, own: string): readonly WantedShare[] {
+  const total = split.reduce((sum, { weight }) => sum + (weight ?? 1), 0);
+  if (split.length < 2 || total === 0) return [];
+  return split.map(({ service, labels, weight }) => ({
+    route: nameOf(name, index),
+    service:
+      service === undefined ? '' : `${service.namespace === '' ? own : service.namespace}/${service.name}`,
+    labels: labelsText(labels),
+    share: (weight ?? 1) / total,
+  }));
+}
+
+function labelsText(labels: Readonly<Record<string, string>> = {}): string {
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.length === 0 ? '' : `{${sorted.map(([label, value]) => `${label}=${value}`).join(',')}}`;
 }
 
 function describeBackend({ service, labels, weight }: Backend, total: number): string {

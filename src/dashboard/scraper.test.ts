@@ -69,7 +69,11 @@ test('after a pause the old scrapes are forgotten, because their mean would be o
 test('only the families that the page shows are kept', async () => {
   const { intervals } = await after(0, pod('web'));
   expect(new Set(intervals.get('web')?.after.map(({ name }) => name))).toEqual(
-    new Set(['weft_requests_total', 'weft_request_duration_seconds_bucket']),
+    new Set([
+      'weft_certificate_expiry_timestamp_seconds',
+      'weft_requests_total',
+      'weft_request_duration_seconds_bucket',
+    ]),
   );
 });
 

@@ -9,7 +9,7 @@ import type { Sample } from './prometheus.js';
 const WINDOW_MS = 10_000;
 /** After a longer pause (nobody looked) the old scrapes would make a mean of the whole pause. */
 const FORGET_MS = 15_000;
-const FAMILY = /^weft_(requests_total|request_duration_seconds_bucket)$/;
+const FAMILY = /^weft_(requests_total|request_duration_seconds_bucket|certificate_expiry_timestamp_seconds)$/;
 
 interface Scrape {
   /** By the monotonic clock. */

@@ -161,9 +161,9 @@ test('rates are there at the first look, as both sides told the control plane, a
   expect(calls[' shop/catalog']).toMatchObject({ tls: 'none', perSecond: 2, seenBy: 'receiver' });
   expect(calls['mallory shop/reviews']).toMatchObject({ denied: 7, rules: ['shop/readers'] });
   expect(calls['catalog shop/db']).toMatchObject({ protocol: 'tcp', openConnections: 4 });
-  expect(view.splits.map(({ backend, share }) => [backend, share])).toEqual([
-    ['shop/reviews:8080{version=v1}', 0.9],
-    ['shop/reviews:8080{version=v2}', 0.1],
+  expect(view.splits.map(({ backend, share, wanted }) => [backend, share, wanted])).toEqual([
+    ['shop/reviews:8080{version=v1}', 0.9, 0.9],
+    ['shop/reviews:8080{version=v2}', 0.1, 0.1],
   ]);
   expect(view.workloads.find(({ name }) => name === 'deployment/reviews-v2')?.signals).toMatchObject({
     perSecond: 4,
@@ -198,6 +198,7 @@ test('pods of one workload are asked what each counts, and those that do not ans
   });
   expect(pod!.perSecond).toBeGreaterThan(100);
   expect(pod!.failures[0]?.code).toBe('503');
+  expect(pod!.certificateEnds).toBeGreaterThan(Date.now());
   expect(await ask('Deployment/mute')).toMatchObject([{ error: expect.stringContaining('not found') }]);
   expect(api.requests.filter(({ path }) => path === metricsPath('web'))).toEqual([]);
   expect((await fetch(new URL('/api/pods', dashboard.url))).status).toBe(400);

@@ -38,6 +38,8 @@ interface Flow {
 /** A scrape in the format the proxy writes. */
 export function scrape(...flows: Flow[]): string {
   return [
+    '# TYPE weft_certificate_expiry_timestamp_seconds gauge',
+    `weft_certificate_expiry_timestamp_seconds ${Math.floor(Date.now() / 1000) + 60_000}`,
     '# HELP weft_requests HTTP requests, by result.',
     '# TYPE weft_requests counter',
     ...flows.flatMap(requests),

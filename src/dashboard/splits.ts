@@ -9,6 +9,8 @@ export interface Split {
   readonly backend: string;
   /** Share of the route's requests, 0 to 1; undefined while there are none. */
   readonly share?: number | undefined;
+  /** The share that a policy asks for, 0 to 1. */
+  readonly wanted?: number | undefined;
   readonly perSecond: number;
   readonly successRate?: number | undefined;
   readonly p50Ms?: number | undefined;

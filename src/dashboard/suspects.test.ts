@@ -27,6 +27,7 @@ const policy = (name: string, ...targets: string[]): PolicyView => ({
   name,
   targets,
   routes: [],
+  shares: [],
   conditions: [],
 });
 const around: Surroundings = {

@@ -96,7 +96,7 @@ function isNear(
 }
 
 /** Whether a policy names the Service of a call, or its namespace. */
-export function actsOn({ namespace, targets }: PolicyView, { service }: Edge): boolean {
+export function actsOn({ namespace, targets }: PolicyView, { service }: Pick<Edge, 'service'>): boolean {
   const [own = '', name = ''] = service.split('/');
   return targets.some((target) => {
     const [, kind, given = ''] = /^(\S+) ([^:]+)/.exec(target) ?? [];

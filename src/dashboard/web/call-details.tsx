@@ -138,7 +138,7 @@ function SuspectLine({ suspect }: { suspect: Suspect }): VNode {
   return (
     <li class={suspect.near ? 'near' : ''}>
       <ChangeWords change={suspect} />{' '}
-      {suspect.suspected && <Chip tone="bad">shortly before the trouble began: look here first</Chip>}
+      {suspect.suspected && <Chip tone="bad">just when the trouble began: look here first</Chip>}
     </li>
   );
 }

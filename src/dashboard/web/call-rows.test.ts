@@ -81,6 +81,7 @@ test('policies that are not in force as written come first', () => {
     name,
     targets: [`Service ${name}`],
     routes: [],
+    shares: [],
     conditions: statuses.map((status): ConditionView => ({
       type: 'Accepted',
       status,

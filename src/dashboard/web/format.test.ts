@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { formatBytes, formatMs, formatPercent, formatRate } from './format.js';
+import { formatMs, formatPercent, formatRate, formatSpan } from './format.js';
 
 test.each([
   [0, '0'],
@@ -29,6 +29,11 @@ test.each([
   [1500, '1.5 s'],
 ])('a time of %p ms reads %s', (ms, text) => expect(formatMs(ms)).toBe(text));
 
-test('bytes go up through their units', () => {
-  expect([12, 1500, 2_000_000].map(formatBytes)).toEqual(['12 B/s', '1.5 kB/s', '2.0 MB/s']);
+test('what is left of a time is told in hours, and in minutes at its end', () => {
+  expect([59_000, 7_140_000, 7_200_000, 83_000_000].map(formatSpan)).toEqual([
+    '0 min',
+    '119 min',
+    '2 h',
+    '23 h',
+  ]);
 });

@@ -25,11 +25,10 @@ export function formatMs(ms: number | undefined): string {
   return `${ms >= 10 ? ms.toFixed(0) : ms.toPrecision(2)} ms`;
 }
 
-export function formatBytes(perSecond: number): string {
-  const units = ['B/s', 'kB/s', 'MB/s', 'GB/s'];
-  let [value, unit] = [perSecond, 0];
-  while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
-  return `${value >= 10 || unit === 0 ? value.toFixed(0) : value.toFixed(1)} ${units[unit] ?? ''}`;
+/** Whole hours, or minutes of less than two. */
+export function formatSpan(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
 
 /** A name with at most so many characters, the last of which then says that there is more. */

@@ -3,7 +3,7 @@ import { shortIdentity } from '../identity-name.js';
 import type { PodView } from '../mesh-view.js';
 import type { PodSignals } from '../pod-signals.js';
 import { Chip, successTone } from './chip.js';
-import { formatMs, formatPercent, formatRate } from './format.js';
+import { formatMs, formatPercent, formatRate, formatSpan } from './format.js';
 import { stateOf } from './pod-state.js';
 import { usePolled } from './poll.js';
 
@@ -43,6 +43,7 @@ export function Pods({
             <th scope="col" class="number">
               p99
             </th>
+            <th scope="col">Certificate</th>
             <th scope="col">Injection, failures</th>
           </tr>
         </thead>
@@ -74,6 +75,7 @@ function PodLine({ pod, signals }: { pod: PodView; signals: PodSignals | undefin
         {pod.proxyVersion === '' ? <span class="soft">none</span> : pod.proxyVersion}
       </td>
       <SignalCells signals={signals} />
+      <CertificateCell ends={signals?.certificateEnds} />
       <td class={pod.lacksProxy ? 'wrap warn' : 'wrap'} data-title="Injection">
         {pod.injection}
         {(signals?.failures ?? []).slice(0, 3).map(({ code, perSecond }) => (
@@ -86,6 +88,23 @@ function PodLine({ pod, signals }: { pod: PodView; signals: PodSignals | undefin
         )}
       </td>
     </tr>
+  );
+}
+
+/** Less than this is left of a certificate only where it could not be renewed. */
+const SHORT_MS = 4 * 3_600_000;
+
+function CertificateCell({ ends }: { ends: number | undefined }): VNode {
+  if (ends === undefined) return <td class="soft">–</td>;
+  const left = ends - Date.now();
+  return (
+    <td
+      class={left < SHORT_MS ? 'warn' : ''}
+      data-title="Certificate"
+      title={`ends ${new Date(ends).toLocaleString()}; a proxy renews it between half and 70 % of its life`}
+    >
+      {left > 0 ? `${formatSpan(left)} left` : 'has ended'}
+    </td>
   );
 }
 

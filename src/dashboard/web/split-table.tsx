@@ -44,6 +44,9 @@ export function SplitTable({ splits }: { splits: readonly Split[] }): VNode {
               <td class="share" data-title="Share">
                 <meter min={0} max={1} value={split.share ?? 0} aria-hidden="true" />
                 {formatPercent(split.share)}
+                {split.wanted !== undefined && (
+                  <span class="soft"> of {formatPercent(split.wanted)} wanted</span>
+                )}
               </td>
               <td class="number" data-title="Per second">
                 {formatRate(split.perSecond)}
