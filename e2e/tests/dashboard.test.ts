@@ -116,6 +116,38 @@ test('it shows who called whom over mutual TLS, how often, how well and how fast
   expect((await traffic).failed).toBe(0);
 });
 
+test('it says who may call whom, what is wrong with objects, and who changed them', async () => {
+  const access = await read<{ services: string[]; callers: string[]; cells: { may: string }[][] }>(
+    `/api/access?namespace=${NS}`,
+  );
+  const column = access.services.indexOf('server');
+  const row = access.callers.indexOf(`spiffe://cluster.local/ns/${NS}/sa/client`);
+  expect(access.cells[row]?.[column]?.may).toBe('all');
+  await apply({
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'TrafficPolicy',
+    metadata: { name: 'nowhere', namespace: NS },
+    spec: { targetRefs: [{ kind: 'Service', name: 'nowhere' }], timeouts: { request: '1s' } },
+  });
+  const changed = await eventually('the change to be told', async () => {
+    const { changes } = await read<{ changes: Record<string, unknown>[] }>('/api/changes');
+    return changes.find(({ namespace, name }) => namespace === NS && name === 'nowhere');
+  });
+  expect(changed).toMatchObject({
+    kind: 'TrafficPolicy',
+    how: 'created',
+    who: expect.stringMatching(/kubectl/),
+  });
+  await eventually(
+    'the finding about the policy',
+    async () => {
+      const { findings } = await read<{ findings: { object: string }[] }>('/api/findings');
+      return findings.some(({ object }) => object === `TrafficPolicy ${NS}/nowhere`);
+    },
+    60,
+  );
+});
+
 test('what happened is remembered by the minute, also for a page that is opened later', async () => {
   const key = `${NS}/deployment/server`;
   const trace = await eventually(

@@ -34,6 +34,29 @@ export interface Edge {
   readonly rules: readonly string[];
 }
 
+/** A call of which nothing was heard lately, by its key; undefined for what is no key. */
+export function quietEdge(key: string): Edge | undefined {
+  const [, caller, service] = /^(\S*) (\S+\/\S+)$/.exec(key) ?? [];
+  if (caller === undefined || service === undefined) return undefined;
+  return {
+    key,
+    caller,
+    service,
+    servers: [],
+    ports: [],
+    protocol: 'http',
+    tls: 'unknown',
+    seenBy: 'caller',
+    perSecond: 0,
+    openConnections: 0,
+    denied: 0,
+    wouldBeDenied: 0,
+    limited: 0,
+    retries: 0,
+    rules: [],
+  };
+}
+
 /** Whether anything went over the edge lately, or is open now. */
 export function isLive({ perSecond, openConnections, denied }: Edge): boolean {
   return perSecond > 0 || openConnections > 0 || denied > 0;

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Edge } from './edge.js';
+import { quietEdge } from './edge.js';
 import { graphOf } from './graph.js';
 
 function edge(caller: string, service: string, ...servers: string[]): Edge {
@@ -23,6 +24,16 @@ function edge(caller: string, service: string, ...servers: string[]): Edge {
     rules: [],
   };
 }
+
+test('a call that went quiet is still known by its key, and nothing else is taken for one', () => {
+  expect(quietEdge('spiffe://a/ns/b/sa/c shop/reviews')).toMatchObject({
+    caller: 'spiffe://a/ns/b/sa/c',
+    service: 'shop/reviews',
+    perSecond: 0,
+  });
+  expect(quietEdge(' shop/reviews')).toMatchObject({ caller: '' });
+  for (const no of ['', 'x', 'a b c/d', 'a b']) expect(quietEdge(no)).toBeUndefined();
+});
 
 function drawn(...edges: Edge[]): string[] {
   return graphOf(edges).links.map(({ from, to }) => `${from} > ${to}`);

@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Edge } from '../edge.js';
+import { isLive, type Edge } from '../edge.js';
 import type { HistoryView } from '../history-view.js';
 import { shortIdentity } from '../identity-name.js';
 import type { MeshView } from '../mesh-view.js';
@@ -45,7 +45,11 @@ export function CallDetails({
               {text}
             </Chip>
           ))}
-          {troublesOf(edge).length === 0 && <Chip tone="good">nothing is wrong now</Chip>}
+          {troublesOf(edge).length === 0 && (
+            <Chip tone={isLive(edge) ? 'good' : 'quiet'}>
+              {isLive(edge) ? 'nothing is wrong now' : 'quiet now'}
+            </Chip>
+          )}
           <button type="button" class="close" onClick={onClose}>
             Close
           </button>

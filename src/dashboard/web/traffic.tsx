@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import type { Edge } from '../edge.js';
+import { quietEdge, type Edge } from '../edge.js';
 import type { HistoryView } from '../history-view.js';
 import type { MeshView } from '../mesh-view.js';
 import type { Split } from '../splits.js';
@@ -29,7 +29,7 @@ export function Traffic({
   change: ChangeState;
 }): VNode {
   const note = `mean of the last ${view.windowSeconds.toFixed(0)} s; ${view.reporting} proxies report`;
-  const chosen = view.edges.find(({ key }) => key === state.edge);
+  const chosen = view.edges.find(({ key }) => key === state.edge) ?? quietEdge(state.edge);
   return (
     <>
       {edges.length === 0 ? (
