@@ -25,6 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "envoy/service/discovery/v3/ads.proto",
         "envoy/service/auth/v3/external_auth.proto",
         "envoy/service/ratelimit/v3/rls.proto",
+        "google/rpc/error_details.proto",
+        "opentelemetry/proto/collector/trace/v1/trace_service.proto",
     ];
     let descriptors = protox::compile(files, [root])?;
     // Servers are generated for the tests, which stand in for a control plane over a real socket.

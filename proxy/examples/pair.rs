@@ -75,6 +75,7 @@ fn context(
         forwarded: false,
         access: None,
         external_services: Arc::default(),
+        tracing: None,
     };
     let (trigger, drain) = drain::channel();
     std::mem::forget(trigger);
@@ -121,5 +122,6 @@ fn destination(endpoint: Endpoint) -> Destination {
         outliers: None,
         limits: None,
         session_key: SessionKey::default(),
+        sampling: None,
     }
 }

@@ -57,22 +57,32 @@ pub const CAUSES: [&str; 5] = ["no-service", "unreachable", "timeout", "too-many
 impl Asks {
     /// The call of `method` with `message`.
     pub fn call(&self, method: &'static str, message: &impl Message) -> Request<Bytes> {
-        let mut body = BytesMut::with_capacity(5 + message.encoded_len());
+        self.call_of(method, &message.encode_to_vec())
+    }
+
+    /// The call of `method` with a message that is bytes already.
+    pub fn call_of(&self, method: &'static str, message: &[u8]) -> Request<Bytes> {
+        let mut body = BytesMut::with_capacity(5 + message.len());
         body.put_u8(0);
-        body.put_u32(u32::try_from(message.encoded_len()).unwrap_or(u32::MAX));
-        // A buffer of bytes grows as it must.
-        let _ = message.encode(&mut body);
-        let mut call = Request::new(body.freeze());
+        body.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+        body.put_slice(message);
+        let mut call = self.post(method, HeaderValue::from_static("application/grpc"), body.freeze());
+        call.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        call
+    }
+
+    /// A POST of `body` to `path`.
+    pub fn post(&self, path: &'static str, kind: HeaderValue, body: Bytes) -> Request<Bytes> {
+        let mut call = Request::new(body);
         *call.method_mut() = http::Method::POST;
-        *call.uri_mut() = http::Uri::from_static(method);
-        let headers = call.headers_mut();
+        *call.uri_mut() = http::Uri::from_static(path);
         let host = match self.service.split_once('/') {
             Some((namespace, name)) => format!("{name}.{namespace}:{}", self.addr.port()),
             None => self.addr.to_string(),
         };
+        let headers = call.headers_mut();
         headers.insert(HOST, HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("service")));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, kind);
         call
     }
 }

@@ -16,6 +16,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use base64url::decode as decode_base64url;
 pub use cache::TokenCache;
 pub use claims::{Claim, CountedClaim, TokenCondition};
 pub use issuer::Issuer;

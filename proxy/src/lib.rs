@@ -42,6 +42,7 @@ pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod test_util;
 pub mod tls;
+pub mod trace;
 pub mod wire;
 pub mod worker;
 pub mod xds;

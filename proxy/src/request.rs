@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::Request;
 use tokio::time::Instant;
@@ -26,7 +26,8 @@ use crate::http::{RateLimitFields, Seen, Upload, Wire};
 use crate::identity::SpiffeId;
 use crate::jwt::Token;
 use crate::rate_limit::Bill;
-use crate::telemetry::{Direction, Metrics, Record};
+use crate::telemetry::{Beginning, Direction, Metrics, Record, Trace};
+use crate::trace::{self, Sampling};
 use crate::worker::ground::{OwnPod, Worker};
 
 pub(crate) use exchange::{Exchange, Watcher};
@@ -134,6 +135,23 @@ impl Asked {
             add_via(self.request.headers_mut(), version);
         }
         Ok(())
+    }
+
+    /// The stage of that name: finds the trace that the request belongs to, or begins one, where the mesh wants to be told of some.
+    /// `own` is what its destination says of traces that begin with it.
+    pub fn trace(&mut self, worker: &Worker, direction: Direction, own: Option<&Sampling>) {
+        let Some(tracing) = &self.own_pod.tracing else { return };
+        let sampling = own.unwrap_or(&tracing.sampling);
+        let headers = self.request.headers_mut();
+        let Some(begun) = trace::begin(sampling, &worker.spans, headers) else { return };
+        let at = Beginning {
+            direction,
+            wire: self.wire,
+            grpc: self.grpc,
+            time: SystemTime::now() - self.started.elapsed(),
+        };
+        let trace = Box::new(Trace::new(begun, worker.spans.clone(), at));
+        self.record.traced(trace, &self.request);
     }
 
     /// Takes off what concerns the caller's connection only (RFC 9110 7.6.1). What asks to leave HTTP goes on asking.

@@ -40,7 +40,14 @@ pub mod envoy {
     }
 }
 
-/// `google.rpc.Status`, the carrier of a NACK.
+/// OpenTelemetry's collector of spans.
+pub mod opentelemetry {
+    pub mod trace {
+        tonic::include_proto!("opentelemetry.proto.collector.trace.v1");
+    }
+}
+
+/// `google.rpc.Status`, the carrier of a NACK, and what may be among its details.
 pub mod google {
     pub mod rpc {
         tonic::include_proto!("google.rpc");

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::Instant;
 
+use crate::asking::LONGEST_ANSWER;
 use crate::capacity::Share;
 use crate::drain::Drain;
 use crate::egress::Lookup;
@@ -30,6 +31,7 @@ use crate::outbound::Outbound;
 use crate::state::Mesh;
 use crate::telemetry::{Direction, Metrics};
 use crate::tls;
+use crate::trace::{Exporter, Queue};
 
 pub use affinities::Affinities;
 pub use ground::OriginalDst;
@@ -86,6 +88,7 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
     let index = context.index;
     held::allow(context.share.bytes);
     let own_ports = [context.inbound.ports()?, context.outbound.ports()?].concat();
+    let spans = Rc::new(Queue::new(context.drain.clone(), context.metrics.spans.clone()));
     let worker = Rc::new(Worker {
         own_pod: OwnPodView::new(context.mesh.workload()),
         mesh: context.mesh,
@@ -100,8 +103,11 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
         own_ports,
         entrance: Entrance::new(context.share),
         lookup: context.lookup,
+        spans,
     });
     let outbound = Rc::new(Outbound::new(worker.clone()));
+    let exporter = Exporter::new(worker.clone(), outbound.callout().reading_at_most(LONGEST_ANSWER));
+    tokio::task::spawn_local(exporter.run());
     let inbound = Rc::new(Inbound::new(worker.clone(), || outbound.callout()));
     context.outbound.serve({
         let outbound = outbound.clone();

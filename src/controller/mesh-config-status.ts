@@ -1,5 +1,5 @@
 import type { Condition, CustomObject, EventNote } from '../kube/index.js';
-import { inUserWords, type MeshSettings, type Problem, type Verdict } from '../model/index.js';
+import { inUserWords, verdicts, type MeshSettings, type Problem, type Verdict } from '../model/index.js';
 import type { AckTotal } from './ack-summary.js';
 import { stamper } from './own-entries.js';
 import { judgeProgrammed } from './policy-status.js';
@@ -10,11 +10,14 @@ export function meshConfigConditions(
   {
     problems,
     settings,
+    tracing,
     acks,
     isSettled,
   }: {
     readonly problems: readonly Problem[];
     readonly settings: MeshSettings;
+    /** What is wrong with whom traces are told to; absent: nobody is to be told. */
+    readonly tracing?: readonly Problem[] | undefined;
     readonly acks: AckTotal;
     readonly isSettled: boolean;
   },
@@ -29,7 +32,11 @@ export function meshConfigConditions(
           message: 'This generation is not sent to proxies; the condition Accepted says why.',
         }
       : judgeProgrammed(object, { acks, isSettled });
-  return [stamp('Accepted', accepted(problems, settings)), stamp('Programmed', programmed)];
+  return [
+    stamp('Accepted', accepted(problems, settings)),
+    ...(tracing === undefined ? [] : [stamp('ResolvedRefs', verdicts(tracing).resolvedRefs)]),
+    stamp('Programmed', programmed),
+  ];
 }
 
 function accepted(problems: readonly Problem[], settings: MeshSettings): Verdict {

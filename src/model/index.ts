@@ -79,6 +79,8 @@ export {
   judgeExternalService,
 } from './judge/judge-external-service.js';
 export { toExternalService } from './read/to-external-service.js';
+export { judgeTracing } from './judge/judge-tracing.js';
+export type { PodTracing } from './words/tracing.js';
 export type { ExternalService, PodExternalService } from './words/external-service.js';
 export { outboundOf } from './compile/outbound-of.js';
 export type { Namespace } from './tables/namespaces.js';

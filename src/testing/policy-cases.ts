@@ -45,6 +45,7 @@ function biggest(): object {
 
 export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
   ['no routes', {}],
+  ['one trace in a thousand', { tracing: { sampling: { fraction: { numerator: 1, denominator: 1000 } } } }],
   ['no routes in a list', { routes: [] }],
   ['a canary of 0.01 %', route({ split: [{ weight: 999_900 }, { weight: 100, labels: { v: '2' } }] })],
   ['one weight of zero', route({ split: [{ weight: 0 }, { labels: { v: '2' } }] })],
@@ -240,7 +241,7 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'a load balancer for a route',
     { targetRefs: [{ kind: 'HTTPRoute', name: 'a' }], loadBalancer: { algorithm: 'peakEwma' } },
     'spec.targetRefs',
-    'loadBalancer, circuitBreaker, rateLimit and externalAuthorization',
+    'loadBalancer, circuitBreaker, rateLimit, externalAuthorization and tracing',
   ],
   [
     'a ring without a hash',

@@ -87,6 +87,14 @@ fn workload_json(workload: &Workload) -> Value {
         "outboundPolicy": format!("{:?}", workload.outbound_policy),
         "externalServices": workload.external_services.iter().map(|one| external_service_json(one)).collect::<Vec<_>>(),
         "inboundPorts": workload.inbound_ports.iter().map(port).collect::<Vec<_>>(),
+        // Of requests in both directions; the stage stands in the plans of ports, and comes before the route is known.
+        "tracing": workload.tracing.as_ref().map(|tracing| {
+            json!({
+                "collector": tracing.collector.as_ref().map(asks_json),
+                "protocol": format!("{:?}", tracing.protocol),
+                "sampling": format!("{:?}", tracing.sampling),
+            })
+        }),
     })
 }
 

@@ -169,6 +169,9 @@ impl Answering<'_> {
                     None => self.note(stage.name(), Verdict::Go, "none of its own", None),
                 }
             }
+            Stage::Trace => {
+                self.note(stage.name(), Verdict::Go, "it is traced, as its trace says or by the share", None)
+            }
             Stage::Changes => {
                 self.note(stage.name(), Verdict::Go, "the application is told who called (Forwarded)", None);
             }

@@ -363,6 +363,12 @@ impl Judge for &PeerConnection {
                     return Turn::Refuse(self.overdue());
                 }
             }
+            Stage::Trace => {
+                let own_pod = asked.own_pod.clone();
+                let port = own_pod.inbound_port(self.application.key.addr.port());
+                let own = port.and_then(|port| port.sampling.as_deref());
+                asked.trace(&self.worker, Direction::Inbound, own);
+            }
             Stage::Changes => self.tell(&mut asked.request),
             // They come before there is a plan, carry it out, or are the calling side's.
             _ => {}

@@ -2,7 +2,7 @@
 
 /// The bytes that `text` stands for. `None`: it has a character of another alphabet, padding, a length that no bytes have, or bits
 /// that stand for nothing.
-pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
     for group in text.chunks(4) {
         let mut bits = 0_u32;

@@ -6,7 +6,7 @@ mod copies;
 use std::cell::RefCell;
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use tokio::time::Instant;
 
 use super::balance::group::BalanceQuery;
@@ -115,6 +115,13 @@ impl<'a> Attempts<'a> {
     /// Where the request goes now.
     pub fn endpoint(&self) -> &'a LiveEndpoint {
         &self.chosen.live.backends[self.chosen.backend][self.current]
+    }
+
+    /// Makes `headers` name the span of the attempt that they are sent with, the latest.
+    pub fn name_span(&self, headers: &mut HeaderMap) {
+        if let Some(trace) = self.record.trace() {
+            trace.write(headers);
+        }
     }
 
     /// Its index.

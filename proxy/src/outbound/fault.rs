@@ -31,11 +31,13 @@ pub(super) fn ask<'a>(choosing: &'a Choosing, chosen: &'a Chosen, asked: &'a mut
         let _place = place;
         if let Some(delay) = delay {
             count(choosing, chosen, "delay");
+            asked.record.faulted("delay");
             let delayed = within(&mut asked.limit, None, pin!(sleep(delay.time))).await;
             delayed.map_err(|passed| chosen.overdue(passed))?;
         }
         let Some(abort) = abort else { return Ok(()) };
         count(choosing, chosen, "abort");
+        asked.record.faulted("abort");
         let (status, grpc_status) = (abort.status, abort.grpc_status);
         Err(Failure::Fault { destination: chosen.live.name.clone(), status, grpc_status })
     })

@@ -68,6 +68,7 @@ pub(super) async fn race<'a>(
                 }
                 let used: Vec<_> = running.iter().map(|running| running.endpoint).collect();
                 let index = attempts.pick_beside(&used);
+                attempts.copy_begins(index);
                 let copy = dressed(caller, attempts, index, request, deadline);
                 running.push(start(attempts, index, true, copy));
             }
@@ -104,6 +105,7 @@ fn dressed(
     if let Some(deadline) = deadline {
         deadline.write(request.headers_mut(), sent);
     }
+    attempts.name_span(request.headers_mut());
     First { request, seen, wire, pending: Pending::new(&endpoint.upstream), sent }
 }
 

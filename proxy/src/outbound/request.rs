@@ -72,7 +72,11 @@ impl AppConnection {
         let live = self.live();
         let found = asked.normalise(self.original, &worker.metrics);
         let found = found.map_err(|failure| (Stage::Normalise, failure));
-        let mut chosen = match found.and_then(|()| find_route(&live, &mut asked)) {
+        let found = found.and_then(|()| {
+            asked.trace(worker, Direction::Outbound, live.destination.sampling.as_deref());
+            find_route(&live, &mut asked)
+        });
+        let mut chosen = match found {
             Ok(chosen) => chosen,
             Err((stage, failure)) => {
                 asked.record.refused_by(stage.name());
@@ -187,6 +191,7 @@ impl AppConnection {
                 }
                 deadline.write(request.headers_mut(), sent);
             }
+            attempts.name_span(request.headers_mut());
             let spare = attempts.spare(&request);
             // A copy would go elsewhere, where the caller is not known, or have nobody whose bytes to carry.
             let hedging = chosen.route().hedging.as_ref();

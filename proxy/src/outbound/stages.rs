@@ -44,6 +44,7 @@ impl Judge for Judging<'_> {
             Stage::Mirror => mirror::ask(choosing, chosen, asked),
             // They find the plan, carry it out, or are the receiving side's.
             Stage::Normalise
+            | Stage::Trace
             | Stage::Route
             | Stage::Jwt
             | Stage::Access

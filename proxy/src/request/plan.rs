@@ -2,7 +2,7 @@
 //!
 //! A stage that nobody asked for is absent from the [`Plan`] of a route or port, and costs nothing. `GET /config` prints the
 //! plans, and `docs/architecture.md` has the order with its reasons; a test compares them. What a stage may do is in
-//! ADR 8. Tap and trace are none of them: they read the record, in which every stage leaves its verdict.
+//! ADR 8. Tap is none of them: it reads the record, in which every stage leaves its verdict, as spans do.
 
 use std::pin::Pin;
 
@@ -18,6 +18,8 @@ use crate::state::{Destination, InboundPort, MessageChanges, Route, Workload};
 pub enum Stage {
     /// Refuses what could be read in two ways.
     Normalise,
+    /// To which trace it belongs.
+    Trace,
     /// The first route that matches.
     Route,
     /// Answers preflights, and notes who may read the answer.
@@ -53,8 +55,9 @@ pub enum Stage {
 }
 
 /// From the application to others.
-pub const CALLER: [Stage; 11] = [
+pub const CALLER: [Stage; 12] = [
     Stage::Normalise,
+    Stage::Trace,
     Stage::Route,
     Stage::Cors,
     Stage::OwnAnswer,
@@ -68,8 +71,9 @@ pub const CALLER: [Stage; 11] = [
 ];
 
 /// From others to the application.
-pub const RECEIVER: [Stage; 9] = [
+pub const RECEIVER: [Stage; 10] = [
     Stage::Normalise,
+    Stage::Trace,
     Stage::Jwt,
     Stage::Access,
     Stage::ExternalCheck,
@@ -117,6 +121,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Normalise => "normalise",
+            Self::Trace => "trace",
             Self::Route => "route",
             Self::Cors => "cors",
             Self::OwnAnswer => "own-answer",
@@ -151,7 +156,9 @@ impl Stage {
                 actions.rewrite.is_some() || actions.headers != MessageChanges::default()
             }),
             Self::Mirror => route.actions.as_ref().is_some_and(|actions| !actions.mirrors.is_empty()),
-            Self::Jwt
+            // The mesh says whether there is one, not the route.
+            Self::Trace
+            | Self::Jwt
             | Self::Access
             | Self::ExternalCheck
             | Self::RateLimit
@@ -174,6 +181,7 @@ impl Plan {
     pub fn of_port(workload: &Workload, port: u16) -> Self {
         let limits = || workload.inbound_port(port).into_iter().flat_map(InboundPort::all_limits);
         let asked = |stage: &Stage| match stage {
+            Stage::Trace => workload.tracing.is_some(),
             Stage::Jwt => {
                 workload.access.as_ref().is_some_and(|access| access.asks_for_tokens(port))
                     || limits().any(RateLimit::asks_for_tokens)
@@ -221,6 +229,7 @@ mod tests {
         Actions, Answer, DirectResponse, Fault, InboundPort, Limits, MtlsMode, Protocol, Rewrite,
     };
     use crate::test_util::a_destination;
+    use crate::trace::{self, Sampling, Tracing};
 
     /// The plan of a route that `change` makes.
     fn plan(change: impl FnOnce(&mut Route)) -> Plan {
@@ -281,9 +290,12 @@ mod tests {
         let mut workload = Workload::unconfigured("web-1", SpiffeId::new("cluster.local", "shop", "web"));
         assert_eq!(names(&Plan::of_port(&workload, 8080)), ["normalise", "deadline", "application"]);
         workload.forwarded = true;
+        let tracing =
+            Tracing { collector: None, protocol: trace::Protocol::Grpc, sampling: Sampling::millionths(1) };
+        workload.tracing = Some(tracing.into());
         workload.access = Some(Builder::new(Default::Deny, []).build([0; 32]).into());
         let plan = Plan::of_port(&workload, 8080);
-        assert_eq!(plan.judging(), [Stage::Access, Stage::Deadline, Stage::Changes]);
+        assert_eq!(plan.judging(), [Stage::Trace, Stage::Access, Stage::Deadline, Stage::Changes]);
         let limit = RateLimit::new(
             ("web/limits".into(), "all".into()),
             (1, Duration::from_secs(1), 1, 1),
@@ -306,6 +318,7 @@ mod tests {
                 tally: std::sync::Arc::default(),
             }],
             external_checks: vec![ExternalCheck::new("shop/web", None, Duration::from_secs(1))],
+            sampling: None,
         });
         assert!(!Plan::of_port(&workload, 8080).stages().contains(&Stage::Jwt));
         let mut by_token = Builder::new(Default::Deny, ["shop/staff"]);

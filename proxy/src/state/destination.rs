@@ -6,7 +6,7 @@ use http::{HeaderName, Method};
 use regex::Regex;
 
 use super::{Actions, Cors, Fault, Hedging, Limits, MessageChanges, Outliers};
-use crate::{identity::SpiffeId, tcp::Bounds, tls::Origin};
+use crate::{identity::SpiffeId, tcp::Bounds, tls::Origin, trace::Sampling};
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Destination {
     pub limits: Option<Box<Limits>>,
     /// What tokens of sessions are made with.
     pub session_key: SessionKey,
+    /// Which traces are told, of those that begin with a request to it; `None`: those that the pod's tracing says.
+    pub sampling: Option<Box<Sampling>>,
 }
 
 /// What tokens of sessions are made with, the same in all proxies. Whoever has it can tell the endpoint of a token.

@@ -10,6 +10,7 @@ use crate::external_check::ExternalCheck;
 use crate::identity::SpiffeId;
 use crate::rate_limit::RateLimit;
 use crate::shared_limit::SharedLimits;
+use crate::trace::{Sampling, Tracing};
 
 /// The pod this proxy stands in. Immutable: an update is a new value.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct Workload {
     pub access: Option<Arc<Access>>,
     /// What its namespace declares of the outside.
     pub external_services: Arc<[Arc<ExternalService>]>,
+    /// What is told of its requests as traces; absent: nothing.
+    pub tracing: Option<Arc<Tracing>>,
 }
 
 /// How a port treats callers without mutual TLS.
@@ -81,6 +84,8 @@ pub struct InboundPort {
     pub shared_limits: Vec<SharedLimits>,
     /// Who else is asked about them, in this order.
     pub external_checks: Vec<ExternalCheck>,
+    /// Which traces are told, of those that begin here; `None`: those that the pod's tracing says.
+    pub sampling: Option<Box<Sampling>>,
 }
 
 /// What becomes of destinations that the mesh does not know.
@@ -123,6 +128,7 @@ impl Workload {
             forwarded: false,
             access: None,
             external_services: Arc::default(),
+            tracing: None,
         }
     }
 

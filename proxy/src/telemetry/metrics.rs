@@ -19,7 +19,7 @@ use super::mirror::MirrorMetrics;
 use super::plain::PlainMetrics;
 use super::subjects::{HeldSeries, Subject, Subjects};
 use super::tap::{Taps, Trail};
-use super::{About, AccessLog};
+use super::{About, AccessLog, SpanCounts};
 use crate::http::Goaways;
 
 type Reasons = Family<ReasonLabels, Counter>;
@@ -60,6 +60,8 @@ pub struct Metrics {
     pub mirrors: MirrorMetrics,
     /// Of HTTP/2 connections.
     pub goaways: Goaways,
+    /// Of what is told of traces.
+    pub spans: SpanCounts,
 }
 
 // === impl Metrics ===
@@ -97,6 +99,7 @@ impl Metrics {
             concurrency_limits: Family::default(),
             mirrors: MirrorMetrics::register(registry),
             goaways: Goaways::register(registry),
+            spans: SpanCounts::register(registry),
         };
         metrics.register_http(registry);
         metrics.register_connections(registry);

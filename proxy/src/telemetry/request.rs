@@ -12,12 +12,13 @@ use super::about::About;
 use super::access_log;
 use super::histogram::Histogram;
 use super::labels::{DurationLabels, ResultLabels};
+use super::span::{self, Trace};
 use super::subjects::{HeldSeries, Subject};
 use super::tap::{Ended, Trail};
 use super::{Metrics, RequestLabels};
 
 /// What a request is recorded as when the caller left before there was a response.
-const CALLER_LEFT: u16 = 499;
+pub(super) const CALLER_LEFT: u16 = 499;
 
 /// Handles for requests that differ only in their result.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Record {
     grpc_status: Option<u16>,
     /// For the access log and who watches, where there are any.
     about: Option<Box<About>>,
+    /// Where spans are told of it.
+    trace: Option<Box<Trace>>,
 }
 
 // === impl Series ===
@@ -101,7 +104,7 @@ pub(super) fn known(code: u16) -> u16 {
 impl Record {
     /// A request began at `started`. It is recorded once it belongs to a series: see [`Self::moved_to`].
     pub fn begin(started: Instant) -> Self {
-        Self { series: None, started, code: CALLER_LEFT, grpc_status: None, about: None }
+        Self { series: None, started, code: CALLER_LEFT, grpc_status: None, about: None, trace: None }
     }
 
     /// The request belongs to `series` from now on, such as that of the endpoint it is sent to.
@@ -125,6 +128,23 @@ impl Record {
         self.about = about;
     }
 
+    /// Spans are told of `request`, beside what the access log says.
+    pub(crate) fn traced<B>(&mut self, trace: Box<Trace>, request: &http::Request<B>) {
+        let about = self.about.get_or_insert_with(|| Box::new(About::new(request, None)));
+        about.trace_id = Some(trace.id());
+        self.trace = Some(trace);
+    }
+
+    /// What is told of it, where anything is.
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
+    }
+
+    /// The same, to add to it.
+    pub(crate) fn trace_mut(&mut self) -> Option<&mut Trace> {
+        self.trace.as_deref_mut()
+    }
+
     /// Notes what the access log of its series wants.
     #[cfg(test)]
     pub fn about<B>(&mut self, request: &http::Request<B>) {
@@ -143,6 +163,9 @@ impl Record {
         if let Some(about) = &mut self.about {
             about.upstream = Some(addr);
             about.trail(|trail| trail.sent_to(addr));
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.attempt(addr);
         }
     }
 
@@ -194,6 +217,9 @@ impl Record {
             about.attempts += 1;
             about.retried.push(reason);
             about.trail(|trail| trail.tried_again(reason));
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.given_up(reason);
         }
     }
 
@@ -264,6 +290,13 @@ impl Record {
         }
     }
 
+    /// Something is done to it on purpose.
+    pub fn faulted(&mut self, kind: &'static str) {
+        if let Some(trace) = &mut self.trace {
+            trace.faulted(kind);
+        }
+    }
+
     /// So many bytes of the response's body went on.
     pub fn sent(&mut self, bytes: usize) {
         if let Some(about) = &mut self.about {
@@ -311,6 +344,9 @@ impl Drop for Record {
         }
         if let Some(trail) = &about.trail {
             trail.tell(&series.labels, about, started, (code, grpc_status));
+        }
+        if let Some(trace) = &self.trace {
+            trace.end(span::Ended { about, labels: &series.labels, started, code, grpc_status });
         }
     }
 }

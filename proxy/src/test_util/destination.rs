@@ -32,5 +32,6 @@ pub fn a_destination(key: &str) -> Arc<Destination> {
         outliers: None,
         limits: None,
         session_key: SessionKey::default(),
+        sampling: None,
     })
 }

@@ -1,3 +1,4 @@
+use std::rc::Rc;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
@@ -8,6 +9,7 @@ use crate::egress::Lookup;
 use crate::jwt::TokenCache;
 use crate::state::Mesh;
 use crate::telemetry::Metrics;
+use crate::trace::Queue;
 use crate::worker::Affinities;
 use crate::worker::entrance::Entrance;
 use crate::worker::ground::{OriginalDst, OwnPodView, Worker};
@@ -16,13 +18,15 @@ use crate::{drain, tls};
 /// What one half stands on, without a thread of its own. It is `web`, and may hold its `share`.
 pub(crate) fn a_worker(ca: &TestCa, mesh: Mesh, original_dst: OriginalDst, share: Share) -> Worker {
     let certs = ca.certs("shop", "web");
+    let (drain, metrics) = (drain::channel().1, Metrics::register(&mut Registry::default()));
     Worker {
         own_pod: OwnPodView::new(mesh.workload()),
         mesh,
         tls_server: tls::Server::new(certs.clone()),
         tls_client: tls::Client::new(certs),
-        drain: drain::channel().1,
-        metrics: Metrics::register(&mut Registry::default()),
+        spans: Rc::new(Queue::new(drain.clone(), metrics.spans.clone())),
+        drain,
+        metrics,
         own_ips: Arc::new([]),
         affinities: Affinities::default(),
         tokens: TokenCache::default(),

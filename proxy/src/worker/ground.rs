@@ -19,6 +19,7 @@ use crate::socket;
 use crate::state::{Mesh, OutboundPolicy, Workload};
 use crate::telemetry::Metrics;
 use crate::tls;
+use crate::trace::Queue;
 use crate::worker::affinities::Affinities;
 
 /// How to learn where an accepted connection was going.
@@ -61,6 +62,8 @@ pub(crate) struct Worker {
     pub entrance: Entrance,
     /// Who says where names of hosts outside the mesh lead.
     pub lookup: Lookup,
+    /// What is to be told of traces.
+    pub spans: Rc<Queue>,
 }
 
 /// The pod this proxy stands in, as it was when a request or connection began. What is judged by it is judged by one version

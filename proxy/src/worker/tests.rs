@@ -51,5 +51,6 @@ mod smuggling;
 mod tap;
 mod timeouts;
 mod tls_app;
+mod tracing;
 mod truncation;
 mod upgrade;

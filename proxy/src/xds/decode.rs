@@ -21,6 +21,7 @@ use crate::{
         Target, TargetKind, Timeouts, ValueCondition, WeightedBackend, Workload,
     },
     tls::Origin,
+    trace::Sampling,
     wire::weft::v1 as wire,
 };
 
@@ -91,6 +92,7 @@ mod rate_limit;
 mod resilience;
 mod session;
 mod shared_limit;
+mod tracing;
 
 /// Decodes a destination.
 pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
@@ -118,6 +120,7 @@ pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
         outliers: wire.outliers.map(|wire| resilience::outliers(&wire).map(Box::new)).transpose()?,
         limits: wire.limits.map(|wire| resilience::limits(&wire).map(Box::new)).transpose()?,
         session_key: SessionKey(wire.session_key.into_boxed_slice()),
+        sampling: wire.sampling.map(|share| Box::new(Sampling::millionths(share))),
     })
 }
 
@@ -144,6 +147,7 @@ pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
         forwarded: wire.forwarded,
         access: access.map(Arc::new),
         external_services: external_service::external_services(&wire.external_services)?,
+        tracing: wire.tracing.as_ref().map(tracing::tracing).transpose()?.map(Arc::new),
     })
 }
 
@@ -456,6 +460,7 @@ fn inbound_port(wire: &wire::InboundPort, access: Option<&wire::Access>) -> Resu
         rate_limits: each("rate_limits", &wire.rate_limits, |limit| rate_limit::rate_limit(limit, access))?,
         shared_limits: each("shared_limits", &wire.shared_limits, shared)?,
         external_checks: each("external_checks", &wire.external_checks, external_check::external_check)?,
+        sampling: wire.sampling.map(|share| Box::new(Sampling::millionths(share))),
     })
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { type Kind, objectSchema } from '../schema/kind.js';
 import { mtlsMode } from './mtls-mode.js';
+import { tracing } from './tracing.js';
 
 const spec = z.strictObject({
   mtls: z
@@ -43,6 +44,10 @@ const spec = z.strictObject({
     })
     .optional()
     .meta({ description: 'Headers that proxies add to requests and responses.' }),
+  tracing: tracing.optional().meta({
+    description:
+      'Distributed tracing: proxies tell an OpenTelemetry collector of HTTP and gRPC requests, at the caller and at the receiver, and carry the headers traceparent, tracestate and B3. By default nothing is told and no header is touched.',
+  }),
 });
 
 const schema = objectSchema('MeshConfig', spec);

@@ -73,6 +73,7 @@ interface Spec {
   readonly circuitBreaker?: unknown;
   readonly rateLimit?: unknown;
   readonly externalAuthorization?: unknown;
+  readonly tracing?: unknown;
 }
 
 const ON_ROUTES = "self.targetRefs.exists(t, t.kind in ['HTTPRoute', 'GRPCRoute'])";
@@ -102,14 +103,18 @@ export const targetRules: readonly Rule<Spec>[] = [
       routes.length === 0 || !targetRefs.some(isRoute) || addsOnly(routes),
   },
   {
-    cel: `!(${ON_ROUTES}) || (!has(self.loadBalancer) && !has(self.circuitBreaker) && !has(self.rateLimit) && !has(self.externalAuthorization))`,
+    cel: `!(${ON_ROUTES}) || (!has(self.loadBalancer) && !has(self.circuitBreaker) && !has(self.rateLimit) && !has(self.externalAuthorization) && !has(self.tracing))`,
     message:
-      'loadBalancer, circuitBreaker, rateLimit and externalAuthorization are about all traffic to a Service; target the Service',
+      'loadBalancer, circuitBreaker, rateLimit, externalAuthorization and tracing are about all traffic to a Service; target the Service',
     field: '.targetRefs',
     holds: ({ targetRefs, ...rest }) =>
       !targetRefs.some(isRoute) ||
-      [rest.loadBalancer, rest.circuitBreaker, rest.rateLimit, rest.externalAuthorization].every(
-        (given) => given === undefined,
-      ),
+      [
+        rest.loadBalancer,
+        rest.circuitBreaker,
+        rest.rateLimit,
+        rest.externalAuthorization,
+        rest.tracing,
+      ].every((given) => given === undefined),
   },
 ];

@@ -6,6 +6,7 @@ import { externalAuthorization } from './external-authorization.js';
 import { loadBalancer } from './load-balancer.js';
 import { rateLimit } from './rate-limit.js';
 import { route } from './route.js';
+import { policyTracing } from './tracing.js';
 import { DEPRECATED } from './deprecated.js';
 import { UNSUPPORTED } from './unsupported.js';
 import { targetRef, targetRules } from './target-ref.js';
@@ -31,6 +32,10 @@ const specFields = z.strictObject({
   externalAuthorization: externalAuthorization.optional().meta({
     description:
       'Asks another service whether a request may reach the pods of a Service, over HTTP and gRPC. Asked by the proxies of those pods, whoever calls, after JWT and access rules and before rate limits.',
+  }),
+  tracing: policyTracing.optional().meta({
+    description:
+      'Distributed tracing of requests to a Service, where the MeshConfig has tracing. Without that it does nothing.',
   }),
 });
 

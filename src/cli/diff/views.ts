@@ -14,6 +14,7 @@ export function destinationView(compiled: CompiledDestination | undefined): obje
   if (compiled === undefined) return undefined;
   const { destination } = compiled;
   const { protocol, routes, backends, endpoints, loadBalancer, outliers, limits, tls = [] } = destination;
+  const { sampling } = destination;
   return {
     protocol,
     'order of routes': routes.map(({ name }) => name),
@@ -33,6 +34,7 @@ export function destinationView(compiled: CompiledDestination | undefined): obje
     loadBalancer,
     outliers,
     limits,
+    sampling,
     ...Object.fromEntries(
       tls.map(({ policy, serverName, dnsNames, uris, authorities, refused }) => [
         `TLS by ${policy}`,
@@ -93,13 +95,14 @@ function matchText({ method, path, headers, query = [], from, port, serverNames 
 /** What a proxy is told about its own pod, as it is compared. Who may do what is compared call by call. */
 export function workloadView(compiled: CompiledWorkload | undefined): object | undefined {
   if (compiled === undefined) return undefined;
-  const { mtls, outbound, inboundPorts, access, via, forwarded, ingressMode } = compiled.workload;
+  const { mtls, outbound, inboundPorts, access, via, forwarded, ingressMode, tracing } = compiled.workload;
   return {
     mtls,
     outbound,
     via,
     forwarded,
     ingressMode,
+    tracing,
     ...Object.fromEntries(inboundPorts.map((port) => [`port ${port.port}`, portView(port)])),
     'access by default': access?.default ?? 'allow',
     bindings: bindingsOf(access),
@@ -110,11 +113,13 @@ function bindingsOf(access: AccessConfig | undefined): readonly string[] {
   return [...(access?.bindings ?? [])].sort();
 }
 
-function portView({ protocol, mtls, services, rateLimits = [], externalChecks = [] }: InboundPort): object {
+function portView(port: InboundPort): object {
+  const { protocol, mtls, services, rateLimits = [], externalChecks = [], sampling } = port;
   return {
     protocol,
     mtls,
     services,
+    sampling,
     ...Object.fromEntries(
       rateLimits.map(({ policy, name, requests, perMs, burst, pods, dryRun, key, ...rest }) => [
         `limit ${policy} ${name}`,

@@ -1,5 +1,6 @@
 import { meshConfig as api } from '../../api/index.js';
 import { ownResource, objectKey, storeSource, type CustomObject } from '../../kube/index.js';
+import { judgeTracing, type Mesh } from '../../model/index.js';
 import { totalAcks } from '../ack-summary.js';
 import { standingsOf } from '../acks.js';
 import { meshConfigConditions, meshConfigNote } from '../mesh-config-status.js';
@@ -9,6 +10,11 @@ import { ASKED_FOR, BECAME } from './reasons.js';
 
 /** Every proxy of the mesh answers about it: one write for all of them. */
 const GATHER_MS = 500;
+
+/** `<namespace>/<name>` of the Service that is told of traces. */
+function toldService({ settings: { tracing } }: Mesh): string | undefined {
+  return tracing === undefined ? undefined : `${tracing.service.namespace}/${tracing.service.name}`;
+}
 
 /** In no table: there is one, and `SettingsHistory` makes the settings of the mesh of it. */
 export const meshConfig: KindRow<CustomObject> = {
@@ -20,13 +26,14 @@ export const meshConfig: KindRow<CustomObject> = {
     queue: 'mesh-config-status',
     gatherMs: GATHER_MS,
     write: 'apply',
-    sources: ({ view, own }) => {
+    sources: ({ view, own, collector }) => {
       const all = (): string[] => [...view.meshConfigs.store.values()].map(objectKey);
       const uidOf = (key: string): string => view.meshConfigs.store.get(key)?.metadata.uid ?? '';
       return [
         (due) => own.onChange((uids) => due(all().filter((key) => uids.has(uidOf(key))))),
         storeSource(view.acks.store, all),
         storeSource(view.lastKnown.store, all),
+        storeSource(view.services.store, ({ key }) => (key === toldService(collector.mesh) ? all() : [])),
       ];
     },
     judge: ({ collector, own, peers, clock }) => ({
@@ -34,7 +41,8 @@ export const meshConfig: KindRow<CustomObject> = {
         const { problems, settings } = collector.settingsHistory;
         const { uid, generation } = object.metadata;
         const { replicas, isSettled, againAfterMs } = standingsOf(uid, own, peers);
-        const facts = { problems, settings, acks: totalAcks(replicas, generation), isSettled };
+        const tracing = judgeTracing(collector.mesh);
+        const facts = { problems, settings, tracing, acks: totalAcks(replicas, generation), isSettled };
         const conditions = meshConfigConditions(object, facts, clock.now());
         return {
           againAfterMs,

@@ -96,6 +96,13 @@ function refOf({ metadata }: CustomObject): PolicyRef {
   return { kind: 'MeshConfig', namespace, name, uid, generation, creationTimestamp };
 }
 
-function configurable({ mtls, outbound, access, via, forwarded }: MeshSettings): ConfigurableSettings {
-  return { mtls, outbound, access, via, forwarded };
+function configurable({
+  mtls,
+  outbound,
+  access,
+  via,
+  forwarded,
+  tracing,
+}: MeshSettings): ConfigurableSettings {
+  return { mtls, outbound, access, via, forwarded, ...(tracing === undefined ? {} : { tracing }) };
 }

@@ -25,6 +25,14 @@ export function askedService(
 ): AskedService | AskProblem {
   const forbidden = notPermitted(mesh, service, namespace);
   if (forbidden !== undefined) return { reason: forbidden, forbidden: true };
+  return reachedService(mesh, service);
+}
+
+/** How pods reach a port of a Service, whoever says that they do, or why they cannot. */
+export function reachedService(
+  mesh: Mesh,
+  service: Pick<ServiceToAsk, 'namespace' | 'name' | 'port'>,
+): AskedService | AskProblem {
   const key = keyOf(service);
   const { invalid } = followService(mesh, key, service.port);
   if (invalid !== undefined) return { reason: invalid, forbidden: false };
@@ -48,6 +56,6 @@ export function isAmong(service: ServiceToAsk, fronts: readonly FrontPort[]): bo
 }
 
 /** The Service itself. */
-export function keyOf({ namespace, name }: ServiceToAsk): ServiceKey {
+export function keyOf({ namespace, name }: Pick<ServiceToAsk, 'namespace' | 'name'>): ServiceKey {
   return serviceKey(namespace, name);
 }

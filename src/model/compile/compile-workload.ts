@@ -13,6 +13,7 @@ import { limitFeatures, rateLimitsOn } from './rate-limits-on.js';
 import type { PodRateLimit } from '../words/rate-limit.js';
 import type { MtlsMode, ReceiverMode } from '../words/settings.js';
 import { spiffeId } from '../words/spiffe.js';
+import { samplingOn, tracingOf } from './tracing-of.js';
 
 /** What the proxy of a pod needs to know about its own pod, or undefined when the pod is unknown. */
 export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | undefined {
@@ -21,24 +22,33 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
   const { trustDomain, via, forwarded, source } = mesh.settings;
   const mtls = mtlsOn(mesh, workload);
   const outbound = outboundOf(mesh, workload);
+  const traced = tracingOf(mesh);
   const known = podPorts(mesh, workload, mtls.ports.keys());
   const ruled = compileAccess(mesh, workload, known);
   const ports = [...known].map(([port, { protocol, services, fronts }]) => ({
     inbound: { port, protocol, mtls: receiverMode(modeOfPort(mtls, port)), services },
     rateLimits: rateLimitsOn(mesh, protocol, fronts),
     checks: externalChecksOn(mesh, protocol, fronts),
+    sampled: samplingOn(mesh, fronts),
   }));
-  const inboundPorts = ports.map(({ inbound, rateLimits: { limits, shared }, checks: { checks } }) => ({
-    ...inbound,
-    ...(limits.length === 0 ? {} : { rateLimits: limits }),
-    ...(shared.length === 0 ? {} : { sharedLimits: shared }),
-    ...(checks.length === 0 ? {} : { externalChecks: checks }),
-  }));
+  const inboundPorts = ports.map(
+    ({ inbound, rateLimits: { limits, shared }, checks: { checks }, sampled }) => ({
+      ...inbound,
+      ...(limits.length === 0 ? {} : { rateLimits: limits }),
+      ...(shared.length === 0 ? {} : { sharedLimits: shared }),
+      ...(checks.length === 0 ? {} : { externalChecks: checks }),
+      ...(sampled === undefined ? {} : { sampling: sampled.sampling }),
+    }),
+  );
   const limits = inboundPorts.flatMap(limitsOfPort);
   const { access, sources: issuers } = countClaims(mesh, workload.key.namespace, ruled, limits);
   const policies = new Map(
     ports
-      .flatMap(({ rateLimits, checks }) => [...rateLimits.sources, ...checks.sources])
+      .flatMap(({ rateLimits, checks, sampled }) => [
+        ...rateLimits.sources,
+        ...checks.sources,
+        ...(sampled === undefined ? [] : [sampled.source]),
+      ])
       .map((source) => [source.uid, source]),
   );
   return {
@@ -58,6 +68,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       via,
       forwarded,
       ...(access === undefined ? {} : { access }),
+      ...(traced.tracing === undefined ? {} : { tracing: traced.tracing }),
     },
     sources: [
       ...(source === undefined ? [] : [source]),
@@ -75,6 +86,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       ...new Set([
         ...ports.flatMap(({ rateLimits, checks }) => [...rateLimits.depends, ...checks.depends]),
         ...ruled.depends,
+        ...traced.depends,
       ]),
     ],
   };

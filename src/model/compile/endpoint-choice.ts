@@ -2,8 +2,8 @@ import type { Destination } from '../words/destination.js';
 import type { LoadBalancer, Policy } from '../words/policy.js';
 import type { Service } from '../words/service.js';
 
-/** How an endpoint of a Service is chosen, when one is passed over, and how much all may have under way. */
-export type EndpointChoice = Pick<Destination, 'loadBalancer' | 'outliers' | 'limits'>;
+/** How an endpoint of a Service is chosen, when one is passed over, how much all may have under way, and what is told of that. */
+export type EndpointChoice = Pick<Destination, 'loadBalancer' | 'outliers' | 'limits' | 'sampling'>;
 
 /** What a policy says, with what the Service itself says about zones. */
 export function endpointChoice(service: Service, policy: Policy | undefined): EndpointChoice {
@@ -11,6 +11,7 @@ export function endpointChoice(service: Service, policy: Policy | undefined): En
     loadBalancer: balancerOf(service, policy),
     ...(policy?.outliers === undefined ? {} : { outliers: policy.outliers }),
     ...(policy?.limits === undefined ? {} : { limits: policy.limits }),
+    ...(policy?.sampling === undefined ? {} : { sampling: policy.sampling }),
   };
 }
 

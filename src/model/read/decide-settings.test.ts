@@ -28,11 +28,31 @@ const OPENING = { mtls: { mode: 'Permissive' }, outbound: { policy: 'AllowAny' }
 /** A field of a version that is newer than this one. */
 const NEWER = { admission: { mode: 'Odd' } };
 
+const SERVICE = { namespace: 'observability', name: 'collector', port: 4318 };
+const TRACING = { collector: { service: SERVICE, protocol: 'HTTP' }, sampling: { percent: 5 } };
+const TRACED = { service: SERVICE, protocol: 'http', sampling: { numerator: 5, denominator: 100 } };
+
 /** Every field of a MeshConfig, with a value that is not the default and what becomes of it. */
 const WORKING: Record<string, [object, object]> = {
   'spec.mtls.mode': [{ mtls: { mode: 'Strict' } }, { mtls: 'strict' }],
   'spec.outbound.policy': [{ outbound: { policy: 'RegistryOnly' } }, { outbound: 'registryOnly' }],
   'spec.access.default': [{ access: { default: 'DryRunDeny' } }, { access: 'wouldDeny' }],
+  ...Object.fromEntries(
+    ['service.name', 'service.namespace', 'service.port', 'protocol'].map((field) => [
+      `spec.tracing.collector.${field}`,
+      [{ tracing: TRACING }, { tracing: TRACED }],
+    ]),
+  ),
+  'spec.tracing.sampling.percent': [{ tracing: TRACING }, { tracing: TRACED }],
+  ...Object.fromEntries(
+    ['numerator', 'denominator'].map((field) => [
+      `spec.tracing.sampling.fraction.${field}`,
+      [
+        { tracing: { ...TRACING, sampling: { fraction: { numerator: 1, denominator: 1000 } } } },
+        { tracing: { ...TRACED, sampling: { numerator: 1, denominator: 1000 } } },
+      ],
+    ]),
+  ),
   'spec.forwarding.via': [{ forwarding: { via: true } }, { via: true }],
   'spec.forwarding.forwarded': [{ forwarding: { forwarded: true } }, { forwarded: true }],
 };

@@ -8,6 +8,7 @@ import {
   OUTBOUND_POLICIES,
   certain,
 } from '../words/setting-words.js';
+import { translatePortion } from './to-portion.js';
 
 /** A MeshConfig as this version understands it. */
 export interface ReadMeshConfig {
@@ -35,7 +36,7 @@ export function readMeshConfig(object: unknown): ReadMeshConfig {
 
 /** What a MeshConfig says, in the words of the model. */
 function translate(spec: MeshConfig['spec']): Partial<ConfigurableSettings> {
-  return { ...translateSecurity(spec), ...translateForwarding(spec) };
+  return { ...translateSecurity(spec), ...translateForwarding(spec), ...translateTracing(spec) };
 }
 
 function translateSecurity({ mtls, outbound, access }: MeshConfig['spec']): Partial<SecuritySettings> {
@@ -51,6 +52,13 @@ function translateForwarding({ forwarding }: MeshConfig['spec']): Partial<Config
     ...(forwarding?.via === undefined ? {} : { via: forwarding.via }),
     ...(forwarding?.forwarded === undefined ? {} : { forwarded: forwarding.forwarded }),
   };
+}
+
+function translateTracing({ tracing }: MeshConfig['spec']): Partial<ConfigurableSettings> {
+  if (tracing === undefined) return {};
+  const { service, protocol } = tracing.collector;
+  const sampling = translatePortion(tracing.sampling);
+  return { tracing: { service, protocol: protocol === 'HTTP' ? 'http' : 'grpc', sampling } };
 }
 
 function fragment(object: unknown): Partial<ConfigurableSettings> {

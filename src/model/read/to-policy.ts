@@ -84,6 +84,7 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
     ...translateLimits(spec.circuitBreaker),
     ...translateRateLimits(spec.rateLimit, namespace),
     ...translateExternalCheck(spec.externalAuthorization, namespace),
+    ...(spec.tracing === undefined ? {} : { sampling: translatePortion(spec.tracing.sampling) }),
     loadBalancer: translateLoadBalancer(spec.loadBalancer ?? {}),
   };
 }

@@ -1,5 +1,6 @@
 import type { AccessConfig } from './access-config.js';
 import type { PodExternalCheck } from './external-check.js';
+import type { PodTracing } from './tracing.js';
 import type { DirtyKey, ServiceKey } from './keys.js';
 import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
 import type { PodRateLimit, PodSharedLimits } from './rate-limit.js';
@@ -55,6 +56,8 @@ export interface Destination {
   readonly outliers?: Outliers;
   /** Of all that is under way; absent: no limit. */
   readonly limits?: Limits;
+  /** How many of the traces are told that begin with a request to it; absent: as many as the mesh wants. */
+  readonly sampling?: Portion;
   /** What tokens of sessions are made with; where a route keeps sessions. */
   readonly sessionKey?: Uint8Array;
   /** The TLS that servers without a proxy expect, where some do. */
@@ -173,6 +176,8 @@ export interface WorkloadConfig {
   readonly forwarded: boolean;
   /** Who may ask what of it; absent: everybody everything. */
   readonly access?: AccessConfig;
+  /** What is told of its requests as traces; absent: nothing. */
+  readonly tracing?: PodTracing;
 }
 
 export interface InboundPort {
@@ -187,6 +192,8 @@ export interface InboundPort {
   readonly sharedLimits?: readonly PodSharedLimits[];
   /** Who else is asked, in this order; absent: nobody. */
   readonly externalChecks?: readonly PodExternalCheck[];
+  /** How many of the traces are told that begin here; absent: as many as `tracing` says. */
+  readonly sampling?: Portion;
 }
 
 export interface CompiledWorkload {

@@ -46,6 +46,8 @@ export interface Policy {
   readonly rateLimits?: readonly RateLimit[];
   /** Who else is asked about requests to the Services' own pods; absent: nobody. */
   readonly externalCheck?: ExternalCheck;
+  /** How many of the traces are told that begin with a request to the Services; absent: as many as the mesh wants. */
+  readonly sampling?: Portion;
 }
 
 /** A Service, or every Service of a namespace that no policy names by itself. */

@@ -2,7 +2,10 @@ import type { AccessDefault } from './access.js';
 import type { MeshSettings, MtlsMode, OutboundPolicy } from './settings.js';
 
 /** The settings that a MeshConfig may decide. */
-export type ConfigurableSettings = Pick<MeshSettings, 'mtls' | 'outbound' | 'access' | 'via' | 'forwarded'>;
+export type ConfigurableSettings = Pick<
+  MeshSettings,
+  'mtls' | 'outbound' | 'access' | 'via' | 'forwarded' | 'tracing'
+>;
 
 /** What secures the mesh: each of these has an order, and silence never lowers it. */
 export type SecuritySettings = Pick<MeshSettings, 'mtls' | 'outbound' | 'access'>;

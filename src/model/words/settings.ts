@@ -1,5 +1,6 @@
 import type { AccessDefault } from './access.js';
 import type { PolicyRef } from './policy.js';
+import type { Tracing } from './tracing.js';
 
 /**
  * How callers of a port go about mutual TLS: those in the mesh leave it out, as everybody else; those in the mesh use it and
@@ -34,6 +35,8 @@ export interface MeshSettings {
   readonly via: boolean;
   /** Proxies tell applications in Forwarded who called. */
   readonly forwarded: boolean;
+  /** What is told of requests as traces; absent: nothing. */
+  readonly tracing?: Tracing;
   /** The MeshConfig that these settings come from; absent while there is none that can be read. */
   readonly source?: PolicyRef;
 }

@@ -33,6 +33,7 @@ import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
 import { toWireLoadBalancer } from './load-balancer.js';
 import { toWireMatch } from './match.js';
+import { millionths } from './millionths.js';
 import {
   toWireFault,
   toWireHedging,
@@ -78,6 +79,7 @@ export function toWireDestination(destination: Destination): WireDestination {
     ...toWireLimits(destination.limits),
     ...(destination.sessionKey === undefined ? {} : { sessionKey: new Uint8Array(destination.sessionKey) }),
     tls: (destination.tls ?? []).map(toWireTls),
+    ...(destination.sampling === undefined ? {} : { sampling: millionths(destination.sampling) }),
   });
 }
 

@@ -13,7 +13,9 @@ import { toWireExternalService } from './external-service.js';
 import { toWireRateLimit, toWireSharedLimits } from './rate-limit.js';
 import { toWireProtocol } from './destination.js';
 import { type EncodedResource, encode } from './encoded.js';
+import { millionths } from './millionths.js';
 import { sorted } from './sorted.js';
+import { toWireTracing } from './tracing.js';
 
 /** Type URL of workloads. */
 export const WORKLOAD_TYPE_URL = `type.weft.dev/${WorkloadSchema.typeName}`;
@@ -42,6 +44,7 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
         rateLimits: (rest.rateLimits ?? []).map((limit) => toWireRateLimit(limit, counted)),
         sharedLimits: (rest.sharedLimits ?? []).map((call) => toWireSharedLimits(call, counted)),
         externalChecks: (rest.externalChecks ?? []).map(toWireExternalCheck),
+        ...(rest.sampling === undefined ? {} : { sampling: millionths(rest.sampling) }),
       }),
     ),
     outboundPolicy: toWireOutbound(workload.outbound),
@@ -51,6 +54,7 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     labels: sorted(workload.labels),
     externalServices: (workload.externalServices ?? []).map(toWireExternalService),
     ...toWireAccess(workload.access),
+    ...(workload.tracing === undefined ? {} : { tracing: toWireTracing(workload.tracing) }),
   });
 }
 

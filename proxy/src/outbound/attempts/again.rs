@@ -104,6 +104,9 @@ impl Attempts<'_> {
         self.judge_answer(response);
         self.policy.as_ref()?;
         let status = response.status();
+        if let Some(trace) = self.record.trace_mut() {
+            trace.coded(status);
+        }
         let ended = if self.endpoint().carries_mesh_http() && is_lost(response) {
             Ended::Reset
         } else {
@@ -176,6 +179,7 @@ impl Attempts<'_> {
         (self.tries, self.stale) = (self.tries + 1, self.stale + 1);
         self.sent = Instant::now();
         self.record.tried_again(replay::STALE);
+        self.record.upstream(self.endpoint().upstream.key.addr);
     }
 
     fn count_again(&self, reason: &'static str) {

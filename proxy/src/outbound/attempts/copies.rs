@@ -43,9 +43,21 @@ impl Attempts<'_> {
         self.choosing.pick(&self.chosen.live, self.chosen.backend, asked, Instant::now())
     }
 
+    /// A copy goes to the endpoint of `index`.
+    pub fn copy_begins(&mut self, index: usize) {
+        let addr = self.endpoint_at(index).upstream.key.addr;
+        if let Some(trace) = self.record.trace_mut() {
+            trace.attempt(addr);
+        }
+    }
+
     /// A copy at the endpoint of `index` failed while others are under way.
     pub fn copy_failed(&mut self, index: usize, outcome: Outcome) {
         let trial = if index == self.current { self.trial.take() } else { None };
+        let addr = self.endpoint_at(index).upstream.key.addr;
+        if let Some(trace) = self.record.trace_mut() {
+            trace.copy_failed(addr);
+        }
         if let Some(watched) = &self.endpoint_at(index).watched {
             self.record.ejected(watched.ended(outcome, trial).map(Reason::as_str));
         }
@@ -58,6 +70,10 @@ impl Attempts<'_> {
         }
         if won {
             self.count_hedge("won");
+        }
+        let addr = self.endpoint_at(index).upstream.key.addr;
+        if let Some(trace) = self.record.trace_mut() {
+            trace.decided(addr);
         }
         if index != self.current {
             (self.current, self.trial) = (index, None);

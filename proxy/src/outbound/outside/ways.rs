@@ -203,6 +203,7 @@ fn destination(key: &Key, addresses: &[SocketAddr]) -> Arc<Destination> {
         outliers: None,
         limits: None,
         session_key: SessionKey::default(),
+        sampling: None,
     })
 }
 

@@ -59,10 +59,14 @@ pub struct Method {
     pub good: Vec<u8>,
 }
 
+/// What came, in its order.
+type Kept<T> = Arc<Mutex<Vec<T>>>;
+
 /// A running server.
 pub struct GrpcServer {
     pub addr: SocketAddr,
-    questions: Arc<Mutex<Vec<Bytes>>>,
+    questions: Kept<Bytes>,
+    heads: Kept<HeaderMap>,
 }
 
 // === impl GrpcServer ===
@@ -72,15 +76,23 @@ impl GrpcServer {
     pub async fn start(method: Method, say: impl Fn(usize, Bytes) -> Say + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let questions = Arc::<Mutex<Vec<Bytes>>>::default();
-        let (say, asked) = (Arc::new(say), questions.clone());
+        let questions = Kept::<Bytes>::default();
+        let heads = Kept::<HeaderMap>::default();
+        let (say, asked, seen) = (Arc::new(say), questions.clone(), heads.clone());
         tokio::spawn(async move {
             loop {
                 let (io, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(io, method.clone(), say.clone(), asked.clone()));
+                let kept = (asked.clone(), seen.clone());
+                tokio::spawn(serve(io, method.clone(), say.clone(), kept));
             }
         });
-        Self { addr, questions }
+        Self { addr, questions, heads }
+    }
+
+    /// The header of that name of every question that had it.
+    pub fn headers(&self, name: &str) -> Vec<String> {
+        let heads = self.heads.lock().unwrap();
+        heads.iter().filter_map(|head| Some(head.get(name)?.to_str().unwrap().to_owned())).collect()
     }
 
     /// Every question so far.
@@ -94,11 +106,12 @@ async fn serve(
     io: TcpStream,
     method: Method,
     say: Arc<impl Fn(usize, Bytes) -> Say>,
-    questions: Arc<Mutex<Vec<Bytes>>>,
+    (questions, heads): (Kept<Bytes>, Kept<HeaderMap>),
 ) {
     let Ok(mut connection) = h2::server::handshake(io).await else { return };
     let (mut unanswered, mut unfinished) = (Vec::new(), Vec::new());
     while let Some(Ok((request, respond))) = connection.accept().await {
+        heads.lock().unwrap().push(request.headers().clone());
         let question = {
             let mut reading = std::pin::pin!(read(method.path, request));
             // The connection has to go on for the body to arrive.

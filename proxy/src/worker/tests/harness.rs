@@ -117,12 +117,14 @@ impl World {
                 rate_limits: Vec::new(),
                 shared_limits: Vec::new(),
                 external_checks: Vec::new(),
+                sampling: None,
             }],
             outbound_policy: start.policy,
             ingress_mode: start.ingress_mode,
             via: self.tells.get(),
             forwarded: self.tells.get(),
             external_services: Arc::default(),
+            tracing: None,
             access: start.needs_requests.then(|| Arc::new(about_requests())),
         };
         let workload = watch::Sender::new(Arc::new(workload));
@@ -308,6 +310,7 @@ pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination 
         outliers: None,
         limits: None,
         session_key: SessionKey::default(),
+        sampling: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod jwt_issuers;
 mod origins;
 mod rate_limits;
 mod shared_limits;
+mod tracings;
 
 use super::*;
 use crate::state::{Answer, Listed, PathChange};

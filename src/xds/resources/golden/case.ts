@@ -221,6 +221,7 @@ const destination: z.ZodType<Destination> = z.strictObject({
     zone: z.enum(['any', 'prefer', 'strict']).exactOptional(),
     slowStartMs: z.int().exactOptional(),
   }),
+  sampling: portion.exactOptional(),
   sessionKey: z
     .hex()
     .transform((text) => new Uint8Array(Buffer.from(text, 'hex')))
@@ -294,6 +295,7 @@ const inboundPort = z.strictObject({
   rateLimits: z.array(rateLimit).exactOptional(),
   sharedLimits: z.array(sharedLimits).exactOptional(),
   externalChecks: z.array(externalCheck).exactOptional(),
+  sampling: portion.exactOptional(),
 });
 
 const inverted = z.literal(true).exactOptional();
@@ -419,6 +421,13 @@ const workload: z.ZodType<WorkloadConfig> = z.strictObject({
   via: z.boolean(),
   forwarded: z.boolean(),
   access: access.exactOptional(),
+  tracing: z
+    .strictObject({
+      asks: asks.exactOptional(),
+      protocol: z.enum(['grpc', 'http']),
+      sampling: portion,
+    })
+    .exactOptional(),
 });
 
 /** One resource in terms of the model, as a golden file writes it down. */

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIs8DCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2UaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKAAgoLSW5ib3VuZFBvcnQSDAoEcG9ydBgBIAEoDRIjCghwcm90b2NvbBgCIAEoDjIRLndlZnQudjEuUHJvdG9jb2wSJAoJbXRsc19tb2RlGAMgASgOMhEud2VmdC52MS5NdGxzTW9kZRIQCghzZXJ2aWNlcxgEIAMoCRInCgtyYXRlX2xpbWl0cxgUIAMoCzISLndlZnQudjEuUmF0ZUxpbWl0Ei8KD2V4dGVybmFsX2NoZWNrcxgVIAMoCzIWLndlZnQudjEuRXh0ZXJuYWxDaGVjaxIsCg1zaGFyZWRfbGltaXRzGBYgAygLMhUud2VmdC52MS5TaGFyZWRMaW1pdHMiiAEKDFNoYXJlZExpbWl0cxIPCgdzZXJ2aWNlGAEgASgJEg8KB2FkZHJlc3MYAiABKAwSDAoEcG9ydBgDIAEoDRIOCgZkb21haW4YBCABKAkSEgoKdGltZW91dF9tcxgFIAEoBBIkCgZsaW1pdHMYBiADKAsyFC53ZWZ0LnYxLlNoYXJlZExpbWl0IrEBCgtTaGFyZWRMaW1pdBIhCgVsaW1pdBgBIAEoCzISLndlZnQudjEuUmF0ZUxpbWl0EjIKCm9uX2ZhaWx1cmUYAiABKA4yHi53ZWZ0LnYxLlNoYXJlZExpbWl0Lk9uRmFpbHVyZSJLCglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEgkKBUFMTE9XEAESCAoEREVOWRACEg0KCVBPRF9TSEFSRRADIqUCCg1FeHRlcm5hbENoZWNrEg4KBnBvbGljeRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB2FkZHJlc3MYAyABKAwSDAoEcG9ydBgEIAEoDRISCgp0aW1lb3V0X21zGAUgASgEEjQKCm9uX2ZhaWx1cmUYBiABKA4yIC53ZWZ0LnYxLkV4dGVybmFsQ2hlY2suT25GYWlsdXJlEhcKD2FsbG93ZWRfaGVhZGVycxgHIAMoCRIiCgZleGVtcHQYCCADKAsyEi53ZWZ0LnYxLkV4ZW1wdGlvbhIPCgdkcnlfcnVuGAkgASgIIjwKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASCAoEREVOWRABEgkKBUFMTE9XEAIiRgoJRXhlbXB0aW9uEg4KBm1ldGhvZBgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAQgYKBHBhdGgi9QEKCVJhdGVMaW1pdBIOCgZwb2xpY3kYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXF1ZXN0cxgDIAEoDRIOCgZwZXJfbXMYBCABKAQSDQoFYnVyc3QYBSABKA0SDAoEcG9kcxgGIAEoDRIiCgNrZXkYByADKAsyFS53ZWZ0LnYxLlJhdGVMaW1pdEtleRIPCgdkcnlfcnVuGAggASgIEh8KB21hdGNoZXMYCSADKAsyDi53ZWZ0LnYxLk1hdGNoEgwKBGNvc3QYCiABKA0SEwoLY29zdF9oZWFkZXIYCyABKAkSEgoKY29zdF9maWVsZBgMIAMoCSKSAgoMUmF0ZUxpbWl0S2V5EjQKCWF0dHJpYnV0ZRgBIAEoDjIfLndlZnQudjEuUmF0ZUxpbWl0S2V5LkF0dHJpYnV0ZUgAEhAKBmhlYWRlchgCIAEoCUgAEg8KBWNsYWltGAMgASgNSAASJQoIY29uc3RhbnQYBCABKAsyES53ZWZ0LnYxLkNvbnN0YW50SAAiegoJQXR0cmlidXRlEhkKFUFUVFJJQlVURV9VTlNQRUNJRklFRBAAEhMKD1NFUlZJQ0VfQUNDT1VOVBABEg0KCU5BTUVTUEFDRRACEgsKB0FERFJFU1MQAxILCgdORVRXT1JLEAQSCgoGTUVUSE9EEAUSCAoEUEFUSBAGQgYKBHBhcnQiJwoIQ29uc3RhbnQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKnAQoPRXh0ZXJuYWxTZXJ2aWNlEgwKBG5hbWUYASABKAkSDQoFaG9zdHMYAiADKAkSJAoFcG9ydHMYAyADKAsyFS53ZWZ0LnYxLkV4dGVybmFsUG9ydBIjCglhZGRyZXNzZXMYBCADKAsyEC53ZWZ0LnYxLklwQmxvY2sSGQoRcHJpdmF0ZV9hZGRyZXNzZXMYBSABKAgSEQoJcGVybWl0dGVkGAYgASgIIpABCgxFeHRlcm5hbFBvcnQSDAoEcG9ydBgBIAEoDRIwCghwcm90b2NvbBgCIAEoDjIeLndlZnQudjEuRXh0ZXJuYWxQb3J0LlByb3RvY29sIkAKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASBwoDVExTEAESCAoESFRUUBACEgcKA1RDUBADKkEKCE10bHNNb2RlEhkKFU1UTFNfTU9ERV9VTlNQRUNJRklFRBAAEg4KClBFUk1JU1NJVkUQARIKCgZTVFJJQ1QQAipuCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABINCglBTExPV19BTlkQARIRCg1SRUdJU1RSWV9PTkxZEAISGQoVUkVHSVNUUllfT05MWV9EUllfUlVOEANiBnByb3RvMw", [file_weft_v1_access, file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIvIDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2USIQoHdHJhY2luZxgPIAEoCzIQLndlZnQudjEuVHJhY2luZxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrIBCgdUcmFjaW5nEg8KB3NlcnZpY2UYASABKAkSDwoHYWRkcmVzcxgCIAEoDBIMCgRwb3J0GAMgASgNEisKCHByb3RvY29sGAQgASgOMhkud2VmdC52MS5UcmFjaW5nLlByb3RvY29sEhAKCHNhbXBsaW5nGAUgASgNIjgKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASCAoER1JQQxABEggKBEhUVFAQAiKkAgoLSW5ib3VuZFBvcnQSDAoEcG9ydBgBIAEoDRIjCghwcm90b2NvbBgCIAEoDjIRLndlZnQudjEuUHJvdG9jb2wSJAoJbXRsc19tb2RlGAMgASgOMhEud2VmdC52MS5NdGxzTW9kZRIQCghzZXJ2aWNlcxgEIAMoCRInCgtyYXRlX2xpbWl0cxgUIAMoCzISLndlZnQudjEuUmF0ZUxpbWl0Ei8KD2V4dGVybmFsX2NoZWNrcxgVIAMoCzIWLndlZnQudjEuRXh0ZXJuYWxDaGVjaxIsCg1zaGFyZWRfbGltaXRzGBYgAygLMhUud2VmdC52MS5TaGFyZWRMaW1pdHMSFQoIc2FtcGxpbmcYFyABKA1IAIgBAUILCglfc2FtcGxpbmciiAEKDFNoYXJlZExpbWl0cxIPCgdzZXJ2aWNlGAEgASgJEg8KB2FkZHJlc3MYAiABKAwSDAoEcG9ydBgDIAEoDRIOCgZkb21haW4YBCABKAkSEgoKdGltZW91dF9tcxgFIAEoBBIkCgZsaW1pdHMYBiADKAsyFC53ZWZ0LnYxLlNoYXJlZExpbWl0IrEBCgtTaGFyZWRMaW1pdBIhCgVsaW1pdBgBIAEoCzISLndlZnQudjEuUmF0ZUxpbWl0EjIKCm9uX2ZhaWx1cmUYAiABKA4yHi53ZWZ0LnYxLlNoYXJlZExpbWl0Lk9uRmFpbHVyZSJLCglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEgkKBUFMTE9XEAESCAoEREVOWRACEg0KCVBPRF9TSEFSRRADIqUCCg1FeHRlcm5hbENoZWNrEg4KBnBvbGljeRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB2FkZHJlc3MYAyABKAwSDAoEcG9ydBgEIAEoDRISCgp0aW1lb3V0X21zGAUgASgEEjQKCm9uX2ZhaWx1cmUYBiABKA4yIC53ZWZ0LnYxLkV4dGVybmFsQ2hlY2suT25GYWlsdXJlEhcKD2FsbG93ZWRfaGVhZGVycxgHIAMoCRIiCgZleGVtcHQYCCADKAsyEi53ZWZ0LnYxLkV4ZW1wdGlvbhIPCgdkcnlfcnVuGAkgASgIIjwKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASCAoEREVOWRABEgkKBUFMTE9XEAIiRgoJRXhlbXB0aW9uEg4KBm1ldGhvZBgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAQgYKBHBhdGgi9QEKCVJhdGVMaW1pdBIOCgZwb2xpY3kYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXF1ZXN0cxgDIAEoDRIOCgZwZXJfbXMYBCABKAQSDQoFYnVyc3QYBSABKA0SDAoEcG9kcxgGIAEoDRIiCgNrZXkYByADKAsyFS53ZWZ0LnYxLlJhdGVMaW1pdEtleRIPCgdkcnlfcnVuGAggASgIEh8KB21hdGNoZXMYCSADKAsyDi53ZWZ0LnYxLk1hdGNoEgwKBGNvc3QYCiABKA0SEwoLY29zdF9oZWFkZXIYCyABKAkSEgoKY29zdF9maWVsZBgMIAMoCSKSAgoMUmF0ZUxpbWl0S2V5EjQKCWF0dHJpYnV0ZRgBIAEoDjIfLndlZnQudjEuUmF0ZUxpbWl0S2V5LkF0dHJpYnV0ZUgAEhAKBmhlYWRlchgCIAEoCUgAEg8KBWNsYWltGAMgASgNSAASJQoIY29uc3RhbnQYBCABKAsyES53ZWZ0LnYxLkNvbnN0YW50SAAiegoJQXR0cmlidXRlEhkKFUFUVFJJQlVURV9VTlNQRUNJRklFRBAAEhMKD1NFUlZJQ0VfQUNDT1VOVBABEg0KCU5BTUVTUEFDRRACEgsKB0FERFJFU1MQAxILCgdORVRXT1JLEAQSCgoGTUVUSE9EEAUSCAoEUEFUSBAGQgYKBHBhcnQiJwoIQ29uc3RhbnQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKnAQoPRXh0ZXJuYWxTZXJ2aWNlEgwKBG5hbWUYASABKAkSDQoFaG9zdHMYAiADKAkSJAoFcG9ydHMYAyADKAsyFS53ZWZ0LnYxLkV4dGVybmFsUG9ydBIjCglhZGRyZXNzZXMYBCADKAsyEC53ZWZ0LnYxLklwQmxvY2sSGQoRcHJpdmF0ZV9hZGRyZXNzZXMYBSABKAgSEQoJcGVybWl0dGVkGAYgASgIIpABCgxFeHRlcm5hbFBvcnQSDAoEcG9ydBgBIAEoDRIwCghwcm90b2NvbBgCIAEoDjIeLndlZnQudjEuRXh0ZXJuYWxQb3J0LlByb3RvY29sIkAKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASBwoDVExTEAESCAoESFRUUBACEgcKA1RDUBADKkEKCE10bHNNb2RlEhkKFU1UTFNfTU9ERV9VTlNQRUNJRklFRBAAEg4KClBFUk1JU1NJVkUQARIKCgZTVFJJQ1QQAipuCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABINCglBTExPV19BTlkQARIRCg1SRUdJU1RSWV9PTkxZEAISGQoVUkVHSVNUUllfT05MWV9EUllfUlVOEANiBnByb3RvMw", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -120,6 +120,14 @@ export type Workload = Message<"weft.v1.Workload"> & {
    * @generated from field: repeated weft.v1.ExternalService external_services = 14;
    */
   externalServices: ExternalService[];
+
+  /**
+   * What is told of its requests as traces; absent: nothing. A proxy that does not know it tells nothing, which harms nobody: no
+   * critical feature comes with it.
+   *
+   * @generated from field: weft.v1.Tracing tracing = 15;
+   */
+  tracing?: Tracing | undefined;
 };
 
 /**
@@ -128,6 +136,83 @@ export type Workload = Message<"weft.v1.Workload"> & {
  */
 export const WorkloadSchema: GenMessage<Workload> = /*@__PURE__*/
   messageDesc(file_weft_v1_workload, 0);
+
+/**
+ * @generated from message weft.v1.Tracing
+ */
+export type Tracing = Message<"weft.v1.Tracing"> & {
+  /**
+   * <namespace>/<name> of the Service of the collector.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * A cluster IP of the Service, 4 or 16 bytes. Empty: nobody can be told.
+   *
+   * @generated from field: bytes address = 2;
+   */
+  address: Uint8Array;
+
+  /**
+   * Of the Service.
+   *
+   * @generated from field: uint32 port = 3;
+   */
+  port: number;
+
+  /**
+   * @generated from field: weft.v1.Tracing.Protocol protocol = 4;
+   */
+  protocol: Tracing_Protocol;
+
+  /**
+   * So many of a million traces that begin here are told.
+   *
+   * @generated from field: uint32 sampling = 5;
+   */
+  sampling: number;
+};
+
+/**
+ * Describes the message weft.v1.Tracing.
+ * Use `create(TracingSchema)` to create a new message.
+ */
+export const TracingSchema: GenMessage<Tracing> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 1);
+
+/**
+ * @generated from enum weft.v1.Tracing.Protocol
+ */
+export enum Tracing_Protocol {
+  /**
+   * A proxy rejects it.
+   *
+   * @generated from enum value: PROTOCOL_UNSPECIFIED = 0;
+   */
+  PROTOCOL_UNSPECIFIED = 0,
+
+  /**
+   * opentelemetry.proto.collector.trace.v1.TraceService.
+   *
+   * @generated from enum value: GRPC = 1;
+   */
+  GRPC = 1,
+
+  /**
+   * POST /v1/traces, the same messages.
+   *
+   * @generated from enum value: HTTP = 2;
+   */
+  HTTP = 2,
+}
+
+/**
+ * Describes the enum weft.v1.Tracing.Protocol.
+ */
+export const Tracing_ProtocolSchema: GenEnum<Tracing_Protocol> = /*@__PURE__*/
+  enumDesc(file_weft_v1_workload, 1, 0);
 
 /**
  * @generated from message weft.v1.InboundPort
@@ -178,6 +263,13 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
    * @generated from field: repeated weft.v1.SharedLimits shared_limits = 22;
    */
   sharedLimits: SharedLimits[];
+
+  /**
+   * So many of a million traces that begin with a request to it are told, in place of what `tracing` says; not set: as many as that says.
+   *
+   * @generated from field: optional uint32 sampling = 23;
+   */
+  sampling?: number | undefined;
 };
 
 /**
@@ -185,7 +277,7 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
  * Use `create(InboundPortSchema)` to create a new message.
  */
 export const InboundPortSchema: GenMessage<InboundPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 1);
+  messageDesc(file_weft_v1_workload, 2);
 
 /**
  * What one service counts of one domain, asked in one call: envoy.service.ratelimit.v3.RateLimitService.
@@ -241,7 +333,7 @@ export type SharedLimits = Message<"weft.v1.SharedLimits"> & {
  * Use `create(SharedLimitsSchema)` to create a new message.
  */
 export const SharedLimitsSchema: GenMessage<SharedLimits> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 2);
+  messageDesc(file_weft_v1_workload, 3);
 
 /**
  * @generated from message weft.v1.SharedLimit
@@ -266,7 +358,7 @@ export type SharedLimit = Message<"weft.v1.SharedLimit"> & {
  * Use `create(SharedLimitSchema)` to create a new message.
  */
 export const SharedLimitSchema: GenMessage<SharedLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 3);
+  messageDesc(file_weft_v1_workload, 4);
 
 /**
  * @generated from enum weft.v1.SharedLimit.OnFailure
@@ -301,7 +393,7 @@ export enum SharedLimit_OnFailure {
  * Describes the enum weft.v1.SharedLimit.OnFailure.
  */
 export const SharedLimit_OnFailureSchema: GenEnum<SharedLimit_OnFailure> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 3, 0);
+  enumDesc(file_weft_v1_workload, 4, 0);
 
 /**
  * Somebody else is asked whether a request may reach the application: envoy.service.auth.v3.Authorization.
@@ -376,7 +468,7 @@ export type ExternalCheck = Message<"weft.v1.ExternalCheck"> & {
  * Use `create(ExternalCheckSchema)` to create a new message.
  */
 export const ExternalCheckSchema: GenMessage<ExternalCheck> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 4);
+  messageDesc(file_weft_v1_workload, 5);
 
 /**
  * @generated from enum weft.v1.ExternalCheck.OnFailure
@@ -404,7 +496,7 @@ export enum ExternalCheck_OnFailure {
  * Describes the enum weft.v1.ExternalCheck.OnFailure.
  */
 export const ExternalCheck_OnFailureSchema: GenEnum<ExternalCheck_OnFailure> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 4, 0);
+  enumDesc(file_weft_v1_workload, 5, 0);
 
 /**
  * All that is set must hold; a path is always set.
@@ -444,7 +536,7 @@ export type Exemption = Message<"weft.v1.Exemption"> & {
  * Use `create(ExemptionSchema)` to create a new message.
  */
 export const ExemptionSchema: GenMessage<Exemption> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 5);
+  messageDesc(file_weft_v1_workload, 6);
 
 /**
  * How many requests the port takes. Where they are counted by keys, each key has the limit.
@@ -545,7 +637,7 @@ export type RateLimit = Message<"weft.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 6);
+  messageDesc(file_weft_v1_workload, 7);
 
 /**
  * Something by which requests are told apart.
@@ -594,7 +686,7 @@ export type RateLimitKey = Message<"weft.v1.RateLimitKey"> & {
  * Use `create(RateLimitKeySchema)` to create a new message.
  */
 export const RateLimitKeySchema: GenMessage<RateLimitKey> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 7);
+  messageDesc(file_weft_v1_workload, 8);
 
 /**
  * @generated from enum weft.v1.RateLimitKey.Attribute
@@ -646,7 +738,7 @@ export enum RateLimitKey_Attribute {
  * Describes the enum weft.v1.RateLimitKey.Attribute.
  */
 export const RateLimitKey_AttributeSchema: GenEnum<RateLimitKey_Attribute> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 7, 0);
+  enumDesc(file_weft_v1_workload, 8, 0);
 
 /**
  * Neither is empty.
@@ -670,7 +762,7 @@ export type Constant = Message<"weft.v1.Constant"> & {
  * Use `create(ConstantSchema)` to create a new message.
  */
 export const ConstantSchema: GenMessage<Constant> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 8);
+  messageDesc(file_weft_v1_workload, 9);
 
 /**
  * Hosts outside the mesh, or blocks of addresses. All that is set must hold.
@@ -727,7 +819,7 @@ export type ExternalService = Message<"weft.v1.ExternalService"> & {
  * Use `create(ExternalServiceSchema)` to create a new message.
  */
 export const ExternalServiceSchema: GenMessage<ExternalService> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 9);
+  messageDesc(file_weft_v1_workload, 10);
 
 /**
  * @generated from message weft.v1.ExternalPort
@@ -749,7 +841,7 @@ export type ExternalPort = Message<"weft.v1.ExternalPort"> & {
  * Use `create(ExternalPortSchema)` to create a new message.
  */
 export const ExternalPortSchema: GenMessage<ExternalPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 10);
+  messageDesc(file_weft_v1_workload, 11);
 
 /**
  * @generated from enum weft.v1.ExternalPort.Protocol
@@ -788,7 +880,7 @@ export enum ExternalPort_Protocol {
  * Describes the enum weft.v1.ExternalPort.Protocol.
  */
 export const ExternalPort_ProtocolSchema: GenEnum<ExternalPort_Protocol> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 10, 0);
+  enumDesc(file_weft_v1_workload, 11, 0);
 
 /**
  * @generated from enum weft.v1.MtlsMode

@@ -1,0 +1,60 @@
+//! What became of spans.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+use super::family::Family;
+
+/// What became of a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpanOutcome {
+    /// The collector has it.
+    Exported,
+    /// The collector said that it does not want it.
+    Rejected,
+    /// The collector could not be told.
+    Failed,
+    /// Too many were waiting.
+    QueueFull,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    outcome: &'static str,
+}
+
+/// The family. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct SpanCounts(Family<Labels, Counter>);
+
+// === impl SpanOutcome ===
+
+impl SpanOutcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Exported => "exported",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::QueueFull => "queue-full",
+        }
+    }
+}
+
+// === impl SpanCounts ===
+
+impl SpanCounts {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let counts = Self::default();
+        let help = "Spans of traces, by what became of them: exported, rejected by the collector, failed or too many to wait";
+        registry.register("weft_tracing_spans", help, counts.0.clone());
+        counts
+    }
+
+    /// So became of so many.
+    pub fn add(&self, outcome: SpanOutcome, spans: u64) {
+        if spans > 0 {
+            self.0.get(&Labels { outcome: outcome.name() }).inc_by(spans);
+        }
+    }
+}

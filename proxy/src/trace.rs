@@ -1,0 +1,83 @@
+//! Traces: what the mesh wants told of requests, how a request says to which trace it belongs, and the way to a collector.
+//! How a span looks is in `telemetry/span.rs`.
+
+mod answer;
+mod context;
+mod export;
+mod ids;
+mod queue;
+mod sampling;
+
+use http::HeaderMap;
+
+use crate::asking::Asks;
+
+pub use context::Context;
+pub(crate) use export::Exporter;
+pub use queue::Queue;
+pub use sampling::Sampling;
+
+use context::{Said, TRACESTATE};
+
+/// The longest `tracestate` that spans repeat; what a request has goes on whatever its length.
+const LONGEST_STATE: usize = 512;
+
+/// What the mesh wants told of the requests of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracing {
+    /// Who is told; `None`: nobody can be.
+    pub collector: Option<Asks>,
+    pub protocol: Protocol,
+    /// Which traces, of those that begin here.
+    pub sampling: Sampling,
+}
+
+/// How a collector is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Grpc,
+    Http,
+}
+
+/// One request that belongs to a trace of which spans are told.
+#[derive(Debug)]
+pub struct Begun {
+    /// The span of this proxy.
+    pub context: Context,
+    /// That which it is in.
+    pub parent: Option<u64>,
+    /// W3C's `tracestate`.
+    pub state: Option<Box<str>>,
+}
+
+/// Finds the trace that a request with `headers` belongs to, or begins one, and makes the headers say so: whoever reads them next is in
+/// the span that comes back. `None`: nothing is told of it, and the headers say that too.
+pub fn begin(sampling: &Sampling, queue: &Queue, headers: &mut HeaderMap) -> Option<Begun> {
+    let said = Said::read(headers);
+    let (mut context, parent) = match said.parent {
+        Some(parent) => (parent, Some(parent.span_id)),
+        None => (Context::root(queue.trace_id(), queue.span_id(), said.forms), None),
+    };
+    context.sampled = said.sampled.unwrap_or_else(|| sampling.takes(context.trace_id));
+    if !said.by_w3c {
+        headers.remove(TRACESTATE);
+    }
+    if !context.sampled {
+        if !said.is_plain() {
+            context.write(headers);
+        }
+        return None;
+    }
+    if parent.is_some() {
+        context.span_id = queue.span_id();
+    } else if said.sampled.is_none() {
+        headers.insert(TRACESTATE, sampling.state());
+    }
+    context.write(headers);
+    let state = headers.get(TRACESTATE).and_then(|state| state.to_str().ok());
+    let state = state.filter(|state| state.len() <= LONGEST_STATE).map(Into::into);
+    Some(Begun { context, parent, state })
+}
+
+#[cfg(test)]
+mod tests;
