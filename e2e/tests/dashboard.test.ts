@@ -127,7 +127,7 @@ test('it says who may call whom, what is wrong with objects, and who changed the
     apiVersion: 'weft.dev/v1alpha1',
     kind: 'TrafficPolicy',
     metadata: { name: 'nowhere', namespace: NS },
-    spec: { targetRefs: [{ kind: 'Service', name: 'nowhere' }], timeouts: { request: '1s' } },
+    spec: { targetRefs: [{ kind: 'Service', name: 'nowhere' }], routes: [{ timeouts: { request: '1s' } }] },
   });
   const changed = await eventually('the change to be told', async () => {
     const { changes } = await read<{ changes: Record<string, unknown>[] }>('/api/changes');
