@@ -19,7 +19,7 @@ export function completion(weft: Command, shell: string): string {
   // zsh runs what bash has.
   if (shell === 'zsh') return `#compdef weft\nautoload -U +X bashcompinit && bashcompinit\n${bash(all)}`;
   if (shell === 'fish') return fish(all);
-  throw new MeshError('invalid', `${shell} is none of ${SHELLS.join(', ')}`);
+  throw new MeshError('invalid', `${shell} is not one of ${SHELLS.join(', ')}`);
 }
 
 function completedOf(command: Command, path: readonly string[]): Completed {

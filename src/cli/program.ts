@@ -18,6 +18,7 @@ import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
 import { addMcp } from './mcp/command.js';
 import { pageFor } from './page.js';
+import { addProxy } from './proxy/index.js';
 import { status } from './status.js';
 import { addTap, addTrace } from './tap/index.js';
 import { addTrafficCommands } from './traffic/index.js';
@@ -51,6 +52,7 @@ export function program(name = 'weft'): Command {
   addTap(weft, () => connect(weft));
   addTrace(weft, () => connect(weft));
   addInject(weft);
+  addProxy(weft, () => connect(weft));
   addEgress(weft, () => connect(weft));
   addIdentity(weft, () => connect(weft));
   addTrafficCommands(weft, () => connect(weft));

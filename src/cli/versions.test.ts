@@ -54,3 +54,17 @@ test('a cluster without a control plane is told so', async () => {
     expect.stringContaining('there is no control plane'),
   ]);
 });
+
+test('who may not list pods is told that the proxies are missing', async () => {
+  plane('weft/weft:dev');
+  cluster.server.refusing.set('/api/v1/pods', 403);
+  const versions = await readVersions(cluster.client);
+  expect(versions).toMatchObject({
+    proxies: [],
+    skew: [],
+    gaps: [expect.stringContaining('"list" on pods')],
+  });
+  expect(versionsText(versions, createPage({ colours: false }))).toMatch(
+    /\nnote: you may not list the pods of the cluster, so the versions of proxies are not known/,
+  );
+});

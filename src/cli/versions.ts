@@ -15,6 +15,8 @@ export interface Versions {
   readonly proxies: readonly ProxyVersion[];
   /** What does not go together, and what to do. */
   readonly skew: readonly string[];
+  /** What was not to be seen. */
+  readonly gaps: readonly string[];
 }
 
 interface ControlPlaneVersion {
@@ -49,17 +51,21 @@ export async function readVersions(client: KubeClient): Promise<Versions> {
     revision: revisionOf(plane),
     version: versionOf(plane.spec.template.spec.containers[0]?.image ?? ''),
   }));
-  const proxies = proxyVersions(await readPods(client));
+  const pods = await readPods(client);
+  const proxies = proxyVersions(pods ?? []);
   const known = { client: weftVersion(), kubernetes: gitVersion, controlPlanes, proxies };
-  return { ...known, skew: skewOf(known) };
+  return { ...known, skew: skewOf(known), gaps: pods === undefined ? [UNSEEN] : [] };
 }
 
+const UNSEEN =
+  'you may not list the pods of the cluster, so the versions of proxies are not known; ask for "list" on pods';
+
 /** Who may not see the pods of the cluster learns the rest. */
-async function readPods(client: KubeClient): Promise<readonly z.infer<typeof pod>[]> {
+async function readPods(client: KubeClient): Promise<readonly z.infer<typeof pod>[] | undefined> {
   return readList(client, Resources.pod, pod).catch((thrown: unknown) => {
     const error = MeshError.from(thrown);
     if (error.code !== 'permission-denied') throw error;
-    return [];
+    return undefined;
   });
 }
 
@@ -83,7 +89,7 @@ function proxyVersions(pods: readonly z.infer<typeof pod>[]): readonly ProxyVers
     .sort((a, b) => (a.version < b.version ? -1 : 1));
 }
 
-function skewOf({ client, controlPlanes, proxies }: Omit<Versions, 'skew'>): readonly string[] {
+function skewOf({ client, controlPlanes, proxies }: Omit<Versions, 'skew' | 'gaps'>): readonly string[] {
   const served = new Set(controlPlanes.map(({ version }) => version));
   if (served.size === 0) return ['there is no control plane; install the chart weft'];
   return [
@@ -102,7 +108,7 @@ function skewOf({ client, controlPlanes, proxies }: Omit<Versions, 'skew'>): rea
 }
 
 export function versionsText(
-  { client, kubernetes, controlPlanes, proxies, skew }: Versions,
+  { client, kubernetes, controlPlanes, proxies, skew, gaps }: Versions,
   page: Page,
 ): string {
   const rows = [
@@ -119,7 +125,8 @@ export function versionsText(
     ]),
     ['Kubernetes', kubernetes, ''],
   ];
-  return [page.table(['PART', 'VERSION', ''], rows), ...skew.map((one) => page.caution(`note: ${one}`))].join(
-    '\n',
-  );
+  return [
+    page.table(['PART', 'VERSION', ''], rows),
+    ...[...skew, ...gaps].map((one) => page.caution(`note: ${one}`)),
+  ].join('\n');
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { names } from '../../base/index.js';
+import { MeshError, names } from '../../base/index.js';
 import type { KubeClient } from '../../kube/index.js';
 import { answering, revisionOption } from '../answering.js';
+import { demandNamespace } from '../control-planes.js';
 import { createPage } from '../page.js';
 import { wholeNumber } from '../whole-number.js';
 import { bugReport } from './index.js';
@@ -29,6 +30,8 @@ export function addBugReport(weft: Command, connect: () => KubeClient): void {
     .addHelpText('after', HELP)
     .action(async ({ namespace, file, ...flags }: Flags) =>
       answering(connect, async (client) => {
+        for (const one of namespace)
+          await demandNamespace(client(), one, 'weft bug-report').catch(demandOnlyThatItExists);
         const now = new Date();
         const stamp = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
         const { text } = await bugReport({
@@ -42,6 +45,12 @@ export function addBugReport(weft: Command, connect: () => KubeClient): void {
         return { text, exitCode: 0 };
       }),
     );
+}
+
+/** What else is wrong stands in the report. */
+function demandOnlyThatItExists(thrown: unknown): void {
+  const error = MeshError.from(thrown);
+  if (error.code === 'not-found') throw error;
 }
 
 const HELP = `

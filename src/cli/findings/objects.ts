@@ -48,7 +48,7 @@ export const OBJECT_ROWS = rows([
     severity: 'warning',
     title: 'Label or annotation that nobody reads',
     meaning:
-      'The name begins with weft.dev/ and is none that Weft knows, or a label counts where an annotation was written, or the reverse.',
+      'The name begins with weft.dev/ and is not one that Weft knows, or a label counts where an annotation was written, or the reverse.',
     remedy: 'Correct the name or its place; docs/injection.md lists those there are.',
   },
   {

@@ -188,7 +188,7 @@ export const RESILIENCE_ROWS = rows([
     meaning:
       'With onFailure: Allow every request passes unchecked while the checking service is down: whoever can stop that service is in.',
     remedy:
-      'Remove onFailure, so that nothing passes unchecked, or keep it where the check is no matter of security.',
+      'Remove onFailure, so that nothing passes unchecked, or keep it where the check is not a matter of security.',
     find: (known) =>
       policiesOf(known).flatMap(({ object, spec }) =>
         spec.externalAuthorization?.onFailure === 'Allow'

@@ -21,7 +21,7 @@ export const SERVICE_ROWS = rows([
     severity: 'warning',
     title: 'Protocol that the mesh does not know',
     meaning:
-      'The appProtocol of the port is none that Weft knows, so its bytes are carried unread: no routes, retries or request metrics.',
+      'The appProtocol of the port is not one that Weft knows, so its bytes are carried unread: no routes, retries or request metrics.',
     remedy: 'Write http, http2, grpc or tcp, or leave appProtocol out to have the protocol detected.',
     find: (known) => portNotes(known, 'UnknownAppProtocol'),
   },

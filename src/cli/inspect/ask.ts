@@ -23,7 +23,7 @@ export async function demandInspection(client: KubeClient, namespace: string): P
   );
 }
 
-interface PodName {
+export interface PodName {
   readonly namespace: string;
   readonly name: string;
 }
@@ -42,17 +42,38 @@ function inspection(pod: PodName, what: 'explain' | 'tap', question: object): Ex
 
 /** The one answer of a pod's proxy. */
 export async function askProxy(client: KubeClient, pod: PodName, question: object): Promise<unknown> {
+  return jsonOf(pod, await saidBy(client, pod, inspection(pod, 'explain', question)));
+}
+
+/** What the proxy of a pod prints for a command of its own, such as `show config` or `loglevel info`. */
+export async function commandProxy(
+  client: KubeClient,
+  pod: PodName,
+  words: readonly string[],
+): Promise<string> {
+  const { namespace, name } = pod;
+  const command = [names.PROXY_BINARY, ...words];
+  const request = { namespace, pod: name, container: names.PROXY_CONTAINER, command, input: '\n' };
+  return saidBy(client, pod, request);
+}
+
+async function saidBy(client: KubeClient, pod: PodName, request: ExecRequest): Promise<string> {
   const lines: string[] = [];
   try {
-    for await (const line of client.execLines(inspection(pod, 'explain', question))) lines.push(line);
+    for await (const line of client.execLines(request)) lines.push(line);
   } catch (thrown) {
     const error = MeshError.from(thrown);
     throw tooOld(error, pod) ?? (lines.length === 0 ? error : objection(error, pod, lines.join(' ')));
   }
+  return lines.join('\n');
+}
+
+/** What a proxy has answered as JSON. */
+export function jsonOf({ namespace, name }: PodName, text: string): unknown {
   try {
-    return JSON.parse(lines.join('\n')) as unknown;
+    return JSON.parse(text) as unknown;
   } catch (thrown) {
-    throw new MeshError('internal', `the proxy of ${pod.namespace}/${pod.name} answered no JSON`, {
+    throw new MeshError('internal', `the proxy of ${namespace}/${name} did not answer with JSON`, {
       cause: thrown,
     });
   }
