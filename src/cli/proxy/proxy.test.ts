@@ -95,7 +95,7 @@ test('as JSON the configuration is all of it', async () => {
 
 test('certificates are told with what is left of them, and the roots with their fingerprints', async () => {
   const text = await typed('certs', 'web-1');
-  expect(text).toMatch(new RegExp(`certificate +${WEB} +\\S+ +\\S+ +11 h`));
+  expect(text).toMatch(new RegExp(`certificate +${WEB} +\\S+ +\\S+ +1[12] h`));
   expect(text).toMatch(/root +\S.* [0-9a-f]{16} +\S+Z +\S+Z +\d+ days/);
 });
 
