@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { expect, test } from '@jest/globals';
+import { z } from 'zod';
 import { MeshError } from './error.js';
 
 test('a MeshError passes through from() unchanged', () => {
@@ -28,4 +29,13 @@ test('something that is no error takes the fallback code', () => {
     message: 'odd',
     retryable: false,
   });
+});
+
+test('data that does not fit its schema is told by its fields, not as JSON', () => {
+  const schema = z.object({ pods: z.array(z.object({ name: z.string() })) });
+  const { error } = schema.safeParse({ pods: [{ name: 1 }] });
+  expect(MeshError.from(error).message).toBe('pods.0.name: Invalid input: expected string, received number');
+  expect(MeshError.from(z.string().safeParse(1).error).message).toBe(
+    'Invalid input: expected string, received number',
+  );
 });

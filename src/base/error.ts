@@ -1,3 +1,5 @@
+import type { ZodError } from 'zod';
+
 /**
  * What kind of failure this is, for code that decides. The message is for a person.
  * `invalid` and `precondition` need somebody to change something; `unavailable`, `timeout` and `conflict` may pass
@@ -44,7 +46,7 @@ export class MeshError extends Error {
   static from(thrown: unknown, fallback: ErrorCode = 'internal'): MeshError {
     if (thrown instanceof MeshError) return thrown;
     if (!isError(thrown)) return new MeshError(fallback, String(thrown), { cause: thrown });
-    return new MeshError(codeOf(thrown) ?? fallback, thrown.message || thrown.name, { cause: thrown });
+    return new MeshError(codeOf(thrown) ?? fallback, textOf(thrown), { cause: thrown });
   }
 }
 
@@ -70,6 +72,14 @@ function isError(thrown: unknown): thrown is Error {
     typeof thrown.message === 'string' &&
     'name' in thrown
   );
+}
+
+/** What a person reads. The message of zod, whose copies are several, is JSON: of that the fields and what is wrong with them. */
+function textOf(error: Error): string {
+  if (error.name !== 'ZodError' || !('issues' in error)) return error.message || error.name;
+  return (error.issues as ZodError['issues'])
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
+    .join('; ');
 }
 
 function codeOf(error: Error): ErrorCode | undefined {

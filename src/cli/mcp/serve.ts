@@ -57,7 +57,7 @@ export async function answerOf(asker: Asker, name: string, given: unknown): Prom
     const structuredContent = bounded(await ask(asker, name, given));
     return { content: [{ type: 'text', text: JSON.stringify(structuredContent) }], structuredContent };
   } catch (thrown) {
-    return { content: [{ type: 'text', text: printable(messageOf(thrown)) }], isError: true };
+    return { content: [{ type: 'text', text: printable(MeshError.from(thrown).message) }], isError: true };
   }
 }
 
@@ -70,11 +70,4 @@ async function ask(asker: Asker, name: string, given: unknown): Promise<object> 
     'not-found',
     `there is no tool ${name.slice(0, 100)}; ${meant === undefined ? `there are: ${known.join(', ')}` : `did you mean ${meant}?`}`,
   );
-}
-
-function messageOf(thrown: unknown): string {
-  if (!(thrown instanceof z.ZodError)) return MeshError.from(thrown).message;
-  return thrown.issues
-    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
-    .join('; ');
 }
