@@ -53,6 +53,13 @@ test('what the chart sets is read, and an empty value means that nobody chose on
   expect(config.proxy.resources).not.toHaveProperty('cpuLimit');
 });
 
+test.each(['AllowAny', 'DryRunRegistryOnly', 'RegistryOnly'] as const)(
+  'the floor of outbound policies may be %s',
+  (word) => {
+    expect(readConfig({ ...image, WEFT_OUTBOUND_MINIMUM: word }).minimum.outbound).toBe(word);
+  },
+);
+
 test('everything wrong is named at once, with what to do', () => {
   const wrong = { WEFT_REVISION: 'Not OK', WEFT_LOG_LEVEL: 'loud', WEFT_PROXY_MEMORY_LIMIT: 'much' };
   expect(() => readConfig(wrong)).toThrow(

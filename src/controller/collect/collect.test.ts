@@ -7,6 +7,7 @@ import {
   isMeshed,
   readPolicy,
   toEndpointSet,
+  toNamespace,
   toService,
   toWorkload,
 } from './index.js';
@@ -265,4 +266,19 @@ test('a TrafficPolicy becomes a policy, or problems that name the field', () => 
   const bad = readPolicy(policy({ targetRefs: [{ kind: 'Service', name: 'reviews' }], retries: {} }));
   expect(bad.value).toBeUndefined();
   expect(bad.problems[0]).toMatchObject({ condition: 'Accepted', reason: 'Invalid', field: 'spec.retries' });
+});
+
+test('a word that is not known in the labels of a namespace opens nothing', () => {
+  const read = (label: string, word: string): object =>
+    toNamespace(
+      Resources.namespace.keep({ metadata: { name: 'shop', uid: 'ns-1', labels: { [label]: word } } }),
+    );
+  expect(read('weft.dev/default-access', 'Deny')).toEqual({ name: 'shop', access: 'deny' });
+  expect(read('weft.dev/default-access', 'Allow')).toEqual({ name: 'shop', access: 'allow' });
+  expect(read('weft.dev/default-access', 'allow')).toEqual({ name: 'shop', access: 'deny' });
+  expect(read('weft.dev/outbound-policy', 'DryRunRegistryOnly')).toEqual({
+    name: 'shop',
+    outbound: 'dryRun',
+  });
+  expect(read('weft.dev/outbound-policy', 'Any')).toEqual({ name: 'shop', outbound: 'registryOnly' });
 });
