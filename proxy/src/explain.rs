@@ -13,16 +13,23 @@ use crate::http::framing::BadHead;
 use crate::http::{Upload, imagined};
 use crate::identity::SpiffeId;
 
-/// Headers whose values are told to nobody who only looks.
-const SECRET: [&str; 8] = [
-    "authorization",
+/// A header with one of these in its name holds a secret, as far as anybody can know: tokens may come in any header, such as one that
+/// a `JwtIssuer` names, or one that holds a session.
+const SECRET: [&str; 14] = [
+    "token",
+    "secret",
+    "api-key",
+    "apikey",
+    "api_key",
+    "auth",
+    "session",
+    "password",
+    "passwd",
+    "credential",
+    "jwt",
+    "assertion",
     "cookie",
-    "set-cookie",
-    "proxy-authorization",
-    "x-api-key",
-    "x-auth-token",
-    "x-amz-security-token",
-    "x-csrf-token",
+    "signature",
 ];
 /// What stands in the place of such a value.
 pub const REDACTED: &str = "(redacted)";
@@ -138,7 +145,7 @@ pub(crate) fn shown(name: &HeaderName, value: &[u8]) -> String {
 
 /// Whether the values of a header are told to nobody who only looks.
 pub(crate) fn is_secret(name: &HeaderName) -> bool {
-    SECRET.contains(&name.as_str())
+    SECRET.iter().any(|word| name.as_str().contains(word))
 }
 
 /// What is judged, for people.
@@ -289,5 +296,32 @@ mod tests {
         let after = headers(&[("a", "1"), ("c", "3"), ("authorization", "Bearer y")]);
         let changes = Value::Object(changed(&before, &after));
         assert_eq!(changes, json!({ "b": null, "c": "3", "authorization": REDACTED }));
+    }
+    #[test]
+    fn a_header_is_secret_by_the_words_in_its_name_and_its_twin_is_not() {
+        for (secret, twin) in [
+            ("Authorization", "Accept"),
+            ("proxy-authorization", "proxy-connection"),
+            ("x-auth-request-user", "x-request-id"),
+            ("www-authenticate", "warning"),
+            ("cookie", "content-type"),
+            ("set-cookie", "content-length"),
+            ("x-api-key", "x-api-version"),
+            ("apikey", "api"),
+            ("x_api_key", "x_api"),
+            ("x-csrf-token", "traceparent"),
+            ("x-amz-security-token", "x-amz-date"),
+            ("x-client-secret", "x-client"),
+            ("Mcp-Session-Id", "mcp-protocol-version"),
+            ("x-password", "x-pass"),
+            ("x-passwd", "x-forwarded-for"),
+            ("x-credentials", "x-creation"),
+            ("x-goog-iap-jwt-assertion", "x-goog-iap"),
+            ("x-saml-assertion", "x-saml"),
+            ("x-hub-signature-256", "x-hub"),
+        ] {
+            let told = |name: &str| shown(&HeaderName::from_bytes(name.as_bytes()).unwrap(), b"v");
+            assert_eq!((&*told(secret), &*told(twin)), (REDACTED, "v"), "{secret}, {twin}");
+        }
     }
 }
