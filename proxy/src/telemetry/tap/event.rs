@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
@@ -14,9 +14,11 @@ use crate::telemetry::about::{About, cut};
 use crate::telemetry::labels::{ConnectionLabels, Direction, RequestLabels};
 use crate::telemetry::timestamp::rfc3339;
 
-/// Headers of one message that are told, and how much of each value: lines stay bounded.
+/// Headers of one message that are told, how much of each name and value, and how much of all of them: lines stay bounded.
 const MOST_HEADERS: usize = 64;
+const LONGEST_NAME: usize = 128;
 const LONGEST_VALUE: usize = 512;
+const MOST_OF_HEADERS: usize = 8 * 1024;
 
 /// A request, or a connection of bytes, that has ended.
 #[derive(Serialize)]
@@ -93,8 +95,8 @@ struct Line<'a> {
     event: &'a Event<'a>,
     caller: &'a str,
     receiver: &'a str,
-    request_headers: Vec<(&'a str, String)>,
-    response_headers: Vec<(&'a str, String)>,
+    request_headers: Vec<(String, String)>,
+    response_headers: Vec<(String, String)>,
     left_out: u64,
 }
 
@@ -112,14 +114,21 @@ pub(super) fn line(event: &Event<'_>, tap: &Tap) -> Vec<u8> {
     serde_json::to_vec(&line).unwrap_or_default()
 }
 
-fn shown_of<'a>(headers: Option<&'a HeaderMap>, shows: &[HeaderName]) -> Vec<(&'a str, String)> {
-    let value = |name: &HeaderName, value: &http::HeaderValue| match is_secret(name) && !shows.contains(name)
-    {
+/// The headers as they are told; what does not fit is left out, whatever comes after it.
+pub(super) fn shown_of(headers: Option<&HeaderMap>, shows: &[HeaderName]) -> Vec<(String, String)> {
+    let value = |name: &HeaderName, value: &HeaderValue| match is_secret(name) && !shows.contains(name) {
         true => REDACTED.to_owned(),
         false => cut(&String::from_utf8_lossy(value.as_bytes()), LONGEST_VALUE),
     };
+    let mut left = MOST_OF_HEADERS;
     let all = headers.into_iter().flatten().take(MOST_HEADERS);
-    all.map(|(name, of)| (name.as_str(), value(name, of))).collect()
+    let told = all.map(|(name, of)| (cut(name.as_str(), LONGEST_NAME), value(name, of)));
+    told.filter(|(name, value)| {
+        let fits = left.checked_sub(name.len() + value.len());
+        left = fits.unwrap_or(left);
+        fits.is_some()
+    })
+    .collect()
 }
 
 // === impl Event ===

@@ -40,3 +40,27 @@ async fn a_tap_that_nobody_reads_ends_in_time_all_the_same() {
     drop(longer);
     assert!(!taps.is_on() && taps.current().is_none());
 }
+
+#[test]
+fn of_headers_a_line_has_a_bounded_part_whatever_came() {
+    let pair = |name: &str, value: &str| {
+        (HeaderName::try_from(name).unwrap(), http::HeaderValue::try_from(value).unwrap())
+    };
+    let long = "n".repeat(1_000);
+    let few: http::HeaderMap =
+        [pair("x-group", "beta"), pair(&long, &"v".repeat(1_000))].into_iter().collect();
+    let told = event::shown_of(Some(&few), &[]);
+    assert!(told.contains(&("x-group".to_owned(), "beta".to_owned())), "{told:?}");
+    assert!(told.contains(&("n".repeat(128), "v".repeat(512))), "{told:?}");
+
+    let many = (0..60).map(|at| pair(&format!("x-{at}-{long}"), &"v".repeat(1_000)));
+    let many: http::HeaderMap = many.chain([pair("x-request-id", "a1")]).collect();
+    let told = event::shown_of(Some(&many), &[]);
+    let bytes: usize = told.iter().map(|(name, value)| name.len() + value.len()).sum();
+    assert!((7 * 1024..=8 * 1024).contains(&bytes), "{bytes}");
+    assert!(told.contains(&("x-request-id".to_owned(), "a1".to_owned())), "what is short still fits");
+
+    // A name that is cut hides what the whole of it hides.
+    let secret: http::HeaderMap = [pair(&format!("x-{long}-token"), "s3cret")].into_iter().collect();
+    assert_eq!(event::shown_of(Some(&secret), &[])[0].1, crate::explain::REDACTED);
+}
