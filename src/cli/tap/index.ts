@@ -57,7 +57,8 @@ interface TraceFlags extends Filters {
 const TRACE = `
 It waits for the next real request that matches, and shows it as weft explain shows one that nobody has sent: each stage with its verdict
 and the rule behind it, each attempt with endpoint, result and time. With --to, the pods of that Service are watched too, and their side is
-shown where the request says which one it is: by its header traceparent or x-request-id. Nothing is added to requests.
+shown where its application has said which one it is, by the header traceparent or x-request-id. Watching adds nothing to requests; where
+the mesh traces, its proxies write traceparent, after what is shown of the caller, and it is the trace in it that both sides have.
 
 Exit codes: 0 it is shown, 1 none came in time, 2 it could not be watched.
 

@@ -26,22 +26,36 @@ export async function receiversOf(
   return demandProxies(pods);
 }
 
-/** By what a request is known on both sides: what its application has put into it. */
-export function idOf({ requestHeaders }: Event): string | undefined {
-  const value = (wanted: string): string | undefined => requestHeaders.find(([name]) => name === wanted)?.[1];
-  return value('traceparent') ?? value('x-request-id');
+/** By what a request may be known on both sides. */
+interface Ids {
+  /** Of `traceparent` the trace alone: while the mesh traces, each side has a span of its own. */
+  readonly trace: string | undefined;
+  readonly request: string | undefined;
 }
 
-/** Whether what a pod at these addresses received is what the caller sent. */
+/** Whether a request has an id, by which it could be found elsewhere. */
+export function hasId(event: Event): boolean {
+  const { trace, request } = idsOf(event);
+  return trace !== undefined || request !== undefined;
+}
+
+/** Whether what a pod at these addresses received is what the caller sent: one id that both have is enough. */
 export function isSame(called: Event, received: Event, addresses: readonly string[]): boolean {
-  const id = idOf(called);
+  const [there, here] = [idsOf(called), idsOf(received)];
+  const both = (id: string | undefined, other: string | undefined): boolean =>
+    id !== undefined && id === other;
   const sentTo = called.attempts.map(({ endpoint }) => hostOf(endpoint));
   return (
-    id !== undefined &&
-    idOf(received) === id &&
+    (both(there.trace, here.trace) || both(there.request, here.request)) &&
     received.method === called.method &&
     addresses.some((address) => sentTo.includes(address))
   );
+}
+
+function idsOf({ requestHeaders }: Event): Ids {
+  const value = (wanted: string): string | undefined => requestHeaders.find(([name]) => name === wanted)?.[1];
+  const trace = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(value('traceparent') ?? '')?.[1];
+  return { trace, request: value('x-request-id') };
 }
 
 function hostOf(endpoint: string): string {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { eventually, meshContainers } from '../../testing/index.js';
 import { ClusterFixture } from '../cluster.fixture.js';
 import { createPage } from '../page.js';
-import { trace, type TraceOptions } from './trace.js';
+import { trace, type Trace, type TraceOptions } from './trace.js';
 
 const REVIEW = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
 const identity = (name: string): string => `spiffe://cluster.local/ns/shop/sa/${name}`;
@@ -183,6 +183,29 @@ test('a receiver that has not seen the attempt is a note, and JSON has all of it
     receivers: [{ pod: 'shop/reviews-2', event: { side: 'receiver' } }],
     notes: ['1 of 2 attempts: no receiver that is watched has seen it'],
   });
+});
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+const parent = (span: string, trace = TRACE): [string, string] => ['traceparent', `00-${trace}-${span}-01`];
+const [APP, PROXY] = [parent('00f067aa0ba902b7'), parent('b7ad6b7169203331')];
+const OTHER = parent('b7ad6b7169203331', '80f198ee56343ba864fe8b2a57d3eff7');
+const ID = ['x-request-id', 'a1'];
+
+test.each([
+  ['the trace, though each side has its span', [APP], [PROXY], true],
+  ['x-request-id, where only the mesh wrote traceparent', [ID], [PROXY, ID], true],
+  ['x-request-id, where the application began another trace', [APP, ID], [OTHER, ID], true],
+  ['the trace, where x-request-id was written anew', [APP, ID], [PROXY, ['x-request-id', 'b2']], true],
+  ['no other trace', [APP], [OTHER], false],
+  ['nothing that only one side has', [ID], [PROXY], false],
+  ['no traceparent that is none', [['traceparent', 'x']], [['traceparent', 'x']], false],
+])('what joins both sides is %s', async (_, sent, arrived, joined) => {
+  const traced = run({ to: 'reviews', output: 'json' });
+  await eventually('all are asked', () => calls.length === 3);
+  const attempts = CALLED.attempts.slice(1);
+  of('reviews-2')?.say(received('', { requestHeaders: arrived }));
+  of('web-1')?.say({ ...CALLED, attempts, requestHeaders: sent });
+  expect((JSON.parse((await traced) ?? '') as Trace).receivers).toHaveLength(joined ? 1 : 0);
 });
 
 test('where nothing matches in time there is nothing, and every tap has ended', async () => {

@@ -6,7 +6,7 @@ import type { Page } from '../page.js';
 import type { Event } from './event.js';
 import { follow } from './follow.js';
 import { lastsMs, questionOf, type Filters } from './question.js';
-import { idOf, isSame, receiversOf } from './receivers.js';
+import { hasId, isSame, receiversOf } from './receivers.js';
 import { renderTrace } from './render-trace.js';
 
 export interface TraceOptions extends Filters {
@@ -125,7 +125,7 @@ class Receiving {
   async join(called: Event): Promise<Pick<Trace, 'receivers' | 'notes'>> {
     if (this.#note !== undefined) return { receivers: [], notes: [this.#note] };
     if (called.attempts.length === 0) return { receivers: [], notes: [] };
-    if (idOf(called) === undefined) {
+    if (!hasId(called)) {
       const why =
         'the request has neither the header traceparent nor x-request-id, by which it could be found there';
       return { receivers: [], notes: [`the receiver is not shown: ${why}`] };
