@@ -48,6 +48,34 @@ pub struct Said {
     pub by_w3c: bool,
 }
 
+/// What B3 says.
+#[derive(Debug, Clone, Copy)]
+struct ByB3 {
+    ids: Option<Ids>,
+    state: Option<State>,
+}
+
+/// What B3 says of sampling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Unsampled,
+    Sampled,
+    Debug,
+}
+
+// === impl State ===
+
+impl State {
+    fn read(text: &[u8]) -> Option<Self> {
+        match text {
+            b"d" => Some(Self::Debug),
+            b"1" => Some(Self::Sampled),
+            b"0" => Some(Self::Unsampled),
+            _ => None,
+        }
+    }
+}
+
 // === impl Said ===
 
 impl Said {
@@ -56,12 +84,14 @@ impl Said {
         let several = [B3_TRACE, B3_SPAN, B3_SAMPLED, B3_FLAGS];
         let mut forms =
             Forms { single, multiple: several.iter().any(|name| headers.contains_key(name)), debug: false };
-        let by_b3 = one(headers, &B3).and_then(|text| of_b3(text, &mut forms));
-        let by_b3 = by_b3.or_else(|| of_several(headers, &mut forms));
+        let by_b3 = one(headers, &B3).and_then(of_b3).or_else(|| of_several(headers));
         let by_w3c = one(headers, &TRACEPARENT).and_then(of_traceparent);
         let (ids, sampled) = match (by_w3c, by_b3) {
             (Some((ids, flags)), _) => (Some((ids, flags & RANDOM != 0)), Some(flags & SAMPLED != 0)),
-            (None, Some((ids, sampled))) => (ids.map(|ids| (ids, false)), sampled),
+            (None, Some(ByB3 { ids, state })) => {
+                forms.debug = state == Some(State::Debug);
+                (ids.map(|ids| (ids, false)), state.map(|state| state != State::Unsampled))
+            }
             (None, None) => (None, None),
         };
         let parent = ids.map(|((trace_id, span_id), random)| Context {
@@ -168,36 +198,35 @@ fn of_traceparent(text: &[u8]) -> Option<(Ids, u8)> {
 }
 
 /// `<trace>-<span>[-<state>[-<parent>]]`, or a state alone.
-fn of_b3(text: &[u8], forms: &mut Forms) -> Option<(Option<Ids>, Option<bool>)> {
+fn of_b3(text: &[u8]) -> Option<ByB3> {
     let mut fields = text.split(|byte| *byte == b'-');
     let first = fields.next()?;
     let Some(span) = fields.next() else {
-        return state(first, forms).map(|sampled| (None, Some(sampled)));
+        return Some(ByB3 { ids: None, state: Some(State::read(first)?) });
     };
-    let ids = b3_ids(first, span)?;
-    let sampled = match fields.next() {
-        Some(text) => Some(state(text, forms)?),
+    let ids = Some(b3_ids(first, span)?);
+    let state = match fields.next() {
+        Some(text) => Some(State::read(text)?),
         None => None,
     };
     let parent_is_one = fields.next().is_none_or(|parent| parent.len() == 16 && hex(parent).is_some());
-    (parent_is_one && fields.next().is_none()).then_some((Some(ids), sampled))
+    (parent_is_one && fields.next().is_none()).then_some(ByB3 { ids, state })
 }
 
-fn of_several(headers: &HeaderMap, forms: &mut Forms) -> Option<(Option<Ids>, Option<bool>)> {
-    let sampled = if one(headers, &B3_FLAGS) == Some(b"1") {
-        forms.debug = true;
-        Some(true)
+fn of_several(headers: &HeaderMap) -> Option<ByB3> {
+    let state = if one(headers, &B3_FLAGS) == Some(b"1") {
+        Some(State::Debug)
     } else {
         // Old senders use words.
         one(headers, &B3_SAMPLED).and_then(|text| match text {
-            b"1" | b"true" => Some(true),
-            b"0" | b"false" => Some(false),
+            b"1" | b"true" => Some(State::Sampled),
+            b"0" | b"false" => Some(State::Unsampled),
             _ => None,
         })
     };
     let ids = one(headers, &B3_TRACE).zip(one(headers, &B3_SPAN));
     let ids = ids.and_then(|(trace, span)| b3_ids(trace, span));
-    (ids.is_some() || sampled.is_some()).then_some((ids, sampled))
+    (ids.is_some() || state.is_some()).then_some(ByB3 { ids, state })
 }
 
 fn b3_ids(trace: &[u8], span: &[u8]) -> Option<Ids> {
@@ -205,18 +234,6 @@ fn b3_ids(trace: &[u8], span: &[u8]) -> Option<Ids> {
         return None;
     }
     named((hex(trace)?, u64::try_from(hex(span)?).ok()?))
-}
-
-fn state(text: &[u8], forms: &mut Forms) -> Option<bool> {
-    match text {
-        b"d" => {
-            forms.debug = true;
-            Some(true)
-        }
-        b"1" => Some(true),
-        b"0" => Some(false),
-        _ => None,
-    }
 }
 
 /// Ids of zeros name nothing.

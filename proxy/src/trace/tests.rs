@@ -145,6 +145,25 @@ fn b3_alone_is_understood_in_each_of_its_forms() {
 }
 
 #[test]
+fn debug_goes_on_only_where_the_b3_that_says_so_holds() {
+    let debug = format!("{TRACE}-{SPAN}-d");
+    let (malformed, other) = (format!("{debug}-zz"), format!("{TRACE}-{SPAN}-1"));
+    for (pairs, state) in [
+        (vec![("b3", &*debug)], "d"),
+        (vec![("b3", &*malformed)], "1"),
+        (vec![("traceparent", SAMPLED), ("b3", &*debug)], "1"),
+        (vec![("b3", &*other), ("x-b3-flags", "1")], "1"),
+        (vec![("b3", &*malformed), ("x-b3-flags", "1")], "d"),
+    ] {
+        let (_, headers) = begun(1_000_000, &pairs);
+        assert!(value(&headers, "b3").ends_with(&format!("-{state}")), "{pairs:?}: {headers:?}");
+    }
+    let several = [("traceparent", SAMPLED), ("x-b3-flags", "1")];
+    let (_, headers) = begun(1_000_000, &several);
+    assert_eq!((value(&headers, "x-b3-flags"), value(&headers, "x-b3-sampled")), ("", "1"));
+}
+
+#[test]
 fn what_is_malformed_says_nothing_and_a_new_trace_begins() {
     let long = "a".repeat(64 * 1024);
     let traceparents = [
