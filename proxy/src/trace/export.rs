@@ -71,8 +71,8 @@ impl Exporter {
         let spans = batch.spans;
         let message = message(&self.worker.own_pod.current(), batch.fields);
         let mut backoff = Backoff::new(FIRST_PAUSE, MOST_PAUSE);
-        for _ in 0..TRIES {
-            let last = queue.is_draining();
+        for tried in 1..=TRIES {
+            let last = queue.is_draining() || tried == TRIES;
             // It may be another by now.
             let own_pod = self.worker.own_pod.current();
             let answer = match &own_pod.tracing {
@@ -97,7 +97,7 @@ impl Exporter {
     }
 
     async fn send(&self, queue: &Queue, tracing: &Tracing, message: &Bytes) -> Answer {
-        let Some(collector) = &tracing.collector else { return Answer::Later(Duration::ZERO) };
+        let Some(collector) = &tracing.collector else { return Answer::Never };
         let (mut call, wire): (Request<Bytes>, _) = match tracing.protocol {
             Protocol::Grpc => (collector.call_of(GRPC_METHOD, message), Wire::H2),
             Protocol::Http => {
