@@ -177,9 +177,12 @@ impl Record {
         }
     }
 
-    /// What the last attempt came to is not passed on; asked only where somebody watches.
-    pub fn gave_up(&mut self, why: impl FnOnce() -> String) {
+    /// What the last attempt came to is not passed on, because of `reason`; `why` is asked only where somebody watches.
+    pub fn gave_up(&mut self, reason: &'static str, why: impl FnOnce() -> String) {
         self.trail(|trail| trail.gave_up(why()));
+        if let Some(trace) = &mut self.trace {
+            trace.given_up(reason);
+        }
     }
 
     /// `stage` lets the request go on.

@@ -159,7 +159,8 @@ impl Attempts<'_> {
             return None;
         }
         self.record.budget_left(|| policy.budget.borrow_mut().left(self.choosing.clock()));
-        self.record.gave_up(|| ended.said());
+        // Before the pause, which is no part of the attempt, and in which the caller may leave.
+        self.record.gave_up(ended.reason(), || ended.said());
         // Boxed: rare, and would make the future of every request larger.
         Box::pin(sleep(pause)).await;
         self.move_on(ended.reason());

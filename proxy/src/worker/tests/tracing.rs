@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
@@ -18,10 +19,13 @@ use super::harness::{
     LIMIT, Proxy, SERVICE, Start, World, connect, destination, nobody, plain, read_response,
 };
 use super::recorder::Recorder;
+use super::script::{self, Act, Script};
 use crate::access::{Builder, Default};
 use crate::asking::Asks;
 use crate::drain::Outcome;
-use crate::state::{Destination, Endpoint, MtlsMode, OutboundPolicy, Protocol};
+use crate::state::{
+    BudgetLimits, Destination, Endpoint, MtlsMode, OutboundPolicy, Protocol, Retries, RetryOn,
+};
 use crate::trace::{self, Sampling, Tracing};
 use crate::wire::opentelemetry::trace::Span;
 
@@ -43,11 +47,22 @@ fn proxy(
     collector: SocketAddr,
     share: u32,
 ) -> Proxy {
+    proxy_to(world, account, (original, destination(Protocol::Http1, endpoints)), collector, share)
+}
+
+/// The same, with a Service that has routes of its own.
+fn proxy_to(
+    world: &World,
+    account: &'static str,
+    (original, service): (SocketAddr, Destination),
+    collector: SocketAddr,
+    share: u32,
+) -> Proxy {
     let proxy = world.start(Start {
         account,
         original,
         destinations: HashMap::from([
-            (SERVICE.into(), Arc::new(destination(Protocol::Http1, endpoints))),
+            (SERVICE.into(), Arc::new(service)),
             (
                 SocketAddr::from(COLLECTOR).into(),
                 Arc::new(destination(Protocol::Http2, vec![plain(collector)])),
@@ -218,6 +233,41 @@ async fn each_attempt_is_a_span_and_the_one_that_counts_has_the_answer() {
     assert_eq!(attribute(again, "http.response.status_code"), "200");
     let seen = app.seen().concat();
     assert!(seen.contains(&format!("{}-{}-03", hex(&again.trace_id), hex(&again.span_id))), "{seen}");
+}
+
+#[tokio::test]
+async fn an_attempt_ends_before_the_pause_after_it() {
+    const BUSY: &str = "HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
+    let app = Script::start(|index| if index == 0 { Act::Say(BUSY) } else { script::OK }).await;
+    let (world, collector) = (World::new(), Collector::start(|_| Collector::taken()).await);
+    let mut service = destination(Protocol::Http1, vec![plain(app.addr)]);
+    let budget = BudgetLimits { percent: 100, interval: Duration::from_secs(10), min_per_second: 1000 };
+    let (on, methods) = (vec![RetryOn::GatewayError], vec![Method::GET]);
+    service.routes[0].retries =
+        Some(Box::new(Retries { attempts: 1, on, methods, budget, ..Retries::default() }));
+    let caller = proxy_to(&world, "web", (SERVICE, service), collector.addr, 1_000_000);
+    assert!(ask(caller.outbound, GET).await.starts_with("http/1.1 200"));
+    let mut attempts = collector.spans(3).await;
+    attempts.retain(|span| !span.parent_span_id.is_empty());
+    attempts.sort_by_key(|span| span.start_time_unix_nano);
+    let [first, again] = &attempts[..] else { panic!("{attempts:#?}") };
+    assert_eq!(attribute(first, "http.response.status_code"), "503");
+    assert_eq!(attribute(first, "error.type"), "status");
+    let pause = again.start_time_unix_nano - first.end_time_unix_nano;
+    assert!(pause >= 900_000_000, "the pause that was asked for belongs to neither: {pause} ns");
+}
+
+#[tokio::test]
+async fn spans_are_given_up_at_once_where_there_is_no_collector() {
+    let (world, app) = (World::new(), Recorder::start(OK, false).await);
+    let caller = proxy(&world, "web", (SERVICE, vec![plain(app.addr)]), nobody(), 1_000_000);
+    caller.change_workload(|workload| {
+        let (protocol, sampling) = (trace::Protocol::Grpc, Sampling::millionths(1_000_000));
+        workload.tracing = Some(Arc::new(Tracing { collector: None, protocol, sampling }));
+    });
+    assert!(ask(caller.outbound, GET).await.starts_with("http/1.1 200"));
+    // Pauses between five tries would be longer than this waits.
+    caller.counted("weft_tracing_spans_total", &[r#"outcome="failed""#], 2.0).await;
 }
 
 #[tokio::test]
