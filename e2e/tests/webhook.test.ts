@@ -26,6 +26,8 @@ beforeAll(() => apply(namespace(NS)));
 
 afterAll(async () => {
   await kubectl('delete', 'namespace', NS, '--wait=false');
+  // Helm alone would leave what a test that failed has changed.
+  await kubectl('delete', 'mutatingwebhookconfiguration', WEBHOOK, '--ignore-not-found');
   await installWeft();
 });
 
