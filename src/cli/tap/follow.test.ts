@@ -49,3 +49,29 @@ test('a pod that comes later is followed, and no more than fifty are at once', a
   expect({ proxies, leftOut }).toEqual({ proxies: 50, leftOut: 100 });
   expect(notes).toEqual(['50 pods are followed at once; there are more, which are not']);
 });
+
+test('those that have ended make room, and none is asked twice', async () => {
+  for (let index = 0; index < 55; index += 1) pod(`web-${index}`);
+  const ends: (() => void)[] = [];
+  cluster.server.onExec((call) => {
+    asked.push(call.path);
+    ends.push(() => call.exit(0));
+    call.stdout('{"tap":"on","leftOut":0}\n');
+  });
+  const stop = new AbortController();
+  const following = follow({
+    client: cluster.client,
+    pods: async () => listObjects(cluster.client, Resources.pod, { namespace: 'shop' }),
+    question: {},
+    onEvent: () => undefined,
+    signal: stop.signal,
+    lookMs: 5,
+  });
+  await eventually('fifty are asked', () => asked.length === 50);
+  for (const end of ends.splice(0, 10)) end();
+  await eventually('the others are asked', () => asked.length === 55);
+  stop.abort();
+  await following;
+  expect(new Set(asked).size).toBe(55);
+  expect(asked).toHaveLength(55);
+});

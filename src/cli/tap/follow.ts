@@ -55,7 +55,9 @@ class Following {
   readonly watched = new Set<string>();
   failure: MeshError | undefined;
   readonly #options: FollowOptions;
-  readonly #known = new Map<string, Promise<void>>();
+  /** Those that were begun with and are still there: none is begun with twice. */
+  readonly #known = new Set<string>();
+  readonly #running = new Map<string, Promise<void>>();
   readonly #leftOut = new Map<string, number>();
   readonly #notes = new Set<string>();
   readonly #done = new AbortController();
@@ -67,12 +69,14 @@ class Following {
   /** Follows those of them that are new; the promises end with them. */
   begin(pods: readonly Pod[]): readonly Promise<void>[] {
     const fresh = pods.filter((pod) => !this.#known.has(idOf(pod)));
-    const room = fresh.slice(0, Math.max(0, MOST_PODS - this.#known.size));
+    const room = fresh.slice(0, Math.max(0, MOST_PODS - this.#running.size));
     if (room.length < fresh.length)
       this.#notes.add(`${MOST_PODS} pods are followed at once; there are more, which are not`);
     return room.map((pod) => {
-      const end = this.#follow(pod);
-      this.#known.set(idOf(pod), end);
+      const id = idOf(pod);
+      const end = this.#follow(pod).finally(() => this.#running.delete(id));
+      this.#known.add(id);
+      this.#running.set(id, end);
       return end;
     });
   }
@@ -84,17 +88,22 @@ class Following {
       await sleep(this.#options.lookMs ?? LOOK_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
       // The API server may be away for a while; those that are followed go on.
-      void this.begin(await this.#options.pods().catch(() => []));
+      const pods = await this.#options.pods().catch(() => undefined);
+      if (pods === undefined) continue;
+      this.#forgetAllBut(pods);
+      void this.begin(pods);
     }
   }
 
   /** Ends when none of those that have come tells anything any more. */
   async ended(): Promise<void> {
-    let seen: number;
-    do {
-      seen = this.#known.size;
-      await Promise.all(this.#known.values());
-    } while (this.#known.size > seen);
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
+  }
+
+  /** Pods that are gone need not be known any more. */
+  #forgetAllBut(pods: readonly Pod[]): void {
+    const there = new Set(pods.map(idOf));
+    for (const id of this.#known) if (!there.has(id) && !this.#running.has(id)) this.#known.delete(id);
   }
 
   stop(): void {
