@@ -131,10 +131,14 @@ function unprovenClaim(claim: PodClaim, found: PlacedPod | undefined): Refusal |
     );
   if (found.nodeName === '' || found.nodeUid === undefined)
     return refused('unknown-pod', `the control plane has not seen yet on which node pod ${pod} is`);
-  if (found.nodeName !== claim.nodeName || found.nodeUid !== claim.nodeUid)
+  // A pod never moves to another node.
+  if (found.nodeName !== claim.nodeName)
+    return refused('pod-mismatch', `pod ${pod} is on node ${found.nodeName}, not on ${claim.nodeName}`);
+  // A node that is made anew keeps its name, and a view that lags has the former one.
+  if (found.nodeUid !== claim.nodeUid)
     return refused(
-      'pod-mismatch',
-      `pod ${pod} is on node ${found.nodeName}, not on ${claim.nodeName}, or that is another node of the name`,
+      'unknown-pod',
+      `the control plane has not seen a node ${found.nodeName} with uid ${claim.nodeUid.slice(0, 64)} yet`,
     );
   return undefined;
 }
