@@ -79,11 +79,11 @@ async function ask(name: string, spec: object = {}, csr: TestCsr = {}, namespace
 }
 
 /** A replica that leads, with caches of its own. */
-function lead(): { view: ClusterView; stop: AbortController } {
+function lead(revision = 'default'): { view: ClusterView; stop: AbortController } {
   const log = createLogger({
     destination: { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
   });
-  const at = { systemNamespace: 'weft-system', revision: 'default' };
+  const at = { systemNamespace: 'weft-system', revision };
   metrics = new Metrics();
   const view = createClusterView({ client, ...at, log, metrics });
   const stop = new AbortController();
@@ -281,6 +281,26 @@ test('of two that believe to lead one issues', async () => {
   for (let n = 0; n < 8; n++) await decided(`req-${n}`);
   expect(lines.filter(({ msg }) => msg === 'issued a certificate')).toHaveLength(8);
 });
+
+test.each<[string, object]>([
+  ['default', {}],
+  ['canary', { 'weft.dev/rev': 'canary' }],
+])(
+  'revision %s decides about a request that came before its namespace when it knows whose that is',
+  async (revision, labels) => {
+    putPod({ namespace: 'late' });
+    await ask('req-1', {}, {}, 'late');
+    const { view } = lead(revision);
+    await untilPasses(() => expect(view.podCertificateRequests.store.size).toBe(1));
+    await ask('req-2', {}, {}, 'shop');
+    if (revision === 'default') await decided('req-2'); // after the one that waits
+    expect(stored('req-1', 'late')['status']).toBeUndefined();
+    server.put('/api/v1/namespaces', { metadata: { name: 'late', labels } });
+    await untilPasses(() =>
+      expect(stored('req-1', 'late')['status']).toMatchObject({ conditions: [{ type: 'Issued' }] }),
+    );
+  },
+);
 
 test('those of other signers and other revisions are left alone', async () => {
   const { view } = lead();

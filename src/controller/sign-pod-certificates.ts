@@ -71,7 +71,11 @@ export async function signPodCertificates(
       log,
       metrics: queueMetrics,
       initial: () => [...store.values()].flatMap(pending),
-      sources: [storeSource(store, (change) => (change.type === 'set' ? pending(change.object) : []))],
+      sources: [
+        storeSource(store, (change) => (change.type === 'set' ? pending(change.object) : [])),
+        // Who answers for a namespace, its labels say, which may come after the request, and change.
+        storeSource(view.namespaces.store, ({ key }) => [...store.inNamespace(key)].flatMap(pending)),
+      ],
       reconcile: (key, workSignal) => desk.decide(key, workSignal),
     },
     signal,
@@ -111,6 +115,8 @@ class Desk {
     const request = view.podCertificateRequests.store.get(key);
     if (request === undefined || request.isDecided) return undefined;
     const { namespace } = request.metadata;
+    // Without its labels nobody knows whose it is; it comes again with them.
+    if (view.namespaces.store.get(namespace) === undefined) return undefined;
     return answersFor(view, revision, { namespace, labels: {} }) ? request : undefined;
   }
 
