@@ -5,6 +5,7 @@ import { ApiServer, meshContainers, untilPasses } from '../testing/index.js';
 import { countAbsences, type Absences } from './absences.js';
 import { createClusterView, runClusterView, type ClusterView } from './cluster-view.js';
 import { evictUnmeshed, evictionMetrics } from './evictions.js';
+import type { WebhookState } from './webhook-keeper.js';
 
 const PODS = '/api/v1/pods';
 const log = createLogger({ level: 'silent' });
@@ -16,7 +17,7 @@ let abort: AbortController;
 let view: ClusterView;
 let absences: Absences;
 let metrics: Metrics;
-const inOrder = watched(true);
+const webhook = watched<WebhookState>('in-place');
 let running: Promise<unknown>;
 /** Names of pods whose eviction was asked for, in order. */
 let asked: string[];
@@ -41,7 +42,7 @@ beforeEach(async () => {
   metrics = new Metrics();
   asked = [];
   answer = 201;
-  inOrder.set(true);
+  webhook.set('in-place');
   view = createClusterView({ client, ...settings, log, metrics: new Metrics() });
   absences = countAbsences(metrics, { view, ...settings });
   for (const name of ['shop', 'kube-system'])
@@ -89,7 +90,7 @@ async function missing(count: number): Promise<void> {
 /** Six thousand a minute, so that a test need not wait; how many evictions fit in a time is the pause's alone. */
 function evict(perMinute = 6_000): void {
   const evicted = evictionMetrics(metrics);
-  const options = { client, view, ...settings, absences, webhookInOrder: inOrder, evicted, log };
+  const options = { client, view, ...settings, absences, webhook, evicted, log };
   running = Promise.all([running, evictUnmeshed({ ...options, perMinute }, abort.signal)]);
 }
 
@@ -155,13 +156,13 @@ test('a budget that forbids it is heeded, and others go on', async () => {
 });
 
 test('nothing is evicted while the webhook is not in place: the successor would have no proxy either', async () => {
-  inOrder.set(false);
+  webhook.set('faulty');
   pod('web-1');
   await missing(1);
   evict();
   await turns();
   expect(asked).toEqual([]);
-  inOrder.set(true);
+  webhook.set('in-place');
   await untilPasses(() => expect(asked).toEqual(['web-1']));
 });
 
@@ -174,8 +175,12 @@ test('a successor that has no proxy either stays, until the webhook was away aga
   await missing(1);
   await turns();
   expect(asked).toEqual(['web-1']);
-  inOrder.set(false);
-  inOrder.set(true);
+  webhook.set('unknown');
+  webhook.set('in-place');
+  await turns();
+  expect(asked).toEqual(['web-1']);
+  webhook.set('faulty');
+  webhook.set('in-place');
   await untilPasses(() => expect(asked).toEqual(['web-1', 'web-2']));
 });
 

@@ -4,6 +4,7 @@ import type { Absences } from './absences.js';
 import type { ClusterView } from './cluster-view.js';
 import { hasEnded } from './collect/index.js';
 import { absenceOf, ownerOrPod } from './injection-events.js';
+import type { WebhookState } from './webhook-keeper.js';
 
 export interface EvictionsOptions {
   readonly client: KubeClient;
@@ -14,7 +15,7 @@ export interface EvictionsOptions {
   /** The most evictions in a minute, in the whole cluster. */
   readonly perMinute: number;
   /** Whether whoever replaces an evicted pod asks us for its proxy. */
-  readonly webhookInOrder: Watched<boolean>;
+  readonly webhook: Watched<WebhookState>;
   readonly evicted: EvictionCounter;
   readonly log: Logger;
 }
@@ -51,11 +52,11 @@ interface Tried {
 export async function evictUnmeshed(options: EvictionsOptions, signal: AbortSignal): Promise<void> {
   const events = new EventRecorder({ client: options.client, log: options.log, component: 'weft' });
   const evictor = new Evictor(options, events);
-  options.webhookInOrder.subscribe((inOrder) => {
-    if (!inOrder) evictor.forget();
+  options.webhook.subscribe((state) => {
+    if (state === 'faulty') evictor.forget();
   }, signal);
   while (await pause(60_000 / options.perMinute, signal)) {
-    if (options.webhookInOrder.current) await evictor.evictOne(signal);
+    if (options.webhook.current === 'in-place') await evictor.evictOne(signal);
   }
 }
 

@@ -77,7 +77,7 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
   const evictions = async (signal: AbortSignal): Promise<void> =>
     options.evict === undefined
       ? undefined
-      : evictUnmeshed({ ...shared, ...options.evict, webhookInOrder: webhook.inOrder, evicted }, signal);
+      : evictUnmeshed({ ...shared, ...options.evict, webhook: webhook.state, evicted }, signal);
   const keySetOptions = { ...shared, clock, privateNetworks };
   return async (signal) => {
     // One that fails ends the others, the leading and, since somebody must notice, the process.

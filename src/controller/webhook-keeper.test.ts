@@ -84,7 +84,7 @@ test.each([
   put(withCa(caBundle));
   await untilPasses(() => expect(caBundles()).toEqual(ours()));
   await untilPasses(async () => expect(await metrics.text()).toMatch(/weft_webhook_repairs_total 2/));
-  await untilPasses(() => expect(keeper.inOrder.current).toBe(true));
+  await untilPasses(() => expect(keeper.state.current).toBe('in-place'));
 });
 
 test('where somebody overwrites it without end there is a write in half a second, and no war', async () => {
@@ -111,31 +111,31 @@ test('another root of ours is in it as soon as there is one', async () => {
 test('a configuration that is deleted is told, and trusted again when it is back', async () => {
   put();
   run();
-  await untilPasses(() => expect(keeper.inOrder.current).toBe(true));
+  await untilPasses(() => expect(keeper.state.current).toBe('in-place'));
   server.remove(WEBHOOKS, { name: NAME });
   await untilPasses(() => expect(told('WebhookMissing')).toHaveLength(1));
   expect(told('WebhookMissing')).toEqual([
     'MutatingWebhookConfiguration weft-default does not exist, so pods are created without a proxy; install the chart again, with the values it had',
   ]);
-  expect(keeper.inOrder.current).toBe(false);
+  expect(keeper.state.current).toBe('faulty');
   expect(await fault('missing')).toBe('1');
   put();
   await untilPasses(() => expect(caBundles()).toEqual(ours()));
-  await untilPasses(() => expect(keeper.inOrder.current).toBe(true));
+  await untilPasses(() => expect(keeper.state.current).toBe('in-place'));
   expect(await fault('missing')).toBe('0');
 });
 
 test('selectors that somebody changed are told and not written, because that right would be one on every object', async () => {
   put();
   run();
-  await untilPasses(() => expect(keeper.inOrder.current).toBe(true));
+  await untilPasses(() => expect(keeper.state.current).toBe('in-place'));
   const narrowed = { matchLabels: { tier: 'web' } };
   put((webhook) => ({ ...webhook, objectSelector: narrowed }));
   await untilPasses(() => expect(told('WebhookChanged')).toHaveLength(1));
   expect(String(told('WebhookChanged')[0])).toMatch(
     /objectSelector lacks weft.dev\/inject NotIn \[disabled\]; .*also demands tier In \[web\]/,
   );
-  expect(keeper.inOrder.current).toBe(false);
+  expect(keeper.state.current).toBe('faulty');
   expect(await fault('changed')).toBe('1');
   await untilPasses(() => expect(caBundles()).toEqual(ours()));
   const after = server.get(WEBHOOKS, { name: NAME })?.webhooks as WebhookOfChart[];
@@ -149,6 +149,21 @@ test('an API server that fails is asked again soon', async () => {
   await untilPasses(() => expect(server.requests.length).toBeGreaterThan(1));
   server.refusing.delete(WEBHOOKS);
   await untilPasses(() => expect(caBundles()).toEqual(ours()));
+});
+
+test('while nobody can look the state is unknown, and no fault', async () => {
+  put();
+  const states: string[] = [];
+  keeper.state.subscribe((state) => states.push(state));
+  run();
+  await untilPasses(() => expect(keeper.state.current).toBe('in-place'));
+  server.refusing.set(WEBHOOKS, 503);
+  issuer.set((await testCa('cluster.local')).issuer);
+  await untilPasses(() => expect(keeper.state.current).toBe('unknown'));
+  server.refusing.delete(WEBHOOKS);
+  await untilPasses(() => expect(keeper.state.current).toBe('in-place'));
+  expect(states).toEqual(['in-place', 'unknown', 'in-place']);
+  expect([await fault('missing'), await fault('changed')]).toEqual(['0', '0']);
 });
 
 function keep(webhooks: readonly object[]): WebhookConfiguration {

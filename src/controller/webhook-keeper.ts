@@ -51,6 +51,12 @@ type Fault =
   { readonly kind: 'missing'; readonly what: string } | { readonly kind: 'changed'; readonly what: string };
 
 /**
+ * Whether the API server asks us about every pod that the chart wants to be asked about. `unknown`: we could not look, or have nothing
+ * yet that it could trust us by, so that pods are refused rather than created without a proxy. `faulty`: it was seen not to.
+ */
+export type WebhookState = 'in-place' | 'unknown' | 'faulty';
+
+/**
  * Keeps `caBundle` of the webhook configuration equal to our roots, as soon as it is changed, and tells what else is wrong with it. The
  * rest belongs to the chart: the control plane may not write it, because rules and selectors give access to whatever they select.
  */
@@ -61,7 +67,7 @@ export class WebhookKeeper {
   readonly #faults: Gauge<'kind'>;
   readonly #repairs: Counter;
   readonly #events: EventRecorder;
-  readonly #inOrder = watched(false);
+  readonly #state = watched<WebhookState>('unknown');
   #fault: Fault | undefined;
   #faultSince = 0;
   #told = '';
@@ -85,9 +91,9 @@ export class WebhookKeeper {
     );
   }
 
-  /** Whether, when we last looked, the API server asked us about every pod that the chart wants to be asked about, and trusted us. */
-  get inOrder(): Watched<boolean> {
-    return this.#inOrder;
+  /** How it was when we last looked. */
+  get state(): Watched<WebhookState> {
+    return this.#state;
   }
 
   /** Runs until the signal aborts; only the replica that leads. */
@@ -113,7 +119,7 @@ export class WebhookKeeper {
       signal,
     );
     await following;
-    this.#set(undefined, false);
+    this.#set(undefined, 'unknown');
   }
 
   /** Pods may be refused until this works, so it is tried again soon, however often it has failed. */
@@ -124,7 +130,7 @@ export class WebhookKeeper {
       return ms;
     } catch (thrown) {
       const problem = MeshError.from(thrown).message;
-      this.#set(this.#fault, false);
+      this.#set(this.#fault, 'unknown');
       if (problem !== this.#complaint && !signal.aborted)
         this.#options.log.warn({ problem }, 'cannot look after the webhook configuration yet');
       this.#complaint = problem;
@@ -143,7 +149,8 @@ export class WebhookKeeper {
     );
     if (configuration !== undefined) await this.#repair(configuration);
     const fault = this.#faultOf(configuration);
-    this.#set(fault, fault === undefined && issuer.current !== undefined);
+    const sound = issuer.current === undefined ? 'unknown' : 'in-place';
+    this.#set(fault, fault === undefined ? sound : 'faulty');
     if (fault === undefined) return jittered(everyMs, 0.2);
     const left = this.#faultSince + tellAfterMs - this.#clock.now();
     if (left > 0) return left;
@@ -163,7 +170,7 @@ export class WebhookKeeper {
     return deviations.length === 0 ? undefined : { kind: 'changed', what: deviations.join('; ') };
   }
 
-  #set(fault: Fault | undefined, inOrder: boolean): void {
+  #set(fault: Fault | undefined, state: WebhookState): void {
     if (fault?.what !== this.#fault?.what) {
       this.#faultSince = this.#clock.now();
       if (fault === undefined) this.#told = '';
@@ -171,7 +178,7 @@ export class WebhookKeeper {
     this.#fault = fault;
     for (const kind of ['missing', 'changed'] as const)
       this.#faults.set({ kind }, fault?.kind === kind ? 1 : 0);
-    if (this.#inOrder.current !== inOrder) this.#inOrder.set(inOrder);
+    if (this.#state.current !== state) this.#state.set(state);
   }
 
   async #tell({ kind, what }: Fault): Promise<void> {
