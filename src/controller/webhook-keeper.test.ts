@@ -115,7 +115,7 @@ test('a configuration that is deleted is told, and trusted again when it is back
   server.remove(WEBHOOKS, { name: NAME });
   await untilPasses(() => expect(told('WebhookMissing')).toHaveLength(1));
   expect(told('WebhookMissing')).toEqual([
-    'MutatingWebhookConfiguration weft-default does not exist, so pods are created without a proxy; install the chart again, with the values it had',
+    'MutatingWebhookConfiguration weft-default does not exist, so pods are created without a proxy; install the chart again, with the values it had; weft check names pods of meshed namespaces that were created without a proxy until then',
   ]);
   expect(keeper.state.current).toBe('faulty');
   expect(await fault('missing')).toBe('1');

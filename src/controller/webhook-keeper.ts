@@ -187,7 +187,9 @@ export class WebhookKeeper {
       kind === 'missing'
         ? `${what}; install`
         : `is not what the chart installs: ${what}; delete it, then install`;
-    const message = `MutatingWebhookConfiguration ${this.#name} ${told} the chart again, with the values it had`;
+    const message =
+      `MutatingWebhookConfiguration ${this.#name} ${told} the chart again, with the values it had; weft check names pods of meshed ` +
+      'namespaces that were created without a proxy until then';
     if (this.#told !== message) this.#options.log.error(message);
     this.#told = message;
     const { apiVersion, kind: of } = Resources.webhookConfiguration;

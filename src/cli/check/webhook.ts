@@ -60,7 +60,9 @@ async function changedFound(options: CheckOptions, detail: string): Promise<Foun
     kind: 'failed',
     code: 'WEFT909',
     detail,
-    fix: 'delete it, then install the chart weft again, with the values it had; Helm alone leaves what others added',
+    fix:
+      'delete it, then install the chart weft again, with the values it had; Helm alone leaves what others added; pods that are ' +
+      'created in between have no proxy: this check names them, restart their workloads',
     commands: [
       `kubectl delete mutatingwebhookconfiguration ${names.revisionName(options.revision)}`,
       installAgain(own, options),

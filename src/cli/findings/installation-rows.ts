@@ -69,7 +69,7 @@ export const INSTALLATION_ROWS = rows([
     meaning:
       'The webhook configuration is missing, is not what the chart installs, or does not trust the issuer: pods get no proxy, or are refused.',
     remedy:
-      'Delete it if it was changed, since Helm leaves what others added, then install the chart again with the values it had; the leader sets the certificate within seconds.',
+      'Delete it if it was changed, since Helm leaves what others added, then install the chart again with the values it had; the leader sets the certificate within seconds. Pods that are created in between have no proxy: weft check names them, and their workloads must be restarted.',
   },
   {
     code: 'WEFT910',
