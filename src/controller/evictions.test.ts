@@ -88,10 +88,13 @@ async function missing(count: number): Promise<void> {
 }
 
 /** Six thousand a minute, so that a test need not wait; how many evictions fit in a time is the pause's alone. */
-function evict(perMinute = 6_000): void {
+function evict({ perMinute = 6_000, heldMs }: { perMinute?: number; heldMs?: number } = {}): void {
   const evicted = evictionMetrics(metrics);
-  const options = { client, view, ...settings, absences, webhook, evicted, log };
-  running = Promise.all([running, evictUnmeshed({ ...options, perMinute }, abort.signal)]);
+  const options = { client, view, ...settings, absences, webhook, evicted, log, perMinute };
+  running = Promise.all([
+    running,
+    evictUnmeshed({ ...options, ...(heldMs === undefined ? {} : { heldMs }) }, abort.signal),
+  ]);
 }
 
 /** Some turns of the evictor: one that would act has acted. */
@@ -155,21 +158,24 @@ test('a budget that forbids it is heeded, and others go on', async () => {
   expect(await metrics.text()).toMatch(/weft_pod_evictions_total\{result="forbidden-now"\} 2/);
 });
 
-test('nothing is evicted while the webhook is not in place: the successor would have no proxy either', async () => {
-  webhook.set('faulty');
-  pod('web-1');
-  await missing(1);
-  evict();
-  await turns();
-  expect(asked).toEqual([]);
-  webhook.set('in-place');
-  await untilPasses(() => expect(asked).toEqual(['web-1']));
-});
+test.each<WebhookState>(['faulty', 'unknown'])(
+  'nothing is evicted while the webhook is %s: the successor might have no proxy either',
+  async (state) => {
+    webhook.set(state);
+    pod('web-1');
+    await missing(1);
+    evict();
+    await turns();
+    expect(asked).toEqual([]);
+    webhook.set('in-place');
+    await untilPasses(() => expect(asked).toEqual(['web-1']));
+  },
+);
 
 test('a successor that has no proxy either stays, until the webhook was away again', async () => {
   pod('web-1');
   await missing(1);
-  evict();
+  evict({ heldMs: 20 });
   await untilPasses(() => expect(asked).toEqual(['web-1']));
   pod('web-2', { createdAt: '2026-01-01T00:00:09Z' });
   await missing(1);
@@ -184,11 +190,58 @@ test('a successor that has no proxy either stays, until the webhook was away aga
   await untilPasses(() => expect(asked).toEqual(['web-1', 'web-2']));
 });
 
+const held = (): unknown[] =>
+  server.all('/api/v1/events').filter((event) => event['reason'] === 'InjectionEvictionHeld');
+const LATER = '2026-01-01T00:00:09Z';
+
+test('a workload whose successor never comes loses one pod and no more, is told once, and others go on', async () => {
+  for (const name of ['web-1', 'web-2', 'web-3']) pod(name);
+  await missing(3);
+  evict({ heldMs: 20 });
+  await untilPasses(() => expect(held()).toHaveLength(1));
+  pod('api-1', { owner: 'api' });
+  await untilPasses(() => expect(asked).toContain('api-1'));
+  webhook.set('faulty'); // which does not bring it back
+  webhook.set('in-place');
+  await turns();
+  expect(asked).toEqual(['web-1', 'api-1']);
+  expect(held()).toHaveLength(1);
+});
+
+test('the next pod goes when as many are ready as before, and a new one of them has a proxy', async () => {
+  for (const name of ['web-1', 'web-2']) pod(name);
+  await missing(2);
+  evict({ heldMs: 20 });
+  await untilPasses(() => expect(asked).toEqual(['web-1']));
+  pod('web-3', { createdAt: LATER });
+  await missing(2);
+  await turns();
+  pod('web-3', { createdAt: LATER, meshed: true, ready: false });
+  await missing(1);
+  await turns();
+  expect(asked).toEqual(['web-1']);
+  pod('web-3', { createdAt: LATER, meshed: true });
+  await untilPasses(() => expect(asked).toEqual(['web-1', 'web-2']));
+});
+
+test.each([503, 429])('after an eviction that is answered with %d the pod is tried again', async (status) => {
+  answer = status;
+  pod('web-1');
+  pod('web-2');
+  await missing(2);
+  evict({ heldMs: 20 });
+  await untilPasses(() => expect(asked.length).toBeGreaterThan(1));
+  answer = 201;
+  await untilPasses(() => expect(server.all(PODS)).toHaveLength(1));
+  await turns();
+  expect(server.all(PODS)).toHaveLength(1);
+});
+
 test('one in a minute is one', async () => {
   pod('web-1');
   pod('api-1', { owner: 'api' });
   await missing(2);
-  evict(200); // one in 0.3 s
+  evict({ perMinute: 200 }); // one in 0.3 s
   await untilPasses(() => expect(asked).toHaveLength(1));
   expect(asked).toHaveLength(1);
   await untilPasses(() => expect(asked).toHaveLength(2));
