@@ -30,6 +30,7 @@ import (
 type service struct {
 	name, version, pod string
 	upstreams          []string
+	propagate          bool
 	client             *http.Client
 	failing            atomic.Bool
 	grpcHealth         *health.Server
@@ -46,6 +47,7 @@ func serve(args []string) error {
 	greetAddr := flags.String("greet", "", "TCP address that speaks first, as databases do; empty: none")
 	tlsAddr := flags.String("tls", "", "TLS address: says which version answers for which name; empty: none")
 	upstreams := flags.String("upstreams", "", "comma-separated URLs to call for every request to /")
+	propagate := flags.Bool("propagate", true, "whether calls of upstreams carry what belongs to the request as a whole, such as traceparent")
 	drain := flags.Duration("drain", 5*time.Second, "longest wait for requests in flight at the end")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -54,6 +56,7 @@ func serve(args []string) error {
 		name: *name, version: *version, pod: os.Getenv("HOSTNAME"),
 		client:     &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
 		grpcHealth: health.NewServer(),
+		propagate:  *propagate,
 	}
 	if *upstreams != "" {
 		app.upstreams = strings.Split(*upstreams, ",")
@@ -221,14 +224,14 @@ func (s *service) describe(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(out)
 }
 
-// call forwards the headers that belong to the request as a whole, as applications in a mesh should.
+// call forwards the headers that belong to the request as a whole, as applications in a mesh should, unless it was told not to.
 func (s *service) call(r *http.Request, url string) (json.RawMessage, string, error) {
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, name := range []string{"x-group", "x-lane", "x-weft-deadline", "traceparent"} {
-		if value := r.Header.Get(name); value != "" {
+		if value := r.Header.Get(name); s.propagate && value != "" {
 			req.Header.Set(name, value)
 		}
 	}

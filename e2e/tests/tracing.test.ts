@@ -8,6 +8,7 @@ import { type Span, spansIn } from '../support/spans.js';
 
 const NS = 'e2e-tracing';
 const OBSERVABILITY = 'e2e-tracing-collector';
+const LEAF = `http://leaf.${NS}:8080/`;
 const PORTS = { GRPC: 4317, HTTP: 4318 } as const;
 
 const CONFIG = {
@@ -94,22 +95,27 @@ async function spansOf(path: string, count: number): Promise<readonly Span[]> {
   return spans(path);
 }
 
-const ask = (path: string): Promise<string> =>
-  inPod(NS, 'deploy/web', 'request', '-url', `http://middle.${NS}:8080${path}`);
+const ask = (path: string, service = 'middle'): Promise<string> =>
+  inPod(NS, 'deploy/web', 'request', '-url', `http://${service}.${NS}:8080${path}`);
 
-const one = (all: readonly Span[], service: string, kind: string, isRoot: boolean): Span => {
+function one(all: readonly Span[], service: string, kind: string, isRoot: boolean, id?: string): Span {
   const found = all.find(
-    (span) => span.service === service && span.kind === kind && (span.parent === '') === isRoot,
+    (span) =>
+      span.service === service &&
+      span.kind === kind &&
+      (span.parent === '') === isRoot &&
+      (id === undefined || span.id === id),
   );
   if (found === undefined) throw new Error(`no ${kind} span of ${service} in ${JSON.stringify(all)}`);
   return found;
-};
+}
 
 beforeAll(async () => {
   await apply([namespace(NS), namespace(OBSERVABILITY), ...COLLECTOR]);
   await deploy(
     { namespace: NS, name: 'web' },
-    { namespace: NS, name: 'middle', upstreams: [`http://leaf.${NS}:8080/`] },
+    { namespace: NS, name: 'middle', upstreams: [LEAF] },
+    { namespace: NS, name: 'silent', container: { args: ['--upstreams', LEAF, '--propagate=false'] } },
     { namespace: NS, name: 'leaf' },
   );
   await kubectl('rollout', 'status', '-n', OBSERVABILITY, 'deployment/otelcol', '--timeout=120s');
@@ -120,26 +126,42 @@ afterAll(async () => {
   await kubectl('delete', 'namespace', NS, OBSERVABILITY, '--wait=false');
 });
 
-test('a chain whose middle does not propagate shows both ends of each of its hops', async () => {
+/** One hop: the caller's span, that of its attempt, and the receiver's, each the parent of the next. */
+function hop(
+  all: readonly Span[],
+  from: string,
+  to: string,
+  isRoot: boolean,
+): Record<'client' | 'server', Span> {
+  const server = one(all, to, 'Server', false);
+  const attempt = one(all, from, 'Client', false, server.parent);
+  const client = one(all, from, 'Client', isRoot, attempt.parent);
+  expect(new Set([client.trace, attempt.trace, server.trace]).size).toBe(1);
+  expect(server.attributes).toMatchObject({
+    'http.request.method': 'GET',
+    'http.response.status_code': '200',
+    'weft.peer.identity': expect.stringMatching(`/ns/${NS}/sa/${from}$`),
+  });
+  return { client, server };
+}
+
+test('a chain whose middle propagates is one trace', async () => {
   await traced(100);
   await ask('/');
   const all = await spansOf('/', 6);
-  for (const [from, to] of [
-    ['web', 'middle'],
-    ['middle', 'leaf'],
-  ] as const) {
-    const client = one(all, from, 'Client', true);
-    const attempt = one(all, from, 'Client', false);
-    const server = one(all, to, 'Server', false);
-    expect([attempt.parent, server.parent]).toEqual([client.id, attempt.id]);
-    expect(new Set([client.trace, attempt.trace, server.trace]).size).toBe(1);
-    expect(server.attributes).toMatchObject({
-      'http.request.method': 'GET',
-      'http.response.status_code': '200',
-      'weft.peer.identity': expect.stringMatching(`/ns/${NS}/sa/${from}$`),
-    });
-  }
-  expect(one(all, 'web', 'Client', true).trace).not.toBe(one(all, 'middle', 'Client', true).trace);
+  const first = hop(all, 'web', 'middle', true);
+  const second = hop(all, 'middle', 'leaf', false);
+  expect(second.client.parent).toBe(first.server.id);
+  expect(second.client.trace).toBe(first.client.trace);
+});
+
+test('a chain whose middle does not propagate shows both ends of each of its hops', async () => {
+  const before = (await spans('/')).map(({ id }) => id);
+  await ask('/', 'silent');
+  const all = (await spansOf('/', before.length + 6)).filter(({ id }) => !before.includes(id));
+  const first = hop(all, 'web', 'silent', true);
+  const second = hop(all, 'silent', 'leaf', true);
+  expect(second.client.trace).not.toBe(first.client.trace);
 });
 
 test('over HTTP the same is told', async () => {
