@@ -3,6 +3,7 @@
 // Everything stays on loopback. Ends with `hostile: N of M held`.
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { sleep } from '../../src/base/index.js';
@@ -90,9 +91,19 @@ function line({ name, strain, honest, wrong }: Result): string {
   return [cells.join('  '), ...wrong.map((why) => `      ${why}`)].join('\n');
 }
 
+/** What the chart starts Node.js with: memory is judged as it is in a cluster. */
+async function flagsOfTheChart(): Promise<string[]> {
+  const template = await readFile('charts/weft/templates/deployment.yaml', 'utf8');
+  const [, flags] =
+    /command: \[\/usr\/local\/bin\/node, (--.*), \/opt\/weft\/weft\.mjs, controller\]/.exec(template) ?? [];
+  if (flags === undefined)
+    throw new Error('charts/weft/templates/deployment.yaml: no flags of Node.js were found');
+  return flags.split(', ');
+}
+
 async function main(): Promise<number> {
   const self = fileURLToPath(import.meta.url);
-  const server = fork(self, ['target']);
+  const server = fork(self, ['target'], { execArgv: await flagsOfTheChart() });
   const [target] = (await once(server, 'message')) as [Target];
   const honest = fork(self, ['honest', JSON.stringify(target)]);
   server.once('exit', (code) => {
