@@ -49,6 +49,17 @@ test('proxies and a program of other versions are named, with what to do', async
   ]);
 });
 
+test.each(['weft/weft:main', 'registry.example/weft@sha256:0a1b2c'])(
+  'what %s is nobody can say from its name, so no difference is claimed',
+  async (image) => {
+    plane(image);
+    pod('a', image);
+    const { skew, gaps } = await readVersions(cluster.client);
+    expect(skew).toEqual([]);
+    expect(gaps).toEqual([expect.stringMatching(/is (main|sha256:0a1b2c), which is not a version/)]);
+  },
+);
+
 test('a cluster without a control plane is told so', async () => {
   expect((await readVersions(cluster.client)).skew).toEqual([
     expect.stringContaining('there is no control plane'),

@@ -54,11 +54,27 @@ export async function readVersions(client: KubeClient): Promise<Versions> {
   const pods = await readPods(client);
   const proxies = proxyVersions(pods ?? []);
   const known = { client: weftVersion(), kubernetes: gitVersion, controlPlanes, proxies };
-  return { ...known, skew: skewOf(known), gaps: pods === undefined ? [UNSEEN] : [] };
+  const gaps = [...(pods === undefined ? [UNSEEN] : []), ...unnamed(known)];
+  return { ...known, skew: skewOf(known), gaps };
 }
 
 const UNSEEN =
   'you may not list the pods of the cluster, so the versions of proxies are not known; ask for "list" on pods';
+
+/** Images by digest, or with a tag such as `dev`, do not say which version they are. */
+function unnamed({ client, controlPlanes }: Pick<Versions, 'client' | 'controlPlanes'>): readonly string[] {
+  const tags = [...new Set(controlPlanes.map(({ version }) => version))].filter(
+    (tag) => tag !== client && !isVersion(tag),
+  );
+  return tags.map(
+    (tag) =>
+      `the image of the control plane is ${tag}, which is not a version: compare it with ${client} yourself`,
+  );
+}
+
+function isVersion(tag: string): boolean {
+  return /^v?\d+\.\d+\.\d+/.test(tag);
+}
 
 /** Who may not see the pods of the cluster learns the rest. */
 async function readPods(client: KubeClient): Promise<readonly z.infer<typeof pod>[] | undefined> {
@@ -93,7 +109,7 @@ function skewOf({ client, controlPlanes, proxies }: Omit<Versions, 'skew' | 'gap
   const served = new Set(controlPlanes.map(({ version }) => version));
   if (served.size === 0) return ['there is no control plane; install the chart weft'];
   return [
-    ...(served.has(client)
+    ...(served.has(client) || ![...served].every(isVersion)
       ? []
       : [
           `this program is ${client} and the control plane ${[...served].join(', ')}: what one knows the other may not; use the program of that version`,
