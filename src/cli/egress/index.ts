@@ -30,6 +30,7 @@ export function addEgress(weft: Command, connect: () => KubeClient): void {
     });
   egress
     .command('networkpolicy')
+    .usage('-n NAMESPACE')
     .description('print a NetworkPolicy that closes the ways past the proxies of a namespace')
     .addHelpText('after', NETWORK_POLICY)
     .action(async (_own: object, command: Command) => {

@@ -27,10 +27,8 @@ export function addTrafficCommands(weft: Command, connect: Connect): void {
 }
 
 function addStat(weft: Command, connect: Connect): void {
-  withFlags(weft.command('stat'), '1m')
-    .description(
-      'show how it goes: success, requests per second and latency of workloads, Services or namespaces',
-    )
+  withWatch(withScope(withFlags(weft.command('stat'), '1m')))
+    .description('show success, requests per second and latency of workloads, Services or namespaces')
     .argument(
       '[kind]',
       'deploy (all workloads, by what they answer), svc (Services, by what callers see) or ns',
@@ -44,15 +42,16 @@ function addStat(weft: Command, connect: Connect): void {
 }
 
 function addEdges(weft: Command, connect: Connect): void {
-  withFlags(weft.command('edges'), '1m')
-    .description('show who calls what, how that goes, and under which identity')
+  withWatch(withScope(withFlags(weft.command('edges'), '1m')))
+    .description('show who calls what, under which identity, with success, rate and latency')
     .addHelpText('after', EDGES)
     .action(async (flags: Flags) => run(connect, flags, edgesQuery(flags)));
 }
 
 function addRoutes(weft: Command, connect: Connect): void {
-  withFlags(weft.command('routes'), '1m')
-    .description('show how it goes on each route of a Service, as its callers see it')
+  withWatch(withFlags(weft.command('routes'), '1m'))
+    .option('-n, --namespace <name>', 'namespace of the Service; default unless its name says another')
+    .description('show success, rate and latency on each route of a Service, as its callers see it')
     .argument('<service>', 'the Service, or <namespace>/<name>')
     .addHelpText('after', ROUTES)
     .action(async (given: string, flags: Flags) =>
@@ -61,8 +60,8 @@ function addRoutes(weft: Command, connect: Connect): void {
 }
 
 function addTop(weft: Command, connect: Connect): void {
-  withFlags(weft.command('top'), '10s')
-    .description('show the busiest calls, again and again')
+  withScope(withFlags(weft.command('top'), '10s'))
+    .description('show the busiest calls, refreshed every second until Ctrl-C')
     .option('--max <number>', 'rows at most', wholeNumber, 20)
     .addHelpText('after', TOP)
     .action(async (flags: Flags & { readonly max: number }) =>
@@ -72,19 +71,26 @@ function addTop(weft: Command, connect: Connect): void {
 
 function withFlags(command: Command, since: WindowName): Command {
   return command
-    .option('-n, --namespace <name>', 'one namespace only')
-    .option('-A, --all-namespaces', 'all namespaces, as without -n')
     .addOption(new Option('--since <time>', 'how far back').choices(Object.keys(WINDOWS_MS)).default(since))
-    .option('-w, --watch', 'show it again every second until Ctrl-C')
     .addOption(
       new Option('-o, --output <form>', 'how to print').choices(['text', 'wide', 'json']).default('text'),
     )
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE);
 }
 
+function withScope(command: Command): Command {
+  return command
+    .option('-n, --namespace <name>', 'one namespace only')
+    .option('-A, --all-namespaces', 'all namespaces, as without -n');
+}
+
+function withWatch(command: Command): Command {
+  return command.option('-w, --watch', 'show it again every second until Ctrl-C');
+}
+
 async function run(connect: Connect, flags: Flags, query: TrafficQuery): Promise<void> {
   if (flags.namespace !== undefined && flags.allNamespaces === true)
-    throw new MeshError('invalid', '-n and -A exclude each other');
+    throw new MeshError('invalid', '-n and -A are mutually exclusive');
   const client = connect();
   const stop = new AbortController();
   const { stdout } = process;
@@ -112,7 +118,7 @@ const COLUMNS = `
 What the columns say, of the time given by --since:
   SUCCESS      answers without a fault of the server: neither 5xx nor a gRPC status that is one
   RPS          requests per second
-  P50 P95 P99  latency: half, 95 % and 99 % of the requests were at least so quick
+  P50 P95 P99  latency: half, 95 % and 99 % of the requests were at least this fast
   MTLS         share of the requests that came over mutual TLS
   DENIED       requests and connections that access rules, external checks or strict mode refused
   WOULD DENY   those that they would have refused, if they were enforced

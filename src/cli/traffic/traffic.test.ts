@@ -293,10 +293,10 @@ async function typed(client: KubeClient, ...words: readonly string[]): Promise<v
   }
 }
 
-test('-A is as without -n, also where the name of a Service says which namespace is asked about', async () => {
+test('-A is as without -n, and the name of a Service says which namespace is asked about', async () => {
   const { asked, client } = await apiServer({ 'weft-default-a': view(EDGES) });
-  await typed(client, 'routes', 'reviews', '-A');
-  await typed(client, 'routes', 'shop/reviews', '-A');
+  await typed(client, 'routes', 'reviews');
+  await typed(client, 'routes', 'shop/reviews');
   await typed(client, 'edges', '-A');
   const views = asked.filter(({ url }) => url.includes('/traffic'));
   expect(views.map(({ url }) => url.replace(/^.*\?/, ''))).toEqual([
@@ -304,9 +304,15 @@ test('-A is as without -n, also where the name of a Service says which namespace
     'since=1m&namespace=shop',
     'since=1m',
   ]);
-  await expect(typed(client, 'routes', 'reviews', '-n', 'shop', '-A')).rejects.toThrow(
-    '-n and -A exclude each other',
+  await expect(typed(client, 'edges', '-n', 'shop', '-A')).rejects.toThrow(
+    '-n and -A are mutually exclusive',
   );
+});
+
+test('options that a command would not heed are unknown to it', async () => {
+  const { client } = await apiServer({ 'weft-default-a': view(EDGES) });
+  await expect(typed(client, 'routes', 'reviews', '-A')).rejects.toThrow(/unknown option '-A'/);
+  await expect(typed(client, 'top', '-w')).rejects.toThrow(/unknown option '-w'/);
 });
 
 test('a count that is not a number is refused', async () => {
