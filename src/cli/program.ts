@@ -72,8 +72,8 @@ First steps:
   weft diff -f policy.yaml                                   what would it change?
   weft status                                                what do policies and proxies do?
   weft explain deploy/web -n shop http://reviews:9080/       what would become of this request, and why?
-  weft stat -n shop                                          how does it go?
-  weft tap deploy/web -n shop                                what passes right now?`;
+  weft stat -n shop                                          how is traffic doing?
+  weft tap deploy/web -n shop                                which requests pass right now?`;
 
 function addController(weft: Command): void {
   weft

@@ -112,7 +112,7 @@ function skewOf({ client, controlPlanes, proxies }: Omit<Versions, 'skew' | 'gap
     ...(served.has(client) || ![...served].every(isVersion)
       ? []
       : [
-          `this program is ${client} and the control plane ${[...served].join(', ')}: what one knows the other may not; use the program of that version`,
+          `this program is ${client} and the control plane ${[...served].join(', ')}: each may know features that the other does not; use the program of that version`,
         ]),
     ...proxies
       .filter(({ version }) => !served.has(version))

@@ -315,12 +315,14 @@ test('that a call has no token of a user is said where subjects ask for one', as
   );
 });
 
-test('a Service without pods is judged by nobody', async () => {
+test('no proxy enforces rules for a Service without pods', async () => {
   cluster.server.put('/api/v1/services', {
     metadata: { name: 'lonely', namespace: 'shop' },
     spec: { selector: { app: 'none' }, ports: [{ port: 80 }] },
   });
-  await expect(ask('shop/web', ['GET', '/'], { service: 'shop/lonely' })).rejects.toThrow('nobody judges');
+  await expect(ask('shop/web', ['GET', '/'], { service: 'shop/lonely' })).rejects.toThrow(
+    'no proxy enforces rules',
+  );
 });
 
 test('who-can lists what bindings say, those that deny first, and what holds for all others', async () => {

@@ -74,7 +74,7 @@ function reportsOf(asking: Asking): readonly Report[] {
   if (answers.length === 0)
     throw new MeshError(
       'not-found',
-      `no pod is behind port ${question.port} of Service ${question.namespace}/${question.service}, so nobody judges; start one, or correct its selector`,
+      `no pod is behind port ${question.port} of Service ${question.namespace}/${question.service}, so no proxy enforces rules; start one, or correct its selector`,
     );
   for (const { protocol, judge } of answers)
     if (judge === 'rules' && protocol !== 'opaque' && question.request === undefined)

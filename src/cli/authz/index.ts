@@ -68,7 +68,7 @@ AuthorizationPolicy of GEP-3779, and XAccessPolicy of agentic.networking.x-k8s.i
 by labels of pods: give the Services too. What does not carry over is said on standard error, by object and field:
   error   it denies and cannot be said, or is not understood: nothing was written for it
   lost    it allows and cannot be said: it was left out, so less is allowed
-  note    it is to be known, such as what refuses everybody else
+  note    for your information, such as what refuses everybody else
 
 Exit codes: 0 written, 1 with errors, 2 nothing could be read.
 

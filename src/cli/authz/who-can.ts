@@ -51,7 +51,7 @@ export async function whoCan(options: WhoCanOptions): Promise<{ readonly text: s
   if (answers.length === 0)
     throw new MeshError(
       'not-found',
-      `no pod is behind port ${port} of Service ${at.namespace}/${at.name}, so nobody judges; start one, or correct its selector`,
+      `no pod is behind port ${port} of Service ${at.namespace}/${at.name}, so no proxy enforces rules; start one, or correct its selector`,
     );
   const asked = `${request === undefined ? '' : `${request.method} ${request.path} of `}${at.namespace}/${at.name}:${port}`;
   const grouped = Map.groupBy(answers, ({ judge, grounds }) =>
@@ -76,7 +76,7 @@ function reportOf({ reading, question, asked }: Asking, same: readonly PodAnswer
   if (first === undefined) throw new MeshError('internal', 'a group of answers is empty');
   const pods = same.map(({ pod, port }) => `${pod}:${port}`);
   if (first.judge === 'nobody') {
-    const because = 'these pods have no proxy at this port, so nobody judges';
+    const because = 'these pods have no proxy at this port, so no proxy enforces rules';
     return { asked, bindings: [], everybodyElse: { allowed: true, because }, pods, notes: reading.gaps };
   }
   const { object, fields } = defaultOf(reading, question.namespace);

@@ -24,7 +24,7 @@ export async function bugReport(options: BugReportOptions): Promise<{ readonly t
   return {
     text: [
       `${options.file}: ${plural(files.length, 'file')}, ${Math.ceil(packed.length / 1024)} KB${unread === 0 ? '' : `; ${plural(unread, 'part')} could not be read and ${unread === 1 ? 'says' : 'say'} why`}`,
-      'No Secret is in it, and what looks like a secret was taken out; look through it before you give it away:',
+      'It contains no Secrets, and what looks like a secret was taken out; look through it before you give it away:',
       `  tar tzf ${options.file}`,
     ].join('\n'),
   };

@@ -133,7 +133,7 @@ const SPOILED: readonly Spoiled[] = [
   {
     what: 'an issuer of garbage',
     spoil: (c) => c.issuer({ 'tls.crt': 'garbage', 'tls.key': 'garbage', 'ca.crt': c.roots }),
-    says: /weft-issuer, certificate: expected one PEM block.*new ones do not get ready\n.*\n +kubectl delete secret weft-issuer --namespace weft-system/,
+    says: /weft-issuer, certificate: expected one PEM block.*new ones do not become ready\n.*\n +kubectl delete secret weft-issuer --namespace weft-system/,
   },
   {
     what: 'a root that was deleted alone',
@@ -166,7 +166,7 @@ const SPOILED: readonly Spoiled[] = [
       c.controlPlane({
         status: { conditions: [{ type: 'Progressing', status: 'False', message: 'deadline exceeded' }] },
       }),
-    says: /its rollout hangs: deadline exceeded/,
+    says: /its rollout is stuck: deadline exceeded/,
   },
   {
     what: 'a quota that counts what the proxy does not set',

@@ -54,7 +54,7 @@ function unready({ spec, status }: ControlPlane): string | undefined {
 
 function hung({ status }: ControlPlane): string | undefined {
   const progressing = status.conditions.find(({ type }) => type === 'Progressing');
-  return progressing?.status === 'False' ? `its rollout hangs: ${progressing.message}` : undefined;
+  return progressing?.status === 'False' ? `its rollout is stuck: ${progressing.message}` : undefined;
 }
 
 /** Old replicas that are ready must not hide new ones that never will be. */

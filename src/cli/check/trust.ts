@@ -77,7 +77,7 @@ function rootless({ systemNamespace }: CheckOptions): Found {
 }
 
 function unusable(message: string, hasRoot: boolean, { systemNamespace }: CheckOptions): Found {
-  const detail = `${message}; replicas that run go on with the issuer they have read, and new ones do not get ready`;
+  const detail = `${message}; replicas that run go on with the issuer they have read, and new ones do not become ready`;
   if (!hasRoot) {
     const fix = `restore ${ISSUER_SECRET} and ${ROOT_SECRET} from a backup; deleting both makes a new root, which no running proxy trusts`;
     return { kind: 'failed', code: 'WEFT906', detail, fix };

@@ -104,7 +104,7 @@ async function askWorkers<T>(
   if (first === undefined)
     throw new MeshError(
       'unavailable',
-      `no worker of the proxy of ${namespace}/${name} answers; it is busy, or starts`,
+      `no worker of the proxy of ${namespace}/${name} answers; it is busy or still starting`,
     );
   return [first, ...more];
 }

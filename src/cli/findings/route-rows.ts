@@ -60,7 +60,7 @@ export const ROUTE_ROWS = rows([
   {
     code: 'WEFT305',
     severity: 'warning',
-    title: 'Match by a caller that has no name',
+    title: 'Match by a caller that has no mesh identity',
     meaning:
       'The match asks for callers of a namespace that has not joined the mesh, or does not exist: nobody calls from there.',
     remedy:

@@ -140,7 +140,7 @@ export const SERVICE_ROWS = rows([
     title: 'BackendTLSPolicy for pods of the mesh',
     meaning:
       "Pods with a proxy are called with the mesh's own mutual TLS, and the policy says nothing there.",
-    remedy: 'Remove the policy, or take the server out of the mesh if callers shall speak TLS to it.',
+    remedy: 'Remove the policy, or take the server out of the mesh if callers should speak TLS to it.',
     find: (known) =>
       ofKind(known, 'BackendTLSPolicy').flatMap((object) =>
         (known.mesh.backendTlsPolicies.get(object.uid)?.targets ?? []).flatMap(

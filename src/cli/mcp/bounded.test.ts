@@ -31,6 +31,6 @@ test('a long list inside an only item is cut where it stands', () => {
 
 test('what has no list to cut and is too long is refused with what to do', () => {
   expect(() => bounded({ text: 'z'.repeat(6_000) }, 5_000)).toThrow(
-    'the answer is too long to be told; ask about less',
+    'the answer is too long to return; narrow the question',
   );
 });

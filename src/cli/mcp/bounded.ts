@@ -35,7 +35,7 @@ export function bounded(answer: object, most = MOST_CHARACTERS): Readonly<Record
     if (longest === undefined)
       throw new MeshError(
         'invalid',
-        'the answer is too long to be told; ask about less, such as one namespace',
+        'the answer is too long to return; narrow the question, such as one namespace',
       );
     const { path, items } = longest;
     const of = cut.get(path)?.of ?? items.length;

@@ -16,11 +16,11 @@ interface TapFlags extends Filters {
 }
 
 const TAP = `
-Each proxy tells of its requests when they have ended, of calls (->) and of what it received (<-), also of those that were refused,
+Each proxy reports a request when it has ended, of calls (->) and of what it received (<-), also of those that were refused,
 cancelled or broken off. Bodies are never shown, and the values of headers that hold secrets only where --show-header names them.
 It takes get and create on pods/exec in the namespace of the pods, and works while the control plane is away.
 
-Exit codes: 0 it was watched, 2 it could not be.
+Exit codes: 0 watched, 2 could not watch.
 
 Examples:
   weft tap deploy/web -n shop
@@ -33,7 +33,12 @@ export function addTap(weft: Command, connect: () => KubeClient): void {
   withFilters(withExitCodes(weft.command('tap')))
     .description('show requests as they pass: who calls what, how it ended, and by whose word it was refused')
     .argument('<pods>', 'whose: deploy/NAME and the like, pod/NAME, NAME or ns/NAME')
-    .addOption(new Option('--side <side>', 'calls or what was received only').choices(['caller', 'receiver']))
+    .addOption(
+      new Option('--side <side>', 'only calls made, or only requests received').choices([
+        'caller',
+        'receiver',
+      ]),
+    )
     .option('--headers', 'show headers', false)
     .option('--max <number>', 'requests to show at most', wholeNumber, 100)
     .option('--rate <number>', 'requests a second that each proxy tells of at most', wholeNumber, 20)

@@ -60,5 +60,5 @@ export function jsonOf(traffic: Traffic, { since, shown }: Pick<ShowOptions, 'si
 function nothing({ proxies }: Traffic, since: WindowName): string {
   if (proxies === 0)
     return 'No proxy reports to the control plane: are there pods in the mesh? weft status counts them.';
-  return `Nothing happened there in the last ${since}.`;
+  return `No traffic there in the last ${since}.`;
 }
