@@ -72,7 +72,7 @@ describe.each(alerts.map((rule) => [rule.alert ?? '', rule] as const))('%s', (al
     );
     const [, section = ''] = runbooks.split(`\n### ${alert}\n`);
     const [text = ''] = section.split(/\n##+ /);
-    expect(text).toMatch(/\*\*Means:\*\*[^]*\*\*[Mm]end:\*\*/);
+    expect(text).toMatch(/\*\*Means:\*\*[^]*\*\*[Ff]ix:\*\*/);
   });
 
   test('has a severity, a summary and a description, and a test in which it fires', () => {

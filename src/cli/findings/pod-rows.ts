@@ -131,7 +131,7 @@ export const POD_ROWS = rows([
     severity: 'error',
     title: 'Namespace of a revision that is not there',
     meaning:
-      'The label weft.dev/rev names a control plane that does not exist: no webhook answers for the pods, and nobody judges the policies.',
+      'The label weft.dev/rev names a control plane that does not exist: no webhook answers for the pods, and no proxy enforces the policies.',
     remedy: 'Install that revision, or name one that is there.',
     find: (known) =>
       known.revisions === undefined || known.revisions.length === 0
