@@ -13,8 +13,13 @@ interface WithConditions {
   readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
+/** An object of one of our kinds. */
+export function weftObject(kind: string, namespace: string, name: string, spec: object): object {
+  return { apiVersion: 'weft.dev/v1alpha1', kind, metadata: { name, namespace }, spec };
+}
+
 export function trafficPolicy(namespace: string, name: string, spec: object): object {
-  return { apiVersion: 'weft.dev/v1alpha1', kind: 'TrafficPolicy', metadata: { name, namespace }, spec };
+  return weftObject('TrafficPolicy', namespace, name, spec);
 }
 
 /** A policy's condition, once it speaks of the current generation; undefined until then. */

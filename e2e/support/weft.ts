@@ -60,9 +60,13 @@ export async function installWeft(...set: string[]): Promise<void> {
 /** As many replicas as the chart has by default. */
 export const REPLICAS = 2;
 
+/** Waits until so many replicas are ready, or until the last is gone. */
 export async function scaleControlPlane(replicas: number): Promise<void> {
   await kubectl('scale', '-n', 'weft-system', 'deployment/weft-default', `--replicas=${replicas}`);
   if (replicas > 0) {
     await kubectl('rollout', 'status', '-n', 'weft-system', 'deployment/weft-default', '--timeout=120s');
+  } else {
+    const pods = ['pod', '-l', 'app.kubernetes.io/name=weft', '-n', 'weft-system'];
+    await kubectl('wait', '--for=delete', ...pods, '--timeout=60s');
   }
 }

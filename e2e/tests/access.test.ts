@@ -6,18 +6,14 @@ import { deploy, inPod, namespace } from '../support/app.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import { apply, eventually, get, kubectl, run } from '../support/run.js';
 import { weftSaid } from '../support/weft.js';
+import { weftObject } from '../support/policy.js';
 
 const NS = 'e2e-access';
 const PLAIN = 'e2e-access-plain';
 const NODE = 'weft-node';
 const WEB = `spiffe://cluster.local/ns/${NS}/sa/web`;
 
-const weft = (kind: string, name: string, spec: object): object => ({
-  apiVersion: 'weft.dev/v1alpha1',
-  kind,
-  metadata: { name, namespace: NS },
-  spec,
-});
+const weft = (kind: string, name: string, spec: object): object => weftObject(kind, NS, name, spec);
 const role = (name: string, ...rules: object[]): object => weft('MeshRole', name, { rules });
 const binding = (name: string, spec: object): object =>
   weft('MeshRoleBinding', name, {

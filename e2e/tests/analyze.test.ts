@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, namespace } from '../support/app.js';
-import { trafficPolicy, waitForCondition } from '../support/policy.js';
+import { trafficPolicy, waitForCondition, weftObject } from '../support/policy.js';
 import { apply, kubectl, run } from '../support/run.js';
 import { weftSaid } from '../support/weft.js';
 
@@ -40,12 +40,7 @@ test('a change is told before it is applied, and is none after it', async () => 
 });
 
 test('whom mode Strict would keep out is told', async () => {
-  const strict = {
-    apiVersion: 'weft.dev/v1alpha1',
-    kind: 'MeshTLSPolicy',
-    metadata: { name: 'all', namespace: NS },
-    spec: { mode: 'Strict' },
-  };
+  const strict = weftObject('MeshTLSPolicy', NS, 'all', { mode: 'Strict' });
   const { text, code } = await weft('diff -f -', JSON.stringify(strict));
   expect(code).toBe(1);
   expect(text).toMatch(

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { deploy, load, namespace } from '../support/app.js';
 import { apply, eventually, kubectl, run } from '../support/run.js';
+import { trafficPolicy } from '../support/policy.js';
 
 const NS = 'e2e-dashboard';
 
@@ -123,12 +124,12 @@ test('it says who may call whom, what is wrong with objects, and who changed the
   const column = access.services.indexOf('server');
   const row = access.callers.indexOf(`spiffe://cluster.local/ns/${NS}/sa/client`);
   expect(access.cells[row]?.[column]?.may).toBe('all');
-  await apply({
-    apiVersion: 'weft.dev/v1alpha1',
-    kind: 'TrafficPolicy',
-    metadata: { name: 'nowhere', namespace: NS },
-    spec: { targetRefs: [{ kind: 'Service', name: 'nowhere' }], routes: [{ timeouts: { request: '1s' } }] },
-  });
+  await apply(
+    trafficPolicy(NS, 'nowhere', {
+      targetRefs: [{ kind: 'Service', name: 'nowhere' }],
+      routes: [{ timeouts: { request: '1s' } }],
+    }),
+  );
   const changed = await eventually('the change to be told', async () => {
     const { changes } = await read<{ changes: Record<string, unknown>[] }>('/api/changes');
     return changes.find(({ namespace, name }) => namespace === NS && name === 'nowhere');

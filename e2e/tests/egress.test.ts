@@ -3,6 +3,7 @@ import { deploy, inPod, load, namespace } from '../support/app.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import type { Condition } from '../support/policy.js';
 import { apply, eventually, get, kubectl } from '../support/run.js';
+import { weftObject } from '../support/policy.js';
 
 const NS = 'e2e-egress';
 /** Plays the outside: its Services are asked for by name, at an address where nobody is. */
@@ -15,12 +16,7 @@ const host = (name: string): string => `${name}.${OUTSIDE}.svc.cluster.local`;
 const ask = (name: string, client = 'client'): Promise<string> =>
   inPod(NS, `deploy/${client}`, 'tls', '-address', `${NOWHERE}:443`, '-name', host(name));
 
-const external = (name: string, spec: object): object => ({
-  apiVersion: 'weft.dev/v1alpha1',
-  kind: 'ExternalService',
-  metadata: { name, namespace: NS },
-  spec,
-});
+const external = (name: string, spec: object): object => weftObject('ExternalService', NS, name, spec);
 
 const policyOf = (word: string): Promise<string> =>
   kubectl('label', '--overwrite', 'namespace', NS, `weft.dev/outbound-policy=${word}`);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, namespace } from '../support/app.js';
-import { trafficPolicy, waitForCondition } from '../support/policy.js';
+import { trafficPolicy, waitForCondition, weftObject } from '../support/policy.js';
 import { apply, CommandError, eventually, kubectl } from '../support/run.js';
 import { weft } from '../support/weft.js';
 
@@ -84,15 +84,9 @@ test('a header match decides, and the explanation names the policy, the pod and 
 });
 
 test('a call that is denied names the rule, by the receiver that would refuse it', async () => {
-  const about = (kind: string, name: string, spec: object): object => ({
-    apiVersion: 'weft.dev/v1alpha1',
-    kind,
-    metadata: { name, namespace: NS },
-    spec,
-  });
   await apply([
-    about('MeshRole', 'admin', { rules: [{ services: ['server'], paths: ['/admin/*'] }] }),
-    about('MeshRoleBinding', 'no-admin', {
+    weftObject('MeshRole', NS, 'admin', { rules: [{ services: ['server'], paths: ['/admin/*'] }] }),
+    weftObject('MeshRoleBinding', NS, 'no-admin', {
       subjects: [{ serviceAccount: { name: 'web' } }],
       roleRef: { kind: 'MeshRole', name: 'admin' },
       effect: 'Deny',

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, inPod, namespace } from '../support/app.js';
 import { installGatewayApi } from '../support/gateway.js';
-import { trafficPolicy, waitForCondition } from '../support/policy.js';
+import { trafficPolicy, waitForCondition, weftObject } from '../support/policy.js';
 import { apply, eventually, kubectl } from '../support/run.js';
 
 const NS = 'e2e-check';
@@ -42,12 +42,7 @@ const CHECKER = [
     metadata: { name: 'checker', namespace: POLICY },
     spec: { selector: { app: 'checker' }, ports: [{ name: 'grpc', port: 9191 }] },
   },
-  {
-    apiVersion: 'weft.dev/v1alpha1',
-    kind: 'MeshTLSPolicy',
-    metadata: { name: 'strict', namespace: POLICY },
-    spec: { mode: 'Strict' },
-  },
+  weftObject('MeshTLSPolicy', POLICY, 'strict', { mode: 'Strict' }),
 ];
 
 const GRANT = {

@@ -3,6 +3,7 @@ import { deploy, load, namespace } from '../support/app.js';
 import { replicas } from '../support/replicas.js';
 import { apply, eventually, get, kubectl, run } from '../support/run.js';
 import { weft } from '../support/weft.js';
+import { underTraffic } from '../support/traffic.js';
 import { shellBytes } from '../../src/testing/openssl.js';
 
 // `weft identity import` on a mesh that works: a CA under a root that nobody knows, then its successor. No call fails.
@@ -26,6 +27,12 @@ const SCRIPT = [
   ),
   'openssl pkcs12 -export -in second.crt -inkey second.key -certfile root.crt -passout pass:secret -out second.p12',
 ].join('\n');
+
+const CALLERS = [[], ['-fresh']].map((how) => ({
+  namespace: NS,
+  target: 'deploy/client',
+  flags: ['-url', URL, '-rate', '20', ...how],
+}));
 
 interface Secret {
   readonly metadata: { readonly labels?: object; readonly annotations?: object };
@@ -95,20 +102,6 @@ const isAbout =
   (left: number): boolean =>
     Math.abs(left - days) < 2;
 
-/** Calls over old connections and over new ones for as long as `body` takes; none may fail. */
-async function underTraffic(body: () => Promise<void>): Promise<void> {
-  let ended = false;
-  const calls = [[], ['-fresh']].map(async (how) => {
-    do {
-      const report = await load(NS, 'deploy/client', '-url', URL, '-rate', '20', '-duration', '3s', ...how);
-      expect(report.failures).toEqual({});
-      expect(report.requests).toBeGreaterThan(0);
-    } while (!ended);
-  });
-  const work = body().finally(() => (ended = true));
-  await Promise.all([work, ...calls]);
-}
-
 /** A pod of now has a certificate of now: it calls pods that have older ones, and is called by them. */
 async function expectNewPod(name: string): Promise<void> {
   await deploy({ namespace: NS, name });
@@ -122,7 +115,7 @@ async function expectNewPod(name: string): Promise<void> {
 }
 
 test('a CA in PEM signs once its root, new to all, has reached everybody, and no call fails', async () => {
-  await underTraffic(async () => {
+  await underTraffic(CALLERS, async () => {
     await importCa({
       'tls.crt': files['first.crt']!,
       'tls.key': files['first.key']!,
@@ -144,7 +137,7 @@ test('a CA in PEM signs once its root, new to all, has reached everybody, and no
 }, 720_000);
 
 test('its successor in PKCS#12, under the same root, signs at once, and no call fails', async () => {
-  await underTraffic(async () => {
+  await underTraffic(CALLERS, async () => {
     await importCa({ 'ca.p12': files['second.p12']!, password: Buffer.from('secret\n') });
     await signsFor(isAbout(CA_DAYS.second), 90);
     await expectNewPod('latest');

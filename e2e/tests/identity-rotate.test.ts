@@ -3,6 +3,7 @@ import { deploy, load, namespace } from '../support/app.js';
 import { replicas } from '../support/replicas.js';
 import { apply, eventually, get, kubectl } from '../support/run.js';
 import { runWeft, weft } from '../support/weft.js';
+import { threeWays, underTraffic } from '../support/traffic.js';
 
 // `weft identity rotate` on a mesh that works, under two hundred requests a second: issuer, then root. No call fails, pods that
 // come meanwhile take part, and what the former root signed is refused afterwards.
@@ -10,6 +11,8 @@ import { runWeft, weft } from '../support/weft.js';
 const NS = 'e2e-rotate';
 const SYSTEM = 'weft-system';
 const URL = 'http://server:8080/';
+
+const CALLERS = threeWays(NS, 'deploy/client', URL);
 
 interface Secret {
   readonly data: Readonly<Record<string, string>>;
@@ -35,21 +38,6 @@ async function bundle(): Promise<string> {
   return data['bundle.pem'] ?? '';
 }
 
-/** Calls over old connections, over new ones and as h2 for as long as `body` takes; none may fail. */
-async function underTraffic(body: () => Promise<void>): Promise<void> {
-  let ended = false;
-  const calls = [[], ['-fresh'], ['-h2']].map(async (how, i) => {
-    const rate = i === 1 ? '20' : '90';
-    do {
-      const report = await load(NS, 'deploy/client', '-url', URL, '-rate', rate, '-duration', '3s', ...how);
-      expect([how, report.failures]).toEqual([how, {}]);
-      expect(report.requests).toBeGreaterThan(0);
-    } while (!ended);
-  });
-  const work = body().finally(() => (ended = true));
-  await Promise.all([work, ...calls]);
-}
-
 /** The states it goes through; as the terminal shows them, line by line. */
 async function rotate(...flags: string[]): Promise<string[]> {
   const said = await runWeft(['identity', 'rotate', '--timeout', '15', '-o', 'json', ...flags], {
@@ -63,7 +51,7 @@ async function rotate(...flags: string[]): Promise<string[]> {
 
 test('another issuer: every proxy has a certificate of it within minutes, and no call fails', async () => {
   const [root, issuer] = [await pem('weft-root', 'tls.crt'), await pem('weft-issuer', 'tls.crt')];
-  await underTraffic(async () => {
+  await underTraffic(CALLERS, async () => {
     const states = await rotate();
     expect(states.at(-1)).toBe('Done');
   });
@@ -73,7 +61,7 @@ test('another issuer: every proxy has a certificate of it within minutes, and no
 
 test('another root: the former one is trusted by nobody in the end, and no call fails', async () => {
   const root = await pem('weft-root', 'tls.crt');
-  await underTraffic(async () => {
+  await underTraffic(CALLERS, async () => {
     const rotation = rotate('--root');
     await deploy({ namespace: NS, name: 'meanwhile' });
     const states = await rotation;

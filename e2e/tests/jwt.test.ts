@@ -3,17 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { deploy, inPod, namespace } from '../support/app.js';
 import { apply, eventually, get, kubectl } from '../support/run.js';
 import { installWeft } from '../support/weft.js';
+import { weftObject } from '../support/policy.js';
 
 const NS = 'e2e-jwt';
 const ISSUER = 'https://id.example';
 const SERVER = `http://server.${NS}:8080/`;
 
-const weft = (kind: string, name: string, spec: object): object => ({
-  apiVersion: 'weft.dev/v1alpha1',
-  kind,
-  metadata: { name, namespace: NS },
-  spec,
-});
+const weft = (kind: string, name: string, spec: object): object => weftObject(kind, NS, name, spec);
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;

@@ -5,16 +5,12 @@ import { apply, eventually, get, kubectl } from '../support/run.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import type { Condition } from '../support/policy.js';
 import { weft } from '../support/weft.js';
+import { weftObject } from '../support/policy.js';
 
 const NS = 'e2e-mtls';
 const PLAIN = 'e2e-mtls-plain';
 
-const policy = (name: string, spec: object): object => ({
-  apiVersion: 'weft.dev/v1alpha1',
-  kind: 'MeshTLSPolicy',
-  metadata: { name, namespace: NS },
-  spec,
-});
+const policy = (name: string, spec: object): object => weftObject('MeshTLSPolicy', NS, name, spec);
 
 /** Requests out of five that the meshed server answered. */
 async function answered(from: string): Promise<number> {

@@ -28,16 +28,6 @@ afterAll(async () => {
 test('without a control plane, old and new connections to a known destination work', async () => {
   const running = load(NS, 'deploy/client', '-url', URL, '-rate', '50', '-duration', '25s');
   await scaleControlPlane(0);
-  await kubectl(
-    'wait',
-    '--for=delete',
-    'pod',
-    '-l',
-    'app.kubernetes.io/name=weft',
-    '-n',
-    'weft-system',
-    '--timeout=60s',
-  );
   const fresh = await load(NS, 'deploy/client', '-url', URL, '-fresh', ...FLAGS);
   expect(fresh.failures).toEqual({});
   expect((await running).failures).toEqual({});
@@ -75,16 +65,6 @@ test('when the control plane returns, a new policy takes effect with no restart'
 
 test('a cold start: pods that are to come while there is no control plane come when it is there, with their proxies', async () => {
   await scaleControlPlane(0);
-  await kubectl(
-    'wait',
-    '--for=delete',
-    'pod',
-    '-l',
-    'app.kubernetes.io/name=weft',
-    '-n',
-    'weft-system',
-    '--timeout=60s',
-  );
   await kubectl('delete', 'pods', '-n', NS, '--all', '--grace-period=1', '--wait=true');
   const refused = async (): Promise<boolean> =>
     /failed calling webhook/.test(

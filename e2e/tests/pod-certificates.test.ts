@@ -6,6 +6,8 @@ import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import { replicas } from '../support/replicas.js';
 import { apply, eventually, get, kubectl, kubectlRefused } from '../support/run.js';
 import { runWeft } from '../support/weft.js';
+import { type Caller, underTraffic } from '../support/traffic.js';
+import { weftObject } from '../support/policy.js';
 
 // The kubelet brings some pods of a strict namespace their certificates; the proxies of the others ask for theirs. They cannot be told
 // apart from outside, and a Deployment moves from one way to the other under load.
@@ -62,29 +64,16 @@ async function issued(pod: string): Promise<Record<string, unknown>[]> {
     .filter((line) => line['pod'] === `${NS}/${pod}`);
 }
 
-/** Calls over old connections and new ones for as long as `body` takes; none may fail. */
-async function underLoad(url: string, body: () => Promise<void>): Promise<void> {
-  let ended = false;
-  const calls = [[], ['-fresh']].map(async (how, i) => {
-    do {
-      const flags = ['-url', url, '-rate', i === 0 ? '100' : '20', '-duration', '3s', ...how];
-      const report = await load(NS, 'deploy/asking-client', ...flags);
-      expect([how, report.failures]).toEqual([how, {}]);
-      expect(report.requests).toBeGreaterThan(0);
-    } while (!ended);
-  });
-  await Promise.all([body().finally(() => (ended = true)), ...calls]);
-}
+/** One caller over connections that it keeps, and over new ones. */
+const callersOf = (url: string): readonly Caller[] => [
+  { namespace: NS, target: 'deploy/asking-client', flags: ['-url', url, '-rate', '100'] },
+  { namespace: NS, target: 'deploy/asking-client', flags: ['-url', url, '-rate', '20', '-fresh'] },
+];
 
 (can ? describe : describe.skip)('pods with certificates from the kubelet', () => {
   beforeAll(async () => {
     await apply([namespace(NS), namespace(PLAIN, {})]);
-    await apply({
-      apiVersion: 'weft.dev/v1alpha1',
-      kind: 'MeshTLSPolicy',
-      metadata: { name: 'default', namespace: NS },
-      spec: { mode: 'Strict' },
-    });
+    await apply(weftObject('MeshTLSPolicy', NS, 'default', { mode: 'Strict' }));
     await deploy(
       { namespace: NS, name: 'mounted-server', annotations: MOUNTED },
       { namespace: NS, name: 'mounted-client', annotations: MOUNTED },
@@ -204,7 +193,7 @@ async function underLoad(url: string, body: () => Promise<void>): Promise<void> 
   test('a Deployment moves to the kubelet and back under load, and no call fails', async () => {
     await deploy({ namespace: NS, name: 'mover', replicas: 2 });
     const ways: string[] = [];
-    await underLoad('http://mover:8080/', async () => {
+    await underTraffic(callersOf('http://mover:8080/'), async () => {
       for (const annotations of [MOUNTED, {}]) {
         await deploy({ namespace: NS, name: 'mover', replicas: 2, annotations });
         const { items } = await get<{ items: Pod[] }>('pods', '-n', NS, '-l', 'deployment=mover');
@@ -273,7 +262,7 @@ async function underLoad(url: string, body: () => Promise<void>): Promise<void> 
     }
     const isTheirs = ({ pod, lacks }: Status['behind'][number]): boolean =>
       lacks === 'certificate' && mounted.some((name) => pod.startsWith(`${NS}/${name}-`));
-    await underLoad('http://mounted-server:8080/', async () => {
+    await underTraffic(callersOf('http://mounted-server:8080/'), async () => {
       const rotation = runWeft(['identity', 'rotate', '--timeout', '10', '-o', 'json'], { timeout: 660_000 });
       const status = await eventually(
         'only pods of kubelets are behind',

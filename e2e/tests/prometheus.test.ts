@@ -7,6 +7,7 @@ import { metricsOf } from '../../src/testing/metric-tables.js';
 import { deploy, inPod, load, namespace } from '../support/app.js';
 import { query, removePrometheus, startPrometheus } from '../support/prometheus.js';
 import { apply, eventually, kubectl, run } from '../support/run.js';
+import { weftObject } from '../support/policy.js';
 
 // A real Prometheus outside of the mesh scrapes the whole cluster with the chart's own files, and is asked each query of rules and dashboards.
 
@@ -136,12 +137,7 @@ test('a cluster that is well has none of the alerts about one that is not', asyn
 });
 
 test('in strict mode callers in plain text are refused, and proxies are scraped as before', async () => {
-  await apply({
-    apiVersion: 'weft.dev/v1alpha1',
-    kind: 'MeshTLSPolicy',
-    metadata: { name: 'default', namespace: NS },
-    spec: { mode: 'Strict' },
-  });
+  await apply(weftObject('MeshTLSPolicy', NS, 'default', { mode: 'Strict' }));
   await kubectl('wait', '-n', NS, '--for=condition=Programmed', 'meshtlspolicy/default', '--timeout=60s');
   await eventually('plain callers are refused, and Prometheus knows it', async () => {
     const report = await load(MONITORING, 'deploy/plain', '-url', `${SERVER}/`, '-count', '5', '-rate', '50');

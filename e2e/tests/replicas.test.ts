@@ -6,12 +6,18 @@ import { deploy, load, namespace } from '../support/app.js';
 import { condition, trafficPolicy } from '../support/policy.js';
 import { replicas, streamsOf, type Replica } from '../support/replicas.js';
 import { apply, eventually, kubeTools, kubectl } from '../support/run.js';
+import { underTraffic } from '../support/traffic.js';
 
 // The replicas of the control plane that the chart ships, killed, frozen and restarted under traffic.
 
 const NS = 'e2e-replicas';
 const URL = 'http://reviews:8080/';
 const CALLERS = ['client-a', 'client-b'];
+const SENDERS = CALLERS.map((caller, index) => ({
+  namespace: NS,
+  target: `deploy/${caller}`,
+  flags: ['-url', URL, '-rate', '20', ...(index === 0 ? ['-fresh'] : [])],
+}));
 
 let watcher: ChildProcess;
 /** Every `Programmed` that anybody who watches the policy has seen, in order. */
@@ -76,21 +82,6 @@ async function watchPolicy(): Promise<ChildProcess> {
   return child;
 }
 
-/** Traffic of every caller, over old and new connections, for as long as `body` takes; none of it may fail. */
-async function underTraffic(body: () => Promise<void>): Promise<void> {
-  let ended = false;
-  const calls = CALLERS.map(async (caller, index) => {
-    const flags = ['-url', URL, '-rate', '20', '-duration', '3s', ...(index === 0 ? ['-fresh'] : [])];
-    do {
-      const report = await load(NS, `deploy/${caller}`, ...flags);
-      expect(report.failures).toEqual({});
-      expect(report.requests).toBeGreaterThan(0);
-    } while (!ended);
-  });
-  const work = body().finally(() => (ended = true));
-  await Promise.all([work, ...calls]);
-}
-
 /** A new pod is admitted, gets a certificate and its configuration, and calls by the newest policy. */
 async function expectNewPods(): Promise<void> {
   const name = `probe-${++probes}`;
@@ -115,7 +106,7 @@ async function expectCallersAt(replica: Replica): Promise<void> {
 
 test('the leader crashes: its container restarts, callers move, and a policy acts meanwhile', async () => {
   const [leader, other] = await replicas();
-  await underTraffic(async () => {
+  await underTraffic(SENDERS, async () => {
     kill(leader.pid, 'SIGKILL');
     await applyPolicy();
     await inEffect();
@@ -127,7 +118,7 @@ test('the leader crashes: its container restarts, callers move, and a policy act
 test('the replica that all callers are with hangs: they move, and nothing is called programmed before', async () => {
   const [, other] = await replicas();
   await expectCallersAt(other);
-  await underTraffic(async () => {
+  await underTraffic(SENDERS, async () => {
     freeze(other);
     await applyPolicy();
     await Promise.all([inEffect(), expectNewPods()]);
@@ -137,7 +128,7 @@ test('the replica that all callers are with hangs: they move, and nothing is cal
 
 test('the leader hangs: another one leads, and the one that wakes overwrites nothing', async () => {
   const [leader, other] = await replicas();
-  await underTraffic(async () => {
+  await underTraffic(SENDERS, async () => {
     freeze(leader);
     await applyPolicy();
     await Promise.all([inEffect(), expectNewPods()]);
@@ -150,7 +141,7 @@ test('the leader hangs: another one leads, and the one that wakes overwrites not
 
 test('both crash at once: traffic goes on, and what is applied before they are back acts when they are', async () => {
   const both = await replicas();
-  await underTraffic(async () => {
+  await underTraffic(SENDERS, async () => {
     for (const { pid } of both) kill(pid, 'SIGKILL');
     await applyPolicy();
     await inEffect();
@@ -160,7 +151,7 @@ test('both crash at once: traffic goes on, and what is applied before they are b
 
 test('the replica that is deleted hands its callers over', async () => {
   const [leader] = await replicas();
-  await underTraffic(async () => {
+  await underTraffic(SENDERS, async () => {
     await kubectl('delete', 'pod', '-n', 'weft-system', leader.name, '--wait=false');
     await applyPolicy();
     await inEffect();

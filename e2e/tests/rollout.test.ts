@@ -2,9 +2,12 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deploy, load, namespace } from '../support/app.js';
 import { apply, eventually, get, kubectl, run } from '../support/run.js';
+import { threeWays, underTraffic } from '../support/traffic.js';
 
 const NS = 'e2e-rollout';
 const TWO_HUNDRED = ['-url', 'http://server:8080/', '-rate', '200'];
+
+const CALLERS = threeWays(NS, 'deploy/client', 'http://server:8080/');
 
 beforeAll(async () => {
   await apply(namespace(NS));
@@ -23,22 +26,6 @@ test('a rolling restart of the callee at 200 rps of GETs fails no request', asyn
   expect(report.failures).toEqual({});
 });
 
-/** Calls over old connections, over new ones and as h2, 200 a second in all, for as long as `body` takes; none may fail. */
-async function underTraffic(body: () => Promise<void>): Promise<void> {
-  let ended = false;
-  const url = ['-url', 'http://server:8080/'];
-  const calls = [[], ['-fresh'], ['-h2']].map(async (how, i) => {
-    const rate = ['-rate', i === 1 ? '20' : '90'];
-    do {
-      const report = await load(NS, 'deploy/client', ...url, ...rate, '-duration', '3s', ...how);
-      expect([how, report.failures]).toEqual([how, {}]);
-      expect(report.requests).toBeGreaterThan(0);
-    } while (!ended);
-  });
-  const work = body().finally(() => (ended = true));
-  await Promise.all([work, ...calls]);
-}
-
 interface Pods {
   readonly items: readonly {
     readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
@@ -51,7 +38,7 @@ async function podsOf(app: string): Promise<readonly string[]> {
 }
 
 test('scaling the callee from three pods to one and back fails no request', async () => {
-  await underTraffic(async () => {
+  await underTraffic(CALLERS, async () => {
     await kubectl('scale', '-n', NS, 'deployment/server', '--replicas=1');
     await eventually('two pods are gone', async () => (await podsOf('server')).length === 1, 90);
     await kubectl('scale', '-n', NS, 'deployment/server', '--replicas=3');
@@ -62,7 +49,7 @@ test('scaling the callee from three pods to one and back fails no request', asyn
 
 test('evicting every pod of the callee, as a drain does, fails no request', async () => {
   const before = await podsOf('server');
-  await underTraffic(async () => {
+  await underTraffic(CALLERS, async () => {
     for (const name of before) {
       await evict(name);
       await eventually(`${name} is gone`, async () => !(await podsOf('server')).includes(name), 90);

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { deploy, inPod, namespace } from '../support/app.js';
-import { trafficPolicy, waitForCondition } from '../support/policy.js';
+import { trafficPolicy, waitForCondition, weftObject } from '../support/policy.js';
 import { apply, eventually, kubeTools, kubectl } from '../support/run.js';
 
 const NS = 'e2e-tap';
@@ -69,15 +69,9 @@ beforeAll(async () => {
     }),
   );
   await waitForCondition(NS, 'server', 'Accepted', 'True');
-  const about = (kind: string, name: string, spec: object): object => ({
-    apiVersion: 'weft.dev/v1alpha1',
-    kind,
-    metadata: { name, namespace: NS },
-    spec,
-  });
   await apply([
-    about('MeshRole', 'admin', { rules: [{ services: ['server'], paths: ['/admin/*'] }] }),
-    about('MeshRoleBinding', 'no-admin', {
+    weftObject('MeshRole', NS, 'admin', { rules: [{ services: ['server'], paths: ['/admin/*'] }] }),
+    weftObject('MeshRoleBinding', NS, 'no-admin', {
       subjects: [{ serviceAccount: { name: 'web' } }],
       roleRef: { kind: 'MeshRole', name: 'admin' },
       effect: 'Deny',

@@ -6,6 +6,7 @@ import { deploy, load, namespace } from '../support/app.js';
 import { condition, trafficPolicy } from '../support/policy.js';
 import { apply, eventually, get, kubectl, run, useCluster } from '../support/run.js';
 import { installWeft, weft } from '../support/weft.js';
+import { threeWays, underTraffic } from '../support/traffic.js';
 
 // An earlier state of this repository (WEFT_PREVIOUS, by default twenty commits ago) is installed with its own charts and control plane, and
 // upgraded to this one by Helm while three callers send requests; then back, and forth again. Nothing may fail.
@@ -14,6 +15,8 @@ const NS = 'e2e-upgrade';
 const SYSTEM = 'weft-system';
 const URL = 'http://server:8080/';
 const REVISION = process.env['WEFT_PREVIOUS'] ?? 'HEAD~20';
+
+const CALLERS = threeWays(NS, 'deploy/client', URL);
 
 let folder: string;
 let sent = 0;
@@ -83,22 +86,6 @@ async function sendTo(version: string): Promise<void> {
   expect([versions, failures]).toEqual([{ [version]: 20 }, {}]);
 }
 
-/** Calls over old connections, over new ones and as h2 for as long as `body` takes; none may fail. */
-async function underTraffic(body: () => Promise<unknown>): Promise<void> {
-  let ended = false;
-  const calls = [[], ['-fresh'], ['-h2']].map(async (how, i) => {
-    const rate = i === 1 ? '20' : '90';
-    do {
-      const report = await load(NS, 'deploy/client', '-url', URL, '-rate', rate, '-duration', '3s', ...how);
-      expect([how, report.failures]).toEqual([how, {}]);
-      expect(report.requests).toBeGreaterThan(0);
-      sent += report.requests;
-    } while (!ended);
-  });
-  const work = body().finally(() => (ended = true));
-  await Promise.all([work, ...calls]);
-}
-
 async function expectImage(app: string, tag: string): Promise<void> {
   const images = await imagesOf(app);
   expect(images.length).toBeGreaterThan(0);
@@ -107,7 +94,7 @@ async function expectImage(app: string, tag: string): Promise<void> {
 
 test('kinds and control plane are upgraded, and no call of proxies of before fails', async () => {
   await expectImage('server', 'previous');
-  await underTraffic(() => installWeft());
+  sent += await underTraffic(CALLERS, () => installWeft());
   await expectImage('server', 'previous');
   expect(await weft('check')).toMatch(/Weft is in order/);
 });
@@ -127,7 +114,7 @@ test('policies act at proxies of before, and at those of now beside them', async
 
 test('the callee gets proxies of now, a pod after the other, and no call fails', async () => {
   await sendTo('v1');
-  await underTraffic(async () => {
+  sent += await underTraffic(CALLERS, async () => {
     await kubectl('rollout', 'restart', '-n', NS, 'deployment/server-v1', 'deployment/server-v2');
     for (const name of ['server-v1', 'server-v2'])
       await kubectl('rollout', 'status', '-n', NS, `deployment/${name}`, '--timeout=120s');
@@ -138,8 +125,8 @@ test('the callee gets proxies of now, a pod after the other, and no call fails',
 });
 
 test('the way back: the control plane of before serves proxies of now, and no call fails', async () => {
-  await underTraffic(() => helm('rollback', 'weft', '1', '--wait'));
+  sent += await underTraffic(CALLERS, () => helm('rollback', 'weft', '1', '--wait'));
   await sendTo('v2');
-  await underTraffic(() => installWeft());
+  sent += await underTraffic(CALLERS, () => installWeft());
   await sendTo('v1');
 });
