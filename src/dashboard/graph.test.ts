@@ -1,28 +1,18 @@
 import { expect, test } from '@jest/globals';
 import type { Edge } from './edge.js';
+import { anEdge } from './edge.fixture.js';
 import { quietEdge } from './edge.js';
 import { graphOf } from './graph.js';
 
 function edge(caller: string, service: string, ...servers: string[]): Edge {
   const id = (account: string): string =>
     account === '' ? '' : `spiffe://cluster.local/ns/shop/sa/${account}`;
-  return {
+  return anEdge({
     key: `${caller} ${service}`,
     caller: id(caller),
     service: service === '' ? '' : `shop/${service}`,
     servers: servers.map(id),
-    ports: ['8080'],
-    protocol: 'http',
-    tls: 'mutual',
-    seenBy: 'caller',
-    perSecond: 1,
-    openConnections: 0,
-    denied: 0,
-    wouldBeDenied: 0,
-    limited: 0,
-    retries: 0,
-    rules: [],
-  };
+  });
 }
 
 test('a call that went quiet is still known by its key, and nothing else is taken for one', () => {

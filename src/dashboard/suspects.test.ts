@@ -1,27 +1,17 @@
 import { expect, test } from '@jest/globals';
 import type { ChangeView } from './changes-view.js';
+import { anEdge } from './edge.fixture.js';
 import type { Edge } from './edge.js';
 import type { PolicyView } from './mesh-view.js';
 import { suspectsOf, troubleSince, type Surroundings } from './suspects.js';
 
 const END = '2026-01-01T12:00:00.000Z';
-const edge: Edge = {
+const edge = anEdge({
   key: 'k',
   caller: 'spiffe://cluster.local/ns/front/sa/web',
-  service: 'shop/reviews',
   servers: ['spiffe://cluster.local/ns/shop/sa/reviews'],
   ports: [],
-  protocol: 'http',
-  tls: 'mutual',
-  seenBy: 'caller',
-  perSecond: 1,
-  openConnections: 0,
-  denied: 0,
-  wouldBeDenied: 0,
-  limited: 0,
-  retries: 0,
-  rules: [],
-};
+});
 const policy = (name: string, ...targets: string[]): PolicyView => ({
   namespace: 'shop',
   name,

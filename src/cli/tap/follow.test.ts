@@ -27,17 +27,20 @@ function pod(name: string): void {
   });
 }
 
-test('a pod that comes later is followed, and no more than fifty are at once', async () => {
-  pod('web-0');
-  const stop = new AbortController();
-  const following = follow({
+const followShop = (signal: AbortSignal): ReturnType<typeof follow> =>
+  follow({
     client: cluster.client,
     pods: async () => listObjects(cluster.client, Resources.pod, { namespace: 'shop' }),
     question: {},
     onEvent: () => undefined,
-    signal: stop.signal,
+    signal,
     lookMs: 5,
   });
+
+test('a pod that comes later is followed, and no more than fifty are at once', async () => {
+  pod('web-0');
+  const stop = new AbortController();
+  const following = followShop(stop.signal);
   await eventually('the first is asked', () => asked.length === 1);
   pod('web-1');
   await eventually('the second is asked', () => asked.length === 2);
@@ -59,14 +62,7 @@ test('those that have ended make room, and none is asked twice', async () => {
     call.stdout('{"tap":"on","leftOut":0}\n');
   });
   const stop = new AbortController();
-  const following = follow({
-    client: cluster.client,
-    pods: async () => listObjects(cluster.client, Resources.pod, { namespace: 'shop' }),
-    question: {},
-    onEvent: () => undefined,
-    signal: stop.signal,
-    lookMs: 5,
-  });
+  const following = followShop(stop.signal);
   await eventually('fifty are asked', () => asked.length === 50);
   for (const end of ends.splice(0, 10)) end();
   await eventually('the others are asked', () => asked.length === 55);

@@ -2,18 +2,9 @@ import { Option, type Command } from 'commander';
 import type { KubeClient } from '../../kube/index.js';
 import { answering, collect, failed, pageOf, withExitCodes } from '../answering.js';
 import { wholeNumber } from '../whole-number.js';
-import { VERDICTS, type Filters } from './question.js';
-import { tap } from './tap.js';
-import { trace } from './trace.js';
-
-interface TapFlags extends Filters {
-  readonly namespace: string;
-  readonly max: number;
-  readonly rate: number;
-  readonly for: string;
-  readonly headers: boolean;
-  readonly output: 'text' | 'json';
-}
+import { VERDICTS } from './question.js';
+import { tap, type TapFlags } from './tap.js';
+import { trace, type TraceFlags } from './trace.js';
 
 const TAP = `
 Each proxy reports a request when it has ended, of calls (->) and of what it received (<-), also of those that were refused,
@@ -51,12 +42,6 @@ export function addTap(weft: Command, connect: () => KubeClient): void {
         await tap({ ...flags, client, page: pageOf(flags), target, write, note, signal });
       });
     });
-}
-
-interface TraceFlags extends Filters {
-  readonly namespace: string;
-  readonly timeout: string;
-  readonly output: 'text' | 'json';
 }
 
 const TRACE = `

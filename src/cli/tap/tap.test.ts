@@ -2,10 +2,10 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { eventually, meshContainers } from '../../testing/index.js';
 import { ClusterFixture } from '../cluster.fixture.js';
 import { createPage } from '../page.js';
+import { CARRIED, identity } from './event.fixture.js';
 import { tap, type TapOptions } from './tap.js';
 
 const REVIEW = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
-const identity = (name: string): string => `spiffe://cluster.local/ns/shop/sa/${name}`;
 const ON = { tap: 'on', leftOut: 0 };
 
 interface Call {
@@ -87,28 +87,13 @@ const run = async (over: Partial<TapOptions> = {}): Promise<void> =>
   });
 
 const request = (over: object = {}): object => ({
-  time: '2026-11-30T12:00:01.123Z',
-  side: 'caller',
-  kind: 'request',
-  method: 'GET',
-  authority: 'reviews:9080',
-  path: '/api/v1?x=1',
-  status: 200,
-  verdict: 'carried',
-  durationMs: 12.407,
+  ...CARRIED,
   receivedBytes: 57,
-  destination: 'shop/reviews:9080',
-  route: 'canary',
-  caller: identity('web'),
-  receiver: identity('reviews'),
-  tls: 'mutual',
-  attempts: [{ endpoint: '10.244.0.8:9080', result: '200', tookMs: 9 }],
   requestHeaders: [
     ['authorization', '(redacted)'],
     ['x-group', 'beta'],
   ],
   responseHeaders: [['content-type', 'text/html']],
-  leftOut: 0,
   ...over,
 });
 

@@ -7,17 +7,21 @@ import { follow } from './follow.js';
 import { lastsMs, questionOf, type Filters } from './question.js';
 import { renderEvent } from './render.js';
 
-export interface TapOptions extends Filters {
-  readonly client: KubeClient;
-  readonly page: Page;
-  /** `pod/NAME`, `deploy/NAME` and the like, or `ns/NAME`. */
-  readonly target: string;
+/** As they are typed. */
+export interface TapFlags extends Filters {
   readonly namespace: string;
   readonly max: number;
   readonly rate: number;
   readonly for: string;
   readonly headers: boolean;
   readonly output: 'text' | 'json';
+}
+
+export interface TapOptions extends TapFlags {
+  readonly client: KubeClient;
+  readonly page: Page;
+  /** `pod/NAME`, `deploy/NAME` and the like, or `ns/NAME`. */
+  readonly target: string;
   /** For requests. */
   readonly write: (text: string) => void;
   /** For what is said about them. */

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { eventually, meshContainers } from '../../testing/index.js';
 import { ClusterFixture } from '../cluster.fixture.js';
 import { createPage } from '../page.js';
+import { CARRIED } from './event.fixture.js';
 import { trace, type Trace, type TraceOptions } from './trace.js';
 
 const REVIEW = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
-const identity = (name: string): string => `spiffe://cluster.local/ns/shop/sa/${name}`;
 
 interface Call {
   readonly pod: string;
@@ -70,28 +70,11 @@ const run = async (over: Partial<TraceOptions> = {}): Promise<string | undefined
 const go = (stage: string, tookMs = 0): object => ({ stage, verdict: 'go', tookMs });
 
 const CALLED = {
-  time: '2026-11-30T12:00:01.123Z',
-  side: 'caller',
-  kind: 'request',
-  method: 'GET',
-  authority: 'reviews:9080',
-  path: '/api/v1?x=1',
-  status: 200,
-  verdict: 'carried',
-  durationMs: 12.407,
-  destination: 'shop/reviews:9080',
-  route: 'canary',
+  ...CARRIED,
   backend: 'shop/reviews:9080{version=v1}',
-  caller: identity('web'),
-  receiver: identity('reviews'),
-  tls: 'mutual',
   stages: [go('normalise'), go('route', 0.01), go('split')],
-  attempts: [
-    { endpoint: '10.244.0.7:9080', result: '503', tookMs: 3.1 },
-    { endpoint: '10.244.0.8:9080', result: '200', tookMs: 9 },
-  ],
+  attempts: [{ endpoint: '10.244.0.7:9080', result: '503', tookMs: 3.1 }, ...CARRIED.attempts],
   requestHeaders: [['x-request-id', 'a1']],
-  leftOut: 0,
 };
 
 const received = (id: string, over: object = {}): object => ({

@@ -9,14 +9,18 @@ import { lastsMs, questionOf, type Filters } from './question.js';
 import { hasId, isSame, receiversOf } from './receivers.js';
 import { renderTrace } from './render-trace.js';
 
-export interface TraceOptions extends Filters {
+/** As they are typed. */
+export interface TraceFlags extends Filters {
+  readonly namespace: string;
+  readonly timeout: string;
+  readonly output: 'text' | 'json';
+}
+
+export interface TraceOptions extends TraceFlags {
   readonly client: KubeClient;
   readonly page: Page;
   /** Who calls: `pod/NAME`, `deploy/NAME` and the like. */
   readonly source: string;
-  readonly namespace: string;
-  readonly timeout: string;
-  readonly output: 'text' | 'json';
   readonly note: (text: string) => void;
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { AccessCell, AccessView } from '../access-view.js';
+import { anEdge } from '../edge.fixture.js';
 import type { Edge } from '../edge.js';
 import type { HistoryView } from '../history-view.js';
 import { accessRows, callerName, shownAccess } from './access-rows.js';
@@ -7,24 +8,8 @@ import { FIRST_STATE } from './page-state.js';
 
 const id = (name: string): string => `spiffe://cluster.local/ns/shop/sa/${name}`;
 const cell = (may: AccessCell['may'], granted = false): AccessCell => ({ may, granted, by: '' });
-const edge = (caller: string, more: Partial<Edge>): Edge => ({
-  key: `${id(caller)} shop/reviews`,
-  caller: id(caller),
-  service: 'shop/reviews',
-  servers: [],
-  ports: [],
-  protocol: 'http',
-  tls: 'mutual',
-  seenBy: 'caller',
-  perSecond: 0,
-  openConnections: 0,
-  denied: 0,
-  wouldBeDenied: 0,
-  limited: 0,
-  retries: 0,
-  rules: [],
-  ...more,
-});
+const edge = (caller: string, more: Partial<Edge>): Edge =>
+  anEdge({ key: `${id(caller)} shop/reviews`, caller: id(caller), ports: [], perSecond: 0, ...more });
 
 const access: AccessView = {
   namespace: 'shop',

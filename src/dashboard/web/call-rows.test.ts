@@ -1,29 +1,13 @@
 import { expect, test } from '@jest/globals';
+import { anEdge } from '../edge.fixture.js';
 import type { Edge } from '../edge.js';
 import type { ConditionView, PolicyView } from '../mesh-view.js';
 import { callRows, policyRows, splitRows } from './call-rows.js';
 import { troublesOf } from './call-troubles.js';
 import { FIRST_STATE } from './page-state.js';
 
-const edge = (service: string, more: Partial<Edge> = {}): Edge => ({
-  key: service,
-  caller: 'spiffe://cluster.local/ns/shop/sa/web',
-  service,
-  servers: [],
-  ports: ['8080'],
-  protocol: 'http',
-  tls: 'mutual',
-  seenBy: 'caller',
-  perSecond: 1,
-  successRate: 1,
-  openConnections: 0,
-  denied: 0,
-  wouldBeDenied: 0,
-  limited: 0,
-  retries: 0,
-  rules: [],
-  ...more,
-});
+const edge = (service: string, more: Partial<Edge> = {}): Edge =>
+  anEdge({ key: service, service, successRate: 1, ...more });
 
 const edges = [
   edge('shop/fine', { perSecond: 50 }),
