@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::DescriptorEncoder;
 
-use super::own_pod::counter;
+use super::own_pod::counters;
 use crate::asking::CAUSES;
 use crate::external_check::{ExternalCheck, Tally};
 use crate::state::Workload;
@@ -24,33 +23,20 @@ const VERDICTS: [Counts; 5] = [
 
 /// Shows its families, those of a pod that has any.
 pub(super) fn encode(workload: &Workload, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let checks: Vec<_> = workload
-        .inbound_ports
-        .iter()
-        .flat_map(|port| port.external_checks.iter().map(move |check| (port.port, check)))
-        .collect();
-    if checks.is_empty() {
-        return Ok(());
-    }
+    let ports = workload.inbound_ports.iter();
+    let checks: Vec<_> =
+        ports.flat_map(|port| port.external_checks.iter().map(move |check| (port.port, check))).collect();
+    let verdicts = checks.iter().flat_map(|(port, check)| {
+        VERDICTS.map(|(verdict, of)| (labels(*port, check, ("verdict", verdict)), of(&check.tally)))
+    });
     let help = "Requests by what an external check, or the want of its answer, made of them";
-    let name = "weft_external_checks";
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (port, check) in &checks {
-        for (verdict, of) in VERDICTS {
-            let labels = labels(*port, check, ("verdict", verdict));
-            counter(of(&check.tally)).encode(family.encode_family(&labels)?)?;
-        }
-    }
+    counters(encoder, ("weft_external_checks", help), verdicts)?;
+    let failures = checks.iter().flat_map(|(port, check)| {
+        let causes = CAUSES.iter().zip(&check.tally.causes);
+        causes.map(|(cause, count)| (labels(*port, check, ("reason", cause)), count))
+    });
     let help = "Why external checks had no usable answer";
-    let name = "weft_external_check_failures";
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (port, check) in &checks {
-        for (cause, count) in CAUSES.iter().zip(&check.tally.causes) {
-            let labels = labels(*port, check, ("reason", *cause));
-            counter(count).encode(family.encode_family(&labels)?)?;
-        }
-    }
-    Ok(())
+    counters(encoder, ("weft_external_check_failures", help), failures)
 }
 
 fn labels(

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
@@ -43,7 +44,19 @@ impl Collector for OwnPodSeries {
     }
 }
 
-/// As the registry shows it.
-pub(super) fn counter(count: &AtomicU64) -> ConstCounter<u64> {
-    ConstCounter::new(count.load(Ordering::Relaxed))
+/// Shows a family of counters with their labels, unless there are none.
+pub(super) fn counters<'a, const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    rows: impl IntoIterator<Item = ([(&'static str, String); N], &'a AtomicU64)>,
+) -> fmt::Result {
+    let mut rows = rows.into_iter().peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    rows.try_for_each(|(labels, count)| {
+        let count = ConstCounter::new(count.load(Ordering::Relaxed));
+        count.encode(family.encode_family(&labels)?)
+    })
 }

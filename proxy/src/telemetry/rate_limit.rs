@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::DescriptorEncoder;
 
-use super::own_pod::counter;
+use super::own_pod::counters;
 use crate::rate_limit::{RateLimit, Tally};
 use crate::state::Workload;
 
@@ -29,19 +28,11 @@ const FAMILIES: [Counts; 3] = [
 
 /// Shows its families, those of a pod that has any.
 pub(super) fn encode(workload: &Workload, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let limits = || {
-        let ports = workload.inbound_ports.iter();
-        ports.flat_map(|port| port.all_limits().map(move |limit| (port.port, limit)))
-    };
-    if limits().next().is_none() {
-        return Ok(());
-    }
     for (name, help, of) in FAMILIES {
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (port, limit) in limits() {
-            let count = counter(of(limit.tally()));
-            count.encode(family.encode_family(&labels(port, limit))?)?;
-        }
+        let ports = workload.inbound_ports.iter();
+        let limits = ports.flat_map(|port| port.all_limits().map(move |limit| (port.port, limit)));
+        let rows = limits.map(|(port, limit)| (labels(port, limit), of(limit.tally())));
+        counters(encoder, (name, help), rows)?;
     }
     Ok(())
 }

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::DescriptorEncoder;
 
-use super::own_pod::counter;
+use super::own_pod::counters;
 use crate::asking::CAUSES;
 use crate::shared_limit::{OnFailure, SharedLimit, SharedLimits, Tally};
 use crate::state::Workload;
@@ -16,29 +15,20 @@ pub(super) fn encode(workload: &Workload, encoder: &mut DescriptorEncoder<'_>) -
     let ports = workload.inbound_ports.iter();
     let all: Vec<_> =
         ports.flat_map(|port| port.shared_limits.iter().map(move |limits| (port.port, limits))).collect();
-    if all.is_empty() {
-        return Ok(());
-    }
+    let given = all.iter().flat_map(|(port, limits)| {
+        answers(&limits.tally).map(|(answer, count)| (labels_of_answer(*port, limits, answer), count))
+    });
     let help = "What services that count for rate limits answered, or why they did not";
-    let name = "weft_shared_limit_answers";
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (port, limits) in &all {
-        for (answer, count) in answers(&limits.tally) {
-            counter(count).encode(family.encode_family(&labels_of_answer(*port, limits, answer))?)?;
-        }
-    }
+    counters(encoder, ("weft_shared_limit_answers", help), given)?;
+    let unanswered = all.iter().flat_map(|(port, limits)| {
+        limits.limits.iter().flat_map(|shared| {
+            OnFailure::ALL.map(|outcome| {
+                (labels_of_limit(*port, shared, outcome), &shared.unanswered[outcome as usize])
+            })
+        })
+    });
     let help = "Requests that a shared rate limit had no answer about, by what became of them";
-    let name = "weft_shared_limit_unanswered";
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (port, limits) in &all {
-        for shared in &limits.limits {
-            for outcome in OnFailure::ALL {
-                let count = counter(&shared.unanswered[outcome as usize]);
-                count.encode(family.encode_family(&labels_of_limit(*port, shared, outcome))?)?;
-            }
-        }
-    }
-    Ok(())
+    counters(encoder, ("weft_shared_limit_unanswered", help), unanswered)
 }
 
 fn answers(tally: &Tally) -> impl Iterator<Item = (&'static str, &AtomicU64)> {
