@@ -34,7 +34,7 @@ export interface Edge {
   readonly rules: readonly string[];
 }
 
-/** A call of which nothing was heard lately, by its key; undefined for what is no key. */
+/** A call of which nothing was heard lately, by its key; undefined for what is not a key. */
 export function quietEdge(key: string): Edge | undefined {
   const [, caller, service] = /^(\S*) (\S+\/\S+)$/.exec(key) ?? [];
   if (caller === undefined || service === undefined) return undefined;

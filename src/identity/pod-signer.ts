@@ -134,7 +134,7 @@ function unprovenClaim(claim: PodClaim, found: PlacedPod | undefined): Refusal |
   // A pod never moves to another node.
   if (found.nodeName !== claim.nodeName)
     return refused('pod-mismatch', `pod ${pod} is on node ${found.nodeName}, not on ${claim.nodeName}`);
-  // A node that is made anew keeps its name, and a view that lags has the former one.
+  // A node that is created again keeps its name, and a view that lags has the former one.
   if (found.nodeUid !== claim.nodeUid)
     return refused(
       'unknown-pod',

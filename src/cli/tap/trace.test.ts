@@ -178,7 +178,7 @@ test.each([
   ['the trace, though each side has its span', [APP], [PROXY], true],
   ['x-request-id, where only the mesh wrote traceparent', [ID], [PROXY, ID], true],
   ['x-request-id, where the application began another trace', [APP, ID], [OTHER, ID], true],
-  ['the trace, where x-request-id was written anew', [APP, ID], [PROXY, ['x-request-id', 'b2']], true],
+  ['the trace, where x-request-id was written again', [APP, ID], [PROXY, ['x-request-id', 'b2']], true],
   ['no other trace', [APP], [OTHER], false],
   ['nothing that only one side has', [ID], [PROXY], false],
   ['no traceparent that is none', [['traceparent', 'x']], [['traceparent', 'x']], false],

@@ -6,7 +6,7 @@ export interface PodState {
   readonly text: string;
 }
 
-/** How a pod is, in a word. One that is about to leave is no problem. */
+/** How a pod is, in a word. One that is about to leave is not a problem. */
 export function stateOf({ ready, phase }: PodView): PodState {
   if (phase === 'Terminating') return { tone: 'quiet', text: 'terminating' };
   if (phase !== 'Running') return { tone: 'warn', text: phase.toLowerCase() };

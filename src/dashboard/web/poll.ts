@@ -7,7 +7,7 @@ export interface Polled<T> {
   readonly error?: string;
 }
 
-/** Reads something of ours again and again while the page is looked at; another path begins anew, none reads nothing. */
+/** Reads something of ours again and again while the page is looked at; another path begins again, none reads nothing. */
 export function usePolled<T>(path: string | undefined, everyMs: number): Polled<T> {
   const [polled, setPolled] = useState<Polled<T> & { readonly path?: string | undefined }>({});
   useEffect(() => {
