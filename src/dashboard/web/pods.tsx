@@ -4,6 +4,7 @@ import type { PodView } from '../mesh-view.js';
 import type { PodSignals } from '../pod-signals.js';
 import { Chip, successTone } from './chip.js';
 import { formatMs, formatPercent, formatRate, formatSpan } from './format.js';
+import { NumberHead } from './number-head.js';
 import { stateOf } from './pod-state.js';
 import { usePolled } from './poll.js';
 
@@ -34,15 +35,9 @@ export function Pods({
             <th scope="col">State</th>
             <th scope="col">Identity</th>
             <th scope="col">Proxy</th>
-            <th scope="col" class="number">
-              Per second
-            </th>
-            <th scope="col" class="number">
-              Success
-            </th>
-            <th scope="col" class="number">
-              p99
-            </th>
+            <NumberHead>Per second</NumberHead>
+            <NumberHead>Success</NumberHead>
+            <NumberHead>p99</NumberHead>
             <th scope="col">Certificate</th>
             <th scope="col">Injection, failures</th>
           </tr>

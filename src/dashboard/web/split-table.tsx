@@ -1,4 +1,5 @@
 import type { VNode } from 'preact';
+import { NumberHead } from './number-head.js';
 import type { Split } from '../splits.js';
 import { successTone } from './chip.js';
 import { formatMs, formatPercent, formatRate } from './format.js';
@@ -15,18 +16,10 @@ export function SplitTable({ splits }: { splits: readonly Split[] }): VNode {
             <th scope="col">Route</th>
             <th scope="col">Backend</th>
             <th scope="col">Share</th>
-            <th scope="col" class="number">
-              Per second
-            </th>
-            <th scope="col" class="number">
-              Success
-            </th>
-            <th scope="col" class="number">
-              p50
-            </th>
-            <th scope="col" class="number">
-              p99
-            </th>
+            <NumberHead>Per second</NumberHead>
+            <NumberHead>Success</NumberHead>
+            <NumberHead>p50</NumberHead>
+            <NumberHead>p99</NumberHead>
           </tr>
         </thead>
         <tbody>
