@@ -47,7 +47,7 @@ export const externalAuthorization = withRules(
         'What becomes of a request about which there is no usable answer, because the Service is missing, unreachable, too slow or says nothing sensible. Deny refuses it with 503, or UNAVAILABLE. Allow lets it pass unchecked. Defaults to Deny.',
     }),
     allowedHeaders: z.array(headerName).min(1).max(64).optional().meta({
-      description: 'Names of the request headers that the Service is told. By default all of them.',
+      description: 'Names of the request headers that are sent to the Service. By default all of them.',
     }),
     exempt: z.array(exemption).min(1).max(16).optional().meta({
       description:

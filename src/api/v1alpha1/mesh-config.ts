@@ -46,7 +46,7 @@ const spec = z.strictObject({
     .meta({ description: 'Headers that proxies add to requests and responses.' }),
   tracing: tracing.optional().meta({
     description:
-      'Distributed tracing: proxies tell an OpenTelemetry collector of HTTP and gRPC requests, at the caller and at the receiver, and carry the headers traceparent, tracestate and B3. By default nothing is told and no header is touched.',
+      'Distributed tracing: proxies export spans of HTTP and gRPC requests to an OpenTelemetry Collector, at the caller and at the receiver, and propagate the headers traceparent, tracestate and B3. By default nothing is exported and no header is touched.',
   }),
 });
 

@@ -3,7 +3,7 @@ import { dnsLabel, port } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 import { onePortion, portion } from './portion.js';
 
-/** Which traces are told, of those that begin in a proxy. */
+/** Which of the traces that begin in a proxy are sampled. */
 export const sampling = withRules(z.strictObject(portion), onePortion);
 
 /** Who is told of requests as traces. */
@@ -14,7 +14,7 @@ export const tracing = z.strictObject({
         .strictObject({
           name: dnsLabel.meta({ description: 'Name of the Service.' }),
           namespace: dnsLabel.meta({ description: 'Its namespace.' }),
-          port: port.meta({ description: 'Its port: by custom 4317 for GRPC and 4318 for HTTP.' }),
+          port: port.meta({ description: 'Its port: by convention 4317 for GRPC and 4318 for HTTP.' }),
         })
         .meta({
           description:
@@ -28,7 +28,7 @@ export const tracing = z.strictObject({
     .meta({ description: 'Where spans are sent.' }),
   sampling: sampling.meta({
     description:
-      'How many of the traces that begin in a proxy are told. A request that belongs to a trace already is told if that trace is, whatever stands here.',
+      'Share of the traces that begin in a proxy to sample. A request that already belongs to a trace is sampled if that trace is, whatever this says.',
   }),
 });
 
@@ -36,6 +36,6 @@ export const tracing = z.strictObject({
 export const policyTracing = z.strictObject({
   sampling: sampling.meta({
     description:
-      'How many of the traces that begin with a request to the Service are told, in place of what the MeshConfig says. A request that belongs to a trace already is told if that trace is.',
+      'Share of the traces that begin with a request to the Service to sample, overriding the MeshConfig. A request that already belongs to a trace is sampled if that trace is.',
   }),
 });
