@@ -90,6 +90,16 @@ test('a command ends with who reads it: at the end of the loop, and by a signal'
   await eventually('the second has ended', () => gone[1]?.aborted);
 });
 
+test('a command that is to answer and says more than it may is ended, also where it ends no line', async () => {
+  let gone: AbortSignal | undefined;
+  server.onExec((call) => {
+    gone = call.gone;
+    for (let part = 0; part < 4; part++) call.stdout('x'.repeat(10_000));
+  });
+  await expect(read({ maxBytes: 30_000 })).rejects.toThrow('the command said more than 30000 bytes');
+  await eventually('it has ended', () => gone?.aborted);
+});
+
 test('an API server that does not connect us is not waited for without end', async () => {
   const silent = createServer(() => undefined).listen(0, '127.0.0.1');
   await once(silent, 'listening');

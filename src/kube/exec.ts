@@ -15,10 +15,12 @@ export interface ExecRequest {
   readonly signal?: AbortSignal | undefined;
   /** How long the API server may take to connect us. Default 10 s. */
   readonly timeoutMs?: number;
+  /** What the command may say in all, for one that is to answer and end; more is an error. Without it only what waits to be read is limited. */
+  readonly maxBytes?: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-/** What the command may say in all; it may run for long, and lines that were read do not count. */
+/** What of it may wait to be read: a command may run for long, and lines that were read do not count. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 const MAX_STDERR_BYTES = 4 * 1024;
 
@@ -49,7 +51,7 @@ export async function* execLines(
     pod,
     container,
     [...command],
-    bounded(stdout),
+    bounded(stdout, request.maxBytes),
     errors,
     stdin,
     false,
@@ -58,7 +60,11 @@ export async function* execLines(
   const socket = await opened(opening, request);
   socket.onclose = (): void => void stdout.end();
   if (socket.readyState >= CLOSING) stdout.end();
-  const stop = (): void => socket.close();
+  const stop = (): void => {
+    socket.close();
+    // Whoever has stopped does not wait for the other end to say goodbye.
+    stdout.end();
+  };
   request.signal?.addEventListener('abort', stop, { once: true });
   if (request.signal?.aborted === true) stop();
   stdin.write(input);
@@ -73,12 +79,15 @@ export async function* execLines(
 }
 
 /** Whole texts only: an answer that is longer than anybody reads is cut off with an error. */
-function bounded(stdout: PassThrough): Writable {
+function bounded(stdout: PassThrough, most = Infinity): Writable {
+  let bytes = 0;
   return new Writable({
     write(chunk: Buffer, _encoding, done): void {
-      if (stdout.readableLength > MAX_UNREAD_BYTES)
+      bytes += chunk.length;
+      if (bytes > most) stdout.destroy(new MeshError('internal', `the command said more than ${most} bytes`));
+      else if (stdout.readableLength > MAX_UNREAD_BYTES)
         stdout.destroy(new MeshError('internal', `more than ${MAX_UNREAD_BYTES} bytes wait to be read`));
-      else stdout.write(chunk);
+      else if (!stdout.writableEnded) stdout.write(chunk);
       done();
     },
     final(done): void {

@@ -24,6 +24,8 @@ export interface ExplainOptions {
   /** Ask an endpoint too. */
   readonly receiver: boolean;
   readonly output: 'text' | 'json';
+  /** Ends the asking of proxies. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is printed as JSON; docs/explain.md describes it. */
@@ -56,18 +58,18 @@ export async function explain(
 }
 
 async function reportOf(options: ExplainOptions): Promise<Report> {
-  const { client, namespace } = options;
+  const { client, namespace, signal } = options;
   const asked = parseRequest(options.words, options.header, options.jwt);
   const [pod] = demandProxies(await findPods(client, options.from, namespace));
   if (pod === undefined) throw new MeshError('not-found', `${options.from} has no pods`);
   await demandInspection(client, pod.metadata.namespace);
   const dialled = await dial(client, asked, pod.metadata.namespace);
   const question = questionOf(asked, dialled.address);
-  const answers = await askWorkers(client, pod.metadata, { question, shape: callerAnswer });
+  const answers = await askWorkers(client, pod.metadata, { question, shape: callerAnswer, signal });
   const named = await nameEndpoints(client, ofWorkers(answers));
   const policy = await policyOf(client, named, pod.metadata.namespace);
   const { receiver, note } = options.receiver
-    ? await askReceiver({ client, from: pod, caller: named, question })
+    ? await askReceiver({ client, from: pod, caller: named, question, signal })
     : {};
   return {
     from: `pod ${pod.metadata.namespace}/${pod.metadata.name}`,
@@ -97,9 +99,16 @@ function questionOf({ method, target, authority, headers }: Asked, to: string): 
 async function askWorkers<T>(
   client: KubeClient,
   { namespace, name }: { readonly namespace: string; readonly name: string },
-  { question, shape }: { readonly question: object; readonly shape: z.ZodType<T> },
+  {
+    shape,
+    ...asked
+  }: {
+    readonly question: object;
+    readonly shape: z.ZodType<T>;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<readonly [T, ...T[]]> {
-  const answers = z.array(shape.nullable()).parse(await askProxy(client, { namespace, name }, question));
+  const answers = z.array(shape.nullable()).parse(await askProxy(client, { namespace, name }, asked));
   const [first, ...more] = answers.filter((answer) => answer !== null);
   if (first === undefined)
     throw new MeshError(
@@ -150,8 +159,9 @@ async function askReceiver(options: {
   readonly from: Pod;
   readonly caller: CallerAnswer;
   readonly question: Question;
+  readonly signal: AbortSignal | undefined;
 }): Promise<Receiving> {
-  const { client, from, caller, question } = options;
+  const { client, from, caller, question, signal } = options;
   if (caller.verdict !== 'sent') return { note: 'no receiver was asked, since nothing is sent to one' };
   const shares = [...caller.split].sort((a, b) => b.percent - a.percent);
   const endpoints = shares.flatMap((share) => share.endpoints);
@@ -171,7 +181,8 @@ async function askReceiver(options: {
     to: endpoint.address,
     receiver: { identity: caller.caller.identity, from: from.ips[0] },
   };
-  const [answer] = await askWorkers(client, { namespace, name }, { question: asked, shape: receiverAnswer });
+  const about = { question: asked, shape: receiverAnswer, signal };
+  const [answer] = await askWorkers(client, { namespace, name }, about);
   return { receiver: { pod: endpoint.pod, answer } };
 }
 

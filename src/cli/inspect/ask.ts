@@ -4,6 +4,11 @@ import { mayI, type ExecRequest, type KubeClient } from '../../kube/index.js';
 /** WebSockets begin as a GET; from Kubernetes 1.35 on `create` is asked for as well. */
 const VERBS = ['get', 'create'] as const;
 
+/** As long as a busy proxy may take for its answer. */
+const ANSWER_MS = 30_000;
+/** Far more than the configuration of the largest mesh. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
 /** Where the right to ask proxies is described. */
 const PAGE = 'docs/explain.md';
 
@@ -40,9 +45,13 @@ function inspection(pod: PodName, what: 'explain' | 'tap', question: object): Ex
   };
 }
 
-/** The one answer of a pod's proxy. */
-export async function askProxy(client: KubeClient, pod: PodName, question: object): Promise<unknown> {
-  return jsonOf(pod, await saidBy(client, pod, inspection(pod, 'explain', question)));
+/** The one answer of a pod's proxy; not waited for after `signal`. */
+export async function askProxy(
+  client: KubeClient,
+  pod: PodName,
+  { question, signal }: { readonly question: object; readonly signal?: AbortSignal | undefined },
+): Promise<unknown> {
+  return jsonOf(pod, await saidBy(client, pod, { ...inspection(pod, 'explain', question), signal }));
 }
 
 /** What the proxy of a pod prints for a command of its own, such as `show config` or `loglevel info`. */
@@ -57,11 +66,16 @@ export async function commandProxy(
   return saidBy(client, pod, request);
 }
 
+/** All that a command says that answers and ends: whoever holds the pod could say something without end, or nothing. */
 async function saidBy(client: KubeClient, pod: PodName, request: ExecRequest): Promise<string> {
   const lines: string[] = [];
+  const late = AbortSignal.timeout(ANSWER_MS);
+  const signal = request.signal === undefined ? late : AbortSignal.any([late, request.signal]);
   try {
-    for await (const line of client.execLines(request)) lines.push(line);
+    for await (const line of client.execLines({ ...request, signal, maxBytes: MAX_ANSWER_BYTES }))
+      lines.push(line);
   } catch (thrown) {
+    if (late.aborted && request.signal?.aborted !== true) throw silent(pod, thrown);
     const error = MeshError.from(thrown);
     throw tooOld(error, pod) ?? (lines.length === 0 ? error : objection(error, pod, lines.join(' ')));
   }
@@ -114,6 +128,13 @@ function objection(error: MeshError, pod: PodName, said: string): MeshError {
   const cut = said.slice(0, 500);
   return new MeshError(error.code, `the proxy of ${pod.namespace}/${pod.name} says: ${cut}`, {
     cause: error,
+  });
+}
+
+function silent({ namespace, name }: PodName, cause: unknown): MeshError {
+  const within = `${ANSWER_MS / 1_000} s`;
+  return new MeshError('timeout', `the proxy of ${namespace}/${name} has not answered within ${within}`, {
+    cause,
   });
 }
 

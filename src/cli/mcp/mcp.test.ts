@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { COUNTS, Counted, LATENCIES } from '../../telemetry/index.js';
+import { eventually } from '../../testing/index.js';
 import { ClusterFixture } from '../cluster.fixture.js';
 
 let folder: string;
@@ -237,6 +238,19 @@ const MALFORMED: readonly (readonly [string, Record<string, unknown>, string])[]
   ['explain', { from: 'web', url: 'http://reviews/', jwt: '@/etc/passwd' }, 'jwt'],
   ['top', { max: 100_000 }, 'max: '],
 ];
+
+test('what an assistant no longer waits for is not asked of a proxy any longer', async () => {
+  const client = await connected();
+  let gone: AbortSignal | undefined;
+  cluster.server.onExec((call) => void (gone = call.gone));
+  const cancelled = new AbortController();
+  const asked = { name: 'explain', arguments: QUESTIONS.explain };
+  const calling = client.callTool(asked, undefined, { signal: cancelled.signal });
+  await eventually('the proxy is asked', () => gone !== undefined);
+  cancelled.abort();
+  await expect(calling).rejects.toThrow();
+  await eventually('the command has ended', () => gone?.aborted);
+});
 
 test('an argument that has not its form is refused before anything is asked', async () => {
   const client = await connected();

@@ -18,7 +18,8 @@ export interface Spoken {
   /** What an assistant should know before it asks. */
   readonly instructions: string;
   readonly tools: readonly OfferedTool[];
-  readonly call: (name: string, given: unknown) => Promise<ToolAnswer>;
+  /** `signal`: the assistant no longer waits for it, or is gone. */
+  readonly call: (name: string, given: unknown, signal: AbortSignal) => Promise<ToolAnswer>;
 }
 
 /** An assistant that sends more in one message does not ask, it floods. */
@@ -35,7 +36,9 @@ export async function speakMcp({ version, instructions, tools, call }: Spoken): 
     { instructions, capabilities: { tools: {} } },
   );
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...tools] }));
-  server.setRequestHandler(CallToolRequestSchema, ({ params }) => call(params.name, params.arguments ?? {}));
+  server.setRequestHandler(CallToolRequestSchema, ({ params }, { signal }) =>
+    call(params.name, params.arguments ?? {}, signal),
+  );
   const ended = new Promise<void>((resolve) => {
     server.onclose = resolve;
   });

@@ -29,7 +29,7 @@ export async function serveMcp({ connect, ...at }: McpOptions): Promise<void> {
     version: weftVersion(),
     instructions: INSTRUCTIONS,
     tools: offeredTools(),
-    call: (name, given) => answerOf({ client, ...at }, name, given),
+    call: (name, given, signal) => answerOf({ client, ...at, signal }, name, given),
   });
   connected?.close();
 }

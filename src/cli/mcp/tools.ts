@@ -26,6 +26,8 @@ export interface Asker {
   readonly client: () => KubeClient;
   readonly revision: string;
   readonly systemNamespace: string;
+  /** Whoever asks does not wait any more. */
+  readonly signal?: AbortSignal;
 }
 
 /** A question that an assistant may ask; it reads, and that is all. */
@@ -137,7 +139,8 @@ const REQUESTS: readonly Tool[] = [
     },
     ask: async (asker, { url, ...given }) => {
       const asked = { ...given, words: [given.method, url], header: given.headers };
-      const { text } = await explain({ client: asker.client(), page, output: 'json', ...asked });
+      const { signal } = asker;
+      const { text } = await explain({ client: asker.client(), page, output: 'json', signal, ...asked });
       return parsed(text);
     },
   }),

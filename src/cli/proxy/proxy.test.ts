@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { Command } from 'commander';
-import { meshContainers } from '../../testing/index.js';
+import { eventually, meshContainers } from '../../testing/index.js';
 import { ClusterFixture } from '../cluster.fixture.js';
 import { addProxy } from './index.js';
 
@@ -123,6 +123,17 @@ test('a log level is told and set, and what is no filter is refused in the words
   await typed('log', 'web-1', '=nonsense=');
   expect(written.error).toEqual(['weft: the proxy of shop/web-1 says: `=nonsense=` is not a filter\n']);
   expect(process.exitCode).toBe(2);
+});
+
+test('a proxy that does not answer is not waited for without end', async () => {
+  let gone: AbortSignal | undefined;
+  cluster.server.onExec((call) => void (gone = call.gone));
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
+  jest.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => timeout(ms === 30_000 ? 50 : ms));
+  await typed('config', 'web-1');
+  expect(written.error).toEqual(['weft: the proxy of shop/web-1 has not answered within 30 s\n']);
+  expect(process.exitCode).toBe(2);
+  await eventually('the command has ended', () => gone?.aborted);
 });
 
 test('metrics are what Prometheus reads, without a command in the pod', async () => {
