@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { MeshError, names } from '../../base/index.js';
-import { Resources, getObject, type KubeClient } from '../../kube/index.js';
-import type { PodName } from '../inspect/ask.js';
+import { Resources, getObject, type KubeClient, type Pod } from '../../kube/index.js';
 import type { Page } from '../page.js';
 
 /** What the configuration of a proxy says of its certificate, in seconds of Unix time. */
@@ -27,7 +26,7 @@ export interface Certificates {
   readonly pod: string;
   /** The certificate that the proxy uses now. */
   readonly certificate: Life & { readonly identity: string };
-  /** Whom it believes: the roots that its namespace has. */
+  /** Whom it believes: the roots of the object that the pod mounts. */
   readonly roots: readonly Root[];
   readonly notes: readonly string[];
 }
@@ -38,32 +37,61 @@ const HOURS = 24;
 const SHORT_DAYS = 1 / HOURS;
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** The certificate of a pod's proxy, by what it has told of its configuration, and the roots of its namespace. */
+/** The certificate of a pod's proxy, by what it has told of its configuration, and the roots that the pod mounts. */
 export async function certificatesOf(
   client: KubeClient,
-  pod: PodName,
+  pod: Pod,
   { told, now }: { readonly told: unknown; readonly now: Date },
 ): Promise<Certificates> {
   const { id, notBefore, notAfter } = dump.parse(told).identity;
-  const { roots, note } = await rootsOf(client, pod.namespace, now);
+  const { namespace, name } = pod.metadata;
+  const { roots, note } = await rootsOf(mountedBy(client, pod), now);
   return {
-    pod: `${pod.namespace}/${pod.name}`,
+    pod: `${namespace}/${name}`,
     certificate: { identity: id, ...lifeOf(new Date(notBefore * 1000), new Date(notAfter * 1000), now) },
     roots,
     notes: note === undefined ? [] : [note],
   };
 }
 
+/** What holds the roots of a proxy. */
+interface Mounted {
+  /** Such as `ConfigMap shop/weft-trust`. */
+  readonly label: string;
+  /** Its PEM text; undefined where it does not exist. */
+  readonly read: () => Promise<string | undefined>;
+}
+
+/** The object that the pod mounts its roots from: a proxy with a pod certificate has those that the kubelet brings. */
+function mountedBy(client: KubeClient, { metadata, meshContainers }: Pod): Mounted {
+  if (meshContainers.proxy?.podCertificate === true) {
+    const name = names.trustBundleName(metadata.labels[names.Label.rev] ?? 'default');
+    return {
+      label: `ClusterTrustBundle ${name}`,
+      read: async () => {
+        const found = await getObject(client, Resources.clusterTrustBundle, { name });
+        return found === undefined ? undefined : (found.pem ?? '');
+      },
+    };
+  }
+  const at = { namespace: metadata.namespace, name: names.TRUST_CONFIG_MAP };
+  return {
+    label: `ConfigMap ${at.namespace}/${at.name}`,
+    read: async () => {
+      const found = await getObject(client, Resources.configMap, at);
+      return found === undefined ? undefined : (found.data[names.TRUST_BUNDLE_KEY] ?? '');
+    },
+  };
+}
+
 async function rootsOf(
-  client: KubeClient,
-  namespace: string,
+  { label, read }: Mounted,
   now: Date,
 ): Promise<{ readonly roots: readonly Root[]; readonly note?: string }> {
-  const label = `ConfigMap ${namespace}/${names.TRUST_CONFIG_MAP}`;
   try {
-    const found = await getObject(client, Resources.configMap, { namespace, name: names.TRUST_CONFIG_MAP });
-    if (found === undefined) return { roots: [], note: `${label} does not exist, so nothing is known of roots` };
-    const blocks = (found.data[names.TRUST_BUNDLE_KEY] ?? '').match(PEM_BLOCK) ?? [];
+    const pem = await read();
+    if (pem === undefined) return { roots: [], note: `${label} does not exist, so nothing is known of roots` };
+    const blocks = pem.match(PEM_BLOCK) ?? [];
     return { roots: blocks.map((block) => rootOf(new X509Certificate(block), now)) };
   } catch (thrown) {
     return { roots: [], note: `${label} cannot be read: ${MeshError.from(thrown).message}` };

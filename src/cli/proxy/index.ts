@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { MeshError, names } from '../../base/index.js';
 import { readPodMetrics } from '../../dashboard/index.js';
-import { Resources, resourcePath, type KubeClient } from '../../kube/index.js';
+import { Resources, resourcePath, type KubeClient, type Pod } from '../../kube/index.js';
 import { answering, pageOf, withExitCodes, type Answer } from '../answering.js';
 import { commandProxy, demandInspection, jsonOf, type PodName } from '../inspect/ask.js';
 import { demandProxies, findPods } from '../inspect/pods.js';
@@ -53,8 +53,8 @@ export function addProxy(weft: Command, connect: Connect): void {
     .description('print what the proxy counts, as Prometheus reads it')
     .action(async (of: string, flags: Flags) =>
       answering(connect, async (client) => {
-        const pod = await onePod(client(), of, flags);
-        return { text: await metrics(client(), pod, flags), exitCode: 0 };
+        const { metadata } = await onePod(client(), of, flags);
+        return { text: await metrics(client(), metadata, flags), exitCode: 0 };
       }),
     );
   shared(proxy.command('log'))
@@ -83,36 +83,36 @@ async function inside(
   connect: Connect,
   of: string,
   flags: Flags,
-  ask: (client: KubeClient, pod: PodName, asked: Asked) => Promise<string>,
+  ask: (client: KubeClient, pod: Pod, asked: Asked) => Promise<string>,
 ): Promise<void> {
   await answering(connect, async (client): Promise<Answer> => {
     const pod = await onePod(client(), of, flags);
-    await demandInspection(client(), pod.namespace);
+    await demandInspection(client(), pod.metadata.namespace);
     const asked = { json: flags.output === 'json', page: pageOf(flags) };
     return { text: await ask(client(), pod, asked), exitCode: 0 };
   });
 }
 
-async function onePod(client: KubeClient, of: string, { namespace }: Flags): Promise<PodName> {
+async function onePod(client: KubeClient, of: string, { namespace }: Flags): Promise<Pod> {
   const [pod] = demandProxies(await findPods(client, of, namespace));
   if (pod === undefined) throw new MeshError('not-found', `${of} has no pods`);
-  return pod.metadata;
+  return pod;
 }
 
-async function config(client: KubeClient, pod: PodName, { json, page }: Asked): Promise<string> {
+async function config(client: KubeClient, { metadata: pod }: Pod, { json, page }: Asked): Promise<string> {
   const told = jsonOf(pod, await commandProxy(client, pod, ['show', 'config']));
   return json ? JSON.stringify(told, null, 2) : configText(pod, told, page);
 }
 
-async function certs(client: KubeClient, pod: PodName, { json, page }: Asked): Promise<string> {
-  const told = jsonOf(pod, await commandProxy(client, pod, ['show', 'config']));
+async function certs(client: KubeClient, pod: Pod, { json, page }: Asked): Promise<string> {
+  const told = jsonOf(pod.metadata, await commandProxy(client, pod.metadata, ['show', 'config']));
   const found = await certificatesOf(client, pod, { told, now: new Date() });
   return json ? JSON.stringify(found, null, 2) : certificatesText(found, page);
 }
 
 async function log(
   client: KubeClient,
-  pod: PodName,
+  { metadata: pod }: Pod,
   { json, filter }: Asked & { readonly filter: string | undefined },
 ): Promise<string> {
   if (filter?.startsWith('-') === true) throw new MeshError('invalid', `${filter} is not a filter of a log`);

@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { Command } from 'commander';
 import { eventually, meshContainers } from '../../testing/index.js';
+import { testCa } from '../../testing/test-ca.js';
 import { ClusterFixture } from '../cluster.fixture.js';
 import { addProxy } from './index.js';
 
@@ -112,6 +114,33 @@ test('certificates as JSON are for alerts; without a bundle it is said that ther
   expect(JSON.parse(await typed('certs', 'web-1', '-o', 'json'))).toMatchObject({
     roots: [],
     notes: [expect.stringContaining('ConfigMap shop/weft-trust does not exist')],
+  });
+});
+
+test('the roots of a pod with a pod certificate are those that the kubelet mounts, not those of its namespace', async () => {
+  const mesh = meshContainers({ podCertificate: true });
+  cluster.server.put('/api/v1/pods', {
+    metadata: { name: 'kept-1', namespace: 'shop', labels: { 'weft.dev/rev': 'canary' } },
+    spec: { containers: [{ name: 'app' }], initContainers: [mesh.init, mesh.proxy] },
+    status: { phase: 'Running' },
+  });
+  const other = await testCa('elsewhere');
+  cluster.server.put('/apis/certificates.k8s.io/v1/clustertrustbundles', {
+    metadata: { name: 'weft.dev:workload:canary' },
+    spec: { signerName: 'weft.dev/workload', trustBundle: other.issuer.roots },
+  });
+  const sha256 = new X509Certificate(other.issuer.roots).fingerprint256.replaceAll(':', '').toLowerCase();
+  expect(JSON.parse(await typed('certs', 'kept-1', '-o', 'json'))).toMatchObject({
+    roots: [{ sha256 }],
+    notes: [],
+  });
+  written.out.length = 0;
+  cluster.server.remove('/apis/certificates.k8s.io/v1/clustertrustbundles', {
+    name: 'weft.dev:workload:canary',
+  });
+  expect(JSON.parse(await typed('certs', 'kept-1', '-o', 'json'))).toMatchObject({
+    roots: [],
+    notes: [expect.stringContaining('ClusterTrustBundle weft.dev:workload:canary does not exist')],
   });
 });
 
