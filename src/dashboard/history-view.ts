@@ -10,6 +10,10 @@ export interface HistoryView {
   readonly endedAt: string;
   /** Whether anything is known of each minute. */
   readonly known: readonly boolean[];
+  /** Whether a minute may be a part of what happened, because some replica knows nothing of it. */
+  readonly partial: readonly boolean[];
+  /** Replicas that are missing, one line each. */
+  readonly notes: readonly string[];
   /** By key of the edge. */
   readonly calls: Readonly<Record<string, Trace>>;
   /** By `<namespace>/<kind>/<name>`. */

@@ -11,10 +11,12 @@ import { callKey } from './edges.js';
 import type { HistoryView, Trace } from './history-view.js';
 
 /** What happened in each minute, by call, workload, Service and namespace. */
-export function historyOf({ minutes, endedMs }: Minutes, now: number): HistoryView {
+export function historyOf({ minutes, partial, endedMs, notes }: Minutes, now: number): HistoryView {
   return {
     endedAt: new Date(now - endedMs).toISOString(),
     known: minutes.map((edges) => edges !== undefined),
+    partial,
+    notes,
     calls: traces(minutes, byCall, callKey),
     workloads: traces(minutes, byWorkload, rowKey),
     services: traces(minutes, byService, rowKey),

@@ -177,6 +177,8 @@ test('half an hour is there at once: each call, workload, Service and namespace 
   const history = (await response.json()) as HistoryView;
   expect(history.known).toHaveLength(30);
   expect(history.known.every(Boolean)).toBe(true);
+  expect(history.partial).toEqual(new Array(30).fill(false));
+  expect(history.notes).toEqual([]);
   const v2 = history.workloads['shop/deployment/reviews-v2'];
   expect(v2?.rates.slice(0, 20)).toEqual(new Array(20).fill(0));
   expect(v2?.rates[20]).toBeGreaterThan(1);

@@ -42,18 +42,23 @@ const edge = saidEdge({ by: 'web', counts: { ok: 10, denied: 1 } });
 test('minutes of replicas stand beside each other, and one that nobody remembers is not zero', async () => {
   putReplica('a', { ...saidHistory([edge]), endedMs: 5_000, coversMs: 125_000 });
   putReplica('b', { ...saidHistory([edge]), endedMs: 50_000, coversMs: 240_000 });
-  const { minutes, endedMs } = await new Replicas(client, 'weft-system').minutes();
+  const { minutes, endedMs, partial, notes } = await new Replicas(client, 'weft-system').minutes();
   expect(endedMs).toBe(50_000);
   expect(minutes.map((edges) => edges?.length)).toEqual([...new Array(27).fill(undefined), 2, 2, 2]);
+  // What the younger of them does not remember may have been more.
+  expect(partial).toEqual([...new Array(27).fill(false), true, false, false]);
+  expect(notes).toEqual([]);
   expect(minutes[29]?.[0]).toMatchObject({ service: 'shop/reviews', seconds: 60 });
   expect(minutes[29]?.[0]?.counts?.[Counted.ok]).toBe(60);
   expect(minutes[29]?.[0]?.counts?.[Counted.denied]).toBe(6);
 });
 
-test('replicas that are older than the history are left out; where all are, that is an error', async () => {
+test('replicas that are older than the history are left out, which is told; where all are, that is an error', async () => {
   putReplica('a', undefined);
   await expect(new Replicas(client, 'weft-system').minutes()).rejects.toThrow(/could not find|not found/);
   putReplica('b', saidHistory([edge]));
-  const { minutes } = await new Replicas(client, 'weft-system').minutes();
+  const { minutes, partial, notes } = await new Replicas(client, 'weft-system').minutes();
   expect(minutes[0]).toHaveLength(1);
+  expect(partial).toEqual(new Array(30).fill(true));
+  expect(notes).toEqual([expect.stringMatching(/^a did not answer, so its proxies are missing: /)]);
 });

@@ -23,8 +23,12 @@ export interface Traffic {
 export interface Minutes {
   /** Edges of each minute, oldest first; undefined for a minute of which no replica knows. */
   readonly minutes: readonly (readonly SeenEdge[] | undefined)[];
+  /** Whether of a minute that is known some replica knows nothing, so that it may be a part of what happened. */
+  readonly partial: readonly boolean[];
   /** How long ago the last of them ended, to the minute: each replica begins its own. */
   readonly endedMs: number;
+  /** Who is missing, one line each. */
+  readonly notes: readonly string[];
 }
 
 type Replica = Pod['metadata'];
@@ -66,15 +70,23 @@ export class Replicas {
 
   /** The last half hour by the minute. Throws where no replica answers; those of versions before it do not. */
   async minutes(): Promise<Minutes> {
-    const { answers } = await this.#askAll('history', {}, historyView);
+    const { answers, notes } = await this.#askAll('history', {}, historyView);
     const all = answers.map(({ answer }) => answer);
-    const minutes = Array.from({ length: HISTORY_MINUTES }, (_, minute) => {
+    // Replicas that know each minute.
+    const knowing = Array.from({ length: HISTORY_MINUTES }, (_, minute) => {
       const from = (HISTORY_MINUTES - minute) * MINUTE_MS;
-      return all.some(({ coversMs, endedMs }) => coversMs >= from + endedMs)
-        ? all.flatMap(({ edges }) => edges.flatMap((edge) => edgeIn(edge, minute)))
-        : undefined;
+      return all.filter(({ coversMs, endedMs }) => coversMs >= from + endedMs).length;
     });
-    return { minutes, endedMs: Math.max(0, ...all.map(({ endedMs }) => endedMs)) };
+    return {
+      minutes: knowing.map((replicas, minute) =>
+        replicas === 0
+          ? undefined
+          : all.flatMap(({ edges }) => edges.flatMap((edge) => edgeIn(edge, minute))),
+      ),
+      partial: knowing.map((replicas) => replicas > 0 && (replicas < all.length || notes.length > 0)),
+      endedMs: Math.max(0, ...all.map(({ endedMs }) => endedMs)),
+      notes,
+    };
   }
 
   async #askAll<T>(

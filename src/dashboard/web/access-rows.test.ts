@@ -34,6 +34,8 @@ const trace = (rates: number[], failing: number[] = [0]): HistoryView['calls'][s
 const history: HistoryView = {
   endedAt: '',
   known: [],
+  partial: [],
+  notes: [],
   workloads: {},
   services: {},
   namespaces: {},

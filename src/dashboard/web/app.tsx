@@ -24,7 +24,7 @@ export function App(): VNode {
   const { value: view, error = '' } = usePolled<MeshView>('/api/mesh', VIEW_EVERY_MS);
   const { value: history, error: forgotten = '' } = usePolled<HistoryView>('/api/history', HISTORY_EVERY_MS);
   const [state, change] = usePageState();
-  const more = forgottenProblem(view, error, forgotten);
+  const more = error === '' ? forgottenProblems(view, history, forgotten) : [];
   return (
     <>
       <a class="skip" href="#main">
@@ -50,9 +50,17 @@ export function App(): VNode {
 }
 
 /** Without the traffic, why there is none has been said. */
-function forgottenProblem(view: MeshView | undefined, error: string, forgotten: string): readonly Problem[] {
-  if (forgotten === '' || error !== '' || view?.windowSeconds === 0) return [];
-  return [{ about: 'The last half hour', message: forgotten }];
+function forgottenProblems(
+  view: MeshView | undefined,
+  history: HistoryView | undefined,
+  forgotten: string,
+): readonly Problem[] {
+  if (view?.windowSeconds === 0) return [];
+  const said = new Set(view?.problems.map(({ message }) => message));
+  const messages = forgotten === '' ? (history?.notes ?? []) : [forgotten];
+  return messages
+    .filter((message) => !said.has(message))
+    .map((message) => ({ about: 'The last half hour', message }));
 }
 
 interface Shown {

@@ -105,7 +105,7 @@ function EdgeRow({
       <td data-title="30 minutes">
         <Spark
           trace={history?.calls[edge.key]}
-          known={history?.known ?? []}
+          history={history}
           what={`calls of ${edge.service} by ${shortIdentity(edge.caller) || 'no identity'}`}
         />
       </td>

@@ -1,27 +1,31 @@
 import type { VNode } from 'preact';
-import type { Trace } from '../history-view.js';
+import type { HistoryView, Trace } from '../history-view.js';
 import { formatPercent, formatRate } from './format.js';
 
 const WIDTH = 120;
 const HEIGHT = 26;
 
+type Known = Pick<HistoryView, 'known' | 'partial'>;
+
+const NOTHING: Known = { known: [], partial: [] };
+
 /** A rate over the last half hour as a small curve; what failed of it stands out. The words say the same. */
 export function Spark({
   trace,
-  known,
+  history,
   what,
 }: {
   trace: Trace | undefined;
-  known: readonly boolean[];
+  history: Known | undefined;
   /** What is counted, such as `requests of shop/web`. */
   what: string;
 }): VNode {
-  const told = known.filter(Boolean).length;
-  if (told < 2) return <span class="soft">–</span>;
+  const { known, partial } = history ?? NOTHING;
+  if (known.filter(Boolean).length < 2) return <span class="soft">–</span>;
   const rates = trace?.rates ?? [];
   const failing = trace?.failing ?? [];
   const most = Math.max(...rates, ...failing, 0);
-  const text = sparkText(what, trace, told);
+  const text = sparkText(what, trace, { known, partial });
   return (
     <svg
       class="spark"
@@ -33,11 +37,11 @@ export function Spark({
     >
       <title>{text}</title>
       {known.flatMap((is, minute) =>
-        is
+        is && partial[minute] !== true
           ? []
           : [
               <rect
-                class="unknown"
+                class={is ? 'partial' : 'unknown'}
                 x={xOf(minute, known.length)}
                 y={HEIGHT - 2}
                 width={WIDTH / known.length}
@@ -52,14 +56,17 @@ export function Spark({
 }
 
 /** What the curve shows, in words. */
-export function sparkText(what: string, trace: Trace | undefined, minutes: number): string {
+export function sparkText(what: string, trace: Trace | undefined, { known, partial }: Known): string {
+  const minutes = known.filter(Boolean).length;
+  const parts = partial.filter(Boolean).length;
+  const lacking = parts === 0 ? '' : `; ${parts} of them may be incomplete`;
   const span = minutes === 1 ? 'last minute' : `last ${minutes} minutes`;
-  if (trace === undefined) return `${what}: nothing in the ${span}`;
+  if (trace === undefined) return `${what}: nothing in the ${span}${lacking}`;
   const all = trace.rates.reduce((sum, rate) => sum + rate, 0);
   const failed = trace.failing.reduce((sum, rate) => sum + rate, 0);
   const share =
     all > 0 && failed > 0 ? `, ${formatPercent(Math.min(1, failed / all))} of it failed or was refused` : '';
-  return `${what}: at most ${formatRate(Math.max(...trace.rates, 0))} per second in the ${span}${share}`;
+  return `${what}: at most ${formatRate(Math.max(...trace.rates, 0))} per second in the ${span}${share}${lacking}`;
 }
 
 function xOf(minute: number, minutes: number): number {

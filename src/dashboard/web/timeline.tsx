@@ -35,7 +35,7 @@ export function Timeline({
   const most = Math.max(...rates, ...failing, 0);
   const from = Date.parse(history.endedAt) - known.length * MINUTE_MS;
   const xOf = (at: number): number => ((at - from) / (known.length * MINUTE_MS)) * WIDTH;
-  const text = `${sparkText(what, trace, known.filter(Boolean).length)}; ${marks.length} changes`;
+  const text = `${sparkText(what, trace, history)}; ${marks.length} changes`;
   return (
     <div class="timeline" tabIndex={0} role="group" aria-label="Timeline, scrolls">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={text}>

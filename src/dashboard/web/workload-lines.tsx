@@ -45,11 +45,7 @@ export function WorkloadLines({
         </td>
         <SignalCells signals={signals} />
         <td data-title="30 minutes">
-          <Spark
-            trace={history?.workloads[key]}
-            known={history?.known ?? []}
-            what={`requests of ${workload}`}
-          />
+          <Spark trace={history?.workloads[key]} history={history} what={`requests of ${workload}`} />
         </td>
         <td data-title="Refused">
           {signals !== undefined && signals.denied > 0 ? (

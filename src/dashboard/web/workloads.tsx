@@ -80,7 +80,7 @@ function Folded({ rows, ...choice }: Choice & { rows: NamespaceRows }): VNode {
           )}
           <Spark
             trace={history?.namespaces[namespace.name]}
-            known={history?.known ?? []}
+            history={history}
             what={`requests in ${namespace.name}`}
           />
         </span>
