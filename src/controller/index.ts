@@ -36,5 +36,5 @@ export { LAST_KNOWN, settingsMap, type LastKnown } from './last-known/index.js';
 export { measureSettings } from './settings-metrics.js';
 export { isAtLeast, podCertificateObstacle } from './pod-certificate-obstacle.js';
 export { untilWebhookTrusted } from './webhook-ca.js';
-export { webhookDeviations, webhookEntries } from './webhook-entries.js';
+export { ownWebhooks, webhookDeviations, webhookEntries } from './webhook-entries.js';
 export { reporterOf } from './reporter-of.js';

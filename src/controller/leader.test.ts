@@ -66,8 +66,8 @@ beforeEach(async () => {
   server.put(WEBHOOKS, {
     metadata: { name: 'weft-default' },
     webhooks: [
-      { name: 'a', clientConfig: {} },
-      { name: 'b', clientConfig: {} },
+      { name: 'namespace.inject.weft.dev', clientConfig: {} },
+      { name: 'pod.inject.weft.dev', clientConfig: {} },
     ],
   });
   client = connectPlain(server.url);

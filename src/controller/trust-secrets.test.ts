@@ -152,23 +152,23 @@ test('a caBundle that somebody changed is put right, and a right one is not writ
   const issuer = watched<IssuerMaterial | undefined>(undefined);
   const look = async (): Promise<boolean> => {
     const found = await getObject(client, Resources.webhookConfiguration, { name: 'weft-default' });
-    return setCaBundle({ client, issuer, log }, found!);
+    return setCaBundle({ client, revision: 'default', issuer, log }, found!);
   };
   await ensure();
   const { 'tls.crt': crt, 'tls.key': key, 'ca.crt': ca } = secret('weft-issuer');
   issuer.set(await parseIssuer({ 'tls.crt': crt!, 'tls.key': key!, 'ca.crt': ca! }, 'the Secret'));
   const right = {
-    name: 'a',
+    name: 'namespace.inject.weft.dev',
     clientConfig: { service: { name: 'weft-default' }, caBundle: Buffer.from(ca!).toString('base64') },
   };
   server.put(WEBHOOKS, {
     metadata: { name: 'weft-default' },
-    webhooks: [right, { ...right, name: 'b', clientConfig: { caBundle: 'b3RoZXI=' } }],
+    webhooks: [right, { ...right, name: 'pod.inject.weft.dev', clientConfig: { caBundle: 'b3RoZXI=' } }],
   });
   expect(await look()).toBe(true);
   expect(server.get(WEBHOOKS, { name: 'weft-default' })?.webhooks).toEqual([
     right,
-    { name: 'b', clientConfig: { caBundle: right.clientConfig.caBundle } },
+    { name: 'pod.inject.weft.dev', clientConfig: { caBundle: right.clientConfig.caBundle } },
   ]);
   expect(await look()).toBe(false);
 });

@@ -35,7 +35,10 @@ afterEach(async () => {
 });
 
 function putConfiguration(...caBundles: (string | undefined)[]): void {
-  const webhooks = caBundles.map((caBundle, index) => ({ name: `w${index}`, clientConfig: { caBundle } }));
+  const webhooks = caBundles.map((caBundle, index) => ({
+    name: `${['namespace', 'pod'][index]}.inject.weft.dev`,
+    clientConfig: { caBundle },
+  }));
   server.put(WEBHOOKS, { metadata: { name: 'weft-default' }, webhooks });
 }
 

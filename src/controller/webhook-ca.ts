@@ -7,6 +7,7 @@ import {
   type KubeClient,
   type WebhookConfiguration,
 } from '../kube/index.js';
+import { ownWebhooks } from './webhook-entries.js';
 
 export interface WebhookCaOptions {
   readonly client: KubeClient;
@@ -15,16 +16,17 @@ export interface WebhookCaOptions {
   readonly log: Logger;
 }
 
-/** Makes `caBundle` of every entry our roots, where it is not. True when it wrote. The chart never sets it. */
+/** Makes `caBundle` of each entry of the chart our roots, where it is not. True when it wrote. The chart never sets it. */
 export async function setCaBundle(
-  { client, issuer, log }: Omit<WebhookCaOptions, 'revision'>,
+  { client, revision, issuer, log }: WebhookCaOptions,
   configuration: WebhookConfiguration,
 ): Promise<boolean> {
   if (issuer.current === undefined) return false;
   const { name } = configuration.metadata;
   const wanted = caBundleOf(issuer.current);
+  const own = ownWebhooks(configuration, revision);
   const operations = configuration.webhooks.flatMap((webhook, index) =>
-    webhook.caBundle === wanted
+    webhook.caBundle === wanted || !own.includes(webhook)
       ? []
       : [
           // The list may have changed since we read it, and an index must not hit another entry.
@@ -56,7 +58,8 @@ export async function untilWebhookTrusted(options: WebhookTrustOptions, signal: 
   const look = async (): Promise<boolean> => {
     const configuration = await getObject(client, Resources.webhookConfiguration, { name }, signal);
     const wanted = issuer.current === undefined ? undefined : caBundleOf(issuer.current);
-    return configuration?.webhooks.every(({ caBundle }) => caBundle === wanted) ?? false;
+    if (configuration === undefined) return false;
+    return ownWebhooks(configuration, revision).every(({ caBundle }) => caBundle === wanted);
   };
   while (!(await look().catch(() => false))) {
     if (performance.now() >= until) {

@@ -36,6 +36,7 @@ function entry(
     asks: { namespace: systemNamespace, name: names.revisionName(revision), path: '/inject', port: 443 },
     failurePolicy: 'Fail',
     asksAboutNewPods: true,
+    asksAboutMore: [],
     hasMatchConditions: false,
     namespaceSelector: [
       `kubernetes.io/metadata.name NotIn [${never}]`,
@@ -46,21 +47,33 @@ function entry(
   };
 }
 
+/** Entries that the chart writes, in a configuration that may have others: those belong to whoever added them. */
+export function ownWebhooks(configuration: WebhookConfiguration, revision: string): readonly WebhookEntry[] {
+  const own = new Set(ownNames(revision));
+  return configuration.webhooks.filter(({ name }) => own.has(name));
+}
+
+function ownNames(revision: string): readonly string[] {
+  return webhookEntries({ revision, systemNamespace: names.SYSTEM_NAMESPACE }).map(({ name }) => name);
+}
+
 /** How a webhook configuration differs from what the chart writes, so that pods are asked about that should not be, or are not. */
 export function webhookDeviations(
   configuration: WebhookConfiguration,
   owner: WebhookOwner,
 ): readonly string[] {
   const there = new Map(configuration.webhooks.map((webhook) => [webhook.name, webhook]));
-  return webhookEntries(owner).flatMap((wanted) => {
+  const deviations = webhookEntries(owner).flatMap((wanted) => {
     const found = there.get(wanted.name);
+    there.delete(wanted.name);
     if (found === undefined) return [`the entry ${wanted.name} is missing`];
     return deviationsOf(found, wanted).map((what) => `${wanted.name}: ${what}`);
   });
+  return [...deviations, ...[...there.keys()].map((name) => `the chart has no entry ${name}`)];
 }
 
 function deviationsOf(found: WebhookEntry, wanted: Omit<WebhookEntry, 'caBundle'>): readonly string[] {
-  const { failurePolicy, asksAboutNewPods, hasMatchConditions, asks } = found;
+  const { failurePolicy, asksAboutNewPods, asksAboutMore, hasMatchConditions, asks } = found;
   return [
     ...selectorDeviations('namespaceSelector', found, wanted),
     ...selectorDeviations('objectSelector', found, wanted),
@@ -70,6 +83,7 @@ function deviationsOf(found: WebhookEntry, wanted: Omit<WebhookEntry, 'caBundle'
           `failurePolicy is ${failurePolicy}, which lets pods start without a proxy while no replica answers`,
         ]),
     ...(asksAboutNewPods ? [] : ['rules do not name new pods (CREATE of pods)']),
+    ...asksAboutMore.map((rule) => `rules also name ${rule}`),
     ...(hasMatchConditions ? ['matchConditions leave pods out'] : []),
     ...(placeOf(asks) === placeOf(wanted.asks) ? [] : [`clientConfig asks ${placeOf(asks)}`]),
   ];

@@ -140,22 +140,32 @@ export class WebhookKeeper {
 
   /** Puts right what we may, tells the rest, and says when to look again. */
   async #look(signal: AbortSignal): Promise<number> {
-    const { client, issuer, everyMs = 10_000, tellAfterMs = 5_000 } = this.#options;
+    const { client, issuer, everyMs = 10_000 } = this.#options;
     const configuration = await getObject(
       client,
       Resources.webhookConfiguration,
       { name: this.#name },
       signal,
     );
-    if (configuration !== undefined) await this.#repair(configuration);
     const fault = this.#faultOf(configuration);
-    const sound = issuer.current === undefined ? 'unknown' : 'in-place';
-    this.#set(fault, fault === undefined ? sound : 'faulty');
-    if (fault === undefined) return jittered(everyMs, 0.2);
+    // Judged first: what is wrong is told even where it keeps us from putting anything right.
+    if (fault !== undefined) this.#set(fault, 'faulty');
+    let left = 0;
+    try {
+      if (configuration !== undefined) await this.#repair(configuration);
+    } finally {
+      if (fault !== undefined) left = await this.#tellInTime(fault);
+    }
+    if (fault === undefined) this.#set(undefined, issuer.current === undefined ? 'unknown' : 'in-place');
+    return left > 0 ? left : jittered(everyMs, 0.2);
+  }
+
+  /** Tells it once it is old enough; until then how long that is. */
+  async #tellInTime(fault: Fault): Promise<number> {
+    const { tellAfterMs = 5_000 } = this.#options;
     const left = this.#faultSince + tellAfterMs - this.#clock.now();
-    if (left > 0) return left;
-    await this.#tell(fault);
-    return jittered(everyMs, 0.2);
+    if (left <= 0) await this.#tell(fault);
+    return left;
   }
 
   async #repair(configuration: WebhookConfiguration): Promise<void> {

@@ -4,6 +4,7 @@ import type {
   V1Endpoint,
   V1EndpointSlice,
   V1LabelSelector,
+  V1MutatingWebhook,
   V1MutatingWebhookConfiguration,
   V1Namespace,
   V1Node,
@@ -299,18 +300,36 @@ export function keepWebhookConfiguration(raw: RawObject): WebhookConfiguration {
       caBundle: webhook.clientConfig.caBundle ?? '',
       asks: webhook.clientConfig.service,
       failurePolicy: webhook.failurePolicy ?? 'Fail',
-      asksAboutNewPods: (webhook.rules ?? []).some(
-        ({ apiGroups = [], apiVersions = [], resources = [], operations = [] }) =>
-          holds(apiGroups, '') &&
-          holds(apiVersions, 'v1') &&
-          holds(resources, 'pods') &&
-          holds(operations, 'CREATE'),
+      asksAboutNewPods: (webhook.rules ?? []).some((rule) =>
+        NEW_PODS.every(([field, word]) => holds(rule[field] ?? [], word)),
+      ),
+      asksAboutMore: (webhook.rules ?? []).flatMap((rule) =>
+        NEW_PODS.every(([field, word]) => (rule[field] ?? []).every((one) => one === word))
+          ? []
+          : [ruleText(rule)],
       ),
       hasMatchConditions: (webhook.matchConditions ?? []).length > 0,
       namespaceSelector: requirementsOf(webhook.namespaceSelector),
       objectSelector: requirementsOf(webhook.objectSelector),
     })),
   };
+}
+
+type Rule = NonNullable<Plain<V1MutatingWebhook>['rules']>[number];
+
+const NEW_PODS = [
+  ['apiGroups', ''],
+  ['apiVersions', 'v1'],
+  ['resources', 'pods'],
+  ['operations', 'CREATE'],
+] as const;
+
+/** Such as `CREATE of pods`, `* of apps/v1 deployments`. */
+function ruleText({ apiGroups = [], apiVersions = [], resources = [], operations = [] }: Rule): string {
+  const group = apiGroups.join(', ');
+  const version = apiVersions.join(', ');
+  const of = group === '' && version === 'v1' ? '' : `${group === '' ? 'core' : group}/${version} `;
+  return `${operations.join(', ')} of ${of}${resources.join(', ')}`;
 }
 
 function holds(words: readonly string[], wanted: string): boolean {

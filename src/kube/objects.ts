@@ -167,6 +167,8 @@ export interface WebhookEntry {
     | undefined;
   readonly failurePolicy: string;
   readonly asksAboutNewPods: boolean;
+  /** Rules that name anything else, in words, as in `CREATE, UPDATE of pods`. */
+  readonly asksAboutMore: readonly string[];
   readonly hasMatchConditions: boolean;
   /** Requirements in words, values in order, as in `weft.dev/inject In [enabled]`; all have to hold. */
   readonly namespaceSelector: readonly string[];

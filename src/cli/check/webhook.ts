@@ -1,5 +1,5 @@
 import { names } from '../../base/index.js';
-import { ISSUER_SECRET, webhookDeviations } from '../../controller/index.js';
+import { ISSUER_SECRET, ownWebhooks, webhookDeviations } from '../../controller/index.js';
 import { Resources, getObject } from '../../kube/index.js';
 import type { ControlPlane } from '../control-planes.js';
 import { plural } from '../page.js';
@@ -36,7 +36,7 @@ export async function checkWebhook(options: CheckOptions): Promise<readonly Foun
   });
   if (issuer === undefined) return changed;
   const roots = Buffer.from(issuer.data['ca.crt'] ?? '').toString('base64');
-  const off = configuration.webhooks.filter((webhook) => webhook.caBundle !== roots);
+  const off = ownWebhooks(configuration, revision).filter(({ caBundle }) => caBundle !== roots);
   if (off.length === 0) return changed.length > 0 ? changed : [ok(`${label} trusts our issuer`)];
   return [
     ...changed,

@@ -17,7 +17,11 @@ beforeEach(async () => {
   server.put('/api/v1/namespaces', { metadata: { name: 'shop', labels: { 'weft.dev/inject': 'enabled' } } });
   server.put('/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', {
     metadata: { name: 'weft-default' },
-    webhooks: [{ name: 'a', clientConfig: {} }],
+    webhooks: [
+      { name: 'namespace.inject.weft.dev', clientConfig: {} },
+      // Of somebody else, with roots of its own.
+      { name: 'guard.example.com', clientConfig: { url: 'https://guard.example.com', caBundle: 'b3RoZXI=' } },
+    ],
   });
   replicas = [new Replica(server, 'weft-1'), new Replica(server, 'weft-2')];
   proxies = Array.from({ length: 5 }, (_, i) => new Proxy(server, `web-${i}`));

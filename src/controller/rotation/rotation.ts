@@ -19,6 +19,7 @@ import {
   type Secret,
 } from '../../kube/index.js';
 import type { TrustStanding } from '../../proxies/index.js';
+import { ownWebhooks } from '../webhook-entries.js';
 import { countTrust, type TrustCounts } from './counts.js';
 import { refusal, standingOf, wishOf, type Found, type TrustFacts } from './decide.js';
 import {
@@ -140,7 +141,8 @@ export class Rotation {
     const name = names.revisionName(revision);
     const configuration = await getObject(client, Resources.webhookConfiguration, { name }, signal);
     const [newest] = fingerprintsOf(issuer?.data['ca.crt'] ?? '');
-    return (configuration?.webhooks ?? []).every(({ caBundle }) =>
+    const own = configuration === undefined ? [] : ownWebhooks(configuration, revision);
+    return own.every(({ caBundle }) =>
       fingerprintsOf(Buffer.from(caBundle, 'base64').toString()).some((root) => root === newest),
     );
   }
