@@ -259,6 +259,26 @@ describe('what may pass is waited for, because the kubelet never asks again for 
     );
     expect(stored('req-1')['status']).toBeUndefined();
   });
+
+  test('while it waits it is counted once for each reason, and not at every look', async () => {
+    issuer.set(undefined);
+    lead();
+    await ask('req-1');
+    await untilPasses(async () => expect(await looks()).toBeGreaterThan(4));
+    server.remove(PODS, { namespace: 'shop', name: 'web-1' });
+    await untilPasses(async () => expect(await refusals()).toHaveLength(2));
+    const before = await looks();
+    await untilPasses(async () => expect(await looks()).toBeGreaterThan(before + 3));
+    expect(await refusals()).toEqual([1, 1]);
+  });
+
+  const counts = async (pattern: RegExp): Promise<number[]> =>
+    [...(await metrics.text()).matchAll(pattern)].map(([, count]) => Number(count));
+  const refusals = async (): Promise<number[]> =>
+    counts(/^weft_identity_refusals_total\{reason="[a-z-]+"\} (\d+)$/gm);
+  const looks = async (): Promise<number> =>
+    (await counts(/^weft_queue_reconciles_total\{queue="pod-certificate",result="[a-z]+"\} (\d+)$/gm))[0] ??
+    0;
 });
 
 test('a leader that comes later takes up what is pending, and writes nothing twice', async () => {

@@ -87,6 +87,8 @@ class Desk {
   readonly #signer: PodSigner;
   readonly #client: KubeClient;
   readonly #refusals = new LogSampler();
+  /** By key, for which reasons a request was counted as refused: while it waits it is looked at every second. */
+  readonly #counted = new Map<string, Set<Refusal['reason']>>();
 
   constructor(options: SignPodCertificatesOptions, signer: PodSigner) {
     this.#options = options;
@@ -95,6 +97,12 @@ class Desk {
   }
 
   async decide(key: string, signal: AbortSignal): Promise<{ againAfterMs: number } | undefined> {
+    const again = await this.#decide(key, signal);
+    if (again === undefined) this.#counted.delete(key);
+    return again;
+  }
+
+  async #decide(key: string, signal: AbortSignal): Promise<{ againAfterMs: number } | undefined> {
     const request = this.#pending(key);
     if (request === undefined) return undefined;
     const answer = await this.#signer.certify(claimOf(request));
@@ -137,8 +145,11 @@ class Desk {
   }
 
   #tell({ metadata }: PodCertificateRequest, { reason, message }: Refusal): void {
-    identityMetrics(this.#options.metrics).refusals.inc({ reason });
-    const request = `${metadata.namespace}/${metadata.name}`;
+    const request = objectKey({ metadata });
+    const counted = this.#counted.get(request) ?? new Set();
+    this.#counted.set(request, counted);
+    if (!counted.has(reason)) identityMetrics(this.#options.metrics).refusals.inc({ reason });
+    counted.add(reason);
     const sample = this.#refusals.take(`${reason} ${request}`);
     if (sample !== undefined)
       this.#options.log.warn({ reason, request, why: cut(message), ...sample }, 'refused a certificate');
