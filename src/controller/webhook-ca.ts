@@ -16,14 +16,25 @@ export interface WebhookCaOptions {
   readonly log: Logger;
 }
 
+/** What `caBundle` of the chart's entries has to be, where one has another; undefined where none has, or we have no roots yet. */
+export function lackingCaBundle(
+  { issuer, revision }: Pick<WebhookCaOptions, 'issuer' | 'revision'>,
+  configuration: WebhookConfiguration,
+): string | undefined {
+  if (issuer.current === undefined) return undefined;
+  const wanted = caBundleOf(issuer.current);
+  const lacks = ownWebhooks(configuration, revision).some(({ caBundle }) => caBundle !== wanted);
+  return lacks ? wanted : undefined;
+}
+
 /** Makes `caBundle` of each entry of the chart our roots, where it is not. True when it wrote. The chart never sets it. */
 export async function setCaBundle(
   { client, revision, issuer, log }: WebhookCaOptions,
   configuration: WebhookConfiguration,
 ): Promise<boolean> {
-  if (issuer.current === undefined) return false;
+  const wanted = lackingCaBundle({ issuer, revision }, configuration);
+  if (wanted === undefined) return false;
   const { name } = configuration.metadata;
-  const wanted = caBundleOf(issuer.current);
   const own = ownWebhooks(configuration, revision);
   const operations = configuration.webhooks.flatMap((webhook, index) =>
     webhook.caBundle === wanted || !own.includes(webhook)
@@ -34,7 +45,6 @@ export async function setCaBundle(
           { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: wanted },
         ],
   );
-  if (operations.length === 0) return false;
   await jsonPatchObject(client, Resources.webhookConfiguration, { name }, operations);
   log.info({ configuration: name }, 'set the caBundle of the webhook configuration');
   return true;

@@ -98,6 +98,22 @@ test('where somebody overwrites it without end there is a write in half a second
   expect(patches() - before).toBe(1);
 });
 
+test('somebody who does not stop is answered ever more slowly, and told', async () => {
+  put();
+  run();
+  let rounds = 0;
+  await untilPasses(() => {
+    const held = caBundles();
+    if (held[0] === ours()[0]) put(withCa(`${rounds++}`));
+    expect(told('WebhookContested')).toHaveLength(1);
+  });
+  expect(String(told('WebhookContested')[0])).toContain('somebody keeps overwriting its caBundle');
+  expect(await fault('contested')).toBe('1');
+  expect(keeper.state.current).toBe('faulty');
+  // It is put right all the same.
+  await untilPasses(() => expect(caBundles()).toEqual(ours()));
+});
+
 test('another root of ours is in it as soon as there is one', async () => {
   put();
   run();

@@ -24,7 +24,8 @@ import {
   type QueueMetrics,
   type WebhookConfiguration,
 } from '../kube/index.js';
-import { setCaBundle } from './webhook-ca.js';
+import { lackingCaBundle, setCaBundle } from './webhook-ca.js';
+import { Contest } from './webhook-contest.js';
 import { webhookDeviations } from './webhook-entries.js';
 
 export interface WebhookKeeperOptions {
@@ -42,13 +43,23 @@ export interface WebhookKeeperOptions {
   readonly tellAfterMs?: number;
 }
 
-/** Somebody who writes against us costs one write in this time, and not a war. */
+/** However fast somebody writes against us, it costs one write in this time; one who goes on costs ever fewer. */
 const GATHER_MS = 500;
 const AGAIN_MS = 1_000;
 
-/** What is wrong with the configuration, beside `caBundle`, which is put right. */
-type Fault =
-  { readonly kind: 'missing'; readonly what: string } | { readonly kind: 'changed'; readonly what: string };
+const FAULTS = ['missing', 'changed', 'contested'] as const;
+
+/** What is wrong with the configuration. A `caBundle` that is not ours is put right, and is one only where somebody keeps overwriting it. */
+interface Fault {
+  readonly kind: (typeof FAULTS)[number];
+  readonly what: string;
+}
+
+const REASONS = {
+  missing: 'WebhookMissing',
+  changed: 'WebhookChanged',
+  contested: 'WebhookContested',
+} as const;
 
 /**
  * Whether the API server asks us about every pod that the chart wants to be asked about. `unknown`: we could not look, or have nothing
@@ -67,6 +78,7 @@ export class WebhookKeeper {
   readonly #faults: Gauge<'kind'>;
   readonly #repairs: Counter;
   readonly #events: EventRecorder;
+  readonly #contest = new Contest();
   readonly #state = watched<WebhookState>('unknown');
   #fault: Fault | undefined;
   #faultSince = 0;
@@ -82,7 +94,7 @@ export class WebhookKeeper {
     this.#events = new EventRecorder({ client, log, component: 'weft', clock: this.#clock });
     this.#faults = metrics.gauge(
       'weft_webhook_faults',
-      '1 on the replica that leads while the webhook configuration is missing, or differs from what the chart writes.',
+      '1 on the replica that leads while the webhook configuration is missing, differs from what the chart writes, or is overwritten again and again.',
       ['kind'],
     );
     this.#repairs = metrics.counter(
@@ -151,13 +163,14 @@ export class WebhookKeeper {
     // Judged first: what is wrong is told even where it keeps us from putting anything right.
     if (fault !== undefined) this.#set(fault, 'faulty');
     let left = 0;
+    let held = 0;
     try {
-      if (configuration !== undefined) await this.#repair(configuration);
+      if (configuration !== undefined) held = await this.#repair(configuration);
     } finally {
       if (fault !== undefined) left = await this.#tellInTime(fault);
     }
     if (fault === undefined) this.#set(undefined, issuer.current === undefined ? 'unknown' : 'in-place');
-    return left > 0 ? left : jittered(everyMs, 0.2);
+    return Math.min(...[left, held].filter((ms) => ms > 0), jittered(everyMs, 0.2));
   }
 
   /** Tells it once it is old enough; until then how long that is. */
@@ -168,16 +181,26 @@ export class WebhookKeeper {
     return left;
   }
 
-  async #repair(configuration: WebhookConfiguration): Promise<void> {
+  /** Sets `caBundle`, or says in how many milliseconds: against somebody who overwrites it again and again, not at once. */
+  async #repair(configuration: WebhookConfiguration): Promise<number> {
     this.#uid = configuration.metadata.uid;
+    const wanted = lackingCaBundle(this.#options, configuration);
+    if (wanted === undefined) return 0;
+    const held = this.#contest.delayMs(wanted, this.#clock.monotonic());
+    if (held > 0) return held;
     if (await setCaBundle(this.#options, configuration)) this.#repairs.inc();
+    this.#contest.wrote(wanted, this.#clock.monotonic());
+    return 0;
   }
 
   #faultOf(configuration: WebhookConfiguration | undefined): Fault | undefined {
     if (configuration === undefined)
       return { kind: 'missing', what: 'does not exist, so pods are created without a proxy' };
     const deviations = webhookDeviations(configuration, this.#options);
-    return deviations.length === 0 ? undefined : { kind: 'changed', what: deviations.join('; ') };
+    if (deviations.length > 0) return { kind: 'changed', what: deviations.join('; ') };
+    return this.#contest.isOn(this.#clock.monotonic())
+      ? { kind: 'contested', what: 'somebody keeps overwriting its caBundle' }
+      : undefined;
   }
 
   #set(fault: Fault | undefined, state: WebhookState): void {
@@ -186,26 +209,35 @@ export class WebhookKeeper {
       if (fault === undefined) this.#told = '';
     }
     this.#fault = fault;
-    for (const kind of ['missing', 'changed'] as const)
-      this.#faults.set({ kind }, fault?.kind === kind ? 1 : 0);
+    for (const kind of FAULTS) this.#faults.set({ kind }, fault?.kind === kind ? 1 : 0);
     if (this.#state.current !== state) this.#state.set(state);
   }
 
   async #tell({ kind, what }: Fault): Promise<void> {
-    // Helm leaves in place what others added to an object.
-    const told =
-      kind === 'missing'
-        ? `${what}; install`
-        : `is not what the chart installs: ${what}; delete it, then install`;
-    const message =
-      `MutatingWebhookConfiguration ${this.#name} ${told} the chart again, with the values it had; weft check names pods of meshed ` +
-      'namespaces that were created without a proxy until then';
+    const message = `MutatingWebhookConfiguration ${this.#name} ${this.#remedy({ kind, what })}`;
     if (this.#told !== message) this.#options.log.error(message);
     this.#told = message;
     const { apiVersion, kind: of } = Resources.webhookConfiguration;
     await this.#events.record(
       { apiVersion, kind: of, namespace: '', name: this.#name, uid: this.#uid },
-      { type: 'Warning', reason: kind === 'missing' ? 'WebhookMissing' : 'WebhookChanged', message },
+      { type: 'Warning', reason: REASONS[kind], message },
+    );
+  }
+
+  #remedy({ kind, what }: Fault): string {
+    if (kind === 'contested')
+      return (
+        `is written against: ${what}, and pods of meshed namespaces are refused while it is not ours; end the tool that writes it, which ` +
+        `kubectl get mutatingwebhookconfiguration ${this.#name} -o yaml --show-managed-fields names`
+      );
+    // Helm leaves in place what others added to an object.
+    const told =
+      kind === 'missing'
+        ? `${what}; install`
+        : `is not what the chart installs: ${what}; delete it, then install`;
+    return (
+      `${told} the chart again, with the values it had; weft check names pods of meshed ` +
+      'namespaces that were created without a proxy until then'
     );
   }
 }
