@@ -111,3 +111,25 @@ test('kinds that users write are looked at, ours and those of the Gateway API', 
     expect(kinds).toContain(kind);
   for (const kind of ['Pod', 'EndpointSlice', 'ConfigMap']) expect(kinds).not.toContain(kind);
 });
+
+test('lists come from the cache of the API server, and none is older than the one before', async () => {
+  put('first', wrote('kubectl-edit', '2026-01-01T11:40:00Z'));
+  const asked = (): (string | null)[][] =>
+    api.requests
+      .filter(({ path }) => path === POLICIES)
+      .map(({ query }) => [
+        query.get('resourceVersion'),
+        query.get('resourceVersionMatch'),
+        query.get('limit'),
+      ]);
+  await log.look();
+  expect(asked()).toEqual([['0', 'NotOlderThan', null]]);
+  await log.look();
+  expect(asked()[1]).toEqual([expect.stringMatching(/^[1-9]\d*$/), 'NotOlderThan', null]);
+  api.refusing.set(POLICIES, 504);
+  await log.look();
+  api.refusing.delete(POLICIES);
+  const before = asked().length;
+  await log.look();
+  expect(asked()[before]).toEqual(['0', 'NotOlderThan', null]);
+});

@@ -12,9 +12,9 @@ const KEPT_MS = 1_860_000;
 /** Of objects nothing but their metadata is asked for. */
 const METADATA_ONLY =
   'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json;q=0.5';
-const page = z.object({
+const list = z.object({
   items: z.array(changedObject).default([]),
-  metadata: z.object({ continue: z.string().default('') }).prefault({}),
+  metadata: z.object({ resourceVersion: z.string().default('') }).prefault({}),
 });
 
 /** What users write that changes what becomes of requests. */
@@ -34,6 +34,8 @@ export class ChangeLog {
   readonly #clock: Clock;
   readonly #kinds: readonly ListedKind[];
   readonly #seen = new Map<string, ReadonlyMap<string, ChangedObject>>();
+  /** Of each kind, the version of the last list: another API server may lag behind it, and what it lacks is not gone. */
+  readonly #versions = new Map<string, string>();
   #gone: readonly ChangeView[] = [];
 
   constructor(client: KubeClient, clock: Clock, kinds: readonly ListedKind[] = changingKinds()) {
@@ -50,6 +52,8 @@ export class ChangeLog {
         try {
           return await this.#changesOf(kind);
         } catch (thrown) {
+          // A cluster that was restored counts from another number.
+          this.#versions.delete(keyOf(kind));
           gaps.push(`${kind.kind}: ${MeshError.from(thrown).message}`);
           return [];
         }
@@ -67,7 +71,7 @@ export class ChangeLog {
   }
 
   #note(kind: ListedKind, now: ReadonlyMap<string, ChangedObject>): void {
-    const key = `${kind.apiVersion}/${kind.plural}`;
+    const key = keyOf(kind);
     const at = new Date(this.#clock.now()).toISOString();
     const gone = [...(this.#seen.get(key) ?? [])].flatMap(([uid, { name, namespace, generation }]) =>
       now.has(uid)
@@ -80,19 +84,20 @@ export class ChangeLog {
     this.#seen.set(key, now);
   }
 
+  /** From the API server's cache, because it is asked every ten seconds; with a limit some versions would ask etcd. */
   async #list(kind: ListedKind): Promise<readonly ChangedObject[]> {
-    const found: ChangedObject[] = [];
-    let next: string | undefined;
-    do {
-      const answer = await this.#client.request({
-        path: resourcePath(kind),
-        query: { limit: 500, continue: next },
-        headers: { accept: METADATA_ONLY },
-      });
-      const { items, metadata } = page.parse(answer);
-      found.push(...items.map((item) => item.metadata));
-      next = metadata.continue === '' ? undefined : metadata.continue;
-    } while (next !== undefined);
-    return found;
+    const key = keyOf(kind);
+    const answer = await this.#client.request({
+      path: resourcePath(kind),
+      query: { resourceVersion: this.#versions.get(key) ?? '0', resourceVersionMatch: 'NotOlderThan' },
+      headers: { accept: METADATA_ONLY },
+    });
+    const { items, metadata } = list.parse(answer);
+    if (metadata.resourceVersion !== '') this.#versions.set(key, metadata.resourceVersion);
+    return items.map((item) => item.metadata);
   }
+}
+
+function keyOf({ apiVersion, plural }: ListedKind): string {
+  return `${apiVersion}/${plural}`;
 }
