@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { Command } from 'commander';
+import { parseAllDocuments } from 'yaml';
 import { eventually, meshContainers } from '../../testing/index.js';
 import { testCa } from '../../testing/test-ca.js';
 import { ClusterFixture } from '../cluster.fixture.js';
@@ -174,6 +176,47 @@ test('metrics are what Prometheus reads, without a command in the pod', async ()
     { name: 'weft_requests_total', labels: { destination: 'shop/reviews:9080' }, value: 7 },
   ]);
   expect(ran).toEqual([]);
+});
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+/** The Role `weft-inspect` of the page about rights. */
+function documentedRules(): readonly Rule[] {
+  const blocks = readFileSync('docs/explain.md', 'utf8').matchAll(/^```yaml\n([\s\S]*?)^```$/gm);
+  return [...blocks]
+    .flatMap(([, text = '']) => parseAllDocuments(text))
+    .map((document) => document.toJS() as { kind?: string; rules?: readonly Rule[] })
+    .flatMap(({ kind, rules = [] }) => (kind === 'Role' ? rules : []));
+}
+
+test('the documented Role allows all that these commands ask for in the namespace of a pod', async () => {
+  cluster.server.onGet('/api/v1/namespaces/shop/pods/web-1:15121/proxy/metrics', () => 'weft_up 1\n');
+  for (const words of [['config'], ['certs'], ['metrics'], ['log']]) await typed(...words, 'deploy/web');
+  const rules = documentedRules();
+  const asked = cluster.server.requests.flatMap(({ path }) => {
+    const at = /^\/apis?(?:\/([^/]+))?\/v1\/namespaces\/shop\/([^/]+)(?:\/([^/]+)(?:\/([^/]+))?)?/.exec(path);
+    if (at === null) return [];
+    const [, group = '', kind = '', name, part] = at;
+    return [{ group, resource: part === undefined ? kind : `${kind}/${part}`, name }];
+  });
+  const allowed = asked.map(({ group, resource, name }) =>
+    rules.some(
+      ({ apiGroups, resources, resourceNames, verbs }) =>
+        apiGroups.includes(group) &&
+        resources.includes(resource) &&
+        verbs.includes(name === undefined ? 'list' : 'get') &&
+        (resourceNames === undefined || resourceNames.includes(name ?? '')),
+    ),
+  );
+  expect(asked.filter((_, place) => allowed[place] !== true)).toEqual([]);
+  expect(new Set(asked.map(({ resource }) => resource))).toEqual(
+    new Set(['deployments', 'pods', 'pods/exec', 'pods/proxy', 'configmaps']),
+  );
 });
 
 test('who may not look inside is told which right is missing, and nothing is run', async () => {
