@@ -14,4 +14,5 @@ export { Shutdown } from './shutdown.js';
 export { watched, type Settable, type Watched } from './watched.js';
 export { portOf } from './port-of.js';
 export { joinSums, memberNumber, memberSum, type MemberSum } from './member-sum.js';
+export { certificateBlocks } from './certificate-blocks.js';
 export { SetMap } from './set-map.js';

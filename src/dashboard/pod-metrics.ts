@@ -19,14 +19,25 @@ export async function readPodMetrics(
   { namespace, name }: PodName,
   { family, signal }: { readonly family: RegExp; readonly signal?: AbortSignal },
 ): Promise<Sample[]> {
-  const pod = `${encodeURIComponent(name)}:${names.ProxyPort.metrics}`;
-  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${pod}/proxy/metrics`;
-  const options = { path, timeoutMs: TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) };
-  const text = await client.request(options);
-  if (typeof text !== 'string') throw new MeshError('internal', 'the answer is not metrics');
+  const text = await podMetricsText(client, { namespace, name }, { timeoutMs: TIMEOUT_MS, signal });
   return parsePrometheus(text)
     .filter((sample) => family.test(sample.name))
     .slice(0, MAX_SAMPLES);
+}
+
+/** All that the proxy of a pod counts, as Prometheus reads it. */
+export async function podMetricsText(
+  client: KubeClient,
+  { namespace, name }: PodName,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+): Promise<string> {
+  const pod = `${encodeURIComponent(name)}:${names.ProxyPort.metrics}`;
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${pod}/proxy/metrics`;
+  const options = { path, timeoutMs, ...(signal === undefined ? {} : { signal }) };
+  const text = await client.request(options);
+  if (typeof text !== 'string')
+    throw new MeshError('internal', `the proxy of ${namespace}/${name} did not answer with metrics`);
+  return text;
 }
 
 /** Runs something for each, not for all at once. */

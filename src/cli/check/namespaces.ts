@@ -1,4 +1,4 @@
-import { names } from '../../base/index.js';
+import { certificateBlocks, names } from '../../base/index.js';
 import { ISSUER_SECRET } from '../../controller/index.js';
 import { Resources, getObject, type Namespace } from '../../kube/index.js';
 import { Kinds, readList } from '../read-list.js';
@@ -92,9 +92,7 @@ async function checkBundle(
 /** Whether every certificate of the second PEM text is in the first. */
 function holdsAll(bundle: string, roots: string): boolean {
   const certificates = (pem: string): string[] =>
-    (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((one) =>
-      one.replaceAll(/\s/g, ''),
-    );
+    certificateBlocks(pem).map((one) => one.replaceAll(/\s/g, ''));
   const held = new Set(certificates(bundle));
   return certificates(roots).every((one) => held.has(one));
 }

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
-import { MeshError, names } from '../../base/index.js';
+import { MeshError, certificateBlocks, names } from '../../base/index.js';
 import { Resources, getObject, type KubeClient, type Pod } from '../../kube/index.js';
 import type { Page } from '../page.js';
 
@@ -35,7 +35,6 @@ const DAY_MS = 24 * 3_600_000;
 const HOURS = 24;
 /** A certificate is renewed long before. */
 const SHORT_DAYS = 1 / HOURS;
-const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 /** The certificate of a pod's proxy, by what it has told of its configuration, and the roots that the pod mounts. */
 export async function certificatesOf(
@@ -91,8 +90,7 @@ async function rootsOf(
   try {
     const pem = await read();
     if (pem === undefined) return { roots: [], note: `${label} does not exist, so nothing is known of roots` };
-    const blocks = pem.match(PEM_BLOCK) ?? [];
-    return { roots: blocks.map((block) => rootOf(new X509Certificate(block), now)) };
+    return { roots: certificateBlocks(pem).map((block) => rootOf(new X509Certificate(block), now)) };
   } catch (thrown) {
     return { roots: [], note: `${label} cannot be read: ${MeshError.from(thrown).message}` };
   }

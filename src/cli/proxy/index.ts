@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
-import { MeshError, names } from '../../base/index.js';
-import { readPodMetrics } from '../../dashboard/index.js';
-import { Resources, resourcePath, type KubeClient, type Pod } from '../../kube/index.js';
+import { MeshError } from '../../base/index.js';
+import { parsePrometheus, podMetricsText } from '../../dashboard/index.js';
+import type { KubeClient, Pod } from '../../kube/index.js';
 import { answering, pageOf, withExitCodes, type Answer } from '../answering.js';
 import { commandProxy, demandInspection, jsonOf, type PodName } from '../inspect/ask.js';
 import { demandProxies, findPods } from '../inspect/pods.js';
@@ -15,6 +15,9 @@ interface Flags {
 }
 
 type Connect = () => KubeClient;
+
+/** One pod is worth waiting for, unlike each of many. */
+const METRICS_MS = 10_000;
 
 const PROXY = `
 POD is pod/NAME, NAME, or deploy/NAME and the like, of which one pod with a proxy is asked; the proxy answers for itself, also while the
@@ -123,12 +126,6 @@ async function log(
 }
 
 async function metrics(client: KubeClient, pod: PodName, { output }: Flags): Promise<string> {
-  if (output === 'json') return JSON.stringify(await readPodMetrics(client, pod, { family: /./ }), null, 2);
-  const { namespace, name } = pod;
-  const port = names.ProxyPort.metrics;
-  const path = `${resourcePath(Resources.pod, { namespace, name: `${name}:${port}` })}/proxy/metrics`;
-  const text = await client.request({ path, timeoutMs: 10_000 });
-  if (typeof text !== 'string')
-    throw new MeshError('internal', `the proxy of ${namespace}/${name} did not answer with metrics`);
-  return text.trimEnd();
+  const text = await podMetricsText(client, pod, { timeoutMs: METRICS_MS });
+  return output === 'json' ? JSON.stringify(parsePrometheus(text), null, 2) : text.trimEnd();
 }

@@ -178,6 +178,12 @@ test('metrics are what Prometheus reads, without a command in the pod', async ()
   expect(ran).toEqual([]);
 });
 
+test('metrics as JSON are all of them, as the text is', async () => {
+  const lines = Array.from({ length: 20_001 }, (_, place) => `weft_requests_total{route="${place}"} 7\n`).join('');
+  cluster.server.onGet('/api/v1/namespaces/shop/pods/web-1:15121/proxy/metrics', () => lines);
+  expect(JSON.parse(await typed('metrics', 'web-1', '-o', 'json'))).toHaveLength(20_001);
+});
+
 interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];

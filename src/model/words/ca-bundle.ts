@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { certificateBlocks } from '../../base/index.js';
 
 /** Certificates of authorities: what a ConfigMap has under `ca.crt`, or a ClusterTrustBundle. */
 export interface CaBundle {
@@ -19,13 +20,10 @@ const read = new WeakMap<CaBundle, readonly Uint8Array[]>();
 export function certificatesIn(bundle: CaBundle): readonly Uint8Array[] {
   const known = read.get(bundle);
   if (known !== undefined) return known;
-  const blocks = bundle.pem.match(BLOCK) ?? [];
-  const certificates = blocks.flatMap((block) => toCertificate(block) ?? []);
+  const certificates = certificateBlocks(bundle.pem).flatMap((block) => toCertificate(block) ?? []);
   read.set(bundle, certificates);
   return certificates;
 }
-
-const BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 function toCertificate(block: string): Uint8Array | undefined {
   try {
