@@ -1,7 +1,7 @@
 import { MeshError, sleep } from '../../base/index.js';
 import type { KubeClient, Pod } from '../../kube/index.js';
 import { followProxy } from '../inspect/ask.js';
-import { told, type Event } from './event.js';
+import { told, type Event, type Told } from './event.js';
 
 /** Pods that are followed at once. */
 export const MOST_PODS = 50;
@@ -16,6 +16,8 @@ export interface FollowOptions {
   readonly onEvent: (event: Event, pod: Pod) => void;
   /** So many proxies tell what passes now. */
   readonly onWatching?: (proxies: number) => void;
+  /** A proxy tells nothing more by its own choice, and why: `max` where it has told all that was asked for. */
+  readonly onEnded?: (why: string, pod: Pod) => void;
   readonly signal: AbortSignal;
   readonly lookMs?: number;
 }
@@ -116,17 +118,11 @@ class Following {
   }
 
   async #follow(pod: Pod): Promise<void> {
-    const { client, question, signal, onEvent, onWatching } = this.#options;
+    const { client, question, signal } = this.#options;
     try {
       for await (const line of followProxy(client, pod.metadata, question, signal)) {
         const said = told(line);
-        if (said === undefined) continue;
-        this.#leftOut.set(idOf(pod), said.leftOut);
-        if (!this.watched.has(idOf(pod))) {
-          this.watched.add(idOf(pod));
-          onWatching?.(this.watched.size);
-        }
-        if ('event' in said && !signal.aborted) onEvent(said.event, pod);
+        if (said !== undefined) this.#hear(said, pod);
       }
     } catch (thrown) {
       if (signal.aborted) return;
@@ -134,6 +130,18 @@ class Following {
       const { namespace, name } = pod.metadata;
       this.#notes.add(`${namespace}/${name} is not followed: ${this.failure.message}`);
     }
+  }
+
+  #hear(said: Told, pod: Pod): void {
+    const { signal, onEvent, onWatching, onEnded } = this.#options;
+    this.#leftOut.set(idOf(pod), said.leftOut);
+    if (!this.watched.has(idOf(pod))) {
+      this.watched.add(idOf(pod));
+      onWatching?.(this.watched.size);
+    }
+    if (signal.aborted) return;
+    if ('event' in said) onEvent(said.event, pod);
+    else if (said.state.tap === 'ended') onEnded?.(said.state.why ?? '', pod);
   }
 }
 

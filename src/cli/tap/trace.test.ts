@@ -168,6 +168,29 @@ test('a receiver that has not seen the attempt is a note, and JSON has all of it
   });
 });
 
+test('a receiver that told all it may before the request came is named, rather than said not to have seen it', async () => {
+  const traced = run({ to: 'reviews', output: 'json' });
+  await eventually('all are asked', () => calls.length === 3);
+  of('reviews-1')?.say({ tap: 'ended', why: 'max', leftOut: 0 });
+  of('reviews-2')?.say(received('a1'));
+  of('web-1')?.say(CALLED);
+  expect((JSON.parse((await traced) ?? '') as Trace).notes).toEqual([
+    '1 of 2 attempts: no receiver that is watched has seen it',
+    expect.stringMatching(/^shop\/reviews-1 told of 10000 requests before, .* it may have passed there/),
+  ]);
+});
+
+test('a busy receiver does not displace what another has told', async () => {
+  const traced = run({ to: 'reviews', output: 'json' });
+  await eventually('all are asked', () => calls.length === 3);
+  of('reviews-2')?.say(received('a1'));
+  of('reviews-1')?.say(...Array.from({ length: 3_000 }, (_, place) => received(`other-${place}`)));
+  of('reviews-1')?.say(received('a1'));
+  of('web-1')?.say(CALLED);
+  const { receivers } = JSON.parse((await traced) ?? '') as Trace;
+  expect(receivers.map(({ pod: name }) => name).sort()).toEqual(['shop/reviews-1', 'shop/reviews-2']);
+});
+
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const parent = (span: string, trace = TRACE): [string, string] => ['traceparent', `00-${trace}-${span}-01`];
 const [APP, PROXY] = [parent('00f067aa0ba902b7'), parent('b7ad6b7169203331')];

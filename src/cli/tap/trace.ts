@@ -43,8 +43,12 @@ export interface Trace {
 const READY_MS = 5_000;
 /** A receiver may tell of a request a moment after its caller. */
 const GRACE_MS = 2_000;
-/** Requests of receivers that are kept, since one of them may turn out to be the one. */
+/** Requests of each receiver that are kept, since one of them may turn out to be the one: the busiest must not displace those of others. */
 const KEPT = 2_000;
+/** And how long: an attempt may have ended long before the request that it was of. */
+const KEPT_MS = 60_000;
+/** Requests that a receiver tells of. */
+const MOST_TOLD = 10_000;
 
 /** The next request that matches, stage by stage and attempt by attempt; `undefined` where none came in time. */
 export async function trace(options: TraceOptions): Promise<string | undefined> {
@@ -83,7 +87,9 @@ export async function trace(options: TraceOptions): Promise<string | undefined> 
 
 /** The other side, which has to be watched before it is known which request is meant. */
 class Receiving {
-  readonly #told: { readonly pod: Pod; readonly event: Event }[] = [];
+  readonly #told = new Map<string, { readonly pod: Pod; readonly event: Event; readonly at: number }[]>();
+  /** Receivers that have told of all that they may. */
+  readonly #full = new Set<string>();
   #note: string | undefined;
 
   static async begin(options: TraceOptions, seconds: number, signal: AbortSignal): Promise<Receiving> {
@@ -106,11 +112,13 @@ class Receiving {
     const following = follow({
       client,
       pods: async () => receiversOf(client, to, namespace),
-      question: { ...questionOf(asked, namespace), side: 'receiver', max: 10_000, rate: 1_000, seconds },
+      question: { ...questionOf(asked, namespace), side: 'receiver', max: MOST_TOLD, rate: 1_000, seconds },
       signal,
       onEvent: (event, pod) => {
-        this.#told.push({ event, pod });
-        if (this.#told.length > KEPT) this.#told.shift();
+        this.#keep(event, pod);
+      },
+      onEnded: (why, pod) => {
+        if (why === 'max') this.#full.add(nameOf(pod));
       },
       onWatching: (proxies) => {
         if (proxies >= pods.length) ready.abort();
@@ -141,13 +149,36 @@ class Receiving {
       receivers = this.#same(called);
     }
     const missing = called.attempts.length - receivers.length;
+    if (missing === 0) return { receivers, notes: [] };
     const note = `${missing} of ${called.attempts.length} attempts: no receiver that is watched has seen it`;
-    return { receivers, notes: missing > 0 ? [note] : [] };
+    return { receivers, notes: [note, ...this.#blind()] };
+  }
+
+  /** Why a receiver may not have told of the request although it was there. */
+  #blind(): readonly string[] {
+    if (this.#full.size === 0) return [];
+    const who = [...this.#full].sort().join(', ');
+    return [
+      `${who} told of ${MOST_TOLD} requests before, which is all that a receiver tells, so it may have passed there; narrow with --method, or try again`,
+    ];
+  }
+
+  #keep(event: Event, pod: Pod): void {
+    const now = performance.now();
+    const told = this.#told.get(nameOf(pod)) ?? [];
+    this.#told.set(nameOf(pod), told);
+    told.push({ event, pod, at: now });
+    while (told.length > KEPT || (told[0] !== undefined && told[0].at < now - KEPT_MS)) told.shift();
   }
 
   #same(called: Event): readonly Received[] {
-    return this.#told
+    return [...this.#told.values()]
+      .flat()
       .filter(({ event, pod }) => isSame(called, event, pod.ips))
-      .map(({ event, pod }) => ({ pod: `${pod.metadata.namespace}/${pod.metadata.name}`, event }));
+      .map(({ event, pod }) => ({ pod: nameOf(pod), event }));
   }
+}
+
+function nameOf({ metadata }: Pod): string {
+  return `${metadata.namespace}/${metadata.name}`;
 }
