@@ -166,7 +166,7 @@ function populate(): void {
   });
   server.put('/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', {
     metadata: { name: 'weft-default' },
-    webhooks: [{ name: 'a', clientConfig: {} }],
+    webhooks: [{ name: 'namespace.inject.weft.dev', clientConfig: {} }],
   });
   const at = (name: string, namespace = 'shop') => ({ metadata: { name, namespace, uid: name } });
   const ref = { group: '', kind: 'Service', name: 'reviews' };
