@@ -15,7 +15,7 @@ export {
   type ShareRow,
 } from './group.js';
 export type { HistoryView } from './history.js';
-export type { Signals } from './numbers.js';
+export { countedIn, type Signals } from './numbers.js';
 export { Replicas, type Minutes, type SeenEdge, type Traffic } from './replicas.js';
 export { ReportService, type ReportServiceOptions } from './report-service.js';
 export { startViewServer, type ViewServerOptions } from './view-server.js';

@@ -89,6 +89,14 @@ export function signals({ counts, rates, latencies, mutual, open }: Numbers): Si
 /** Every request is in one of these. */
 const REQUESTS = [Counted.ok, Counted.clientError, Counted.serverError, Counted.left, Counted.grpcError];
 
+/** Requests and connections that were counted. */
+export function countedIn({ counts = [] }: Pick<SeenEdge, 'counts'>): {
+  readonly requests: number;
+  readonly connections: number;
+} {
+  return { requests: requests(counts), connections: counts[Counted.connection] ?? 0 };
+}
+
 function requests(row: readonly number[]): number {
   return REQUESTS.reduce((sum, place) => sum + (row[place] ?? 0), 0);
 }

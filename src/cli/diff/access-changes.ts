@@ -11,11 +11,13 @@ import {
   type Mesh,
   type Workload,
 } from '../../model/index.js';
+import { parseSpiffeId } from '../../identity/index.js';
+import type { SeenEdge } from '../../telemetry/index.js';
 import { plural } from '../page.js';
 
 /** A caller that is treated otherwise afterwards. */
 export interface AccessChange {
-  /** `front/web`, `plain` for one that has proved nothing, or `any other account`. */
+  /** `front/web`, an identity of another trust domain, `plain` for one that has proved nothing, or `any other account`. */
   readonly caller: string;
   /** `shop/reviews:8080`. */
   readonly service: string;
@@ -37,12 +39,19 @@ export interface AccessChanges {
 const BOUNDS = { callers: 200, requests: 40, paths: 8, methods: 4, changes: 2000 } as const;
 
 /** Whom the rules would let in or keep out otherwise than they do, of the callers that are known, by requests that rules are about. */
-export function accessChanges(before: Mesh, after: Mesh, namespaces: ReadonlySet<string>): AccessChanges {
+export function accessChanges(
+  before: Mesh,
+  after: Mesh,
+  { namespaces, edges }: { readonly namespaces: ReadonlySet<string>; readonly edges: readonly SeenEdge[] },
+): AccessChanges {
   const found: AccessChange[] = [];
   const unasked = new Set<string>();
   for (const service of after.services.values()) {
     if (!namespaces.has(service.namespace)) continue;
-    const { callers, leftOut } = callersOf(before, after, service.namespace);
+    const { callers, leftOut } = callersOf(before, after, {
+      namespace: service.namespace,
+      seen: seenIn(edges, service.namespace),
+    });
     for (const door of doorsOf(before, after, service)) {
       for (const caller of callers) found.push(...changesAt(door, caller));
       // Where the rules are the same afterwards nobody was left out of anything.
@@ -66,36 +75,66 @@ interface NamedCaller {
   readonly caller: Caller;
 }
 
-/** Accounts of meshed pods, those that bindings name, one that nobody names, and one without a certificate. */
+/** Accounts of meshed pods, those that bindings name, those that called lately, one that nobody names, and one without a certificate. */
 function callersOf(
   before: Mesh,
   after: Mesh,
-  namespace: string,
+  { namespace, seen }: { readonly namespace: string; readonly seen: ReadonlySet<string> },
 ): { readonly callers: readonly NamedCaller[]; readonly leftOut: number } {
   const { trustDomain } = after.settings;
   const running = [...after.workloads.values()].filter(({ meshed }) => meshed);
   const bound = [before, after].flatMap((mesh) =>
     mesh.roleBindingsIn(namespace).flatMap(({ subjects }) => subjects.flat()),
   );
+  // Those that called come first: where there are too many, they are who matters.
+  const recent = [...seen].map((peer) => callerName(peer, trustDomain)).sort();
   const accounts = new Set([
-    ...running.map(({ key, serviceAccount }) => `${key.namespace}/${serviceAccount}`),
-    ...bound.flatMap((condition) =>
-      condition.kind === 'serviceAccount' && condition.trustDomain === undefined
-        ? [`${condition.namespace}/${condition.name}`]
-        : [],
-    ),
+    ...recent,
+    ...[
+      ...running.map(({ key, serviceAccount }) => `${key.namespace}/${serviceAccount}`),
+      ...bound.flatMap((condition) =>
+        condition.kind === 'serviceAccount' && condition.trustDomain === undefined
+          ? [`${condition.namespace}/${condition.name}`]
+          : [],
+      ),
+    ].sort(),
   ]);
-  const named = [...accounts].sort().slice(0, BOUNDS.callers);
+  const named = [...accounts].slice(0, BOUNDS.callers).sort();
   const callers = [
-    ...named.map((name) => {
-      const [within = '', account = ''] = name.split('/');
-      return { name, caller: { identity: { trustDomain, namespace: within, name: account } } };
-    }),
+    ...named.map((name) => ({ name, caller: { identity: identityOf(name, trustDomain) } })),
     { name: 'any other account', caller: { identity: { trustDomain, namespace: '-', name: '-' } } },
-    { name: 'plain', caller: {} },
+    { name: PLAIN, caller: {} },
   ];
   return { callers, leftOut: accounts.size - named.length };
 }
+
+/** Identities that have called pods of the namespace. */
+function seenIn(edges: readonly SeenEdge[], namespace: string): ReadonlySet<string> {
+  const calls = edges.filter(({ direction, reporter, peer }) => {
+    return direction === 'inbound' && reporter.namespace === namespace && peer !== '';
+  });
+  return new Set(calls.map(({ peer }) => peer));
+}
+
+/** As answers name a caller: `front/web`, the whole identity where it is of another trust domain, and `plain` where it proved none. */
+export function callerName(peer: string, trustDomain: string): string {
+  if (peer === '') return PLAIN;
+  const id = parseSpiffeId(peer);
+  return id?.trustDomain === trustDomain ? `${id.namespace}/${id.serviceAccount}` : peer;
+}
+
+function identityOf(name: string, own: string): NonNullable<Caller['identity']> {
+  const foreign = parseSpiffeId(name);
+  const [within = '', account = ''] = name.split('/');
+  const { trustDomain, namespace, serviceAccount } = foreign ?? {
+    trustDomain: own,
+    namespace: within,
+    serviceAccount: account,
+  };
+  return { trustDomain, namespace, name: serviceAccount };
+}
+
+const PLAIN = 'plain';
 
 /** A port of a Service, at a pod behind it, before and after. */
 interface Door {

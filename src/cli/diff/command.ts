@@ -42,7 +42,8 @@ const HELP = `
 It reads the cluster, lays the objects of the files over it, and compares what proxies are told before and after, compiled as the
 control plane does it: the routes, backends and times of callers, and modes, limits, checks and access of the pods that are called. Who
 is let in is judged for each account of the mesh, for an account that nobody names (any other account) and for callers without a
-certificate (plain), by requests that rules are about. Nothing is written.
+certificate (plain), by requests that rules are about. Of the last half hour it counts the requests that are concerned, as far as the
+control plane remembers them. Nothing is written.
 
 Exit codes: 0 no proxy would do anything otherwise, 1 some would, 2 it could not be said.
 

@@ -1,20 +1,13 @@
-import { compileDestination, compileWorkload, type Mesh } from '../../model/index.js';
+import { compileWorkload, type Mesh } from '../../model/index.js';
 import type { Finding, Known } from '../findings/index.js';
 import { findAll } from '../findings/index.js';
 import { accessChanges, type AccessChange } from './access-changes.js';
+import { destinationChanges, type DestinationChange } from './destination-changes.js';
 import { changesBetween, type Change } from './leaves.js';
 import type { Overlaid } from './overlay.js';
-import { destinationView, workloadView } from './views.js';
-
-/** What callers of a port of a Service would do otherwise. */
-export interface DestinationChange {
-  /** `shop/reviews:8080`. */
-  readonly service: string;
-  /** `everywhere`, or the one namespace whose callers are concerned. */
-  readonly callers: string;
-  readonly change: 'created' | 'changed' | 'deleted';
-  readonly changes: readonly Change[];
-}
+import type { Remembered } from './remembered.js';
+import { touchedBy, type Touched } from './touched.js';
+import { workloadView } from './views.js';
 
 /** What the proxies of pods would do otherwise with calls to them. */
 export interface WorkloadChange {
@@ -28,6 +21,8 @@ export interface Difference {
   readonly destinations: readonly DestinationChange[];
   readonly workloads: readonly WorkloadChange[];
   readonly access: readonly AccessChange[];
+  /** What of the traffic of the last half hour that is about; absent where nothing is remembered, which a note says. */
+  readonly touched?: Touched;
   /** What `weft analyze` would find afterwards and does not find now. */
   readonly found: readonly Finding[];
   /** What it finds now and would not find afterwards. */
@@ -42,21 +37,26 @@ export function compare(
   before: Known,
   after: Known,
   { applied, notes }: Overlaid,
-  concerned: ReadonlySet<string>,
+  { concerned, remembered }: { readonly concerned: ReadonlySet<string>; readonly remembered: Remembered },
 ): Difference {
   const workloads = workloadChanges(before.mesh, after.mesh);
   const namespaces = new Set(workloads.flatMap(({ pods }) => pods.map((pod) => pod.split('/')[0] ?? '')));
   for (const namespace of concerned) namespaces.add(namespace);
   const [was, becomes] = [findAll(before), findAll(after)];
-  const { changes: access, unasked } = accessChanges(before.mesh, after.mesh, namespaces);
+  const { edges } = remembered;
+  const { changes: access, unasked } = accessChanges(before.mesh, after.mesh, { namespaces, edges });
+  const destinations = destinationChanges(before.mesh, after.mesh, concerned);
   return {
     applied,
-    destinations: destinationChanges(before.mesh, after.mesh, concerned),
+    destinations,
     workloads,
     access,
+    ...(remembered.minutes === 0
+      ? {}
+      : { touched: touchedBy(before, after, { destinations, workloads, access, remembered }) }),
     found: without(becomes, was),
     mended: without(was, becomes),
-    notes: [...notes, ...unasked],
+    notes: [...notes, ...unasked, ...remembered.notes],
     unasked: unasked.length > 0,
   };
 }
@@ -71,53 +71,6 @@ function without(all: readonly Finding[], others: readonly Finding[]): readonly 
     JSON.stringify([code, object, path, message]);
   const known = new Set(others.map(textOf));
   return all.filter((finding) => !known.has(textOf(finding)));
-}
-
-/** No namespace can have this name: callers of all those that nothing is said about by itself. */
-const ELSEWHERE = '-';
-
-function destinationChanges(
-  before: Mesh,
-  after: Mesh,
-  namespaces: ReadonlySet<string>,
-): readonly DestinationChange[] {
-  const ports = new Set(
-    [before, after].flatMap((mesh) =>
-      [...mesh.services.values()].flatMap(({ namespace, name, ports: all }) =>
-        all.filter(({ protocol }) => protocol === 'TCP').map(({ port }) => `${namespace}/${name}:${port}`),
-      ),
-    ),
-  );
-  return [...ports].sort().flatMap((service) => {
-    const everywhere = changeAt(before, after, service, ELSEWHERE);
-    // What holds for callers everywhere is not told again for those of a namespace.
-    const own = [...namespaces]
-      .sort()
-      .map((namespace) => changeAt(before, after, service, namespace))
-      .filter((change) => change !== undefined)
-      .filter(({ changes }) => JSON.stringify(changes) !== JSON.stringify(everywhere?.changes));
-    return [...(everywhere === undefined ? [] : [everywhere]), ...own];
-  });
-}
-
-function changeAt(
-  before: Mesh,
-  after: Mesh,
-  service: string,
-  callers: string,
-): DestinationChange | undefined {
-  const colon = service.lastIndexOf(':');
-  const ref = {
-    kind: 'service',
-    service: service.slice(0, colon),
-    port: Number(service.slice(colon + 1)),
-  } as const;
-  const was = destinationView(compileDestination(before, ref, callers));
-  const becomes = destinationView(compileDestination(after, ref, callers));
-  const changes = changesBetween(was, becomes);
-  if (changes.length === 0) return undefined;
-  const change = was === undefined ? 'created' : becomes === undefined ? 'deleted' : 'changed';
-  return { service, callers: callers === ELSEWHERE ? 'everywhere' : callers, change, changes };
 }
 
 /** Pods with the same changes are told together. */

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { ClusterFixture } from '../cluster.fixture.js';
 import { createPage } from '../page.js';
 import { meshContainers } from '../../testing/index.js';
+import { idOf, saidEdge, saidHistory } from '../../telemetry/seen.fixture.js';
 import type { Difference } from './compare.js';
 import { diff } from './index.js';
 
@@ -44,7 +45,14 @@ function service(name: string, uid: string): void {
 function pod(name: string, namespace: string, app: string, podIP: string): string {
   const { init, proxy } = meshContainers();
   const { metadata } = cluster.server.put('/api/v1/pods', {
-    metadata: { name, namespace, labels: { app } },
+    metadata: {
+      name,
+      namespace,
+      labels: { app, 'pod-template-hash': 'abc' },
+      ownerReferences: [
+        { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${app}-abc`, uid: 'r', controller: true },
+      ],
+    },
     spec: { serviceAccountName: app, containers: [{ name: 'app' }], initContainers: [init, proxy] },
     status: { phase: 'Running', podIP, podIPs: [{ ip: podIP }] },
   });
@@ -220,6 +228,123 @@ test('what mode Strict keeps out is told', async () => {
   });
 });
 
+/** A replica of the control plane that remembers: six times as much in each of thirty minutes. */
+function replica(name: string, history: object | undefined): void {
+  const { server } = cluster;
+  const labels = { 'app.kubernetes.io/name': 'weft', 'weft.dev/rev': 'default' };
+  server.put('/api/v1/pods', {
+    metadata: { name, namespace: 'weft-system', labels },
+    spec: { containers: [] },
+    status: { phase: 'Running' },
+  });
+  server.onPost('/api/v1/namespaces/weft-system/serviceaccounts/weft-default-view/token', () => ({
+    status: 201,
+    body: { status: { token: 'a-token' } },
+  }));
+  const path = `/api/v1/namespaces/weft-system/pods/https:${name}:15114/proxy/history`;
+  if (history !== undefined) server.onGet(path, () => JSON.stringify(history));
+}
+
+/** `web` of namespace front sends 10, `old` of shop, which runs no more, 2, and somebody without a certificate 1: in ten seconds. */
+const EDGES = [
+  saidEdge({
+    by: 'web',
+    namespace: 'front',
+    service: 'shop/reviews',
+    route: 'all',
+    counts: { ok: 9, serverError: 1 },
+  }),
+  saidEdge({ by: 'web', namespace: 'front', service: 'shop/reviews', route: 'other', counts: { ok: 5 } }),
+  saidEdge({ by: 'web', namespace: 'front', service: 'shop/else', route: 'all', counts: { ok: 7 } }),
+  ...[idOf('web', 'front'), idOf('old'), ''].map((peer, index) =>
+    saidEdge({
+      by: 'reviews',
+      direction: 'inbound',
+      peer,
+      tls: peer === '' ? 'none' : 'mutual',
+      counts: { ok: [15, 2, 1][index] ?? 0 },
+    }),
+  ),
+];
+
+test('requests of the last half hour are counted on the routes, at the pods and of the callers that the change is about', async () => {
+  replica('weft-1', saidHistory(EDGES));
+  cluster.policy('reviews', [], {
+    spec: {
+      targetRefs: [{ kind: 'Service', name: 'reviews' }],
+      routes: [{ name: 'all', match: [{ path: { prefix: '/all' } }] }, { name: 'other' }],
+    },
+  });
+  const routes = (time: string, path: string): string =>
+    policy(
+      `routes: [{name: all, match: [{path: {prefix: ${path}}}], timeouts: {request: ${time}}}, {name: other}]`,
+    );
+  // A time concerns its route; a match decides which requests are on others, too.
+  const timed = await compared([routes('2s', '/all')]);
+  const web = { caller: 'front/deployment/web', service: 'shop/reviews:8080', connections: 0 };
+  expect(timed.json.touched).toEqual({
+    minutes: 30,
+    partial: false,
+    sent: [{ ...web, route: 'all', requests: 1800 }],
+    received: [],
+    judged: [],
+  });
+  expect(timed.text).toContain(
+    'What came in the last 30 minutes that it is about\n  1800 requests of front/deployment/web to shop/reviews:8080 on route all\n',
+  );
+  const matched = await compared([routes('2s', '/some')]);
+  expect(matched.json.touched?.sent).toEqual([
+    { ...web, route: 'all', requests: 1800 },
+    { ...web, route: 'other', requests: 900 },
+  ]);
+});
+
+test('whom a role would refuse is told with what came from them, and so is who called and runs no more', async () => {
+  replica('weft-1', saidHistory(EDGES));
+  const denied = await compared([ROLE, binding('Deny')]);
+  const reviews = { service: 'shop/reviews:8080', allowed: false, connections: 0 };
+  expect(denied.json.touched?.judged).toEqual([{ ...reviews, caller: 'front/web', requests: 2700 }]);
+  expect(denied.json.touched?.received).toEqual([
+    { workload: 'shop/deployment/reviews', port: '8080', requests: 3240, connections: 0 },
+  ]);
+  const closed =
+    'apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {weft.dev/inject: enabled, weft.dev/default-access: Deny}}\n';
+  const { json, text } = await compared([closed]);
+  expect(json.touched?.judged.map(({ caller, requests }) => [caller, requests])).toEqual([
+    ['front/web', 2700],
+    ['shop/old', 360],
+    ['plain', 180],
+  ]);
+  expect(text).toContain(
+    '  2700 requests of front/web to shop/reviews:8080; those like the ones above would be refused\n',
+  );
+});
+
+test('what is remembered in part or not at all is said', async () => {
+  const change = policy('routes: [{name: all, timeouts: {request: 1s}}]');
+  const absent = await compared([change]);
+  expect(absent.json.touched).toBeUndefined();
+  expect(absent.json.notes).toEqual([
+    expect.stringMatching(/^how many requests it would touch is not known: no control plane runs/),
+  ]);
+  replica('weft-1', { ...saidHistory(EDGES), endedMs: 0, coversMs: 30_000 });
+  expect((await compared([change])).json.notes).toEqual([
+    'how many requests it would touch is not known: no control plane has run for a minute',
+  ]);
+  replica('weft-2', { ...saidHistory(EDGES), endedMs: 0, coversMs: 120_000 });
+  const part = await compared([change]);
+  expect(part.json.touched).toMatchObject({ minutes: 2, partial: true });
+  expect(part.text).toContain('note: of 2 minutes not every replica of the control plane can tell');
+  replica('weft-3', undefined);
+  expect((await compared([change])).text).toMatch(/note: weft-3 did not answer, so its proxies are missing/);
+});
+
+test('traffic that the change is not about is not counted', async () => {
+  replica('weft-1', saidHistory([saidEdge({ by: 'web', service: 'shop/else', counts: { ok: 7 } })]));
+  const { text } = await compared([policy('routes: [{name: all, timeouts: {request: 1s}}]')]);
+  expect(text).toContain('What came lately\n  nothing in the last 30 minutes that it is about\n');
+});
+
 test('what the API server would refuse is refused here, with the code', async () => {
   await expect(compared([policy('routes: [{timeouts: {request: soon}}]')])).rejects.toThrow(
     /TrafficPolicy shop\/reviews would be refused: spec\.routes\[0\]\.timeouts\.request: .*\[WEFT103\]/,
@@ -230,7 +355,7 @@ test('what the mesh is not made of is named, and changes nothing', async () => {
   const config = 'apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: shop}\n';
   const { differs, json } = await compared([config]);
   expect(differs).toBe(false);
-  expect(json.notes).toEqual(['Secret shop/a: is not compared: the mesh is not made of such objects']);
+  expect(json.notes).toContain('Secret shop/a: is not compared: the mesh is not made of such objects');
 });
 
 test('a bound that was reached is told, and nothing is said of what lies beyond', async () => {
@@ -245,16 +370,16 @@ test('a bound that was reached is told, and nothing is said of what lies beyond'
   });
   const accounts = await compared([ROLE, ...bindings]);
   expect(accounts.json.access).toEqual([]);
-  expect(accounts.json.notes).toEqual([
+  expect(accounts.json.notes).toContain(
     'who is let in to namespace shop was asked for 200 accounts; 2 more were not',
-  ]);
+  );
   expect(accounts.text).toMatch(/; of what was asked, nobody would be refused who is let in now\.$/);
   const paths = Array.from({ length: 9 }, (_, index) => `/p${index}`);
   const role = ROLE.replace('/api/*', paths.join(', '));
   const requests = await compared([role, binding('Deny')]);
-  expect(requests.json.notes).toEqual([
+  expect(requests.json.notes).toContain(
     'not every request that rules of shop/reviews:8080 are about was asked',
-  ]);
+  );
   expect(requests.text).toMatch(/1 caller would be refused something\.$/);
 });
 

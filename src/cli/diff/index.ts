@@ -6,6 +6,7 @@ import { demandRevision } from '../control-planes.js';
 import type { Page } from '../page.js';
 import { compare, isEmpty, type Difference } from './compare.js';
 import { overlay } from './overlay.js';
+import { remember } from './remembered.js';
 import { differenceText } from './text.js';
 
 export interface DiffOptions {
@@ -42,5 +43,7 @@ async function differenceOf(options: DiffOptions): Promise<Difference> {
   const before = await knownOf(place);
   const after = await knownOf({ ...place, objects: laid.objects });
   const concerned = new Set(written.objects.map((object) => object.namespace).filter((name) => name !== ''));
-  return compare(before, after, { ...laid, notes: [...laid.notes, ...gaps] }, concerned);
+  const remembered = await remember(client, options.systemNamespace);
+  const overlaid = { ...laid, notes: [...laid.notes, ...gaps] };
+  return compare(before, after, overlaid, { concerned, remembered });
 }

@@ -2,13 +2,14 @@ import { plural, type Page } from '../page.js';
 import type { AccessChange } from './access-changes.js';
 import { isEmpty, type Difference } from './compare.js';
 import type { Change } from './leaves.js';
+import type { Touched } from './touched.js';
 
 /** Lines of one section; more are counted. */
 const MOST = 40;
 
 /** A difference for a person. */
 export function differenceText(difference: Difference, page: Page): string {
-  const { applied, destinations, workloads, access, found, mended, notes } = difference;
+  const { applied, destinations, workloads, access, touched, found, mended, notes } = difference;
   const sections = [
     applied.map(({ object, change }) => `${page.strong(object)} ${change}`),
     section(
@@ -23,6 +24,7 @@ export function differenceText(difference: Difference, page: Page): string {
       workloads.flatMap(({ pods, changes }) => [`  ${podsText(pods)}`, ...lines(changes, page)]),
     ),
     section(page.strong('Who is let in'), accessLines(access, page)),
+    isEmpty(difference) || touched === undefined ? [] : touchedLines(touched, page),
     section(page.strong('What weft analyze would find'), [
       ...found.map(
         ({ code, severity, object, path, message }) =>
@@ -76,6 +78,39 @@ function accessLines(access: readonly AccessChange[], page: Page): readonly stri
       `  ${word} from now on: ${first.caller} -> ${first.service}: ${shown}${requests.length > 4 ? '; ...' : ''} (by ${first.by.join(', ')})`,
     ];
   });
+}
+
+/** What came lately that the change is about. */
+function touchedLines({ minutes, sent, received, judged }: Touched, page: Page): readonly string[] {
+  const lately = `the last ${plural(minutes, 'minute')}`;
+  const all = [
+    ...sent.map(
+      (one) =>
+        `  ${count(one)} of ${one.caller} to ${one.service}${one.route === '' ? '' : ` on route ${one.route}`}`,
+    ),
+    ...received.map((one) => `  ${count(one)} to port ${one.port} of ${one.workload}`),
+    ...judged.map(
+      (one) =>
+        `  ${count(one)} of ${one.caller} to ${one.service}; those like the ones above would be ${one.allowed ? page.good('allowed') : page.bad('refused')}`,
+    ),
+  ];
+  if (all.length === 0)
+    return [page.strong('What came lately'), `  nothing in ${lately} that it is about`];
+  return section(page.strong(`What came in ${lately} that it is about`), all);
+}
+
+function count({
+  requests,
+  connections,
+}: {
+  readonly requests: number;
+  readonly connections: number;
+}): string {
+  const parts = [
+    ...(requests > 0 ? [plural(requests, 'request')] : []),
+    ...(connections > 0 ? [plural(connections, 'connection')] : []),
+  ];
+  return parts.join(' and ');
 }
 
 function summary(difference: Difference, page: Page): string {
