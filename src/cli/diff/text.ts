@@ -94,8 +94,7 @@ function touchedLines({ minutes, sent, received, judged }: Touched, page: Page):
         `  ${count(one)} of ${one.caller} to ${one.service}; those like the ones above would be ${one.allowed ? page.good('allowed') : page.bad('refused')}`,
     ),
   ];
-  if (all.length === 0)
-    return [page.strong('What came lately'), `  nothing in ${lately} that it is about`];
+  if (all.length === 0) return [page.strong('What came lately'), `  nothing in ${lately} that it is about`];
   return section(page.strong(`What came in ${lately} that it is about`), all);
 }
 
