@@ -118,16 +118,22 @@ export type Differs = z.infer<typeof differs>;
 export type Share = z.infer<typeof share>;
 
 /**
- * One answer of a proxy whose workers have each given theirs: that of the first, with how many of them have an endpoint ejected, since
- * each worker judges endpoints by what it has seen itself.
+ * One answer of a proxy whose workers have each given theirs, since each judges endpoints by what it has seen itself: that of the first,
+ * with how many have an endpoint ejected and why, and with the highest latency that any of them believes it to have.
  */
 export function ofWorkers(answers: readonly [CallerAnswer, ...CallerAnswer[]]): CallerAnswer {
   const [first] = answers;
-  const ejected = new Map<string, number>();
-  for (const { split } of answers)
-    for (const { address } of split.flatMap(({ endpoints }) => endpoints.filter((one) => one.ejected)))
-      ejected.set(address, (ejected.get(address) ?? 0) + 1);
-  const counted = (one: Endpoint): Endpoint => ({ ...one, ejectedBy: ejected.get(one.address) ?? 0 });
+  const all = answers.flatMap(({ split }) => split.flatMap(({ endpoints }) => endpoints));
+  const seen = Map.groupBy(all, ({ address }) => address);
+  const counted = (one: Endpoint): Endpoint => {
+    const said = seen.get(one.address) ?? [];
+    return {
+      ...one,
+      ejectedBy: said.filter(({ ejected }) => ejected).length,
+      ejection: said.find(({ ejection }) => ejection !== null && ejection !== undefined)?.ejection,
+      latencyMs: Math.max(...said.map(({ latencyMs }) => latencyMs)),
+    };
+  };
   return {
     ...first,
     split: first.split.map((one) => ({ ...one, endpoints: one.endpoints.map(counted) })),

@@ -131,7 +131,18 @@ const CALLER = {
 /** Another worker has seen other things of the endpoints. */
 const SECOND = {
   ...CALLER,
-  split: [{ ...CALLER.split[0], endpoints: [endpoint('10.244.0.7:9080', { ejected: true })] }],
+  split: [
+    {
+      ...CALLER.split[0],
+      endpoints: [
+        endpoint('10.244.0.7:9080', {
+          ejected: true,
+          ejection: { reason: 'success-rate', secondsLeft: 9 },
+          latencyMs: 412,
+        }),
+      ],
+    },
+  ],
 };
 
 const RECEIVER = {
@@ -190,9 +201,9 @@ attempts    go        sent, and up to 2 times more where it fails and its budget
 
 Backends
  99 %  shop/reviews:9080{version=v1}
-  ENDPOINT          POD              STATE                       LATENCY   OPEN   ZONE     TLS
-  10.244.0.7:9080   shop/reviews-1   ejected by 1 of 2 workers   1.3 ms    0      zone-a   mutual
-  10.244.0.8:9080   -                unreachable                 1.3 ms    0      zone-a   mutual
+  ENDPOINT          POD              STATE                                      LATENCY    OPEN   ZONE     TLS
+  10.244.0.7:9080   shop/reviews-1   ejected by 1 of 2 workers (success-rate)   412.0 ms   0      zone-a   mutual
+  10.244.0.8:9080   -                unreachable                                1.3 ms     0      zone-a   mutual
   and 10 endpoints more
   1 %  shop/reviews:9080{version=v2}
   shop/reviews:9080{version=v2} has no ready endpoint
