@@ -209,7 +209,7 @@ impl Proxy {
                 tls_server: tls::Server::new(certs.clone()),
                 drain: drain.clone(),
                 share: capacity.share(config.workers, watch.pressure().clone()),
-                metrics: metrics.clone(),
+                metrics: metrics.for_worker(),
                 questions: views.worker(),
                 lookup: Lookup::default(),
             };

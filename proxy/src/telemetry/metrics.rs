@@ -114,6 +114,11 @@ impl Metrics {
         Self { access_log, ..self }
     }
 
+    /// The same, for one worker, which has what it writes to itself.
+    pub fn for_worker(&self) -> Self {
+        self.clone().with_access_log(self.access_log.as_ref().map(AccessLog::for_worker))
+    }
+
     /// Where each request is written, if anywhere.
     pub fn access_log(&self) -> Option<&AccessLog> {
         self.access_log.as_ref()

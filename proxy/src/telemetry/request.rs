@@ -338,12 +338,13 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let Some(series) = &self.series else { return };
-        series.duration.observe(self.started.elapsed());
+        let took = self.started.elapsed();
+        series.duration.observe(took);
         series.count(self.code, self.grpc_status);
         let Some(about) = &self.about else { return };
         let (started, code, grpc_status) = (self.started, self.code, self.grpc_status);
         if let Some(log) = series.metrics.access_log() {
-            log.record(&series.labels, about, access_log::Result { started, code, grpc_status });
+            log.record(&series.labels, about, access_log::Result { started, took, code, grpc_status });
         }
         if let Some(trail) = &about.trail {
             trail.tell(&series.labels, about, started, (code, grpc_status));

@@ -4,6 +4,32 @@ use std::time::SystemTime;
 
 const SECONDS_PER_DAY: u64 = 86_400;
 
+/// Writes points in time, of which many are in the same second.
+#[derive(Debug, Default)]
+pub struct Clock {
+    /// The second of which `text` is the beginning, as far as its point.
+    second: u64,
+    text: String,
+}
+
+// === impl Clock ===
+
+impl Clock {
+    /// Writes what [`rfc3339`] says.
+    pub fn write(&mut self, time: SystemTime, out: &mut Vec<u8>) {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        if self.second != since.as_secs() || self.text.is_empty() {
+            self.second = since.as_secs();
+            self.text = rfc3339(time);
+            self.text.truncate(self.text.len() - "000Z".len());
+        }
+        out.extend_from_slice(self.text.as_bytes());
+        let millis = since.subsec_millis();
+        let digit = |value: u32| b'0' + (value % 10) as u8;
+        out.extend([digit(millis / 100), digit(millis / 10), digit(millis), b'Z']);
+    }
+}
+
 /// RFC 3339 in UTC with milliseconds, as in `2026-11-25T21:43:40.123Z`. Times before 1970 are 1970.
 pub fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -44,6 +70,17 @@ mod tests {
         ] {
             let time = SystemTime::UNIX_EPOCH + Duration::from_millis(seconds * 1000 + millis);
             assert_eq!(rfc3339(time), expected);
+        }
+    }
+
+    #[test]
+    fn a_clock_says_the_same_whatever_it_said_before() {
+        let mut clock = Clock::default();
+        for millis in [0, 999, 1000, 1001, 951_782_399_099, 951_782_399_100, 1000, 1_798_761_599_007] {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+            let mut out = Vec::new();
+            clock.write(time, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), rfc3339(time));
         }
     }
 }

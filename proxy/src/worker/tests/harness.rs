@@ -131,7 +131,8 @@ impl World {
         let table = SharedTable::complete(start.destinations);
         let mesh = Mesh::new(workload.subscribe(), table.clone());
         let views = Views::default();
-        let metrics = Metrics::register(&mut registry).with_access_log(self.access_log.borrow().clone());
+        let metrics = Metrics::register(&mut registry)
+            .with_access_log(self.access_log.borrow().as_ref().map(AccessLog::for_worker));
         let proxy = Proxy {
             taps: metrics.taps.clone(),
             identity: self.id(start.account),
