@@ -12,6 +12,8 @@ export interface Config {
   readonly pod: { readonly name: string; readonly uid: string } | undefined;
   /** Image that meshed pods get their proxy from, the one we run ourselves: `WEFT_IMAGE`, no default. */
   readonly image: string;
+  /** The program `weft-proxy`, which is started as the front of the port for proxies: `WEFT_FRONT`, by default where the image has it. */
+  readonly front: string;
   /** `WEFT_TRUST_DOMAIN`, default `cluster.local`. */
   readonly trustDomain: string;
   /** DNS domain of Services: `WEFT_CLUSTER_DOMAIN`, default `cluster.local`. */
@@ -92,6 +94,7 @@ const environment = z.object({
   WEFT_POD_NAME: z.string().optional(),
   WEFT_POD_UID: z.string().optional(),
   WEFT_IMAGE: z.string('is not set; give the image that holds weft-proxy, such as docker.io/weft/weft:dev'),
+  WEFT_FRONT: z.string().default('/usr/local/bin/weft-proxy'),
   WEFT_TRUST_DOMAIN: domain.default('cluster.local'),
   WEFT_CLUSTER_DOMAIN: domain.default('cluster.local'),
   WEFT_LOG_LEVEL: z
@@ -150,6 +153,7 @@ function toConfig(env: z.infer<typeof environment>): Config {
     namespace: env.WEFT_NAMESPACE,
     pod: name === undefined || uid === undefined ? undefined : { name, uid },
     image: env.WEFT_IMAGE,
+    front: env.WEFT_FRONT,
     trustDomain: env.WEFT_TRUST_DOMAIN,
     clusterDomain: env.WEFT_CLUSTER_DOMAIN,
     logLevel: env.WEFT_LOG_LEVEL,

@@ -35,7 +35,7 @@ import {
   type OwnCertificate,
 } from './identity/index.js';
 import { tokenReviewer, type KubeClient, type Namespace, type Store } from './kube/index.js';
-import { ProxyPort, type TrustTally } from './proxies/index.js';
+import { ProxyPort, frontProgram, type RunningFront, type TrustTally } from './proxies/index.js';
 import { ReportService, Viewers, startViewServer } from './telemetry/index.js';
 import { ConfigService } from './xds/index.js';
 
@@ -67,6 +67,7 @@ export class Servers {
   #identity: Watched<OwnCertificate> | undefined;
   #webhook: Watched<OwnCertificate> | undefined;
   #thread: WebhookThread | undefined;
+  #front: RunningFront | undefined;
   #settled = false;
   #listening = false;
   #trusted = false;
@@ -112,6 +113,7 @@ export class Servers {
       { name: 'the certificate towards proxies is valid', holds: () => isValid(this.#identity) },
       { name: 'the certificate of the webhook is valid', holds: () => isValid(this.#webhook) },
       { name: 'the thread of the webhook answers', holds: () => this.#thread?.answers() !== false },
+      { name: 'the front of the port for proxies answers', holds: () => this.#front?.answers() !== false },
       { name: 'all ports are open', holds: () => this.#listening },
       // Once, at the start: what becomes of the configuration later is the leader's to repair.
       { name: 'the webhook configuration trusts our roots', holds: () => this.#trusted },
@@ -119,7 +121,7 @@ export class Servers {
   }
 
   async #startConfig(signal: AbortSignal): Promise<void> {
-    const { config, view, collector, own, tally, log, metrics, listeners } = this.#options;
+    const { config, view, collector, own, tally, log, metrics, listeners, failed } = this.#options;
     const configuration = new ConfigService(
       { mesh: collector.mesh, log: log.child({ room: 'xds' }), metrics },
       signal,
@@ -133,6 +135,8 @@ export class Servers {
       log: log.child({ room: 'proxies' }),
       metrics,
       listeners,
+      front: frontProgram(config.front),
+      failed,
     });
     const reports = new ReportService({
       clock: systemClock,
@@ -141,11 +145,11 @@ export class Servers {
       serves: (uid, service) =>
         collector.mesh.endpointSetsWith(uid).some((endpoints) => endpoints.service === service),
     });
-    const server = await port.serve(configuration).serve(reports).listen(signal);
+    this.#front = await port.serve(configuration).serve(reports).listen(signal);
     await this.#startView(reports, signal);
     collector.onDirty((dirty) => configuration.changed(dirty));
     own.follow(configuration);
-    this.#closed.push(server.closed);
+    this.#closed.push(this.#front.closed);
   }
 
   /** What people see of the traffic. */

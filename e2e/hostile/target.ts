@@ -13,6 +13,7 @@ import {
   podDirectory,
   startIdentityServer,
 } from '../../src/identity/index.js';
+import { builtFront } from '../../src/testing/built-front.js';
 import { aMesh, aWorkload } from '../../src/testing/mesh-fixture.js';
 import { testCa } from '../../src/testing/test-ca.js';
 import { ProxyPort } from '../../src/proxies/index.js';
@@ -80,7 +81,16 @@ export async function serveTarget(): Promise<void> {
     reporterOf: ({ namespace }) => ({ namespace, kind: 'Pod', name: 'pod', identity: identityOf('web') }),
     serves: () => true,
   });
-  const config = await new ProxyPort({ ...shared, identity, trustDomain: 'cluster.local', podCheck })
+  const config = await new ProxyPort({
+    ...shared,
+    identity,
+    trustDomain: 'cluster.local',
+    podCheck,
+    front: builtFront(),
+    failed: (thrown) => {
+      throw thrown;
+    },
+  })
     .serve(new ConfigService({ ...shared, mesh }, signal))
     .serve(reports)
     .listen(signal);

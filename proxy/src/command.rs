@@ -17,6 +17,7 @@ Commands:
   run     Runs the proxy until SIGTERM. Settings come from the environment (WEFT_*), as the webhook sets them.
   init    Captures the TCP traffic of this network namespace with iptables. Needs NET_ADMIN and NET_RAW.
           Running it again changes nothing.
+  front   Ends TLS of proxies for the control plane, which starts it and hands it a socket.
   ready   Says whether the proxy in this pod is ready and, if not, what it waits for. Exits 0 when ready.
   drain   Asks the proxy in this pod to end its connections gracefully, and waits until it has. The preStop hook.
   show WHAT       Prints what the proxy knows: config, balancers or loglevel.
@@ -47,6 +48,7 @@ pub enum Command {
     Help,
     Version,
     Run,
+    Front,
     Init(Options),
     Ready,
     Drain,
@@ -75,9 +77,9 @@ pub enum Shown {
 /// A command line nobody can follow.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    #[error("say what to do: run, init, ready, drain, show, inspect or loglevel")]
+    #[error("say what to do: run, init, front, ready, drain, show, inspect or loglevel")]
     NoCommand,
-    #[error("`{0}` is no command: expected run, init, ready, drain, show, inspect or loglevel")]
+    #[error("`{0}` is no command: expected run, init, front, ready, drain, show, inspect or loglevel")]
     UnknownCommand(String),
     #[error("`{0}` cannot be shown: expected config, balancers or loglevel")]
     UnknownShown(String),
@@ -106,6 +108,7 @@ impl Command {
         match command.as_str() {
             "init" => parse_init(parser),
             "run" => without_options(parser, Self::Run),
+            "front" => without_options(parser, Self::Front),
             "ready" => without_options(parser, Self::Ready),
             "drain" => without_options(parser, Self::Drain),
             "show" => with_argument(parser, |what| Ok(Self::Show(what.parse()?))),
@@ -230,7 +233,7 @@ mod tests {
     fn a_mistake_is_named() {
         assert_eq!(
             parse(&[]).unwrap_err(),
-            "say what to do: run, init, ready, drain, show, inspect or loglevel"
+            "say what to do: run, init, front, ready, drain, show, inspect or loglevel"
         );
         assert!(parse(&["start"]).unwrap_err().contains("`start` is no command"));
         assert!(parse(&["run", "--port", "1"]).unwrap_err().contains("--port"));
@@ -251,7 +254,7 @@ mod tests {
 
     #[test]
     fn help_teaches_every_command() {
-        for command in ["run", "init", "ready", "drain", "show", "inspect", "loglevel"] {
+        for command in ["run", "init", "front", "ready", "drain", "show", "inspect", "loglevel"] {
             assert!(HELP.contains(&format!("\n  {command} ")), "{command}");
             assert_eq!(parse(&[command, "--help"]), Ok(Command::Help));
         }

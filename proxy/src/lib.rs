@@ -14,6 +14,7 @@ pub mod error;
 pub mod explain;
 pub mod external_check;
 pub mod files;
+pub mod front;
 pub mod header_edits;
 pub mod held;
 pub mod http;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use command::{Command, Inspected};
 use weft_proxy::admin::client::{self, Answer, Question};
-use weft_proxy::{app, config::Config, init, log, names, panic};
+use weft_proxy::{app, config::Config, front, init, log, names, panic, socket};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -26,6 +26,9 @@ pub static MALLOC_CONF: &[u8; 105] = b"narenas:1,dirty_decay_ms:1000,muzzy_decay
 
 /// How long the last lines of the log may take, when nobody reads them.
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
+
+/// What the front has to say beyond this, it says to the control plane.
+const FRONT_LOG: &str = "warn";
 
 /// A question is no longer than this.
 const MAX_QUESTION: u64 = 128 * 1024;
@@ -53,6 +56,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Version => println!("weft-proxy {}", env!("CARGO_PKG_VERSION")),
         Command::Init(options) => println!("weft-proxy init: {}", init::run(&options)?),
         Command::Run => run()?,
+        Command::Front => front()?,
         Command::Ready => return Ok(ready()),
         Command::Drain => return Ok(drain()),
         Command::Show(what) => {
@@ -81,6 +85,21 @@ fn run() -> anyhow::Result<()> {
             let ended = app::run(config, log.clone()).await;
             log.flush(FLUSH_LIMIT).await;
             ended
+        })
+}
+
+/// All of it is on one thread: the core is shared with the control plane.
+fn front() -> anyhow::Result<()> {
+    let socket = socket::inherited();
+    let log = log::start(FRONT_LOG)?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(async {
+            let ended = front::run(socket).await;
+            log.flush(FLUSH_LIMIT).await;
+            Ok(ended?)
         })
 }
 

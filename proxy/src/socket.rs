@@ -11,7 +11,8 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener as StdTcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -118,18 +119,76 @@ pub fn listen_privately(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Listens where nobody else does: on `address`, or on every address. What has not been read of a connection stays in the kernel, and is
+/// little. Otherwise as [`listen_everywhere`].
+pub fn listen_alone(address: Option<SocketAddr>, port: u16) -> io::Result<StdTcpListener> {
+    /// The kernel takes twice as much, half of it for its own.
+    const UNREAD: usize = 32 * 1024;
+    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let open = |address: SocketAddr| {
+        let socket = bound(address, false)?;
+        socket.set_recv_buffer_size(UNREAD)?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    match (address, open(address.unwrap_or(everywhere))) {
+        (None, Err(error)) if lacks_ipv6(&error) => open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+        (_, answer) => answer,
+    }
+}
+
+/// How many bytes can be read of `stream` now, as far as `most`.
+pub async fn waiting_bytes(stream: &TcpStream, most: usize) -> io::Result<usize> {
+    thread_local! {
+        static SEEN: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+    let mut seen = SEEN.take();
+    seen.resize(most, 0);
+    let count = stream.peek(&mut seen).await;
+    SEEN.set(seen);
+    count
+}
+
+/// The socket that the parent of this process gave it as its fourth file: connected, and of a family that has no network. To be
+/// called first.
+#[allow(unsafe_code, reason = "there is no other way to a file that was inherited")]
+pub fn inherited() -> io::Result<UnixStream> {
+    const FILE: i32 = 3;
+    // SAFETY: called once, before this process has opened a file that could have this number and another owner. What is no socket, or no
+    // file at all, is let go without being closed.
+    let socket = unsafe { Socket::from_raw_fd(FILE) };
+    let ready = || -> io::Result<bool> {
+        socket.set_nonblocking(true)?;
+        socket.set_cloexec(true)?;
+        socket.peer_addr()?;
+        Ok(socket.domain()? == Domain::UNIX && socket.r#type()? == Type::STREAM)
+    };
+    match ready() {
+        Ok(true) => Ok(OwnedFd::from(socket).into()),
+        answer => {
+            let _: i32 = socket.into_raw_fd();
+            Err(answer.err().unwrap_or_else(|| io::ErrorKind::InvalidInput.into()))
+        }
+    }
+}
+
 /// Listens on one address. See [`listen_everywhere`] for what holds for the listener.
 pub fn listen(address: SocketAddr) -> io::Result<StdTcpListener> {
+    let socket = bound(address, true)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bound(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(is_shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Dials the application in this pod, or any address outside the mesh, past the capture rules.

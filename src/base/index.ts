@@ -9,6 +9,7 @@ export { systemClock, type Clock } from './clock.js';
 export { compareQuantities, isQuantity, quantityAmount } from './quantity.js';
 export { asksOutside } from './name-servers.js';
 export { LogSampler, cut } from './log-sampler.js';
+export { Pulse, type Looks } from './pulse.js';
 export { RateLimit } from './rate-limit.js';
 export { Shutdown } from './shutdown.js';
 export { watched, type Settable, type Watched } from './watched.js';

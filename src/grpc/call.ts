@@ -8,16 +8,15 @@ export interface PeerCertificate {
   /** As Node writes it: `URI:spiffe://...`. */
   readonly subjectAltName: string | undefined;
   readonly fingerprint256: string;
-  /** All of it, while the connection lasts; read it once and keep what you need. */
-  readonly der?: () => Uint8Array | undefined;
-  readonly notAfter: Date;
+  /** All of it, the first time it is asked for. */
+  readonly der: () => Uint8Array | undefined;
 }
 
 /** Who is at the other end of a connection. */
 export interface Peer {
   /** Canonical text of the IP address; IPv4 in its own form even over a dual-stack socket. */
   readonly address: string;
-  /** Verified against the trust bundle during the handshake; absent where the server does not ask for one. */
+  /** Verified against the trust bundle during the handshake; absent where a port does not ask for one. */
   readonly certificate: PeerCertificate | undefined;
 }
 

@@ -1,5 +1,4 @@
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { TLSSocket } from 'node:tls';
 import { jittered } from '../base/backoff.js';
 import { canonicalAddress } from '../base/listener/index.js';
 import type { Peer } from './call.js';
@@ -36,7 +35,7 @@ export class Connection implements Patrolled {
     this.#idleMs = options.idleMs;
     this.#rest();
     this.peer = peerOf(session);
-    const age = Math.min(jittered(options.maxAgeMs, 0.1), certificateLeftMs(this.peer));
+    const age = jittered(options.maxAgeMs, 0.1);
     this.#timers.push(setTimeout(() => this.drain(), age).unref());
     const leave = options.rounds.add(this);
     session.once('close', () => {
@@ -94,28 +93,5 @@ export class Connection implements Patrolled {
 }
 
 function peerOf(session: ServerHttp2Session): Peer {
-  const socket = session.socket;
-  const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
-  let unread = shown;
-  const certificate =
-    shown === undefined
-      ? undefined
-      : {
-          subjectAltName: shown.subjectAltName,
-          fingerprint256: shown.fingerprint256,
-          der: () => {
-            // Kept until it was read once, by who admits the peer: to get it a second time costs as much as all that is read of it.
-            const one = unread ?? (socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined);
-            unread = undefined;
-            return one?.raw;
-          },
-          notAfter: shown.validToDate,
-        };
-  return { address: canonicalAddress(socket.remoteAddress ?? '') ?? '', certificate };
-}
-
-/** A connection does not outlive the certificate that opened it. */
-function certificateLeftMs(peer: Peer): number {
-  if (peer.certificate === undefined) return Number.POSITIVE_INFINITY;
-  return Math.max(0, peer.certificate.notAfter.getTime() - Date.now());
+  return { address: canonicalAddress(session.socket.remoteAddress ?? '') ?? '', certificate: undefined };
 }

@@ -33,7 +33,6 @@ test('a stream that ends leaves nothing on its connection, which may live on for
       signal: ended.signal,
       draining: draining.signal,
       send: () => true,
-      hold: () => undefined,
       release: () => undefined,
       finish: () => undefined,
       fail: () => undefined,

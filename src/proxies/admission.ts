@@ -1,7 +1,8 @@
 import { LogSampler, cut, type Logger } from '../base/index.js';
-import { GrpcCode, GrpcError, bidiReading, type BidiReceiver, type Method } from '../grpc/index.js';
+import { GrpcCode, GrpcError, type Receiver } from '../grpc/index.js';
 import { REFUSAL_STATUS, signerKeyIdOf } from '../identity/index.js';
 import { admit, type AdmitOptions } from './admit.js';
+import type { FrontMethod, Untrusted } from './front/index.js';
 import type { ProxyMetrics } from './metrics.js';
 import { Registry } from './registry.js';
 import type { AdmittedStream, ProxyService, ProxyStream, StreamHandler } from './service.js';
@@ -40,17 +41,17 @@ export class Admission {
   }
 
   /** The service's method, to be served. */
-  method<R>(service: ProxyService<R>): Method {
+  method<R>(service: ProxyService<R>): FrontMethod {
     const registry = new Registry();
-    return bidiReading(service.method, service.read, (call) => {
-      // Clients wait for headers before they trust a stream, even if there is nothing to send yet.
-      call.start();
-      return this.open(service, registry, call);
-    });
+    const { parent, name } = service.method;
+    return {
+      path: `/${parent.typeName}/${name}`,
+      open: (stream) => this.open(service, registry, stream),
+    };
   }
 
   /** A stream begins; who it is comes with its first request, and nothing more is read until it is admitted. */
-  open<R>(service: ProxyService<R>, registry: Registry, stream: ProxyStream): BidiReceiver<R> {
+  open<R>(service: ProxyService<R>, registry: Registry, stream: ProxyStream): Receiver {
     this.#bounds.enter(stream);
     finishWhenDraining(stream);
     let handler: StreamHandler<R> | undefined;
@@ -69,13 +70,13 @@ export class Admission {
     }, FIRST_REQUEST_MS).unref();
     stream.signal.addEventListener('abort', () => clearTimeout(late), { once: true });
     return {
-      message: (request) => {
+      message: (bytes) => {
+        const request = service.read(bytes);
         if (handler !== undefined) {
           handler.request(request);
           return;
         }
         clearTimeout(late);
-        stream.hold();
         begin(request).catch((thrown: unknown) => stream.fail(thrown));
       },
       writable: () => handler?.writable(),
@@ -83,20 +84,20 @@ export class Admission {
     };
   }
 
-  /** A connection was refused for its certificate. */
-  untrusted(address: string, why: string): void {
+  /** Connections were refused for their certificates, the last one from this address. */
+  untrusted({ address, why, times }: Untrusted): void {
     const { log, metrics } = this.#options;
-    metrics.refusals.inc({ reason: 'untrusted-certificate' });
+    metrics.refusals.inc({ reason: 'untrusted-certificate' }, times);
     const sample = this.#refusals.take(`untrusted ${address}`);
     if (sample !== undefined)
-      log.info({ peer: address, why, ...sample }, 'refused a connection for its certificate');
+      log.info({ peer: address, why: cut(why), ...sample }, 'refused a connection for its certificate');
   }
 
   #count({ uid, pod, stream }: AdmittedStream, roots: readonly string[]): void {
     const { streams } = this.#options.metrics;
     streams.inc();
     stream.signal.addEventListener('abort', () => streams.dec(), { once: true });
-    const der = stream.peer.certificate?.der?.();
+    const der = stream.peer.certificate?.der();
     const issuer = der && signerKeyIdOf(der);
     const proxy = { uid, pod: `${pod.namespace}/${pod.name}`, roots, issuer };
     this.#options.tally?.enter(proxy, stream.signal);

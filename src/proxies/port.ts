@@ -1,8 +1,9 @@
-import type { Logger, Metrics, Watched } from '../base/index.js';
-import type { ConnectionLimits, ListenerMetrics } from '../base/listener/index.js';
-import { startGrpcServer, type GrpcServer, type Method, type ServerIdentity } from '../grpc/index.js';
+import type { Logger, Looks, Metrics, Watched } from '../base/index.js';
+import type { ListenerMetrics } from '../base/listener/index.js';
+import type { ServerIdentity } from '../grpc/index.js';
 import type { PodCheck } from '../identity/index.js';
 import { Admission } from './admission.js';
+import { startFront, type FrontMethod, type RunningFront, type StartFront } from './front/index.js';
 import { proxyMetrics } from './metrics.js';
 import type { ProxyService } from './service.js';
 import type { TrustTally } from './trust-tally.js';
@@ -23,34 +24,19 @@ export interface ProxyPortOptions {
   readonly listeners?: ListenerMetrics;
   /** Where proxies are counted by what they trust. */
   readonly tally?: TrustTally;
+  /** Starts what ends TLS and HTTP/2 of the port. */
+  readonly front: StartFront;
+  /** When a front that says nothing counts as silent, and as dead. */
+  readonly looks?: Looks;
+  /** It has ended, hangs or cannot be understood: ends the process, as no proxy is served without it. */
+  readonly failed: (thrown: unknown) => void;
 }
 
-/** A pod's proxy has one connection, and a second while it is told to leave the first. */
-const CONNECTIONS: ConnectionLimits = {
-  total: 12_000,
-  perAddress: 16,
-  newPerAddress: { burst: 64, everyMs: 100 },
-};
-const SHARED_CONNECTIONS: ConnectionLimits = {
-  total: 12_000,
-  perAddress: 12_000,
-  newPerAddress: { burst: 12_000, everyMs: 1 },
-};
-
-/** Of the first request, which says who the proxy is: more is read of admitted streams only. */
-const MAX_FIRST_REQUEST_BYTES = 16 * 1024;
-
-/** A proxy answers each response, of which there are few, and asks as its pod finds new destinations. */
-const MAX_REQUESTS_PER_SECOND = 200;
-
-/** Reading is work for the one thread: the largest request twice over is more than a proxy has to say in a second. */
-const MAX_REQUEST_BYTES_PER_SECOND = 2 * 1024 * 1024;
-
-/** The port that proxies connect to, with gRPC over mutual TLS. */
+/** The port that proxies connect to, with gRPC over mutual TLS: the front serves it, and who may have what is judged here. */
 export class ProxyPort {
   readonly #options: ProxyPortOptions;
   readonly #admission: Admission;
-  readonly #methods: Method[] = [];
+  readonly #methods: FrontMethod[] = [];
 
   constructor(options: ProxyPortOptions) {
     const { trustDomain, podCheck, log, metrics, tally } = options;
@@ -71,24 +57,24 @@ export class ProxyPort {
   }
 
   /** Serves until the signal aborts; resolves once the port is bound. */
-  listen(signal: AbortSignal): Promise<GrpcServer> {
-    const { host, port, identity, podCheck, log, listeners } = this.#options;
-    return startGrpcServer(
+  listen(signal: AbortSignal): Promise<RunningFront> {
+    const { host, port, identity, trustDomain, podCheck, log, listeners, front, looks, failed } = this.#options;
+    return startFront(
       {
-        ...(host === undefined ? {} : { host }),
-        port,
+        start: front,
+        settings: {
+          ...(host === undefined ? {} : { host }),
+          port,
+          trustDomain,
+          sharedAddresses: !podCheck.checkPeerAddress,
+        },
         identity,
-        requireClientCertificate: true,
         methods: this.#methods,
-        maxMessageBytes: MAX_FIRST_REQUEST_BYTES,
-        messagesPerSecond: MAX_REQUESTS_PER_SECOND,
-        bytesPerSecond: MAX_REQUEST_BYTES_PER_SECOND,
-        onUntrusted: (address, why) => this.#admission.untrusted(address, why),
-        name: 'configuration',
-        metrics: listeners,
-        connections: podCheck.checkPeerAddress ? CONNECTIONS : SHARED_CONNECTIONS,
-        maxStreams: 4,
         log,
+        listeners,
+        untrusted: (untrusted) => this.#admission.untrusted(untrusted),
+        failed,
+        looks,
       },
       signal,
     );

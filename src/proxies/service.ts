@@ -11,9 +11,7 @@ export interface ProxyStream {
   readonly draining: AbortSignal;
   /** Sends a message given in parts; false: wait for `writable`. */
   send(parts: readonly Uint8Array[]): boolean;
-  /** Reads no further message until `release`. */
-  hold(): void;
-  /** Reads on, messages of at most so many bytes. */
+  /** Reads on, messages of at most so many bytes: until then only the first message is read, which may be small only. */
   release(maxMessageBytes: number): void;
   finish(status: GrpcStatus): void;
   /** Ends the stream with the status for whatever was thrown. */

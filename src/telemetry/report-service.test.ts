@@ -1,10 +1,11 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { Metrics, createLogger, systemClock, watched } from '../base/index.js';
-import { connectGrpc, type ClientStream, type ServerIdentity } from '../grpc/index.js';
+import type { ServerIdentity } from '../grpc/index.js';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { podDirectory } from '../identity/index.js';
 import { ProxyPort, TrustTally } from '../proxies/index.js';
 import { SERVER, WEB } from '../testing/config-server.js';
+import { FrontStandIn, type StandInStream } from '../testing/front-stand-in.js';
 import { untilPasses } from '../testing/index.js';
 import { aMesh } from '../testing/mesh-fixture.js';
 import { testCa } from '../testing/test-ca.js';
@@ -19,7 +20,7 @@ import { Counted, LATENCY_FROM } from './measures.js';
 import type { PaceOptions } from './pace.js';
 import { ReportService } from './report-service.js';
 
-type Stream = ClientStream<MessageInitShape<typeof ReportRequestSchema>, ReportResponse>;
+type Stream = StandInStream<MessageInitShape<typeof ReportRequestSchema>, ReportResponse>;
 
 const ends: (() => void)[] = [];
 afterEach(() => {
@@ -28,7 +29,7 @@ afterEach(() => {
 
 const SAYS = { direction: Direction.OUTBOUND, destination: 'shop/reviews:9080', tls: Tls.MUTUAL };
 
-/** The port of proxies with the service on it, over real TLS, and a way to connect to it as the pod `web-1`. */
+/** The port of proxies with the service on it, behind a stand-in for its front, and a way to connect to it as the pod `web-1`. */
 async function start(pace: Omit<PaceOptions, 'clock'> = {}, maxBytes = 1 << 24) {
   const [ca, mesh, metrics, stop] = [await testCa(), aMesh(), new Metrics(), new AbortController()];
   const tally = new TrustTally();
@@ -40,7 +41,8 @@ async function start(pace: Omit<PaceOptions, 'clock'> = {}, maxBytes = 1 << 24) 
     pace,
     maxBytes,
   });
-  const port = await new ProxyPort({
+  const front = new FrontStandIn();
+  await new ProxyPort({
     port: 0,
     identity: watched<ServerIdentity>(await ca.certificate(SERVER)),
     trustDomain: 'cluster.local',
@@ -48,15 +50,17 @@ async function start(pace: Omit<PaceOptions, 'clock'> = {}, maxBytes = 1 << 24) 
     log: createLogger({ level: 'silent' }),
     metrics,
     tally,
+    front: front.start,
+    failed: (thrown) => {
+      throw thrown;
+    },
   })
     .serve(service)
     .listen(stop.signal);
   ends.push(() => stop.abort());
   const connect = async (as = WEB, podUid = 'web-1'): Promise<Stream> => {
-    const certificate = await ca.certificate(as);
-    const client = await connectGrpc({ host: '127.0.0.1', port: port.port, roots: ca.roots, certificate });
-    ends.push(() => client.session.destroy());
-    const stream = client.bidi(Telemetry.method.report);
+    const stream = await front.connect(Telemetry.method.report, await ca.certificate(as));
+    ends.push(() => stream.close());
     stream.send({ podUid });
     return stream;
   };

@@ -1,11 +1,5 @@
 import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import {
-  connectGrpc,
-  type ClientStream,
-  type GrpcClientOptions,
-  type GrpcServer,
-  type ServerIdentity,
-} from '../grpc/index.js';
+import type { ServerIdentity } from '../grpc/index.js';
 import { Metrics, createLogger, watched, type Settable } from '../base/index.js';
 import { podDirectory } from '../identity/index.js';
 import type { MeshTables } from '../model/index.js';
@@ -16,12 +10,13 @@ import {
 } from '../wire/gen/envoy/service/discovery/v3/ads_pb.js';
 import { DestinationSchema, type Destination } from '../wire/gen/weft/v1/destination_pb.js';
 import { RejectsSchema } from '../wire/gen/weft/v1/reject_pb.js';
-import { ProxyPort, type ProxyPortOptions } from '../proxies/index.js';
+import { ProxyPort, type ProxyPortOptions, type RunningFront } from '../proxies/index.js';
 import { ConfigService, type ConfigServiceOptions } from '../xds/index.js';
+import { FrontStandIn, type StandInStream } from './front-stand-in.js';
 import { aMesh } from './mesh-fixture.js';
 import { testCa, type TestCa } from './test-ca.js';
 
-/** A real config server over a mesh in memory, and proxies that talk to it over mutual TLS, for tests of what they tell each other. */
+/** A real config server over a mesh in memory, and proxies that talk to it by a stand-in for its front, for tests of what they tell each other. */
 
 export const SERVER = 'spiffe://cluster.local/ns/weft-system/sa/weft';
 export const WEB = 'spiffe://cluster.local/ns/shop/sa/web';
@@ -30,7 +25,7 @@ export const WORKLOAD = 'type.weft.dev/weft.v1.Workload';
 export const REVIEWS = 'ip/10.96.0.5:8080';
 const deltas = AggregatedDiscoveryService.method.deltaAggregatedResources;
 
-export type Stream = ClientStream<
+export type Stream = StandInStream<
   MessageInitShape<typeof DeltaDiscoveryRequestSchema>,
   DeltaDiscoveryResponse
 >;
@@ -46,7 +41,10 @@ export interface Running {
   readonly ca: TestCa;
   readonly mesh: MeshTables;
   readonly service: ConfigService;
-  readonly port: GrpcServer;
+  readonly port: RunningFront;
+  readonly front: FrontStandIn;
+  /** What ended the port before it was told to. */
+  readonly failures: unknown[];
   readonly metrics: Metrics;
   readonly identity: Settable<ServerIdentity>;
   readonly stop: AbortController;
@@ -67,28 +65,26 @@ export async function startConfig(
   };
   const log = createLogger({ level: 'silent' });
   const service = new ConfigService({ mesh, log, metrics, ...options }, stop.signal);
-  const proxies = { port: 0, identity, trustDomain: 'cluster.local', podCheck, log, metrics, ...options };
+  const front = new FrontStandIn();
+  const failures: unknown[] = [];
+  const failed = (thrown: unknown) => void failures.push(thrown);
+  const shared = { identity, podCheck, log, metrics, front: front.start, failed };
+  const proxies = { port: 0, trustDomain: 'cluster.local', ...shared, ...options };
   const port = await new ProxyPort(proxies).serve(service).listen(stop.signal);
   ends.push(() => stop.abort());
-  return { ca, mesh, service, port, metrics, identity, stop };
+  return { ca, mesh, service, port, front, failures, metrics, identity, stop };
 }
 
-/** A stream with a certificate for this SPIFFE name; `nobody` has none. */
+/** A stream with a certificate for this SPIFFE name, or with this one. */
 export async function connect(
-  running: Running,
+  { ca, front }: Running,
   as = WEB,
-  options: Partial<GrpcClientOptions> = {},
+  certificate?: { readonly chain: string },
 ): Promise<Stream> {
-  const certificate = as === 'nobody' ? {} : { certificate: await running.ca.certificate(as) };
-  const client = await connectGrpc({
-    host: '127.0.0.1',
-    port: running.port.port,
-    roots: running.ca.roots,
-    ...certificate,
-    ...options,
-  });
-  ends.push(() => client.session.destroy());
-  return client.bidi(deltas);
+  const { chain } = certificate ?? (await ca.certificate(as));
+  const stream = await front.connect(deltas, { chain });
+  ends.push(() => stream.close());
+  return stream;
 }
 
 /** A stream of pod `web-1` that has asked for these names. */

@@ -12,6 +12,7 @@ import {
 import type { Mesh } from '../model/index.js';
 import { ProxyPort } from '../proxies/index.js';
 import { ConfigService } from '../xds/index.js';
+import { builtFront } from './built-front.js';
 import { testCa, type TestCa } from './test-ca.js';
 
 export interface TestControlPlane {
@@ -30,7 +31,7 @@ export function testToken(uid: string): string {
 
 /**
  * Identity authority and config server over a mesh in memory, for a real proxy to talk to. Everything but the API
- * server's opinion on tokens is real. Writes `bundle.pem` into `dir`.
+ * server's opinion on tokens is real, the front too: `WEFT_PROXY` names it. Writes `bundle.pem` into `dir`.
  */
 export async function startTestControlPlane(
   mesh: Mesh,
@@ -60,7 +61,10 @@ export async function startTestControlPlane(
     signal,
   );
   const config = new ConfigService({ mesh, log, metrics }, signal);
-  const proxies = { port: 0, identity, trustDomain, podCheck, log, metrics };
+  const failed = (thrown: unknown): void => {
+    throw thrown;
+  };
+  const proxies = { port: 0, identity, trustDomain, podCheck, log, metrics, front: builtFront(), failed };
   const { port: configPort } = await new ProxyPort(proxies).serve(config).listen(signal);
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'bundle.pem'), ca.roots);

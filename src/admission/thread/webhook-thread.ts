@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { MeshError, names, type LogLevel, type Watched } from '../../base/index.js';
+import { MeshError, Pulse, names, type LogLevel, type Looks, type Watched } from '../../base/index.js';
 import type { ListenerMetrics } from '../../base/listener/index.js';
 import type { InjectionSettings, Namespace } from '../inject/index.js';
 import type { ReviewMetrics } from '../review-metrics.js';
@@ -36,16 +36,6 @@ export interface NamespaceSource {
 export interface WebhookThread extends RunningWebhook {
   /** Whether the thread has said something of late. */
   readonly answers: () => boolean;
-}
-
-/**
- * When a thread that says nothing counts as silent, and when as dead: after so many looks of this thread in a row. Looks
- * and not time, because both threads stand still together when the process does.
- */
-export interface Looks {
-  readonly everyMs: number;
-  readonly unready: number;
-  readonly dead: number;
 }
 
 const LOOKS: Looks = { everyMs: BEAT_MS, unready: 10, dead: 60 };
@@ -120,37 +110,4 @@ function counter({ metrics, listeners }: WebhookThreadOptions): (counts: Counts)
     for (const [code, times] of skipped) for (let n = 0; n < times; n++) metrics.skipped(code);
     for (const { times, ...labels } of refused) listeners.refused.inc(labels, times);
   };
-}
-
-/** Whether beats come, counted in looks of this thread. */
-class Pulse {
-  readonly #looks: Looks;
-  readonly #dead: () => void;
-  #timer: NodeJS.Timeout | undefined;
-  #missed = 0;
-
-  constructor(looks: Looks, dead: () => void) {
-    this.#looks = looks;
-    this.#dead = dead;
-  }
-
-  get isHeard(): boolean {
-    return this.#missed < this.#looks.unready;
-  }
-
-  start(): void {
-    const { everyMs, dead } = this.#looks;
-    this.#timer = setInterval(() => {
-      this.#missed += 1;
-      if (this.#missed === dead) this.#dead();
-    }, everyMs).unref();
-  }
-
-  beat(): void {
-    this.#missed = 0;
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
 }

@@ -1,0 +1,134 @@
+import { MeshError, Pulse, type Logger, type Looks, type Watched } from '../../base/index.js';
+import type { ListenerMetrics } from '../../base/listener/index.js';
+import type { ServerIdentity } from '../../grpc/index.js';
+import {
+  certificatesFrame,
+  helloFrame,
+  settingsFrame,
+  type FrontCounts,
+  type FrontSettings,
+  type Untrusted,
+} from './frames.js';
+import type { FrontMethod } from './front-stream.js';
+import { FrontLink } from './link.js';
+import type { Front, StartFront } from './program.js';
+
+export interface FrontOptions {
+  readonly start: StartFront;
+  readonly settings: Omit<FrontSettings, 'paths'>;
+  readonly identity: Watched<ServerIdentity>;
+  readonly methods: readonly FrontMethod[];
+  readonly log: Logger;
+  readonly listeners?: ListenerMetrics | undefined;
+  readonly untrusted: (untrusted: Untrusted) => void;
+  /** The front has ended by itself, hangs, or says what no front says: without it no proxy is served. */
+  readonly failed: (thrown: unknown) => void;
+  /** Default: silent after 10 s, dead after a minute. */
+  readonly looks?: Looks | undefined;
+}
+
+/** The port for proxies, as the front serves it. */
+export interface RunningFront {
+  readonly port: number;
+  /** Settles when, after the signal, the front has ended. */
+  readonly closed: Promise<void>;
+  /** Whether it has said something of late. */
+  readonly answers: () => boolean;
+  /** Streams that are open. */
+  readonly streams: () => number;
+}
+
+const BEAT_MS = 1_000;
+const LOOKS: Looks = { everyMs: BEAT_MS, unready: 10, dead: 60 };
+const START_MS = 10_000;
+/** Connections have 5 s to end after the signal. */
+const END_MS = 7_000;
+const LAST_WORDS_MS = 2_000;
+/** Name of the port in metrics. */
+const LISTENER = 'configuration';
+
+/** Starts the front and hands its streams to the methods. Resolves once it listens. */
+export async function startFront(options: FrontOptions, signal: AbortSignal): Promise<RunningFront> {
+  const { identity, methods, log } = options;
+  const front = options.start();
+  const { promise: listening, resolve, reject } = Promise.withResolvers<number>();
+  let fail = reject;
+  const ended = new AbortController();
+  const pulse = new Pulse(options.looks ?? LOOKS, () =>
+    fail(new MeshError('internal', 'the front of the port for proxies hangs')),
+  );
+  const link = new FrontLink(front.socket, {
+    methods,
+    log,
+    listening: resolve,
+    counts: counter(options.listeners, () => pulse.beat()),
+    untrusted: options.untrusted,
+    lost: (why) => {
+      if (why === undefined) {
+        // It has something to say of it yet, on its way out.
+        killLater(front, LAST_WORDS_MS, ended.signal);
+      } else {
+        front.kill();
+        fail(why);
+      }
+    },
+  });
+  link.write(helloFrame());
+  link.write(settingsFrame({ ...options.settings, paths: methods.map(({ path }) => path) }));
+  link.write(certificatesFrame(identity.current));
+  identity.subscribe((next) => link.write(certificatesFrame(next)), ended.signal);
+  const beating = setInterval(() => link.beat(), BEAT_MS).unref();
+  const late = setTimeout(
+    () => reject(new MeshError('timeout', 'the front does not listen')),
+    START_MS,
+  ).unref();
+  const drain = (): void => {
+    link.drain();
+    killLater(front, END_MS, ended.signal);
+  };
+  const closed = front.ended.then((how) => {
+    ended.abort();
+    clearInterval(beating);
+    pulse.stop();
+    // The socket has what it said last.
+    front.socket.resume();
+    if (!signal.aborted) fail(new MeshError('internal', how));
+  });
+  try {
+    const port = await listening;
+    fail = options.failed;
+    pulse.start();
+    if (signal.aborted) drain();
+    else signal.addEventListener('abort', drain, { once: true });
+    return { port, closed, answers: () => pulse.isHeard, streams: () => link.size };
+  } catch (thrown) {
+    front.kill();
+    throw thrown;
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+function killLater(front: Front, afterMs: number, ended: AbortSignal): void {
+  const overdue = setTimeout(() => front.kill(), afterMs).unref();
+  ended.addEventListener('abort', () => clearTimeout(overdue), { once: true });
+}
+
+/** Enters into the metrics of this process what the front has counted. */
+function counter(
+  listeners: ListenerMetrics | undefined,
+  beat: () => void,
+): (counts: FrontCounts) => void {
+  let open = 0;
+  let before: Readonly<Record<string, number>> = {};
+  listeners?.watch(LISTENER, () => open);
+  return ({ connections, ...refused }) => {
+    beat();
+    open = connections;
+    for (const [reason, times] of Object.entries(refused)) {
+      const more = times - (before[reason] ?? 0);
+      if (more > 0) listeners?.refused.inc({ listener: LISTENER, reason }, more);
+    }
+    before = refused;
+  };
+}
