@@ -51,5 +51,6 @@ if [[ -n ${WEFT_BEFORE:-} ]]; then
   before=("$cache/weft-proxy-before")
 fi
 
+export WEFT_PROXY
 "${priority[@]}" e2e/netns/isolate.sh "$cache/load" "$envoy" "$WEFT_PROXY" "${before[@]}" "$HOME/.cache/weft/image/testapp" -- "$entry" \
   --load /run/bin/load --testapp /run/bin/testapp --envoy "/run/bin/${envoy##*/}" --weft "/run/bin/${WEFT_PROXY##*/}" --out "$cache" "$@"

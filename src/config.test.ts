@@ -10,6 +10,7 @@ test('only the image has to be given', () => {
     pod: undefined,
     podCertificates: 'Off',
     image: 'docker.io/weft/weft:dev',
+    front: '/usr/local/bin/weft-proxy',
     trustDomain: 'cluster.local',
     clusterDomain: 'cluster.local',
     logLevel: 'info',

@@ -13,10 +13,10 @@ import (
 
 // world is what one run has: sizes, places, and what it has started.
 type world struct {
-	dir, bin, crds, node, bundle, core string
-	services, proxies                  int
-	seconds                            int
-	smoke                              bool
+	dir, bin, crds, node, bundle, front, core string
+	services, proxies                         int
+	seconds                                   int
+	smoke                                     bool
 
 	api        *api
 	kubeconfig string
@@ -35,6 +35,7 @@ func main() {
 	flag.StringVar(&w.crds, "crds", "", "folder with the CRDs")
 	flag.StringVar(&w.node, "node", "node", "Node.js")
 	flag.StringVar(&w.bundle, "bundle", "", "weft.mjs to measure")
+	flag.StringVar(&w.front, "front", "", "weft-proxy, which the bundle starts as its front")
 	flag.StringVar(&w.core, "core", "0", "core that the control plane has")
 	flag.IntVar(&w.services, "services", 1000, "services, of ten endpoints each")
 	flag.IntVar(&w.proxies, "proxies", 5000, "proxies, at most five times the services")

@@ -45,34 +45,50 @@ func (d *daemon) kill() {
 	<-d.ended
 }
 
-func (d *daemon) proc(file string) string {
-	text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(d.command.Process.Pid), file))
-	return string(text)
+// pids are the process and those that it has started, such as the front of the control plane.
+func (d *daemon) pids() []string {
+	own := strconv.Itoa(d.command.Process.Pid)
+	pids := []string{own}
+	lists, _ := filepath.Glob("/proc/" + own + "/task/*/children")
+	for _, list := range lists {
+		children, _ := os.ReadFile(list)
+		pids = append(pids, strings.Fields(string(children))...)
+	}
+	return pids
 }
 
 const ticksPerSecond = 100
 
-// cpu is the time that all threads of the process have run.
+// cpu is the time that all threads of the processes have run.
 func (d *daemon) cpu() time.Duration {
-	stat := d.proc("stat")
-	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
-	if len(fields) < 13 {
-		return 0
+	ticks := 0
+	for _, pid := range d.pids() {
+		stat, _ := os.ReadFile("/proc/" + pid + "/stat")
+		fields := strings.Fields(string(stat[strings.LastIndex(string(stat), ")")+1:]))
+		if len(fields) < 13 {
+			continue
+		}
+		user, _ := strconv.Atoi(fields[11])
+		system, _ := strconv.Atoi(fields[12])
+		ticks += user + system
 	}
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * time.Second / ticksPerSecond
+	return time.Duration(ticks) * time.Second / ticksPerSecond
 }
 
-// memory reads a line of /proc/PID/status, such as VmRSS or VmHWM, in MB.
+// memory adds up a line of /proc/PID/status of the processes, such as VmRSS or VmHWM, in MB. Of VmHWM that may be more than there was at
+// any one time.
 func (d *daemon) memory(line string) float64 {
-	for text := range strings.Lines(d.proc("status")) {
-		if name, value, found := strings.Cut(text, ":"); found && name == line {
-			kb, _ := strconv.ParseFloat(strings.Fields(value)[0], 64)
-			return kb / 1000
+	sum := 0.0
+	for _, pid := range d.pids() {
+		status, _ := os.ReadFile("/proc/" + pid + "/status")
+		for text := range strings.Lines(string(status)) {
+			if name, value, found := strings.Cut(text, ":"); found && name == line {
+				kb, _ := strconv.ParseFloat(strings.Fields(value)[0], 64)
+				sum += kb / 1000
+			}
 		}
 	}
-	return 0
+	return sum
 }
 
 // until asks again every so often until the answer is nil, and fails after the limit or when the daemon ended.
@@ -100,7 +116,7 @@ func (d *daemon) until(ctx context.Context, limit time.Duration, ask func() erro
 func (w *world) startControlPlane(ctx context.Context) (*daemon, error) {
 	env := []string{
 		"KUBECONFIG=" + w.kubeconfig, "WEFT_IMAGE=weft:bench", "WEFT_LOG_LEVEL=warn", "NODE_OPTIONS=",
-		"WEFT_POD_NAME=" + controlPlanePod, "WEFT_POD_UID=" + w.podUID,
+		"WEFT_FRONT=" + w.front, "WEFT_POD_NAME=" + controlPlanePod, "WEFT_POD_UID=" + w.podUID,
 	}
 	// As the chart starts it.
 	args := []string{"-c", w.core, w.node, "--max-semi-space-size=4", "--heap-growing-percent=50", "--v8-pool-size=1", w.bundle, "controller"}

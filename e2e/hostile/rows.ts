@@ -280,6 +280,25 @@ const CONFIG: Row[] = [
       }),
   },
   {
+    name: 'config, admitted: subscribes to what changes a hundred times a second and never reads',
+    play: (w) =>
+      w.crowd(4, async () => {
+        const session = await w.http2('config', w.admitted);
+        const call = session === undefined ? undefined : grpc(session, DELTAS);
+        call?.pause();
+        call?.write(asking('hostile', ['ip/10.96.0.5:8080']));
+      }),
+  },
+  {
+    name: 'config: the front is frozen, again and again, for half a second',
+    play: async (w) => {
+      while (!w.signal.aborted) {
+        await w.freezeFront(500);
+        await sleep(500);
+      }
+    },
+  },
+  {
     name: 'config, admitted: pings and settings as fast as they go',
     play: (w) =>
       w.flood(4, async () => {

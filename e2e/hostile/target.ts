@@ -1,5 +1,6 @@
 // The control plane's five ports over a mesh in memory, in a process of its own so that its memory and its event loop are
 // only its own. Everything but the API server's opinion on tokens is real.
+import { readFileSync, readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { reviewMetrics, startWebhook } from '../../src/admission/index.js';
 import { settings } from '../../src/admission/inject/fixtures.js';
@@ -14,7 +15,7 @@ import {
   startIdentityServer,
 } from '../../src/identity/index.js';
 import { builtFront } from '../../src/testing/built-front.js';
-import { aMesh, aWorkload } from '../../src/testing/mesh-fixture.js';
+import { aMesh, aSplitPolicy, aWorkload } from '../../src/testing/mesh-fixture.js';
 import { testCa } from '../../src/testing/test-ca.js';
 import { ProxyPort } from '../../src/proxies/index.js';
 import { ReportService, Viewers, startViewServer } from '../../src/telemetry/index.js';
@@ -25,6 +26,8 @@ export const HONEST = '127.0.0.1';
 export const HOSTILE = '127.0.0.66';
 /** Pods of the honest address; each asks for a certificate once. */
 export const HONEST_PODS = 2_000;
+/** So often the configuration of everybody who subscribes changes. */
+const CHANGE_MS = 10;
 
 export interface Certificate {
   readonly chain: string;
@@ -37,14 +40,17 @@ export interface Target {
   readonly roots: string;
   readonly honest: Certificate;
   readonly hostile: Certificate;
+  /** The process that ends TLS of `config`. */
+  readonly front: number;
 }
 
-/** What the process says of itself since it was asked last. */
+/** What the process says of itself and its front since it was asked last. */
 export interface Strain {
+  /** Of both processes. */
   readonly rssMb: number;
   /** Longest delay of the event loop, in milliseconds. */
   readonly lagMs: number;
-  /** CPU of the process, all threads, in percent of one processor. */
+  /** CPU of both processes, all threads, in percent of one processor. */
   readonly cpuPercent: number;
 }
 
@@ -81,6 +87,7 @@ export async function serveTarget(): Promise<void> {
     reporterOf: ({ namespace }) => ({ namespace, kind: 'Pod', name: 'pod', identity: identityOf('web') }),
     serves: () => true,
   });
+  const service = new ConfigService({ ...shared, mesh }, signal);
   const config = await new ProxyPort({
     ...shared,
     identity,
@@ -91,7 +98,7 @@ export async function serveTarget(): Promise<void> {
       throw thrown;
     },
   })
-    .serve(new ConfigService({ ...shared, mesh }, signal))
+    .serve(service)
     .serve(reports)
     .listen(signal);
   const viewers = new Viewers({ review, username: 'nobody', clock: systemClock });
@@ -119,25 +126,52 @@ export async function serveTarget(): Promise<void> {
     roots: ca.roots,
     honest: await ca.certificate(identityOf('web')),
     hostile: await ca.certificate(identityOf('evil')),
+    front: onlyChild(),
   };
+  let changes = 0;
+  setInterval(() => {
+    const policy = aSplitPolicy('reviews', { v1: 1_000, v2: changes++ % 1_000 });
+    service.changed(mesh.policies.set(policy));
+  }, CHANGE_MS);
   process.send?.(target);
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
-  let used = process.cpuUsage();
+  let used = cpuMs(target.front);
   let since = performance.now();
   process.on('message', () => {
-    const { user, system } = process.cpuUsage(used);
+    const cpu = cpuMs(target.front);
     const now = performance.now();
     const strain: Strain = {
-      rssMb: process.memoryUsage.rss() / 1e6,
+      rssMb: process.memoryUsage.rss() / 1e6 + rssMbOf(target.front),
       lagMs: delay.max / 1e6,
-      cpuPercent: (user + system) / 10 / (now - since),
+      cpuPercent: ((cpu - used) * 100) / (now - since),
     };
-    used = process.cpuUsage();
+    used = cpu;
     since = now;
     delay.reset();
     process.send?.(strain);
   });
+}
+
+/** The front is the only process that this one starts. */
+function onlyChild(): number {
+  const children = readdirSync('/proc/self/task').flatMap((task) =>
+    readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+  );
+  return Number(children[0]);
+}
+
+function rssMbOf(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1e3;
+}
+
+/** CPU time of this process and of another, in milliseconds. */
+function cpuMs(pid: number): number {
+  const { user, system } = process.cpuUsage();
+  const ticks = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (user + system) / 1e3 + (Number(ticks[11]) + Number(ticks[12])) * 10;
 }
 
 /** The API server's part: a token is the name of its pod, and one it does not know takes it a while. */

@@ -50,6 +50,13 @@ export class Weapons {
     return session;
   }
 
+  /** What no pod can do, and a node that is short of time does: stops the front for a while. */
+  async freezeFront(milliseconds: number): Promise<void> {
+    process.kill(this.#target.front, 'SIGSTOP');
+    await sleep(milliseconds);
+    process.kill(this.#target.front, 'SIGCONT');
+  }
+
   /** The certificate of an admitted pod that is not what it seems. */
   get admitted(): Certificate {
     return this.#target.hostile;

@@ -17,5 +17,6 @@ if [[ -z ${WEFT_PROXY:-} ]]; then
   WEFT_PROXY=$(proxy/build.sh)
 fi
 
+export WEFT_PROXY
 e2e/netns/isolate.sh "$cache/testapp" "$WEFT_PROXY" -- e2e/scenarios/main.ts \
   --app /run/bin/testapp --proxy "/run/bin/${WEFT_PROXY##*/}" --out "$cache" "$@"

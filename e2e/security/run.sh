@@ -17,4 +17,5 @@ fi
 kubernetes=$HOME/.cache/weft/cluster/current/bin
 [[ -x $kubernetes/kube-apiserver && -x $kubernetes/etcd ]] || kubernetes=
 
+export WEFT_PROXY
 e2e/netns/isolate.sh "$WEFT_PROXY" -- e2e/security/main.ts --proxy "/run/bin/${WEFT_PROXY##*/}" --kubernetes "$kubernetes" "$@"

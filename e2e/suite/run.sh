@@ -66,10 +66,12 @@ stage_check() {
 
 stage_unit() {
   step 'unit: control plane' npm run --silent test:unit
-  step 'hostile: what a pod may try' e2e/suite/ts.sh e2e/hostile/main.ts --seconds 1
   step 'unit: proxy, namespaces' bash -c 'e2e/netns/packages.sh && WEFT_FUZZ_SECONDS=30 e2e/suite/cargo-test.sh'
   # The tests have built this proxy. What is left out takes a quiet machine to be judged.
-  WEFT_PROXY=${CARGO_TARGET_DIR:-target}/debug/weft-proxy step 'scenarios: a short run of each' e2e/scenarios/run.sh --short --only failing-replica,storm,deadline
+  local -x WEFT_PROXY=${CARGO_TARGET_DIR:-target}/debug/weft-proxy
+  step 'unit: control plane with its front' npm run --silent test:unit -- src/proxies/front src/xds/control-plane
+  step 'hostile: what a pod may try' e2e/suite/ts.sh e2e/hostile/main.ts --seconds 1
+  step 'scenarios: a short run of each' e2e/scenarios/run.sh --short --only failing-replica,storm,deadline
 }
 
 stage_e2e() {

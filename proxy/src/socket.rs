@@ -7,7 +7,9 @@
 //! with an ordinary socket ([`connect_application`]); they are never captured, so there is no loop, and the
 //! application sees the pod's own address as its client rather than a loopback address it might trust.
 
+use std::cell::RefCell;
 use std::fs;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener as StdTcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -17,6 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::ReadBuf;
 use tokio::net::{TcpSocket, TcpStream};
 
 /// Connections waiting to be accepted. The kernel lowers it to `net.core.somaxconn`.
@@ -137,16 +140,19 @@ pub fn listen_alone(address: Option<SocketAddr>, port: u16) -> io::Result<StdTcp
     }
 }
 
-/// How many bytes can be read of `stream` now, as far as `most`.
+/// How many bytes wait to be read of `stream`, as far as `most`, as soon as there is one; 0: its peer has ended it. They stay there.
 pub async fn waiting_bytes(stream: &TcpStream, most: usize) -> io::Result<usize> {
     thread_local! {
-        static SEEN: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+        // Of all streams: what is seen is not looked at, and thousands may wait.
+        static SEEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
-    let mut seen = SEEN.take();
-    seen.resize(most, 0);
-    let count = stream.peek(&mut seen).await;
-    SEEN.set(seen);
-    count
+    poll_fn(|cx| {
+        SEEN.with_borrow_mut(|seen| {
+            seen.resize(most.max(seen.len()), 0);
+            stream.poll_peek(cx, &mut ReadBuf::new(&mut seen[..most]))
+        })
+    })
+    .await
 }
 
 /// The socket that the parent of this process gave it as its fourth file: connected, and of a family that has no network. To be

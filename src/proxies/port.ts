@@ -58,7 +58,8 @@ export class ProxyPort {
 
   /** Serves until the signal aborts; resolves once the port is bound. */
   listen(signal: AbortSignal): Promise<RunningFront> {
-    const { host, port, identity, trustDomain, podCheck, log, listeners, front, looks, failed } = this.#options;
+    const { host, port, identity, trustDomain, podCheck, log, listeners, front, looks, failed } =
+      this.#options;
     return startFront(
       {
         start: front,

@@ -112,14 +112,17 @@ impl Door {
         let accepted = tokio::time::Instant::now();
         let mut course = self.hub.course();
         let begun = tokio::select! {
-            begun = timeout(SILENCE, tcp.readable()) => begun,
+            begun = timeout(SILENCE, socket::waiting_bytes(&tcp, MOST_FIRST_BYTES)) => begun,
             _ = course.wait_for(|course| course.draining || course.is_cut) => return None,
         };
-        let Ok(readable) = begun else {
-            self.hub.counts.borrow_mut().silent += 1;
-            return None;
-        };
-        readable.ok()?;
+        match begun {
+            Ok(Ok(1..)) => {}
+            Ok(_gone) => return None,
+            Err(_silent) => {
+                self.hub.counts.borrow_mut().silent += 1;
+                return None;
+            }
+        }
         let turn = self.gate.turn(address);
         let Ok(turn) = timeout_at(accepted + MOST_WAIT, turn).await else {
             self.hub.counts.borrow_mut().waited_too_long += 1;

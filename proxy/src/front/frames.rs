@@ -1,5 +1,5 @@
 //! What the front and the control plane say to each other over their socket. The other end is `src/proxies/front/frames.ts`, and
-//! `src/wire/golden/front.json` has bytes of each kind that both are tested with.
+//! `src/wire/front.json` has bytes of each kind that both are tested with.
 //!
 //! A frame is the number of a stream (u32, 0 for what is of none), its kind (u8), a length (u32), and so many bytes; numbers are
 //! big-endian. Of a message everything from the kind on is what gRPC writes for it: a flag that is 0, the length, the message.

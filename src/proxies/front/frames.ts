@@ -1,5 +1,5 @@
 // What the front and the control plane say to each other over their socket. The other end, with a table of all of it, is
-// proxy/src/front/frames.rs; src/wire/golden/front.json has bytes of each kind that both are tested with.
+// proxy/src/front/frames.rs; src/wire/front.json has bytes of each kind that both are tested with.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { MeshError } from '../../base/index.js';
@@ -192,7 +192,10 @@ function json<T>(schema: z.ZodType<T>, body: Buffer): T | undefined {
 }
 
 function unknown(kind: number, stream: number): MeshError {
-  return new MeshError('internal', `a frame of kind ${kind} for stream ${stream} is none that the front sends`);
+  return new MeshError(
+    'internal',
+    `a frame of kind ${kind} for stream ${stream} is none that the front sends`,
+  );
 }
 
 /** A message, given in parts. */

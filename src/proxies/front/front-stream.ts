@@ -1,15 +1,16 @@
 import { X509Certificate } from 'node:crypto';
 import { canonicalAddress } from '../../base/listener/index.js';
 import { MeshError, type Logger } from '../../base/index.js';
-import {
-  GrpcCode,
-  statusOf,
-  type GrpcStatus,
-  type Peer,
-  type Receiver,
-} from '../../grpc/index.js';
+import { GrpcCode, statusOf, type GrpcStatus, type Peer, type Receiver } from '../../grpc/index.js';
 import type { ProxyStream } from '../service.js';
-import { CREDIT, FIRST_MESSAGE_BYTES, STREAM_BYTES, endedFrame, messageFrame, readOnFrame } from './frames.js';
+import {
+  CREDIT,
+  FIRST_MESSAGE_BYTES,
+  STREAM_BYTES,
+  endedFrame,
+  messageFrame,
+  readOnFrame,
+} from './frames.js';
 
 /** The way to the front, which all streams share. */
 export interface Wire {

@@ -1,6 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { MeshError, type Logger } from '../../base/index.js';
-import { FrontReader, beatFrame, drainFrame, type FromFront, type FrontCounts, type Untrusted } from './frames.js';
+import {
+  FrontReader,
+  beatFrame,
+  drainFrame,
+  type FromFront,
+  type FrontCounts,
+  type Untrusted,
+} from './frames.js';
 import { FrontStream, peerOf, type FrontMethod, type Wire } from './front-stream.js';
 
 export interface LinkOptions {

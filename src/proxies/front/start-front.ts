@@ -115,10 +115,7 @@ function killLater(front: Front, afterMs: number, ended: AbortSignal): void {
 }
 
 /** Enters into the metrics of this process what the front has counted. */
-function counter(
-  listeners: ListenerMetrics | undefined,
-  beat: () => void,
-): (counts: FrontCounts) => void {
+function counter(listeners: ListenerMetrics | undefined, beat: () => void): (counts: FrontCounts) => void {
   let open = 0;
   let before: Readonly<Record<string, number>> = {};
   listeners?.watch(LISTENER, () => open);
