@@ -37,7 +37,9 @@ use crate::socket;
 #[derive(Debug, thiserror::Error)]
 pub enum FrontError {
     /// The parent gave no socket.
-    #[error("there is no socket of the control plane's: the control plane starts this command, nobody else: {0}")]
+    #[error(
+        "there is no socket of the control plane's: the control plane starts this command, nobody else: {0}"
+    )]
     NoSocket(#[source] io::Error),
     /// The port cannot be opened.
     #[error("cannot listen for proxies: {0}")]
@@ -46,7 +48,9 @@ pub enum FrontError {
     #[error("the control plane has ended the socket{}", .0.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
     Ended(Option<io::Error>),
     /// It does not begin as it should.
-    #[error("whoever has the other end of the socket does not begin as the control plane of this version does")]
+    #[error(
+        "whoever has the other end of the socket does not begin as the control plane of this version does"
+    )]
     Stranger,
     /// Bytes that are no frame.
     #[error(transparent)]
@@ -79,7 +83,10 @@ async fn serve(socket: UnixStream) -> Result<(), FrontError> {
     hub.outbox.send(frames::hello()).await;
     hub.outbox.send(frames::listening(port)).await;
     let budget = Budget::new(if settings.shared_addresses { OF_NODES } else { OF_PODS });
-    let open = { let budget = budget.clone(); move || budget.open() };
+    let open = {
+        let budget = budget.clone();
+        move || budget.open()
+    };
     spawn_local(door::accept(listener, budget.clone(), hub.clone()));
     let mut course = hub.course();
     tokio::select! {

@@ -3,21 +3,10 @@ import type { Logger } from '../base/log.js';
 import { FrameReader, frame } from './framing.js';
 import { GrpcCode, GrpcError, encodeMessage, statusOf, type GrpcStatus } from './status.js';
 
-/** What is read of a certificate; the certificate itself takes more memory than all of this. */
-export interface PeerCertificate {
-  /** As Node writes it: `URI:spiffe://...`. */
-  readonly subjectAltName: string | undefined;
-  readonly fingerprint256: string;
-  /** All of it, the first time it is asked for. */
-  readonly der: () => Uint8Array | undefined;
-}
-
 /** Who is at the other end of a connection. */
 export interface Peer {
   /** Canonical text of the IP address; IPv4 in its own form even over a dual-stack socket. */
   readonly address: string;
-  /** Verified against the trust bundle during the handshake; absent where a port does not ask for one. */
-  readonly certificate: PeerCertificate | undefined;
 }
 
 /** What a handler knows about a call. */
@@ -41,10 +30,6 @@ export interface ResponseStream extends Call {
   send(parts: readonly Uint8Array[]): boolean;
   /** Sends the response's headers now, before any message: clients of streams wait for them. */
   start(): void;
-  /** Reads no further message until `release`: the client waits, by flow control. */
-  hold(): void;
-  /** Reads on, messages of at most so many bytes. */
-  release(maxMessageBytes: number): void;
   /** Ends the call. Later calls do nothing. */
   finish(status: GrpcStatus): void;
   /** Ends the call with the status for whatever was thrown; what the caller must not read is logged here. */
@@ -70,9 +55,6 @@ export interface CallOptions {
   readonly peer: Peer;
   readonly draining: AbortSignal;
   readonly maxMessageBytes: number;
-  /** Messages read in a second; then the client waits, by flow control. */
-  readonly messagesPerSecond: number;
-  readonly bytesPerSecond: number;
   /** Milliseconds until the call ends with DEADLINE_EXCEEDED; undefined: no limit. */
   readonly timeoutMs: number | undefined;
   readonly log: Logger;
@@ -117,25 +99,15 @@ export class ServerCall implements ResponseStream {
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
   readonly #frames: FrameReader;
-  readonly #rate: Pick<CallOptions, 'messagesPerSecond' | 'bytesPerSecond'>;
   readonly #log: Logger;
   readonly #ended = new AbortController();
   #receiver: Receiver | undefined;
-  #held = false;
-  #clientEnded = false;
-  /** Reads nothing until the second is over. */
-  #pausing = false;
-  /** Messages, and their bytes, of the second that began at `#secondAt`. */
-  #messages = 0;
-  #bytes = 0;
-  #secondAt = 0;
   #deadline: NodeJS.Timeout | undefined;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options: CallOptions) {
     this.#stream = stream;
     this.#headers = headers;
     this.#frames = new FrameReader(options.maxMessageBytes);
-    this.#rate = options;
     this.#log = options.log;
     this.path = options.path;
     this.peer = options.peer;
@@ -207,55 +179,18 @@ export class ServerCall implements ResponseStream {
     this.finish(status);
   }
 
-  hold(): void {
-    this.#held = true;
-    this.#stream.pause();
-  }
-
-  release(maxMessageBytes: number): void {
-    this.#held = false;
-    this.#frames.maxMessageBytes = maxMessageBytes;
-    this.#guard(() => this.#deliver());
-    if (!this.#pausing && !this.signal.aborted) this.#stream.resume();
-  }
-
+  /** A message may end the call: what came behind it is dropped. */
   #receive(chunk: Buffer): void {
     this.#frames.push(chunk);
-    this.#deliver();
-  }
-
-  /** A message may end the call, or hold it: what came behind it is dropped, or waits. */
-  #deliver(): void {
-    while (!this.#held && !this.signal.aborted) {
+    while (!this.signal.aborted) {
       const message = this.#frames.next();
       if (message === undefined) break;
-      this.#limitRate(message.length);
       this.#receiver?.message(message);
     }
-    if (this.#clientEnded && !this.#held) this.#receiveEnd();
-  }
-
-  /** Stops reading until the second is over when it has brought too many messages, or bytes. */
-  #limitRate(bytes: number): void {
-    const now = performance.now();
-    if (now - this.#secondAt >= 1_000) [this.#secondAt, this.#messages, this.#bytes] = [now, 0, 0];
-    this.#messages += 1;
-    this.#bytes += bytes;
-    const { messagesPerSecond, bytesPerSecond } = this.#rate;
-    if (this.#messages <= messagesPerSecond && this.#bytes <= bytesPerSecond) return;
-    if (this.#pausing) return;
-    this.#pausing = true;
-    this.#stream.pause();
-    const goOn = (): void => {
-      this.#pausing = false;
-      if (!this.#held) this.#stream.resume();
-    };
-    setTimeout(goOn, this.#secondAt + 1_000 - now).unref();
   }
 
   #receiveEnd(): void {
-    this.#clientEnded = true;
-    if (this.signal.aborted || this.#held) return;
+    if (this.signal.aborted) return;
     if (this.#frames.pending)
       throw new GrpcError(GrpcCode.internal, 'the request ended in the middle of a message');
     this.#receiver?.halfClosed();

@@ -93,5 +93,5 @@ export class Connection implements Patrolled {
 }
 
 function peerOf(session: ServerHttp2Session): Peer {
-  return { address: canonicalAddress(session.socket.remoteAddress ?? '') ?? '', certificate: undefined };
+  return { address: canonicalAddress(session.socket.remoteAddress ?? '') ?? '' };
 }

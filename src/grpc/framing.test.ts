@@ -41,15 +41,6 @@ describe('framing', () => {
     expect(() => read(new FrameReader(10), Buffer.of(0, 255, 255, 255, 255))).toThrow(GrpcError);
     expect(() => read(new FrameReader(10), Buffer.of(1, 0, 0, 0, 0))).toThrow(/compressed/);
   });
-
-  test('a limit that is raised holds from the next message on', () => {
-    const reader = new FrameReader(3);
-    reader.push(stream);
-    expect(String(reader.next())).toBe('one');
-    expect(String(reader.next())).toBe('');
-    reader.maxMessageBytes = 5;
-    expect(String(reader.next())).toBe('three');
-  });
 });
 
 test.each([

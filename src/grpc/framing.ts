@@ -19,7 +19,7 @@ export function frame(parts: readonly Uint8Array[]): Buffer {
 
 /** Cuts a byte stream, however it was chunked, into gRPC messages. */
 export class FrameReader {
-  #maxMessageBytes: number;
+  readonly #maxMessageBytes: number;
   #chunks: Buffer[] = [];
   #held = 0;
   #need = PREFIX;
@@ -33,11 +33,6 @@ export class FrameReader {
   /** Bytes of an unfinished message are waiting: an end of stream here cuts a message in two. */
   get pending(): boolean {
     return this.#inBody || this.#held > 0;
-  }
-
-  /** The most that the messages from the next one on may have. */
-  set maxMessageBytes(bytes: number) {
-    this.#maxMessageBytes = bytes;
   }
 
   /** Takes bytes in; `next` cuts messages out of them. */

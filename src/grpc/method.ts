@@ -43,21 +43,12 @@ export function bidi<I extends DescMessage, O extends DescMessage>(
   method: DescMethodBiDiStreaming<I, O>,
   open: (call: ResponseStream) => BidiReceiver<MessageShape<I>>,
 ): Method {
-  return bidiReading(method, (bytes) => decode(method.input, bytes), open);
-}
-
-/** The same for requests that are read otherwise than into a message of the library. `read` throws a `GrpcError` for what is none. */
-export function bidiReading<I extends DescMessage, O extends DescMessage, R>(
-  method: DescMethodBiDiStreaming<I, O>,
-  read: (bytes: Uint8Array) => R,
-  open: (call: ResponseStream) => BidiReceiver<R>,
-): Method {
   return {
     path: pathOf(method),
     open: (call) => {
       const receiver = open(call);
       return {
-        message: (bytes) => receiver.message(read(bytes)),
+        message: (bytes) => receiver.message(decode(method.input, bytes)),
         writable: () => receiver.writable(),
         halfClosed: () => receiver.halfClosed(),
       };

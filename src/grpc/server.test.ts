@@ -31,7 +31,6 @@ import {
 } from './index.js';
 
 const SERVER = 'spiffe://cluster.local/ns/weft-system/sa/weft';
-const CLIENT = 'spiffe://cluster.local/ns/shop/sa/web';
 const log = createLogger({ level: 'silent' });
 const ends: (() => void)[] = [];
 
@@ -82,23 +81,13 @@ async function start(options: Partial<GrpcServerOptions>): Promise<Running> {
   const ca = await testCa();
   const identity = watched<ServerIdentity>(await ca.certificate(SERVER));
   const stop = new AbortController();
-  const server = await startGrpcServer(
-    { port: 0, identity, requireClientCertificate: false, methods: [], log, ...options },
-    stop.signal,
-  );
+  const server = await startGrpcServer({ port: 0, identity, methods: [], log, ...options }, stop.signal);
   ends.push(() => stop.abort());
   return { ca, port: server.port, stop, closed: server.closed, identity };
 }
 
-async function client(server: Running, options: { as?: string; roots?: string } = {}): Promise<GrpcClient> {
-  const certificate =
-    options.as === undefined ? {} : { certificate: await server.ca.certificate(options.as) };
-  const made = await connectGrpc({
-    host: '127.0.0.1',
-    port: server.port,
-    roots: options.roots ?? server.ca.roots,
-    ...certificate,
-  });
+async function client(server: Running): Promise<GrpcClient> {
+  const made = await connectGrpc({ host: '127.0.0.1', port: server.port, roots: server.ca.roots });
   ends.push(() => made.session.destroy());
   return made;
 }
@@ -171,66 +160,6 @@ describe('a unary call', () => {
   });
 });
 
-describe('mutual TLS', () => {
-  const whoami = unary(certify, (_request, call) => {
-    const said = [call.peer.certificate?.subjectAltName ?? 'none', call.peer.address];
-    return Promise.resolve({ chain: said.map((text) => Uint8Array.from(Buffer.from(text))) });
-  });
-
-  async function ask(peer: GrpcClient): Promise<string[]> {
-    return (await peer.unary(certify, {})).chain.map((bytes) => Buffer.from(bytes).toString());
-  }
-
-  test('shows the handler the name and the address of the peer', async () => {
-    const peer = await client(await start({ methods: [whoami], requireClientCertificate: true }), {
-      as: CLIENT,
-    });
-    expect(await ask(peer)).toEqual([`URI:${CLIENT}`, '127.0.0.1']);
-  });
-
-  test('refuses a client without a certificate', async () => {
-    const server = await start({ methods: [whoami], requireClientCertificate: true });
-    await expect(client(server).then(ask)).rejects.toThrow();
-  });
-
-  test('refuses a client whose certificate comes from another root', async () => {
-    const server = await start({ methods: [whoami], requireClientCertificate: true });
-    const stranger = await testCa();
-    const attempt = connectGrpc({
-      host: '127.0.0.1',
-      port: server.port,
-      roots: server.ca.roots,
-      certificate: await stranger.certificate(CLIENT),
-    });
-    await expect(attempt.then(ask)).rejects.toThrow();
-  });
-
-  test('refuses a client whose certificate has ended', async () => {
-    const server = await start({ methods: [whoami], requireClientCertificate: true });
-    const old = await testCa('cluster.local', Date.now() - 400 * 86_400_000);
-    server.identity.set({ ...(await server.ca.certificate(SERVER)), roots: server.ca.roots + old.roots });
-    const attempt = connectGrpc({
-      host: '127.0.0.1',
-      port: server.port,
-      roots: server.ca.roots,
-      certificate: await old.certificate(CLIENT, Date.now() - 390 * 86_400_000),
-    });
-    await expect(attempt.then(ask)).rejects.toThrow();
-  });
-
-  test('puts a new certificate and new roots to use without a restart', async () => {
-    const server = await start({ methods: [whoami], requireClientCertificate: true });
-    const before = await client(server, { as: CLIENT });
-    const next = await testCa();
-    server.identity.set({ ...(await next.certificate(SERVER)), roots: server.ca.roots + next.roots });
-    const certificate = await next.certificate(CLIENT);
-    const after = await connectGrpc({ host: '127.0.0.1', port: server.port, roots: next.roots, certificate });
-    ends.push(() => after.session.destroy());
-    expect(await ask(after)).toEqual([`URI:${CLIENT}`, '127.0.0.1']);
-    expect(await ask(before)).toEqual([`URI:${CLIENT}`, '127.0.0.1']);
-  });
-});
-
 describe('TLS', () => {
   async function handshake(server: Running, options: object): Promise<TLSSocket> {
     const socket = tlsConnect({
@@ -253,7 +182,7 @@ describe('TLS', () => {
     await expect(handshake(server, { maxVersion: 'TLSv1.2' })).rejects.toThrow();
   });
 
-  test('never resumes a session, because that would skip the check of the certificate', async () => {
+  test('never resumes a session', async () => {
     const server = await start({ methods: [echo] });
     const first = await handshake(server, {});
     let session: Buffer | undefined;
@@ -281,18 +210,12 @@ describe('TLS', () => {
 
 describe('the gate before handshakes', () => {
   // Eight at once, two of them from one address.
-  const gated = { methods: [echo], maxHandshakes: 8, requireClientCertificate: true };
+  const gated = { methods: [echo], maxHandshakes: 8 };
   const from = '127.0.0.77';
 
   async function call(server: Running): Promise<number> {
-    const certificate = await server.ca.certificate(CLIENT);
-    const peer = await connectGrpc({
-      host: '127.0.0.1',
-      port: server.port,
-      roots: server.ca.roots,
-      certificate,
-      localAddress: from,
-    });
+    const { port, ca } = server;
+    const peer = await connectGrpc({ host: '127.0.0.1', port, roots: ca.roots, localAddress: from });
     ends.push(() => peer.session.destroy());
     return (await peer.unary(certify, { csr: Uint8Array.of(1) })).chain.length;
   }
@@ -307,13 +230,6 @@ describe('the gate before handshakes', () => {
       if (i % 2 === 0) raw.write('this is no TLS');
       else raw.destroy();
       ends.push(() => raw.destroy());
-    }
-    for (let i = 0; i < 4; i++) {
-      const roots = server.ca.roots;
-      const nobody = connectGrpc({ host: '127.0.0.1', port: server.port, roots, localAddress: from });
-      await nobody
-        .then(({ session }) => eventually('closed', () => session.destroyed))
-        .catch(() => undefined);
     }
     expect(await call(server)).toBe(1);
   });
@@ -485,16 +401,4 @@ describe('a stream', () => {
     call!.finish({ code: GrpcCode.ok, message: '' });
     await eventually('reset', () => stream.raw.rstCode === 8, 8_000);
   }, 10_000);
-
-  test.each([
-    ['messages', { messagesPerSecond: 100 }],
-    ['bytes', { bytesPerSecond: 100_000 }],
-  ])('that sends too many %s is slowed down, and loses none', async (_what, limit) => {
-    const peer = await client(await start({ methods: [streaming(() => undefined)], ...limit }));
-    const stream = peer.bidi(deltas);
-    const begun = performance.now();
-    for (let i = 0; i < 3_000; i++) stream.send({ typeUrl: 'x'.repeat(1_000) });
-    for (let i = 0; i < 300; i++) expect((await stream.next())?.nonce).toHaveLength(1_000);
-    expect(performance.now() - begun).toBeGreaterThan(900);
-  });
 });

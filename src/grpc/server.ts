@@ -31,7 +31,7 @@ export interface ServerIdentity {
   readonly chain: string;
   /** PKCS#8. */
   readonly privateKey: string;
-  /** Roots that client certificates must chain to; only read where client certificates are required. */
+  /** What peers must chain to, where they are asked for a certificate: the front of the port for proxies does. */
   readonly roots: string;
 }
 
@@ -42,16 +42,10 @@ export interface GrpcServerOptions {
   readonly port: number;
   /** New connections use the newest; `maxConnectionAgeMs` brings the old ones along. */
   readonly identity: Watched<ServerIdentity>;
-  /** True: the handshake fails without a client certificate that chains to `identity.roots`. */
-  readonly requireClientCertificate: boolean;
   readonly methods: readonly Method[];
   readonly log: Logger;
   /** Bytes of one request message. Default 64 KiB. */
   readonly maxMessageBytes?: number;
-  /** Messages of one call that are read in a second; a client that sends more waits. Default no limit. */
-  readonly messagesPerSecond?: number;
-  /** Bytes of messages of one call that are read in a second, and the last message whole. Default no limit. */
-  readonly bytesPerSecond?: number;
   /** Longest life of a unary or streaming call, for methods that should be short. Default none. */
   readonly callTimeoutMs?: number;
   /** Calls at once on one connection. Default 16. */
@@ -71,8 +65,6 @@ export interface GrpcServerOptions {
   readonly metrics?: ListenerMetrics | undefined;
   /** Name in metrics. Default `grpc`. */
   readonly name?: string;
-  /** Told of each handshake that failed because the client's certificate is missing, has ended or has a foreign root. */
-  readonly onUntrusted?: (address: string, why: string) => void;
 }
 
 export interface GrpcServer {
@@ -150,26 +142,19 @@ class GrpcListener {
   }
 
   #handshakeFailed(error: Error, socket: TLSSocket): void {
-    const peer = addressOf(socket);
-    const why = untrusted(error, socket);
-    this.#options.log.debug({ err: error.message, why, peer }, 'a TLS handshake failed');
-    if (why !== undefined) this.#options.onUntrusted?.(peer, why);
+    this.#options.log.debug({ err: error.message, peer: addressOf(socket) }, 'a TLS handshake failed');
   }
 
   #tls(): object {
-    const { chain, privateKey, roots } = this.#options.identity.current;
-    const client = this.#options.requireClientCertificate
-      ? { requestCert: true, rejectUnauthorized: true, ca: roots }
-      : {};
+    const { chain, privateKey } = this.#options.identity.current;
     return {
       cert: chain,
       key: privateKey,
-      ...client,
       minVersion: 'TLSv1.3',
       maxVersion: 'TLSv1.3',
       ecdhCurve: 'X25519MLKEM768:X25519:P-256',
       ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
-      // A resumed session would skip the check of the client's certificate.
+      // Nothing of a connection outlives it.
       secureOptions: crypto.SSL_OP_NO_TICKET,
     };
   }
@@ -210,8 +195,6 @@ class GrpcListener {
       peer: connection.peer,
       draining: connection.draining,
       maxMessageBytes: this.#options.maxMessageBytes ?? 65_536,
-      messagesPerSecond: this.#options.messagesPerSecond ?? Number.POSITIVE_INFINITY,
-      bytesPerSecond: this.#options.bytesPerSecond ?? Number.POSITIVE_INFINITY,
       timeoutMs: shortest(deadlineMs(headers['grpc-timeout']), this.#options.callTimeoutMs),
       log: this.#options.log,
     });
@@ -238,14 +221,6 @@ class GrpcListener {
  */
 function chooseHttp2({ protocols }: { readonly protocols: readonly string[] }): string | undefined {
   return protocols.includes('h2') ? 'h2' : undefined;
-}
-
-/** What was wrong with the client's certificate, if that is why the handshake failed. */
-function untrusted(error: Error, socket: TLSSocket): string | undefined {
-  const why: unknown = socket.authorizationError;
-  if (typeof why === 'string') return why;
-  const code = 'code' in error ? error.code : undefined;
-  return code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE' ? 'no certificate' : undefined;
 }
 
 /** What is not gRPC is answered in plain HTTP. */

@@ -88,7 +88,6 @@ export async function startIdentityServer(
       ...(options.host === undefined ? {} : { host: options.host }),
       port: options.port,
       identity: options.identity,
-      requireClientCertificate: false,
       methods: [certify],
       log,
       name: 'certificates',

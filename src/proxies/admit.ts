@@ -1,4 +1,3 @@
-import type { Peer } from '../grpc/index.js';
 import {
   checkPod,
   formatSpiffeId,
@@ -8,6 +7,7 @@ import {
   type PodCheck,
   type Refusal,
 } from '../identity/index.js';
+import type { Peer } from './service.js';
 
 export interface AdmitOptions {
   readonly trustDomain: string;

@@ -1,6 +1,23 @@
 import type { DescMethodBiDiStreaming } from '@bufbuild/protobuf';
-import type { GrpcStatus, Peer } from '../grpc/index.js';
+import type { GrpcStatus } from '../grpc/index.js';
 import type { KnownPod } from '../identity/index.js';
+
+/** What is read of a certificate; the certificate itself takes more memory than all of this. */
+export interface PeerCertificate {
+  /** As Node writes it: `URI:spiffe://...`. */
+  readonly subjectAltName: string | undefined;
+  readonly fingerprint256: string;
+  /** All of it, the first time it is asked for. */
+  readonly der: () => Uint8Array | undefined;
+}
+
+/** Who is at the other end of a stream. */
+export interface Peer {
+  /** Canonical text of the IP address; IPv4 in its own form even over a dual-stack socket. */
+  readonly address: string;
+  /** Verified against the trust bundle during the handshake. Absent: it cannot be read, and nobody is admitted with it. */
+  readonly certificate: PeerCertificate | undefined;
+}
 
 /** One stream of a proxy, whatever carries it. */
 export interface ProxyStream {

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::hub::Hub;
+use super::hub::{Course, Hub};
 use super::stream::{self, Peer};
 
 /// After so long, and up to a tenth more, a connection is asked to end: it carries new certificates to old connections, and spreads
@@ -57,7 +57,11 @@ pub async fn serve(
     let Some(ping) = h2.ping_pong() else { return };
     let mut watch = Watch { heard, last: 0, ping, is_pinged: false };
     let mut course = hub.course();
-    let cuts = course.borrow().cuts;
+    let Course { cuts, is_cut, draining } = *course.borrow_and_update();
+    // It came to this while the handshake was made.
+    if is_cut || draining {
+        return;
+    }
     let (peer, drain) = (Rc::new(peer), Rc::new(Drain::default()));
     let mut budget = Budget { full_at: Instant::now() };
     let mut age = std::pin::pin!(sleep(left.min(AGE.mul_f64(1.0 + fastrand::f64() / 10.0))));

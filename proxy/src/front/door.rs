@@ -147,8 +147,7 @@ impl Door {
         let heard = Heard::default();
         let counted = Counted { io: tcp, heard: heard.clone() };
         let acceptor = TlsAcceptor::from(self.hub.tls());
-        let handshake =
-            acceptor.accept_with(counted, |connection| connection.set_buffer_limit(Some(UNSENT)));
+        let handshake = acceptor.accept_with(counted, |connection| connection.set_buffer_limit(Some(UNSENT)));
         let mut handshake = std::pin::pin!(timeout(HANDSHAKE, handshake));
         let done = tokio::select! {
             done = &mut handshake => Some(done),
@@ -191,7 +190,8 @@ impl Door {
 
 /// How long a certificate is still valid; not at all where it cannot be read.
 fn left(certificate: &rustls_pki_types::CertificateDer<'_>) -> Duration {
-    let ends = parse_x509_certificate(certificate).map_or(0, |(_, parsed)| parsed.validity().not_after.timestamp());
+    let ends =
+        parse_x509_certificate(certificate).map_or(0, |(_, parsed)| parsed.validity().not_after.timestamp());
     let ends = Duration::from_secs(u64::try_from(ends).unwrap_or_default());
     (SystemTime::UNIX_EPOCH + ends).duration_since(SystemTime::now()).unwrap_or_default()
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use tokio::sync::{Notify, watch};
 
+use super::certificates;
 use super::frames::{self, Certificates, Counts, Heard, Settings, Untrusted};
 use super::outbox::Outbox;
 use super::streams::{Misled, Streams};
-use super::certificates;
 
 /// Messages about certificates that were refused, in a second; what is more is said with the next.
 const UNTRUSTED_PER_SECOND: u32 = 10;
@@ -89,6 +89,8 @@ impl Hub {
 
     /// Does what the control plane says.
     pub fn hear(&self, heard: Heard) -> Result<(), HubError> {
+        // Whatever it says shows that it lives.
+        self.beats.set(true);
         match heard {
             Heard::Message(stream, message) => self.streams.message(stream, message)?,
             Heard::Ended(stream, status) => self.streams.ended(stream, status)?,
@@ -97,7 +99,7 @@ impl Hub {
             Heard::Certificates(certificates) => {
                 *self.tls.borrow_mut() = certificates::server(&certificates, &self.trust_domain)?;
             }
-            Heard::Beat => self.beats.set(true),
+            Heard::Beat => {}
             Heard::Hello | Heard::Settings(_) => return Err(HubError::Again),
         }
         Ok(())

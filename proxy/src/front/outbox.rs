@@ -26,11 +26,7 @@ pub struct Outbox {
 
 impl Outbox {
     pub fn new() -> Self {
-        Self {
-            room: Arc::new(Semaphore::new(MOST_WAITING)),
-            queue: RefCell::default(),
-            wake: Notify::new(),
-        }
+        Self { room: Arc::new(Semaphore::new(MOST_WAITING)), queue: RefCell::default(), wake: Notify::new() }
     }
 
     /// Sends a frame as soon as there is room for it; whoever asked first is first.

@@ -69,6 +69,7 @@ pub async fn serve(
         status = serving.write(&mut out) => status,
         status = serving.read(&mut body) => status,
         status = serving.tell(&drain) => status,
+        status = serving.overdue() => status,
     };
     hub.streams.end(number);
     hub.outbox.send(frames::ended(number)).await;
@@ -77,11 +78,10 @@ pub async fn serve(
         // A client that is still sending gets RST_STREAM(NO_ERROR) behind them (RFC 9113 8.1).
         drop(body);
         // Those of a client that does not read never go out.
-        let closed = poll_fn(|cx| out.poll_reset(cx));
-        if timeout(UNREAD, closed).await.is_err() {
-            out.send_reset(Reason::CANCEL);
-        }
+        drop(timeout(UNREAD, reset(&mut out)).await);
     }
+    // Nothing, for a stream that is closed.
+    out.send_reset(Reason::CANCEL);
 }
 
 /// What is not gRPC is answered in plain HTTP.
@@ -199,6 +199,13 @@ impl Serving<'_> {
         }
         self.hub.outbox.send(frames::half_closed(self.number)).await;
         pending().await
+    }
+
+    /// Ends when the proxy has not read in time what was sent before the end.
+    async fn overdue(&self) -> Result<Status, Gone> {
+        self.said.is_ended.notified().await;
+        sleep(UNREAD).await;
+        Err(Gone)
     }
 
     /// Tells the control plane when the connection should end; never ends itself.

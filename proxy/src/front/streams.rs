@@ -41,6 +41,8 @@ pub struct Said {
     pub to_send: Notify,
     /// More may be read.
     pub to_read: Notify,
+    /// The control plane has ended the stream.
+    pub is_ended: Notify,
 }
 
 // === impl Streams ===
@@ -93,6 +95,7 @@ impl Streams {
             self.open.borrow_mut().remove(&number);
         }
         said.to_send.notify_one();
+        said.is_ended.notify_one();
         Ok(())
     }
 

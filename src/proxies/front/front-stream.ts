@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { canonicalAddress } from '../../base/listener/index.js';
 import { MeshError, type Logger } from '../../base/index.js';
-import { GrpcCode, statusOf, type GrpcStatus, type Peer, type Receiver } from '../../grpc/index.js';
-import type { ProxyStream } from '../service.js';
+import { GrpcCode, statusOf, type GrpcStatus, type Receiver } from '../../grpc/index.js';
+import type { Peer, ProxyStream } from '../service.js';
 import {
   CREDIT,
   FIRST_MESSAGE_BYTES,

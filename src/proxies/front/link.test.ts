@@ -13,6 +13,7 @@ import {
 import { eventually } from '../../testing/eventually.js';
 import { aFrame } from '../../testing/front-stand-in.js';
 import { aSplitPolicy, aWorkload, anEndpointSet } from '../../testing/mesh-fixture.js';
+import { frontProgram } from './program.js';
 
 afterEach(endAll);
 
@@ -83,6 +84,12 @@ test('a front that dies takes its streams along, and says how it died', async ()
   running.front.end('killed with SIGKILL');
   expect(String(await eventually('it fails', () => running.failures[0]))).toContain('SIGKILL');
   expect(running.port.streams()).toBe(0);
+});
+
+test('a front that cannot be started fails the start, and says which program it was', async () => {
+  await expect(startConfig({ front: frontProgram('/nowhere/weft-proxy') })).rejects.toThrow(
+    /\/nowhere\/weft-proxy cannot be started: .*ENOENT/,
+  );
 });
 
 test('a front that says nothing is silent, and then dead', async () => {

@@ -20,7 +20,12 @@ export type StartFront = () => Front;
  */
 export function frontProgram(path: string): StartFront {
   return () => {
-    const child = spawn(path, ['front'], { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env: {} });
+    const child = spawn(path, ['front'], {
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+      env: {},
+      // What a terminal sends to a program, such as Ctrl-C, is for the control plane, which ends the front in good order.
+      detached: true,
+    });
     const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(`${path} cannot be started: ${error.message}`));
       child.once('exit', (code, signal) => resolve(`${path} front ended with ${signal ?? code}`));
