@@ -271,7 +271,7 @@ mod tests {
         drop(listen_privately(&path).unwrap());
         let _again = listen_privately(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        std::os::unix::net::UnixStream::connect(&path).unwrap();
+        UnixStream::connect(&path).unwrap();
         assert!(listen_privately(&dir.path().join("missing/admin.sock")).is_err());
     }
 

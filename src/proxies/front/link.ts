@@ -17,7 +17,7 @@ export interface LinkOptions {
   readonly listening: (port: number) => void;
   readonly counts: (counts: FrontCounts) => void;
   readonly untrusted: (untrusted: Untrusted) => void;
-  /** The socket has ended, with every stream; the error says why, unless the front did it. */
+  /** The socket has ended, with every stream; the error says what the front said wrong, unless it has just gone. */
   readonly lost: (why: MeshError | undefined) => void;
 }
 
@@ -45,7 +45,8 @@ export class FrontLink implements Wire {
       this.#work();
     });
     socket.on('drain', () => this.#wake());
-    socket.on('error', (error) => this.#lose(MeshError.from(error)));
+    // Such as of what was written when the front had gone: how it went says more.
+    socket.on('error', () => this.#lose(undefined));
     socket.on('close', () => this.#lose(undefined));
     socket.on('end', () => this.#lose(undefined));
   }
