@@ -4,7 +4,6 @@ import { GrpcCode } from '../grpc/index.js';
 import {
   DESTINATION,
   REVIEWS,
-  SERVER,
   WEB,
   WORKLOAD,
   ack,
@@ -20,7 +19,6 @@ import {
 } from '../testing/config-server.js';
 import { eventually } from '../testing/eventually.js';
 import { aService, aSplitPolicy, aWorkload, anEndpointSet } from '../testing/mesh-fixture.js';
-import { testCa } from '../testing/test-ca.js';
 import type { DeltaDiscoveryResponse } from '../wire/gen/envoy/service/discovery/v3/ads_pb.js';
 import { WorkloadSchema } from '../wire/gen/weft/v1/workload_pb.js';
 

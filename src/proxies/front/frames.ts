@@ -143,18 +143,21 @@ function ofStream(stream: number, kind: number, body: Buffer): FromFront | undef
       return { kind: 'message', stream, bytes: body };
     case Kind.opened:
       return opened(stream, body);
-    case Kind.halfClosed:
-      return body.length === 0 ? { kind: 'halfClosed', stream } : undefined;
-    case Kind.ended:
-      return body.length === 0 ? { kind: 'ended', stream } : undefined;
-    case Kind.draining:
-      return body.length === 0 ? { kind: 'draining', stream } : undefined;
     case Kind.credit:
       return body.length === 4 ? { kind: 'credit', stream, bytes: body.readUInt32BE(0) } : undefined;
-    default:
-      return undefined;
+    default: {
+      const word = WORDS.get(kind);
+      return word !== undefined && body.length === 0 ? { kind: word, stream } : undefined;
+    }
   }
 }
+
+/** What is said without a byte more. */
+const WORDS = new Map([
+  [Kind.halfClosed, 'halfClosed'],
+  [Kind.ended, 'ended'],
+  [Kind.draining, 'draining'],
+] as const) as ReadonlyMap<number, 'halfClosed' | 'ended' | 'draining'>;
 
 function opened(stream: number, body: Buffer): FromFront | undefined {
   const [method, length] = body;

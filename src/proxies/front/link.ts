@@ -118,19 +118,23 @@ export class FrontLink implements Wire {
       this.#greeted = true;
       return;
     }
+    if (!('stream' in frame)) this.#ofFront(frame);
+    else if (frame.kind === 'opened') this.#open(frame);
+    else this.#ofStream(frame);
+  }
+
+  #ofFront(frame: Exclude<FromFront, { stream: number }>): void {
     switch (frame.kind) {
       case 'hello':
         throw new MeshError('internal', 'the front says hello a second time');
       case 'listening':
-        return this.#options.listening(frame.port);
+        this.#options.listening(frame.port);
+        break;
       case 'counts':
-        return this.#options.counts(frame.counts);
+        this.#options.counts(frame.counts);
+        break;
       case 'untrusted':
-        return this.#options.untrusted(frame.untrusted);
-      case 'opened':
-        return this.#open(frame);
-      default:
-        this.#ofStream(frame);
+        this.#options.untrusted(frame.untrusted);
     }
   }
 
@@ -146,7 +150,7 @@ export class FrontLink implements Wire {
     stream.serve(method);
   }
 
-  #ofStream(frame: Extract<FromFront, { stream: number }>): void {
+  #ofStream(frame: Exclude<Extract<FromFront, { stream: number }>, { kind: 'opened' }>): void {
     const stream = this.#streams.get(frame.stream);
     if (stream === undefined)
       throw new MeshError('internal', `the front speaks of stream ${frame.stream}, which there is not`);
