@@ -8,16 +8,22 @@ export interface Looks {
   readonly dead: number;
 }
 
+/** What is done when somebody turns silent, and when dead. */
+export interface Turns {
+  readonly silent?: () => void;
+  readonly dead: () => void;
+}
+
 /** Whether beats come, counted in looks of this thread. */
 export class Pulse {
   readonly #looks: Looks;
-  readonly #dead: () => void;
+  readonly #turns: Turns;
   #timer: NodeJS.Timeout | undefined;
   #missed = 0;
 
-  constructor(looks: Looks, dead: () => void) {
+  constructor(looks: Looks, turns: Turns) {
     this.#looks = looks;
-    this.#dead = dead;
+    this.#turns = turns;
   }
 
   get isHeard(): boolean {
@@ -25,10 +31,11 @@ export class Pulse {
   }
 
   start(): void {
-    const { everyMs, dead } = this.#looks;
+    const { everyMs, unready, dead } = this.#looks;
     this.#timer = setInterval(() => {
       this.#missed += 1;
-      if (this.#missed === dead) this.#dead();
+      if (this.#missed === unready) this.#turns.silent?.();
+      if (this.#missed === dead) this.#turns.dead();
     }, everyMs).unref();
   }
 

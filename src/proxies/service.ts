@@ -26,8 +26,10 @@ export interface ProxyStream {
   readonly signal: AbortSignal;
   /** Aborts when the stream should end soon: the connection's age, a shutdown. */
   readonly draining: AbortSignal;
-  /** Sends a message given in parts; false: wait for `writable`. */
-  send(parts: readonly Uint8Array[]): boolean;
+  /** Whether it takes a message; false: wait for `writable`. Ask before the message is made. */
+  hasRoom(): boolean;
+  /** Sends a message given in parts. */
+  send(parts: readonly Uint8Array[]): void;
   /** Reads on, messages of at most so many bytes: until then only the first message is read, which may be small only. */
   release(maxMessageBytes: number): void;
   finish(status: GrpcStatus): void;

@@ -42,7 +42,7 @@ function named(service: string): Report['edges'][number] {
 test('edges that nobody looks at go after half an hour, while others are reported', () => {
   const time = new Time();
   const store = new TrafficStore({ clock: time, maxBytes: 1e6 });
-  const sent = { signal: new AbortController().signal, send: () => true };
+  const sent = { signal: new AbortController().signal, hasRoom: () => true, send: () => undefined };
   const stream = new ReportStream({
     // As much of a stream as is used.
     stream: sent as unknown as ProxyStream,

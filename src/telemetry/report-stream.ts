@@ -37,7 +37,6 @@ export class ReportStream implements StreamHandler<Report>, Paced {
   readonly #named: Named[] = [];
   /** Open connections by the stream's number of the edge, where there are any. */
   readonly #open = new Map<number, number>();
-  #writable = true;
   #told = 0;
   #entered = false;
   #reportedAt: number | undefined;
@@ -63,15 +62,13 @@ export class ReportStream implements StreamHandler<Report>, Paced {
     pace.reported(this, this.#told);
   }
 
-  writable(): void {
-    this.#writable = true;
-  }
+  /** It hears of the pace after a later report. */
+  writable(): void {}
 
   tell(message: Uint8Array, pace: number): void {
-    // Who does not read hears of the pace after a later report.
-    if (!this.#writable || this.#options.stream.signal.aborted) return;
+    if (!this.#options.stream.hasRoom()) return;
     this.#told = pace;
-    this.#writable = this.#options.stream.send([message]);
+    this.#options.stream.send([message]);
   }
 
   /** The stream has ended, and its connections are no longer known to be open. */

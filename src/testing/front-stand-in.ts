@@ -58,6 +58,8 @@ export class FrontStandIn {
   readonly #settled = Promise.withResolvers<readonly string[]>();
   readonly #ended = Promise.withResolvers<string>();
   #socket: Duplex | undefined;
+  /** The control plane's end. */
+  #theirs: Duplex | undefined;
   #arrived: Buffer = Buffer.alloc(0);
   #last = 0;
   /** The control plane has asked for the end. */
@@ -67,6 +69,7 @@ export class FrontStandIn {
   readonly start = (): Front => {
     const [ours, theirs] = duplexPair();
     this.#socket = ours;
+    this.#theirs = theirs;
     ours.on('data', (chunk: Buffer) => {
       this.#arrived = Buffer.concat([this.#arrived, chunk]);
       this.#read();
@@ -99,9 +102,9 @@ export class FrontStandIn {
     this.#socket?.resume();
   }
 
-  /** Bytes that the control plane has written and the front has not read. */
+  /** Bytes that wait in the control plane until the front reads. */
   unread(): number {
-    return this.#socket?.readableLength ?? 0;
+    return this.#theirs?.writableLength ?? 0;
   }
 
   /** A stream of a proxy that showed this certificate (PEM). */

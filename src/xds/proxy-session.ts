@@ -30,7 +30,6 @@ export class ProxySession implements Subscriber, StreamHandler<DeltaRequest> {
   readonly pod: string;
   readonly #options: SessionOptions;
   readonly #delta: DeltaStream;
-  #writable = true;
   /** When the oldest change happened that the proxy has not got. */
   #behindSince: number | undefined;
   #nackLoggedAt = Number.NEGATIVE_INFINITY;
@@ -65,7 +64,6 @@ export class ProxySession implements Subscriber, StreamHandler<DeltaRequest> {
   }
 
   writable(): void {
-    this.#writable = true;
     this.pump();
   }
 
@@ -73,15 +71,23 @@ export class ProxySession implements Subscriber, StreamHandler<DeltaRequest> {
   pump(): void {
     const { stream, metrics } = this.#options;
     let sent = false;
-    while (this.#writable && !stream.signal.aborted) {
+    // Asked before there is a response: until then, what waits is a name and a version.
+    while (stream.hasRoom()) {
       const response = this.#delta.next();
-      if (response === undefined) break;
-      this.#writable = stream.send(encodeResponse(response));
+      if (response === undefined) {
+        this.#caughtUp(sent);
+        return;
+      }
+      stream.send(encodeResponse(response));
       metrics.responses.inc();
       metrics.resources.inc(response.resources.length);
       sent = true;
     }
-    if (!this.#writable || this.#behindSince === undefined) return;
+  }
+
+  #caughtUp(sent: boolean): void {
+    if (this.#behindSince === undefined) return;
+    const { metrics } = this.#options;
     if (sent) metrics.pushSeconds.observe((performance.now() - this.#behindSince) / 1000);
     this.#behindSince = undefined;
   }

@@ -66,9 +66,9 @@ export async function startWebhookThread(
     () => ended.abort(),
   ];
   settings.subscribe((next) => tell({ kind: 'settings', settings: next }), ended.signal);
-  const pulse = new Pulse(options.looks ?? LOOKS, () =>
-    failed(new MeshError('internal', 'the thread of the webhook hangs')),
-  );
+  const pulse = new Pulse(options.looks ?? LOOKS, {
+    dead: () => failed(new MeshError('internal', 'the thread of the webhook hangs')),
+  });
   const count = counter(options);
   const { promise: listening, resolve: listens, reject: refused } = Promise.withResolvers<number>();
   worker.on('message', (message: FromThread) => {

@@ -18,6 +18,8 @@ const LENGTH_AT = 5;
 /** No service takes a larger request; nothing else is as large as this. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 const MAX_OTHER_BYTES = 64 * 1024;
+/** The front takes no larger message. */
+export const MAX_SENT_BYTES = 32 * 1024 * 1024;
 /** What a person reads of the end of a stream, in characters. */
 const MAX_TEXT = 1_000;
 

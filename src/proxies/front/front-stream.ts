@@ -1,11 +1,10 @@
-import { X509Certificate } from 'node:crypto';
-import { canonicalAddress } from '../../base/listener/index.js';
 import { MeshError, type Logger } from '../../base/index.js';
 import { GrpcCode, statusOf, type GrpcStatus, type Receiver } from '../../grpc/index.js';
 import type { Peer, ProxyStream } from '../service.js';
 import {
   CREDIT,
   FIRST_MESSAGE_BYTES,
+  MAX_SENT_BYTES,
   STREAM_BYTES,
   endedFrame,
   messageFrame,
@@ -19,28 +18,6 @@ export interface Wire {
   write(frame: Buffer): void;
   /** Calls `wake` of the stream when there is room again. */
   wait(stream: FrontStream): void;
-}
-
-/** Who is at the other end, by the certificate that the front has verified. */
-export function peerOf(address: string, certificate: Uint8Array): Peer {
-  return { address: canonicalAddress(address) ?? '', certificate: certificateOf(certificate) };
-}
-
-function certificateOf(certificate: Uint8Array): Peer['certificate'] {
-  // Of its own: what arrived is a part of much more, and this lives until the proxy is admitted.
-  let der: Uint8Array | undefined = Uint8Array.from(certificate);
-  try {
-    const { subjectAltName, fingerprint256 } = new X509Certificate(der);
-    const take = (): Uint8Array | undefined => {
-      const once = der;
-      der = undefined;
-      return once;
-    };
-    return { subjectAltName, fingerprint256, der: take };
-  } catch {
-    // Nobody is admitted without one.
-    return undefined;
-  }
 }
 
 /** A method of a service, ready to be served. */
@@ -96,16 +73,28 @@ export class FrontStream implements ProxyStream {
     this.#wire.write(readOnFrame(this.#number, maxMessageBytes));
   }
 
-  send(parts: readonly Uint8Array[]): boolean {
+  hasRoom(): boolean {
     if (this.signal.aborted) return false;
-    if (this.#credit <= 0) throw new TypeError('a message was sent before the stream was writable again');
-    const frame = messageFrame(this.#number, parts);
-    this.#credit -= frame.length - STREAM_BYTES;
-    this.#wire.write(frame);
     if (this.#credit > 0 && this.#wire.hasRoom) return true;
     this.#isAwaited = true;
     if (!this.#wire.hasRoom) this.#wire.wait(this);
     return false;
+  }
+
+  send(parts: readonly Uint8Array[]): void {
+    if (this.signal.aborted) return;
+    if (this.#credit <= 0) throw new TypeError('a message was sent before the stream was writable again');
+    const frame = messageFrame(this.#number, parts);
+    if (frame.length > MAX_SENT_BYTES) {
+      this.#log.error({ bytes: frame.length }, 'a message for a proxy is larger than any may be');
+      this.finish({
+        code: GrpcCode.resourceExhausted,
+        message: 'what you ask for does not fit into a message',
+      });
+      return;
+    }
+    this.#credit -= frame.length - STREAM_BYTES;
+    this.#wire.write(frame);
   }
 
   finish(status: GrpcStatus): void {

@@ -5,10 +5,12 @@ import {
   REVIEWS,
   WEB,
   connect,
+  destination,
   endAll,
   next,
   startConfig,
   subscribed,
+  type Running,
 } from '../../testing/config-server.js';
 import { eventually } from '../../testing/eventually.js';
 import { aFrame } from '../../testing/front-stand-in.js';
@@ -98,41 +100,117 @@ test('a front that says nothing is silent, and then dead', async () => {
   expect(String(await eventually('it is dead', () => running.failures[0]))).toContain('hangs');
 });
 
-describe('while a front reads nothing', () => {
-  test('what waits for it is bounded however much changes, and proxies get the newest afterwards', async () => {
-    const running = await startConfig({ throttle: { soonMs: 0, everyMs: 0 }, checkPeerAddress: false });
-    const pods = Object.fromEntries(
-      Array.from({ length: 1_000 }, (_, i) => [`p${i}`, `10.245.${i >> 8}.${i & 255}`]),
-    );
-    running.mesh.endpointSets.set(anEndpointSet('reviews', pods));
-    const streams = [];
-    for (let i = 0; i < 100; i++) {
-      running.mesh.workloads.set(aWorkload({ uid: `web-${i}`, ips: ['127.0.0.1'], serviceAccount: 'web' }));
-      const stream = await connect(running);
-      stream.send({ node: { id: `web-${i}` }, typeUrl: DESTINATION, resourceNamesSubscribe: [REVIEWS] });
-      streams.push(stream);
-    }
-    for (const stream of streams) await next(stream);
-    running.front.freeze();
-    for (let i = 1; i <= 300; i++) {
-      running.service.changed(running.mesh.policies.set(aSplitPolicy('reviews', { v1: 1_000, v2: i })));
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    const sent = Number(/weft_xds_responses_total (\d+)/.exec(await running.metrics.text())![1]);
-    // The credit of a stream has room for less than 30 of these messages.
-    expect(sent).toBeLessThan(100 * 30);
-    running.front.thaw();
-    for (const stream of streams) {
-      let last = await next(stream);
-      for (let more = 0; more < 40 && !isNewest(last.resources[0]!.resource!.value); more++)
-        last = await next(stream);
-      expect(isNewest(last.resources[0]!.resource!.value)).toBe(true);
-    }
-    expect(running.failures).toEqual([]);
-  }, 30_000);
+test('streams of a front that has turned silent are over, and new ones are served when it speaks again', async () => {
+  const running = await startConfig({ looks: { everyMs: 10, unready: 5, dead: 100_000 } });
+  const stream = await subscribed(running, [REVIEWS]);
+  await next(stream);
+  running.front.freeze();
+  const gone = /weft_xds_streams 0\n/;
+  await eventually('nobody is counted', async () => gone.test(await running.metrics.text()));
+  expect(running.port.answers()).toBe(false);
+  running.front.thaw();
+  expect((await stream.status).code).toBe(GrpcCode.unavailable);
+  await next(await subscribed(running, [REVIEWS]));
+  expect(running.failures).toEqual([]);
 });
 
-/** The weight 300 as protobuf writes it. */
-function isNewest(resource: Uint8Array): boolean {
-  return Buffer.from(resource).includes(Buffer.of(0xac, 0x02));
+test('whatever a front says shows that it lives: its counts may wait behind what proxies say', async () => {
+  const running = await startConfig({ looks: { everyMs: 10, unready: 20, dead: 40 } });
+  const stream = await subscribed(running, [REVIEWS]);
+  const { typeUrl, nonce } = await next(stream);
+  const until = performance.now() + 1_000;
+  while (performance.now() < until) {
+    stream.send({ typeUrl, responseNonce: nonce });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(running.port.answers()).toBe(true);
+  }
+  expect(running.failures).toEqual([]);
+  await eventually('it is silent when nothing comes', () => !running.port.answers());
+});
+
+describe('while a front reads nothing', () => {
+  const PODS = 3_000;
+  const STREAMS = 72;
+  /** A certificate may have so many. */
+  const TOGETHER = 4;
+  const CREDIT = 16 * 1024;
+  const ROOM = 2 * 1024 * 1024;
+
+  /** So many proxies, each with a destination of many endpoints, and the bytes of one. */
+  async function large() {
+    const running = await startConfig({
+      throttle: { soonMs: 0, everyMs: 0 },
+      checkPeerAddress: false,
+      // It says nothing while it is frozen, and this may take long.
+      looks: { everyMs: 1_000, unready: 100, dead: 1_000 },
+    });
+    const pods = Object.fromEntries(
+      Array.from({ length: PODS }, (_, i) => [`p${i}`, `10.245.${i >> 8}.${i & 255}`]),
+    );
+    for (const [i, [uid, ip]] of Object.entries(pods).entries()) {
+      const labels = { version: i % 2 === 0 ? 'v1' : 'v2' };
+      running.mesh.workloads.set(aWorkload({ uid, ips: [ip], labels, serviceAccount: 'reviews' }));
+    }
+    running.mesh.endpointSets.set(anEndpointSet('reviews', pods));
+    const streams = [];
+    let size = 0;
+    let certificate: { readonly chain: string } | undefined;
+    for (let i = 0; i < STREAMS; i++) {
+      running.mesh.workloads.set(aWorkload({ uid: `web-${i}`, ips: ['127.0.0.1'], serviceAccount: 'web' }));
+      if (i % TOGETHER === 0) certificate = await running.ca.certificate(WEB);
+      const stream = await connect(running, WEB, certificate);
+      stream.send({ node: { id: `web-${i}` }, typeUrl: DESTINATION, resourceNamesSubscribe: [REVIEWS] });
+      size = Math.max(size, (await next(stream)).resources[0]!.resource!.value.length);
+      streams.push(stream);
+    }
+    expect(size).toBeGreaterThan(CREDIT);
+    expect(size * STREAMS).toBeGreaterThan(ROOM * 1.5);
+    return { running, streams, size };
+  }
+
+  const count = async ({ metrics }: Running, name: RegExp) => Number(name.exec(await metrics.text())![1]);
+  const responses = (running: Running) => count(running, /weft_xds_responses_total (\d+)/);
+  const flushes = (running: Running) => count(running, /weft_xds_flush_seconds_count (\d+)/);
+
+  /** Something changes for all, and whoever may have it at once has been sent it. */
+  async function change(running: Running, v2: number): Promise<void> {
+    const before = await flushes(running);
+    running.service.changed(running.mesh.policies.set(aSplitPolicy('reviews', { v1: 1_000, v2 })));
+    await eventually('the change is flushed', async () => (await flushes(running)) > before);
+  }
+
+  test('one change for all is made into no more messages than there is room for', async () => {
+    const { running, streams, size } = await large();
+    running.front.freeze();
+    await change(running, 290);
+    // A socket takes some of it before the front reads.
+    await eventually('there is no room', () => running.front.unread() > ROOM - 4 * size);
+    const sent = (await responses(running)) - STREAMS;
+    // The last message goes over what there is room for; what surrounds one is small.
+    expect(sent).toBeLessThanOrEqual(Math.ceil(ROOM / size));
+    for (let i = 291; i <= 300; i++) await change(running, i);
+    expect((await responses(running)) - STREAMS).toBe(sent);
+    expect(running.front.unread()).toBeLessThan(ROOM + size + 1_024);
+    running.front.thaw();
+    for (const stream of streams) while (!isNewest(await next(stream)));
+    // Who waited got the newest alone.
+    expect(await responses(running)).toBe(2 * STREAMS + sent);
+    expect(running.failures).toEqual([]);
+  }, 120_000);
+
+  test('a proxy has one message over its credit, and the newest when it reads again, however much changes', async () => {
+    const { running, streams } = await large();
+    for (let i = 291; i <= 300; i++) await change(running, i);
+    // Each has had one, nobody gave credit back, and all is read from the socket.
+    expect(await responses(running)).toBe(2 * STREAMS);
+    for (const stream of streams) {
+      await next(stream);
+      expect(isNewest(await next(stream))).toBe(true);
+    }
+    expect(running.failures).toEqual([]);
+  }, 120_000);
+});
+
+function isNewest(response: Parameters<typeof destination>[0]): boolean {
+  return destination(response).routes[0]?.split.some(({ weight }) => weight === 300) === true;
 }

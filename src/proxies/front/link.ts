@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { MeshError, type Logger } from '../../base/index.js';
+import type { GrpcStatus } from '../../grpc/index.js';
 import {
   FrontReader,
   beatFrame,
@@ -8,12 +9,15 @@ import {
   type FrontCounts,
   type Untrusted,
 } from './frames.js';
-import { FrontStream, peerOf, type FrontMethod, type Wire } from './front-stream.js';
+import { FrontStream, type FrontMethod, type Wire } from './front-stream.js';
+import { KnownPeers } from './known-peers.js';
 
 export interface LinkOptions {
   /** In the order of the settings' paths. */
   readonly methods: readonly FrontMethod[];
   readonly log: Logger;
+  /** It says something, whatever that is. */
+  readonly heard: () => void;
   readonly listening: (port: number) => void;
   readonly counts: (counts: FrontCounts) => void;
   readonly untrusted: (untrusted: Untrusted) => void;
@@ -33,9 +37,11 @@ export class FrontLink implements Wire {
   readonly #reader = new FrontReader();
   readonly #streams = new Map<number, FrontStream>();
   readonly #waiting = new Set<FrontStream>();
+  readonly #peers = new KnownPeers();
   #greeted = false;
   #isCorked = false;
   #isLost = false;
+  #isWaking = false;
 
   constructor(socket: Duplex, options: LinkOptions) {
     this.#socket = socket;
@@ -57,7 +63,9 @@ export class FrontLink implements Wire {
   }
 
   get hasRoom(): boolean {
-    return this.#socket.writableLength < MAX_UNREAD_BYTES;
+    if (this.#socket.writableLength >= MAX_UNREAD_BYTES) return false;
+    // Nobody overtakes those that wait.
+    return this.#waiting.size === 0 || this.#isWaking;
   }
 
   /** What is written in one turn of the event loop goes out together. */
@@ -83,16 +91,25 @@ export class FrontLink implements Wire {
     if (this.#socket.writableLength === 0) this.write(beatFrame());
   }
 
+  /** Ends every stream; the front is told, and hears of it when it reads. */
+  finishAll(status: GrpcStatus): void {
+    for (const stream of this.#streams.values()) stream.finish(status);
+  }
+
   /** Every connection should end soon, and then the front. */
   drain(): void {
     this.write(drainFrame());
   }
 
   #wake(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    // Those that find no room wait again, in the same order.
-    for (const stream of waiting) stream.wake();
+    // Who fills the room waits again behind all others.
+    this.#isWaking = true;
+    for (const stream of this.#waiting) {
+      if (!this.hasRoom) break;
+      this.#waiting.delete(stream);
+      stream.wake();
+    }
+    this.#isWaking = false;
   }
 
   #work(): void {
@@ -103,7 +120,9 @@ export class FrontLink implements Wire {
         if (this.#isLost) return;
         if (performance.now() < until) continue;
         this.#socket.pause();
-        setImmediate(() => this.#work());
+        setImmediate(() => {
+          if (!this.#isLost) this.#work();
+        });
         return;
       }
       this.#socket.resume();
@@ -113,6 +132,7 @@ export class FrontLink implements Wire {
   }
 
   #take(frame: FromFront): void {
+    this.#options.heard();
     if (!this.#greeted) {
       if (frame.kind !== 'hello') throw new MeshError('internal', 'the front does not say hello first');
       this.#greeted = true;
@@ -143,7 +163,7 @@ export class FrontLink implements Wire {
     if (method === undefined || this.#streams.has(number))
       throw new MeshError('internal', `the front opens stream ${number} for method ${place}`);
     const { log } = this.#options;
-    const parts = { peer: peerOf(address, der), wire: this, log };
+    const parts = { peer: this.#peers.of(address, der), wire: this, log };
     const stream = new FrontStream(number, parts);
     this.#streams.set(number, stream);
     stream.signal.addEventListener('abort', () => this.#waiting.delete(stream), { once: true });

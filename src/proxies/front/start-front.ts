@@ -1,6 +1,6 @@
 import { MeshError, Pulse, type Logger, type Looks, type Watched } from '../../base/index.js';
 import type { ListenerMetrics } from '../../base/listener/index.js';
-import type { ServerIdentity } from '../../grpc/index.js';
+import { GrpcCode, type ServerIdentity } from '../../grpc/index.js';
 import {
   certificatesFrame,
   helloFrame,
@@ -54,14 +54,19 @@ export async function startFront(options: FrontOptions, signal: AbortSignal): Pr
   const { promise: listening, resolve, reject } = Promise.withResolvers<number>();
   let fail = reject;
   const ended = new AbortController();
-  const pulse = new Pulse(options.looks ?? LOOKS, () =>
-    fail(new MeshError('internal', 'the front of the port for proxies hangs')),
-  );
+  const pulse = new Pulse(options.looks ?? LOOKS, {
+    // Whoever is behind it hears nothing any more: what they acknowledged must not be taken for what they do.
+    silent: () =>
+      link.finishAll({ code: GrpcCode.unavailable, message: 'the front of this port hangs; reconnect' }),
+    dead: () => fail(new MeshError('internal', 'the front of the port for proxies hangs')),
+  });
   const link = new FrontLink(front.socket, {
     methods,
     log,
     listening: resolve,
-    counts: counter(options.listeners, () => pulse.beat()),
+    // Whatever it says shows that it lives: its counts come behind what proxies say, and in a storm that is much.
+    heard: () => pulse.beat(),
+    counts: counter(options.listeners),
     untrusted: options.untrusted,
     lost: (why) => {
       if (why === undefined) {
@@ -115,12 +120,11 @@ function killLater(front: Front, afterMs: number, ended: AbortSignal): void {
 }
 
 /** Enters into the metrics of this process what the front has counted. */
-function counter(listeners: ListenerMetrics | undefined, beat: () => void): (counts: FrontCounts) => void {
+function counter(listeners: ListenerMetrics | undefined): (counts: FrontCounts) => void {
   let open = 0;
   let before: Readonly<Record<string, number>> = {};
   listeners?.watch(LISTENER, () => open);
   return ({ connections, ...refused }) => {
-    beat();
     open = connections;
     for (const [reason, times] of Object.entries(refused)) {
       const more = times - (before[reason] ?? 0);
