@@ -13,11 +13,6 @@ export const NOT_YET: readonly NotYet[] = [
     because: 'the application here is a recorder',
   },
   {
-    area: 'JWT',
-    name: '20 confusions of tokens of users',
-    because: 'nobody plays it here; `proxy/src/worker/tests/jwt.rs` plays a part',
-  },
-  {
     area: 'ext_authz',
     name: 'an authorizer that is dead, slow or hostile',
     because: 'nobody is asked outside of the proxy',
@@ -30,7 +25,8 @@ export const NOT_YET: readonly NotYet[] = [
   {
     area: 'Live rotation',
     name: 'issuer and root under load, in each state',
-    because: 'there is no command that rotates',
+    because:
+      '`e2e/tests/identity-rotate.test.ts` plays it on the cluster, with WEFT_SLOW=1; here is no operator',
   },
   {
     area: 'CA import',

@@ -197,8 +197,11 @@ async function bytes(ground: Ground): Promise<Played> {
   };
   await attack('plain text', 'plain');
   for (const wire of MESH_WIRES) {
-    await attack(`${wire}: shop/other`, wire, await ground.certificate('other'));
-    await attack(`${wire}: qa/web`, wire, await ground.certificate('web', 'qa'));
+    const [other, elsewhere] = [await ground.certificate('other'), await ground.certificate('web', 'qa')];
+    await Promise.all([
+      attack(`${wire}: shop/other`, wire, other),
+      attack(`${wire}: qa/web`, wire, elsewhere),
+    ]);
   }
   const echoed = await say(ground, 'tcp', 'weft1-tcp', await ground.certificate(), 'ECHO twin');
   const wrong = echoed.includes('ECHO twin') ? [] : [`shop/web, which may, got ${JSON.stringify(echoed)}`];

@@ -6,12 +6,14 @@ import { callerRows } from './callers.js';
 import { formRows } from './forms.js';
 import { tenantRows } from './tenants.js';
 import { tokenRows } from './tokens.js';
+import { userRows } from './users.js';
 
 /** All rows that can be played, in the order in which they are: those of Kubernetes where its API server is at hand. */
 export function rows(ground: Ground, server: RealApiServer | undefined): readonly Row[] {
   return [
     ...callerRows(ground),
     ...formRows(ground),
+    ...userRows(ground),
     ...bundleRows(),
     ...(server === undefined ? [] : [...tokenRows(server), ...tenantRows(server)]),
   ];
