@@ -1,6 +1,7 @@
-// Builds dist/weft.mjs: the dashboard's page, the webhook's thread and the protocol of `weft mcp` first, then the program with them inside it as text.
+// Builds dist/weft.mjs: the dashboard's page, the webhook's thread and the protocol of `weft mcp` first, then the program with them and the charts inside it as text.
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
+import { chartFiles } from './build-charts.mjs';
 import { mcpProtocol } from './build-mcp.mjs';
 import { webhookThread } from './build-thread.mjs';
 import { dashboardPage } from './build-web.mjs';
@@ -38,6 +39,8 @@ const program = await build({
     WEFT_WEBHOOK_THREAD: JSON.stringify(thread.code),
     // Read by src/cli/mcp/protocol-code.ts.
     WEFT_MCP_PROTOCOL: JSON.stringify(mcp.code),
+    // Read by src/cli/install/charts.ts.
+    WEFT_CHARTS: JSON.stringify(chartFiles()),
     // Read by src/cli/version.ts.
     WEFT_VERSION: JSON.stringify(version),
   },

@@ -16,6 +16,7 @@ import { addEgress } from './egress/index.js';
 import { addExplain } from './explain/index.js';
 import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
+import { addInstallation } from './install/index.js';
 import { addMcp } from './mcp/command.js';
 import { pageFor } from './page.js';
 import { addProxy } from './proxy/index.js';
@@ -43,6 +44,7 @@ export function program(name = 'weft'): Command {
     .showHelpAfterError('Run weft --help for usage.')
     .addHelpText('after', FIRST_STEPS);
   addController(weft);
+  addInstallation(weft, () => connect(weft));
   addCheck(weft);
   addStatus(weft);
   addAnalyze(weft, () => connect(weft));

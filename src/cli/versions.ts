@@ -86,22 +86,37 @@ async function readPods(client: KubeClient): Promise<readonly z.infer<typeof pod
 }
 
 /** The tag of an image, or what stands for one: a registry may have a port. */
-function versionOf(image: string): string {
+export function versionOf(image: string): string {
   const [name = '', digest] = image.split('@');
   const tag = /:([^/:]+)$/.exec(name)?.[1];
   return tag ?? digest ?? 'unknown';
 }
 
+/** A pod, and the version of its proxy. */
+export interface ProxyOfPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+}
+
+/** Every pod with a proxy that may be seen. */
+export async function proxiesOf(client: KubeClient): Promise<readonly ProxyOfPod[]> {
+  return ((await readPods(client)) ?? []).flatMap(proxyOf);
+}
+
+function proxyOf({ metadata, spec }: z.infer<typeof pod>): readonly ProxyOfPod[] {
+  const all = [...spec.initContainers, ...spec.containers];
+  const proxy = all.find(({ name }) => name === names.PROXY_CONTAINER);
+  return proxy === undefined ? [] : [{ ...metadata, version: versionOf(proxy.image) }];
+}
+
 function proxyVersions(pods: readonly z.infer<typeof pod>[]): readonly ProxyVersion[] {
-  const found = pods.flatMap(({ metadata, spec }) => {
-    const all = [...spec.initContainers, ...spec.containers];
-    const proxy = all.find(({ name }) => name === names.PROXY_CONTAINER);
-    return proxy === undefined
-      ? []
-      : [{ version: versionOf(proxy.image), pod: `${metadata.namespace}/${metadata.name}` }];
-  });
-  return [...Map.groupBy(found, ({ version }) => version)]
-    .map(([version, same]) => ({ version, pods: same.length, example: same[0]?.pod ?? '' }))
+  return [...Map.groupBy(pods.flatMap(proxyOf), ({ version }) => version)]
+    .map(([version, same]) => {
+      const [first] = same;
+      const example = first === undefined ? '' : `${first.namespace}/${first.name}`;
+      return { version, pods: same.length, example };
+    })
     .sort((a, b) => (a.version < b.version ? -1 : 1));
 }
 

@@ -2,7 +2,10 @@ import type { KubeClient } from './client.js';
 
 /** Something that somebody may, or may not, do. */
 export interface Right {
+  /** Empty: of the whole cluster. */
   readonly namespace: string;
+  /** Default: the core group. */
+  readonly group?: string;
   readonly verb: string;
   readonly resource: string;
   readonly subresource?: string;

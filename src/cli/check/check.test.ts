@@ -363,7 +363,8 @@ test('each finding has a code of the catalogue, and each code of an installation
   const known = CATALOGUE.map(({ code }) => code);
   expect(found.filter((code) => !known.some((one) => one === code))).toEqual([]);
   // No cluster of this fixture is that old.
-  const wanted = known.filter((code) => code.startsWith('WEFT9') && code !== 'WEFT902');
+  // From WEFT931 on they are about a cluster without Weft: src/cli/install/install.test.ts.
+  const wanted = known.filter((code) => /^WEFT9[01]/.test(code) && code !== 'WEFT902');
   expect(wanted.filter((code) => !found.includes(code))).toEqual([]);
 }, 60_000);
 

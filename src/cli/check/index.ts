@@ -39,20 +39,27 @@ export interface CheckReport {
 
 /** Looks at everything that has to be right before a mesh works. `ok` is false when one thing is not. */
 export async function check(options: CheckOptions): Promise<CheckReport> {
+  const { ok: inOrder, found, text } = await runChecks(CHECKS, options);
+  const { good, bad } = options.page;
+  const verdict = inOrder ? good('Weft is in order.') : bad('Weft is not in order.');
+  return { ok: inOrder, text: [text, '', verdict].join('\n'), found };
+}
+
+/** Runs checks one after the other, each of which only reads. */
+export async function runChecks(
+  checks: readonly (readonly [string, Check])[],
+  options: CheckOptions,
+): Promise<CheckReport> {
   const lines: string[] = [];
   const all: CheckFinding[] = [];
   const inOrder = (): boolean => all.every(({ kind }) => kind !== 'failed');
-  for (const [name, run] of CHECKS) {
+  for (const [name, run] of checks) {
     const found = await attempt(run, options);
     all.push(...found.map((one) => ({ check: name, ...one })));
     for (const one of found) lines.push(...render(name, one, options.page));
     // Nothing can be said about a cluster that does not answer.
     if (name === 'cluster' && !inOrder()) break;
   }
-  lines.push(
-    '',
-    inOrder() ? options.page.good('Weft is in order.') : options.page.bad('Weft is not in order.'),
-  );
   return { ok: inOrder(), text: lines.join('\n'), found: all };
 }
 

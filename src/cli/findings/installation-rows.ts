@@ -132,4 +132,27 @@ export const INSTALLATION_ROWS = rows([
       'A proxy has counted as many addresses of callers in plain text (256), or hosts outside the mesh that nobody declared (64), as it tells apart. Those beyond are counted as others.',
     remedy: 'Give the callers proxies, or declare the hosts as ExternalServices.',
   },
+  {
+    code: 'WEFT931',
+    severity: 'error',
+    title: 'Right that an installation takes',
+    meaning:
+      'Who installs makes roles, webhooks and definitions of kinds, and may not: the installation would stop halfway.',
+    remedy: 'Have an administrator of the cluster install Weft.',
+  },
+  {
+    code: 'WEFT932',
+    severity: 'warning',
+    title: 'Another mesh in the cluster',
+    meaning: 'A webhook of another mesh is installed. Both work beside each other, and never in one pod.',
+    remedy: 'Let namespaces join one of them only.',
+  },
+  {
+    code: 'WEFT933',
+    severity: 'error',
+    title: 'Quota that refuses the control plane',
+    meaning:
+      "A ResourceQuota of the control plane's namespace counts what its pods do not set, or leaves no room for them.",
+    remedy: 'Change the quota, or set resources in the values of the chart.',
+  },
 ]);

@@ -1,0 +1,66 @@
+import { MeshError } from '../../base/index.js';
+import { runChecks } from '../check/index.js';
+import { findControlPlanes, revisionOf } from '../control-planes.js';
+import { appVersion, withCharts, type Charts } from './charts.js';
+import type { Helm } from './helm.js';
+import { PREFLIGHT } from './preflight.js';
+import { applyCrds, deploymentName, releaseOf, render, valueOptions, type Values } from './release.js';
+import { settle, type SettleOptions } from './settle.js';
+
+export interface InstallOptions extends SettleOptions, Values {
+  readonly helm: Helm;
+  readonly charts: Charts;
+}
+
+/** What was done, and whether everything is in order. */
+export interface Done {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+/** The manifests of an installation, for who applies them by other means. */
+export async function rendered(
+  options: Pick<InstallOptions, 'helm' | 'charts' | 'revision' | 'systemNamespace' | 'set' | 'values'>,
+): Promise<string> {
+  return withCharts(options.charts, async (folder) => render(options.helm, folder, options));
+}
+
+/** Installs both charts where nothing speaks against it, and waits until the control plane works. */
+export async function install(options: InstallOptions): Promise<Done> {
+  const before = await runChecks(PREFLIGHT, options);
+  options.progress(before.text);
+  if (!before.ok) return { ok: false, text: 'Nothing was installed.' };
+  await demandNone(options);
+  const { helm, systemNamespace } = options;
+  const release = releaseOf(options);
+  options.progress(
+    `Installs Weft ${appVersion(options.charts)}: the charts weft-crds and weft as ${release}, ${deploymentName(options)}`,
+  );
+  await withCharts(options.charts, async (folder) => {
+    await applyCrds(helm, folder, options);
+    await helm([
+      'install',
+      release,
+      `${folder}/weft`,
+      '--namespace',
+      systemNamespace,
+      ...valueOptions(options, options),
+    ]);
+  });
+  return settle(options);
+}
+
+async function demandNone({ client, revision, systemNamespace }: InstallOptions): Promise<void> {
+  const all = await findControlPlanes(client);
+  const elsewhere = all.find(({ metadata }) => metadata.namespace !== systemNamespace);
+  if (elsewhere !== undefined)
+    throw new MeshError(
+      'precondition',
+      `Weft runs in namespace ${elsewhere.metadata.namespace} already, and its roots are there; install this revision there, too: --system-namespace ${elsewhere.metadata.namespace}`,
+    );
+  if (all.some((one) => revisionOf(one) === revision))
+    throw new MeshError(
+      'precondition',
+      `revision ${revision} is installed in namespace ${systemNamespace} already; weft upgrade changes it`,
+    );
+}
