@@ -2,8 +2,10 @@ import { Option, type Command } from 'commander';
 import { MeshError, names } from '../base/index.js';
 import type { KubeClient } from '../kube/index.js';
 import { importIdentity } from './identity.js';
+import { MOST_DAYS, USUAL_DAYS, bringOfflineIssuer } from './offline-root.js';
 import { printable } from './page.js';
 import { rotateIdentity, rotationLine } from './rotate.js';
+import { wholeNumber } from './whole-number.js';
 
 interface ImportFlags {
   readonly systemNamespace: string;
@@ -15,6 +17,7 @@ interface ImportFlags {
 export function addIdentity(weft: Command, connect: () => KubeClient): void {
   const identity = weft.command('identity').description('the certificate authority of the mesh');
   addImport(identity, connect);
+  addOffline(identity, connect);
   addRotate(identity, connect);
 }
 
@@ -45,6 +48,43 @@ Examples:
   weft identity import corporate-ca
   weft identity import corporate-ca --forget-roots           a day later, when nothing of the former CA is in use
   kubectl delete secret corporate-ca -n weft-system`;
+
+interface OfflineFlags extends ImportFlags {
+  readonly days: number;
+}
+
+function addOffline(identity: Command, connect: () => KubeClient): void {
+  identity
+    .command('offline')
+    .description(
+      'sign with an issuer under a root whose key stays on this machine; the same again renews the issuer',
+    )
+    .argument('<folder>', 'where the root is kept; it is made where there is none')
+    .option('--days <number>', `how long the issuer is valid, ${MOST_DAYS} at most`, wholeNumber, USUAL_DAYS)
+    .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
+    .option('--dry-run', 'say what would be done', false)
+    .option('--forget-roots', 'trust this root only, not those of before', false)
+    .addHelpText('after', OFFLINE)
+    .action(async (folder: string, flags: OfflineFlags) => {
+      const client = connect();
+      try {
+        say(await bringOfflineIssuer({ client, folder, ...flags }));
+      } finally {
+        client.close();
+      }
+    });
+}
+
+const OFFLINE = `
+The folder holds root.crt and root.key, which only you can read (mode 0600); neither is overwritten, and the key is never printed or sent. Into
+the cluster go the certificate of the root and an issuer with its key, as weft identity import brings them. No call fails. Keep the folder on a
+machine, or on a medium, that is not the cluster's. weft check and the alerts say 60 days before its end that the issuer has to be renewed: by
+the same command, from the same folder. weft install --offline-root does it before anything else.
+
+Examples:
+  weft identity offline ~/weft-root --dry-run
+  weft identity offline ~/weft-root
+  weft identity offline /media/safe/weft-root --days 730`;
 
 interface RotateFlags {
   readonly systemNamespace: string;

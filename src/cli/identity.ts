@@ -11,16 +11,20 @@ import {
   type KubeClient,
 } from '../kube/index.js';
 
-export interface IdentityImportOptions {
+/** Where a CA is brought, and how. */
+export interface BringOptions {
   readonly client: KubeClient;
   readonly systemNamespace: string;
-  /** Name of the Secret that holds what is brought. */
-  readonly secret: string;
   /** Only says what would be done. */
   readonly dryRun: boolean;
   /** From now on only the roots of what is brought are trusted. */
   readonly forgetRoots: boolean;
   readonly now?: number;
+}
+
+export interface IdentityImportOptions extends BringOptions {
+  /** Name of the Secret that holds what is brought. */
+  readonly secret: string;
 }
 
 /** Keys of a Secret with a PKCS#12 file; the second is what cert-manager calls it. */
@@ -29,10 +33,18 @@ const rawSecret = z.object({ data: z.record(z.string(), z.string()).default({}) 
 
 /** Makes the CA in a Secret the one that the mesh signs with. Throws `invalid` with everything that is wrong with it. */
 export async function importIdentity(options: IdentityImportOptions): Promise<string> {
-  const { client, systemNamespace, dryRun } = options;
   const brought = await readBrought(options);
+  return bringCa(options, brought, `Secret ${options.systemNamespace}/${options.secret}`);
+}
+
+/** Makes a CA the one that the mesh signs with; `source` names it where something is wrong with it. */
+export async function bringCa(
+  options: BringOptions,
+  brought: Parameters<typeof importCa>[0],
+  source: string,
+): Promise<string> {
+  const { client, systemNamespace, dryRun } = options;
   const now = options.now ?? Date.now();
-  const source = `Secret ${systemNamespace}/${options.secret}`;
   const ca = await importCa(brought, source, now);
   const at = { namespace: systemNamespace, name: ISSUER_SECRET };
   const former = (await getObject(client, Resources.secret, at))?.data['ca.crt'] ?? '';

@@ -23,31 +23,42 @@ export interface CaMaterial {
 
 /** A new root, valid for ten years. Only the leader needs its key, and only to sign an issuer. */
 export async function createRoot(trustDomain: string, now: number): Promise<CaMaterial> {
-  const keys = await generateKeyPair();
-  const request = {
-    name: `${ROOT_NAME}${trustDomain}`,
-    publicKey: keys.publicKey,
-    lifeMs: ROOT_LIFE_MS,
-    pathLength: undefined,
-    now,
-  };
-  const certificate = await issueCa({ privateKey: keys.privateKey }, request);
-  return { certificate: certificatePem(certificate), privateKey: await exportPrivateKey(keys.privateKey) };
+  return makeRoot(`${ROOT_NAME}${trustDomain}`, now);
 }
 
 /** A new issuer, valid for one year or as long as its root; it can sign leaves only. */
 export async function createIssuer(root: CaMaterial, trustDomain: string, now: number): Promise<CaMaterial> {
+  return makeIssuer(root, { name: `${ISSUER_NAME}${trustDomain}`, lifeMs: ISSUER_LIFE_MS, now });
+}
+
+/** A new root for a place outside of the cluster. What the leader makes is called otherwise, so that it neither renews nor replaces what is under this. */
+export async function createOfflineRoot(now: number): Promise<CaMaterial> {
+  return makeRoot('Offline root of the mesh', now);
+}
+
+/** An issuer under such a root, valid for so long or as long as its root. */
+export async function createOfflineIssuer(
+  root: CaMaterial,
+  { lifeMs, now }: { readonly lifeMs: number; readonly now: number },
+): Promise<CaMaterial> {
+  return makeIssuer(root, { name: 'Offline issuer of the mesh', lifeMs, now });
+}
+
+async function makeRoot(name: string, now: number): Promise<CaMaterial> {
+  const { publicKey, privateKey } = await generateKeyPair();
+  const request = { name, publicKey, lifeMs: ROOT_LIFE_MS, pathLength: undefined, now };
+  const certificate = await issueCa({ privateKey }, request);
+  return { certificate: certificatePem(certificate), privateKey: await exportPrivateKey(privateKey) };
+}
+
+async function makeIssuer(
+  root: CaMaterial,
+  of: { readonly name: string; readonly lifeMs: number; readonly now: number },
+): Promise<CaMaterial> {
   const parent = await parseSigner(root.certificate, root.privateKey, 'the root');
-  const keys = await generateKeyPair();
-  const request = {
-    name: `${ISSUER_NAME}${trustDomain}`,
-    publicKey: keys.publicKey,
-    lifeMs: ISSUER_LIFE_MS,
-    pathLength: 0,
-    now,
-  };
-  const certificate = await issueCa(parent, request);
-  return { certificate: certificatePem(certificate), privateKey: await exportPrivateKey(keys.privateKey) };
+  const { publicKey, privateKey } = await generateKeyPair();
+  const certificate = await issueCa(parent, { ...of, publicKey, pathLength: 0 });
+  return { certificate: certificatePem(certificate), privateKey: await exportPrivateKey(privateKey) };
 }
 
 /** What the authority signs with, and what everybody trusts. Kept in Secret `weft-issuer`. */

@@ -39,6 +39,8 @@ export { watchExpiry } from './expiry.js';
 // The CA, for the leader
 export {
   createIssuer,
+  createOfflineIssuer,
+  createOfflineRoot,
   createRoot,
   isSignedByOneOf,
   mergeBundle,

@@ -302,7 +302,7 @@ test('an issuer that nobody has renewed is named before its end, and after it', 
   await cluster.install();
   const inDays = (days: number) => run({ now: new Date(STARTED + days * DAY_MS) });
   expect(await inDays(300)).toMatchObject({ ok: true, text: expect.not.stringContaining('caution') });
-  expect(await inDays(340)).toMatchObject({
+  expect(await inDays(310)).toMatchObject({
     ok: true,
     text: expect.stringMatching(/caution +trust .* ends at/),
   });
@@ -310,6 +310,17 @@ test('an issuer that nobody has renewed is named before its end, and after it', 
     ok: false,
     text: expect.stringMatching(/failed +trust .* ended at/),
   });
+});
+
+test('an issuer that somebody brought is theirs to renew, and they are told how', async () => {
+  await cluster.install();
+  const at = { namespace: 'weft-system', name: 'weft-issuer' };
+  const secret = cluster.server.get('/api/v1/secrets', at)!;
+  const labels = { 'app.kubernetes.io/managed-by': 'import' };
+  cluster.server.put('/api/v1/secrets', { ...secret, metadata: { ...at, labels } });
+  const { text } = await run({ now: new Date(STARTED + 310 * DAY_MS) });
+  expect(text).toMatch(/ends at [^]*WEFT907: .*weft identity offline again .*weft identity import/);
+  expect(text).not.toContain('log of the replica');
 });
 
 test('a namespace that is being deleted, or belongs to another revision, is no finding', async () => {

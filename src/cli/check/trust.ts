@@ -6,8 +6,8 @@ import { ok, type CheckOptions, type Found } from './found.js';
 import { leadersLog } from './remedies.js';
 
 const DAY_MS = 24 * 3_600_000;
-/** An issuer lives a year and is renewed at 60 % of it: one so near its end has been forgotten. */
-const SOON_MS = 30 * DAY_MS;
+/** An issuer of ours lives a year and is renewed at 60 % of it: one so near its end has been forgotten. Others are for somebody to renew. */
+const SOON_MS = 60 * DAY_MS;
 
 /** Whether there is an issuer that can sign, and a root to renew it. */
 export async function checkTrust(options: CheckOptions): Promise<readonly Found[]> {
@@ -44,8 +44,10 @@ async function judgeIssuer(issuer: Secret, root: Secret | undefined, options: Ch
     };
     const { certificate } = await parseIssuer(fields, label);
     const leftMs = certificate.notAfter.getTime() - (options.now ?? new Date()).getTime();
-    if (leftMs < SOON_MS) return ending(label, certificate.notAfter, leftMs, options);
-    if (root === undefined && issuer.metadata.labels['app.kubernetes.io/managed-by'] === 'weft') {
+    const isOurs = issuer.metadata.labels['app.kubernetes.io/managed-by'] === 'weft';
+    if (leftMs < SOON_MS)
+      return ending(label, certificate.notAfter, leftMs, isOurs ? leaderFix(options) : OWNER_FIX);
+    if (root === undefined && isOurs) {
       return rootless(options);
     }
     return ok(`the issuer is valid until ${certificate.notAfter.toISOString().slice(0, 10)}`);
@@ -54,15 +56,27 @@ async function judgeIssuer(issuer: Secret, root: Secret | undefined, options: Ch
   }
 }
 
-function ending(label: string, end: Date, leftMs: number, options: CheckOptions): Found {
+type Remedy = Pick<Exclude<Found, { kind: 'ok' }>, 'fix' | 'commands'>;
+
+function leaderFix({ systemNamespace, revision }: CheckOptions): Remedy {
+  return {
+    fix: 'see why in the log of the replica that leads',
+    commands: [leadersLog(systemNamespace, revision)],
+  };
+}
+
+const OWNER_FIX: Remedy = {
+  fix: 'Weft does not renew it, because it did not make it: run weft identity offline again where its root is kept, or weft identity import with its successor',
+};
+
+function ending(label: string, end: Date, leftMs: number, remedy: Remedy): Found {
   const when = leftMs <= 0 ? 'ended' : 'ends';
   return {
     ...(leftMs <= 0
       ? ({ kind: 'failed', code: 'WEFT906' } as const)
       : ({ kind: 'caution', code: 'WEFT907' } as const)),
     detail: `${label}: the issuer ${when} at ${end.toISOString()}, and has not been renewed`,
-    fix: 'see why in the log of the replica that leads',
-    commands: [leadersLog(options.systemNamespace, options.revision)],
+    ...remedy,
   };
 }
 

@@ -52,8 +52,10 @@ export const INSTALLATION_ROWS = rows([
     code: 'WEFT907',
     severity: 'warning',
     title: 'Issuer that nobody has renewed',
-    meaning: 'The issuer ends within a month although the leader should have renewed it long ago.',
-    remedy: 'See why in the log of the replica that leads.',
+    meaning:
+      'The issuer ends within 60 days. One that Weft made the leader should have renewed long ago; one that you brought is yours to renew.',
+    remedy:
+      'See why in the log of the replica that leads; of your own, run weft identity offline again, or import its successor.',
   },
   {
     code: 'WEFT908',

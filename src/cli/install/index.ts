@@ -11,6 +11,7 @@ import { uninstall } from './uninstall.js';
 import { upgrade } from './upgrade.js';
 
 interface Flags {
+  readonly offlineRoot?: string;
   readonly set: readonly string[];
   readonly values: readonly string[];
   readonly timeout: number;
@@ -34,6 +35,10 @@ export function addInstallation(weft: Command, connect: () => KubeClient): void 
       'install the control plane and the kinds that belong to this program, where nothing speaks against it',
     )
     .option('--dry-run', 'print what would be applied as YAML; no cluster is asked', false)
+    .option(
+      '--offline-root <folder>',
+      'sign under a root that is kept in this folder, and made where there is none',
+    )
     .addHelpText('after', INSTALL)
     .action(async ({ timeout, dryRun, ...flags }: Flags) =>
       answer(async (client) => {
@@ -112,6 +117,7 @@ Exit codes: 0 installed and in order, 1 something speaks against it or is not in
 Examples:
   weft install --set image.repository=REGISTRY/weft --set image.tag=TAG
   weft install -f values-production.yaml --timeout 10
+  weft install --offline-root ~/weft-root
   weft install --dry-run > weft.yaml`;
 
 const UPGRADE = `${NEEDS}

@@ -95,6 +95,25 @@ test('kinds are installed first, then the control plane with the values given, a
   expect(said.at(-1)).toBe('Deployment weft-system/weft-default: 2 of 2 replicas new, 2 ready');
 });
 
+test('with a root that is kept elsewhere, the issuer is there before the control plane, and no root', async () => {
+  const folder = join(await mkdtemp(join(tmpdir(), 'weft-')), 'root');
+  const secret = (name: string): object | undefined =>
+    cluster.server.get('/api/v1/secrets', { namespace: 'weft-system', name });
+  does = (words) => {
+    if (words[0] !== 'install') return Promise.resolve();
+    expect(secret('weft-issuer')).toBeDefined();
+    cluster.controlPlane();
+    return Promise.resolve();
+  };
+  await installing({ offlineRoot: folder, timeoutMs: 50 });
+  expect(asked).toHaveLength(2);
+  expect(secret('weft-root')).toBeUndefined();
+  expect(cluster.server.all('/api/v1/namespaces').map(({ metadata }) => metadata.name)).toContain(
+    'weft-system',
+  );
+  expect((await readdir(folder)).sort()).toEqual(['root.crt', 'root.key']);
+});
+
 test('a second revision has a release of its own and shares the service account', async () => {
   await cluster.install();
   does = (words) => {

@@ -1,6 +1,8 @@
 import { MeshError } from '../../base/index.js';
+import { Resources, createObject, getObject } from '../../kube/index.js';
 import { runChecks } from '../check/index.js';
 import { findControlPlanes, revisionOf } from '../control-planes.js';
+import { USUAL_DAYS, bringOfflineIssuer } from '../offline-root.js';
 import { appVersion, withCharts, type Charts } from './charts.js';
 import type { Helm } from './helm.js';
 import { PREFLIGHT } from './preflight.js';
@@ -10,6 +12,8 @@ import { settle, type SettleOptions } from './settle.js';
 export interface InstallOptions extends SettleOptions, Values {
   readonly helm: Helm;
   readonly charts: Charts;
+  /** Folder of a root that stays outside of the cluster. */
+  readonly offlineRoot?: string | undefined;
 }
 
 /** What was done, and whether everything is in order. */
@@ -36,6 +40,7 @@ export async function install(options: InstallOptions): Promise<Done> {
   options.progress(
     `Installs Weft ${appVersion(options.charts)}: the charts weft-crds and weft as ${release}, ${deploymentName(options)}`,
   );
+  if (options.offlineRoot !== undefined) options.progress(await bringRoot(options, options.offlineRoot));
   await withCharts(options.charts, async (folder) => {
     await applyCrds(helm, folder, options);
     await helm([
@@ -63,4 +68,13 @@ async function demandNone({ client, revision, systemNamespace }: InstallOptions)
       'precondition',
       `revision ${revision} is installed in namespace ${systemNamespace} already; weft upgrade changes it`,
     );
+}
+
+/** Before the control plane starts, which then leaves what it finds as it is, and makes no root of its own. */
+async function bringRoot({ client, systemNamespace }: InstallOptions, folder: string): Promise<string> {
+  const namespace = { metadata: { name: systemNamespace, namespace: '' } };
+  if ((await getObject(client, Resources.namespace, { name: systemNamespace })) === undefined)
+    await createObject(client, Resources.namespace, namespace);
+  const how = { dryRun: false, forgetRoots: false, days: USUAL_DAYS };
+  return bringOfflineIssuer({ client, systemNamespace, folder, ...how });
 }
