@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help tools demo test check unit e2e conformance down kubeconfig image sbom reproduce figures scenarios security bench bench-smoke bench-paused bench-profile bench-flame bench-guard bench-control-plane train unsupported generate format
+.PHONY: help tools demo test check unit e2e conformance down kubeconfig image sbom reproduce figures scenarios security bench bench-smoke bench-features bench-paused bench-profile bench-flame bench-guard bench-control-plane train unsupported generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench: tools ## Measure Weft beside Envoy, HAProxy and no proxy, and judge floor
 
 bench-smoke: tools ## Run the benchmark once and short: fails when it is broken, not when the machine is slow
 	@bench/run.sh --smoke
+
+bench-features: tools ## Measure what access rules, tokens, checks, limits and telemetry cost a proxy, beside Envoy's filters, 12 minutes
+	@bench/run.sh --features
 
 bench-paused: tools ## Measure what downloads and subscribers that pause cost other requests between the same two pods
 	@bench/run.sh --paused

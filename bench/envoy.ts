@@ -3,25 +3,45 @@ import { LISTENING } from './peers.js';
 import { PODS, PORTS } from './pods.js';
 import type { Half } from './subject.js';
 
-type Json = Readonly<Record<string, unknown>>;
+export type Json = Readonly<Record<string, unknown>>;
 type Port = keyof typeof PORTS;
 
-const TYPES = 'type.googleapis.com/envoy.extensions';
+/** What the names of Envoy's extensions begin with. */
+export const TYPES = 'type.googleapis.com/envoy.extensions';
 const HCM = `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`;
-const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+export const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+/** What the configuration of one half has beside the usual, all of it about the port for HTTP/1.1. */
+export interface EnvoyExtras {
+  /** Filters in front of the router. */
+  readonly filters?: readonly Json[];
+  /** Fields of the connection manager. */
+  readonly manager?: Json;
+  /** Fields of the route. */
+  readonly route?: Json;
+  readonly clusters?: readonly Json[];
+}
 
 /** One worker, h2 between the proxies for HTTP, only the router, no access log, no request id; its own defaults else. */
-export function envoyConfig(half: Half, certificates: Certificates, plain: boolean): string {
+export function envoyConfig(
+  half: Half,
+  certificates: Certificates,
+  plain: boolean,
+  extras: EnvoyExtras = {},
+): string {
   const ports = Object.keys(PORTS) as Port[];
   return JSON.stringify({
     static_resources: {
-      listeners: ports.map((port) => listener(half, port, certificates)),
-      clusters: ports.map((port) => cluster(half, port, plain ? undefined : certificates)),
+      listeners: ports.map((port) => listener(half, port, certificates, port === 'http1' ? extras : {})),
+      clusters: [
+        ...ports.map((port) => cluster(half, port, plain ? undefined : certificates)),
+        ...(extras.clusters ?? []),
+      ],
     },
   });
 }
 
-function listener(half: Half, port: Port, certificates: Certificates): Json {
+function listener(half: Half, port: Port, certificates: Certificates, extras: EnvoyExtras): Json {
   const tls = {
     '@type': `${TYPES}.transport_sockets.tls.v3.DownstreamTlsContext`,
     common_tls_context: tlsContext(port, certificates),
@@ -34,11 +54,11 @@ function listener(half: Half, port: Port, certificates: Certificates): Json {
   return {
     name: port,
     address: { socket_address: { address: '0.0.0.0', port_value: LISTENING[half][port] } },
-    filter_chains: [{ filters: [filter(port)], ...(half === 'inbound' ? secured : {}) }],
+    filter_chains: [{ filters: [filter(port, extras)], ...(half === 'inbound' ? secured : {}) }],
   };
 }
 
-function filter(port: Port): Json {
+function filter(port: Port, { filters = [], manager = {}, route = {} }: EnvoyExtras): Json {
   if (port === 'opaque') {
     const type = `${TYPES}.filters.network.tcp_proxy.v3.TcpProxy`;
     return { name: 'tcp', typed_config: { '@type': type, stat_prefix: port, cluster: port } };
@@ -56,11 +76,12 @@ function filter(port: Port): Json {
           {
             name: 'all',
             domains: ['*'],
-            routes: [{ match: { prefix: '/' }, route: { cluster: port, timeout: '0s' } }],
+            routes: [{ match: { prefix: '/' }, route: { cluster: port, timeout: '0s', ...route } }],
           },
         ],
       },
-      http_filters: [{ name: 'envoy.filters.http.router', typed_config: router }],
+      http_filters: [...filters, { name: 'envoy.filters.http.router', typed_config: router }],
+      ...manager,
     },
   };
 }

@@ -1,11 +1,11 @@
 // Run by bench/run.sh in namespaces of its own. Prints tables and writes results.json.
-import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { cpus, loadavg, release, totalmem } from 'node:os';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { GIVEN } from './given.js';
+import { machine } from './machine.js';
 import { envoy, haproxy } from './peers.js';
 import { plot } from './plot.js';
 import { layOutBodies, round } from './round.js';
@@ -26,20 +26,6 @@ const { values } = parseArgs({
 });
 const rounds = values.smoke ? 1 : Number(values.rounds);
 const seconds = values.smoke ? 1 : Number(values.seconds);
-
-function machine(): object {
-  const version = (command: string, ...args: string[]): string =>
-    execFileSync(command, args, { encoding: 'utf8' }).trim().split('\n')[0] ?? '';
-  return {
-    cpus: cpus().map(({ model }) => model),
-    memoryMB: Math.round(totalmem() / 1e6),
-    kernel: release(),
-    loadAverage: loadavg(),
-    haproxy: version('haproxy', '-v'),
-    envoy: version(values.envoy, '--version'),
-    date: new Date().toISOString(),
-  };
-}
 
 async function main(): Promise<void> {
   const begin = Date.now();
@@ -120,7 +106,10 @@ async function report(results: Results, took: number): Promise<void> {
     [...results.values()].flat().reduce((sum, figures) => sum + (figures.get(row) ?? 0), 0);
   const file = join(values.out, values.smoke ? 'smoke.json' : 'results.json');
   const rows = summaries(results);
-  await writeFile(file, `${JSON.stringify({ machine: machine(), rounds, seconds, took, rows }, null, 2)}\n`);
+  await writeFile(
+    file,
+    `${JSON.stringify({ machine: machine(values), rounds, seconds, took, rows }, null, 2)}\n`,
+  );
   const drawn = join(values.out, values.smoke ? 'smoke.svg' : 'results.svg');
   await writeFile(drawn, plot(rows));
   console.log(table(results));

@@ -2,7 +2,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PROXY_UID, type Process, asProxy, inPod, start } from '../e2e/netns/process.js';
 import { testCa } from '../src/testing/test-ca.js';
-import { envoyConfig } from './envoy.js';
+import { type EnvoyExtras, envoyConfig } from './envoy.js';
 import { haproxyConfig } from './haproxy.js';
 import { PORTS, SERVICE } from './pods.js';
 import { HALVES, type Half, POD_OF, type Subject, millisUntil } from './subject.js';
@@ -24,7 +24,12 @@ export interface Certificates {
 
 const CHAINS: Readonly<Record<Half, string>> = { outbound: 'OUTPUT', inbound: 'PREROUTING' };
 
-export async function envoy(program: string, directory: string, plain = false): Promise<Subject> {
+export async function envoy(
+  program: string,
+  directory: string,
+  plain = false,
+  extras: Partial<Record<Half, EnvoyExtras>> = {},
+): Promise<Subject> {
   const commands = (config: string): string[] => [
     program,
     '-c',
@@ -35,7 +40,9 @@ export async function envoy(program: string, directory: string, plain = false): 
     '--log-level',
     'error',
   ];
-  return peer('envoy', directory, { config: envoyConfig, extension: 'json', commands, plain });
+  const config: Kind['config'] = (half, certificates, one) =>
+    envoyConfig(half, certificates, one, extras[half]);
+  return peer('envoy', directory, { config, extension: 'json', commands, plain });
 }
 
 export async function haproxy(directory: string, plain = false): Promise<Subject> {

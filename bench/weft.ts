@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { PROXY_READY, startProxy } from '../e2e/netns/proxy.js';
 import { type Process, until } from '../e2e/netns/process.js';
 import { DEFAULT_SETTINGS, MeshTables, type Policy, type ServicePort } from '../src/model/index.js';
-import { startTestControlPlane } from '../src/testing/control-plane.js';
+import { type TestControlPlane, startTestControlPlane } from '../src/testing/control-plane.js';
 import { aService, aSplitPolicy, aWorkload, anEndpointSet } from '../src/testing/mesh-fixture.js';
 import { PODS, PORTS, SERVICE } from './pods.js';
 import { HALVES, type Half, POD_OF, type Subject, millisUntil } from './subject.js';
@@ -35,6 +35,8 @@ export interface Choices {
   readonly retries?: boolean;
   /** Environment of both proxies. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Environment of the receiver alone. */
+  readonly receiver?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -63,7 +65,16 @@ export async function weft(
   choices: Choices = {},
 ): Promise<Subject> {
   const plane = await startTestControlPlane(twoPods(choices), directory, signal);
-  const { csrPort, configPort } = plane;
+  return weftBelow(plane, program, directory, choices);
+}
+
+/** The same with whatever a control plane, which wrote its bundle into `directory`, tells its proxies. */
+export function weftBelow(
+  { csrPort, configPort }: TestControlPlane,
+  program: string,
+  directory: string,
+  choices: Choices,
+): Subject {
   return {
     name: 'weft',
     address: SERVICE,
@@ -73,8 +84,9 @@ export async function weft(
       for (const half of choices.plain ? (['outbound'] as const) : HALVES) {
         const pod = POD_OF[half];
         const files = { directory: place.directory, bundle: join(directory, 'bundle.pem') };
-        const { under } = choices;
-        const settings = { WEFT_LOG: 'info', ...choices.settings };
+        const { under, receiver = {} } = choices;
+        const own = half === 'inbound' ? receiver : {};
+        const settings = { WEFT_LOG: 'info', ...choices.settings, ...own };
         const given = { pod, serviceAccount: pod, address: PODS[pod], drainSeconds: 1, settings };
         const where = { program, csrPort, configPort, ...files, ...given, under: under?.(half) };
         proxies.push({ ...(await startProxy(where)), name: half });

@@ -96,19 +96,22 @@ export interface Http1 {
   readonly share?: number;
   /** `any` unless said. */
   readonly placement?: Placement;
+  /** What wrk is told beside that, such as a header. */
+  readonly wrk?: readonly string[];
 }
 
-/** HTTP/1.1 keep-alive as fast as it goes. */
-export async function http1(work: Work, load: Http1): Promise<void> {
-  const { row, connections, path = '/', share = 1, placement } = load;
+/** HTTP/1.1 keep-alive as fast as it goes; gives the number of requests. */
+export async function http1(work: Work, load: Http1): Promise<number> {
+  const { row, connections, path = '/', share = 1, placement, wrk: beside = [] } = load;
   const url = `http://${work.address}:${PORTS.http1}${path}`;
   const seconds = Math.ceil(work.seconds * share);
-  const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, url];
+  const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, ...beside, url];
   const [said, spent] = await saturate(work, wrk, placement);
   if (/Non-2xx|Socket errors/.test(said)) throw new Error(`wrk met errors:\n${said}`);
   const requests = number(said, /(\d+) requests in/);
   work.figures.set(`${row} rps`, number(said, /Requests\/sec:\s+([\d.]+)/));
   perRequest(work, row, requests, spent);
+  return requests;
 }
 
 /** HTTP/2 with prior knowledge: 8 connections, 16 streams each. */

@@ -12,6 +12,7 @@
 //	testapp call     unary gRPC calls, and all that came back, as JSON
 //	testapp watch    a gRPC stream on which nothing is said for long
 //	testapp check    a server of Envoy's external authorization, which proxies ask
+//	testapp agree    the same, a rate limit service and a collector of traces that say yes to everything, for measurements
 package main
 
 import (
@@ -32,11 +33,12 @@ var commands = map[string]func(args []string) error{
 	"call":     call,
 	"watch":    watch,
 	"check":    check,
+	"agree":    agree,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|tls|post|request|call|watch|check [flags]; testapp COMMAND -h explains one")
+		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|tls|post|request|call|watch|check|agree [flags]; testapp COMMAND -h explains one")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
