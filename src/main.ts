@@ -119,7 +119,7 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
     { name: 'the election is alive', holds: () => election.alive },
     ...servers.readiness(),
   ];
-  const notes = (): string[] => refusedKinds(view);
+  const notes = (): string[] => [...refusedKinds(view), ...servers.notes()];
   const health = { port: names.ControlPlanePort.health, metrics, listeners, ready, notes };
   await startHealthServer(health, caches);
 

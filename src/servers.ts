@@ -120,6 +120,11 @@ export class Servers {
     ];
   }
 
+  /** What does not keep this replica from being ready. */
+  notes(): readonly string[] {
+    return this.#front?.notes() ?? [];
+  }
+
   async #startConfig(signal: AbortSignal): Promise<void> {
     const { config, view, collector, own, tally, log, metrics, listeners, failed } = this.#options;
     const configuration = new ConfigService(

@@ -6,12 +6,14 @@ mod budget;
 mod certificates;
 mod connection;
 mod door;
-mod frames;
+pub mod frames;
 mod gate;
 mod hub;
+mod intake;
 mod messages;
 mod outbox;
 mod partial;
+mod rate;
 mod stream;
 mod streams;
 
@@ -24,13 +26,15 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use budget::{Budget, OF_NODES, OF_PODS};
-use frames::{Certificates, FrameError, Heard, Settings};
-use hub::{Hub, HubError};
+use frames::{Certificates, FrameError, Heard, LogLevel, Settings};
+use hub::{Course, Hub, HubError};
 
+use crate::log::Log;
 use crate::socket;
 
 /// Why the front ends before it was told to.
@@ -64,19 +68,24 @@ pub enum FrontError {
 const BEGIN: Duration = Duration::from_secs(10);
 /// Read at once.
 const CHUNK: usize = 64 * 1024;
+/// How long the last frames may take at the end.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Serves the control plane at the other end of [`socket::inherited`] until it says that it is enough, or is gone.
-pub async fn run(socket: io::Result<StdUnixStream>) -> Result<(), FrontError> {
+/// Serves the control plane at the other end of [`socket::inherited`] until it says that it is enough, or is gone. It also says what
+/// is logged.
+pub async fn run(socket: io::Result<StdUnixStream>, log: &Log) -> Result<(), FrontError> {
     let socket = socket.map_err(FrontError::NoSocket)?;
     let socket = UnixStream::from_std(socket).map_err(FrontError::NoSocket)?;
-    LocalSet::new().run_until(serve(socket)).await
+    LocalSet::new().run_until(serve(socket, log)).await
 }
 
-async fn serve(socket: UnixStream) -> Result<(), FrontError> {
+async fn serve(socket: UnixStream, log: &Log) -> Result<(), FrontError> {
     let (mut from, to) = socket.into_split();
     let mut arrived = BytesMut::new();
     let began = timeout(BEGIN, begin(&mut from, &mut arrived)).await.map_err(|_| FrontError::Stranger)?;
     let (settings, certificates) = began?;
+    // Every level there is makes a filter.
+    drop(log.set(lines(settings.log_level)));
     let hub = Rc::new(Hub::new(&settings, &certificates)?);
     let listener = listen(&settings).map_err(FrontError::Listen)?;
     let port = listener.local_addr().map_err(FrontError::Listen)?.port();
@@ -93,8 +102,19 @@ async fn serve(socket: UnixStream) -> Result<(), FrontError> {
         error = hear(&hub, &mut from, &mut arrived) => Err(error),
         error = hub.outbox.write_to(to) => Err(FrontError::Ended(Some(error))),
         _ = hub.look(&open) => Ok(()),
-        _ = hub.tell_untrusted() => Ok(()),
-        _ = drained(&mut course, &open) => Ok(()),
+        _ = hub.tell() => Ok(()),
+        _ = drained(&hub, &mut course, &open) => Ok(()),
+    }
+}
+
+/// What is written of a level: nothing of other crates, which write lines about what peers send, as many as they send.
+const fn lines(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Trace | LogLevel::Debug => "off,weft_proxy=debug",
+        LogLevel::Info => "off,weft_proxy=info",
+        LogLevel::Warn => "off,weft_proxy=warn",
+        LogLevel::Error | LogLevel::Fatal => "off,weft_proxy=error",
+        LogLevel::Silent => "off",
     }
 }
 
@@ -128,6 +148,10 @@ async fn next(from: &mut (impl AsyncRead + Unpin), arrived: &mut BytesMut) -> Re
             return Ok(heard);
         }
         arrived.reserve(CHUNK);
+        // The room of a large frame is not kept for those that follow, which are small.
+        if arrived.is_empty() && arrived.capacity() > 4 * CHUNK {
+            *arrived = BytesMut::with_capacity(CHUNK);
+        }
         match from.read_buf(arrived).await {
             Ok(0) => return Err(FrontError::Ended(None)),
             Ok(_) => {}
@@ -142,7 +166,7 @@ fn listen(settings: &Settings) -> io::Result<TcpListener> {
 }
 
 /// When the control plane has said that it is enough, and the last connection has gone, or has had its time.
-async fn drained(course: &mut tokio::sync::watch::Receiver<hub::Course>, open: &impl Fn() -> usize) {
+async fn drained(hub: &Hub, course: &mut watch::Receiver<Course>, open: &impl Fn() -> usize) {
     drop(course.wait_for(|course| course.draining).await);
     let gone = async {
         while open() > 0 {
@@ -150,4 +174,12 @@ async fn drained(course: &mut tokio::sync::watch::Receiver<hub::Course>, open: &
         }
     };
     drop(timeout(connection::DRAIN + Duration::from_millis(500), gone).await);
+    let told = async {
+        hub.tell_counts(open()).await;
+        hub.outbox.flushed().await;
+    };
+    drop(timeout(LAST_WORDS, told).await);
 }
+
+#[cfg(test)]
+mod tests;

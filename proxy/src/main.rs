@@ -27,8 +27,8 @@ pub static MALLOC_CONF: &[u8; 105] = b"narenas:1,dirty_decay_ms:1000,muzzy_decay
 /// How long the last lines of the log may take, when nobody reads them.
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
-/// What the front has to say beyond this, it says to the control plane.
-const FRONT_LOG: &str = "warn";
+/// Until the control plane has said more. What other crates say of strangers has no bound, and is never written.
+const FRONT_LOG: &str = "off,weft_proxy=warn";
 
 /// A question is no longer than this.
 const MAX_QUESTION: u64 = 128 * 1024;
@@ -97,7 +97,7 @@ fn front() -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?
         .block_on(async {
-            let ended = front::run(socket).await;
+            let ended = front::run(socket, &log).await;
             log.flush(FLUSH_LIMIT).await;
             Ok(ended?)
         })

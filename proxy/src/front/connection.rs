@@ -1,22 +1,20 @@
 //! One connection of a proxy: whether it still lives, and how it ends.
 
 use std::cell::Cell;
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Ping, PingPong, Reason};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::hub::{Course, Hub};
+use super::intake::Intake;
+use super::rate::Rate;
 use super::stream::{self, Peer};
 
 /// After so long, and up to a tenth more, a connection is asked to end: it carries new certificates to old connections, and spreads
@@ -33,9 +31,16 @@ const MOST_STREAMS: u32 = 4;
 /// New streams: so many at once, then one each [`STREAM_EVERY`]. A proxy opens two.
 const STREAM_BURST: u32 = 16;
 const STREAM_EVERY: Duration = Duration::from_millis(250);
+/// Streams beyond that are refused, and whoever goes on all the same is sent away.
+const MOST_REFUSED: u32 = 32;
+/// How long the word that says so may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// What is on its way of a request before it is read.
 const WINDOW: u32 = 32 * 1024;
 const HEADERS: u32 = 16 * 1024;
+/// What small frames may cost that nobody has read yet, as h2 counts it: 256 bytes each, less what is in it. Smaller messages than a
+/// proxy has, as many as fit into the window of a connection, so that who sends too fast waits and is not sent away.
+const SMALL_FRAMES: usize = 128 * 1024;
 /// What waits of one stream in HTTP/2, beside what waits in [`super::streams`].
 const UNSENT: usize = 16 * 1024;
 
@@ -44,7 +49,6 @@ pub async fn serve(
     io: impl AsyncRead + AsyncWrite + Unpin + 'static,
     peer: Peer,
     left: Duration,
-    heard: Heard,
     hub: Rc<Hub>,
 ) {
     let handshake = h2::server::Builder::new()
@@ -52,10 +56,11 @@ pub async fn serve(
         .initial_window_size(WINDOW)
         .max_header_list_size(HEADERS)
         .max_send_buffer_size(UNSENT)
+        .data_frame_budget(SMALL_FRAMES)
         .handshake::<_, Bytes>(io);
     let Ok(Ok(mut h2)) = timeout(PREFACE, handshake).await else { return };
     let Some(ping) = h2.ping_pong() else { return };
-    let mut watch = Watch { heard, last: 0, ping, is_pinged: false };
+    let mut watch = Watch { intake: peer.intake.clone(), last: 0, ping, is_pinged: false };
     let mut course = hub.course();
     let Course { cuts, is_cut, draining } = *course.borrow_and_update();
     // It came to this while the handshake was made.
@@ -63,7 +68,8 @@ pub async fn serve(
         return;
     }
     let (peer, drain) = (Rc::new(peer), Rc::new(Drain::default()));
-    let mut budget = Budget { full_at: Instant::now() };
+    let mut streams = Rate::new(STREAM_BURST, STREAM_EVERY);
+    let mut refused = 0;
     let mut age = std::pin::pin!(sleep(left.min(AGE.mul_f64(1.0 + fastrand::f64() / 10.0))));
     let mut look = std::pin::pin!(sleep(LOOK));
     let mut ends = std::pin::pin!(sleep(Duration::MAX));
@@ -71,8 +77,13 @@ pub async fn serve(
     loop {
         let drains = tokio::select! {
             accepted = h2.accept() => match accepted {
-                Some(Ok((_, mut respond))) if !budget.take() => {
+                Some(Ok((_, mut respond))) if !streams.take() => {
                     respond.send_reset(Reason::REFUSED_STREAM);
+                    refused += 1;
+                    if refused == MOST_REFUSED {
+                        h2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                        ends.as_mut().reset(Instant::now() + LAST_WORD);
+                    }
                     false
                 }
                 Some(Ok((request, respond))) => {
@@ -85,7 +96,7 @@ pub async fn serve(
                 if watch.is_gone() {
                     return;
                 }
-                look.as_mut().reset(tokio::time::Instant::now() + LOOK);
+                look.as_mut().reset(Instant::now() + LOOK);
                 false
             }
             _ = course.changed() => {
@@ -101,7 +112,10 @@ pub async fn serve(
         if drains && !is_draining {
             is_draining = true;
             h2.graceful_shutdown();
-            ends.as_mut().reset(tokio::time::Instant::now() + DRAIN);
+            let latest = Instant::now() + DRAIN;
+            if latest < ends.deadline() {
+                ends.as_mut().reset(latest);
+            }
             drain.begin();
         }
     }
@@ -131,28 +145,9 @@ impl Drain {
     }
 }
 
-/// How fast streams are opened.
-struct Budget {
-    full_at: Instant,
-}
-
-// === impl Budget ===
-
-impl Budget {
-    fn take(&mut self) -> bool {
-        let now = Instant::now();
-        let full_at = self.full_at.max(now) + STREAM_EVERY;
-        let fits = full_at.duration_since(now) <= STREAM_EVERY * STREAM_BURST;
-        if fits {
-            self.full_at = full_at;
-        }
-        fits
-    }
-}
-
 /// Whether a peer lives: whatever it sends shows that, an answer to a ping like a ping of its own.
 struct Watch {
-    heard: Heard,
+    intake: Intake,
     last: u64,
     ping: PingPong,
     is_pinged: bool,
@@ -162,7 +157,7 @@ struct Watch {
 
 impl Watch {
     fn is_gone(&mut self) -> bool {
-        let heard = self.heard.bytes();
+        let heard = self.intake.bytes();
         if heard != self.last {
             self.last = heard;
             self.is_pinged = false;
@@ -171,66 +166,10 @@ impl Watch {
         if self.is_pinged {
             return true;
         }
-        // An answer to an earlier one makes room for this.
+        // An answer to an earlier one makes room for this; where that was never answered it is as good.
         let _: Poll<_> = self.ping.poll_pong(&mut Context::from_waker(Waker::noop()));
-        self.is_pinged = self.ping.send_ping(Ping::opaque()).is_ok();
+        drop(self.ping.send_ping(Ping::opaque()));
+        self.is_pinged = true;
         false
-    }
-}
-
-/// How many bytes a peer has sent.
-#[derive(Clone, Debug, Default)]
-pub struct Heard(Arc<AtomicU64>);
-
-/// A socket that counts them.
-#[derive(Debug)]
-pub struct Counted<IO> {
-    pub io: IO,
-    pub heard: Heard,
-}
-
-// === impl Heard ===
-
-impl Heard {
-    fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-// === impl Counted ===
-
-impl<IO: AsyncRead + Unpin> AsyncRead for Counted<IO> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buf.filled().len();
-        let read = Pin::new(&mut this.io).poll_read(cx, buf);
-        this.heard.0.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
-        read
-    }
-}
-
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
     }
 }

@@ -1,20 +1,25 @@
 //! What every connection passes before it is served: the budget, its first bytes, its turn, its handshake.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustls_pki_types::CertificateDer;
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use x509_parser::parse_x509_certificate;
 
 use super::budget::{Budget, Over, Place};
-use super::connection::{self, Counted, Heard};
+use super::connection;
 use super::gate::{Gate, Turn};
 use super::hub::Hub;
+use super::intake::{Counted, Intake};
+use super::rate::Sampler;
 use super::stream::Peer;
 use crate::socket;
 use crate::tls::TlsError;
@@ -40,6 +45,17 @@ struct Door {
     budget: Rc<Budget>,
     gate: Rc<Gate>,
     hub: Rc<Hub>,
+    /// Lines about handshakes that failed.
+    lines: Rc<RefCell<Sampler>>,
+}
+
+/// A connection whose handshake is done.
+struct Proven {
+    tls: TlsStream<Counted<TcpStream>>,
+    peer: Peer,
+    /// How long its certificates are still valid.
+    left: Duration,
+    place: Place,
 }
 
 /// A connection that has its turn.
@@ -52,9 +68,14 @@ struct Begun {
 
 /// Accepts until the port is to be closed.
 pub async fn accept(listener: TcpListener, budget: Rc<Budget>, hub: Rc<Hub>) {
-    let door = Door { budget, gate: Rc::default(), hub };
+    let lines = Rc::new(RefCell::new(Sampler::new(20, Duration::from_secs(1))));
+    let door = Door { budget, gate: Rc::default(), hub, lines };
     let mut course = door.hub.course();
-    let turns = spawn_local(door.gate.clone().give_turns());
+    let turns = {
+        let (gate, hub) = (door.gate.clone(), door.hub.clone());
+        spawn_local(async move { gate.give_turns(&hub.outbox).await })
+    };
+    let mut errors = Sampler::new(5, Duration::from_secs(10));
     let mut arrivals = 0;
     loop {
         let accepted = tokio::select! {
@@ -64,7 +85,9 @@ pub async fn accept(listener: TcpListener, budget: Rc<Budget>, hub: Rc<Hub>) {
         match accepted {
             Ok((tcp, from)) => door.enter(tcp, from.ip().to_canonical()),
             Err(error) => {
-                tracing::warn!(%error, "could not accept a connection");
+                if let Some(omitted) = errors.take() {
+                    tracing::warn!(%error, omitted, "could not accept a connection");
+                }
                 sleep(PAUSE).await;
             }
         }
@@ -90,9 +113,15 @@ impl Door {
             Ok(place) => {
                 let door = self.clone();
                 spawn_local(async move {
-                    let Some(begun) = door.wait(tcp, address, place).await else { return };
-                    // Thousands may wait, and what follows is large.
-                    Box::pin(door.handshake(begun)).await;
+                    let mut course = door.hub.course();
+                    let proven = tokio::select! {
+                        proven = door.prove(tcp, address, place) => proven,
+                        // Nobody would serve it.
+                        _ = course.wait_for(|course| course.draining || course.is_cut) => None,
+                    };
+                    if let Some(proven) = proven {
+                        Box::pin(proven.serve(door.hub)).await;
+                    }
                 });
             }
         }
@@ -107,15 +136,16 @@ impl Door {
         }
     }
 
+    /// Thousands may wait, and what follows is large: it has a box of its own.
+    async fn prove(&self, tcp: TcpStream, address: IpAddr, place: Place) -> Option<Box<Proven>> {
+        let begun = self.wait(tcp, address, place).await?;
+        Box::pin(self.handshake(begun)).await
+    }
+
     /// Until the peer has begun to speak and has its turn. Its bytes stay in the kernel, which has room for few of them.
     async fn wait(&self, tcp: TcpStream, address: IpAddr, place: Place) -> Option<Begun> {
         let accepted = tokio::time::Instant::now();
-        let mut course = self.hub.course();
-        let begun = tokio::select! {
-            begun = timeout(SILENCE, socket::waiting_bytes(&tcp, MOST_FIRST_BYTES)) => begun,
-            _ = course.wait_for(|course| course.draining || course.is_cut) => return None,
-        };
-        match begun {
+        match timeout(SILENCE, socket::waiting_bytes(&tcp, MOST_FIRST_BYTES)).await {
             Ok(Ok(1..)) => {}
             Ok(_gone) => return None,
             Err(_silent) => {
@@ -140,12 +170,10 @@ impl Door {
         Some(Begun { tcp, address, place, turn })
     }
 
-    async fn handshake(self, Begun { tcp, address, place, turn }: Begun) {
-        if tcp.set_nodelay(true).is_err() {
-            return;
-        }
-        let heard = Heard::default();
-        let counted = Counted { io: tcp, heard: heard.clone() };
+    async fn handshake(&self, Begun { tcp, address, place, turn }: Begun) -> Option<Box<Proven>> {
+        tcp.set_nodelay(true).ok()?;
+        let intake = Intake::new();
+        let counted = Counted::new(tcp, intake.clone());
         let acceptor = TlsAcceptor::from(self.hub.tls());
         let handshake = acceptor.accept_with(counted, |connection| connection.set_buffer_limit(Some(UNSENT)));
         let mut handshake = std::pin::pin!(timeout(HANDSHAKE, handshake));
@@ -160,19 +188,25 @@ impl Door {
         };
         let tls = match done {
             Ok(Ok(tls)) => tls,
-            Ok(Err(error)) => return self.failed(address, error),
-            Err(_late) => return,
+            Ok(Err(error)) => {
+                self.failed(address, error);
+                return None;
+            }
+            Err(_late) => {
+                self.count_failed(address, &"it took too long");
+                return None;
+            }
         };
         let session = tls.get_ref().1;
         // A client that names no protocol gets none, and one that names others has failed.
         if session.alpn_protocol() != Some(b"h2") {
-            return;
+            self.count_failed(address, &"the client does not ask for HTTP/2");
+            return None;
         }
-        let Some(chain) = session.peer_certificates() else { return };
-        let left = chain.iter().map(left).min().unwrap_or_default();
-        let Some(leaf) = chain.first().cloned() else { return };
-        connection::serve(tls, Peer { address, leaf: leaf.into_owned() }, left, heard, self.hub).await;
-        drop(place);
+        let chain = session.peer_certificates()?;
+        let left = shortest(chain);
+        let leaf = chain.first()?.clone().into_owned();
+        Some(Box::new(Proven { tls, peer: Peer { address, leaf, intake }, left, place }))
     }
 
     fn failed(&self, address: IpAddr, error: std::io::Error) {
@@ -183,15 +217,58 @@ impl Door {
         match TlsError::from_handshake(error) {
             TlsError::Refused(why) => self.hub.untrusted(address, &why),
             _ if missing => self.hub.untrusted(address, "it showed no certificate"),
-            error => tracing::debug!(%error, %address, "a TLS handshake failed"),
+            error => self.count_failed(address, &error),
+        }
+    }
+
+    fn count_failed(&self, address: IpAddr, error: &dyn std::fmt::Display) {
+        self.hub.counts.borrow_mut().failed += 1;
+        if let Some(omitted) = self.lines.borrow_mut().take() {
+            tracing::debug!(%error, %address, omitted, "a TLS handshake failed");
         }
     }
 }
 
+// === impl Proven ===
+
+impl Proven {
+    async fn serve(self: Box<Self>, hub: Rc<Hub>) {
+        let Self { tls, peer, left, place } = *self;
+        connection::serve(tls, peer, left, hub).await;
+        drop(place);
+    }
+}
+
+/// How long all of a chain is still valid.
+fn shortest(chain: &[CertificateDer<'_>]) -> Duration {
+    chain.iter().map(left).min().unwrap_or_default()
+}
+
 /// How long a certificate is still valid; not at all where it cannot be read.
-fn left(certificate: &rustls_pki_types::CertificateDer<'_>) -> Duration {
+fn left(certificate: &CertificateDer<'_>) -> Duration {
     let ends =
         parse_x509_certificate(certificate).map_or(0, |(_, parsed)| parsed.validity().not_after.timestamp());
     let ends = Duration::from_secs(u64::try_from(ends).unwrap_or_default());
     (SystemTime::UNIX_EPOCH + ends).duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_util::TestCa;
+
+    #[test]
+    fn a_chain_is_valid_for_as_long_as_the_first_of_its_certificates_to_end() {
+        let (ca, now) = (TestCa::new("cluster.local"), SystemTime::now());
+        let issue = |seconds| {
+            ca.issue(&["spiffe://cluster.local/ns/a/sa/b"], (now, now + Duration::from_secs(seconds))).0
+        };
+        let (long, short) = (issue(3000), issue(1000));
+        for chain in [[&long[..], &short[..]].concat(), [&short[..], &long[..]].concat()] {
+            assert!((990..=1000).contains(&shortest(&chain).as_secs()));
+        }
+        assert!(shortest(&long).as_secs() > 2900);
+        let unreadable = [&long[..], &[CertificateDer::from(vec![48, 1, 0])]].concat();
+        assert_eq!([shortest(&unreadable), shortest(&[]), shortest(&issue(0))], [Duration::ZERO; 3]);
+    }
 }

@@ -22,6 +22,7 @@
 //! | 10 counts | front | no | JSON, [`Counts`], once a second |
 //! | 11 untrusted | front | no | JSON, [`Untrusted`]: handshakes that failed for the client's certificate |
 //! | 12 beat | control plane | no | none, once a second |
+//! | 13 taken | front | no | what cannot be used of certificates that changed, as text; none: all of it is in use |
 //!
 //! A stream is over when each side has said that it ended, and each says so once. Until the first credit of the control plane the
 //! front hands it one message of a stream, of at most [`FIRST_MESSAGE`] bytes; the control plane sends while less than
@@ -55,6 +56,7 @@ const LISTENING: u8 = 9;
 const COUNTS: u8 = 10;
 const UNTRUSTED: u8 = 11;
 const BEAT: u8 = 12;
+const TAKEN: u8 = 13;
 
 /// What the control plane says.
 #[derive(Debug, PartialEq)]
@@ -90,6 +92,21 @@ pub struct Settings {
     pub shared_addresses: bool,
     /// Of the methods that are served.
     pub paths: Vec<String>,
+    /// From which level on the front writes lines of its own.
+    pub log_level: LogLevel,
+}
+
+/// As the control plane calls them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+    Silent,
 }
 
 /// All in PEM.
@@ -117,6 +134,8 @@ pub struct Counts {
     pub silent: u64,
     pub too_much: u64,
     pub waited_too_long: u64,
+    /// Handshakes that failed, without those of which [`Untrusted`] tells.
+    pub failed: u64,
 }
 
 /// Why certificates were refused.
@@ -229,6 +248,11 @@ pub fn counts(counts: &Counts) -> Bytes {
 
 pub fn untrusted(untrusted: &Untrusted) -> Bytes {
     json(UNTRUSTED, untrusted)
+}
+
+/// What became of certificates that changed.
+pub fn taken(problem: &str) -> Bytes {
+    frame(0, TAKEN, problem.as_bytes())
 }
 
 fn json(kind: u8, value: &impl Serialize) -> Bytes {

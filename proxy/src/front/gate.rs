@@ -9,6 +9,8 @@ use std::rc::Rc;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::yield_now;
 
+use super::outbox::Outbox;
+
 /// Handshakes under way at once, without those that have become slow.
 const AT_ONCE: usize = 16;
 /// Of those, from one address: a peer that never finishes cannot hold everybody up.
@@ -52,9 +54,11 @@ impl Gate {
         turn
     }
 
-    /// Gives turns, for as long as the front lives.
-    pub async fn give_turns(self: Rc<Self>) {
+    /// Gives turns, for as long as the front lives. A handshake makes a stream that somebody has to admit: while the way to the control
+    /// plane is full, those that are connected come first.
+    pub async fn give_turns(self: Rc<Self>, outbox: &Outbox) {
         loop {
+            outbox.room().await;
             match self.begin() {
                 true => yield_now().await,
                 false => self.wake.notified().await,

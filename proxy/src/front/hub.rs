@@ -3,15 +3,17 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::sync::{Notify, watch};
 
-use super::certificates;
+use super::certificates::{self, Tls};
 use super::frames::{self, Certificates, Counts, Heard, Settings, Untrusted};
 use super::outbox::Outbox;
+use super::partial::Partials;
 use super::streams::{Misled, Streams};
 
 /// Messages about certificates that were refused, in a second; what is more is said with the next.
@@ -41,12 +43,14 @@ pub struct Course {
 pub struct Hub {
     pub outbox: Outbox,
     pub streams: Streams,
+    pub partials: Rc<Partials>,
     /// By path, the place among the settings' paths.
     pub paths: HashMap<String, u8>,
     pub counts: RefCell<Counts>,
     course: watch::Sender<Course>,
-    tls: RefCell<Arc<ServerConfig>>,
-    trust_domain: String,
+    tls: RefCell<Tls>,
+    /// What became of certificates that changed, until it is told: the problem that there is with them.
+    taken: RefCell<Option<String>>,
     beats: Cell<bool>,
     silent: Cell<u32>,
     untrusted: RefCell<Option<Untrusted>>,
@@ -69,16 +73,17 @@ pub enum HubError {
 
 impl Hub {
     pub fn new(settings: &Settings, first: &Certificates) -> Result<Self, HubError> {
-        let tls = certificates::server(first, &settings.trust_domain)?;
+        let tls = RefCell::new(Tls::new(first, &settings.trust_domain)?);
         let paths = settings.paths.iter().zip(0..).map(|(path, at)| (path.clone(), at)).collect();
         Ok(Self {
             outbox: Outbox::new(),
             streams: Streams::default(),
+            partials: Rc::default(),
             paths,
             counts: RefCell::default(),
             course: watch::Sender::new(Course::default()),
-            tls: RefCell::new(tls),
-            trust_domain: settings.trust_domain.clone(),
+            tls,
+            taken: RefCell::default(),
             beats: Cell::new(true),
             silent: Cell::new(0),
             untrusted: RefCell::default(),
@@ -97,7 +102,10 @@ impl Hub {
             Heard::ReadOn(stream, largest) => self.streams.read_on(stream, largest)?,
             Heard::Drain => self.course.send_modify(|course| course.draining = true),
             Heard::Certificates(certificates) => {
-                *self.tls.borrow_mut() = certificates::server(&certificates, &self.trust_domain)?;
+                let problem = self.tls.borrow_mut().change(&certificates).err();
+                let problem = problem.map_or_else(String::new, |problem| problem.to_string());
+                self.taken.replace(Some(problem.chars().take(MOST_WORDS).collect()));
+                self.to_tell.notify_one();
             }
             Heard::Beat => {}
             Heard::Hello | Heard::Settings(_) => return Err(HubError::Again),
@@ -107,7 +115,7 @@ impl Hub {
 
     /// What handshakes are made with from now on.
     pub fn tls(&self) -> Arc<ServerConfig> {
-        self.tls.borrow().clone()
+        self.tls.borrow().server()
     }
 
     pub fn course(&self) -> watch::Receiver<Course> {
@@ -123,10 +131,14 @@ impl Hub {
         self.to_tell.notify_one();
     }
 
-    /// Tells of refused certificates as they come, and rarely.
-    pub async fn tell_untrusted(&self) -> ! {
+    /// Tells of certificates: what became of ours, and which were refused, as they come and rarely.
+    pub async fn tell(&self) -> ! {
         loop {
             self.to_tell.notified().await;
+            let taken = self.taken.take();
+            if let Some(problem) = taken {
+                self.outbox.send(frames::taken(&problem)).await;
+            }
             let left = self.untrusted_left.get();
             let untold = if left > 0 { self.untrusted.take() } else { None };
             if let Some(untrusted) = untold {
@@ -134,6 +146,13 @@ impl Hub {
                 self.outbox.send(frames::untrusted(&untrusted)).await;
             }
         }
+    }
+
+    /// What was counted, as it is told. `connections` are those that are open.
+    pub async fn tell_counts(&self, connections: usize) {
+        let counts = Counts { connections: connections as u64, ..self.counts.borrow().clone() };
+        // There may be no room, and this must not wait for it.
+        drop(tokio::time::timeout(TELL_LIMIT, self.outbox.send(frames::counts(&counts))).await);
     }
 
     /// Once a second: tells what was counted, and looks whether the control plane still lives. One that hangs would keep its proxies
@@ -146,9 +165,7 @@ impl Hub {
             self.untrusted_left.set(UNTRUSTED_PER_SECOND);
             self.to_tell.notify_one();
             self.listen_for_beat();
-            let counts = Counts { connections: connections() as u64, ..self.counts.borrow().clone() };
-            // There may be no room, and this must not wait for it.
-            drop(tokio::time::timeout(TELL_LIMIT, self.outbox.send(frames::counts(&counts))).await);
+            self.tell_counts(connections()).await;
         }
     }
 

@@ -1,13 +1,16 @@
 //! Cuts gRPC messages out of a body, as fast as one stream may send them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::time::Instant;
 
 use super::frames::Status;
 
 /// What stands before a message: whether it is compressed, and its length.
 const HEAD: usize = 5;
+/// What a buffer may hold that is kept for the next messages.
+const KEPT: usize = 32 * 1024;
 /// A proxy answers each response, of which there are few, and asks as its pod finds new destinations.
 const PER_SECOND: u32 = 200;
 /// Reading is work for the control plane's one thread: the largest request twice over is more than a proxy has to say in a second.
@@ -42,6 +45,11 @@ impl Messages {
         self.arrived.len()
     }
 
+    /// Memory that they take.
+    pub fn held(&self) -> usize {
+        self.arrived.capacity()
+    }
+
     /// The next message with what stands before it, of at most `largest` bytes; the error is how the stream ends.
     pub fn next(&mut self, largest: usize) -> Result<Option<Bytes>, Status> {
         let Some((&[flag, ref length @ ..], _)) = self.arrived.split_first_chunk::<HEAD>() else {
@@ -60,9 +68,12 @@ impl Messages {
             return Ok(None);
         }
         let message = Bytes::copy_from_slice(&self.arrived[..HEAD + length]);
-        let rest = self.arrived.split_off(HEAD + length);
-        // A stream is quiet for most of its life: it keeps no buffer.
-        self.arrived = if rest.is_empty() { BytesMut::new() } else { rest };
+        // A stream is quiet for most of its life: it keeps no buffer, and never that of a large message.
+        let is_large = self.arrived.capacity() > KEPT;
+        self.arrived.advance(HEAD + length);
+        if self.arrived.is_empty() || is_large {
+            self.arrived = BytesMut::from(&self.arrived[..]);
+        }
         Ok(Some(message))
     }
 }
@@ -125,7 +136,17 @@ mod tests {
     }
 
     #[test]
-    fn a_second_has_so_many_messages_and_bytes_and_then_a_pause() {
+    fn the_memory_of_a_large_message_goes_with_it() {
+        let mut messages = Messages::default();
+        messages.push(&[framed(&[1; 1_000_000]), framed(b"the next")].concat());
+        assert_eq!(messages.next(1_000_000).unwrap().unwrap().len(), HEAD + 1_000_000);
+        assert!(messages.held() < KEPT);
+        assert_eq!(messages.next(8).unwrap().unwrap()[HEAD..], *b"the next");
+        assert_eq!(messages.held(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_has_so_many_messages_and_bytes_and_then_a_pause() {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         let half = start + Duration::from_millis(500);

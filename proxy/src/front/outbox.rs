@@ -1,7 +1,7 @@
 //! What goes to the control plane. While it does not read, so many bytes wait here and no more: whoever has something to say waits for
 //! its turn, and with it the proxy that sent it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -20,13 +20,22 @@ pub struct Outbox {
     room: Arc<Semaphore>,
     queue: RefCell<VecDeque<(Bytes, OwnedSemaphorePermit)>>,
     wake: Notify,
+    /// What was sent is under way.
+    is_writing: Cell<bool>,
+    written: Notify,
 }
 
 // === impl Outbox ===
 
 impl Outbox {
     pub fn new() -> Self {
-        Self { room: Arc::new(Semaphore::new(MOST_WAITING)), queue: RefCell::default(), wake: Notify::new() }
+        Self {
+            room: Arc::new(Semaphore::new(MOST_WAITING)),
+            queue: RefCell::default(),
+            wake: Notify::new(),
+            is_writing: Cell::default(),
+            written: Notify::new(),
+        }
     }
 
     /// Sends a frame as soon as there is room for it; whoever asked first is first.
@@ -38,12 +47,26 @@ impl Outbox {
         self.wake.notify_one();
     }
 
+    /// Waits until there is room for who asks now: what makes more to send need not begin before.
+    pub async fn room(&self) {
+        drop(self.room.acquire().await);
+    }
+
+    /// Waits until all that was sent is written.
+    pub async fn flushed(&self) {
+        while self.is_writing.get() || !self.queue.borrow().is_empty() {
+            self.written.notified().await;
+        }
+    }
+
     /// Writes what is sent until that fails.
     pub async fn write_to(&self, mut socket: impl AsyncWrite + Unpin) -> io::Error {
         let mut batch = BytesMut::with_capacity(BATCH);
         loop {
             self.fill(&mut batch);
+            self.is_writing.set(!batch.is_empty());
             if batch.is_empty() {
+                self.written.notify_one();
                 self.wake.notified().await;
             } else if let Err(error) = socket.write_all_buf(&mut batch).await {
                 return error;

@@ -3,7 +3,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -11,26 +11,29 @@ use h2::{Reason, RecvStream, SendStream};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use rustls_pki_types::CertificateDer;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connection::Drain;
 use super::frames::{self, FIRST_MESSAGE, Status};
 use super::hub::Hub;
+use super::intake::Intake;
 use super::messages::{Messages, Pace};
-use super::partial::Partial;
 use super::streams::Said;
+use crate::http::deadline::Deadline;
 
-/// Who is at the other end of a connection.
+/// Who is at the other end of a connection, and what has come from there.
 #[derive(Debug)]
 pub struct Peer {
     pub address: IpAddr,
     pub leaf: CertificateDer<'static>,
+    pub intake: Intake,
 }
 
 /// How long a proxy may take to read what was sent before the end of its stream.
 const UNREAD: Duration = Duration::from_secs(5);
 /// Sent in one piece: what of a message is under way in HTTP/2 is not bounded by more.
 const PIECE: usize = 16 * 1024;
+const DEADLINE_EXCEEDED: u8 = 4;
 const INTERNAL: u8 = 13;
 
 /// The proxy has reset the stream, or the connection is gone.
@@ -39,6 +42,7 @@ struct Gone;
 /// A stream that the control plane knows of.
 struct Serving<'a> {
     hub: &'a Hub,
+    intake: &'a Intake,
     number: u32,
     said: &'a Said,
 }
@@ -51,6 +55,7 @@ pub async fn serve(
     hub: Rc<Hub>,
     drain: Rc<Drain>,
 ) {
+    let deadline = Deadline::read_grpc(request.headers(), Instant::now());
     let refusal = refused(&request, &hub);
     let place = match refusal {
         Ok(place) => place,
@@ -63,25 +68,33 @@ pub async fn serve(
     let Ok(mut out) = respond.send_response(grpc(), false) else { return };
     let (number, said) = hub.streams.open();
     hub.outbox.send(frames::opened(number, place, peer.address, &peer.leaf)).await;
-    let serving = Serving { hub: &hub, number, said: &said };
+    let serving = Serving { hub: &hub, intake: &peer.intake, number, said: &said };
     let mut body = request.into_body();
     let status = tokio::select! {
         status = serving.write(&mut out) => status,
         status = serving.read(&mut body) => status,
         status = serving.tell(&drain) => status,
         status = serving.overdue() => status,
+        status = late(deadline) => Ok(status),
     };
     hub.streams.end(number);
     hub.outbox.send(frames::ended(number)).await;
-    if let Ok(status) = status {
-        drop(out.send_trailers(trailers(&status)));
-        // A client that is still sending gets RST_STREAM(NO_ERROR) behind them (RFC 9113 8.1).
-        drop(body);
-        // Those of a client that does not read never go out.
-        drop(timeout(UNREAD, reset(&mut out)).await);
+    match status {
+        // As all handles of the stream go with this, a client that is still sending gets RST_STREAM(NO_ERROR) behind the trailers (RFC 9113
+        // 8.1). One that does not read holds its own place, until the connection ends.
+        Ok(status) => drop(out.send_trailers(trailers(&status))),
+        // Nothing, for a stream that is closed.
+        Err(Gone) => out.send_reset(Reason::CANCEL),
     }
-    // Nothing, for a stream that is closed.
-    out.send_reset(Reason::CANCEL);
+}
+
+/// When the client waits no longer, by its own word.
+async fn late(deadline: Option<Deadline>) -> Status {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.at()).await,
+        None => pending().await,
+    }
+    Status { code: DEADLINE_EXCEEDED, text: "the stream's own deadline has passed".to_owned() }
 }
 
 /// What is not gRPC is answered in plain HTTP.
@@ -161,7 +174,7 @@ impl Serving<'_> {
     async fn read(&self, body: &mut RecvStream) -> Result<Status, Gone> {
         let mut messages = Messages::default();
         let mut pace = Pace::new(Instant::now());
-        let mut partial = Partial::default();
+        let mut partial = self.hub.partials.of_stream();
         let mut is_first = true;
         loop {
             let largest = match self.said.read_on() {
@@ -176,6 +189,7 @@ impl Serving<'_> {
                 Err(status) => return Ok(status),
                 Ok(Some(message)) => {
                     is_first = false;
+                    partial.end();
                     let rest = pace.read(message.len(), Instant::now());
                     self.hub.outbox.send(frames::message(self.number, &message)).await;
                     if let Some(rest) = rest {
@@ -183,12 +197,18 @@ impl Serving<'_> {
                     }
                 }
                 Ok(None) => {
-                    if let Err(status) = partial.hold(messages.waiting()) {
-                        return Ok(status);
+                    if messages.waiting() > 0 {
+                        partial.wait(messages.held());
                     }
-                    let Some(data) = body.data().await else { break };
+                    let data = tokio::select! {
+                        biased;
+                        status = partial.given_up() => return Ok(status),
+                        data = body.data() => data,
+                    };
+                    let Some(data) = data else { break };
                     let data = data.map_err(|_| Gone)?;
                     messages.push(&data);
+                    self.intake.of_messages(data.len());
                     body.flow_control().release_capacity(data.len()).map_err(|_| Gone)?;
                 }
             }

@@ -72,6 +72,12 @@ impl Deadline {
         Some(Self { at: marked.map_or(at, |marked| marked.min(at)), grpc })
     }
 
+    /// What a caller of gRPC says, who is no proxy.
+    pub fn read_grpc(headers: &HeaderMap, started: Instant) -> Option<Self> {
+        let timeout = headers.get(GRPC).and_then(|value| grpc_timeout(value.as_bytes()))?;
+        Some(Self { at: started + timeout.min(LONGEST), grpc: true })
+    }
+
     /// The moment itself.
     pub fn at(&self) -> Instant {
         self.at

@@ -6,6 +6,7 @@
 //!     WEFT_FUZZ_SECONDS=600 cargo test -p weft-proxy --test fuzz -- --nocapture
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod front;
 mod http1;
 mod http2;
 mod mutate;

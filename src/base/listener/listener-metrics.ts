@@ -2,7 +2,7 @@ import type { Metrics } from '../metrics.js';
 
 /** What the ports of the control plane turn away; made once for all of them. */
 export interface ListenerMetrics {
-  /** `reason`: `total`, `per-address`, `rate`, `silent`, `too-much`, `waited-too-long`. */
+  /** `reason`: `total`, `per-address`, `rate`, `silent`, `too-much`, `waited-too-long`; of the port for proxies also `failed`, in the handshake. */
   readonly refused: {
     inc(labels: { readonly listener: string; readonly reason: string }, times?: number): void;
   };

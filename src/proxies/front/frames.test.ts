@@ -27,6 +27,7 @@ const SAID: Readonly<Record<string, Buffer>> = {
     trustDomain: 'cluster.local',
     sharedAddresses: false,
     paths: ['/a.B/C', '/d.E/F'],
+    logLevel: 'warn',
   }),
   certificates: certificatesFrame({ chain: 'c', privateKey: 'k', roots: 'r' }),
   message: messageFrame(7, [Buffer.from('one '), Buffer.from('message')]),
@@ -55,9 +56,11 @@ const HEARD: Readonly<Record<string, FromFront>> = {
       silent: 4,
       'too-much': 5,
       'waited-too-long': 6,
+      failed: 7,
     },
   },
   untrusted: { kind: 'untrusted', untrusted: { address: '10.0.0.1', why: 'expired', times: 2 } },
+  taken: { kind: 'taken', problem: 'no such key' },
 };
 
 function read(...chunks: Buffer[]): FromFront[] {
@@ -95,7 +98,7 @@ describe('what the front does not say is refused', () => {
     return Buffer.concat([head, Buffer.from(body)]);
   };
   test.each([
-    ['an unknown kind', frame(7, 13, '')],
+    ['an unknown kind', frame(7, 14, '')],
     ['a kind of the control plane', frame(0, 7, '{}')],
     ['a stream where there is none', frame(7, 10, '{}')],
     ['no stream where there is one', frame(0, 0, 'x')],
@@ -106,6 +109,7 @@ describe('what the front does not say is refused', () => {
     ['counts that are none', frame(0, 10, '{"connections":-1}')],
     ['counts that are no JSON', frame(0, 10, '{')],
     ['more counts than there are', frame(0, 10, '{"more":1}')],
+    ['a problem without end', frame(0, 13, 'x'.repeat(1_025))],
     ['an address that is none', frame(7, 1, Buffer.from('\x00\x03foo0'))],
     ['an address without end', frame(7, 1, Buffer.from('\x00\x09foo'))],
     ['a certificate that is missing', frame(7, 1, Buffer.from('\x00\x0810.0.0.1'))],

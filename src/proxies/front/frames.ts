@@ -2,7 +2,7 @@
 // proxy/src/front/frames.rs; src/wire/front.json has bytes of each kind that both are tested with.
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { MeshError } from '../../base/index.js';
+import { MeshError, type LogLevel } from '../../base/index.js';
 
 /** What both sides begin with. */
 export const HELLO = 'weft-front 1';
@@ -22,6 +22,7 @@ const MAX_OTHER_BYTES = 64 * 1024;
 export const MAX_SENT_BYTES = 32 * 1024 * 1024;
 /** What a person reads of the end of a stream, in characters. */
 const MAX_TEXT = 1_000;
+const MAX_PROBLEM_BYTES = 1_024;
 
 const Kind = {
   message: 0,
@@ -37,6 +38,7 @@ const Kind = {
   counts: 10,
   untrusted: 11,
   beat: 12,
+  taken: 13,
 } as const;
 
 /** How the front listens. */
@@ -50,6 +52,8 @@ export interface FrontSettings {
   readonly sharedAddresses: boolean;
   /** Of the methods that are served. */
   readonly paths: readonly string[];
+  /** From which level on the front writes lines of its own. */
+  readonly logLevel: LogLevel;
 }
 
 /** What the front proves itself with and what proxies must chain to, in PEM. */
@@ -68,6 +72,7 @@ const countsSchema = z.strictObject({
   silent: count,
   'too-much': count,
   'waited-too-long': count,
+  failed: count,
 });
 const untrustedSchema = z.strictObject({
   address: z.string().refine((text) => isIP(text) !== 0),
@@ -97,7 +102,9 @@ export type FromFront =
   | { readonly kind: 'hello' }
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'counts'; readonly counts: FrontCounts }
-  | { readonly kind: 'untrusted'; readonly untrusted: Untrusted };
+  | { readonly kind: 'untrusted'; readonly untrusted: Untrusted }
+  /** What cannot be used of certificates that changed; empty: all of it is in use. */
+  | { readonly kind: 'taken'; readonly problem: string };
 
 /** Cuts what arrives into frames. Throws a `MeshError` for what the front does not say. */
 export class FrontReader {
@@ -183,9 +190,15 @@ function ofFront(kind: number, body: Buffer): FromFront | undefined {
       const untrusted = json(untrustedSchema, body);
       return untrusted && { kind: 'untrusted', untrusted };
     }
+    case Kind.taken:
+      return taken(body);
     default:
       return undefined;
   }
+}
+
+function taken(body: Buffer): FromFront | undefined {
+  return body.length <= MAX_PROBLEM_BYTES ? { kind: 'taken', problem: body.toString() } : undefined;
 }
 
 function json<T>(schema: z.ZodType<T>, body: Buffer): T | undefined {

@@ -94,6 +94,16 @@ test('a front that cannot be started fails the start, and says which program it 
   );
 });
 
+test('certificates that the front cannot use are said, until it can', async () => {
+  const running = await startConfig();
+  expect(running.port.notes()).toEqual([]);
+  running.front.write(aFrame(0, 13, Buffer.from('no such key')));
+  await eventually('a note', () => running.port.notes()[0]?.endsWith('stay in force: no such key'));
+  running.front.write(aFrame(0, 13));
+  await eventually('no note', () => running.port.notes().length === 0);
+  expect(running.failures).toEqual([]);
+});
+
 test('a front that says nothing is silent, and then dead', async () => {
   const running = await startConfig({ looks: LOOKS });
   await eventually('it is silent', () => !running.port.answers());

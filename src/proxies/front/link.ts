@@ -21,6 +21,8 @@ export interface LinkOptions {
   readonly listening: (port: number) => void;
   readonly counts: (counts: FrontCounts) => void;
   readonly untrusted: (untrusted: Untrusted) => void;
+  /** What the front cannot use of certificates that changed; empty: it uses all of it. */
+  readonly taken: (problem: string) => void;
   /** The socket has ended, with every stream; the error says what the front said wrong, unless it has just gone. */
   readonly lost: (why: MeshError | undefined) => void;
 }
@@ -155,6 +157,9 @@ export class FrontLink implements Wire {
         break;
       case 'untrusted':
         this.#options.untrusted(frame.untrusted);
+        break;
+      case 'taken':
+        this.#options.taken(frame.problem);
     }
   }
 

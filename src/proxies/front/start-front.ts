@@ -1,4 +1,4 @@
-import { MeshError, Pulse, type Logger, type Looks, type Watched } from '../../base/index.js';
+import { MeshError, Pulse, type LogLevel, type Logger, type Looks, type Watched } from '../../base/index.js';
 import type { ListenerMetrics } from '../../base/listener/index.js';
 import { GrpcCode, type ServerIdentity } from '../../grpc/index.js';
 import {
@@ -15,7 +15,7 @@ import type { Front, StartFront } from './program.js';
 
 export interface FrontOptions {
   readonly start: StartFront;
-  readonly settings: Omit<FrontSettings, 'paths'>;
+  readonly settings: Omit<FrontSettings, 'paths' | 'logLevel'>;
   readonly identity: Watched<ServerIdentity>;
   readonly methods: readonly FrontMethod[];
   readonly log: Logger;
@@ -34,6 +34,8 @@ export interface RunningFront {
   readonly closed: Promise<void>;
   /** Whether it has said something of late. */
   readonly answers: () => boolean;
+  /** What cannot be used of the last certificates, so that those before stay in force. */
+  readonly notes: () => readonly string[];
   /** Streams that are open. */
   readonly streams: () => number;
 }
@@ -46,6 +48,7 @@ const END_MS = 7_000;
 const LAST_WORDS_MS = 2_000;
 /** Name of the port in metrics. */
 const LISTENER = 'configuration';
+const UNUSABLE = 'new certificates for the port of proxies cannot be used, and those before stay in force';
 
 /** Starts the front and hands its streams to the methods. Resolves once it listens. */
 export async function startFront(options: FrontOptions, signal: AbortSignal): Promise<RunningFront> {
@@ -53,6 +56,7 @@ export async function startFront(options: FrontOptions, signal: AbortSignal): Pr
   const front = options.start();
   const { promise: listening, resolve, reject } = Promise.withResolvers<number>();
   let fail = reject;
+  let problem = '';
   const ended = new AbortController();
   const pulse = new Pulse(options.looks ?? LOOKS, {
     // Whoever is behind it hears nothing any more: what they acknowledged must not be taken for what they do.
@@ -68,6 +72,10 @@ export async function startFront(options: FrontOptions, signal: AbortSignal): Pr
     heard: () => pulse.beat(),
     counts: counter(options.listeners),
     untrusted: options.untrusted,
+    taken: (next) => {
+      problem = next;
+      if (problem !== '') log.error({ problem }, UNUSABLE);
+    },
     lost: (why) => {
       if (why === undefined) {
         // It has something to say of it yet, on its way out.
@@ -79,7 +87,8 @@ export async function startFront(options: FrontOptions, signal: AbortSignal): Pr
     },
   });
   link.write(helloFrame());
-  link.write(settingsFrame({ ...options.settings, paths: methods.map(({ path }) => path) }));
+  const logLevel = log.level as LogLevel;
+  link.write(settingsFrame({ ...options.settings, paths: methods.map(({ path }) => path), logLevel }));
   link.write(certificatesFrame(identity.current));
   identity.subscribe((next) => link.write(certificatesFrame(next)), ended.signal);
   const beating = setInterval(() => link.beat(), BEAT_MS).unref();
@@ -105,7 +114,8 @@ export async function startFront(options: FrontOptions, signal: AbortSignal): Pr
     pulse.start();
     if (signal.aborted) drain();
     else signal.addEventListener('abort', drain, { once: true });
-    return { port, closed, answers: () => pulse.isHeard, streams: () => link.size };
+    const notes = (): string[] => (problem === '' ? [] : [`${UNUSABLE}: ${problem}`]);
+    return { port, closed, answers: () => pulse.isHeard, notes, streams: () => link.size };
   } catch (thrown) {
     front.kill();
     throw thrown;

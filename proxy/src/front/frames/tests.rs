@@ -24,6 +24,7 @@ fn what_is_said_is_as_the_golden_bytes() {
         silent: 4,
         too_much: 5,
         waited_too_long: 6,
+        failed: 7,
     };
     let refused = Untrusted { address: "10.0.0.1".parse().unwrap(), why: "expired".to_owned(), times: 2 };
     let said = [
@@ -37,6 +38,7 @@ fn what_is_said_is_as_the_golden_bytes() {
         ("draining", draining(7)),
         ("counts", counts(&all)),
         ("untrusted", untrusted(&refused)),
+        ("taken", taken("no such key")),
     ];
     let said: BTreeMap<_, _> = said.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).into();
     assert_eq!(said, golden("fromFront"));
@@ -52,6 +54,7 @@ fn what_the_golden_bytes_say_is_heard_however_they_are_cut() {
             trust_domain: "cluster.local".to_owned(),
             shared_addresses: false,
             paths: vec!["/a.B/C".to_owned(), "/d.E/F".to_owned()],
+            log_level: LogLevel::Warn,
         })),
         "certificates" => Heard::Certificates(Box::new(Certificates {
             chain: "c".to_owned(),
@@ -84,7 +87,8 @@ fn what_the_control_plane_does_not_say_is_refused() {
         [&stream.to_be_bytes()[..], &[kind], &length.to_be_bytes()].concat()
     };
     let wrong = [
-        head(7, 13, 0),
+        head(7, 14, 0),
+        head(0, TAKEN, 0),
         head(7, OPENED, 0),
         head(0, LISTENING, 0),
         head(7, BEAT, 0),
