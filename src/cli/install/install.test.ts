@@ -77,18 +77,22 @@ async function installed(version: string, proxy = version): Promise<void> {
   });
 }
 
+/** Of the control plane, as weft install does it. */
+const isInstallation = ([, how, release]: readonly string[]): boolean =>
+  how === '--install' && release !== 'weft-crds';
+
 const specOf = (version: string): object => ({
   template: { spec: { containers: [{ image: `docker.io/weft/weft:${version}`, env: [] }] } },
 });
 
 test('kinds are installed first, then the control plane with the values given, and what weft check says is the end', async () => {
   does = async (words) => {
-    if (words[0] === 'install') await cluster.install();
+    if (isInstallation(words)) await cluster.install();
   };
   const { ok, text } = await installing({ set: ['image.tag=x'], values: ['my.yaml'] });
   expect(asked).toEqual([
     'upgrade --install weft-crds CHARTS/weft-crds --namespace weft-system --create-namespace',
-    'install weft CHARTS/weft --namespace weft-system --values my.yaml --set image.tag=x',
+    'upgrade --install weft CHARTS/weft --namespace weft-system --values my.yaml --set image.tag=x',
   ]);
   expect(text).toMatch(/Weft is in order\.$/);
   expect(ok).toBe(true);
@@ -100,7 +104,7 @@ test('with a root that is kept elsewhere, the issuer is there before the control
   const secret = (name: string): object | undefined =>
     cluster.server.get('/api/v1/secrets', { namespace: 'weft-system', name });
   does = (words) => {
-    if (words[0] !== 'install') return Promise.resolve();
+    if (!isInstallation(words)) return Promise.resolve();
     expect(secret('weft-issuer')).toBeDefined();
     cluster.controlPlane();
     return Promise.resolve();
@@ -117,12 +121,12 @@ test('with a root that is kept elsewhere, the issuer is there before the control
 test('a second revision has a release of its own and shares the service account', async () => {
   await cluster.install();
   does = (words) => {
-    if (words[0] === 'install') cluster.controlPlane({ revision: 'canary' });
+    if (isInstallation(words)) cluster.controlPlane({ revision: 'canary' });
     return Promise.resolve();
   };
   await installing({ revision: 'canary', timeoutMs: 50 });
   expect(asked[1]).toBe(
-    'install weft-canary CHARTS/weft --namespace weft-system --set revision=canary --set serviceAccount.create=false',
+    'upgrade --install weft-canary CHARTS/weft --namespace weft-system --set revision=canary --set serviceAccount.create=false',
   );
 });
 
@@ -148,7 +152,7 @@ test('what speaks against it is found before anything is changed', async () => {
 test('another mesh is no reason not to install', async () => {
   cluster.server.put(WEBHOOKS, { metadata: { name: 'istio-sidecar-injector' }, webhooks: [] });
   does = async (words) => {
-    if (words[0] === 'install') await cluster.install();
+    if (isInstallation(words)) await cluster.install();
   };
   expect((await installing()).ok).toBe(true);
 });
@@ -164,7 +168,7 @@ test('what is installed is not installed again, and no second namespace gets a r
 
 test('one that does not become ready is told so in time', async () => {
   does = (words) => {
-    if (words[0] === 'install') cluster.controlPlane({ status: { readyReplicas: 1 } });
+    if (isInstallation(words)) cluster.controlPlane({ status: { readyReplicas: 1 } });
     return Promise.resolve();
   };
   await expect(installing({ timeoutMs: 50 })).rejects.toThrow(
@@ -223,10 +227,17 @@ test('there is nothing to upgrade where nothing is', async () => {
 test('an installation that is in use stays', async () => {
   await installed('0.2.0');
   await expect(uninstall(options())).rejects.toThrow(
-    /1 namespace \(shop\) joined the mesh of revision default, and 1 pod in the cluster has a proxy.*--force/,
+    /1 namespace \(shop\) joined the mesh of revision default, and 1 pod of it has a proxy.*--force/,
   );
   expect(asked).toEqual([]);
   expect(cluster.server.all(WEBHOOKS)).toHaveLength(1);
+});
+
+test('a revision that no namespace names goes without force, though another one is in use', async () => {
+  await installed('0.2.0');
+  cluster.controlPlane({ revision: 'canary' });
+  expect((await uninstall(options({ revision: 'canary' }))).ok).toBe(true);
+  expect(asked).toHaveLength(1);
 });
 
 test('the webhook goes first, and policies stay', async () => {

@@ -44,7 +44,9 @@ export async function install(options: InstallOptions): Promise<Done> {
   await withCharts(options.charts, async (folder) => {
     await applyCrds(helm, folder, options);
     await helm([
-      'install',
+      // A try that failed may have left its release behind.
+      'upgrade',
+      '--install',
       release,
       `${folder}/weft`,
       '--namespace',

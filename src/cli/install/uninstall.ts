@@ -1,5 +1,5 @@
 import { MeshError, names } from '../../base/index.js';
-import { hasOurProxy, ownKinds } from '../../controller/index.js';
+import { hasOurProxy, namesRevision, ownKinds } from '../../controller/index.js';
 import { Resources, deleteObject, listObjects, orUndefined } from '../../kube/index.js';
 import { ownControlPlane } from '../check/control-plane.js';
 import type { CheckOptions } from '../check/found.js';
@@ -69,14 +69,24 @@ export async function uninstall(options: UninstallOptions): Promise<Done> {
   };
 }
 
-/** Who would lose the mesh; undefined: nobody. */
+/** Who would lose the mesh; undefined: nobody. Pods in namespaces of another revision have the other control plane. */
 async function stillInMesh(options: UninstallOptions): Promise<string | undefined> {
+  const { client, revision } = options;
   const joined = (await joinedNamespaces(options)).map(({ metadata }) => metadata.name).sort();
-  const pods = (await listObjects(options.client, Resources.pod)).filter(hasOurProxy);
+  const namespaces = await listObjects(client, Resources.namespace);
+  const own = new Set(
+    namespaces
+      .filter(({ metadata }) => namesRevision(metadata.labels, revision))
+      .map(({ metadata }) => metadata.name),
+  );
+  const pods = (await listObjects(client, Resources.pod)).filter(
+    (pod) => own.has(pod.metadata.namespace) && hasOurProxy(pod),
+  );
   if (joined.length === 0 && pods.length === 0) return undefined;
   const shown = joined.slice(0, 5).join(', ');
   const which = joined.length === 0 ? '' : ` (${shown}${joined.length > 5 ? ', ...' : ''})`;
-  return `${plural(joined.length, 'namespace')}${which} joined the mesh of revision ${options.revision}, and ${plural(pods.length, 'pod')} in the cluster ${pods.length === 1 ? 'has' : 'have'} a proxy`;
+  const have = pods.length === 1 ? 'has' : 'have';
+  return `${plural(joined.length, 'namespace')}${which} joined the mesh of revision ${revision}, and ${plural(pods.length, 'pod')} of it ${have} a proxy`;
 }
 
 /** Lines of how many objects of each kind there are, which go with it. */
