@@ -9,7 +9,8 @@ export default function setup() {
   run('e2e/apps/nginx.sh');
   run('e2e/apps/ratelimit.sh');
   run('e2e/apps/otelcol.sh');
-  for (const image of ['nginx', 'ratelimit', 'redis', 'otelcol']) {
+  run('e2e/apps/opa.sh');
+  for (const image of ['nginx', 'ratelimit', 'redis', 'otelcol', 'opa']) {
     run('e2e/cluster/load-image.sh', join(homedir(), `.cache/weft/image/${image}.tar`));
   }
   run('e2e/suite/ts.sh', 'e2e/suite/install-weft.ts');

@@ -45,13 +45,45 @@ const CHECKER = [
   weftObject('MeshTLSPolicy', POLICY, 'strict', { mode: 'Strict' }),
 ];
 
+/** A policy as users of Open Policy Agent write them for Envoy. */
+const REGO = `
+package envoy.authz
+
+default allow := {"allowed": false, "http_status": 403, "body": "no rule lets you do this"}
+
+is_web if endswith(input.attributes.source.principal, "/ns/${NS}/sa/web")
+
+allow := {"allowed": true, "headers": {"x-role": "reader"}} if {
+  is_web
+  input.attributes.request.http.method == "GET"
+  input.parsed_path[0] == "orders"
+}
+
+allow := {"allowed": true, "headers": {"x-role": "buyer"}} if {
+  is_web
+  input.attributes.request.http.method == "POST"
+  to_number(input.parsed_query.amount[0]) <= 100
+}
+`;
+
+const OPA = {
+  namespace: POLICY,
+  name: 'opa',
+  container: {
+    image: 'docker.io/weft/opa:dev',
+    command: ['/opa'],
+    args: ['-listen', ':9090', '-policy', REGO],
+    readinessProbe: { tcpSocket: { port: 9090 }, periodSeconds: 1 },
+  },
+};
+
 const GRANT = {
   apiVersion: 'gateway.networking.k8s.io/v1',
   kind: 'ReferenceGrant',
   metadata: { name: 'checks', namespace: POLICY },
   spec: {
     from: [{ group: 'weft.dev', kind: 'TrafficPolicy', namespace: NS }],
-    to: [{ group: '', kind: 'Service', name: 'checker' }],
+    to: ['checker', 'opa'].map((name) => ({ group: '', kind: 'Service', name })),
   },
 };
 
@@ -68,9 +100,21 @@ interface Answer {
   readonly body: string;
 }
 
-async function ask(from: string, target: string, path: string): Promise<Answer> {
+async function ask(from: string, target: string, path: string, ...flags: string[]): Promise<Answer> {
   const url = `http://server.${NS}:8080${path}`;
-  return JSON.parse(await inPod(from, target, 'request', '-url', url)) as Answer;
+  return JSON.parse(await inPod(from, target, 'request', '-url', url, ...flags)) as Answer;
+}
+
+/** Status, and the header of that name as the application saw it. */
+async function seen(name: string, target: string, path: string, ...flags: string[]): Promise<string> {
+  const { status, body } = await ask(NS, target, path, ...flags);
+  if (status !== 200) return `${status} ${body}`.trim();
+  return `200 ${(JSON.parse(body) as { headers: Record<string, string> }).headers[name] ?? ''}`.trim();
+}
+
+/** The policy is in force once this is what a request gets. */
+async function settled(expected: string, now: () => Promise<string>): Promise<void> {
+  await eventually(`it is ${expected}`, async () => ((await now()) === expected ? true : undefined));
 }
 
 /** Status, and what is said of the check, of one request. */
@@ -83,6 +127,7 @@ beforeAll(async () => {
   await installGatewayApi(); // for its ReferenceGrant
   await apply([namespace(NS), namespace(POLICY), namespace(PLAIN, {}), ...CHECKER, GRANT]);
   await deploy(
+    OPA,
     { namespace: NS, name: 'server', replicas: 2 },
     { namespace: NS, name: 'web' },
     { namespace: NS, name: 'other' },
@@ -117,8 +162,21 @@ test('gRPC callers are told in their own terms', async () => {
   expect(await call('deploy/other')).toBe('Unauthenticated');
 });
 
+test('Open Policy Agent decides by who calls and for what, and what it says replaces what callers say', async () => {
+  await checkedBy({ service: { name: 'opa', namespace: POLICY, port: 9090 } });
+  const post = ['-headers', 'x-role=admin', '-method', 'POST'];
+  const no = '403 no rule lets you do this';
+  await settled('200 reader', () => seen('x-role', 'deploy/web', '/orders/7?x=1'));
+  expect(await seen('x-role', 'deploy/other', '/orders/7')).toBe(no);
+  expect(await seen('x-role', 'deploy/web', '/admin')).toBe(no);
+  expect(await seen('x-role', 'deploy/web', '/?amount=100', ...post)).toBe('200 buyer');
+  expect(await seen('x-role', 'deploy/web', '/?amount=101', ...post)).toBe(no);
+  expect(await seen('x-role', 'deploy/web', '/?amount=much', ...post)).toMatch(/^503 /);
+});
+
 test('without a grant everything is refused, whatever the policy says of failures', async () => {
   await checkedBy({ onFailure: 'Allow' });
+  await settled('200 allowed', () => said(NS, 'deploy/web'));
   await kubectl('delete', 'referencegrant', 'checks', '-n', POLICY);
   await eventually('it is refused', async () =>
     (await said(NS, 'deploy/web')) === '503 external-check-failed' ? true : undefined,
