@@ -106,10 +106,11 @@ export class RealApiServer {
     await writeFile(file('kubeconfig'), JSON.stringify(config), { mode: 0o600 });
     const parts = { processes: [server, etcd], ca, admin, signingKey: key, kubeconfig: file('kubeconfig') };
     const made = new RealApiServer(parts);
-    await until('the API server is ready', async () => {
+    const ready = async (): Promise<void> => {
       const { status } = await made.ask('GET', '/readyz');
       if (status !== 200) throw new Error(String(status));
-    });
+    };
+    await until('the API server is ready', ready, 150);
     return made;
   }
 

@@ -13,11 +13,6 @@ export const NOT_YET: readonly NotYet[] = [
     because: 'the application here is a recorder',
   },
   {
-    area: 'ext_authz',
-    name: 'an authorizer that is dead, slow or hostile',
-    because: 'nobody is asked outside of the proxy',
-  },
-  {
     area: 'Egress',
     name: '40 ways out past RegistryOnly',
     because: 'nobody plays it here; `proxy/src/worker/tests/outside.rs` plays a part',

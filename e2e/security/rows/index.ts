@@ -1,6 +1,7 @@
 import type { RealApiServer } from '../api-server.js';
 import type { Ground } from '../ground.js';
 import type { Row } from '../row.js';
+import { authorizerRows } from './authorizers.js';
 import { bundleRows } from './bundles.js';
 import { callerRows } from './callers.js';
 import { formRows } from './forms.js';
@@ -14,6 +15,7 @@ export function rows(ground: Ground, server: RealApiServer | undefined): readonl
     ...callerRows(ground),
     ...formRows(ground),
     ...userRows(ground),
+    ...authorizerRows(ground),
     ...bundleRows(),
     ...(server === undefined ? [] : [...tokenRows(server), ...tenantRows(server)]),
   ];
