@@ -13,11 +13,6 @@ export const NOT_YET: readonly NotYet[] = [
     because: 'the application here is a recorder',
   },
   {
-    area: 'Egress',
-    name: '40 ways out past RegistryOnly',
-    because: 'nobody plays it here; `proxy/src/worker/tests/outside.rs` plays a part',
-  },
-  {
     area: 'Live rotation',
     name: 'issuer and root under load, in each state',
     because:

@@ -4,6 +4,7 @@ import type { Row } from '../row.js';
 import { authorizerRows } from './authorizers.js';
 import { bundleRows } from './bundles.js';
 import { callerRows } from './callers.js';
+import { egressRows } from './egress.js';
 import { formRows } from './forms.js';
 import { tenantRows } from './tenants.js';
 import { tokenRows } from './tokens.js';
@@ -16,6 +17,7 @@ export function rows(ground: Ground, server: RealApiServer | undefined): readonl
     ...formRows(ground),
     ...userRows(ground),
     ...authorizerRows(ground),
+    ...egressRows(ground),
     ...bundleRows(),
     ...(server === undefined ? [] : [...tokenRows(server), ...tenantRows(server)]),
   ];
