@@ -47,7 +47,7 @@ export const NOT_YET: readonly NotYet[] = [
   {
     area: 'Cost',
     name: 'rules, tokens and an authorizer beside the peers',
-    because: '`make bench` has no such rows',
+    because: '`make bench-features` measures it; nobody judges it here',
   },
 ];
 
