@@ -4,7 +4,7 @@
 #   passwd group nsswitch.conf collect.sh   from e2e/image
 #   weft.mjs                                the control plane and the CLI, bundled
 #   NOTICE                                  licences of what is in them
-#   <arch>/node <arch>/weft-proxy           for each architecture (amd64, arm64)
+#   <arch>/node <arch>/weft-proxy <arch>/weft-cni   for each architecture (amd64, arm64)
 ARG BASE_IMAGE=debian:bookworm-slim
 
 # Debian's iptables with all that it loads, and the libraries of node and the proxy.
@@ -12,7 +12,7 @@ FROM ${BASE_IMAGE} AS collect
 ARG TARGETARCH
 RUN command -v iptables-nft >/dev/null || { apt-get update && apt-get install -y --no-install-recommends iptables libstdc++6; }
 COPY collect.sh /collect.sh
-COPY ${TARGETARCH}/node ${TARGETARCH}/weft-proxy /out/usr/local/bin/
+COPY ${TARGETARCH}/node ${TARGETARCH}/weft-proxy ${TARGETARCH}/weft-cni /out/usr/local/bin/
 RUN sh /collect.sh /out
 
 FROM scratch

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Renders the charts with their default values into this folder, for clusters that are not kept with Helm:
 #   kubectl apply --server-side --filename deploy/namespace.yaml,deploy/crds.yaml,deploy/weft.yaml
+# cni.yaml is the CNI plugin, for those who set cni.enabled (docs/cni.md).
 # production.yaml takes the place of weft.yaml with charts/weft/values-production.yaml.
 # What the Prometheus operator and Grafana's sidecar take goes into deploy/monitoring.yaml.
 # render.sh --check fails, and shows the difference, where a file is not what the charts make.
@@ -36,10 +37,11 @@ else
 fi
 render weft-crds "$folder/crds.yaml"
 render weft "$folder/weft.yaml"
+render weft-cni "$folder/cni.yaml" --namespace kube-system
 render weft "$folder/production.yaml" --values charts/weft/values-production.yaml
 render weft "$folder/monitoring.yaml" "${MONITORING[@]}"
 if [[ $folder != deploy ]]; then
-  for file in crds weft production monitoring; do
+  for file in crds weft cni production monitoring; do
     diff --unified "deploy/$file.yaml" "$folder/$file.yaml" || {
       echo "deploy/$file.yaml is not current: run deploy/render.sh" >&2
       exit 1

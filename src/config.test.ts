@@ -9,6 +9,7 @@ test('only the image has to be given', () => {
     namespace: 'weft-system',
     pod: undefined,
     podCertificates: 'Off',
+    capture: 'InitContainer',
     image: 'docker.io/weft/weft:dev',
     front: '/usr/local/bin/weft-proxy',
     trustDomain: 'cluster.local',

@@ -33,6 +33,8 @@ export interface Config {
   readonly checkPeerAddress: boolean;
   /** Whether the kubelet brings pods their certificates where they and their namespaces say nothing: `WEFT_POD_CERTIFICATES`, default `Off`. */
   readonly podCertificates: (typeof POD_CERTIFICATES)[number];
+  /** Who programs the rules of pods: `WEFT_CAPTURE`, default `InitContainer`. */
+  readonly capture: (typeof CAPTURE_MODES)[number];
   /** Networks (CIDR) beside the internet from which keys of JwtIssuers may be fetched: `WEFT_JWT_PRIVATE_NETWORKS`, by default none. */
   readonly jwtPrivateNetworks: readonly string[];
   /**
@@ -61,6 +63,8 @@ const OUTBOUND_POLICIES = ['AllowAny', 'DryRunRegistryOnly', 'RegistryOnly'] as 
 const ACCESS_DEFAULTS = ['Allow', 'DryRunDeny', 'Deny'] as const;
 
 const POD_CERTIFICATES = ['Off', 'Auto', 'On'] as const;
+
+const CAPTURE_MODES = ['InitContainer', 'CNI'] as const;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
@@ -113,6 +117,9 @@ const environment = z.object({
   WEFT_POD_CERTIFICATES: z
     .enum(POD_CERTIFICATES, `is not a choice; give one of ${POD_CERTIFICATES.join(', ')}`)
     .default('Off'),
+  WEFT_CAPTURE: z
+    .enum(CAPTURE_MODES, `is not a way to capture; give one of ${CAPTURE_MODES.join(', ')}`)
+    .default('InitContainer'),
   WEFT_JWT_PRIVATE_NETWORKS: networks,
   WEFT_EVICT_PER_MINUTE: z
     .string()
@@ -164,6 +171,7 @@ function toConfig(env: z.infer<typeof environment>): Config {
     },
     checkPeerAddress: env.WEFT_CHECK_PEER_ADDRESS === 'true',
     podCertificates: env.WEFT_POD_CERTIFICATES,
+    capture: env.WEFT_CAPTURE,
     jwtPrivateNetworks: env.WEFT_JWT_PRIVATE_NETWORKS,
     evictPerMinute: Number(env.WEFT_EVICT_PER_MINUTE),
     proxy: {

@@ -267,6 +267,7 @@ export class Servers {
       resources: config.proxy.resources,
       scrapeAnnotations: config.proxy.scrapeAnnotations,
       nativeSidecar: nativeSidecars([...view.nodes.store.values()].map((node) => node.kubeletVersion)),
+      capture: config.capture,
       podCertificates: {
         choice: config.podCertificates,
         obstacle: this.#obstacle(),

@@ -91,7 +91,10 @@ fn serve(listener: &UnixListener, state: &State, program: &Path) {
         };
         if under_way.fetch_add(1, Ordering::AcqRel) >= MAX_AT_ONCE {
             under_way.fetch_sub(1, Ordering::AcqRel);
-            let _ = protocol::reply(&stream, &Answer::Refused("too many pods start at once; it is tried again".to_owned()));
+            let _ = protocol::reply(
+                &stream,
+                &Answer::Refused("too many pods start at once; it is tried again".to_owned()),
+            );
             continue;
         }
         let (state, program, under_way) = (Arc::clone(state), program.to_owned(), Arc::clone(&under_way));
@@ -152,7 +155,9 @@ mod tests {
             let stream = UnixStream::connect(&socket).unwrap();
             let netns: OwnedFd = File::open("/proc/self/ns/net").unwrap().into();
             protocol::send(&stream, &question(), Some(&netns)).unwrap();
-            assert!(matches!(protocol::answer(&stream).unwrap(), Answer::Refused(why) if why.contains("node's own")));
+            assert!(
+                matches!(protocol::answer(&stream).unwrap(), Answer::Refused(why) if why.contains("node's own"))
+            );
         }
         let until = std::time::Instant::now() + Duration::from_secs(10);
         // Those of the last question may still be open, and other tests have some of theirs.

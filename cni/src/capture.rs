@@ -54,7 +54,8 @@ fn check_arguments(arguments: &[String]) -> Result<(), String> {
     if arguments.len() <= MAX_ARGUMENTS && bytes <= MAX_BYTES && are_known {
         return Ok(());
     }
-    Err("annotation weft.dev/capture is not what Weft writes; recreate the pod and leave the annotation out".to_owned())
+    Err("annotation weft.dev/capture is not what Weft writes; recreate the pod and leave the annotation out"
+        .to_owned())
 }
 
 fn is_own_namespace(netns: &OwnedFd) -> Result<bool, String> {
@@ -104,7 +105,10 @@ mod tests {
 
     #[test]
     fn arguments_are_ports_and_nothing_else() {
-        assert!(check_arguments(&strings(&["--outbound-port", "15101", "--skip-inbound-ports", "22,80-90"])).is_ok());
+        assert!(
+            check_arguments(&strings(&["--outbound-port", "15101", "--skip-inbound-ports", "22,80-90"]))
+                .is_ok()
+        );
         assert!(check_arguments(&[]).is_ok());
         for wrong in [
             strings(&["--x=/etc/passwd"]),

@@ -24,7 +24,8 @@ pub fn without_plugin(text: &str) -> Result<Option<String>, String> {
 }
 
 fn edited(text: &str, edit: impl FnOnce(&mut Vec<Value>)) -> Result<Option<String>, String> {
-    let mut list: Value = serde_json::from_str(text).map_err(|error| format!("it is not valid JSON: {error}"))?;
+    let mut list: Value =
+        serde_json::from_str(text).map_err(|error| format!("it is not valid JSON: {error}"))?;
     let plugins = list
         .get_mut("plugins")
         .and_then(Value::as_array_mut)
@@ -50,7 +51,12 @@ mod tests {
 
     fn types(text: &str) -> Vec<String> {
         let list: Value = serde_json::from_str(text).unwrap();
-        list["plugins"].as_array().unwrap().iter().map(|plugin| plugin["type"].as_str().unwrap().to_owned()).collect()
+        list["plugins"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|plugin| plugin["type"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     #[test]

@@ -49,7 +49,9 @@ pub fn remove(places: &Places) -> Result<(), String> {
     }
     for path in [places.programs.join(conflist::TYPE), places.socket.clone()] {
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(format!("{}: {error}", path.display())),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(format!("{}: {error}", path.display()));
+            }
             _ => {}
         }
     }
@@ -70,7 +72,10 @@ fn keep_program(places: &Places) -> Result<(), String> {
 /// The runtime uses the first by name.
 fn used_configuration(folder: &Path) -> Result<PathBuf, String> {
     configurations(folder)?.into_iter().next().ok_or_else(|| {
-        format!("{} has no network configuration yet; the cluster's network plugin writes it", folder.display())
+        format!(
+            "{} has no network configuration yet; the cluster's network plugin writes it",
+            folder.display()
+        )
     })
 }
 
@@ -79,7 +84,8 @@ fn configurations(folder: &Path) -> Result<Vec<PathBuf>, String> {
         path.extension().is_some_and(|end| end == "conf" || end == "conflist" || end == "json")
     };
     let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_one).collect();
+    let mut paths: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_one).collect();
     paths.sort();
     Ok(paths)
 }
@@ -113,7 +119,11 @@ mod tests {
     use super::*;
 
     fn places(folder: &Path) -> Places {
-        Places { configurations: folder.to_owned(), programs: folder.to_owned(), socket: folder.join("agent.sock") }
+        Places {
+            configurations: folder.to_owned(),
+            programs: folder.to_owned(),
+            socket: folder.join("agent.sock"),
+        }
     }
 
     #[test]

@@ -37,7 +37,9 @@ fn main() -> ExitCode {
         return as_plugin(&command);
     }
     let done = match env::args().nth(1).as_deref() {
-        Some("agent") => agent::run(&Places::from_env(), &variable("WEFT_PROXY_BINARY", "/usr/local/bin/weft-proxy")),
+        Some("agent") => {
+            agent::run(&Places::from_env(), &variable("WEFT_PROXY_BINARY", "/usr/local/bin/weft-proxy"))
+        }
         Some("ready") => agent::ask(&Places::from_env().socket),
         Some("remove") => install::remove(&Places::from_env()).map(|()| park()),
         Some("-h" | "--help" | "help") => {

@@ -74,13 +74,17 @@ pub fn run(command: &str, config: &str, invocation: &Invocation) -> Result<Strin
         "ADD" => add(config, invocation),
         // The rules go with the namespace. containerd and CRI-O do not ask for CHECK; the pod's own init container looks.
         "DEL" | "CHECK" | "GC" | "STATUS" => Ok(String::new()),
-        _ => Err(Refusal::new(INVALID_ENVIRONMENT, format!("CNI_COMMAND is {command}, which this plugin does not know"))),
+        _ => Err(Refusal::new(
+            INVALID_ENVIRONMENT,
+            format!("CNI_COMMAND is {command}, which this plugin does not know"),
+        )),
     }
 }
 
 fn add(config: &str, invocation: &Invocation) -> Result<String, Refusal> {
-    let config: Config = serde_json::from_str(config)
-        .map_err(|error| Refusal::new(INVALID_JSON, format!("the network configuration cannot be read: {error}")))?;
+    let config: Config = serde_json::from_str(config).map_err(|error| {
+        Refusal::new(INVALID_JSON, format!("the network configuration cannot be read: {error}"))
+    })?;
     let Some(mut result) = config.prev_result else {
         let why = "there is no prevResult: weft-cni goes after a plugin that gives the pod its network";
         return Err(Refusal::new(INVALID_CONFIG, why.to_owned()));
@@ -89,7 +93,10 @@ fn add(config: &str, invocation: &Invocation) -> Result<String, Refusal> {
         let capture = Capture {
             pod: pod_of(&invocation.arguments),
             arguments: serde_json::from_str(said).map_err(|error| {
-                Refusal::new(INVALID_CONFIG, format!("annotation {CAPTURE_ANNOTATION} is not a list of arguments: {error}"))
+                Refusal::new(
+                    INVALID_CONFIG,
+                    format!("annotation {CAPTURE_ANNOTATION} is not a list of arguments: {error}"),
+                )
             })?,
             addresses: addresses_of(&result)?,
         };
@@ -106,17 +113,17 @@ fn capture_annotation(runtime_config: &BTreeMap<String, Value>) -> Result<Option
     match runtime_config.get(ANNOTATIONS).and_then(|annotations| annotations.get(CAPTURE_ANNOTATION)) {
         None => Ok(None),
         Some(Value::String(said)) => Ok(Some(said)),
-        Some(_) => Err(Refusal::new(INVALID_CONFIG, format!("annotation {CAPTURE_ANNOTATION} is not a text"))),
+        Some(_) => {
+            Err(Refusal::new(INVALID_CONFIG, format!("annotation {CAPTURE_ANNOTATION} is not a text")))
+        }
     }
 }
 
 /// The addresses that the plugins before gave the pod.
 fn addresses_of(result: &Value) -> Result<Vec<IpAddr>, Refusal> {
     let ips = result.get("ips").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let addresses: Option<Vec<IpAddr>> = ips
-        .iter()
-        .map(|ip| ip.get("address")?.as_str()?.split('/').next()?.parse().ok())
-        .collect();
+    let addresses: Option<Vec<IpAddr>> =
+        ips.iter().map(|ip| ip.get("address")?.as_str()?.split('/').next()?.parse().ok()).collect();
     addresses.filter(|all| !all.is_empty()).ok_or_else(|| {
         let why = "prevResult has no addresses that can be read, so that nobody can tell whether the namespace is the pod's";
         Refusal::new(INVALID_CONFIG, why.to_owned())
@@ -125,7 +132,11 @@ fn addresses_of(result: &Value) -> Result<Vec<IpAddr>, Refusal> {
 
 fn pod_of(arguments: &str) -> String {
     let of = |key: &str| {
-        arguments.split(';').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap_or("?").to_owned()
+        arguments
+            .split(';')
+            .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+            .unwrap_or("?")
+            .to_owned()
     };
     format!("{}/{}", of("K8S_POD_NAMESPACE"), of("K8S_POD_NAME"))
 }
@@ -135,7 +146,10 @@ fn have_captured(socket: &Path, capture: Capture, invocation: &Invocation) -> Re
         Refusal::new(INVALID_ENVIRONMENT, "CNI_NETNS is not set, so there is no pod to capture".to_owned())
     })?;
     let netns = File::open(path).map_err(|error| {
-        Refusal::new(IO_FAILURE, format!("cannot open the pod's network namespace {}: {error}", path.display()))
+        Refusal::new(
+            IO_FAILURE,
+            format!("cannot open the pod's network namespace {}: {error}", path.display()),
+        )
     })?;
     let stream = connect(socket).map_err(|error| {
         let why = format!(
@@ -197,7 +211,8 @@ impl Refusal {
             .ok()
             .and_then(|config| config.get("cniVersion")?.as_str().map(str::to_owned))
             .unwrap_or_else(|| "1.0.0".to_owned());
-        json!({ "cniVersion": version, "code": self.code, "msg": format!("weft-cni: {}", self.message) }).to_string()
+        json!({ "cniVersion": version, "code": self.code, "msg": format!("weft-cni: {}", self.message) })
+            .to_string()
     }
 }
 
@@ -224,7 +239,10 @@ mod tests {
     fn a_pod_without_the_annotation_passes_without_asking_anybody() {
         let previous: Value = serde_json::from_str(PREVIOUS).unwrap();
         for annotations in ["{}", "null", r#"{"weft.dev/injection":"injected"}"#] {
-            assert_eq!(added(&config(annotations, &format!(r#","prevResult":{PREVIOUS}"#))), Ok(previous.clone()));
+            assert_eq!(
+                added(&config(annotations, &format!(r#","prevResult":{PREVIOUS}"#))),
+                Ok(previous.clone())
+            );
         }
         let silent = format!(r#"{{"cniVersion":"0.3.1","socket":"/nowhere","prevResult":{PREVIOUS}}}"#);
         assert_eq!(added(&silent).unwrap()["cniVersion"], "0.3.1");
@@ -236,8 +254,14 @@ mod tests {
         for (config, code) in [
             ("nonsense".to_owned(), INVALID_JSON),
             (config(meshed, ""), INVALID_CONFIG),
-            (config(r#"{"weft.dev/capture":"--proxy-uid"}"#, &format!(r#","prevResult":{PREVIOUS}"#)), INVALID_CONFIG),
-            (config(r#"{"weft.dev/capture":["a"]}"#, &format!(r#","prevResult":{PREVIOUS}"#)), INVALID_CONFIG),
+            (
+                config(r#"{"weft.dev/capture":"--proxy-uid"}"#, &format!(r#","prevResult":{PREVIOUS}"#)),
+                INVALID_CONFIG,
+            ),
+            (
+                config(r#"{"weft.dev/capture":["a"]}"#, &format!(r#","prevResult":{PREVIOUS}"#)),
+                INVALID_CONFIG,
+            ),
             (config(meshed, r#","prevResult":{"ips":[]}"#), INVALID_CONFIG),
             (config(meshed, r#","prevResult":{"ips":[{"address":"here"}]}"#), INVALID_CONFIG),
             (config(meshed, &format!(r#","prevResult":{PREVIOUS}"#)), INVALID_ENVIRONMENT),
@@ -258,7 +282,10 @@ mod tests {
 
     #[test]
     fn the_pod_is_named_by_the_arguments_of_the_runtime() {
-        assert_eq!(pod_of("IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_UID=u"), "shop/web-1");
+        assert_eq!(
+            pod_of("IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_UID=u"),
+            "shop/web-1"
+        );
         assert_eq!(pod_of(""), "?/?");
     }
 }

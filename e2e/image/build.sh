@@ -33,12 +33,14 @@ bundle() {
 
 # Everything that goes into the image, in the places where the Dockerfile looks for it.
 fill() { # FOLDER
-  local proxy control_plane
+  local proxy cni control_plane
   proxy=$(proxy_binary)
+  cni=$(cni/build.sh)
   control_plane=$(bundle)
   mkdir -p "$1/$ARCH"
   install -m 755 node_modules/node-linux-${ARCH/amd64/x64}/bin/node "$1/$ARCH/node"
   install -m 755 "$proxy" "$1/$ARCH/weft-proxy"
+  install -m 755 "$cni" "$1/$ARCH/weft-cni"
   install -m 644 "$control_plane" "$1/weft.mjs"
   e2e/suite/ts.sh e2e/supply/main.ts notice "$control_plane" "$ARCH" >"$1/NOTICE"
   install -m 644 e2e/image/{passwd,group,nsswitch.conf,collect.sh} Dockerfile "$1"
@@ -67,6 +69,7 @@ measure() { # FOLDER to unpack in
     function part(path) {
       if (path ~ /bin\/node$/) return "node"
       if (path ~ /bin\/weft-proxy$/) return "weft-proxy"
+      if (path ~ /bin\/weft-cni$/) return "weft-cni"
       if (path ~ /weft\.mjs$/) return "control plane and CLI (weft.mjs)"
       if (path ~ /xtables/) return "iptables and its plugins"
       if (path ~ /\.so/) return "libraries"

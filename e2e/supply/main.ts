@@ -18,8 +18,12 @@ function main([command, bundle, architecture, archive, out]: readonly string[]):
   if (bundle === undefined || architecture === undefined) throw new Error('see the first lines of main.ts');
   const ours = programs(bundle, architecture);
   if (command === 'notice') {
-    refuse([...ours.controlPlane.parts, ...ours.proxy.parts].flatMap((part) => objection(part) ?? []));
-    process.stdout.write(notice([ours.controlPlane, ours.proxy, ours.node]));
+    refuse(
+      [ours.controlPlane, ours.proxy, ours.cni]
+        .flatMap(({ parts }) => parts)
+        .flatMap((part) => objection(part) ?? []),
+    );
+    process.stdout.write(notice([ours.controlPlane, ours.proxy, ours.cni, ours.node]));
   } else if (command === 'sbom' && archive !== undefined && out !== undefined) {
     writeSbom(ours, bundle, archive, out);
   } else throw new Error('see the first lines of main.ts');
@@ -33,6 +37,7 @@ function writeSbom(ours: Programs, bundle: string, archive: string, out: string)
     const parts: readonly Part[] = [
       ours.controlPlane,
       ours.proxy,
+      ours.cni,
       ours.node,
       settings(ours.proxy),
       ...debian,

@@ -7,17 +7,22 @@ import type { Part } from './part.js';
 export interface Programs {
   readonly controlPlane: Part;
   readonly proxy: Part;
+  readonly cni: Part;
   readonly node: Part;
 }
 
 /**
- * The three programs of the image with what is in them.
+ * The programs of the image with what is in them.
  * `bundle` is dist/weft.mjs, or one that has its metafile beside it too; `architecture` Debian's name of the machine.
  */
 export function programs(bundle: string, architecture: string): Programs {
   const metafile = bundle.replace(/\.mjs$/, '.meta.json');
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   const own = { from: 'weft', version, licence: 'Apache-2.0', texts: textsIn('.') } as const;
+  const crates = (name: string): readonly Part[] => [
+    ...cratesIn(name, cargoMetadata(architecture)),
+    standardLibrary(),
+  ];
   const node = packageAt(`node_modules/node-linux-${architecture === 'amd64' ? 'x64' : architecture}`);
   return {
     controlPlane: {
@@ -30,8 +35,9 @@ export function programs(bundle: string, architecture: string): Programs {
       ...own,
       name: 'weft-proxy',
       files: ['/usr/local/bin/weft-proxy'],
-      parts: [...cratesIn('weft-proxy', cargoMetadata(architecture)), standardLibrary()],
+      parts: crates('weft-proxy'),
     },
+    cni: { ...own, name: 'weft-cni', files: ['/usr/local/bin/weft-cni'], parts: crates('weft-cni') },
     node: { ...node, files: ['/usr/local/bin/node'] },
   };
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use lexopt::prelude::*;
@@ -32,6 +33,8 @@ Options of init:
   --proxy-uid UID               The user whose connections are left alone            [default: 2112]
   --skip-inbound-ports PORTS    Ports of the pod to leave alone, such as 9090,8000-8010
   --skip-outbound-ports PORTS   Destination ports to leave alone, such as 3306
+  --expect-addresses ADDRESSES  Programs nothing unless this network namespace has all of these addresses
+  --verify                      Programs nothing: says whether the traffic is captured. Needs no capability
 
   -h, --help      Shows this
   -V, --version   Shows the version
@@ -50,6 +53,7 @@ pub enum Command {
     Run,
     Front,
     Init(Options),
+    VerifyCapture(Options),
     Ready,
     Drain,
     Show(Shown),
@@ -182,6 +186,7 @@ impl FromStr for Inspected {
 
 fn parse_init(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     let mut options = Options::default();
+    let mut only_verifies = false;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("outbound-port") => options.outbound_port = parsed(&mut parser)?,
@@ -189,11 +194,17 @@ fn parse_init(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
             Long("proxy-uid") => options.proxy_uid = parsed(&mut parser)?,
             Long("skip-inbound-ports") => options.skip_inbound = parsed(&mut parser)?,
             Long("skip-outbound-ports") => options.skip_outbound = parsed(&mut parser)?,
+            Long("expect-addresses") => options.addresses = addresses(&mut parser)?,
+            Long("verify") => only_verifies = true,
             Short('h') | Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Command::Init(options))
+    Ok(if only_verifies { Command::VerifyCapture(options) } else { Command::Init(options) })
+}
+
+fn addresses(parser: &mut lexopt::Parser) -> Result<Vec<IpAddr>, lexopt::Error> {
+    parser.value()?.parse_with(|text| text.split(',').map(str::parse).collect::<Result<_, _>>())
 }
 
 fn parsed<T: FromStr>(parser: &mut lexopt::Parser) -> Result<T, lexopt::Error>
@@ -227,6 +238,17 @@ mod tests {
         ];
         let expected = Options { skip_inbound: "15120,15121,9000".parse().unwrap(), ..Options::default() };
         assert_eq!(parse(&arguments), Ok(Command::Init(expected)));
+    }
+
+    #[test]
+    fn the_agent_of_a_node_says_whose_namespace_it_is_and_a_pod_looks_for_itself() {
+        let addresses = vec!["10.244.0.5".parse().unwrap(), "fd00::5".parse().unwrap()];
+        assert_eq!(
+            parse(&["init", "--expect-addresses", "10.244.0.5,fd00::5"]),
+            Ok(Command::Init(Options { addresses, ..Options::default() }))
+        );
+        assert!(parse(&["init", "--expect-addresses", "here"]).is_err());
+        assert_eq!(parse(&["init", "--verify"]), Ok(Command::VerifyCapture(Options::default())));
     }
 
     #[test]

@@ -3,12 +3,17 @@
 //! It runs as the pod's first init container with NET_ADMIN and NET_RAW, programs iptables in the pod's own network
 //! namespace and ends. Running it again gives the same rules: the kubelet may restart it at any time. After
 //! programming it reads the rules back, because a pod that silently bypasses the mesh is worse than one that does not start.
+//!
+//! In CNI mode the agent of the node (`weft-cni`) runs it in the pod's namespace instead, and the init container only looks
+//! whether that has happened, without any capability.
 
 mod iptables;
 mod ports;
 mod rules;
+mod verify;
 
 use std::fs;
+use std::net::IpAddr;
 
 pub use iptables::{Backend, Failure};
 pub use ports::{PortRange, Ports};
@@ -30,6 +35,8 @@ pub struct Options {
     pub skip_inbound: Ports,
     /// Destination ports that the pod reaches without the proxy.
     pub skip_outbound: Ports,
+    /// Addresses that this network namespace must have; whoever programs it from outside says whose it is.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What was programmed.
@@ -77,19 +84,32 @@ pub enum Error {
         /// The first rule that is missing.
         missing: String,
     },
+    /// Nobody has programmed the rules of this pod, or something else has.
+    #[error(
+        "the pod's traffic is not captured: {0}\n\
+         In CNI mode the plugin weft-cni captures a pod before its containers start, and it has not done so for this one. \
+         Look at the DaemonSet weft-cni on this node, then delete the pod, so that its successor is captured."
+    )]
+    NotCaptured(String),
+    /// The namespace is not the one of the pod that was meant.
+    #[error(
+        "the network namespace does not have the pod's address {0}, so it is another one; nothing was programmed"
+    )]
+    OtherPod(IpAddr),
 }
 
 /// Programs the rules and reads them back.
 pub fn run(options: &Options) -> Result<Report, Error> {
+    verify::has_addresses(&options.addresses)?;
     let (tools, backend) = program_first(options)?;
     let ipv6 = match tools.program(&Ruleset::new(Family::Ipv6, options)) {
         Ok(()) => true,
         Err(failure) if pod_has_ipv6() => return Err(Error::Ipv6Refused(failure)),
         Err(_) => false,
     };
-    verify(&tools, &Ruleset::new(Family::Ipv4, options))?;
+    read_back(&tools, &Ruleset::new(Family::Ipv4, options))?;
     if ipv6 {
-        verify(&tools, &Ruleset::new(Family::Ipv6, options))?;
+        read_back(&tools, &Ruleset::new(Family::Ipv6, options))?;
     }
     Ok(Report { backend, ipv6 })
 }
@@ -106,7 +126,12 @@ fn program_first(options: &Options) -> Result<(Tools, Backend), Error> {
     })
 }
 
-fn verify(tools: &Tools, ruleset: &Ruleset) -> Result<(), Error> {
+/// Looks whether connections that the pod opens arrive at the proxy's port, without programming anything.
+pub fn verify(options: &Options) -> Result<(), Error> {
+    verify::captured(options)
+}
+
+fn read_back(tools: &Tools, ruleset: &Ruleset) -> Result<(), Error> {
     let saved = tools.saved(ruleset.family).map_err(|failure| Error::NotInPlace {
         family: ruleset.family,
         missing: format!("all of them ({failure})"),
@@ -149,6 +174,7 @@ impl Default for Options {
             proxy_uid: names::PROXY_UID,
             skip_inbound: Ports::default(),
             skip_outbound: Ports::default(),
+            addresses: Vec::new(),
         }
     }
 }

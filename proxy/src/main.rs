@@ -55,6 +55,10 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Help => print!("{}", command::HELP),
         Command::Version => println!("weft-proxy {}", env!("CARGO_PKG_VERSION")),
         Command::Init(options) => println!("weft-proxy init: {}", init::run(&options)?),
+        Command::VerifyCapture(options) => {
+            init::verify(&options)?;
+            println!("weft-proxy init: the pod's traffic is captured");
+        }
         Command::Run => run()?,
         Command::Front => front()?,
         Command::Ready => return Ok(ready()),

@@ -80,6 +80,50 @@ fn a_skipped_outbound_port_bypasses_the_proxy() {
 }
 
 #[test]
+fn a_pod_looks_without_any_capability_whether_it_is_captured() {
+    let network = Network::new();
+    let pod = network.pod();
+    let looks = |arguments: &str| {
+        let script = format!(
+            "setpriv --reuid 65532 --clear-groups --inh-caps=-all {PROGRAM} init --verify {arguments}"
+        );
+        pod.command("sh").args(["-ec", &script]).output().unwrap()
+    };
+    let before = looks("");
+    let said = String::from_utf8_lossy(&before.stderr).into_owned();
+    assert!(
+        !before.status.success() && said.contains("is not captured") && said.contains("delete the pod"),
+        "{said}"
+    );
+    pod.init(&["--skip-outbound-ports", "1-79"]);
+    for arguments in ["--skip-outbound-ports 1-79", "--skip-outbound-ports 1-65535"] {
+        let after = looks(arguments);
+        assert!(after.status.success(), "{}", String::from_utf8_lossy(&after.stderr));
+    }
+    // The rules of one family alone are not enough where the pod has both.
+    pod.shell("ip6tables-nft -t nat -F OUTPUT");
+    let half = looks("--skip-outbound-ports 1-79");
+    assert!(!half.status.success() && String::from_utf8_lossy(&half.stderr).contains("2001:db8::1"));
+    pod.drop_ipv6();
+    pod.shell("ip -6 route flush dev eth0");
+    assert!(looks("--skip-outbound-ports 1-79").status.success());
+}
+
+#[test]
+fn a_namespace_that_does_not_have_the_pods_addresses_gets_no_rules() {
+    let network = Network::new();
+    let (pod, other) = (network.pod(), network.pod());
+    let addresses = |pod: &Pod| pod.ips().map(|ip| ip.to_string()).join(",");
+    let refused =
+        pod.command(PROGRAM).args(["init", "--expect-addresses", &addresses(&other)]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("another one; nothing was programmed"), "{said}");
+    assert!(!rules(&pod).contains("WEFT"));
+    pod.init(&["--expect-addresses", &addresses(&pod)]);
+    assert!(rules(&pod).contains("WEFT"));
+}
+
+#[test]
 fn what_others_dial_reaches_the_inbound_listener_with_its_destination() {
     let network = Network::new();
     let (client, server) = (network.pod(), network.pod());

@@ -52,6 +52,7 @@ export const CONTROL_PLANES = `app.kubernetes.io/name=weft,${Label.rev}`;
 export const Annotation = {
   injection: 'weft.dev/injection',
   originalProbes: 'weft.dev/original-probes',
+  capture: 'weft.dev/capture',
   skipInboundPorts: 'weft.dev/skip-inbound-ports',
   skipOutboundPorts: 'weft.dev/skip-outbound-ports',
   opaquePorts: 'weft.dev/opaque-ports',

@@ -16,6 +16,7 @@ const settings = {
   resources: { cpuRequest: '10m', memoryRequest: '16Mi', memoryLimit: '128Mi' },
   nativeSidecar: true,
   podCertificates: { choice: 'Off' as const },
+  capture: 'InitContainer' as const,
 };
 
 async function injected(

@@ -52,6 +52,7 @@ export const CHART_DEFAULTS = {
   scrapeAnnotations: false,
   nativeSidecar: true,
   podCertificates: { choice: 'Off' },
+  capture: 'InitContainer',
 } as const;
 
 /** Asks the webhook about a pod of a namespace. */

@@ -9,6 +9,8 @@ export interface Installed {
   readonly gaps: readonly string[];
   /** Of the control planes that are there; absent: they may not be read. */
   readonly revisions?: readonly string[];
+  /** Whether the CNI plugin captures the pods of this revision. */
+  readonly isCapturedByNode?: boolean;
 }
 
 /** Reads them from the Deployment of the revision. */
@@ -42,5 +44,6 @@ export async function readInstalled(client: KubeClient, revision: string): Promi
     }),
     gaps: [],
     revisions: planes.map(revisionOf),
+    isCapturedByNode: env.get('WEFT_CAPTURE') === 'CNI',
   };
 }

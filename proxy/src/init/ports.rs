@@ -27,9 +27,14 @@ impl Ports {
         self.0.iter()
     }
 
+    /// Whether a port is among them.
+    pub fn contains(&self, port: u16) -> bool {
+        self.0.iter().any(|range| range.0.contains(&port))
+    }
+
     /// These ports and one more, without naming any twice.
     pub fn and(mut self, port: u16) -> Self {
-        if !self.0.iter().any(|range| range.0.contains(&port)) {
+        if !self.contains(port) {
             self.0.push(PortRange(port..=port));
         }
         self

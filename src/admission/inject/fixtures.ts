@@ -13,6 +13,7 @@ export function settings(over: Partial<InjectionSettings> = {}): InjectionSettin
     scrapeAnnotations: false,
     nativeSidecar: true,
     podCertificates: { choice: 'Off' },
+    capture: 'InitContainer',
     ...over,
   };
 }

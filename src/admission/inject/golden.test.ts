@@ -14,6 +14,7 @@ import { aReview, settings } from './fixtures.js';
 const folder = new URL('golden/', import.meta.url);
 const update = process.env['WEFT_UPDATE_GOLDEN'] === '1';
 const ORDINARY = new Set(['ordinary-sidecar']);
+const CAPTURED_BY_NODE = new Set(['captured-by-node', 'captured-by-node-user-namespace']);
 
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
 
@@ -29,7 +30,11 @@ function matchesGolden(name: string, made: string): void {
 
 async function review(name: string, object: unknown): Promise<AdmissionReview['response']> {
   const handler = injectionHandler({
-    settings: () => settings({ nativeSidecar: !ORDINARY.has(name) }),
+    settings: () =>
+      settings({
+        nativeSidecar: !ORDINARY.has(name),
+        capture: CAPTURED_BY_NODE.has(name) ? 'CNI' : 'InitContainer',
+      }),
     namespaceOf: () => ({ labels: { 'weft.dev/inject': 'enabled' } }),
     log: createLogger({ level: 'silent' }),
     skipped: () => {},

@@ -11,7 +11,14 @@ import {
   type Originals,
   type ProbeRewrite,
 } from './probes.js';
-import { originalsValue, probesValue, renderInit, renderProxy } from './render.js';
+import {
+  captureArguments,
+  isCapturedByNode,
+  originalsValue,
+  probesValue,
+  renderInit,
+  renderProxy,
+} from './render.js';
 import { decisionText } from './decide.js';
 import type { InjectionSettings, Namespace } from './settings.js';
 import { foreignMount } from './verify.js';
@@ -32,7 +39,7 @@ export function injectProxy(
   };
   const rewrites = probesToRewrite(pod);
   const originals = originalsOf(rewrites);
-  const init = renderInit(settings, choices);
+  const init = renderInit(pod, settings, choices);
   const proxy = renderProxy(pod, settings, choices, probeTargets(pod, originals, rewrites));
   const add = settings.nativeSidecar ? patch.addNative : patch.addOrdinary;
   const noted = rewrites.length === 0 ? {} : { [names.Annotation.originalProbes]: originalsValue(originals) };
@@ -41,6 +48,9 @@ export function injectProxy(
     ...patch.setEntries(pod, 'annotations', {
       [names.Annotation.injection]: decisionText([]),
       ...noted,
+      ...(isCapturedByNode(pod, settings)
+        ? { [names.Annotation.capture]: JSON.stringify(captureArguments(choices)) }
+        : {}),
       ...(settings.scrapeAnnotations ? scrapeAnnotations(pod) : {}),
       ...(settings.nativeSidecar ? {} : defaultContainer(pod)),
     }),

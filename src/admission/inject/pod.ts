@@ -46,6 +46,7 @@ const podShape = z.looseObject({
     initContainers: z.array(containerShape).optional(),
     volumes: z.array(z.looseObject({ name: z.string() })).optional(),
     hostNetwork: z.boolean().optional(),
+    hostUsers: z.boolean().optional(),
     dnsPolicy: z.string().optional(),
     os: z.looseObject({ name: z.string() }).optional(),
     securityContext: z.looseObject({ runAsUser: z.int().optional() }).optional(),

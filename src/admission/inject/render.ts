@@ -24,8 +24,11 @@ const MOUNTS = '/var/run/weft';
 /** The environment variable with the probes' targets. */
 export const PROBES_VARIABLE = 'WEFT_PROBES';
 
-/** The first init container: programs iptables, and needs root with two capabilities for it, but no privileges. */
-export function renderInit(settings: InjectionSettings, choices: PodChoices): RenderedContainer {
+/** Looks whether the pod is captured: any user but the proxy's will do. */
+const VERIFIER_UID = 65532;
+
+/** What `weft-proxy init` is told: which ports are captured, and which are left alone. */
+export function captureArguments(choices: PodChoices): readonly string[] {
   const { outbound, inbound, probe, metrics } = names.ProxyPort;
   const skipInbound = [probe, metrics, ...choices.skipInboundPorts];
   const options: readonly (readonly [string, string])[] = [
@@ -35,21 +38,38 @@ export function renderInit(settings: InjectionSettings, choices: PodChoices): Re
     [names.SKIP_INBOUND_OPTION, skipInbound.join(',')],
     ...skipOption('--skip-outbound-ports', choices.skipOutboundPorts),
   ];
+  return options.flat();
+}
+
+/** Whether the node's plugin captures the pod, whose annotation tells it how. */
+export function isCapturedByNode(pod: Pod, { capture }: InjectionSettings): boolean {
+  // The kernel lets nobody outside of a pod's user namespace program rules about users in it.
+  return capture === 'CNI' && pod.spec.hostUsers !== false;
+}
+
+/**
+ * The first init container. It programs iptables, for which it needs root with two capabilities, but no privileges. Where the node's
+ * plugin has done that already it only looks whether it has, so that no pod starts without its rules, and needs nothing.
+ */
+export function renderInit(pod: Pod, settings: InjectionSettings, choices: PodChoices): RenderedContainer {
+  const verifies = isCapturedByNode(pod, settings);
+  const user = verifies ? VERIFIER_UID : 0;
   return {
     name: names.INIT_CONTAINER,
     image: settings.image,
     imagePullPolicy: 'IfNotPresent',
     command: [BINARY, 'init'],
-    args: options.flat(),
+    args: [...captureArguments(choices), ...(verifies ? ['--verify'] : [])],
     resources: renderResources(choices.resources),
+    ...(verifies ? { terminationMessagePolicy: 'FallbackToLogsOnError' } : {}),
     securityContext: {
-      runAsUser: 0,
-      runAsGroup: 0,
-      runAsNonRoot: false,
+      runAsUser: user,
+      runAsGroup: user,
+      runAsNonRoot: verifies,
       privileged: false,
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] },
+      capabilities: { drop: ['ALL'], ...(verifies ? {} : { add: ['NET_ADMIN', 'NET_RAW'] }) },
       seccompProfile: { type: 'RuntimeDefault' },
     },
   };

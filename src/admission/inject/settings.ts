@@ -27,7 +27,14 @@ export interface InjectionSettings {
    */
   readonly nativeSidecar: boolean;
   readonly podCertificates: PodCertificates;
+  readonly capture: CaptureMode;
 }
+
+/**
+ * Who programs the rules that hand a pod's traffic to its proxy: an init container with NET_ADMIN, or the CNI plugin of the node, so
+ * that the pod needs no capability.
+ */
+export type CaptureMode = 'InitContainer' | 'CNI';
 
 /** Whether the kubelet brings a pod its key, its certificate and the roots (Kubernetes 1.37), or the proxy asks for them itself. */
 export interface PodCertificates {

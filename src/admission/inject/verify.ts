@@ -2,7 +2,14 @@ import { names } from '../../base/index.js';
 import { readAnnotations } from './annotations.js';
 import { applicationContainers, type Container, type Pod } from './pod.js';
 import { hasPodCertificate } from './pod-certificate.js';
-import { PROBES_VARIABLE, renderInit, renderProxy, type RenderedContainer } from './render.js';
+import {
+  PROBES_VARIABLE,
+  captureArguments,
+  isCapturedByNode,
+  renderInit,
+  renderProxy,
+  type RenderedContainer,
+} from './render.js';
 import type { InjectionSettings, Namespace } from './settings.js';
 import { VOLUMES, meshVolumes, type VolumeChoices } from './volumes.js';
 
@@ -28,11 +35,15 @@ export function forgery(
   const proxy =
     named(pod.spec.initContainers, names.PROXY_CONTAINER) ??
     named(pod.spec.containers, names.PROXY_CONTAINER);
+  const captured = isCapturedByNode(pod, settings) ? JSON.stringify(captureArguments(choices)) : undefined;
   return (
-    difference(init, renderInit(settings, choices)) ??
+    difference(init, renderInit(pod, settings, choices)) ??
     difference(proxy, renderProxy(pod, settings, choices, {})) ??
     foreignVolume(pod, { revision: settings.revision, podCertificate }) ??
-    foreignMount(pod)
+    foreignMount(pod) ??
+    (pod.metadata.annotations?.[names.Annotation.capture] === captured
+      ? undefined
+      : `the annotation ${names.Annotation.capture} is not what Weft writes`)
   );
 }
 

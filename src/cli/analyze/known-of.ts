@@ -14,6 +14,7 @@ export interface KnownOptions {
   readonly complete: boolean;
   readonly live: boolean;
   readonly revisions?: readonly string[] | undefined;
+  readonly isCapturedByNode?: boolean | undefined;
   readonly revision: string;
   readonly systemNamespace: string;
   /** Told of the mesh before the objects get into it. */
@@ -22,7 +23,7 @@ export interface KnownOptions {
 
 /** Makes of objects what a control plane would make of them, and gives pods in files what its webhook would give them. */
 export async function knownOf(options: KnownOptions): Promise<Known> {
-  const { objects, complete, live, revisions } = options;
+  const { objects, complete, live, revisions, isCapturedByNode = false } = options;
   const mesh = stillMesh({ ...options, installed: options.installed ?? DEFAULT_SETTINGS });
   options.prepare?.(mesh);
   for (const { kind, raw } of objects) if (kind !== 'Pod' || live) mesh.put(raw);
@@ -35,6 +36,7 @@ export async function knownOf(options: KnownOptions): Promise<Known> {
     complete,
     live,
     ...(revisions === undefined ? {} : { revisions }),
+    isCapturedByNode,
   };
 }
 

@@ -19,6 +19,7 @@ export interface ClusterObjects {
   readonly objects: readonly KnownObject[];
   readonly installed: MeshSettings;
   readonly revisions?: readonly string[] | undefined;
+  readonly isCapturedByNode?: boolean | undefined;
   /** What was not to be read. */
   readonly gaps: readonly string[];
   /** Gives a mesh what the control plane wrote down for its next start; the same to each. */
@@ -28,7 +29,7 @@ export interface ClusterObjects {
 /** Reads them once. What may not be read is told in `gaps`. */
 export async function readCluster(place: ClusterPlace): Promise<ClusterObjects> {
   const { client } = place;
-  const { installed, revisions, gaps } = await readInstalled(client, place.revision);
+  const { installed, revisions, isCapturedByNode, gaps } = await readInstalled(client, place.revision);
   const told = [...gaps];
   const lists = await Promise.all(
     [...meshKinds().map(({ resource }) => resource), SERVICE_ACCOUNTS].map(async (kind) =>
@@ -39,7 +40,7 @@ export async function readCluster(place: ClusterPlace): Promise<ClusterObjects> 
   const prepare = ({ view }: StillMesh): void => {
     for (const one of recalled) view.lastKnown.store.set(one);
   };
-  return { objects: lists.flat(), installed, revisions, gaps: told, prepare };
+  return { objects: lists.flat(), installed, revisions, isCapturedByNode, gaps: told, prepare };
 }
 
 const SERVICE_ACCOUNTS = { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts' };

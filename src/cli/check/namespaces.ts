@@ -4,7 +4,7 @@ import { Resources, getObject, type Namespace } from '../../kube/index.js';
 import { Kinds, readList } from '../read-list.js';
 import { ownControlPlane } from './control-plane.js';
 import { ok, type CheckOptions, type Found } from './found.js';
-import { proxyResources, type ProxyResources } from './proxy-resources.js';
+import { proxyResources, variableOf, type ProxyResources } from './proxy-resources.js';
 import { joinedNamespaces } from './joined-namespaces.js';
 import { annotateNamespace, joinNamespace, leadersLog } from './remedies.js';
 import { limitRange, refusals, resourceQuota } from './room.js';
@@ -22,7 +22,11 @@ export async function checkNamespaces(options: CheckOptions): Promise<readonly F
     namespace: options.systemNamespace,
     name: ISSUER_SECRET,
   });
-  const mesh: Mesh = { resources: proxyResources(own), roots: issuer?.data['ca.crt'] };
+  const mesh: Mesh = {
+    resources: proxyResources(own),
+    roots: issuer?.data['ca.crt'],
+    isCapturedByNode: variableOf(own, 'WEFT_CAPTURE') === 'CNI',
+  };
   const found = await Promise.all(labelled.map((namespace) => checkNamespace(options, namespace, mesh)));
   const wrong = found.flat();
   if (wrong.length > 0) return wrong;
@@ -34,6 +38,8 @@ interface Mesh {
   readonly resources: ProxyResources;
   /** PEM of the roots that proxies must trust; undefined where there is no issuer. */
   readonly roots: string | undefined;
+  /** Whether pods get their rules from the CNI plugin, and need no capability. */
+  readonly isCapturedByNode: boolean;
 }
 
 async function checkNamespace(
@@ -42,7 +48,7 @@ async function checkNamespace(
   mesh: Mesh,
 ): Promise<readonly Found[]> {
   return [
-    ...checkPodSecurity(namespace),
+    ...(mesh.isCapturedByNode ? [] : checkPodSecurity(namespace)),
     ...(await checkBundle(options, namespace, mesh.roots)),
     ...(await checkRoom(options, namespace, mesh.resources)),
   ];
@@ -58,7 +64,7 @@ function checkPodSecurity({ metadata }: Namespace): readonly Found[] {
       kind: 'failed',
       code: 'WEFT615',
       detail: `namespace ${metadata.name} enforces the pod security standard ${standard}, which refuses the init container (NET_ADMIN)`,
-      fix: 'let it enforce privileged, or take the namespace out of the mesh',
+      fix: 'install the CNI plugin (docs/cni.md), let the namespace enforce privileged, or take it out of the mesh',
       commands: [`kubectl label namespace ${metadata.name} --overwrite ${POD_SECURITY}=privileged`],
     },
   ];

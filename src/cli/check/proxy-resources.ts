@@ -13,12 +13,16 @@ export interface Amounts {
 
 /** What the chart set, as the Deployment of the control plane has it; nothing where there is none. */
 export function proxyResources(controlPlane: ControlPlane | undefined): ProxyResources {
-  const variables = controlPlane?.spec.template.spec.containers.flatMap(({ env }) => env) ?? [];
   const amounts = (resource: string): Amounts => {
-    const given = (part: string): string =>
-      variables.find(({ name }) => name === `WEFT_PROXY_${resource}_${part}`)?.value ?? '';
+    const given = (part: string): string => variableOf(controlPlane, `WEFT_PROXY_${resource}_${part}`) ?? '';
     const [request, limit] = [given('REQUEST'), given('LIMIT')];
     return { ...(request === '' ? {} : { request }), ...(limit === '' ? {} : { limit }) };
   };
   return { cpu: amounts('CPU'), memory: amounts('MEMORY') };
+}
+
+/** What the chart set a variable of the control plane to. */
+export function variableOf(controlPlane: ControlPlane | undefined, variable: string): string | undefined {
+  const containers = controlPlane?.spec.template.spec.containers ?? [];
+  return containers.flatMap(({ env }) => env).find(({ name }) => name === variable)?.value;
 }

@@ -58,6 +58,8 @@ export interface Known {
   readonly live: boolean;
   /** Of the control planes that are there; absent: nobody knows. */
   readonly revisions?: readonly string[];
+  /** Whether the CNI plugin captures pods, which need no capability then. */
+  readonly isCapturedByNode?: boolean;
 }
 
 /** The objects of a kind of a group, the empty one being Kubernetes' own. */

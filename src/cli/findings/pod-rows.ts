@@ -175,10 +175,12 @@ export const POD_ROWS = rows([
     severity: 'error',
     title: 'Namespace whose pod security refuses the proxy',
     meaning:
-      'The standards baseline and restricted forbid NET_ADMIN, which the init container needs to capture traffic: no pod is created.',
-    remedy: 'Let the namespace enforce privileged, or take it out of the mesh.',
+      'The standards baseline and restricted forbid NET_ADMIN, which the init container needs to capture traffic: no pod is created. With the CNI plugin no pod needs it.',
+    remedy:
+      'Install the CNI plugin (docs/cni.md), let the namespace enforce privileged, or take it out of the mesh.',
     find: (known) =>
       joinedNamespaces(known).flatMap((object) => {
+        if (known.isCapturedByNode === true) return [];
         const standard = labelsOf(object)['pod-security.kubernetes.io/enforce'];
         return standard !== 'baseline' && standard !== 'restricted'
           ? []
@@ -186,7 +188,7 @@ export const POD_ROWS = rows([
               {
                 object,
                 path: 'metadata.labels',
-                message: `enforces the pod security standard ${standard}, which refuses the init container (NET_ADMIN); let it enforce privileged`,
+                message: `enforces the pod security standard ${standard}, which refuses the init container (NET_ADMIN); install the CNI plugin, or let it enforce privileged`,
               },
             ];
       }),
