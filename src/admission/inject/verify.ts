@@ -1,5 +1,5 @@
 import { names } from '../../base/index.js';
-import { readAnnotations } from './annotations.js';
+import { readAnnotations, type PodChoices } from './annotations.js';
 import { applicationContainers, type Container, type Pod } from './pod.js';
 import { hasPodCertificate } from './pod-certificate.js';
 import {
@@ -35,16 +35,21 @@ export function forgery(
   const proxy =
     named(pod.spec.initContainers, names.PROXY_CONTAINER) ??
     named(pod.spec.containers, names.PROXY_CONTAINER);
-  const captured = isCapturedByNode(pod, settings) ? JSON.stringify(captureArguments(choices)) : undefined;
   return (
     difference(init, renderInit(pod, settings, choices)) ??
     difference(proxy, renderProxy(pod, settings, choices, {})) ??
     foreignVolume(pod, { revision: settings.revision, podCertificate }) ??
     foreignMount(pod) ??
-    (pod.metadata.annotations?.[names.Annotation.capture] === captured
-      ? undefined
-      : `the annotation ${names.Annotation.capture} is not what Weft writes`)
+    foreignCapture(pod, settings, choices)
   );
+}
+
+/** A pod that tells the plugin of the node something else than its first container looks for, or tells it something at all. */
+function foreignCapture(pod: Pod, settings: InjectionSettings, choices: PodChoices): string | undefined {
+  const wanted = isCapturedByNode(pod, settings) ? JSON.stringify(captureArguments(choices)) : undefined;
+  return pod.metadata.annotations?.[names.Annotation.capture] === wanted
+    ? undefined
+    : `the annotation ${names.Annotation.capture} is not what Weft writes`;
 }
 
 /** A container of the application that mounts what only the proxy may read: its token, or its key. */
