@@ -1,6 +1,8 @@
 //! Whether this network namespace is captured, seen as an application would see it: a connection to somewhere else arrives
 //! here. Needs no capability, so a pod whose rules the node programs can look for itself.
 
+#![allow(clippy::disallowed_methods, reason = "a program of its own that ends, without workers")]
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
