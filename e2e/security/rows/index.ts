@@ -6,6 +6,7 @@ import { bundleRows } from './bundles.js';
 import { callerRows } from './callers.js';
 import { egressRows } from './egress.js';
 import { formRows } from './forms.js';
+import { matrixRows } from './matrix.js';
 import { tenantRows } from './tenants.js';
 import { tokenRows } from './tokens.js';
 import { userRows } from './users.js';
@@ -14,6 +15,7 @@ import { userRows } from './users.js';
 export function rows(ground: Ground, server: RealApiServer | undefined): readonly Row[] {
   return [
     ...callerRows(ground),
+    ...matrixRows(ground),
     ...formRows(ground),
     ...userRows(ground),
     ...authorizerRows(ground),
