@@ -140,7 +140,7 @@ export class Servers {
       log: log.child({ room: 'proxies' }),
       metrics,
       listeners,
-      front: frontProgram(config.front),
+      front: frontProgram(config.front, log.child({ room: 'front' })),
       failed,
     });
     const reports = new ReportService({

@@ -2,6 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { names, sleep } from '../../src/base/index.js';
 import { DeltaDiscoveryRequestSchema } from '../../src/wire/gen/envoy/service/discovery/v3/ads_pb.js';
 import { Direction, ReportRequestSchema } from '../../src/wire/gen/weft/telemetry/v1/telemetry_pb.js';
+import { framed, overHttp2 } from './http2.js';
 import { grpc, type Port, type Weapons } from './weapons.js';
 
 /** Something that a pod tries: without a certificate of the mesh, except where a row says `admitted`. */
@@ -15,12 +16,6 @@ const DELTAS = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggr
 const REPORT = '/weft.telemetry.v1.Telemetry/Report';
 /** The beginning of a ClientHello that says it goes on. */
 const HALF_HELLO = Buffer.from('16030105f8010005f40303', 'hex');
-
-const framed = (body: Uint8Array, announced = body.length): Buffer => {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(announced, 1);
-  return Buffer.concat([head, body]);
-};
 
 const asking = (node: string, names: readonly string[]): Buffer =>
   framed(
@@ -168,56 +163,7 @@ const CERTIFICATES: Row[] = [
         await sleep(500);
       }),
   },
-  {
-    name: 'csr: a message that says it has 4 GB',
-    play: (w) =>
-      w.flood(8, async () => {
-        const session = await w.http2('csr');
-        const stream = session === undefined ? undefined : grpc(session, CERTIFY);
-        stream?.write(framed(Buffer.alloc(60_000), 0xffffffff));
-        await sleep(50);
-        session?.destroy();
-      }),
-  },
-  {
-    name: 'csr: messages a byte at a time',
-    play: (w) =>
-      w.flood(40, async () => {
-        const session = await w.http2('csr');
-        const stream = session === undefined ? undefined : grpc(session, CERTIFY);
-        for (const byte of framed(Buffer.alloc(200))) {
-          if (stream?.writable !== true) break;
-          stream.write(Buffer.of(byte));
-          await sleep(20);
-        }
-        session?.destroy();
-      }),
-  },
-  {
-    name: 'csr: streams that are reset as soon as they are open',
-    play: (w) =>
-      w.flood(4, async () => {
-        const session = await w.http2('csr');
-        for (let i = 0; i < 2_000 && session?.destroyed === false && !w.signal.aborted; i++) {
-          grpc(session, CERTIFY)?.close(8);
-          if (i % 20 === 19) await sleep(1);
-        }
-        session?.destroy();
-      }),
-  },
-  {
-    name: 'csr: a megabyte of headers',
-    play: (w) =>
-      w.flood(8, async () => {
-        const session = await w.http2('csr');
-        const headers = Object.fromEntries(
-          Array.from({ length: 60 }, (_, i) => [`x-${i}`, 'x'.repeat(16_000)]),
-        );
-        if (session !== undefined) grpc(session, CERTIFY, headers);
-        await sleep(50);
-        session?.destroy();
-      }),
-  },
+  ...overHttp2('csr', CERTIFY),
 ];
 
 const CONFIG: Row[] = [
@@ -289,6 +235,18 @@ const CONFIG: Row[] = [
         call?.write(asking('hostile', ['ip/10.96.0.5:8080']));
       }),
   },
+  {
+    name: 'config, admitted: messages of a megabyte that are never whole',
+    play: (w) =>
+      w.crowd(16, async () => {
+        const session = await w.http2('config', w.admitted);
+        const call = session === undefined ? undefined : grpc(session, DELTAS);
+        call?.resume();
+        call?.write(asking('hostile', ['ip/10.96.0.5:8080']));
+        call?.write(framed(Buffer.alloc(1_000_000), 1_000_001));
+      }),
+  },
+  ...overHttp2('config', DELTAS),
   {
     name: 'config: the front is frozen, again and again, for half a second',
     play: async (w) => {

@@ -16,8 +16,21 @@ export class Metrics {
       collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: LAG_PRECISION_MS });
   }
 
-  counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
-    return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
+  /** With `collect`, what was counted since is asked for at every scrape rather than pushed. */
+  counter<L extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly L[] = [],
+    collect?: (counter: Counter<L>) => void,
+  ): Counter<L> {
+    const base = { name, help, labelNames: [...labelNames], registers: [this.registry] };
+    if (collect === undefined) return new Counter<L>(base);
+    return new Counter<L>({
+      ...base,
+      collect() {
+        collect(this);
+      },
+    });
   }
 
   /** With `collect`, the value is asked for at every scrape rather than pushed. */

@@ -3,7 +3,14 @@ import type { ListenerMetrics } from '../base/listener/index.js';
 import type { ServerIdentity } from '../grpc/index.js';
 import type { PodCheck } from '../identity/index.js';
 import { Admission } from './admission.js';
-import { startFront, type FrontMethod, type RunningFront, type StartFront } from './front/index.js';
+import {
+  measureFront,
+  startFront,
+  type Front,
+  type FrontMethod,
+  type RunningFront,
+  type StartFront,
+} from './front/index.js';
 import { proxyMetrics } from './metrics.js';
 import type { ProxyService } from './service.js';
 import type { TrustTally } from './trust-tally.js';
@@ -56,13 +63,18 @@ export class ProxyPort {
     return this;
   }
 
+  #startFront(): Front {
+    const started = this.#options.front();
+    if (started.pid !== undefined) measureFront(this.#options.metrics, started.pid);
+    return started;
+  }
+
   /** Serves until the signal aborts; resolves once the port is bound. */
   listen(signal: AbortSignal): Promise<RunningFront> {
-    const { host, port, identity, trustDomain, podCheck, log, listeners, front, looks, failed } =
-      this.#options;
+    const { host, port, identity, trustDomain, podCheck, log, listeners, looks, failed } = this.#options;
     return startFront(
       {
-        start: front,
+        start: () => this.#startFront(),
         settings: {
           ...(host === undefined ? {} : { host }),
           port,

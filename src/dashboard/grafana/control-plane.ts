@@ -32,6 +32,16 @@ function gauge(title: string, expr: string, { by = '', unit = 'short' } = {}): P
   };
 }
 
+/** Of Node.js and of the front, by pod. */
+function bothProcesses(title: string, unit: string, expr: (process: string) => string): Panel {
+  const processes = { process: 'Node.js', weft_front: 'front' };
+  const queries = Object.entries(processes).map(([prefix, name]) => ({
+    expr: expr(prefix),
+    legend: `{{pod}} ${name}`,
+  }));
+  return { title, kind: 'timeseries', unit, queries };
+}
+
 function legendOf(by: string): string {
   return by
     .split(', ')
@@ -127,8 +137,14 @@ const rows: readonly Row[] = [
   {
     title: 'Processes',
     panels: [
-      counted('Processors', 'process_cpu_seconds_total', 'pod', 'short'),
-      gauge('Memory', `process_resident_memory_bytes{${REVISION}}`, { by: 'pod', unit: 'bytes' }),
+      bothProcesses('Processors', 'short', (process) =>
+        perSecond(`${process}_cpu_seconds_total`, REVISION, 'pod'),
+      ),
+      bothProcesses(
+        'Memory',
+        'bytes',
+        (process) => `sum by (pod) (${process}_resident_memory_bytes{${REVISION}})`,
+      ),
       gauge('Lag of the thread', `nodejs_eventloop_lag_p99_seconds{${REVISION}}`, { by: 'pod', unit: 's' }),
       gauge('Connections', `sum by (pod, listener) (weft_listener_connections{${REVISION}})`, {
         by: 'pod, listener',

@@ -2,4 +2,5 @@
 export type { Untrusted } from './frames.js';
 export { frontProgram, type Front, type StartFront } from './program.js';
 export type { FrontMethod } from './front-stream.js';
+export { measureFront } from './process-metrics.js';
 export { startFront, type RunningFront } from './start-front.js';

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { createLogger } from '../../base/index.js';
 import { GrpcCode } from '../../grpc/index.js';
 import {
   DESTINATION,
@@ -89,9 +90,9 @@ test('a front that dies takes its streams along, and says how it died', async ()
 });
 
 test('a front that cannot be started fails the start, and says which program it was', async () => {
-  await expect(startConfig({ front: frontProgram('/nowhere/weft-proxy') })).rejects.toThrow(
-    /\/nowhere\/weft-proxy cannot be started: .*ENOENT/,
-  );
+  await expect(
+    startConfig({ front: frontProgram('/nowhere/weft-proxy', createLogger({ level: 'silent' })) }),
+  ).rejects.toThrow(/\/nowhere\/weft-proxy cannot be started: .*ENOENT/);
 });
 
 test('certificates that the front cannot use are said, until it can', async () => {
