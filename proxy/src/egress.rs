@@ -15,6 +15,7 @@ pub use lookup::Lookup;
 pub use reach::{Reach, reach};
 
 use crate::access::IpBlock;
+use crate::tls::Demand;
 
 /// Hosts or addresses outside the mesh that a namespace declares. All that is set must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +26,25 @@ pub struct ExternalService {
     pub hosts: Vec<HostPattern>,
     /// What may be spoken where.
     pub ports: Vec<(u16, Speaks)>,
+    /// Where requests go out in TLS.
+    pub tls: Vec<Originate>,
     /// Where the application may dial, which the proxy then dials too; empty: where names lead decides.
     pub addresses: Vec<IpBlock>,
     /// Names may lead to private addresses.
     pub private_addresses: bool,
     /// The pod may use it.
     pub permitted: bool,
+}
+
+/// TLS that the proxy opens for requests at one port, to whichever host they are for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Originate {
+    /// The port that the application dials.
+    pub port: u16,
+    /// The one that the proxy dials instead.
+    pub to: u16,
+    /// What servers have to prove.
+    pub demand: Arc<Demand>,
 }
 
 /// What is spoken with a host, as far as that decides where its name stands.
@@ -81,6 +95,11 @@ impl ExternalService {
         taking.max_by_key(|(closeness, _)| *closeness).map(|(_, pattern)| pattern)
     }
 
+    /// The TLS that requests at `port` go out in, if it asks for that.
+    pub fn originates(&self, port: u16) -> Option<&Originate> {
+        self.tls.iter().find(|tls| tls.port == port)
+    }
+
     /// As metrics name it: `<namespace>/<name>:<port>`.
     pub fn at(&self, port: u16) -> String {
         format!("{}:{port}", self.name)
@@ -102,18 +121,19 @@ impl Refusal {
 }
 
 /// What lets out what is `spoken` for `host`, dialled at `dialled`. One that permits it is enough; of several the one that names the
-/// host most closely.
+/// host most closely, and then one that asks for TLS.
 pub fn judge<'s>(
     services: &'s [Arc<ExternalService>],
     speaks: Speaks,
     host: Option<&HostName>,
     dialled: SocketAddr,
 ) -> Result<&'s Arc<ExternalService>, Refusal> {
-    let mut found: Option<(usize, &Arc<ExternalService>)> = None;
+    let mut found: Option<((usize, bool), &Arc<ExternalService>)> = None;
     let mut forbidden = false;
     for service in services {
         let Some(closeness) = service.takes(speaks, host, dialled) else { continue };
         forbidden |= !service.permitted;
+        let closeness = (closeness, speaks == Speaks::Http && service.originates(dialled.port()).is_some());
         if service.permitted && found.is_none_or(|(before, _)| before < closeness) {
             found = Some((closeness, service));
         }
@@ -130,6 +150,29 @@ pub fn judge<'s>(
 pub fn reads_port(services: &[Arc<ExternalService>], port: u16) -> bool {
     let read = |(declared, speaks): &(u16, Speaks)| *declared == port && *speaks != Speaks::Bytes;
     services.iter().any(|service| service.ports.iter().any(read))
+}
+
+/// Whether requests at a port are read under every outbound policy, since some go out in TLS.
+pub fn originates_at(services: &[Arc<ExternalService>], port: u16) -> bool {
+    services.iter().any(|service| service.originates(port).is_some())
+}
+
+/// Whether what was `judged` of a request holds under every outbound policy: it goes out in TLS, or would if it came from another
+/// pod. Then it never goes out without.
+pub fn holds_always(
+    services: &[Arc<ExternalService>],
+    judged: Result<&Arc<ExternalService>, Refusal>,
+    host: Option<&HostName>,
+    dialled: SocketAddr,
+) -> bool {
+    let asks = |service: &ExternalService| service.originates(dialled.port()).is_some();
+    match judged {
+        Ok(service) => asks(service),
+        // At whichever address.
+        Err(_) => {
+            host.is_some_and(|host| services.iter().any(|one| asks(one) && one.pattern_of(host).is_some()))
+        }
+    }
 }
 
 #[cfg(test)]

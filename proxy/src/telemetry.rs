@@ -27,6 +27,7 @@ pub(crate) use about::cut;
 pub use access_log::AccessLog;
 pub use account::{Account, Edge, Tally};
 pub use connection::OpenConnection;
+pub use egress::EgressMetrics;
 pub use labels::{AccessLabels, ConnectionLabels, Direction, RequestLabels, Tls};
 pub use metrics::Metrics;
 pub use mirror::{MirrorLabels, MirrorSeries};

@@ -12,7 +12,7 @@ mod verify;
 pub(crate) use client::NO_HOST;
 pub use client::{Agreed, Client, ClientStream};
 pub use config::provider;
-pub use origin::{Asked, Inside, Origin};
+pub use origin::{Asked, Demand, Inside, Origin};
 pub use proof::Proof;
 pub use server::{Peer, Server, ServerStream};
 pub use verify::Trust;
@@ -52,8 +52,10 @@ pub enum TlsError {
     #[error("{0}")]
     Identity(String),
     /// A server outside the mesh has not proved what a policy asks for.
-    #[error("BackendTLSPolicy {policy}: {reason}")]
+    #[error("{kind} {policy}: {reason}")]
     Origin {
+        /// Kind of the object that asks.
+        kind: &'static str,
         /// `<namespace>/<name>`.
         policy: Box<str>,
         /// In words.

@@ -7,6 +7,12 @@ import { externalService } from './v1alpha1/external-service.js';
 
 const TLS = { port: 443, protocol: 'TLS' };
 const TCP = { port: 5432, protocol: 'TCP' };
+const ORIGINATE = { mode: 'Originate', wellKnownCACertificates: 'System' };
+const originating = (tls: object): object => ({
+  hosts: ['api.example.com'],
+  ports: [{ port: 80, protocol: 'HTTP', tls: { mode: 'Originate', ...tls } }],
+});
+const CONFIG_MAP = { group: '', kind: 'ConfigMap', name: 'ca' };
 const HOSTS = { hosts: ['api.example.com'] };
 
 const written = (spec: object): Record<string, unknown> => ({
@@ -29,6 +35,21 @@ describe('what is good', () => {
     ['bytes', { ports: [TCP], addresses: ['203.0.113.7/32', '2001:db8::/32'] }],
     ['everything', { ...HOSTS, ports: [TLS, TCP], addresses: ['10.0.0.0/8'], serviceAccounts: ['web'] }],
     ['private addresses', { ...HOSTS, ports: [TLS], privateAddresses: 'Allow' }],
+    ['TLS of the proxy', originating(ORIGINATE)],
+    [
+      'all of it',
+      originating({
+        port: 8443,
+        caCertificateRefs: [
+          CONFIG_MAP,
+          { group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', name: 'corp.ca' },
+        ],
+        subjectAltNames: [
+          { type: 'Hostname', hostname: '*.example.com' },
+          { type: 'URI', uri: 'spiffe://example.com/api' },
+        ],
+      }),
+    ],
   ])('%s', (_what, spec) => {
     expect(server(spec)).toEqual([]);
     expect(told(spec)).toEqual([]);
@@ -57,6 +78,31 @@ describe('what contradicts itself is refused by all, with the same words', () =>
       'a port twice',
       { ...HOSTS, ports: [TLS, { ...TLS, protocol: 'HTTP' }] },
       'spec.ports: has the same port twice',
+    ],
+    [
+      'TLS of the proxy around that of the application',
+      { ...HOSTS, ports: [{ ...TLS, tls: ORIGINATE }] },
+      'spec.ports[0].tls: the proxy opens TLS for HTTP only',
+    ],
+    [
+      'TLS without an authority',
+      originating({}),
+      'spec.ports[0].tls: needs either caCertificateRefs or wellKnownCACertificates',
+    ],
+    [
+      'TLS with authorities of both kinds',
+      originating({ caCertificateRefs: [CONFIG_MAP], ...ORIGINATE }),
+      'spec.ports[0].tls: needs either caCertificateRefs or wellKnownCACertificates',
+    ],
+    [
+      'a ConfigMap of a group',
+      originating({ caCertificateRefs: [{ ...CONFIG_MAP, group: 'certificates.k8s.io' }] }),
+      'spec.ports[0].tls.caCertificateRefs[0].group: a ConfigMap has group ""',
+    ],
+    [
+      'a name of another type',
+      originating({ ...ORIGINATE, subjectAltNames: [{ type: 'URI', hostname: 'a.example.com' }] }),
+      'spec.ports[0].tls.subjectAltNames[0]: needs hostname with type Hostname',
     ],
     [
       'private addresses of no name',

@@ -51,7 +51,10 @@ export function createClusterView(options: ClusterViewOptions): ClusterView {
             ...(row.feed?.lasting === true ? { recall: () => recall(resource) } : {}),
             ...row.within?.(options),
           })
-        : new NamespacedInformer({ ...common, asked: () => view[askedBy].settled });
+        : new NamespacedInformer({
+            ...common,
+            asked: async () => void (await Promise.all(askedBy.map((name) => view[name].settled))),
+          });
     all.push(informer);
     return informer;
   };

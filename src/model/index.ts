@@ -81,7 +81,12 @@ export {
 export { toExternalService } from './read/to-external-service.js';
 export { judgeTracing } from './judge/judge-tracing.js';
 export type { PodTracing } from './words/tracing.js';
-export type { ExternalService, PodExternalService } from './words/external-service.js';
+export {
+  authoritiesOf,
+  type ExternalService,
+  type PodExternalService,
+  type PodOrigination,
+} from './words/external-service.js';
 export { outboundOf } from './compile/outbound-of.js';
 export type { Namespace } from './tables/namespaces.js';
 export { BUDGET } from './words/budget.js';
@@ -115,7 +120,8 @@ export type { BackendPolicy } from './words/backend-policy.js';
 export type { XBackend } from './words/x-backend.js';
 export { judgeXBackend, xBackendsAbout } from './judge/judge-x-backend.js';
 export { toXBackend } from './read/gateway-api/to-x-backend.js';
-export { authorityKind, type BackendTlsPolicy } from './words/backend-tls-policy.js';
+export type { BackendTlsPolicy } from './words/backend-tls-policy.js';
+export { namesConfigMap } from './words/server-validation.js';
 export type { CaBundle } from './words/ca-bundle.js';
 export type { AncestorVerdict } from './judge/ancestor-verdict.js';
 export { compileBackendTls } from './compile/compile-backend-tls.js';

@@ -28,7 +28,7 @@
 - apiGroups: [gateway.networking.k8s.io]
   resources: [backendtlspolicies]
   verbs: [list, watch]
-# Certificate authorities that BackendTLSPolicies name; asked for in the namespaces of such policies only, and RBAC cannot be limited to that.
+# Certificate authorities that BackendTLSPolicies and ExternalServices name; asked for in the namespaces of such objects only, and RBAC cannot be limited to that.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [list, watch]

@@ -103,6 +103,7 @@ fn external_service_json(service: &ExternalService) -> Value {
         "name": &*service.name,
         "hosts": service.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "ports": service.ports.iter().map(|(port, speaks)| format!("{port} {speaks:?}")).collect::<Vec<_>>(),
+        "tls": service.tls.iter().map(|tls| json!({ "port": tls.port, "to": tls.to, "refused": tls.demand.refusal() })).collect::<Vec<_>>(),
         "addresses": service.addresses.iter().map(|block| format!("{block:?}")).collect::<Vec<_>>(),
         "privateAddresses": service.private_addresses,
         "permitted": service.permitted,

@@ -11,6 +11,7 @@ fn service(name: &str, hosts: &[&str], ports: &[(u16, Speaks)]) -> ExternalServi
         name: name.into(),
         hosts: hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect(),
         ports: ports.to_vec(),
+        tls: Vec::new(),
         addresses: Vec::new(),
         private_addresses: false,
         permitted: true,

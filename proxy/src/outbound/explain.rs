@@ -19,7 +19,7 @@ use super::live::Live;
 use super::outside::Ignorance;
 use super::request::find_route;
 use super::{change, cors, own_answer, view};
-use crate::egress::{HostName, Speaks, judge};
+use crate::egress::{HostName, Speaks, holds_always, judge};
 use crate::explain::{Answer, Question, Verdict, changed, request_json, stage};
 use crate::http::deadline::Deadline;
 use crate::http::rescue::Failure;
@@ -140,7 +140,11 @@ impl Answering {
         let declared = judge(services, Speaks::Bytes, None, addr)
             .or_else(|_| judge(services, Speaks::Http, host.as_ref(), addr));
         let failed = |refusal| ignorance.failure(refusal, host.as_ref(), addr);
-        match (pod.outbound_policy, declared) {
+        let policy = match holds_always(services, declared, host.as_ref(), addr) {
+            true => OutboundPolicy::RegistryOnly,
+            false => pod.outbound_policy,
+        };
+        match (policy, declared) {
             (OutboundPolicy::AllowAny, _) => {
                 let why = format!("{unknown}, and the outbound policy AllowAny lets it through as it is");
                 self.0.outcome = Some(("passed-through", why));
@@ -155,9 +159,22 @@ impl Answering {
             (OutboundPolicy::RegistryOnly, Err(refusal)) => self.not_let_out(&failed(refusal)),
             (_, Ok(service)) => {
                 self.0.say("externalService", &*service.name);
+                let tls = service.originates(addr.port()).map(|tls| {
+                    let refused = tls.demand.refusal();
+                    let verified = refused.map_or_else(
+                        || "and verifies the server before anything is sent".to_owned(),
+                        |reason| {
+                            format!(
+                                "and no server can be verified, so that it is answered with 503: {reason}"
+                            )
+                        },
+                    );
+                    format!("; the proxy opens TLS at port {}, {verified}", tls.to)
+                });
                 let why = format!(
-                    "ExternalService {} declares it; where its name leads is judged when it is dialled",
-                    service.name
+                    "ExternalService {} declares it; where its name leads is judged when it is dialled{}",
+                    service.name,
+                    tls.unwrap_or_default()
                 );
                 self.0.outcome = Some(("let-out", why));
             }

@@ -2,6 +2,9 @@
 //!
 //! dialled -> declared as bytes: there; else what is spoken -> host (server name, or authority of each request) -> ExternalService ->
 //! where the name leads ([`ways`]) -> as to any destination. Without a declaration nothing is dialled.
+//!
+//! Hosts to which an ExternalService has TLS opened are judged so under every policy, and reached in TLS or not at all. At ports that it
+//! names requests are read for that, and those for other hosts go where they were dialled as far as the policy lets them.
 
 mod first;
 mod rehearsal;
@@ -59,6 +62,8 @@ struct Way {
 struct Leaving {
     original: SocketAddr,
     ignorance: Ignorance,
+    /// By which it is judged; it ends with another.
+    policy: OutboundPolicy,
     resident: Rc<Resident>,
 }
 
@@ -103,26 +108,63 @@ impl Outside {
         ignorance: Ignorance,
         resident: Rc<Resident>,
     ) {
-        let leaving = Leaving { original, ignorance, resident };
-        let worker = self.choosing.worker.clone();
-        match worker.outbound_policy() {
+        let pod = self.choosing.worker.own_pod.current();
+        let leaving = Leaving { original, ignorance, policy: pod.outbound_policy, resident };
+        match pod.outbound_policy {
             OutboundPolicy::RegistryOnly => self.judged(tcp, leaving).await,
-            policy => {
-                worker.metrics.passthrough(Direction::Outbound, ignorance.reason());
-                let passed = async {
-                    match policy {
-                        OutboundPolicy::DryRun => rehearsal::pass(&worker, tcp, original).await,
-                        _ => pass::pass(&worker, tcp, original, UNJUDGED.to_owned()).await,
-                    }
-                };
-                tokio::select! {
-                    () = passed => {}
-                    // What nobody judged goes on no longer than nobody judges.
-                    () = until(&worker, |pod| pod.outbound_policy == OutboundPolicy::RegistryOnly) => {
-                        worker.metrics.error(Direction::Outbound, "outbound-narrowed");
-                    }
+            _ if egress::originates_at(&pod.external_services, original.port()) => {
+                self.read(tcp, leaving).await;
+            }
+            _ => {
+                let read_from_now_on =
+                    |pod: &OwnPod| egress::originates_at(&pod.external_services, original.port());
+                self.passed(tcp, BytesMut::new(), &leaving, read_from_now_on).await;
+            }
+        }
+    }
+
+    /// At a port where requests for some hosts go out in TLS, and nothing else is judged. Such a port is one for HTTP: what speaks neither that
+    /// nor TLS of its own could be a request that nobody recognises.
+    async fn read(self: Rc<Self>, mut tcp: TcpStream, leaving: Leaving) {
+        let mut seen = BytesMut::with_capacity(1024);
+        match first::read(&mut tcp, &mut seen, None).await {
+            First::Http(wire) => {
+                let stream = Prefixed::new(seen.freeze(), tcp).into();
+                OutsideRequests::new(self, wire, leaving).serve(stream).await;
+            }
+            First::Tls(_) => self.passed(tcp, seen, &leaving, |_| false).await,
+            First::Bytes => {
+                let failure = self.refused(Refusal::Undeclared, None, &leaving);
+                reset(&self.choosing.worker, &tcp, &failure);
+            }
+        }
+    }
+
+    /// Lets bytes, of which some were `seen`, go where they were dialled, for as long as nobody judges them and they need not be read.
+    async fn passed(
+        &self,
+        tcp: TcpStream,
+        seen: BytesMut,
+        leaving: &Leaving,
+        read_from_now_on: impl Fn(&OwnPod) -> bool,
+    ) {
+        let (worker, original) = (self.choosing.worker.clone(), leaving.original);
+        worker.metrics.passthrough(Direction::Outbound, leaving.ignorance.reason());
+        let passed = async {
+            match leaving.policy {
+                OutboundPolicy::DryRun => rehearsal::pass(&worker, tcp, seen, original).await,
+                _ => {
+                    let tcp = Prefixed::new(seen.freeze(), tcp);
+                    pass::pass(&worker, tcp, original, UNJUDGED.to_owned()).await;
                 }
             }
+        };
+        let narrowed =
+            |pod: &OwnPod| pod.outbound_policy == OutboundPolicy::RegistryOnly || read_from_now_on(pod);
+        tokio::select! {
+            () = passed => {}
+            // What nobody judged goes on no longer than nobody judges.
+            () = until(&worker, narrowed) => worker.metrics.error(Direction::Outbound, "outbound-narrowed"),
         }
     }
 
@@ -136,7 +178,7 @@ impl Outside {
         let (pod, original) = (worker.own_pod.current(), leaving.original);
         if let Ok(service) = judge(&pod.external_services, Speaks::Bytes, None, original) {
             worker.metrics.egress.allowed(&service.name, "-", original.port());
-            let carried = pass::pass(&worker, tcp, original, service.at(original.port()));
+            let carried = pass::pass(&worker, tcp.into(), original, service.at(original.port()));
             return self.while_allowed(Speaks::Bytes, None, original, carried).await;
         }
         let mut seen = BytesMut::with_capacity(1024);

@@ -27,8 +27,13 @@ pub(super) async fn rejected(worker: &Worker, tcp: TcpStream, original: SocketAd
 }
 
 /// Carries the bytes to where they were going.
-pub(super) async fn pass(worker: &Worker, tcp: TcpStream, original: SocketAddr, destination: String) {
-    if let Some(upstream) = dial(worker, &tcp, original).await {
+pub(super) async fn pass(
+    worker: &Worker,
+    tcp: Prefixed<TcpStream>,
+    original: SocketAddr,
+    destination: String,
+) {
+    if let Some(upstream) = dial(worker, tcp.get_ref(), original).await {
         join(worker, tcp, upstream, destination).await;
     }
 }

@@ -1,5 +1,5 @@
-//! TLS to servers outside the mesh, as a BackendTLSPolicy asks for it: they chain to an authority that it names, and prove a name that
-//! it names. Versions 1.2 and 1.3, since such servers are anybody's.
+//! TLS to servers outside the mesh, as a BackendTLSPolicy or an ExternalService asks for it: they chain to an authority that it names,
+//! and prove a name that it names. Versions 1.2 and 1.3, since such servers are anybody's.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,10 +26,20 @@ use x509_parser::parse_x509_certificate;
 use super::config::sha256;
 use super::{BUFFER_LIMIT, ClientStream, TlsError};
 
-/// How one policy has servers verified. What it needs for that is made once, and shared by all connections.
+/// How the servers of one name are verified.
 pub struct Origin {
     /// Of all that was asked for: connections of equal ones are interchangeable.
     digest: [u8; 32],
+    demand: Arc<Demand>,
+    /// What they are asked for; or why nothing can be.
+    name: Result<ServerName<'static>, Box<str>>,
+}
+
+/// What servers have to prove to one policy, whatever they are asked for. It is made once, and shared by all connections.
+pub struct Demand {
+    /// Of all that was asked for.
+    digest: [u8; 32],
+    kind: &'static str,
     policy: Box<str>,
     /// Or why nothing can be verified.
     configs: Result<Configs, Box<str>>,
@@ -38,11 +48,12 @@ pub struct Origin {
 /// What a policy asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// `<namespace>/<name>`.
+    /// Kind of the object that asks.
+    pub kind: &'static str,
+    /// Its `<namespace>/<name>`.
     pub policy: &'a str,
-    /// What the server is asked for, and proves where no other names are given.
-    pub server_name: &'a str,
-    /// One of these, or of the URIs, stands in the certificate; "*." and a suffix takes one label more.
+    /// One of these, or of the URIs, stands in the certificate; "*." and a suffix takes one label more. Where there are neither,
+    /// the name stands there that the server is asked for.
     pub dns_names: &'a [String],
     /// See `dns_names`.
     pub uris: &'a [String],
@@ -63,7 +74,6 @@ pub enum Inside {
 
 /// One for each protocol that is offered; they share what is large.
 struct Configs {
-    name: ServerName<'static>,
     h1: Arc<ClientConfig>,
     h2: Arc<ClientConfig>,
     bytes: Arc<ClientConfig>,
@@ -88,34 +98,74 @@ enum Name {
 
 /// The server's certificate is good, and for other names.
 #[derive(Debug, thiserror::Error)]
-#[error("names none of what the policy lists in subjectAltNames")]
+#[error("names none of the subjectAltNames that are asked for")]
 struct OtherNames;
 
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws::default_provider()));
 
-// === impl Origin ===
+// === impl Demand ===
 
-impl Origin {
+impl Demand {
     /// Compiles what a policy asks for. What cannot be used refuses every server.
     pub fn new(asked: Asked<'_>) -> Self {
         let configs = Configs::new(asked).map_err(String::into_boxed_str);
-        Self { digest: asked.digest(), policy: asked.policy.into(), configs }
+        Self { digest: asked.digest(), kind: asked.kind, policy: asked.policy.into(), configs }
     }
 
     /// Nothing can be verified, for a reason that is known.
-    pub fn refused(policy: &str, reason: &str) -> Self {
-        let digest = digest([b"refused".as_slice(), policy.as_bytes(), reason.as_bytes()].into_iter());
-        Self { digest, policy: policy.into(), configs: Err(reason.into()) }
+    pub fn refused(kind: &'static str, policy: &str, reason: &str) -> Self {
+        let parts = [b"refused".as_slice(), kind.as_bytes(), policy.as_bytes(), reason.as_bytes()];
+        Self { digest: digest(parts.into_iter()), kind, policy: policy.into(), configs: Err(reason.into()) }
+    }
+
+    /// Why no server is ever accepted, whatever it is asked for, where that is so.
+    pub fn refusal(&self) -> Option<&str> {
+        self.configs.as_ref().err().map(|reason| &**reason)
+    }
+
+    fn error(&self, reason: String) -> TlsError {
+        TlsError::Origin { kind: self.kind, policy: self.policy.clone(), reason }
+    }
+}
+
+impl PartialEq for Demand {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Demand {}
+
+impl Hash for Demand {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
+}
+
+impl fmt::Debug for Demand {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused = self.configs.as_ref().err();
+        out.debug_struct("Demand").field("policy", &self.policy).field("refused", &refused).finish()
+    }
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// Servers that are asked for `server_name`, and prove it where the policy asks for no other names.
+    pub fn new(demand: Arc<Demand>, server_name: &str) -> Self {
+        let digest = digest([demand.digest.as_slice(), server_name.as_bytes()].into_iter());
+        Self { digest, demand, name: self::server_name(server_name).map_err(String::into_boxed_str) }
     }
 
     /// `<namespace>/<name>` of the policy.
     pub fn policy(&self) -> &str {
-        &self.policy
+        &self.demand.policy
     }
 
     /// Why no server is ever accepted, where that is so.
     pub fn refusal(&self) -> Option<TlsError> {
-        self.configs.as_ref().err().map(|reason| self.error(reason.to_string()))
+        self.usable().err()
     }
 
     /// Handshakes over `io`. Nothing is sent before the server has proved what the policy asks for.
@@ -123,26 +173,26 @@ impl Origin {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let configs = self.configs.as_ref().map_err(|reason| self.error(reason.to_string()))?;
+        let (configs, name) = self.usable()?;
         let config = match inside {
             Inside::H1 => &configs.h1,
             Inside::H2 => &configs.h2,
             Inside::Bytes => &configs.bytes,
         };
         let stream = TlsConnector::from(config.clone())
-            .connect_with(configs.name.clone(), io, |session| session.set_buffer_limit(Some(BUFFER_LIMIT)))
+            .connect_with(name.clone(), io, |session| session.set_buffer_limit(Some(BUFFER_LIMIT)))
             .await
-            .map_err(|error| self.error(explain(&error, inside)))?;
+            .map_err(|error| self.demand.error(explain(&error, inside)))?;
         if inside == Inside::H2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-            return Err(
-                self.error("the server does not agree to HTTP/2 in its TLS handshake (ALPN)".to_owned())
-            );
+            let reason = "the server does not agree to HTTP/2 in its TLS handshake (ALPN)";
+            return Err(self.demand.error(reason.to_owned()));
         }
         Ok(stream)
     }
 
-    fn error(&self, reason: String) -> TlsError {
-        TlsError::Origin { policy: self.policy.clone(), reason }
+    fn usable(&self) -> Result<(&Configs, &ServerName<'static>), TlsError> {
+        let told = |reason: &Box<str>| self.demand.error(reason.to_string());
+        Ok((self.demand.configs.as_ref().map_err(told)?, self.name.as_ref().map_err(told)?))
     }
 }
 
@@ -162,8 +212,7 @@ impl Hash for Origin {
 
 impl fmt::Debug for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let refused = self.configs.as_ref().err();
-        out.debug_struct("Origin").field("policy", &self.policy).field("refused", &refused).finish()
+        out.debug_struct("Origin").field("demand", &self.demand).field("name", &self.name).finish()
     }
 }
 
@@ -174,7 +223,8 @@ fn explain(error: &std::io::Error, inside: Inside) -> String {
     };
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            "the server's certificate chains to none of the policy's certificate authorities".to_owned()
+            "the server's certificate chains to none of the certificate authorities that are trusted for it"
+                .to_owned()
         }
         Error::InvalidCertificate(CertificateError::Other(reason)) => {
             format!("the server's certificate {}", reason.0)
@@ -197,7 +247,7 @@ impl Asked<'_> {
     fn digest(&self) -> [u8; 32] {
         let counts = [self.dns_names.len(), self.uris.len()].map(usize::to_be_bytes);
         let texts = self.dns_names.iter().chain(self.uris).map(String::as_bytes);
-        let first = [self.policy.as_bytes(), self.server_name.as_bytes(), &counts[0], &counts[1]];
+        let first = [self.kind.as_bytes(), self.policy.as_bytes(), &counts[0], &counts[1]];
         digest(first.into_iter().chain(texts).chain(self.authorities.iter().map(Vec::as_slice)))
     }
 }
@@ -216,10 +266,9 @@ fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
 
 impl Configs {
     fn new(asked: Asked<'_>) -> Result<Self, String> {
-        let name = server_name(asked.server_name)?;
         let roots = shared_roots(asked.authorities);
         if roots.is_empty() {
-            return Err("none of the policy's certificate authorities can be used".to_owned());
+            return Err("none of the certificate authorities that are named can be used".to_owned());
         }
         let dns = asked.dns_names.iter().map(|name| Name::dns(name));
         let uris = asked.uris.iter().map(|uri| Ok(Name::Uri(uri.as_str().into())));
@@ -239,7 +288,7 @@ impl Configs {
             config.alpn_protocols = vec![protocol.to_vec()];
             Arc::new(config)
         };
-        Ok(Self { name, h1: offering(b"http/1.1"), h2: offering(b"h2"), bytes: Arc::new(config) })
+        Ok(Self { h1: offering(b"http/1.1"), h2: offering(b"h2"), bytes: Arc::new(config) })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::egress::Lookup;
 use crate::http::Upstreams;
 use crate::jwt::TokenCache;
 use crate::socket;
-use crate::state::{Mesh, OutboundPolicy, Workload};
+use crate::state::{Mesh, Workload};
 use crate::telemetry::Metrics;
 use crate::tls;
 use crate::trace::Queue;
@@ -140,11 +140,6 @@ impl Worker {
     /// Whether the pod has this address. Those it was started with are looked at first; it may have more, on a second network.
     fn is_own(&self, ip: IpAddr) -> bool {
         ip.is_loopback() || self.own_ips.contains(&ip) || socket::is_local(ip)
-    }
-
-    /// What becomes of destinations the mesh does not know.
-    pub fn outbound_policy(&self) -> OutboundPolicy {
-        self.own_pod.current().outbound_policy
     }
 
     /// Addresses of this pod.

@@ -36,6 +36,7 @@ mod mirror;
 mod modes;
 mod origin;
 mod outside;
+mod outside_tls;
 mod paused;
 mod peer;
 mod rate_limit;

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 38] = [
+pub const KNOWN_FEATURES: [&str; 39] = [
     "backend.node",
     "backend.tls",
     "destination.limits",
@@ -59,6 +59,7 @@ pub const KNOWN_FEATURES: [&str; 38] = [
     "workload.access.jwt",
     "workload.external-check",
     "workload.external-services",
+    "workload.external-services.tls",
     "workload.rate-limits",
     "workload.rate-limits.claim",
     "workload.rate-limits.cost",
@@ -146,7 +147,7 @@ pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
         via: wire.via,
         forwarded: wire.forwarded,
         access: access.map(Arc::new),
-        external_services: external_service::external_services(&wire.external_services)?,
+        external_services: external_service::external_services(&wire.external_services, &wire.authorities)?,
         tracing: wire.tracing.as_ref().map(tracing::tracing).transpose()?.map(Arc::new),
     })
 }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { dnsName, port } from '../schema/fields.js';
 import { type Kind, objectSchema } from '../schema/kind.js';
 import { withRules } from '../schema/rule.js';
+import { origination } from './origination.js';
 
 /** A name in the form in which clients ask for it; its last part begins with a letter, so that it is no address in any notation. */
 const HOST =
@@ -15,13 +16,27 @@ const address = z
   .max(43)
   .regex(/^[0-9A-Fa-f.:]+\/[0-9]{1,3}$/);
 
-const externalPort = z.strictObject({
-  port: port.meta({ description: 'The port that applications dial, and the proxy too.' }),
-  protocol: z.enum(['TLS', 'HTTP', 'TCP']).meta({
-    description:
-      'What applications speak there. TLS: TLS of their own, such as HTTPS; its server name (SNI) must be one of the hosts. HTTP: HTTP/1.1, HTTP/2 or gRPC without TLS; the host of each request must be one of the hosts. TCP: anything, to one of the addresses.',
+const externalPort = withRules(
+  z.strictObject({
+    port: port.meta({
+      description: 'The port that applications dial, and the proxy too unless tls says otherwise.',
+    }),
+    protocol: z.enum(['TLS', 'HTTP', 'TCP']).meta({
+      description:
+        'What applications speak there. TLS: TLS of their own, such as HTTPS; its server name (SNI) must be one of the hosts. HTTP: HTTP/1.1, HTTP/2 or gRPC without TLS; the host of each request must be one of the hosts. TCP: anything, to one of the addresses.',
+    }),
+    tls: origination.optional().meta({
+      description:
+        'Requests at this port leave the pod in TLS, under every outbound policy. The server is verified before anything is sent; if that fails the request is answered with 503, and it is never sent in plain text. Only with protocol HTTP.',
+    }),
   }),
-});
+  {
+    cel: "!has(self.tls) || self.protocol == 'HTTP'",
+    message: 'the proxy opens TLS for HTTP only; use protocol HTTP, or remove tls',
+    field: '.tls',
+    holds: ({ tls, protocol }) => tls === undefined || protocol === 'HTTP',
+  },
+);
 
 const reads = ({ protocol }: { readonly protocol: string }): boolean => protocol !== 'TCP';
 

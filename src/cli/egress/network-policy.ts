@@ -65,7 +65,7 @@ function outside({ ports, addresses, privateAddresses }: ExternalService): Rule[
           block('0.0.0.0/0', [...(privateAddresses ? NEVER_IPV4 : PRIVATE_IPV4), ...METADATA_IPV4]),
           block('::/0', privateAddresses ? NEVER_IPV6 : PRIVATE_IPV6),
         ];
-  return [{ to, ports: ports.map(({ port }) => at(port, 'TCP')) }];
+  return [{ to, ports: ports.map(({ port, tls }) => at(tls?.port ?? port, 'TCP')) }];
 }
 
 function pods(namespace: string): object {

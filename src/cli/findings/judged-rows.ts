@@ -104,7 +104,7 @@ export const JUDGED_ROWS = rows([
     severity: 'error',
     title: 'No usable certificate of an authority',
     meaning:
-      'A BackendTLSPolicy names no authority that can be read, so that no server can be verified and no connection is opened.',
+      'A BackendTLSPolicy or an ExternalService names no authority that can be read, so that no server can be verified and no connection is opened.',
     remedy:
       'Create the ConfigMap or ClusterTrustBundle that it names, with the certificates in PEM (in a ConfigMap under ca.crt).',
   },

@@ -1,8 +1,8 @@
 import { Resources, type BackendPolicyObject } from '../../kube/index.js';
 import {
-  authorityKind,
   backendTlsPoliciesAbout,
   judgeBackendTlsPolicy,
+  namesConfigMap,
   type BackendTlsPolicy,
 } from '../../model/index.js';
 import { readBackendTlsPolicy } from '../collect/index.js';
@@ -21,8 +21,7 @@ export const backendTlsPolicy: KindRow<BackendPolicyObject, BackendTlsPolicy> = 
     read: (object) => ({ value: readBackendTlsPolicy(object) }),
     beside: {
       kind: 'caBundles',
-      namespaceOf: ({ ref, authorities }) =>
-        authorities.some((authority) => authorityKind(authority) === 'ConfigMap') ? ref.namespace : undefined,
+      namespaceOf: (policy) => (namesConfigMap(policy) ? policy.ref.namespace : undefined),
     },
   },
   status: ancestorStatus({

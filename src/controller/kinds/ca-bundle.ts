@@ -19,7 +19,7 @@ const FEED: Feed<CaBundleObject, CaBundle> = {
 export const caBundle: KindRow<CaBundleObject, CaBundle> & Required<Pick<KindRow, 'askedBy'>> = {
   resource: Resources.caBundle,
   installedBy: 'others',
-  askedBy: 'backendTlsPolicies',
+  askedBy: ['backendTlsPolicies', 'externalServices'],
   access: { read: AUTHORITIES },
   feed: FEED,
 };

@@ -1,9 +1,11 @@
 import { externalService as api } from '../../api/index.js';
 import { ownResource, type CustomObject } from '../../kube/index.js';
 import {
+  authoritiesOf,
   externalServicesAbout,
   isExternalServiceInForce,
   judgeExternalService,
+  namesConfigMap,
   type ExternalService,
 } from '../../model/index.js';
 import { readExternalService } from '../collect/index.js';
@@ -20,7 +22,13 @@ export const externalService: KindRow<CustomObject, ExternalService> = {
     table: ({ externalServices }) => externalServices,
     key: 'uid',
     written: true,
+    lasting: true,
     read: readExternalService,
+    beside: {
+      kind: 'caBundles',
+      namespaceOf: (service) =>
+        namesConfigMap({ authorities: authoritiesOf(service) }) ? service.ref.namespace : undefined,
+    },
   },
   status: acknowledgedStatus({
     queue: 'external-service-status',

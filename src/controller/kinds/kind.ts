@@ -22,8 +22,8 @@ export interface KindRow<O extends KubeObject = KubeObject, T = unknown> {
   readonly api?: Kind;
   /** Which objects of the kind, where it is not all of them. */
   within?(installation: Installation): Selection<O>;
-  /** Only namespaces are read for which the objects of this row ask, by `Feed.beside`. Absent: all. */
-  readonly askedBy?: 'backendTlsPolicies';
+  /** Only namespaces are read for which objects of these rows ask, by `Feed.beside`. Absent: all. */
+  readonly askedBy?: readonly ('backendTlsPolicies' | 'externalServices')[];
   /** How objects get into the tables of the mesh. */
   readonly feed?: Feed<O, T>;
   readonly status?: StatusShape<O>;

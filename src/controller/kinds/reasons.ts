@@ -6,7 +6,7 @@ export const GATEWAY_API = 'routes and grants of Gateway API';
 export const BACKEND_TLS =
   'which servers outside the mesh expect TLS, so that nothing is sent there in plain text';
 export const AUTHORITIES =
-  'certificate authorities that BackendTLSPolicies name; asked for in the namespaces of such policies only, and RBAC cannot be limited to that';
+  'certificate authorities that BackendTLSPolicies and ExternalServices name; asked for in the namespaces of such objects only, and RBAC cannot be limited to that';
 export const TRUST_BUNDLES = 'the same, where they are in ClusterTrustBundles; and the one of our own';
 export const POD_CERTIFICATES =
   'requests of kubelets for pod certificates; only those of signer `weft.dev/workload` are asked for, and RBAC cannot be limited to that';

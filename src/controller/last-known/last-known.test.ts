@@ -274,6 +274,7 @@ const BINDINGS = '/apis/weft.dev/v1alpha1/meshrolebindings';
 const TLS_POLICIES = '/apis/weft.dev/v1alpha1/meshtlspolicies';
 const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const JWT_ISSUERS = '/apis/weft.dev/v1alpha1/jwtissuers';
+const EXTERNAL_SERVICES = '/apis/weft.dev/v1alpha1/externalservices';
 
 function keySet(): string {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -305,18 +306,32 @@ function putSecurity(): void {
     metadata: at('tokens'),
     spec: { issuer: 'https://id.example', audiences: ['shop'], jwks: { inline: keySet() } },
   });
+  server.put(EXTERNAL_SERVICES, {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'ExternalService',
+    metadata: at('outside'),
+    spec: { hosts: ['api.example.com'], ports: [{ port: 80, protocol: 'HTTP', tls: ORIGINATE }] },
+  });
 }
+
+const ORIGINATE = { mode: 'Originate', wellKnownCACertificates: 'System' };
 
 const SECURITY = [
   [BINDINGS, 'denies'],
   [TLS_POLICIES, 'strict'],
   [JWT_ISSUERS, 'tokens'],
+  [EXTERNAL_SERVICES, 'outside'],
 ] as const;
 const NAMES = SECURITY.map(([, name]) => name);
 
 /** What secures the namespace for a replica, by name. */
 function secures({ collector: { mesh } }: Replica): string[] {
-  const all = [...mesh.roleBindingsIn('shop'), ...mesh.tlsPoliciesIn('shop'), ...mesh.jwtIssuersIn('shop')];
+  const all = [
+    ...mesh.roleBindingsIn('shop'),
+    ...mesh.tlsPoliciesIn('shop'),
+    ...mesh.jwtIssuersIn('shop'),
+    ...mesh.externalServicesIn('shop'),
+  ];
   return all.map(({ ref }) => ref.name);
 }
 

@@ -64,6 +64,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       inboundPorts,
       outbound: outbound.policy,
       ...(outbound.services.length === 0 ? {} : { externalServices: outbound.services }),
+      ...(outbound.authorities.length === 0 ? {} : { authorities: outbound.authorities }),
       ingressMode: workload.ingressMode,
       via,
       forwarded,
@@ -110,6 +111,9 @@ function featuresOf({ access, ports, limits, outbound }: Featured): readonly Fea
       ? ['workload.external-check' as const]
       : []),
     ...(outbound.services.length === 0 ? [] : ['workload.external-services' as const]),
+    ...(outbound.services.some(({ ports }) => ports.some(({ tls }) => tls !== undefined))
+      ? ['workload.external-services.tls' as const]
+      : []),
     ...(ports.some(({ sharedLimits }) => sharedLimits !== undefined)
       ? ['workload.rate-limits.shared' as const]
       : []),

@@ -39,6 +39,7 @@ export const FEATURES = [
   'workload.access.jwt',
   'workload.external-check',
   'workload.external-services',
+  'workload.external-services.tls',
   'workload.rate-limits',
   'workload.rate-limits.claim',
   'workload.rate-limits.cost',

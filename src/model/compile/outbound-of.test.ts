@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { AUTHORITY_PEM, aCaBundle } from '../../testing/backend-tls.js';
 import { aMesh, aWorkload } from '../../testing/mesh.js';
 import {
   externalServicesAbout,
@@ -128,4 +129,87 @@ test('of too many the youngest lets nothing out, and is told so', () => {
   expect(externalServicesAbout(mesh, dirty)).toContain(young);
   expect(judgeExternalService(mesh, young)).toEqual([]);
   expect(isExternalServiceInForce(mesh, young)).toBe(true);
+});
+
+const CA = { group: '', kind: 'ConfigMap', name: 'ca' };
+
+/** An ExternalService whose requests go out in TLS. */
+function originating(name: string, tls: object, spec: object = {}): ExternalService {
+  const ports = [{ port: 80, protocol: 'HTTP', tls: { mode: 'Originate', ...tls } }];
+  return external(name, { hosts: [`*.${name}.example`], ports, ...spec });
+}
+
+test('TLS is asked for under every policy, with each list of authorities once', () => {
+  for (const policy of ['allowAny', 'dryRun', 'registryOnly'] as const) {
+    const mesh = meshOf({ mesh: policy });
+    mesh.caBundles.set(aCaBundle());
+    const names = [
+      { type: 'Hostname', hostname: '*.b.example' },
+      { type: 'URI', uri: 'spiffe://b.example/api' },
+    ];
+    for (const one of [
+      originating('a', { wellKnownCACertificates: 'System' }),
+      originating('b', { caCertificateRefs: [CA], port: 8443, subjectAltNames: names }),
+      originating('c', { caCertificateRefs: [CA] }, { serviceAccounts: ['web'] }),
+      originating('d', { wellKnownCACertificates: 'System' }),
+    ])
+      mesh.externalServices.set(one);
+    const { workload, sources } = told(mesh);
+    const http = { port: 80, protocol: 'http' } as const;
+    const proof = { port: 443, dnsNames: [], uris: [] };
+    const b = { port: 8443, dnsNames: ['*.b.example'], uris: ['spiffe://b.example/api'], authorities: 1 };
+    expect(workload.externalServices).toMatchObject([
+      { ports: [{ ...http, tls: { ...proof, authorities: 0 } }], permitted: true },
+      { ports: [{ ...http, tls: b }], permitted: true },
+      { ports: [{ ...http, tls: { ...proof, authorities: 1 } }], permitted: false },
+      { ports: [{ ...http, tls: { ...proof, authorities: 0 } }], permitted: true },
+    ]);
+    expect(workload.authorities?.map((list) => list.length > 50)).toEqual([true, false]);
+    expect(workload.criticalFeatures).toEqual([
+      'workload.external-services',
+      'workload.external-services.tls',
+    ]);
+    expect(sources).toHaveLength(4);
+  }
+});
+
+test('without an authority that can be read no server is verified, and TLS is asked for all the same', () => {
+  const mesh = meshOf({ mesh: 'allowAny' });
+  const service = originating('a', { caCertificateRefs: [CA] });
+  mesh.externalServices.set(service);
+  const tls = () => told(mesh).workload.externalServices?.[0]?.ports[0]?.tls;
+  const field = 'spec.ports[0].tls.caCertificateRefs[0]';
+  expect(tls()).toEqual({
+    port: 443,
+    dnsNames: [],
+    uris: [],
+    refused: expect.stringContaining(`${field}: ConfigMap shop/ca does not exist`),
+  });
+  expect(judgeExternalService(mesh, service)).toMatchObject([
+    { condition: 'ResolvedRefs', reason: 'InvalidCACertificateRef', field },
+  ]);
+  expect(judgeExternalService(mesh, service)[0]?.message).toMatch(/answered with 503$/);
+  const dirty = mesh.caBundles.set(aCaBundle());
+  expect(externalServicesAbout(mesh, dirty)).toEqual([service]);
+  expect(told(mesh).depends).toEqual(expect.arrayContaining([...dirty]));
+  expect(tls()).toEqual({ port: 443, dnsNames: [], uris: [], authorities: 0 });
+  expect(judgeExternalService(mesh, service)).toEqual([]);
+  mesh.caBundles.delete('shop/ca');
+  expect(tls()).toHaveProperty('refused');
+});
+
+test('a pod is told no more certificates than it can hold, and the rest verifies nobody', () => {
+  const mesh = meshOf({ mesh: 'registryOnly' });
+  const many = AUTHORITY_PEM.repeat(600);
+  for (const name of ['a', 'b', 'c', 'd']) {
+    mesh.caBundles.set({ namespace: 'shop', name, pem: many });
+    mesh.externalServices.set(originating(name, { caCertificateRefs: [{ ...CA, name }] }));
+  }
+  const tls = told(mesh).workload.externalServices?.map(({ ports }) => ports[0]?.tls);
+  expect(tls).toMatchObject([
+    { authorities: 0 },
+    { authorities: 1 },
+    { refused: expect.stringContaining('bytes of certificates together') },
+    { refused: expect.stringContaining('bytes of certificates together') },
+  ]);
 });

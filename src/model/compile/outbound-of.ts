@@ -1,7 +1,8 @@
 import { names } from '../../base/index.js';
 import type { Mesh } from '../tables/mesh.js';
 import { countingExternalServices } from '../tables/external-services.js';
-import type { PodExternalService } from '../words/external-service.js';
+import type { ExternalService, PodExternalService } from '../words/external-service.js';
+import { PodAuthorities } from './pod-authorities.js';
 import type { PolicyRef } from '../words/policy.js';
 import { outboundInWord, stricterOutbound } from '../words/setting-words.js';
 import type { OutboundPolicy } from '../words/settings.js';
@@ -12,6 +13,8 @@ export interface PodOutbound {
   readonly policy: OutboundPolicy;
   /** What its namespace declares, where that decides anything. */
   readonly services: readonly PodExternalService[];
+  /** Certificates of authorities that these refer to. */
+  readonly authorities: readonly (readonly Uint8Array[])[];
   /** The objects whose words are in it. */
   readonly sources: readonly PolicyRef[];
 }
@@ -19,6 +22,7 @@ export interface PodOutbound {
 /**
  * What a namespace says of itself comes before the settings of the mesh. What a pod says of itself only counts where it is stricter,
  * because whoever writes pods says it. Nothing goes below the minimum of the installation.
+ * Where nobody judges, ExternalServices only count for the TLS that they ask for.
  */
 export function outboundOf(mesh: Mesh, { key, labels, serviceAccount }: Workload): PodOutbound {
   const { outbound, outboundMinimum } = mesh.settings;
@@ -26,15 +30,26 @@ export function outboundOf(mesh: Mesh, { key, labels, serviceAccount }: Workload
   const word = labels[names.Label.outboundPolicy];
   const ofPod = word === undefined ? undefined : outboundInWord(word);
   const policy = stricterOutbound(stricterOutbound(outboundMinimum, ofNamespace), ofPod);
-  if (policy === 'allowAny') return { policy, services: [], sources: [] };
   const counting = countingExternalServices(mesh.externalServicesIn(key.namespace));
+  if (policy === 'allowAny' && !counting.some(opensTls))
+    return { policy, services: [], authorities: [], sources: [] };
+  const authorities = new PodAuthorities(mesh);
   return {
     policy,
-    services: counting.map(({ ref, serviceAccounts, ...service }) => ({
-      name: `${ref.namespace}/${ref.name}`,
-      ...service,
-      permitted: serviceAccounts === undefined || serviceAccounts.includes(serviceAccount),
-    })),
+    services: counting.map((one) => {
+      const { ref, serviceAccounts, ports, ...service } = one;
+      return {
+        name: `${ref.namespace}/${ref.name}`,
+        ...service,
+        ports: ports.map((port) => authorities.port(one, port)),
+        permitted: serviceAccounts === undefined || serviceAccounts.includes(serviceAccount),
+      };
+    }),
+    authorities: authorities.lists,
     sources: counting.map(({ ref }) => ref),
   };
+}
+
+function opensTls({ ports }: ExternalService): boolean {
+  return ports.some(({ tls }) => tls !== undefined);
 }

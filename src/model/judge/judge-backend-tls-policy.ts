@@ -1,5 +1,6 @@
 import { backendTlsOn } from '../compile/backend-tls-on.js';
 import { type CompiledBackendTls, compileBackendTls } from '../compile/compile-backend-tls.js';
+import { problemText } from '../compile/trusted-authorities.js';
 import type { Mesh } from '../tables/mesh.js';
 import type { BackendTlsPolicy, BackendTlsTarget } from '../words/backend-tls-policy.js';
 import { type DirtyKey, type ServiceKey, serviceKey } from '../words/keys.js';
@@ -91,8 +92,7 @@ function judgeTrust({ wellKnown }: BackendTlsPolicy, { tls: { refused: why } }: 
 
 function judgeAuthorities({ authorities }: BackendTlsPolicy, { problems }: CompiledBackendTls): Verdict {
   const [problem] = problems;
-  if (problem !== undefined)
-    return refused(problem.reason, problems.map(({ message }) => message).join('\n'));
+  if (problem !== undefined) return refused(problem.reason, problems.map(problemText).join('\n'));
   const message =
     authorities.length === 0 ? 'The policy refers to no object.' : 'All references are resolved.';
   return { status: 'True', reason: 'ResolvedRefs', message };

@@ -1,3 +1,4 @@
+import { trustedAuthorities } from '../compile/trusted-authorities.js';
 import type { Mesh } from '../tables/mesh.js';
 import { countingExternalServices, MOST_EXTERNAL_SERVICES } from '../tables/external-services.js';
 import type { ExternalService } from '../words/external-service.js';
@@ -6,7 +7,7 @@ import type { Problem } from '../words/problem.js';
 
 /** What keeps an ExternalService from acting as written, that only the rest of the mesh shows. */
 export function judgeExternalService(mesh: Mesh, service: ExternalService): readonly Problem[] {
-  if (isExternalServiceInForce(mesh, service)) return [];
+  if (isExternalServiceInForce(mesh, service)) return unverifiable(mesh, service);
   return [
     {
       condition: 'Accepted',
@@ -15,6 +16,21 @@ export function judgeExternalService(mesh: Mesh, service: ExternalService): read
       message: `its namespace has ${MOST_EXTERNAL_SERVICES} older ExternalServices, which is the most; merge some; until then it lets nothing out`,
     },
   ];
+}
+
+/** Authorities that its ports name and that cannot be used. */
+function unverifiable(mesh: Mesh, { ref, ports }: ExternalService): readonly Problem[] {
+  return ports.flatMap(({ tls }) => {
+    if (tls === undefined) return [];
+    const { problems, refused } = trustedAuthorities(mesh, { ref, validation: tls, field: tls.field });
+    const until = refused === undefined ? '' : '; until then requests at this port are answered with 503';
+    return problems.map(({ field, text }): Problem => ({
+      condition: 'ResolvedRefs',
+      reason: 'InvalidCACertificateRef',
+      field,
+      message: `${text}${until}`,
+    }));
+  });
 }
 
 /** Whether it is among those that count. */

@@ -30,7 +30,7 @@ export function toExternalService(object: unknown): ReadExternalService {
     service: {
       ref: refOf(data.metadata),
       hosts,
-      ports: ports.map(({ port, protocol }) => ({ port, protocol: PROTOCOLS[protocol] })),
+      ports: ports.map(toPort),
       addresses: blocks.filter((block): block is AddressBlock => block !== undefined),
       privateAddresses: privateAddresses === 'Allow',
       ...(serviceAccounts === undefined ? {} : { serviceAccounts }),
@@ -38,6 +38,35 @@ export function toExternalService(object: unknown): ReadExternalService {
     problems: [],
   };
 }
+
+function toPort(
+  { port, protocol, tls }: ServiceObject['spec']['ports'][number],
+  index: number,
+): ExternalPort {
+  const read = { port, protocol: PROTOCOLS[protocol] };
+  if (tls === undefined) return read;
+  const { port: to = HTTPS, subjectAltNames = [], caCertificateRefs = [], wellKnownCACertificates } = tls;
+  const field = `spec.ports[${index}].tls`;
+  return {
+    ...read,
+    tls: {
+      port: to,
+      names: {
+        dns: subjectAltNames.flatMap(({ hostname }) => hostname ?? []),
+        uris: subjectAltNames.flatMap(({ uri }) => uri ?? []),
+      },
+      authorities: caCertificateRefs.map((one, at) => ({
+        ...one,
+        field: `${field}.caCertificateRefs[${at}]`,
+      })),
+      ...(wellKnownCACertificates === undefined ? {} : { wellKnown: wellKnownCACertificates }),
+      field,
+    },
+  };
+}
+
+/** Where servers of HTTPS are, by default. */
+const HTTPS = 443;
 
 const PROTOCOLS = { TLS: 'tls', HTTP: 'http', TCP: 'tcp' } as const satisfies Record<
   string,

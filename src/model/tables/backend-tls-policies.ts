@@ -1,6 +1,8 @@
-import { type BackendTlsPolicy, bundleNamed } from '../words/backend-tls-policy.js';
+import type { BackendTlsPolicy } from '../words/backend-tls-policy.js';
 import { bundleKey, type CaBundle } from '../words/ca-bundle.js';
-import { dirtySaid, serviceKey, type ServiceKey } from '../words/keys.js';
+import type { ExternalService } from '../words/external-service.js';
+import { dirtyEgress, dirtySaid, serviceKey, type ServiceKey } from '../words/keys.js';
+import { bundleNamed } from '../words/server-validation.js';
 import { Table, eachOf } from './table.js';
 
 /** BackendTLSPolicies by the uids of their objects. On one depend the Services that it names. */
@@ -12,14 +14,21 @@ export function backendTlsPolicyTable(): Table<BackendTlsPolicy, 'service' | 'bu
   });
 }
 
-/** Certificates of authorities by `bundleKey`. On them depend the Services of the policies that name them. */
-export function caBundleTable(policies: Table<BackendTlsPolicy, 'service' | 'bundle'>): Table<CaBundle> {
+/**
+ * Certificates of authorities by `bundleKey`. On them depend the Services of the policies that name them, and the pods of namespaces
+ * whose ExternalServices do.
+ */
+export function caBundleTable(
+  policies: Table<BackendTlsPolicy, 'service' | 'bundle'>,
+  external: Table<ExternalService, 'namespace' | 'bundle'>,
+): Table<CaBundle> {
   return new Table<CaBundle>({
     key: bundleKey,
     indexes: {},
-    dirty: eachOf((bundle) =>
-      policies.by('bundle', bundleKey(bundle)).flatMap((policy) => dirtySaid(servicesOf(policy))),
-    ),
+    dirty: eachOf((bundle) => [
+      ...policies.by('bundle', bundleKey(bundle)).flatMap((policy) => dirtySaid(servicesOf(policy))),
+      ...external.by('bundle', bundleKey(bundle)).map(({ ref }) => dirtyEgress(ref.namespace)),
+    ]),
   });
 }
 

@@ -46,7 +46,8 @@ export class MeshTables implements Mesh {
   readonly routes = routeTable();
   readonly backendPolicies = targetingTable<BackendPolicy>();
   readonly backendTlsPolicies = backendTlsPolicyTable();
-  readonly caBundles = caBundleTable(this.backendTlsPolicies);
+  readonly externalServices = externalServiceTable();
+  readonly caBundles = caBundleTable(this.backendTlsPolicies, this.externalServices);
   readonly xBackends = xBackendTable();
   readonly grants = grantTable(this);
   readonly namespaces = namespaceTable();
@@ -54,7 +55,6 @@ export class MeshTables implements Mesh {
   readonly jwtIssuers = accessTable<JwtIssuer>(this.#accessChanged);
   readonly roleBindings = accessTable<MeshRoleBinding>(this.#accessChanged);
   readonly tlsPolicies = tlsPolicyTable();
-  readonly externalServices = externalServiceTable();
   settings: MeshSettings;
   #keySets: ReadonlyMap<string, KeySet> = new Map();
   sessionKey: Uint8Array | undefined;

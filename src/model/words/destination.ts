@@ -169,6 +169,8 @@ export interface WorkloadConfig {
   readonly outbound: OutboundPolicy;
   /** What its namespace declares of the outside; absent: nothing, or nobody asks. */
   readonly externalServices?: readonly PodExternalService[];
+  /** Certificates (DER) of authorities, a list each, to which external services refer; absent: none do. */
+  readonly authorities?: readonly (readonly Uint8Array[])[];
   readonly ingressMode: boolean;
   /** It names itself in Via. */
   readonly via: boolean;

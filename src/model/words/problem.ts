@@ -12,6 +12,7 @@ export interface Problem {
     | 'RefNotPermitted'
     | 'RoleNotFound'
     | 'IssuerNotFound'
+    | 'InvalidCACertificateRef'
     | 'KeysSkipped'
     | 'KeysMissing'
     | 'KeysStale';

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { OutboundPolicy, ReceiverMode, WorkloadConfig } from '../../model/index.js';
 import {
+  AuthoritiesSchema,
   InboundPortSchema,
   MtlsMode,
   OutboundPolicy as WireOutboundPolicy,
@@ -53,6 +54,9 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     forwarded: workload.forwarded,
     labels: sorted(workload.labels),
     externalServices: (workload.externalServices ?? []).map(toWireExternalService),
+    authorities: (workload.authorities ?? []).map((certificates) =>
+      create(AuthoritiesSchema, { certificates: [...certificates] }),
+    ),
     ...toWireAccess(workload.access),
     ...(workload.tracing === undefined ? {} : { tracing: toWireTracing(workload.tracing) }),
   });

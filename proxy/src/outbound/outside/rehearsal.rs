@@ -4,6 +4,7 @@
 //! them: not the application that waits for the server, either.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
@@ -12,10 +13,11 @@ use tokio::time::timeout;
 
 use super::first::{self, First};
 use crate::detect::DETECT_TIMEOUT;
-use crate::egress::{HostName, Speaks, judge};
+use crate::egress::{ExternalService, HostName, Refusal, Speaks, judge};
 use crate::http::Wire;
 use crate::outbound::pass::{self, UNJUDGED};
 use crate::tcp::Prefixed;
+use crate::telemetry::EgressMetrics;
 use crate::worker::ground::Worker;
 
 /// A head that is longer is not read for its host.
@@ -25,16 +27,15 @@ const MOST_FIELDS: usize = 64;
 /// HTTP/2 without TLS hides its host in compressed frames, which only who answers them reads.
 const UNREAD: &str = "not-read";
 
-/// Carries the bytes to where they were going, and judges.
-pub async fn pass(worker: &Worker, mut tcp: TcpStream, original: SocketAddr) {
+/// Carries the bytes, of which some were `seen`, to where they were going, and judges.
+pub async fn pass(worker: &Worker, mut tcp: TcpStream, mut seen: BytesMut, original: SocketAddr) {
     let services = worker.own_pod.current().external_services.clone();
     let Some(upstream) = pass::dial(worker, &tcp, original).await else { return };
     let (port, metrics) = (original.port(), &worker.metrics.egress);
     if let Ok(service) = judge(&services, Speaks::Bytes, None, original) {
         metrics.allowed(&service.name, "-", port);
-        return pass::join(worker, tcp, upstream, service.at(port)).await;
+        return pass::join(worker, Prefixed::new(seen.freeze(), tcp), upstream, service.at(port)).await;
     }
-    let mut seen = BytesMut::new();
     let spoken = tokio::select! {
         first = first::read(&mut tcp, &mut seen, None) => first,
         // The server speaks first, or is gone.
@@ -46,23 +47,43 @@ pub async fn pass(worker: &Worker, mut tcp: TcpStream, original: SocketAddr) {
         First::Http(Wire::H2) => (Speaks::Http, None),
         First::Bytes => (Speaks::Bytes, None),
     };
-    let named = host.as_ref().map(HostName::as_str);
-    let destination = match judge(&services, speaks, host.as_ref(), original) {
+    let judged = judge(&services, speaks, host.as_ref(), original);
+    let unread = (spoken == First::Http(Wire::H2)).then_some(UNREAD);
+    tell(metrics, judged, host.as_ref(), (original, unread));
+    let destination = judged.map_or_else(|_| UNJUDGED.to_owned(), |service| service.at(port));
+    pass::join(worker, Prefixed::new(seen.freeze(), tcp), upstream, destination).await;
+}
+
+/// Says what would become of a request that was read.
+pub fn request(
+    metrics: &EgressMetrics,
+    judged: Result<&Arc<ExternalService>, Refusal>,
+    host: Option<&HostName>,
+    original: SocketAddr,
+) {
+    tell(metrics, judged, host, (original, None));
+}
+
+/// `unread`: the reason in the place of the judge's, where the host is not known.
+fn tell(
+    metrics: &EgressMetrics,
+    judged: Result<&Arc<ExternalService>, Refusal>,
+    host: Option<&HostName>,
+    (original, unread): (SocketAddr, Option<&'static str>),
+) {
+    match judged {
         Ok(service) => {
-            let pattern = host.as_ref().and_then(|host| service.pattern_of(host));
-            metrics.allowed(&service.name, &pattern.map(ToString::to_string).unwrap_or_default(), port);
-            service.at(port)
+            let pattern = host.and_then(|host| service.pattern_of(host));
+            let pattern = pattern.map(ToString::to_string).unwrap_or_default();
+            metrics.allowed(&service.name, &pattern, original.port());
         }
         Err(refusal) => {
-            let unread = spoken == First::Http(Wire::H2);
-            let reason = if unread { UNREAD } else { refusal.reason() };
-            if metrics.refused(named, port, "would-refuse", reason) {
+            let (named, reason) = (host.map(HostName::as_str), unread.unwrap_or(refusal.reason()));
+            if metrics.refused(named, original.port(), "would-refuse", reason) {
                 tracing::info!(host = named, %original, reason, "would refuse what is going outside the mesh");
             }
-            UNJUDGED.to_owned()
         }
-    };
-    pass::join(worker, Prefixed::new(seen.freeze(), tcp), upstream, destination).await;
+    }
 }
 
 /// The host of the first request, once its head is there.

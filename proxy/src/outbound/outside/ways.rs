@@ -7,15 +7,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use crate::egress::lookup::NoAddress;
-use crate::egress::{ExternalService, HostName, Lookup, Speaks};
+use crate::egress::{ExternalService, HostName, Lookup, Originate, Speaks};
+use crate::outbound::pass::UNJUDGED;
 use crate::state::{
-    Backend, Destination, DestinationSender, DestinationView, Endpoint, LoadBalancer, Protocol, Route,
-    SessionKey, Target, TargetKind, WeightedBackend,
+    Actions, Backend, Destination, DestinationSender, DestinationView, Endpoint, Host, LoadBalancer,
+    Protocol, Rewrite, Route, SessionKey, Target, TargetKind, WeightedBackend,
 };
+use crate::tls::Origin;
 
 /// How long an answer counts. The C library does not tell how long it would.
 const FRESH: Duration = Duration::from_secs(30);
@@ -27,6 +30,8 @@ const KEPT: Duration = Duration::from_secs(10 * 60);
 const MOST_WAYS: usize = 256;
 /// Questions of a worker that are under way: each takes a thread.
 const LOOKUPS: usize = 8;
+/// The port that URIs of `https` need not name.
+const HTTPS: u16 = 443;
 
 /// What leads outside.
 #[derive(Debug)]
@@ -39,9 +44,12 @@ pub struct Ways {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     service: Arc<str>,
-    host: HostName,
+    /// `None`: whatever is asked for there.
+    host: Option<HostName>,
     speaks: Speaks,
     to: To,
+    /// The TLS that requests get around them.
+    tls: Option<Originate>,
 }
 
 /// What decides the address.
@@ -93,13 +101,25 @@ impl Ways {
         host: &HostName,
         dialled: SocketAddr,
     ) -> Result<DestinationView, NoAddress> {
+        let tls = service.originates(dialled.port()).filter(|_| speaks == Speaks::Http).cloned();
+        let dialled = SocketAddr::new(dialled.ip(), tls.as_ref().map_or(dialled.port(), |tls| tls.to));
         let to = match service.addresses.is_empty() {
             true => {
                 To::Name { port: dialled.port(), ipv4: dialled.is_ipv4(), private: service.private_addresses }
             }
             false => To::Dialled(dialled),
         };
-        let key = Key { service: service.name.clone(), host: host.clone(), speaks, to };
+        self.by(Key { service: service.name.clone(), host: Some(host.clone()), speaks, to, tls }, dialled)
+            .await
+    }
+
+    /// The way of requests that nobody judges, to where the application dialled.
+    pub async fn unjudged(&self, dialled: SocketAddr) -> Result<DestinationView, NoAddress> {
+        let (to, speaks) = (To::Dialled(dialled), Speaks::Http);
+        self.by(Key { service: UNJUDGED.into(), host: None, speaks, to, tls: None }, dialled).await
+    }
+
+    async fn by(&self, key: Key, dialled: SocketAddr) -> Result<DestinationView, NoAddress> {
         let way = self.way(&key);
         let came = Instant::now();
         let mut heard = way.heard.lock().await;
@@ -165,13 +185,13 @@ impl Ways {
     }
 
     async fn addresses(&self, key: &Key, dialled: SocketAddr) -> Result<Vec<SocketAddr>, NoAddress> {
-        let private = match key.to {
-            To::Dialled(address) => return Ok(vec![address]),
-            To::Name { private, .. } => private,
+        let (host, private) = match (key.to, &key.host) {
+            (To::Name { private, .. }, Some(host)) => (host, private),
+            _ => return Ok(vec![dialled]),
         };
         // It is never closed.
         let _turn = self.lookups.acquire().await;
-        self.lookup.addresses(&key.host, dialled, private).await
+        self.lookup.addresses(host, dialled, private).await
     }
 }
 
@@ -189,14 +209,23 @@ fn destination(key: &Key, addresses: &[SocketAddr]) -> Arc<Destination> {
     };
     let (namespace, name) = key.service.split_once('/').unwrap_or(("", &key.service));
     let split = vec![WeightedBackend { backend: 0, weight: 1, ..WeightedBackend::default() }];
+    let host = key.host.as_ref().map_or_else(|| how.clone(), ToString::to_string);
+    let actions = key.tls.as_ref().and_then(|_| as_in_https(&host, port));
     Arc::new(Destination {
-        key: format!("external/{}/{}:{port},{how}/{:?}", key.service, key.host, key.speaks).into(),
-        target: Target { kind: TargetKind::External, namespace: namespace.into(), name: name.into(), port },
+        key: format!("external/{}/{host}:{port},{how}/{:?}", key.service, key.speaks).into(),
+        target: Target {
+            kind: TargetKind::External,
+            namespace: namespace.into(),
+            name: name.into(),
+            // Of a declaration, where there is one.
+            port: key.tls.as_ref().map_or(port, |tls| tls.port),
+        },
         protocol: if key.speaks == Speaks::Http { Protocol::Http1 } else { Protocol::Opaque },
-        routes: vec![Route { name: "external".into(), split, ..Route::default() }],
+        routes: vec![Route { name: "external".into(), split, actions, ..Route::default() }],
         backends: vec![Arc::new(Backend {
-            name: format!("{}:{port}", key.host).into(),
+            name: format!("{host}:{port}").into(),
             endpoints: addresses.iter().map(endpoint).collect(),
+            tls: key.tls.as_ref().map(|tls| Arc::new(Origin::new(tls.demand.clone(), &host))),
             ..Backend::default()
         })],
         load_balancer: LoadBalancer::default(),
@@ -205,6 +234,14 @@ fn destination(key: &Key, addresses: &[SocketAddr]) -> Arc<Destination> {
         session_key: SessionKey::default(),
         sampling: None,
     })
+}
+
+/// Requests name their host as those for `https` would, whose port is another than the one that the application knows.
+fn as_in_https(host: &str, port: u16) -> Option<Box<Actions>> {
+    let text = if port == HTTPS { host.to_owned() } else { format!("{host}:{port}") };
+    let host = Host { value: HeaderValue::from_str(&text).ok()?, authority: text.parse().ok()? };
+    let rewrite = Some(Rewrite { host: Some(host), path: None });
+    Some(Box::new(Actions { rewrite, ..Actions::default() }))
 }
 
 #[cfg(test)]
@@ -220,6 +257,7 @@ mod tests {
             name: "shop/api".into(),
             hosts: vec![HostPattern::parse("*.example").unwrap()],
             ports: vec![(443, Speaks::Tls)],
+            tls: Vec::new(),
             addresses: Vec::new(),
             private_addresses: false,
             permitted: true,
@@ -349,7 +387,14 @@ mod tests {
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         assert_eq!(ways.known.borrow().len(), MOST_WAYS);
-        assert!(!ways.known.borrow().keys().any(|key| key.host.as_str() == "h0.example"), "the oldest went");
+        assert!(
+            !ways
+                .known
+                .borrow()
+                .keys()
+                .any(|key| key.host.as_ref().is_some_and(|host| host.as_str() == "h0.example")),
+            "the oldest went"
+        );
         tokio::time::advance(KEPT).await;
         ways.sweep();
         assert_eq!(ways.known.borrow().len(), 0);

@@ -23,7 +23,7 @@ use super::peer;
 use super::recorder::Recorder;
 use super::script::{Act, BROKEN, Script};
 use crate::access::{Access, Builder, Condition, Default, Effect, Grant, Kind, Mode, Pattern, Subject};
-use crate::egress::{ExternalService, HostPattern, Speaks};
+use crate::egress::{ExternalService, HostPattern, Originate, Speaks};
 use crate::external_check::ExternalCheck;
 use crate::http::Wire;
 use crate::rate_limit::RateLimit;
@@ -33,7 +33,7 @@ use crate::state::{
     PathChange, PathMatch, Protocol, QueryMatch, Retries, Rewrite, Route, Timeouts, ValueCondition,
     WeightedBackend,
 };
-use crate::tls::Alpn;
+use crate::tls::{Alpn, Demand};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -296,6 +296,7 @@ async fn what_the_mesh_does_not_know_and_what_it_takes_for_bytes_is_said() {
                 name: "shop/reviews-outside".into(),
                 hosts: vec![HostPattern::parse("reviews.example.com").unwrap()],
                 ports: vec![(80, Speaks::Http)],
+                tls: Vec::new(),
                 addresses: Vec::new(),
                 private_addresses: false,
                 permitted: true,
@@ -305,7 +306,18 @@ async fn what_the_mesh_does_not_know_and_what_it_takes_for_bytes_is_said() {
         let mut declared = question(elsewhere, "GET", "/", &[]);
         declared["authority"] = json!("reviews.example.com");
         let let_out = if policy == OutboundPolicy::AllowAny { verdict } else { "let-out" };
-        assert_eq!(caller.explain(declared).await["verdict"], let_out);
+        assert_eq!(caller.explain(declared.clone()).await["verdict"], let_out);
+        // Under every policy where the proxy opens TLS.
+        caller.change_workload(|pod| {
+            let demand = Demand::refused("ExternalService", "shop/reviews-outside", "it has no authority");
+            let mut service = (*pod.external_services[0]).clone();
+            service.tls = vec![Originate { port: 80, to: 8443, demand: Arc::new(demand) }];
+            pod.external_services = [Arc::new(service)].into();
+        });
+        let answer = caller.explain(declared).await;
+        assert_eq!(answer["verdict"], "let-out");
+        let why = answer["why"].as_str().unwrap();
+        assert!(why.contains("TLS at port 8443") && why.ends_with("503: it has no authority"), "{why}");
     }
     let caller = world.caller(destination(Protocol::Opaque, vec![plain(elsewhere)]));
     let answer = caller.explain(get("/", &[])).await;

@@ -96,8 +96,8 @@ async fn a_server_that_does_not_prove_what_is_asked_for_gets_no_request() {
         ),
         (good(), authority.naming(name, &["other.example.org"], &[]), "subjectAltNames"),
         (good(), authority.naming(name, &[], &["spiffe://corp/ratings"]), "subjectAltNames"),
-        (good(), Arc::new(Origin::refused("shop/ratings", "ConfigMap shop/ca does not exist")), "shop/ca"),
-        (good(), garbage(name), "none of the policy's certificate authorities"),
+        (good(), refused("ConfigMap shop/ca does not exist"), "shop/ca"),
+        (good(), garbage(name), "none of the certificate authorities"),
         (good(), authority.origin("not a name"), "not a valid host name"),
     ];
     for (server, tls, why) in cases {
@@ -116,18 +116,20 @@ async fn a_server_that_does_not_prove_what_is_asked_for_gets_no_request() {
     }
 }
 
+/// Nothing can be verified.
+fn refused(reason: &str) -> Arc<Origin> {
+    let demand = crate::tls::Demand::refused("BackendTLSPolicy", "shop/ratings", reason);
+    Arc::new(Origin::new(Arc::new(demand), "ratings.example.org"))
+}
+
 /// Authorities that are no certificates.
 fn garbage(server_name: &str) -> Arc<Origin> {
     let authorities = [b"no certificate".to_vec(), Vec::new()];
     let (dns_names, uris) = (&[][..], &[][..]);
     let policy = "shop/ratings";
-    Arc::new(Origin::new(crate::tls::Asked {
-        policy,
-        server_name,
-        dns_names,
-        uris,
-        authorities: &authorities,
-    }))
+    let kind = "BackendTLSPolicy";
+    let asked = crate::tls::Asked { kind, policy, dns_names, uris, authorities: &authorities };
+    Arc::new(Origin::new(Arc::new(crate::tls::Demand::new(asked)), server_name))
 }
 
 #[tokio::test]

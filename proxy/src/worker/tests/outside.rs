@@ -26,25 +26,26 @@ use crate::egress::{ExternalService, HostPattern, Lookup, Speaks};
 use crate::http::Wire;
 use crate::state::{MtlsMode, OutboundPolicy, Protocol};
 
-const PUBLIC: [u8; 4] = [93, 184, 216, 34];
+pub const PUBLIC: [u8; 4] = [93, 184, 216, 34];
 
 /// A server at the address that the application dials. Under RegistryOnly nobody comes there.
-struct Decoy {
-    addr: SocketAddr,
-    app: App,
+pub struct Decoy {
+    pub addr: SocketAddr,
+    pub app: App,
 }
 
 impl Decoy {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let app = App::named(Wire::H1, "decoy").await;
         Self { addr: app.addr, app }
     }
 
-    fn service(&self, name: &str, hosts: &[&str], speaks: Speaks) -> ExternalService {
+    pub fn service(&self, name: &str, hosts: &[&str], speaks: Speaks) -> ExternalService {
         ExternalService {
             name: name.into(),
             hosts: hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect(),
             ports: vec![(self.addr.port(), speaks)],
+            tls: Vec::new(),
             addresses: Vec::new(),
             private_addresses: false,
             permitted: true,
@@ -53,12 +54,12 @@ impl Decoy {
 }
 
 /// The names that a world knows lead there, past the address that is judged.
-fn leads(world: &World, host: &str, ip: impl Into<IpAddr>, to: SocketAddr) {
+pub fn leads(world: &World, host: &str, ip: impl Into<IpAddr>, to: SocketAddr) {
     let Lookup::Fixed(names) = &world.lookup else { panic!("tests ask nobody else") };
     names.lock().unwrap().insert(host.to_owned(), vec![(ip.into(), to)]);
 }
 
-fn start(
+pub fn start(
     world: &World,
     original: SocketAddr,
     policy: OutboundPolicy,
@@ -78,7 +79,7 @@ fn start(
     proxy
 }
 
-fn declare(proxy: &Proxy, services: Vec<ExternalService>) {
+pub fn declare(proxy: &Proxy, services: Vec<ExternalService>) {
     proxy.change_workload(|pod| pod.external_services = services.into_iter().map(Arc::new).collect());
 }
 
@@ -369,6 +370,7 @@ async fn bytes_go_to_declared_addresses_only() {
         name: "shop/db".into(),
         hosts: Vec::new(),
         ports: vec![(port, Speaks::Bytes)],
+        tls: Vec::new(),
         addresses: vec![IpBlock::new(address.into(), 32).unwrap()],
         private_addresses: false,
         permitted: true,

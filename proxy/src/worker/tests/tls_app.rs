@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::Response;
+use http::header::HOST;
+use http::{Request, Response};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -22,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::test_util::hour_around_now;
-use crate::tls::{Asked, Origin};
+use crate::tls::{Asked, Demand, Origin};
 
 /// Who signs for servers.
 pub struct Authority {
@@ -41,7 +43,8 @@ pub struct Server<'a> {
     pub versions: Vec<&'static SupportedProtocolVersion>,
 }
 
-/// A running one. It answers requests with what it knows of the connection: the server name and the version of TLS.
+/// A running one. It answers requests with what it knows of the connection: the server name and the version of TLS; `x-host` says for
+/// which host the request was.
 pub struct TlsApp {
     pub addr: SocketAddr,
     handshakes: Arc<AtomicUsize>,
@@ -72,14 +75,14 @@ impl Authority {
 
     /// The same, with names beside that of the server.
     pub fn naming(&self, server_name: &str, dns: &[&str], uris: &[&str]) -> Arc<Origin> {
+        Arc::new(Origin::new(self.demand("BackendTLSPolicy", "shop/ratings", dns, uris), server_name))
+    }
+
+    /// What an object that trusts this authority demands of servers.
+    pub fn demand(&self, kind: &'static str, policy: &str, dns: &[&str], uris: &[&str]) -> Arc<Demand> {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        Arc::new(Origin::new(Asked {
-            policy: "shop/ratings",
-            server_name,
-            dns_names: &texts(dns),
-            uris: &texts(uris),
-            authorities: &[self.der()],
-        }))
+        let (dns_names, uris) = (&*texts(dns), &*texts(uris));
+        Arc::new(Demand::new(Asked { kind, policy, dns_names, uris, authorities: &[self.der()] }))
     }
 
     /// A server with a good certificate for `ratings.example.org` that speaks HTTP/1.1 and HTTP/2.
@@ -145,9 +148,12 @@ impl Server<'_> {
                         }
                         return;
                     }
-                    let service = service_fn(move |_| {
+                    let service = service_fn(move |request: Request<Incoming>| {
                         requests.fetch_add(1, Ordering::SeqCst);
-                        let answer = Response::new(Full::new(Bytes::from(text.clone())));
+                        let host = request.headers().get(HOST).map(|host| host.to_str().unwrap().to_owned());
+                        let host = request.uri().authority().map(ToString::to_string).or(host);
+                        let answer = Response::builder().header("x-host", host.unwrap_or_default());
+                        let answer = answer.body(Full::new(Bytes::from(text.clone()))).unwrap();
                         async move { Ok::<_, Infallible>(answer) }
                     });
                     if alpn.as_deref() == Some("h2") {

@@ -2,21 +2,30 @@
 
 use std::sync::Arc;
 
-use super::{Reject, each, wire};
+use super::{Reject, each, origin, wire};
 use crate::access::IpBlock;
-use crate::egress::{ExternalService, HostPattern, Speaks};
+use crate::egress::{ExternalService, HostPattern, Originate, Speaks};
 
 /// All that is declared for the pod; what it may not use is among it.
-pub fn external_services(services: &[wire::ExternalService]) -> Result<Arc<[Arc<ExternalService>]>, Reject> {
-    each("external_services", services, |wire| external_service(wire).map(Arc::new)).map(Into::into)
+pub fn external_services(
+    services: &[wire::ExternalService],
+    authorities: &[wire::Authorities],
+) -> Result<Arc<[Arc<ExternalService>]>, Reject> {
+    each("external_services", services, |wire| external_service(wire, authorities).map(Arc::new))
+        .map(Into::into)
 }
 
-fn external_service(wire: &wire::ExternalService) -> Result<ExternalService, Reject> {
+fn external_service(
+    wire: &wire::ExternalService,
+    authorities: &[wire::Authorities],
+) -> Result<ExternalService, Reject> {
     let named = |Reject(reason)| reject!("{}: {reason}", wire.name);
+    let originating = each("ports", &wire.ports, |port| originates(&wire.name, port, authorities));
     let service = ExternalService {
         name: wire.name.as_str().into(),
         hosts: each("hosts", &wire.hosts, |host| pattern(host)).map_err(named)?,
         ports: each("ports", &wire.ports, port).map_err(named)?,
+        tls: originating.map_err(named)?.into_iter().flatten().collect(),
         addresses: each("addresses", &wire.addresses, block).map_err(named)?,
         private_addresses: wire.private_addresses,
         permitted: wire.permitted,
@@ -48,6 +57,19 @@ fn port(wire: &wire::ExternalPort) -> Result<(u16, Speaks), Reject> {
         Err(_) => return Err(reject!("its protocol {} is unknown", wire.protocol)),
     };
     Ok((super::port(wire.port)?, speaks))
+}
+
+fn originates(
+    service: &str,
+    wire: &wire::ExternalPort,
+    authorities: &[wire::Authorities],
+) -> Result<Option<Originate>, Reject> {
+    let Some(tls) = &wire.tls else { return Ok(None) };
+    let (at, speaks) = port(wire)?;
+    if speaks != Speaks::Http {
+        return Err(reject!("TLS is opened for HTTP only"));
+    }
+    Ok(Some(origin::originate(service, (at, super::port(tls.port)?), tls, authorities)))
 }
 
 fn block(wire: &wire::IpBlock) -> Result<IpBlock, Reject> {

@@ -111,6 +111,8 @@ const hashInput = z.union([
   z.strictObject({ kind: z.enum(['path', 'sourceAddress']) }),
 ]);
 
+const certificate = z.string().transform((base64) => new Uint8Array(Buffer.from(base64, 'base64')));
+
 const destination: z.ZodType<Destination> = z.strictObject({
   criticalFeatures: z.array(z.string()),
   key: z.string(),
@@ -150,7 +152,7 @@ const destination: z.ZodType<Destination> = z.strictObject({
         serverName: z.string(),
         dnsNames: z.array(z.string()),
         uris: z.array(z.string()),
-        authorities: z.array(z.string().transform((base64) => new Uint8Array(Buffer.from(base64, 'base64')))),
+        authorities: z.array(certificate),
         refused: z.string().exactOptional(),
       }),
     )
@@ -395,6 +397,20 @@ const access: z.ZodType<AccessConfig> = z.strictObject({
   countedClaims: z.array(countedClaim).exactOptional(),
 });
 
+const externalPort = z.strictObject({
+  port: z.int(),
+  protocol: z.enum(['tls', 'http', 'tcp']),
+  tls: z
+    .strictObject({
+      port: z.int(),
+      dnsNames: z.array(z.string()),
+      uris: z.array(z.string()),
+      authorities: z.int().exactOptional(),
+      refused: z.string().exactOptional(),
+    })
+    .exactOptional(),
+});
+
 const workload: z.ZodType<WorkloadConfig> = z.strictObject({
   criticalFeatures: z.array(z.string()),
   key: z.string(),
@@ -410,13 +426,14 @@ const workload: z.ZodType<WorkloadConfig> = z.strictObject({
       z.strictObject({
         name: z.string(),
         hosts: z.array(z.string()),
-        ports: z.array(z.strictObject({ port: z.int(), protocol: z.enum(['tls', 'http', 'tcp']) })),
+        ports: z.array(externalPort),
         addresses: z.array(z.strictObject({ address: z.string(), length: z.int() })),
         privateAddresses: z.boolean(),
         permitted: z.boolean(),
       }),
     )
     .exactOptional(),
+  authorities: z.array(z.array(certificate)).exactOptional(),
   ingressMode: z.boolean(),
   via: z.boolean(),
   forwarded: z.boolean(),

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIvIDCghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2USIQoHdHJhY2luZxgPIAEoCzIQLndlZnQudjEuVHJhY2luZxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrIBCgdUcmFjaW5nEg8KB3NlcnZpY2UYASABKAkSDwoHYWRkcmVzcxgCIAEoDBIMCgRwb3J0GAMgASgNEisKCHByb3RvY29sGAQgASgOMhkud2VmdC52MS5UcmFjaW5nLlByb3RvY29sEhAKCHNhbXBsaW5nGAUgASgNIjgKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASCAoER1JQQxABEggKBEhUVFAQAiKkAgoLSW5ib3VuZFBvcnQSDAoEcG9ydBgBIAEoDRIjCghwcm90b2NvbBgCIAEoDjIRLndlZnQudjEuUHJvdG9jb2wSJAoJbXRsc19tb2RlGAMgASgOMhEud2VmdC52MS5NdGxzTW9kZRIQCghzZXJ2aWNlcxgEIAMoCRInCgtyYXRlX2xpbWl0cxgUIAMoCzISLndlZnQudjEuUmF0ZUxpbWl0Ei8KD2V4dGVybmFsX2NoZWNrcxgVIAMoCzIWLndlZnQudjEuRXh0ZXJuYWxDaGVjaxIsCg1zaGFyZWRfbGltaXRzGBYgAygLMhUud2VmdC52MS5TaGFyZWRMaW1pdHMSFQoIc2FtcGxpbmcYFyABKA1IAIgBAUILCglfc2FtcGxpbmciiAEKDFNoYXJlZExpbWl0cxIPCgdzZXJ2aWNlGAEgASgJEg8KB2FkZHJlc3MYAiABKAwSDAoEcG9ydBgDIAEoDRIOCgZkb21haW4YBCABKAkSEgoKdGltZW91dF9tcxgFIAEoBBIkCgZsaW1pdHMYBiADKAsyFC53ZWZ0LnYxLlNoYXJlZExpbWl0IrEBCgtTaGFyZWRMaW1pdBIhCgVsaW1pdBgBIAEoCzISLndlZnQudjEuUmF0ZUxpbWl0EjIKCm9uX2ZhaWx1cmUYAiABKA4yHi53ZWZ0LnYxLlNoYXJlZExpbWl0Lk9uRmFpbHVyZSJLCglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEgkKBUFMTE9XEAESCAoEREVOWRACEg0KCVBPRF9TSEFSRRADIqUCCg1FeHRlcm5hbENoZWNrEg4KBnBvbGljeRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB2FkZHJlc3MYAyABKAwSDAoEcG9ydBgEIAEoDRISCgp0aW1lb3V0X21zGAUgASgEEjQKCm9uX2ZhaWx1cmUYBiABKA4yIC53ZWZ0LnYxLkV4dGVybmFsQ2hlY2suT25GYWlsdXJlEhcKD2FsbG93ZWRfaGVhZGVycxgHIAMoCRIiCgZleGVtcHQYCCADKAsyEi53ZWZ0LnYxLkV4ZW1wdGlvbhIPCgdkcnlfcnVuGAkgASgIIjwKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASCAoEREVOWRABEgkKBUFMTE9XEAIiRgoJRXhlbXB0aW9uEg4KBm1ldGhvZBgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAQgYKBHBhdGgi9QEKCVJhdGVMaW1pdBIOCgZwb2xpY3kYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXF1ZXN0cxgDIAEoDRIOCgZwZXJfbXMYBCABKAQSDQoFYnVyc3QYBSABKA0SDAoEcG9kcxgGIAEoDRIiCgNrZXkYByADKAsyFS53ZWZ0LnYxLlJhdGVMaW1pdEtleRIPCgdkcnlfcnVuGAggASgIEh8KB21hdGNoZXMYCSADKAsyDi53ZWZ0LnYxLk1hdGNoEgwKBGNvc3QYCiABKA0SEwoLY29zdF9oZWFkZXIYCyABKAkSEgoKY29zdF9maWVsZBgMIAMoCSKSAgoMUmF0ZUxpbWl0S2V5EjQKCWF0dHJpYnV0ZRgBIAEoDjIfLndlZnQudjEuUmF0ZUxpbWl0S2V5LkF0dHJpYnV0ZUgAEhAKBmhlYWRlchgCIAEoCUgAEg8KBWNsYWltGAMgASgNSAASJQoIY29uc3RhbnQYBCABKAsyES53ZWZ0LnYxLkNvbnN0YW50SAAiegoJQXR0cmlidXRlEhkKFUFUVFJJQlVURV9VTlNQRUNJRklFRBAAEhMKD1NFUlZJQ0VfQUNDT1VOVBABEg0KCU5BTUVTUEFDRRACEgsKB0FERFJFU1MQAxILCgdORVRXT1JLEAQSCgoGTUVUSE9EEAUSCAoEUEFUSBAGQgYKBHBhcnQiJwoIQ29uc3RhbnQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKnAQoPRXh0ZXJuYWxTZXJ2aWNlEgwKBG5hbWUYASABKAkSDQoFaG9zdHMYAiADKAkSJAoFcG9ydHMYAyADKAsyFS53ZWZ0LnYxLkV4dGVybmFsUG9ydBIjCglhZGRyZXNzZXMYBCADKAsyEC53ZWZ0LnYxLklwQmxvY2sSGQoRcHJpdmF0ZV9hZGRyZXNzZXMYBSABKAgSEQoJcGVybWl0dGVkGAYgASgIIpABCgxFeHRlcm5hbFBvcnQSDAoEcG9ydBgBIAEoDRIwCghwcm90b2NvbBgCIAEoDjIeLndlZnQudjEuRXh0ZXJuYWxQb3J0LlByb3RvY29sIkAKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASBwoDVExTEAESCAoESFRUUBACEgcKA1RDUBADKkEKCE10bHNNb2RlEhkKFU1UTFNfTU9ERV9VTlNQRUNJRklFRBAAEg4KClBFUk1JU1NJVkUQARIKCgZTVFJJQ1QQAipuCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABINCglBTExPV19BTlkQARIRCg1SRUdJU1RSWV9PTkxZEAISGQoVUkVHSVNUUllfT05MWV9EUllfUlVOEANiBnByb3RvMw", [file_weft_v1_access, file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIp0ECghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2USIQoHdHJhY2luZxgPIAEoCzIQLndlZnQudjEuVHJhY2luZxIpCgthdXRob3JpdGllcxgQIAMoCzIULndlZnQudjEuQXV0aG9yaXRpZXMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIjCgtBdXRob3JpdGllcxIUCgxjZXJ0aWZpY2F0ZXMYASADKAwisgEKB1RyYWNpbmcSDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SKwoIcHJvdG9jb2wYBCABKA4yGS53ZWZ0LnYxLlRyYWNpbmcuUHJvdG9jb2wSEAoIc2FtcGxpbmcYBSABKA0iOAoIUHJvdG9jb2wSGAoUUFJPVE9DT0xfVU5TUEVDSUZJRUQQABIICgRHUlBDEAESCAoESFRUUBACIqQCCgtJbmJvdW5kUG9ydBIMCgRwb3J0GAEgASgNEiMKCHByb3RvY29sGAIgASgOMhEud2VmdC52MS5Qcm90b2NvbBIkCgltdGxzX21vZGUYAyABKA4yES53ZWZ0LnYxLk10bHNNb2RlEhAKCHNlcnZpY2VzGAQgAygJEicKC3JhdGVfbGltaXRzGBQgAygLMhIud2VmdC52MS5SYXRlTGltaXQSLwoPZXh0ZXJuYWxfY2hlY2tzGBUgAygLMhYud2VmdC52MS5FeHRlcm5hbENoZWNrEiwKDXNoYXJlZF9saW1pdHMYFiADKAsyFS53ZWZ0LnYxLlNoYXJlZExpbWl0cxIVCghzYW1wbGluZxgXIAEoDUgAiAEBQgsKCV9zYW1wbGluZyKIAQoMU2hhcmVkTGltaXRzEg8KB3NlcnZpY2UYASABKAkSDwoHYWRkcmVzcxgCIAEoDBIMCgRwb3J0GAMgASgNEg4KBmRvbWFpbhgEIAEoCRISCgp0aW1lb3V0X21zGAUgASgEEiQKBmxpbWl0cxgGIAMoCzIULndlZnQudjEuU2hhcmVkTGltaXQisQEKC1NoYXJlZExpbWl0EiEKBWxpbWl0GAEgASgLMhIud2VmdC52MS5SYXRlTGltaXQSMgoKb25fZmFpbHVyZRgCIAEoDjIeLndlZnQudjEuU2hhcmVkTGltaXQuT25GYWlsdXJlIksKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASCQoFQUxMT1cQARIICgRERU5ZEAISDQoJUE9EX1NIQVJFEAMipQIKDUV4dGVybmFsQ2hlY2sSDgoGcG9saWN5GAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDwoHYWRkcmVzcxgDIAEoDBIMCgRwb3J0GAQgASgNEhIKCnRpbWVvdXRfbXMYBSABKAQSNAoKb25fZmFpbHVyZRgGIAEoDjIgLndlZnQudjEuRXh0ZXJuYWxDaGVjay5PbkZhaWx1cmUSFwoPYWxsb3dlZF9oZWFkZXJzGAcgAygJEiIKBmV4ZW1wdBgIIAMoCzISLndlZnQudjEuRXhlbXB0aW9uEg8KB2RyeV9ydW4YCSABKAgiPAoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIICgRERU5ZEAESCQoFQUxMT1cQAiJGCglFeGVtcHRpb24SDgoGbWV0aG9kGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSABCBgoEcGF0aCL1AQoJUmF0ZUxpbWl0Eg4KBnBvbGljeRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgNEg4KBnBlcl9tcxgEIAEoBBINCgVidXJzdBgFIAEoDRIMCgRwb2RzGAYgASgNEiIKA2tleRgHIAMoCzIVLndlZnQudjEuUmF0ZUxpbWl0S2V5Eg8KB2RyeV9ydW4YCCABKAgSHwoHbWF0Y2hlcxgJIAMoCzIOLndlZnQudjEuTWF0Y2gSDAoEY29zdBgKIAEoDRITCgtjb3N0X2hlYWRlchgLIAEoCRISCgpjb3N0X2ZpZWxkGAwgAygJIpICCgxSYXRlTGltaXRLZXkSNAoJYXR0cmlidXRlGAEgASgOMh8ud2VmdC52MS5SYXRlTGltaXRLZXkuQXR0cmlidXRlSAASEAoGaGVhZGVyGAIgASgJSAASDwoFY2xhaW0YAyABKA1IABIlCghjb25zdGFudBgEIAEoCzIRLndlZnQudjEuQ29uc3RhbnRIACJ6CglBdHRyaWJ1dGUSGQoVQVRUUklCVVRFX1VOU1BFQ0lGSUVEEAASEwoPU0VSVklDRV9BQ0NPVU5UEAESDQoJTkFNRVNQQUNFEAISCwoHQUREUkVTUxADEgsKB05FVFdPUksQBBIKCgZNRVRIT0QQBRIICgRQQVRIEAZCBgoEcGFydCInCghDb25zdGFudBIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIqcBCg9FeHRlcm5hbFNlcnZpY2USDAoEbmFtZRgBIAEoCRINCgVob3N0cxgCIAMoCRIkCgVwb3J0cxgDIAMoCzIVLndlZnQudjEuRXh0ZXJuYWxQb3J0EiMKCWFkZHJlc3NlcxgEIAMoCzIQLndlZnQudjEuSXBCbG9jaxIZChFwcml2YXRlX2FkZHJlc3NlcxgFIAEoCBIRCglwZXJtaXR0ZWQYBiABKAgiswEKDEV4dGVybmFsUG9ydBIMCgRwb3J0GAEgASgNEjAKCHByb3RvY29sGAIgASgOMh4ud2VmdC52MS5FeHRlcm5hbFBvcnQuUHJvdG9jb2wSIQoDdGxzGAMgASgLMhQud2VmdC52MS5FeHRlcm5hbFRscyJACghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEgcKA1RMUxABEggKBEhUVFAQAhIHCgNUQ1AQAyJiCgtFeHRlcm5hbFRscxIMCgRwb3J0GAEgASgNEhEKCWRuc19uYW1lcxgCIAMoCRIMCgR1cmlzGAMgAygJEhMKC2F1dGhvcml0aWVzGAQgASgNEg8KB3JlZnVzZWQYBSABKAkqQQoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASDgoKUEVSTUlTU0lWRRABEgoKBlNUUklDVBACKm4KDk91dGJvdW5kUG9saWN5Eh8KG09VVEJPVU5EX1BPTElDWV9VTlNQRUNJRklFRBAAEg0KCUFMTE9XX0FOWRABEhEKDVJFR0lTVFJZX09OTFkQAhIZChVSRUdJU1RSWV9PTkxZX0RSWV9SVU4QA2IGcHJvdG8z", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -128,6 +128,13 @@ export type Workload = Message<"weft.v1.Workload"> & {
    * @generated from field: weft.v1.Tracing tracing = 15;
    */
   tracing?: Tracing | undefined;
+
+  /**
+   * Authorities that servers outside the mesh are verified by, referred to by ExternalTls.authorities.
+   *
+   * @generated from field: repeated weft.v1.Authorities authorities = 16;
+   */
+  authorities: Authorities[];
 };
 
 /**
@@ -136,6 +143,25 @@ export type Workload = Message<"weft.v1.Workload"> & {
  */
 export const WorkloadSchema: GenMessage<Workload> = /*@__PURE__*/
   messageDesc(file_weft_v1_workload, 0);
+
+/**
+ * Certificates (DER) of authorities, one of which must have signed for a server.
+ *
+ * @generated from message weft.v1.Authorities
+ */
+export type Authorities = Message<"weft.v1.Authorities"> & {
+  /**
+   * @generated from field: repeated bytes certificates = 1;
+   */
+  certificates: Uint8Array[];
+};
+
+/**
+ * Describes the message weft.v1.Authorities.
+ * Use `create(AuthoritiesSchema)` to create a new message.
+ */
+export const AuthoritiesSchema: GenMessage<Authorities> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 1);
 
 /**
  * @generated from message weft.v1.Tracing
@@ -180,7 +206,7 @@ export type Tracing = Message<"weft.v1.Tracing"> & {
  * Use `create(TracingSchema)` to create a new message.
  */
 export const TracingSchema: GenMessage<Tracing> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 1);
+  messageDesc(file_weft_v1_workload, 2);
 
 /**
  * @generated from enum weft.v1.Tracing.Protocol
@@ -212,7 +238,7 @@ export enum Tracing_Protocol {
  * Describes the enum weft.v1.Tracing.Protocol.
  */
 export const Tracing_ProtocolSchema: GenEnum<Tracing_Protocol> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 1, 0);
+  enumDesc(file_weft_v1_workload, 2, 0);
 
 /**
  * @generated from message weft.v1.InboundPort
@@ -277,7 +303,7 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
  * Use `create(InboundPortSchema)` to create a new message.
  */
 export const InboundPortSchema: GenMessage<InboundPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 2);
+  messageDesc(file_weft_v1_workload, 3);
 
 /**
  * What one service counts of one domain, asked in one call: envoy.service.ratelimit.v3.RateLimitService.
@@ -333,7 +359,7 @@ export type SharedLimits = Message<"weft.v1.SharedLimits"> & {
  * Use `create(SharedLimitsSchema)` to create a new message.
  */
 export const SharedLimitsSchema: GenMessage<SharedLimits> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 3);
+  messageDesc(file_weft_v1_workload, 4);
 
 /**
  * @generated from message weft.v1.SharedLimit
@@ -358,7 +384,7 @@ export type SharedLimit = Message<"weft.v1.SharedLimit"> & {
  * Use `create(SharedLimitSchema)` to create a new message.
  */
 export const SharedLimitSchema: GenMessage<SharedLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 4);
+  messageDesc(file_weft_v1_workload, 5);
 
 /**
  * @generated from enum weft.v1.SharedLimit.OnFailure
@@ -393,7 +419,7 @@ export enum SharedLimit_OnFailure {
  * Describes the enum weft.v1.SharedLimit.OnFailure.
  */
 export const SharedLimit_OnFailureSchema: GenEnum<SharedLimit_OnFailure> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 4, 0);
+  enumDesc(file_weft_v1_workload, 5, 0);
 
 /**
  * Somebody else is asked whether a request may reach the application: envoy.service.auth.v3.Authorization.
@@ -468,7 +494,7 @@ export type ExternalCheck = Message<"weft.v1.ExternalCheck"> & {
  * Use `create(ExternalCheckSchema)` to create a new message.
  */
 export const ExternalCheckSchema: GenMessage<ExternalCheck> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 5);
+  messageDesc(file_weft_v1_workload, 6);
 
 /**
  * @generated from enum weft.v1.ExternalCheck.OnFailure
@@ -496,7 +522,7 @@ export enum ExternalCheck_OnFailure {
  * Describes the enum weft.v1.ExternalCheck.OnFailure.
  */
 export const ExternalCheck_OnFailureSchema: GenEnum<ExternalCheck_OnFailure> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 5, 0);
+  enumDesc(file_weft_v1_workload, 6, 0);
 
 /**
  * All that is set must hold; a path is always set.
@@ -536,7 +562,7 @@ export type Exemption = Message<"weft.v1.Exemption"> & {
  * Use `create(ExemptionSchema)` to create a new message.
  */
 export const ExemptionSchema: GenMessage<Exemption> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 6);
+  messageDesc(file_weft_v1_workload, 7);
 
 /**
  * How many requests the port takes. Where they are counted by keys, each key has the limit.
@@ -637,7 +663,7 @@ export type RateLimit = Message<"weft.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 7);
+  messageDesc(file_weft_v1_workload, 8);
 
 /**
  * Something by which requests are told apart.
@@ -686,7 +712,7 @@ export type RateLimitKey = Message<"weft.v1.RateLimitKey"> & {
  * Use `create(RateLimitKeySchema)` to create a new message.
  */
 export const RateLimitKeySchema: GenMessage<RateLimitKey> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 8);
+  messageDesc(file_weft_v1_workload, 9);
 
 /**
  * @generated from enum weft.v1.RateLimitKey.Attribute
@@ -738,7 +764,7 @@ export enum RateLimitKey_Attribute {
  * Describes the enum weft.v1.RateLimitKey.Attribute.
  */
 export const RateLimitKey_AttributeSchema: GenEnum<RateLimitKey_Attribute> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 8, 0);
+  enumDesc(file_weft_v1_workload, 9, 0);
 
 /**
  * Neither is empty.
@@ -762,7 +788,7 @@ export type Constant = Message<"weft.v1.Constant"> & {
  * Use `create(ConstantSchema)` to create a new message.
  */
 export const ConstantSchema: GenMessage<Constant> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 9);
+  messageDesc(file_weft_v1_workload, 10);
 
 /**
  * Hosts outside the mesh, or blocks of addresses. All that is set must hold.
@@ -819,7 +845,7 @@ export type ExternalService = Message<"weft.v1.ExternalService"> & {
  * Use `create(ExternalServiceSchema)` to create a new message.
  */
 export const ExternalServiceSchema: GenMessage<ExternalService> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 10);
+  messageDesc(file_weft_v1_workload, 11);
 
 /**
  * @generated from message weft.v1.ExternalPort
@@ -834,6 +860,13 @@ export type ExternalPort = Message<"weft.v1.ExternalPort"> & {
    * @generated from field: weft.v1.ExternalPort.Protocol protocol = 2;
    */
   protocol: ExternalPort_Protocol;
+
+  /**
+   * Of HTTP only: requests go out in TLS, under every outbound policy. Comes with the critical feature `workload.external-services.tls`.
+   *
+   * @generated from field: weft.v1.ExternalTls tls = 3;
+   */
+  tls?: ExternalTls | undefined;
 };
 
 /**
@@ -841,7 +874,7 @@ export type ExternalPort = Message<"weft.v1.ExternalPort"> & {
  * Use `create(ExternalPortSchema)` to create a new message.
  */
 export const ExternalPortSchema: GenMessage<ExternalPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 11);
+  messageDesc(file_weft_v1_workload, 12);
 
 /**
  * @generated from enum weft.v1.ExternalPort.Protocol
@@ -880,7 +913,55 @@ export enum ExternalPort_Protocol {
  * Describes the enum weft.v1.ExternalPort.Protocol.
  */
 export const ExternalPort_ProtocolSchema: GenEnum<ExternalPort_Protocol> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 11, 0);
+  enumDesc(file_weft_v1_workload, 12, 0);
+
+/**
+ * TLS that the proxy opens to hosts outside the mesh. Each is asked for its own name, as the request names it, and must prove it where
+ * no other names are given; nothing is sent to a server that does not.
+ *
+ * @generated from message weft.v1.ExternalTls
+ */
+export type ExternalTls = Message<"weft.v1.ExternalTls"> & {
+  /**
+   * Dialled in the place of ExternalPort.port, never 0.
+   *
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+
+  /**
+   * One of all these must stand in the server's certificate. "*." and a suffix takes one label more.
+   *
+   * @generated from field: repeated string dns_names = 2;
+   */
+  dnsNames: string[];
+
+  /**
+   * @generated from field: repeated string uris = 3;
+   */
+  uris: string[];
+
+  /**
+   * n: one of Workload.authorities[n - 1] must have signed for the server. 0: nobody, and `refused` says why.
+   *
+   * @generated from field: uint32 authorities = 4;
+   */
+  authorities: number;
+
+  /**
+   * Why no server can be verified, so that no connection is opened; empty: it can.
+   *
+   * @generated from field: string refused = 5;
+   */
+  refused: string;
+};
+
+/**
+ * Describes the message weft.v1.ExternalTls.
+ * Use `create(ExternalTlsSchema)` to create a new message.
+ */
+export const ExternalTlsSchema: GenMessage<ExternalTls> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 13);
 
 /**
  * @generated from enum weft.v1.MtlsMode
