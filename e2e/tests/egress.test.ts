@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { deploy, inPod, load, namespace } from '../support/app.js';
+import { request } from '../support/gateway.js';
 import { podsOf, proxyMetrics, sum } from '../support/metrics.js';
 import type { Condition } from '../support/policy.js';
 import { apply, eventually, get, kubectl } from '../support/run.js';
@@ -112,4 +113,67 @@ test('an object says what became of it', async () => {
   );
   const accepted = found.status?.conditions?.find(({ type }) => type === 'Accepted');
   expect(accepted?.status).toBe('True');
+});
+
+describe('TLS that the proxy opens to the API server, which plays the outside', () => {
+  const API = 'kubernetes.default.svc.cluster.local';
+  const version = () => request(NS, 'deploy/client', `http://${NOWHERE}/version`, '-host', API);
+
+  const trusting = (configMap: string, tls: object = {}): Promise<unknown> =>
+    apply(
+      external('api-server', {
+        hosts: ['*.default.svc.cluster.local'],
+        privateAddresses: 'Allow',
+        ports: [
+          {
+            port: 80,
+            protocol: 'HTTP',
+            tls: {
+              mode: 'Originate',
+              caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: configMap }],
+              ...tls,
+            },
+          },
+        ],
+      }),
+    );
+
+  const arrives = () =>
+    eventually('it arrives', async () => {
+      const response = await version().catch(() => undefined);
+      return response?.status === 200 && response;
+    });
+
+  const isRefused = () =>
+    eventually('it is refused', async () => {
+      const response = await version().catch(() => undefined);
+      return response?.status === 503 && response.headers['x-weft-reason'] === 'tls-failed';
+    });
+
+  test.each(['RegistryOnly', 'DryRunRegistryOnly', 'AllowAny'])('under %s', async (policy) => {
+    await policyOf(policy);
+    await trusting('kube-root-ca.crt');
+    const { body } = await arrives();
+    expect(JSON.parse(body)).toMatchObject({ gitVersion: expect.stringMatching(/^v1\./) });
+    await trusting('gone');
+    await isRefused();
+    await trusting('kube-root-ca.crt', {
+      subjectAltNames: [{ type: 'Hostname', hostname: 'other.example.org' }],
+    });
+    await isRefused();
+  });
+
+  test('an authority that is not there stands in the status', async () => {
+    await trusting('gone');
+    await eventually('its status says so', async () => {
+      const found = await get<{ status?: { conditions?: readonly Condition[] } }>(
+        'externalservice',
+        'api-server',
+        '-n',
+        NS,
+      );
+      const resolved = found.status?.conditions?.find(({ type }) => type === 'ResolvedRefs');
+      return resolved?.status === 'False' && resolved.reason === 'InvalidCACertificateRef';
+    });
+  });
 });

@@ -53,7 +53,9 @@ export function createClusterView(options: ClusterViewOptions): ClusterView {
           })
         : new NamespacedInformer({
             ...common,
-            asked: async () => void (await Promise.all(askedBy.map((name) => view[name].settled))),
+            asked: async () => {
+              await Promise.all(askedBy.map((name) => view[name].settled));
+            },
           });
     all.push(informer);
     return informer;
