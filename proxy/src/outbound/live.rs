@@ -92,6 +92,10 @@ pub struct Ground {
 
 fn name_of(destination: &Destination) -> String {
     let target = &destination.target;
+    if target.namespace.is_empty() {
+        // Nobody judged it: as what passes unread.
+        return target.name.to_string();
+    }
     format!("{}/{}:{}", target.namespace, target.name, target.port)
 }
 
