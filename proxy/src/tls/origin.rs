@@ -191,8 +191,10 @@ impl Origin {
     }
 
     fn usable(&self) -> Result<(&Configs, &ServerName<'static>), TlsError> {
-        let told = |reason: &Box<str>| self.demand.error(reason.to_string());
-        Ok((self.demand.configs.as_ref().map_err(told)?, self.name.as_ref().map_err(told)?))
+        let told = |reason: &str| self.demand.error(reason.to_owned());
+        let configs = self.demand.configs.as_ref().map_err(|reason| told(reason))?;
+        let name = self.name.as_ref().map_err(|reason| told(reason))?;
+        Ok((configs, name))
     }
 }
 
