@@ -41,7 +41,7 @@ async function type(block: number, begin: RegExp): Promise<void> {
     .replaceAll('\\\n', '')
     .split('\n')
     .filter((line) => begin.test(line));
-  expect([block, typed.length]).not.toContain(0);
+  expect({ block, lines: typed.length }).not.toEqual({ block, lines: 0 });
   for (const line of typed) await run('bash', ['-euc', `set -o pipefail; cd ${folder}; ${line}`]);
 }
 
