@@ -18,7 +18,7 @@ const FAULTS: readonly (readonly [fault: string, section: string, found: readonl
   [
     'a wrong port',
     'nobody listens on its port',
-    [/\bratings +0\.00%/, /ratings:8080\/ +503 .*failed \(connect-failed\).*:8099\b/],
+    [/\bratings +0\.00%/, /<- GET ratings:8080\/ +503 .*failed \(connect-failed\).*:8099\b/],
   ],
   [
     'a role that denies',
@@ -131,7 +131,7 @@ beforeAll(async () => {
   await deploy(
     { namespace: NS, name: 'web' },
     { namespace: NS, name: 'cron', labels: { 'weft.dev/inject': 'disabled' } },
-    ...['orders', 'payments', 'coupons', 'account', 'catalog'].map((name) => ({ namespace: NS, name })),
+    ...['orders', 'payments', 'coupons', 'account', 'catalog', 'ratings'].map((name) => ({ namespace: NS, name })),
     ...['reviews', 'search'].flatMap((service) => [
       { namespace: NS, name: `${service}-v1`, service },
       {
@@ -157,7 +157,7 @@ beforeAll(async () => {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: { name: 'ratings', namespace: NS },
-      spec: { selector: { app: 'catalog' }, ports: [{ name: 'http', port: 8080, targetPort: 8099 }] },
+      spec: { selector: { app: 'ratings' }, ports: [{ name: 'http', port: 8080, targetPort: 8099 }] },
     },
     role('all-orders', 'orders'),
     denied('no-web', 'all-orders', { serviceAccount: { name: 'web' } }),
