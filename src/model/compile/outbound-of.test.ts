@@ -131,6 +131,30 @@ test('of too many the youngest lets nothing out, and is told so', () => {
   expect(isExternalServiceInForce(mesh, young)).toBe(true);
 });
 
+test('what opens TLS counts first, and where too much of it would not count the proxy lets nothing else out', () => {
+  const mesh = meshOf({ mesh: 'allowAny' });
+  const tls = { mode: 'Originate', wellKnownCACertificates: 'System' };
+  const opening = (name: string): ExternalService =>
+    external(
+      name,
+      { hosts: [`${name}.example.com`], ports: [{ port: 80, protocol: 'HTTP', tls }] },
+      { creationTimestamp: '2026-02-01T00:00:00Z' },
+    );
+  for (let number = 0; number < 64; number += 1) mesh.externalServices.set(external(`old-${number}`));
+  const young = opening('young');
+  mesh.externalServices.set(young);
+  expect(isExternalServiceInForce(mesh, young)).toBe(true);
+  expect(told(mesh).workload.outbound).toBe('allowAny');
+  for (let number = 0; number < 63; number += 1) mesh.externalServices.set(opening(`a-${number}`));
+  expect(told(mesh).workload.outbound).toBe('allowAny');
+  mesh.externalServices.set(opening('z'));
+  expect(told(mesh).workload.outbound).toBe('registryOnly');
+  expect(told(mesh).workload.externalServices).toHaveLength(64);
+  expect(judgeExternalService(mesh, opening('z'))).toMatchObject([
+    { reason: 'TooLarge', message: expect.stringContaining('reach nothing outside the mesh') },
+  ]);
+});
+
 const CA = { group: '', kind: 'ConfigMap', name: 'ca' };
 
 /** An ExternalService whose requests go out in TLS. */

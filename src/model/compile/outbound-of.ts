@@ -1,7 +1,7 @@
 import { names } from '../../base/index.js';
 import type { Mesh } from '../tables/mesh.js';
-import { countingExternalServices } from '../tables/external-services.js';
-import type { ExternalService, PodExternalService } from '../words/external-service.js';
+import { countingExternalServices, opensTls } from '../tables/external-services.js';
+import type { PodExternalService } from '../words/external-service.js';
 import { PodAuthorities } from './pod-authorities.js';
 import type { PolicyRef } from '../words/policy.js';
 import { outboundInWord, stricterOutbound } from '../words/setting-words.js';
@@ -29,8 +29,12 @@ export function outboundOf(mesh: Mesh, { key, labels, serviceAccount }: Workload
   const ofNamespace = mesh.namespaces.get(key.namespace)?.outbound ?? outbound;
   const word = labels[names.Label.outboundPolicy];
   const ofPod = word === undefined ? undefined : outboundInWord(word);
-  const policy = stricterOutbound(stricterOutbound(outboundMinimum, ofNamespace), ofPod);
-  const counting = countingExternalServices(mesh.externalServicesIn(key.namespace));
+  const all = mesh.externalServicesIn(key.namespace);
+  const counting = countingExternalServices(all);
+  // What is to leave in TLS and does not count may not leave at all, and where it goes the proxy does not know.
+  const narrowed = all.length > counting.length && all.filter(opensTls).length > counting.length;
+  const said = stricterOutbound(stricterOutbound(outboundMinimum, ofNamespace), ofPod);
+  const policy = narrowed ? 'registryOnly' : said;
   if (policy === 'allowAny' && !counting.some(opensTls))
     return { policy, services: [], authorities: [], sources: [] };
   const authorities = new PodAuthorities(mesh);
@@ -48,8 +52,4 @@ export function outboundOf(mesh: Mesh, { key, labels, serviceAccount }: Workload
     authorities: authorities.lists,
     sources: counting.map(({ ref }) => ref),
   };
-}
-
-function opensTls({ ports }: ExternalService): boolean {
-  return ports.some(({ tls }) => tls !== undefined);
 }

@@ -1,6 +1,6 @@
 import { trustedAuthorities } from '../compile/trusted-authorities.js';
 import type { Mesh } from '../tables/mesh.js';
-import { countingExternalServices, MOST_EXTERNAL_SERVICES } from '../tables/external-services.js';
+import { countingExternalServices, MOST_EXTERNAL_SERVICES, opensTls } from '../tables/external-services.js';
 import type { ExternalService } from '../words/external-service.js';
 import type { DirtyKey } from '../words/keys.js';
 import type { Problem } from '../words/problem.js';
@@ -8,12 +8,15 @@ import type { Problem } from '../words/problem.js';
 /** What keeps an ExternalService from acting as written, that only the rest of the mesh shows. */
 export function judgeExternalService(mesh: Mesh, service: ExternalService): readonly Problem[] {
   if (isExternalServiceInForce(mesh, service)) return unverifiable(mesh, service);
+  const until = opensTls(service)
+    ? 'until then pods of the namespace reach nothing outside the mesh but what the others let out'
+    : 'until then it lets nothing out';
   return [
     {
       condition: 'Accepted',
       reason: 'TooLarge',
       field: 'spec',
-      message: `its namespace has ${MOST_EXTERNAL_SERVICES} older ExternalServices, which is the most; merge some; until then it lets nothing out`,
+      message: `its namespace has ${MOST_EXTERNAL_SERVICES} older ExternalServices, or ones with tls, which is the most; merge some; ${until}`,
     },
   ];
 }

@@ -20,8 +20,17 @@ function bundlesOf(service: ExternalService): ReadonlySet<string> {
   return new Set(named.flatMap((authority) => bundleNamed(service, authority) ?? []));
 }
 
-/** Of all of a namespace those that count, the oldest first. */
+/**
+ * Of all of a namespace those that count: first those by which requests leave in TLS, because without one its requests would leave in
+ * plain text, and of each kind the oldest.
+ */
 export function countingExternalServices(all: readonly ExternalService[]): readonly ExternalService[] {
-  const age = ({ ref }: ExternalService): string => `${ref.creationTimestamp} ${ref.name}`;
-  return [...all].sort((a, b) => (age(a) < age(b) ? -1 : 1)).slice(0, MOST_EXTERNAL_SERVICES);
+  const rank = (one: ExternalService): string =>
+    `${opensTls(one) ? 0 : 1} ${one.ref.creationTimestamp} ${one.ref.name}`;
+  return [...all].sort((a, b) => (rank(a) < rank(b) ? -1 : 1)).slice(0, MOST_EXTERNAL_SERVICES);
+}
+
+/** Whether requests leave in TLS by it. */
+export function opensTls({ ports }: ExternalService): boolean {
+  return ports.some(({ tls }) => tls !== undefined);
 }
