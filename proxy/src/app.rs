@@ -111,12 +111,25 @@ impl Proxy {
 
     /// Runs until `stop`, then drains. Fails when a part ends before.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let access_log = OnceLock::new();
+        let ended = self.carry(stop, &access_log).await;
+        // Also where a part has failed: what came before is what people look for.
+        if let Some(access_log) = access_log.get() {
+            access_log.flush(FLUSH_LIMIT).await;
+        }
+        ended
+    }
+
+    async fn carry(
+        self,
+        stop: impl Future<Output = ()>,
+        access_log: &OnceLock<AccessLog>,
+    ) -> anyhow::Result<()> {
         let (trigger, drain) = drain::channel();
         let (parts, mut ended) = parts::channel();
         let limit = self.config.drain;
-        let access_log = OnceLock::new();
         let work = async {
-            self.come_up(&parts, trigger.clone(), drain, &access_log).await?;
+            self.come_up(&parts, trigger.clone(), drain, access_log).await?;
             std::future::pending().await
         };
         tokio::select! {
@@ -131,9 +144,6 @@ impl Proxy {
                 Outcome::Drained => tracing::info!("drained"),
                 Outcome::DeadlinePassed { open } => tracing::warn!(open, "connections are still open, ending all the same"),
             },
-        }
-        if let Some(access_log) = access_log.get() {
-            access_log.flush(FLUSH_LIMIT).await;
         }
         Ok(())
     }

@@ -82,11 +82,14 @@ impl ExternalService {
         match (speaks, host) {
             (Speaks::Bytes, _) => there().then_some(0),
             (_, None) => None,
-            (_, Some(host)) if self.addresses.is_empty() || there() => {
-                self.hosts.iter().filter_map(|pattern| pattern.takes(host)).max()
-            }
+            (_, Some(host)) if self.addresses.is_empty() || there() => self.closeness(host),
             _ => None,
         }
+    }
+
+    /// How closely it names a host, if it does.
+    fn closeness(&self, host: &HostName) -> Option<usize> {
+        self.hosts.iter().filter_map(|pattern| pattern.takes(host)).max()
     }
 
     /// The host as it was declared.
@@ -121,19 +124,32 @@ impl Refusal {
 }
 
 /// What lets out what is `spoken` for `host`, dialled at `dialled`. One that permits it is enough; of several the one that names the
-/// host most closely, and then one that asks for TLS.
+/// host most closely, and then one that asks for TLS. Nothing lets out without TLS what another one names as closely and asks TLS for,
+/// even if that one is not for this pod or not for this address; nor bytes that nobody reads, at a port where requests go out in TLS.
 pub fn judge<'s>(
     services: &'s [Arc<ExternalService>],
     speaks: Speaks,
     host: Option<&HostName>,
     dialled: SocketAddr,
 ) -> Result<&'s Arc<ExternalService>, Refusal> {
+    let port = dialled.port();
+    if speaks == Speaks::Bytes && originates_at(services, port) {
+        return Err(Refusal::Undeclared);
+    }
+    let asks_for_tls =
+        |service: &ExternalService| speaks == Speaks::Http && service.originates(port).is_some();
+    let in_tls = services.iter().filter(|service| asks_for_tls(service));
+    let in_tls = in_tls.filter_map(|service| service.closeness(host?)).max();
     let mut found: Option<((usize, bool), &Arc<ExternalService>)> = None;
     let mut forbidden = false;
     for service in services {
         let Some(closeness) = service.takes(speaks, host, dialled) else { continue };
         forbidden |= !service.permitted;
-        let closeness = (closeness, speaks == Speaks::Http && service.originates(dialled.port()).is_some());
+        let asks = asks_for_tls(service);
+        if !asks && in_tls >= Some(closeness) {
+            continue;
+        }
+        let closeness = (closeness, asks);
         if service.permitted && found.is_none_or(|(before, _)| before < closeness) {
             found = Some((closeness, service));
         }

@@ -262,6 +262,56 @@ async fn of_two_that_name_a_host_as_closely_the_one_with_tls_counts() {
 }
 
 #[tokio::test]
+async fn what_asks_for_tls_and_is_not_for_the_pod_or_the_address_leaves_no_way_without() {
+    let (authority, world) = (Authority::new("a"), World::new());
+    let (decoy, app) = (Decoy::start().await, api(&authority).await);
+    leads(&world, "api.example.com", PUBLIC, app.addr);
+    leads(&world, "closer.example.com", PUBLIC, decoy.addr);
+    let asks = |hosts: &[&str]| service(&decoy, hosts, trusting(&authority));
+    let elsewhere = vec![IpBlock::new([203, 0, 113, 0].into(), 24).unwrap()];
+    let wide = decoy.service("shop/wide", &["*.example.com"], Speaks::Http);
+    let same = decoy.service("shop/same", &["api.example.com"], Speaks::Http);
+    for withheld in [
+        ExternalService { permitted: false, ..asks(&["api.example.com"]) },
+        ExternalService { addresses: elsewhere, ..asks(&["api.example.com"]) },
+    ] {
+        for other in [&wide, &same] {
+            for policy in POLICIES {
+                let proxy = start(&world, decoy.addr, policy, vec![other.clone(), withheld.clone()]);
+                let (head, _) = ask(&proxy, "api.example.com").await;
+                assert!(head.starts_with("http/1.1 403"), "{policy:?} {}: {head}", other.name);
+            }
+        }
+    }
+    // One that names the host more closely is an exception that somebody wrote.
+    let closer = decoy.service("shop/closer", &["closer.example.com"], Speaks::Http);
+    for policy in POLICIES {
+        let proxy = start(&world, decoy.addr, policy, vec![asks(&["*.example.com"]), closer.clone()]);
+        assert_eq!(ask(&proxy, "closer.example.com").await.1, "decoy", "{policy:?}");
+    }
+    assert_eq!(app.requests(), 0);
+}
+
+#[tokio::test]
+async fn bytes_that_are_declared_are_read_where_requests_at_their_port_go_out_in_tls() {
+    let authority = Authority::new("a");
+    for policy in POLICIES {
+        let (world, decoy, app) = (World::new(), Decoy::start().await, api(&authority).await);
+        leads(&world, "api.example.com", PUBLIC, app.addr);
+        let mut bytes = decoy.service("shop/bytes", &["bytes.example.com"], Speaks::Bytes);
+        bytes.addresses = vec![IpBlock::new([127, 0, 0, 0].into(), 8).unwrap()];
+        let proxy = start(&world, decoy.addr, policy, vec![bytes.clone()]);
+        let mut unread = connect(proxy.outbound).await;
+        assert_eq!(ask_over(&mut unread, "api.example.com").await.1, "decoy", "{policy:?}");
+        declare(&proxy, vec![bytes, service(&decoy, &["api.example.com"], trusting(&authority))]);
+        assert!(timeout(LIMIT, unread.read_u8()).await.expect("an end in time").is_err(), "{policy:?}");
+        let (head, body) = ask(&proxy, "api.example.com").await;
+        assert!(body.starts_with("api.example.com TLS"), "{policy:?}: {head}{body}");
+        assert_eq!(decoy.app.connections(), 1);
+    }
+}
+
+#[tokio::test]
 async fn at_such_a_port_bytes_that_could_be_a_request_go_nowhere() {
     let authority = Authority::new("a");
     for policy in [OutboundPolicy::AllowAny, OutboundPolicy::DryRun] {
