@@ -1,5 +1,6 @@
 //! The agent of a node: keeps the plugin in place, and programs the rules of the pods that the plugin brings.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -8,14 +9,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::capture;
-use crate::install::{self, Places};
+use crate::install::{self, Kept, Places};
 use crate::protocol::{self, Answer, Question};
 
 /// Pods at once. A node starts a few at a time; the kubelet tries the others again.
-const MAX_AT_ONCE: usize = 32;
+const MAX_AT_ONCE: usize = 8;
 /// How long a question may take to arrive. Only root can connect.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
@@ -63,10 +64,25 @@ fn listen(socket: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(socket)
 }
 
+/// Somebody who takes the plugin out again and again lets pods come in between.
+const TOO_OFTEN: usize = 3;
+const RECENTLY: Duration = Duration::from_secs(30);
+
+fn contested(name: &str) -> String {
+    format!(
+        "something keeps taking the plugin out of {name}, so that most pods would miss it; with Cilium set cni.exclusive=false"
+    )
+}
+
 fn keep(places: Places, state: State) {
     thread::spawn(move || {
+        let mut put = VecDeque::new();
         loop {
-            let now = install::keep(&places);
+            let now = install::keep(&places).and_then(|Kept { name, was_put }| {
+                put.retain(|at: &Instant| at.elapsed() < RECENTLY);
+                put.extend(was_put.then(Instant::now));
+                if put.len() < TOO_OFTEN { Ok(name) } else { Err(contested(&name)) }
+            });
             let mut known = state.lock().unwrap_or_else(PoisonError::into_inner);
             if *known != now {
                 match &now {
@@ -81,6 +97,22 @@ fn keep(places: Places, state: State) {
     });
 }
 
+/// What takes a place while pods are captured, however that ends.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(places: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(Arc::clone(places));
+        (places.fetch_add(1, Ordering::AcqRel) < MAX_AT_ONCE).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 fn serve(listener: &UnixListener, state: &State, program: &Path) {
     let under_way = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
@@ -89,25 +121,21 @@ fn serve(listener: &UnixListener, state: &State, program: &Path) {
             thread::sleep(Duration::from_millis(50));
             continue;
         };
-        if under_way.fetch_add(1, Ordering::AcqRel) >= MAX_AT_ONCE {
-            under_way.fetch_sub(1, Ordering::AcqRel);
-            let _ = protocol::reply(
-                &stream,
-                &Answer::Refused("too many pods start at once; it is tried again".to_owned()),
-            );
-            continue;
-        }
         let (state, program, under_way) = (Arc::clone(state), program.to_owned(), Arc::clone(&under_way));
         thread::spawn(move || {
-            if let Err(error) = answer(&stream, &state, &program) {
+            if let Err(error) = answer(&stream, &state, &program, &under_way) {
                 eprintln!("weft-cni: a question was lost: {error}");
             }
-            under_way.fetch_sub(1, Ordering::AcqRel);
         });
     }
 }
 
-fn answer(stream: &UnixStream, state: &State, program: &Path) -> io::Result<()> {
+fn answer(
+    stream: &UnixStream,
+    state: &State,
+    program: &Path,
+    under_way: &Arc<AtomicUsize>,
+) -> io::Result<()> {
     stream.set_read_timeout(Some(QUESTION_PATIENCE))?;
     let outcome = match protocol::receive(stream)? {
         (Question::Status, _) => match &*state.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -116,6 +144,10 @@ fn answer(stream: &UnixStream, state: &State, program: &Path) -> io::Result<()> 
         },
         (Question::Capture(_), None) => Err("no network namespace came with the question".to_owned()),
         (Question::Capture(pod), Some(netns)) => {
+            let Some(_place) = Place::take(under_way) else {
+                let why = "too many pods start at once; the kubelet tries it again".to_owned();
+                return protocol::reply(stream, &Answer::Refused(why));
+            };
             let outcome = capture::capture(&pod, netns, program);
             match &outcome {
                 Ok(what) => println!("weft-cni: {}: {what}", pod.pod),
@@ -133,14 +165,14 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     use super::*;
-    use crate::protocol::Capture;
+    use crate::protocol::{Capture, Wish};
 
     fn descriptors() -> usize {
         fs::read_dir("/proc/self/fd").unwrap().count()
     }
 
     #[test]
-    fn a_thousand_pods_leave_no_descriptor_behind() {
+    fn a_thousand_questions_leave_no_descriptor_behind() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("own/agent.sock");
         let listener = listen(&socket).unwrap();
@@ -148,7 +180,11 @@ mod tests {
         thread::spawn(move || serve(&listener, &state, Path::new("/bin/false")));
         ask(&socket).unwrap();
         let question = || {
-            Question::Capture(Capture { pod: "shop/web".to_owned(), arguments: vec![], addresses: vec![] })
+            Question::Capture(Capture {
+                pod: "shop/web".to_owned(),
+                wish: Wish::default(),
+                addresses: vec![],
+            })
         };
         let before = descriptors();
         for _ in 0..1_000 {
@@ -159,9 +195,9 @@ mod tests {
                 matches!(protocol::answer(&stream).unwrap(), Answer::Refused(why) if why.contains("node's own"))
             );
         }
-        let until = std::time::Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + Duration::from_secs(10);
         // Those of the last question may still be open, and other tests have some of theirs.
-        while descriptors() > before + 40 && std::time::Instant::now() < until {
+        while descriptors() > before + 40 && Instant::now() < until {
             thread::sleep(Duration::from_millis(10));
         }
         assert!(descriptors() <= before + 40, "{} of {before}", descriptors());

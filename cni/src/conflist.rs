@@ -4,13 +4,20 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::plugin::ANNOTATIONS;
+use crate::plugin::{ANNOTATIONS, VERSIONS};
 
 /// The plugin's type, which is the name of its program.
 pub const TYPE: &str = "weft-cni";
 
 /// The list with the plugin as its last, or `None` if it is so already.
 pub fn with_plugin(text: &str, socket: &Path) -> Result<Option<String>, String> {
+    let version = serde_json::from_str::<Value>(text)
+        .ok()
+        .and_then(|list| Some(list.get("cniVersion")?.as_str()?.to_owned()));
+    if let Some(version) = version.filter(|version| !VERSIONS.contains(&&**version)) {
+        // The runtime would refuse the whole list, and with it every pod.
+        return Err(format!("its cniVersion {version} is not supported by this version of weft-cni"));
+    }
     let wanted = json!({ "type": TYPE, "socket": socket, "capabilities": { ANNOTATIONS: true } });
     edited(text, |plugins| {
         plugins.retain(|plugin| !is_ours(plugin));
@@ -81,6 +88,7 @@ mod tests {
             ("", "not valid JSON"),
             (r#"{"type":"bridge"}"#, "make it a .conflist"),
             (r#"{"plugins":[]}"#, "make it a .conflist"),
+            (r#"{"cniVersion":"2.0.0","plugins":[{"type":"bridge"}]}"#, "cniVersion 2.0.0 is not supported"),
         ] {
             assert!(with_plugin(text, Path::new("/s")).unwrap_err().contains(why), "{text}");
         }

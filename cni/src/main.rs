@@ -23,7 +23,8 @@ The container runtime runs it as a CNI plugin, by the variable CNI_COMMAND. The 
 
   weft-cni agent    Puts the plugin into the node's network configuration, keeps it there, and programs the rules of pods.
   weft-cni ready    Says whether the agent on this node captures, and what it waits for if not. Exits 0 when ready.
-  weft-cni remove   Takes the plugin out of the node's network configuration, and waits until it is ended.
+  weft-cni remove   Takes the plugin out of the node's network configuration, and waits until it is stopped.
+  weft-cni removed  Exits 0 when no network configuration of the node has the plugin.
 
 Variables of agent and remove:
   WEFT_CNI_CONF_DIR   Network configurations of the runtime   [default: /etc/cni/net.d]
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             agent::run(&Places::from_env(), &variable("WEFT_PROXY_BINARY", "/usr/local/bin/weft-proxy"))
         }
         Some("ready") => agent::ask(&Places::from_env().socket),
+        Some("removed") => install::check_removed(&Places::from_env()),
         Some("remove") => install::remove(&Places::from_env()).map(|()| park()),
         Some("-h" | "--help" | "help") => {
             print!("{HELP}");
@@ -48,7 +50,9 @@ fn main() -> ExitCode {
         }
         other => {
             let said = other.map_or("nothing".to_owned(), |word| format!("`{word}`"));
-            eprintln!("weft-cni: say what to do: agent, ready or remove, not {said}\nTry `weft-cni --help`.");
+            eprintln!(
+                "weft-cni: say what to do: agent, ready, remove or removed, not {said}\nTry `weft-cni --help`."
+            );
             return ExitCode::from(2);
         }
     };
@@ -86,7 +90,7 @@ fn variable(name: &str, default: &str) -> PathBuf {
 
 /// A DaemonSet starts what ends once more, so what is done stays until it is told to go.
 fn park() {
-    println!("weft-cni: removed from this node; waiting to be ended");
+    println!("weft-cni: removed from this node; waiting to be stopped");
     loop {
         thread::park();
     }

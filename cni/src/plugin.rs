@@ -17,16 +17,18 @@ use serde_json::{Value, json};
 
 use crate::protocol::{self, Answer, Capture, Question};
 
-/// Where the webhook says how a pod is captured: the arguments of `weft-proxy init`, as a JSON array.
+/// Where the webhook says how a pod is captured, as JSON.
 pub const CAPTURE_ANNOTATION: &str = "weft.dev/capture";
 /// By this name containerd and CRI-O hand a pod's annotations to a plugin that asks for them.
 pub const ANNOTATIONS: &str = "io.kubernetes.cri.pod-annotations";
 /// A network configuration is no longer than this.
 pub const MAX_CONFIG: u64 = 1024 * 1024;
 
-const VERSIONS: [&str; 5] = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
+/// Versions of the specification that it speaks.
+pub const VERSIONS: [&str; 5] = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
 /// Error codes of the specification.
+const INCOMPATIBLE_VERSION: u32 = 1;
 const INVALID_ENVIRONMENT: u32 = 4;
 const IO_FAILURE: u32 = 5;
 const INVALID_JSON: u32 = 6;
@@ -34,9 +36,11 @@ const INVALID_CONFIG: u32 = 7;
 const TRY_LATER: u32 = 11;
 /// Ours begin at 100.
 const NOT_CAPTURED: u32 = 100;
+const INVALID_ANNOTATION: u32 = 101;
 
-/// How long an agent that is being replaced is waited for. The kubelet tries again after that.
-const AGENT_PATIENCE: Duration = Duration::from_secs(15);
+/// How long an agent that is being replaced is waited for. The kubelet tries again after that; while a plugin waits some runtimes do not
+/// read their configuration again.
+const AGENT_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the rules may take; the agent gives up before.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(100);
@@ -85,6 +89,14 @@ fn add(config: &str, invocation: &Invocation) -> Result<String, Refusal> {
     let config: Config = serde_json::from_str(config).map_err(|error| {
         Refusal::new(INVALID_JSON, format!("the network configuration cannot be read: {error}"))
     })?;
+    if !VERSIONS.contains(&&*config.cni_version) {
+        let why = format!(
+            "cniVersion {} is not supported; it is one of {}",
+            config.cni_version,
+            VERSIONS.join(", ")
+        );
+        return Err(Refusal::new(INCOMPATIBLE_VERSION, why));
+    }
     let Some(mut result) = config.prev_result else {
         let why = "there is no prevResult: weft-cni goes after a plugin that gives the pod its network";
         return Err(Refusal::new(INVALID_CONFIG, why.to_owned()));
@@ -92,10 +104,10 @@ fn add(config: &str, invocation: &Invocation) -> Result<String, Refusal> {
     if let Some(said) = capture_annotation(&config.runtime_config)? {
         let capture = Capture {
             pod: pod_of(&invocation.arguments),
-            arguments: serde_json::from_str(said).map_err(|error| {
+            wish: serde_json::from_str(said).map_err(|error| {
                 Refusal::new(
-                    INVALID_CONFIG,
-                    format!("annotation {CAPTURE_ANNOTATION} is not a list of arguments: {error}"),
+                    INVALID_ANNOTATION,
+                    format!("annotation {CAPTURE_ANNOTATION} is not what Weft writes: {error}"),
                 )
             })?,
             addresses: addresses_of(&result)?,
@@ -114,7 +126,7 @@ fn capture_annotation(runtime_config: &BTreeMap<String, Value>) -> Result<Option
         None => Ok(None),
         Some(Value::String(said)) => Ok(Some(said)),
         Some(_) => {
-            Err(Refusal::new(INVALID_CONFIG, format!("annotation {CAPTURE_ANNOTATION} is not a text")))
+            Err(Refusal::new(INVALID_ANNOTATION, format!("annotation {CAPTURE_ANNOTATION} is not a text")))
         }
     }
 }
@@ -250,17 +262,32 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_or_captured_is_refused() {
-        let meshed = r#"{"weft.dev/capture":"[\"--proxy-uid\",\"2112\"]"}"#;
+        let meshed = r#"{"weft.dev/capture":"{\"skipInboundPorts\":\"9102\"}"}"#;
         for (config, code) in [
             ("nonsense".to_owned(), INVALID_JSON),
             (config(meshed, ""), INVALID_CONFIG),
             (
                 config(r#"{"weft.dev/capture":"--proxy-uid"}"#, &format!(r#","prevResult":{PREVIOUS}"#)),
-                INVALID_CONFIG,
+                INVALID_ANNOTATION,
+            ),
+            (
+                config(
+                    r#"{"weft.dev/capture":"{\"proxyUid\":\"0\"}"}"#,
+                    &format!(r#","prevResult":{PREVIOUS}"#),
+                ),
+                INVALID_ANNOTATION,
             ),
             (
                 config(r#"{"weft.dev/capture":["a"]}"#, &format!(r#","prevResult":{PREVIOUS}"#)),
-                INVALID_CONFIG,
+                INVALID_ANNOTATION,
+            ),
+            (
+                format!(r#"{{"cniVersion":"0.2.0","socket":"/s","prevResult":{PREVIOUS}}}"#),
+                INCOMPATIBLE_VERSION,
+            ),
+            (
+                format!(r#"{{"cniVersion":"2.0.0","socket":"/s","prevResult":{PREVIOUS}}}"#),
+                INCOMPATIBLE_VERSION,
             ),
             (config(meshed, r#","prevResult":{"ips":[]}"#), INVALID_CONFIG),
             (config(meshed, r#","prevResult":{"ips":[{"address":"here"}]}"#), INVALID_CONFIG),

@@ -33,10 +33,23 @@ pub enum Question {
 pub struct Capture {
     /// `namespace/name`, for messages alone.
     pub pod: String,
-    /// Arguments of `weft-proxy init`, as the webhook wrote them.
-    pub arguments: Vec<String>,
+    /// What the webhook wrote.
+    pub wish: Wish,
     /// What the runtime says are the pod's addresses; the namespace must have them.
     pub addresses: Vec<IpAddr>,
+}
+
+/// What of a pod is captured, in the words of its annotation `weft.dev/capture`. Ports and user of the proxy are not in it: nobody but Weft
+/// decides those.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wish {
+    /// Ports of the pod that callers reach without the proxy, as `22,9102`.
+    #[serde(default)]
+    pub skip_inbound_ports: String,
+    /// Destination ports that the pod reaches without the proxy.
+    #[serde(default)]
+    pub skip_outbound_ports: String,
 }
 
 /// What became of it.
@@ -125,7 +138,7 @@ mod tests {
         let netns: OwnedFd = File::open("/proc/self/ns/net").unwrap().into();
         let question = Question::Capture(Capture {
             pod: "shop/web".to_owned(),
-            arguments: vec!["--skip-inbound-ports".to_owned(), "1,2".repeat(2_000)],
+            wish: Wish { skip_inbound_ports: "22,".repeat(2_000), ..Wish::default() },
             addresses: vec!["10.244.0.5".parse().unwrap()],
         });
         send(&plugin, &question, Some(&netns)).unwrap();

@@ -11,6 +11,7 @@ export {
 } from './server.js';
 export {
   injectionHandler,
+  type CaptureMode,
   type InjectionSettings,
   type Namespace,
   type NamespaceLookup,

@@ -16,6 +16,7 @@ import { addEgress } from './egress/index.js';
 import { addExplain } from './explain/index.js';
 import { addIdentity } from './identity-command.js';
 import { CHART_DEFAULTS, inject } from './inject.js';
+import type { CaptureMode } from '../admission/index.js';
 import { addInstallation } from './install/index.js';
 import { addMcp } from './mcp/command.js';
 import { pageFor } from './page.js';
@@ -216,6 +217,11 @@ function addInject(weft: Command): void {
     .option('--trust-domain <domain>', "the chart's value trustDomain", 'cluster.local')
     .option('--cluster-domain <domain>', "the chart's value clusterDomain", 'cluster.local')
     .option('--system-namespace <name>', 'namespace of the control plane', names.SYSTEM_NAMESPACE)
+    .addOption(
+      new Option('--capture <by>', 'who programs the rules, as the chart has it by cni.enabled')
+        .choices(['InitContainer', 'CNI'])
+        .default('InitContainer'),
+    )
     .addOption(revisionOption())
     .addHelpText('after', INJECT)
     .action(async ({ file, ...flags }: InjectFlags) => {
@@ -231,6 +237,7 @@ interface InjectFlags {
   readonly trustDomain: string;
   readonly clusterDomain: string;
   readonly systemNamespace: string;
+  readonly capture: CaptureMode;
   readonly revision: string;
 }
 

@@ -22,7 +22,11 @@ const SETTLING: Duration = Duration::from_secs(3);
 
 /// Looks whether what the pod sends arrives at the proxy's port, for each family that the pod has a way out by.
 pub fn captured(options: &Options) -> Result<(), Error> {
-    let reachable: Vec<IpAddr> = ELSEWHERE.into_iter().filter(has_a_way_out).collect();
+    let mut reachable: Vec<IpAddr> = ELSEWHERE.into_iter().filter(has_a_way_out).collect();
+    if reachable.is_empty() {
+        // No way to everywhere, and one to the Services, without which a pod of the mesh cannot be.
+        reachable.extend(api_server().filter(has_a_way_out));
+    }
     if reachable.is_empty() {
         return Err(Error::NotCaptured("the pod has no route to anywhere".to_owned()));
     }
@@ -46,6 +50,11 @@ pub fn has_addresses(addresses: &[IpAddr]) -> Result<(), Error> {
         }
         Ok(())
     })
+}
+
+/// The Service of the API server, which the kubelet names to every container.
+fn api_server() -> Option<IpAddr> {
+    std::env::var("KUBERNETES_SERVICE_HOST").ok()?.parse().ok()
 }
 
 /// Connecting a datagram socket asks for the route and sends nothing.

@@ -12,7 +12,7 @@ import {
   type ProbeRewrite,
 } from './probes.js';
 import {
-  captureArguments,
+  captureValue,
   isCapturedByNode,
   originalsValue,
   probesValue,
@@ -37,6 +37,7 @@ export function injectProxy(
     ...readAnnotations(pod, namespace?.annotations ?? {}, settings.resources),
     podCertificate,
   };
+  const captured = isCapturedByNode(pod, settings);
   const rewrites = probesToRewrite(pod);
   const originals = originalsOf(rewrites);
   const init = renderInit(pod, settings, choices);
@@ -48,12 +49,11 @@ export function injectProxy(
     ...patch.setEntries(pod, 'annotations', {
       [names.Annotation.injection]: decisionText([]),
       ...noted,
-      ...(isCapturedByNode(pod, settings)
-        ? { [names.Annotation.capture]: JSON.stringify(captureArguments(choices)) }
-        : {}),
+      ...(captured ? { [names.Annotation.capture]: captureValue(choices) } : {}),
       ...(settings.scrapeAnnotations ? scrapeAnnotations(pod) : {}),
       ...(settings.nativeSidecar ? {} : defaultContainer(pod)),
     }),
+    ...(captured ? [] : patch.removeAnnotation(pod, names.Annotation.capture)),
     ...patch.replaceProbes(rewrites),
     ...add(pod, init, proxy),
     ...patch.addVolumes(pod, meshVolumes({ revision: settings.revision, podCertificate })),

@@ -26,6 +26,12 @@ export function setEntries(
     .map(([key, value]) => ({ op: 'add', path: pointer([...path, key]), value }));
 }
 
+/** Takes away what somebody else has written. */
+export function removeAnnotation(pod: Pod, name: string): readonly Operation[] {
+  if (pod.metadata.annotations?.[name] === undefined) return [];
+  return [{ op: 'remove', path: pointer(['metadata', 'annotations', name]) }];
+}
+
 /** Points the probes at the proxy. Goes before anything that moves containers. */
 export function replaceProbes(rewrites: readonly ProbeRewrite[]): readonly Operation[] {
   return rewrites.map(({ path, replacement }) => ({

@@ -1,4 +1,4 @@
-import { names } from '../../base/index.js';
+import { MeshError, names } from '../../base/index.js';
 import type { PodChoices } from './annotations.js';
 import type { Originals, ProbeTarget } from './probes.js';
 import type { Pod } from './pod.js';
@@ -28,7 +28,7 @@ export const PROBES_VARIABLE = 'WEFT_PROBES';
 const VERIFIER_UID = 65532;
 
 /** What `weft-proxy init` is told: which ports are captured, and which are left alone. */
-export function captureArguments(choices: PodChoices): readonly string[] {
+function captureArguments(choices: PodChoices): readonly string[] {
   const { outbound, inbound, probe, metrics } = names.ProxyPort;
   const skipInbound = [probe, metrics, ...choices.skipInboundPorts];
   const options: readonly (readonly [string, string])[] = [
@@ -40,6 +40,22 @@ export function captureArguments(choices: PodChoices): readonly string[] {
   ];
   return options.flat();
 }
+
+/** The same for the node's plugin, as the value of an annotation. Throws `invalid` for more ports than it reads. */
+export function captureValue(choices: PodChoices): string {
+  const { probe, metrics } = names.ProxyPort;
+  const skipInboundPorts = [probe, metrics, ...choices.skipInboundPorts].join(',');
+  const skipOutboundPorts = choices.skipOutboundPorts.join(',');
+  if (Math.max(skipInboundPorts.length, skipOutboundPorts.length) > MOST_PORTS)
+    throw new MeshError(
+      'invalid',
+      `more ports are to bypass the proxy than the CNI plugin reads (${MOST_PORTS} characters); shorten ${names.Annotation.skipInboundPorts} or ${names.Annotation.skipOutboundPorts}`,
+    );
+  return JSON.stringify({ skipInboundPorts, skipOutboundPorts });
+}
+
+/** As `weft-cni` has it. */
+const MOST_PORTS = 4096;
 
 /** Whether the node's plugin captures the pod, whose annotation tells it how. */
 export function isCapturedByNode(pod: Pod, { capture }: InjectionSettings): boolean {

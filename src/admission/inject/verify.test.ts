@@ -4,6 +4,7 @@ import { createLogger } from '../../base/index.js';
 import { answerReview, type AdmissionReview } from '../review.js';
 import { aReview, settings } from './fixtures.js';
 import { injectionHandler } from './handler.js';
+import type { CaptureMode } from './settings.js';
 
 interface Raw {
   metadata: { annotations?: Record<string, string> };
@@ -14,9 +15,12 @@ interface Raw {
   };
 }
 
-async function review(pod: object): Promise<AdmissionReview['response']> {
+async function review(
+  pod: object,
+  capture: CaptureMode = 'InitContainer',
+): Promise<AdmissionReview['response']> {
   const handler = injectionHandler({
-    settings: () => settings(),
+    settings: () => settings({ capture }),
     namespaceOf: () => ({ labels: { 'weft.dev/inject': 'enabled' } }),
     log: createLogger({ level: 'silent' }),
     skipped: () => undefined,
@@ -25,9 +29,9 @@ async function review(pod: object): Promise<AdmissionReview['response']> {
 }
 
 /** A pod as our webhook leaves it. */
-async function injected(annotations: Record<string, string> = {}): Promise<Raw> {
+async function injected(annotations: Record<string, string> = {}, capture?: CaptureMode): Promise<Raw> {
   const pod = { metadata: { annotations }, spec: { containers: [{ name: 'app' }] } };
-  const { patch = '' } = await review(pod);
+  const { patch = '' } = await review(pod, capture);
   const operations = JSON.parse(Buffer.from(patch, 'base64').toString()) as jsonPatch.Operation[];
   return asServed(jsonPatch.applyPatch(pod as unknown as Raw, operations, true, false).newDocument);
 }
@@ -114,6 +118,41 @@ test.each(FORGED)('a pod that says it is injected, with %s, is denied', async (_
   const { allowed, status } = await review(pod);
   expect(allowed).toBe(false);
   expect(status?.message).toMatch(message);
+});
+
+const CAPTURE = 'weft.dev/capture';
+
+test.each<[string, (pod: Raw) => void, RegExp]>([
+  [
+    'told to leave out more',
+    (pod) => (pod.metadata.annotations![CAPTURE] = '{"skipInboundPorts":"8080"}'),
+    /annotation weft\.dev\/capture is not what Weft writes/,
+  ],
+  [
+    'not told at all',
+    (pod) => (pod.metadata.annotations = { 'weft.dev/injection': 'injected' }),
+    /annotation weft\.dev\/capture is not what Weft writes/,
+  ],
+  [
+    'whose first container does not check',
+    (pod) => (container(pod, 'weft-init')['args'] as string[]).pop(),
+    /args of container weft-init/,
+  ],
+])('where the plugin of the node captures, a pod %s is denied', async (_what, forge, message) => {
+  const pod = await injected({}, 'CNI');
+  expect((await review(pod, 'CNI')).allowed).toBe(true);
+  forge(pod);
+  const { allowed, status } = await review(pod, 'CNI');
+  expect([allowed, status?.message]).toEqual([false, expect.stringMatching(message)]);
+});
+
+test('more ports than the plugin reads are refused where it captures', async () => {
+  const annotations = {
+    'weft.dev/skip-outbound-ports': Array.from({ length: 900 }, (_, i) => 10_000 + i).join(),
+  };
+  const pod = { metadata: { annotations }, spec: { containers: [{ name: 'app' }] } };
+  expect((await review(pod)).allowed).toBe(true);
+  expect((await review(pod, 'CNI')).status?.message).toMatch(/more ports .* than the CNI plugin reads/);
 });
 
 test('a pod that says it is injected and only has a container of the name is denied', async () => {

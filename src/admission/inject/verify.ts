@@ -4,7 +4,7 @@ import { applicationContainers, type Container, type Pod } from './pod.js';
 import { hasPodCertificate } from './pod-certificate.js';
 import {
   PROBES_VARIABLE,
-  captureArguments,
+  captureValue,
   isCapturedByNode,
   renderInit,
   renderProxy,
@@ -46,7 +46,7 @@ export function forgery(
 
 /** A pod that tells the plugin of the node something else than its first container looks for, or tells it something at all. */
 function foreignCapture(pod: Pod, settings: InjectionSettings, choices: PodChoices): string | undefined {
-  const wanted = isCapturedByNode(pod, settings) ? JSON.stringify(captureArguments(choices)) : undefined;
+  const wanted = isCapturedByNode(pod, settings) ? captureValue(choices) : undefined;
   return pod.metadata.annotations?.[names.Annotation.capture] === wanted
     ? undefined
     : `the annotation ${names.Annotation.capture} is not what Weft writes`;

@@ -84,6 +84,7 @@ async function describedPods(options: KnownOptions, mesh: StillMesh): Promise<re
   const { trustDomain, clusterDomain } = installed;
   const ask = podWebhook({
     ...CHART_DEFAULTS,
+    capture: options.isCapturedByNode === true ? 'CNI' : 'InitContainer',
     image: 'weft',
     revision,
     systemNamespace,
