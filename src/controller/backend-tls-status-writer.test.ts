@@ -27,7 +27,13 @@ beforeEach(async () => {
     metadata: { name: 'ratings', namespace: 'shop' },
     spec: { type: 'ClusterIP', clusterIPs: ['10.96.0.9'], ports: [{ port: 443 }] },
   });
-  const kinds = ['services', 'backendTlsPolicies', 'caBundles', 'clusterTrustBundles'] as const;
+  const kinds = [
+    'services',
+    'backendTlsPolicies',
+    'externalServices',
+    'caBundles',
+    'clusterTrustBundles',
+  ] as const;
   ({ collector, running } = keepStatuses(server, kinds, stop.signal));
 });
 
