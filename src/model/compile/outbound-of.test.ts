@@ -236,4 +236,8 @@ test('a pod is told no more certificates than it can hold, and the rest verifies
     { refused: expect.stringContaining('bytes of certificates together') },
     { refused: expect.stringContaining('bytes of certificates together') },
   ]);
+  const field = 'spec.ports[0].tls';
+  const [first, , third] = mesh.externalServicesIn('shop');
+  expect(judgeExternalService(mesh, first!)).toEqual([]);
+  expect(judgeExternalService(mesh, third!)).toMatchObject([{ condition: 'ResolvedRefs', field }]);
 });

@@ -47,4 +47,5 @@ export class PodAuthorities {
 /** Tag and length of a field. */
 const FRAME = 8;
 
-const TOO_MANY = `the ExternalServices of this namespace name more than ${BUDGET.tlsBytes} bytes of certificates together; name fewer authorities`;
+/** Why requests are refused that these authorities were to prove a server for. */
+export const TOO_MANY = `the ExternalServices of this namespace name more than ${BUDGET.tlsBytes} bytes of certificates together; name fewer authorities`;

@@ -70,7 +70,7 @@ function refusal(
   if (wellKnown !== undefined && named.length > 0)
     return `${field}: both wellKnownCACertificates and caCertificateRefs are set; remove one of them`;
   if (authorities.length > 0) return undefined;
-  return problems.map(problemText).join('; ') || 'the policy names no certificate authority';
+  return problems.map(problemText).join('; ') || 'it names no certificate authority';
 }
 
 function notWellKnown(field: string, name: string): string {
@@ -78,7 +78,7 @@ function notWellKnown(field: string, name: string): string {
 }
 
 function tooMany(field: string, bytes: number): AuthorityProblem {
-  const text = `they hold ${bytes} bytes of certificates, of ${MOST_BYTES} at most; name only the authorities that sign for this Service`;
+  const text = `they hold ${bytes} bytes of certificates, of ${MOST_BYTES} at most; name only the authorities that sign for these servers`;
   return { reason: 'InvalidCACertificateRef', field, text };
 }
 

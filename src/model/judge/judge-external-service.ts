@@ -1,3 +1,4 @@
+import { PodAuthorities, TOO_MANY } from '../compile/pod-authorities.js';
 import { trustedAuthorities } from '../compile/trusted-authorities.js';
 import type { Mesh } from '../tables/mesh.js';
 import { countingExternalServices, MOST_EXTERNAL_SERVICES, opensTls } from '../tables/external-services.js';
@@ -7,7 +8,8 @@ import type { Problem } from '../words/problem.js';
 
 /** What keeps an ExternalService from acting as written, that only the rest of the mesh shows. */
 export function judgeExternalService(mesh: Mesh, service: ExternalService): readonly Problem[] {
-  if (isExternalServiceInForce(mesh, service)) return unverifiable(mesh, service);
+  if (isExternalServiceInForce(mesh, service))
+    return [...unverifiable(mesh, service), ...beyondBudget(mesh, service)];
   const until = opensTls(service)
     ? 'until then pods of the namespace reach nothing outside the mesh but what the others let out'
     : 'until then it lets nothing out';
@@ -34,6 +36,27 @@ function unverifiable(mesh: Mesh, { ref, ports }: ExternalService): readonly Pro
       message: `${text}${until}`,
     }));
   });
+}
+
+/** Authorities that its pods are not told, because those of others have taken the room. */
+function beyondBudget(mesh: Mesh, service: ExternalService): readonly Problem[] {
+  if (!opensTls(service)) return [];
+  const told = new PodAuthorities(mesh);
+  const ports = countingExternalServices(mesh.externalServicesIn(service.ref.namespace)).map((one) => ({
+    isOwn: one.ref.uid === service.ref.uid,
+    fields: one.ports.flatMap((port) =>
+      port.tls !== undefined && told.port(one, port).tls?.refused === TOO_MANY ? [port.tls.field] : [],
+    ),
+  }));
+  return ports
+    .filter(({ isOwn }) => isOwn)
+    .flatMap(({ fields }) => fields)
+    .map((field) => ({
+      condition: 'ResolvedRefs',
+      reason: 'InvalidCACertificateRef',
+      field,
+      message: `${TOO_MANY}; until then requests at this port are answered with 503`,
+    }));
 }
 
 /** Whether it is among those that count. */

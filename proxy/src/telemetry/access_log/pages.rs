@@ -148,8 +148,8 @@ impl Tray {
             // Before what they wait for, so that it is all written when they are answered.
             let flushes = mem::take(&mut *locked(&self.flushes));
             self.much.store(false, Ordering::Release);
-            for page in self.all() {
-                page.iter().for_each(|page| exchange(page, &mut spare, &mut out));
+            for page in self.all().iter().flat_map(|pages| pages.iter()) {
+                self.dropped.inc_by(exchange(page, &mut spare, &mut out));
             }
             let _ = out.flush();
             for answer in flushes {
@@ -187,13 +187,15 @@ impl Tray {
     }
 }
 
-/// Writes what is on a page, which gets `spare` for it; the page is held no longer than that takes.
-fn exchange(page: &Mutex<Page>, spare: &mut Vec<u8>, out: &mut impl Write) {
+/// Writes what is on a page, which gets `spare` for it; the page is held no longer than that takes. Says how many lines nobody took.
+fn exchange(page: &Mutex<Page>, spare: &mut Vec<u8>, out: &mut impl Write) -> u64 {
     mem::swap(&mut locked(page).bytes, spare);
-    let _ = out.write_all(spare);
+    let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let lost = out.write_all(spare).map_or_else(|_| lines(spare), |()| 0);
     spare.clear();
     // Half of what much is may be over when the last line is added.
     spare.shrink_to(2 * MANY_BYTES);
+    lost
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
