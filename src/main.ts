@@ -136,6 +136,7 @@ async function compose(config: Config, { connect, log, shutdown, fail }: Parts):
     trustDomain,
     privateNetworks: config.jwtPrivateNetworks,
     evict: config.evictPerMinute > 0 ? { absences, perMinute: config.evictPerMinute } : undefined,
+    evictsMissed: config.capture === 'CNI',
     log,
     metrics,
   });

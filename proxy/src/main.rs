@@ -56,7 +56,10 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Version => println!("weft-proxy {}", env!("CARGO_PKG_VERSION")),
         Command::Init(options) => println!("weft-proxy init: {}", init::run(&options)?),
         Command::VerifyCapture(options) => {
-            init::verify(&options)?;
+            if let Err(error) = init::verify(&options) {
+                eprintln!("weft-proxy: {error}");
+                return Ok(ExitCode::from(names::UNCAPTURED_EXIT_CODE));
+            }
             println!("weft-proxy init: the pod's traffic is captured");
         }
         Command::Run => run()?,

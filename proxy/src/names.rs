@@ -10,6 +10,8 @@ pub const PROBE_PORT: u16 = 15120;
 pub const METRICS_PORT: u16 = 15121;
 /// The user the proxy runs as; traffic of this user is not captured.
 pub const PROXY_UID: u32 = 2112;
+/// How `init --verify` ends where nobody has captured the pod, by which the control plane knows it from other failures.
+pub const UNCAPTURED_EXIT_CODE: u8 = 3;
 
 /// HTTP over h2 between proxies.
 pub const ALPN_H2: &[u8] = b"weft1-h2";

@@ -70,6 +70,8 @@ export const Annotation = {
 /** Containers and volumes the webhook adds to a pod. */
 export const INIT_CONTAINER = 'weft-init';
 export const PROXY_CONTAINER = 'weft-proxy';
+/** How the init container ends where the CNI plugin should have captured the pod and has not. */
+export const UNCAPTURED_EXIT_CODE = 3;
 /** What both of them run. */
 export const PROXY_BINARY = '/usr/local/bin/weft-proxy';
 

@@ -27,13 +27,18 @@ export type EvictionCounter = Counter<'result'>;
 export function evictionMetrics(metrics: Metrics): EvictionCounter {
   return metrics.counter(
     'weft_pod_evictions_total',
-    'Evictions of pods that should have a proxy and have none, by how they went.',
+    'Evictions of pods that should have a proxy and have none, or that the CNI plugin has missed, by how they went.',
     ['result'],
   );
 }
 
 /** Who replaces a pod that is evicted, and counts that as no failure, as a Job would. */
-const REPLACES = new Set(['ReplicaSet', 'StatefulSet', 'DaemonSet', 'ReplicationController']);
+export const REPLACES: ReadonlySet<string> = new Set([
+  'ReplicaSet',
+  'StatefulSet',
+  'DaemonSet',
+  'ReplicationController',
+]);
 
 /** An owner whose pod may not be evicted now, or was evicted just now, is not asked about again for this long. */
 const HELD_MS = 30_000;

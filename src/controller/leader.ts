@@ -27,6 +27,7 @@ import { publishTrustBundle } from './trust-bundle.js';
 import { publishTrust } from './trust-config-maps.js';
 import { keepTrustSecrets } from './trust-secrets.js';
 import { evictUnmeshed, evictionMetrics } from './evictions.js';
+import { evictMissed } from './missed-pods.js';
 import { WebhookKeeper } from './webhook-keeper.js';
 
 export interface LeaderOptions {
@@ -45,6 +46,8 @@ export interface LeaderOptions {
   readonly privateNetworks?: readonly string[];
   /** Evict pods that should have a proxy and have none, at most so many in a minute. Absent: never. */
   readonly evict?: { readonly absences: Absences; readonly perMinute: number } | undefined;
+  /** Evict pods that the CNI plugin has missed. Default: no. */
+  readonly evictsMissed?: boolean;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -78,6 +81,8 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
     options.evict === undefined
       ? undefined
       : evictUnmeshed({ ...shared, ...options.evict, webhook: webhook.state, evicted }, signal);
+  const missed = async (signal: AbortSignal): Promise<void> =>
+    options.evictsMissed === true ? evictMissed({ ...shared, evicted }, signal) : undefined;
   const keySetOptions = { ...shared, clock, privateNetworks };
   return async (signal) => {
     // One that fails ends the others, the leading and, since somebody must notice, the process.
@@ -98,6 +103,7 @@ export function leaderWork(options: LeaderOptions): (signal: AbortSignal) => Pro
         recordLastKnown(shared, either),
         keepKeySets(keySetOptions, either),
         evictions(either),
+        missed(either),
       ]);
     };
     try {

@@ -142,7 +142,15 @@ export function keepPod(raw: RawObject): Pod {
     phase: or(status?.phase, 'Pending'),
     ips: keepIps(status),
     ready: or(status?.conditions, []).some(({ type, status: value }) => type === 'Ready' && value === 'True'),
+    ...uncaptured(status),
   };
+}
+
+function uncaptured(status: Plain<V1Pod>['status']): Pick<Pod, 'isUncaptured'> {
+  const init = status?.initContainerStatuses?.find(({ name }) => name === names.INIT_CONTAINER);
+  const ends = [init?.state?.terminated, init?.lastState?.terminated];
+  const isUncaptured = ends.some((end) => end?.exitCode === names.UNCAPTURED_EXIT_CODE);
+  return isUncaptured ? { isUncaptured } : {};
 }
 
 /** Of our own containers what was written at the pod's creation and cannot change. */

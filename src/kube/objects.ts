@@ -69,6 +69,8 @@ export interface Pod extends KubeObject {
   readonly phase: string;
   readonly ips: readonly string[];
   readonly ready: boolean;
+  /** Its first container has found that nobody had captured the pod. */
+  readonly isUncaptured?: true;
 }
 
 export interface ServicePort {
