@@ -82,7 +82,12 @@ export class ClusterFixture {
 
   /** The Deployment of a control plane, as Helm installs it with the chart's values. */
   controlPlane(
-    over: { readonly spec?: object; readonly status?: object; readonly revision?: string } = {},
+    over: {
+      readonly spec?: object;
+      readonly status?: object;
+      readonly revision?: string;
+      readonly annotations?: object;
+    } = {},
   ): void {
     const revision = over.revision ?? 'default';
     const env = [
@@ -97,7 +102,9 @@ export class ClusterFixture {
         namespace: 'weft-system',
         generation: 1,
         labels: { 'app.kubernetes.io/name': 'weft', 'weft.dev/rev': revision },
-        annotations: { 'meta.helm.sh/release-name': 'weft' },
+        annotations: over.annotations ?? {
+          'meta.helm.sh/release-name': revision === 'default' ? 'weft' : `weft-${revision}`,
+        },
       },
       spec: { replicas: 2, template: { spec: { containers: [{ env }] } }, ...over.spec },
       status: { observedGeneration: 1, replicas: 2, readyReplicas: 2, updatedReplicas: 2, ...over.status },

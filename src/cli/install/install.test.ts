@@ -2,6 +2,7 @@ import { chmod, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { MeshError } from '../../base/index.js';
 import { meshContainers } from '../../testing/index.js';
 import { ClusterFixture, WEBHOOKS } from '../cluster.fixture.js';
 import { createPage } from '../page.js';
@@ -15,6 +16,8 @@ const CHARTS = {
   'weft/Chart.yaml': 'name: weft\nappVersion: 0.2.0\n',
   'weft-crds/Chart.yaml': 'name: weft-crds\n',
 };
+const DEPLOYMENTS = '/apis/apps/v1/deployments';
+const ACCOUNTS = '/api/v1/serviceaccounts';
 const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
 let cluster: ClusterFixture;
@@ -25,12 +28,15 @@ let said: string[];
 let values: object;
 /** What Helm does to the cluster. */
 let does: (words: readonly string[]) => Promise<void>;
+/** Releases that Helm knows. */
+let releases: string[];
 let forbidden: readonly string[];
 
 beforeEach(async () => {
   cluster = await ClusterFixture.start();
   [asked, said, values, forbidden] = [[], [], {}, []];
   does = () => Promise.resolve();
+  releases = ['weft'];
   cluster.server.onPost('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', (body) => {
     const { spec } = body as { spec: { resourceAttributes: { resource: string; group: string } } };
     const { resource, group } = spec.resourceAttributes;
@@ -48,6 +54,16 @@ const options = (
   revision: 'default',
   systemNamespace: 'weft-system',
   helm: async (words) => {
+    const [verb, release = ''] = words;
+    if (verb === 'status') {
+      if (releases.includes(release)) return '';
+      throw new MeshError('precondition', 'helm status: Error: release: not found');
+    }
+    if (verb === 'uninstall' && releases.includes(release))
+      cluster.server.remove(DEPLOYMENTS, {
+        namespace: 'weft-system',
+        name: release === 'weft' ? 'weft-default' : release,
+      });
     asked.push(words.map((word) => word.replace(/^\/.*\/(weft(-crds)?)$/, 'CHARTS/$1')).join(' '));
     await does(words);
     return words[0] === 'get' ? JSON.stringify(values) : '';
@@ -235,7 +251,7 @@ test('an installation that is in use stays', async () => {
 
 test('a revision that no namespace names goes without force, though another one is in use', async () => {
   await installed('0.2.0');
-  cluster.controlPlane({ revision: 'canary' });
+  second();
   expect((await uninstall(options({ revision: 'canary' }))).ok).toBe(true);
   expect(asked).toHaveLength(1);
 });
@@ -261,7 +277,7 @@ test('purging counts what goes, deletes the kinds, and leaves them to another re
   expect(said.join('\n')).toMatch(/  TrafficPolicy: 1, such as shop\/reviews\n/);
   expect(said.join('\n')).toMatch(/  MeshRole: 0\n/);
   expect(asked).toEqual([]);
-  cluster.controlPlane({ revision: 'canary' });
+  second();
   await expect(uninstall(options({ force: true, purge: true }))).rejects.toThrow(
     /revision canary needs the kinds/,
   );
@@ -269,6 +285,87 @@ test('purging counts what goes, deletes the kinds, and leaves them to another re
   await uninstall(options({ force: true, purge: true }));
   expect(asked.at(-1)).toBe('uninstall weft-crds --namespace weft-system --ignore-not-found');
   expect(cluster.server.all(DEFINITIONS)).toEqual([]);
+});
+
+/** A second revision, and what it runs as, which the release of the first one made. */
+function second(annotations: object = { 'helm.sh/resource-policy': 'keep' }): void {
+  releases.push('weft-canary');
+  cluster.controlPlane({ revision: 'canary' });
+  cluster.server.put(ACCOUNTS, {
+    metadata: {
+      name: 'weft',
+      namespace: 'weft-system',
+      annotations: { 'meta.helm.sh/release-name': 'weft', ...annotations },
+    },
+  });
+}
+
+const accounts = (): readonly string[] => cluster.server.all(ACCOUNTS).map(({ metadata }) => metadata.name);
+
+test('what other revisions run as stays until the last of them goes', async () => {
+  await cluster.install();
+  cluster.namespace('shop', { 'weft.dev/inject': 'enabled', 'weft.dev/rev': 'canary' });
+  second();
+  const { text } = await uninstall(options());
+  expect(text).toMatch(/Root, issuer and ServiceAccount weft stay .*, for revision canary\.$/);
+  expect(accounts()).toEqual(['weft']);
+  await uninstall(options({ revision: 'canary', force: true }));
+  expect(asked.at(-1)).toMatch(/^uninstall weft-canary /);
+  expect(accounts()).toEqual([]);
+});
+
+test('a release of before, with which Helm would delete what another revision runs as, is upgraded first', async () => {
+  await cluster.install();
+  second({});
+  await expect(uninstall(options({ force: true }))).rejects.toThrow(
+    /revision canary runs as ServiceAccount weft-system\/weft, .* weft upgrade --revision default has it kept/,
+  );
+  expect(asked).toEqual([]);
+  expect(cluster.server.all(WEBHOOKS)).toHaveLength(1);
+});
+
+test('the chart has what revisions share kept', async () => {
+  const account = await readFile('charts/weft/templates/service-account.yaml', 'utf8');
+  const [shared = ''] = account.split('\n---\n');
+  expect(shared).toMatch(/annotations:\n.*\n    helm\.sh\/resource-policy: keep$/m);
+});
+
+test.each([
+  ['what no release made', () => cluster.controlPlane({ annotations: {} })],
+  ['what a release made that Helm does not know', () => (releases = [])],
+])('%s is not uninstalled halfway', async (_what, change) => {
+  await cluster.install();
+  change();
+  await expect(uninstall(options({ force: true, purge: true }))).rejects.toThrow(
+    /Deployment weft-system\/weft-default belongs to no Helm release .*kubectl delete -f deploy\/weft\.yaml/,
+  );
+  expect(asked).toEqual([]);
+  expect(cluster.server.all(WEBHOOKS)).toHaveLength(1);
+});
+
+test('with a wrong namespace or revision nothing is touched, and what there is is named', async () => {
+  await cluster.install();
+  await expect(uninstall(options({ systemNamespace: 'wrong', force: true }))).rejects.toThrow(
+    /Weft runs in namespace weft-system, not in wrong: give --system-namespace weft-system/,
+  );
+  await expect(uninstall(options({ revision: 'wrong', force: true }))).rejects.toThrow(
+    /revision wrong is not installed .*neither Deployment weft-system\/weft-wrong nor a Helm release weft-wrong; there is: default/,
+  );
+  expect(asked).toEqual([]);
+  expect(cluster.server.all(WEBHOOKS)).toHaveLength(1);
+});
+
+test('what Helm leaves standing is not told to be uninstalled', async () => {
+  await cluster.install();
+  does = () => Promise.resolve(cluster.controlPlane());
+  await expect(uninstall(options({ force: true }))).rejects.toThrow(/weft-default is there still/);
+});
+
+test('what an installation that failed left is taken away, and the kinds of one that is gone', async () => {
+  expect((await uninstall(options())).text).toMatch(/^Uninstalled\./);
+  releases = [];
+  await expect(uninstall(options())).rejects.toThrow(/is not installed/);
+  expect((await uninstall(options({ purge: true }))).text).toMatch(/^Purged\./);
 });
 
 test('the charts are there while Helm works, and gone afterwards', async () => {

@@ -1,4 +1,4 @@
-import { names } from '../../base/index.js';
+import { MeshError, names } from '../../base/index.js';
 import type { ControlPlane } from '../control-planes.js';
 import type { Helm } from './helm.js';
 
@@ -16,11 +16,24 @@ export interface Values {
 }
 
 export const CRDS_RELEASE = 'weft-crds';
-const RELEASE = 'meta.helm.sh/release-name';
+/** Helm's note of which release an object belongs to. */
+export const RELEASE = 'meta.helm.sh/release-name';
 
 /** The Helm release of a revision, as an installation calls it. */
 export function releaseOf({ revision }: Place, installed?: ControlPlane): string {
   return installed?.metadata.annotations[RELEASE] ?? (revision === 'default' ? 'weft' : `weft-${revision}`);
+}
+
+/** Whether Helm knows a release: one that failed, or whose end was cut short, as well. */
+export async function hasRelease(helm: Helm, release: string, { systemNamespace }: Place): Promise<boolean> {
+  try {
+    await helm(['status', release, '--namespace', systemNamespace]);
+    return true;
+  } catch (thrown) {
+    const error = MeshError.from(thrown);
+    if (/release: not found/.test(error.message)) return false;
+    throw error;
+  }
 }
 
 /** Options of Helm for the values; those of a second revision share the service account of the first. */

@@ -8,7 +8,8 @@ import { findControlPlanes, revisionOf } from '../control-planes.js';
 import { plural } from '../page.js';
 import type { Helm } from './helm.js';
 import type { Done } from './install.js';
-import { CRDS_RELEASE, releaseOf } from './release.js';
+import { CRDS_RELEASE, RELEASE, deploymentName, hasRelease, releaseOf } from './release.js';
+import { deleteLastAccount, demandKeptAccount } from './service-account.js';
 
 export interface UninstallOptions extends CheckOptions {
   readonly helm: Helm;
@@ -24,8 +25,8 @@ const DEFINITION = { apiVersion: 'apiextensions.k8s.io/v1', plural: 'customresou
 
 /** Takes an installation away, the webhook first: nothing that is left keeps pods or namespaces from being made or deleted. */
 export async function uninstall(options: UninstallOptions): Promise<Done> {
-  const { client, helm, revision, systemNamespace, progress, dryRun } = options;
-  const own = await ownControlPlane(options);
+  const { revision, systemNamespace, progress, dryRun } = options;
+  const release = await releaseToDelete(options);
   const counts = options.purge ? await countObjects(options) : [];
   const inMesh = await stillInMesh(options);
   if (inMesh !== undefined && !options.force)
@@ -33,12 +34,12 @@ export async function uninstall(options: UninstallOptions): Promise<Done> {
       'precondition',
       `${inMesh}; take them out of the mesh first (kubectl label namespace NAME ${names.Label.inject}-, and restart the workloads), or give --force: their proxies then go on with what they know until their certificates end, within a day`,
     );
-  const webhook = names.revisionName(revision);
   const would = dryRun ? 'Would delete' : 'Deletes';
   if (inMesh !== undefined) progress(`note: ${inMesh}`);
-  progress(
-    `${would} MutatingWebhookConfiguration ${webhook}, then release ${releaseOf(options, own)} in namespace ${systemNamespace}`,
-  );
+  if (release !== undefined)
+    progress(
+      `${would} MutatingWebhookConfiguration ${names.revisionName(revision)}, then release ${release} in namespace ${systemNamespace}`,
+    );
   if (options.purge)
     progress(
       [`${would} the definitions of ${plural(ownKinds().length, 'kind')}, and with them`, ...counts].join(
@@ -46,27 +47,76 @@ export async function uninstall(options: UninstallOptions): Promise<Done> {
       ),
     );
   if (dryRun) return { ok: true, text: 'Nothing was changed.' };
-  await deleteObject(client, Resources.webhookConfiguration, { name: webhook });
-  await helm([
-    'uninstall',
-    releaseOf(options, own),
-    '--namespace',
-    systemNamespace,
-    '--wait',
-    '--ignore-not-found',
-  ]);
+  if (release !== undefined) await deleteRelease(options, release);
   if (options.purge) await purge(options);
-  const left = options.purge
-    ? []
-    : ['The kinds of Weft and your policies are there still; weft uninstall --purge deletes them.'];
+  await deleteLastAccount(options);
   return {
     ok: true,
-    text: [
-      'Uninstalled.',
-      ...left,
-      `Root and issuer stay in namespace ${systemNamespace}, for an installation that comes after: deleting the namespace deletes them.`,
-    ].join('\n'),
+    text: [release === undefined ? 'Purged.' : 'Uninstalled.', ...(await left(options))].join('\n'),
   };
+}
+
+/**
+ * The release of the installation that is meant. Undefined: there is none, and only what was left behind is to be purged. Throws where it is
+ * elsewhere, or where Helm would not take it away, before anything is touched: the webhook and the kinds belong to the whole cluster.
+ */
+async function releaseToDelete(options: UninstallOptions): Promise<string | undefined> {
+  const { client, helm, revision, systemNamespace, purge: purges } = options;
+  const all = await findControlPlanes(client);
+  const elsewhere = all.find((one) => one.metadata.namespace !== systemNamespace);
+  if (elsewhere !== undefined)
+    throw new MeshError(
+      'precondition',
+      `Weft runs in namespace ${elsewhere.metadata.namespace}, not in ${systemNamespace}: give --system-namespace ${elsewhere.metadata.namespace}`,
+    );
+  const own = all.find((one) => revisionOf(one) === revision);
+  const release = releaseOf(options, own);
+  const known = await hasRelease(helm, release, options);
+  if (own !== undefined && (!known || own.metadata.annotations[RELEASE] === undefined))
+    throw new MeshError('precondition', notHelms(options));
+  if (known) {
+    await demandKeptAccount(options, release);
+    return release;
+  }
+  if (purges) return undefined;
+  const there = all.length === 0 ? '' : `; there is: ${all.map(revisionOf).join(', ')}`;
+  throw new MeshError(
+    'not-found',
+    `revision ${revision} is not installed in namespace ${systemNamespace}: there is neither ${deploymentName(options)} nor a Helm release ${release}${there}`,
+  );
+}
+
+function notHelms(place: UninstallOptions): string {
+  const webhook = names.revisionName(place.revision);
+  return `${deploymentName(place)} belongs to no Helm release in namespace ${place.systemNamespace}, so it was applied by other means; delete it by those, the webhook first: kubectl delete mutatingwebhookconfiguration ${webhook}, then kubectl delete -f deploy/weft.yaml, or what else was applied; not the definitions of kinds, with which every policy goes`;
+}
+
+async function deleteRelease(options: UninstallOptions, release: string): Promise<void> {
+  const { client, helm, revision, systemNamespace } = options;
+  await deleteObject(client, Resources.webhookConfiguration, { name: names.revisionName(revision) });
+  await helm(['uninstall', release, '--namespace', systemNamespace, '--wait', '--ignore-not-found']);
+  if ((await ownControlPlane(options)) !== undefined)
+    throw new MeshError(
+      'precondition',
+      `${deploymentName(options)} is there still, though Helm has ended release ${release}: kubectl describe says what keeps it`,
+    );
+}
+
+/** What is not gone, a line each. */
+async function left({
+  client,
+  purge: purged,
+  systemNamespace,
+}: UninstallOptions): Promise<readonly string[]> {
+  const others = (await findControlPlanes(client)).map(revisionOf);
+  return [
+    ...(purged
+      ? []
+      : ['The kinds of Weft and your policies are there still; weft uninstall --purge deletes them.']),
+    others.length > 0
+      ? `Root, issuer and ServiceAccount weft stay in namespace ${systemNamespace}, for revision ${others.join(', ')}.`
+      : `Root and issuer stay in namespace ${systemNamespace}, for an installation that comes after: deleting the namespace deletes them.`,
+  ];
 }
 
 /** Who would lose the mesh; undefined: nobody. Pods in namespaces of another revision have the other control plane. */
