@@ -52,8 +52,8 @@ const ANNOTATIONS = {
 /** What quotas and limit ranges of a namespace have against the containers of a proxy. */
 export function refusals(room: Room): readonly Refusal[] {
   return (['cpu', 'memory'] as const).flatMap((resource) => {
-    const container = containerRanges(room);
-    const amounts = defaulted(amountsOf(room, resource), container, resource);
+    const container = containerRanges(room.ranges);
+    const amounts = amountsIn(room.ranges, amountsOf(room, resource), resource);
     const bounds = boundsOf(room, container, resource);
     const problems = bounds.flatMap((bound) => bound.problem(amounts) ?? []);
     if (problems.length === 0) return [];
@@ -68,14 +68,27 @@ export function refusals(room: Room): readonly Refusal[] {
 }
 
 /** In processors or bytes. */
-interface Numbers {
+export interface Numbers {
   readonly request?: number;
   readonly limit?: number;
 }
 
 type Range = Room['ranges'][number]['spec']['limits'][number] & { readonly name: string };
 
-function containerRanges({ ranges }: Room): readonly Range[] {
+/** What a container gets that gives these amounts, in processors or bytes. */
+export function amountsIn(
+  ranges: Room['ranges'],
+  { request, limit }: Amounts,
+  resource: ResourceName,
+): Numbers {
+  const given = {
+    ...(request === undefined ? {} : { request: quantityAmount(request) }),
+    ...(limit === undefined ? {} : { limit: quantityAmount(limit) }),
+  };
+  return defaulted(given, containerRanges(ranges), resource);
+}
+
+function containerRanges(ranges: Room['ranges']): readonly Range[] {
   return ranges.flatMap(({ metadata, spec }) =>
     spec.limits
       .filter(({ type }) => type === 'Container')
@@ -83,14 +96,11 @@ function containerRanges({ ranges }: Room): readonly Range[] {
   );
 }
 
-function amountsOf({ defaults, annotations }: Room, resource: ResourceName): Numbers {
-  const given: Amounts = defaults[resource];
+function amountsOf({ defaults, annotations }: Room, resource: ResourceName): Amounts {
+  const given = defaults[resource];
   const request = annotations[ANNOTATIONS[resource].request] ?? given.request;
   const limit = annotations[ANNOTATIONS[resource].limit] ?? given.limit;
-  return {
-    ...(request === undefined ? {} : { request: quantityAmount(request) }),
-    ...(limit === undefined ? {} : { limit: quantityAmount(limit) }),
-  };
+  return { ...(request === undefined ? {} : { request }), ...(limit === undefined ? {} : { limit }) };
 }
 
 /** As the LimitRanger does it before anything is judged; a limit without a request is the request too. */

@@ -5,7 +5,8 @@ import { findControlPlanes, revisionOf } from '../control-planes.js';
 import { USUAL_DAYS, bringOfflineIssuer } from '../offline-root.js';
 import { appVersion, withCharts, type Charts } from './charts.js';
 import type { Helm } from './helm.js';
-import { PREFLIGHT } from './preflight.js';
+import { planOf } from './plan.js';
+import { preflight } from './preflight.js';
 import { applyCrds, deploymentName, releaseOf, render, valueOptions, type Values } from './release.js';
 import { settle, type SettleOptions } from './settle.js';
 
@@ -31,33 +32,39 @@ export async function rendered(
 
 /** Installs both charts where nothing speaks against it, and waits until the control plane works. */
 export async function install(options: InstallOptions): Promise<Done> {
-  const before = await runChecks(PREFLIGHT, options);
-  options.progress(before.text);
-  if (!before.ok) return { ok: false, text: 'Nothing was installed.' };
   await demandNone(options);
+  const installed = await withCharts(options.charts, async (folder) => {
+    const plan = planOf(await render(options.helm, folder, options));
+    const before = await runChecks(preflight({ plan, more: plan.replicas }), options);
+    options.progress(before.text);
+    if (before.ok) await installFrom(folder, options);
+    return before.ok;
+  });
+  return installed ? settle(options) : { ok: false, text: 'Nothing was installed.' };
+}
+
+async function installFrom(folder: string, options: InstallOptions): Promise<void> {
   const { helm, systemNamespace } = options;
   const release = releaseOf(options);
   options.progress(
     `Installs Weft ${appVersion(options.charts)}: the charts weft-crds and weft as ${release}, ${deploymentName(options)}`,
   );
   if (options.offlineRoot !== undefined) options.progress(await bringRoot(options, options.offlineRoot));
-  await withCharts(options.charts, async (folder) => {
-    await applyCrds(helm, folder, options);
-    await helm([
-      // A try that failed may have left its release behind.
-      'upgrade',
-      '--install',
-      release,
-      `${folder}/weft`,
-      '--namespace',
-      systemNamespace,
-      ...valueOptions(options, options),
-    ]);
-  });
-  return settle(options);
+  await applyCrds(helm, folder, options);
+  await helm([
+    // A try that failed may have left its release behind.
+    'upgrade',
+    '--install',
+    release,
+    `${folder}/weft`,
+    '--namespace',
+    systemNamespace,
+    ...valueOptions(options, options),
+  ]);
 }
 
-async function demandNone({ client, revision, systemNamespace }: InstallOptions): Promise<void> {
+async function demandNone(options: InstallOptions): Promise<void> {
+  const { client, revision, systemNamespace, offlineRoot } = options;
   const all = await findControlPlanes(client);
   const elsewhere = all.find(({ metadata }) => metadata.namespace !== systemNamespace);
   if (elsewhere !== undefined)
@@ -69,6 +76,11 @@ async function demandNone({ client, revision, systemNamespace }: InstallOptions)
     throw new MeshError(
       'precondition',
       `revision ${revision} is installed in namespace ${systemNamespace} already; weft upgrade changes it`,
+    );
+  if (all.length > 0 && offlineRoot !== undefined)
+    throw new MeshError(
+      'precondition',
+      `--offline-root would change what the running mesh signs with, which revision ${all.map(revisionOf).join(', ')} shares: install without it, and where that is meant, weft identity offline ${offlineRoot} changes it`,
     );
 }
 

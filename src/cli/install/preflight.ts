@@ -1,19 +1,25 @@
-import { z } from 'zod';
-import { quantityAmount } from '../../base/index.js';
 import { Resources, listObjects, mayI, type Right } from '../../kube/index.js';
-
 import { checkCluster } from '../check/cluster.js';
 import { ok, type Check, type CheckOptions, type Found } from '../check/found.js';
-import { plural } from '../page.js';
-import { Kinds, readList } from '../read-list.js';
+import type { Plan } from './plan.js';
+import { shortages } from './quota.js';
 
-/** What can be asked before there is anything: whether an installation would come to its end. */
-export const PREFLIGHT: readonly (readonly [string, Check])[] = [
-  ['cluster', cluster],
-  ['rights', rights],
-  ['room', room],
-  ['other meshes', otherMeshes],
-];
+/** What is about to be done. */
+export interface Intent {
+  readonly plan: Plan;
+  /** Pods that there will be at a time beyond those that there are. */
+  readonly more: number;
+}
+
+/** What can be asked before anything is done: whether it would come to its end. */
+export function preflight(intent: Intent): readonly (readonly [string, Check])[] {
+  return [
+    ['cluster', cluster],
+    ['rights', (options) => rights(options, intent.plan)],
+    ['room', (options) => room(options, intent)],
+    ['other meshes', otherMeshes],
+  ];
+}
 
 /** The chart does not take an older one, so that what is a caution later ends it here. */
 async function cluster(options: CheckOptions): Promise<readonly Found[]> {
@@ -22,31 +28,16 @@ async function cluster(options: CheckOptions): Promise<readonly Found[]> {
   );
 }
 
-const RBAC = 'rbac.authorization.k8s.io';
-const ADMISSION = 'admissionregistration.k8s.io';
-
-/** What the charts make, with the group of each. */
-const MADE: readonly (readonly [resource: string, group: string, namespaced: boolean])[] = [
-  ['customresourcedefinitions', 'apiextensions.k8s.io', false],
-  ['clusterroles', RBAC, false],
-  ['clusterrolebindings', RBAC, false],
-  ['mutatingwebhookconfigurations', ADMISSION, false],
-  ['validatingadmissionpolicies', ADMISSION, false],
-  ['deployments', 'apps', true],
-  ['secrets', '', true],
-  ['serviceaccounts', '', true],
-  ['roles', RBAC, true],
-];
-
-async function rights({ client, systemNamespace }: CheckOptions): Promise<readonly Found[]> {
+async function rights({ client, systemNamespace }: CheckOptions, { kinds }: Plan): Promise<readonly Found[]> {
   const asked = await Promise.all(
-    MADE.map(async ([resource, group, namespaced]) => {
+    kinds.map(async ({ resource, group, namespaced }) => {
       const right: Right = { namespace: namespaced ? systemNamespace : '', group, verb: 'create', resource };
       return { resource, allowed: await mayI(client, right) };
     }),
   );
   const lacking = asked.filter(({ allowed }) => !allowed).map(({ resource }) => resource);
-  if (lacking.length === 0) return [ok('you may create everything that the charts hold')];
+  if (lacking.length === 0)
+    return [ok(`you may create each of the ${kinds.length} kinds of objects that it takes`)];
   return [
     {
       kind: 'failed',
@@ -57,51 +48,16 @@ async function rights({ client, systemNamespace }: CheckOptions): Promise<readon
   ];
 }
 
-const quota = z.object({
-  metadata: z.object({ name: z.string() }),
-  spec: z.object({
-    hard: z.record(z.string(), z.string()).default({}),
-    scopeSelector: z.unknown().optional(),
-  }),
-  status: z.object({ used: z.record(z.string(), z.string()).default({}) }).prefault({}),
-});
-
-/** As many as the chart has by default. */
-const REPLICAS = 2;
-
-/** Whether quotas let the pods of the control plane in, as the chart has them by default. */
-async function room({ client, systemNamespace }: CheckOptions): Promise<readonly Found[]> {
-  const quotas = await readList(client, Kinds.resourceQuota, quota, { namespace: systemNamespace });
-  const wrong = quotas.filter(({ spec }) => spec.scopeSelector === undefined).flatMap(problemsOf);
-  if (wrong.length === 0) return [ok(`no quota of namespace ${systemNamespace} keeps the control plane out`)];
-  return wrong.map((detail) => ({
+/** Whether quotas let the pods of the control plane in. */
+async function room({ client, systemNamespace }: CheckOptions, intent: Intent): Promise<readonly Found[]> {
+  const found = await shortages(client, systemNamespace, intent);
+  if (found.length === 0) return [ok(`no quota of namespace ${systemNamespace} keeps the control plane out`)];
+  return found.map(({ detail, fix }) => ({
     kind: 'failed',
     code: 'WEFT933',
     detail: `namespace ${systemNamespace}: ${detail}`,
-    fix: 'change the quota, or give the control plane resources that fit: --set resources.limits.cpu=1',
+    fix,
   }));
-}
-
-function problemsOf({
-  metadata: { name },
-  spec: { hard },
-  status: { used },
-}: z.infer<typeof quota>): readonly string[] {
-  const pods = hard['pods'] ?? hard['count/pods'];
-  const left =
-    pods === undefined
-      ? REPLICAS
-      : quantityAmount(pods) - quantityAmount(used['pods'] ?? used['count/pods'] ?? '0');
-  return [
-    ...(hard['limits.cpu'] === undefined
-      ? []
-      : [`ResourceQuota ${name} counts limits.cpu, and the control plane has no CPU limit`]),
-    ...(left < REPLICAS
-      ? [
-          `ResourceQuota ${name} has room for ${plural(Math.max(0, left), 'more pod')}, and the control plane has ${REPLICAS}`,
-        ]
-      : []),
-  ];
 }
 
 /** Names that webhooks of other meshes have. */

@@ -28,12 +28,7 @@ export async function uninstall(options: UninstallOptions): Promise<Done> {
   const { revision, systemNamespace, progress, dryRun } = options;
   const release = await releaseToDelete(options);
   const counts = options.purge ? await countObjects(options) : [];
-  const inMesh = await stillInMesh(options);
-  if (inMesh !== undefined && !options.force)
-    throw new MeshError(
-      'precondition',
-      `${inMesh}; take them out of the mesh first (kubectl label namespace NAME ${names.Label.inject}-, and restart the workloads), or give --force: their proxies then go on with what they know until their certificates end, within a day`,
-    );
+  const inMesh = await demandUnused(options);
   const would = dryRun ? 'Would delete' : 'Deletes';
   if (inMesh !== undefined) progress(`note: ${inMesh}`);
   if (release !== undefined)
@@ -117,6 +112,16 @@ async function left({
       ? `Root, issuer and ServiceAccount weft stay in namespace ${systemNamespace}, for revision ${others.join(', ')}.`
       : `Root and issuer stay in namespace ${systemNamespace}, for an installation that comes after: deleting the namespace deletes them.`,
   ];
+}
+
+/** Throws where somebody would lose the mesh, and says who where that is forced. */
+async function demandUnused(options: UninstallOptions): Promise<string | undefined> {
+  const inMesh = await stillInMesh(options);
+  if (inMesh === undefined || options.force) return inMesh;
+  throw new MeshError(
+    'precondition',
+    `${inMesh}; take them out of the mesh first (kubectl label namespace NAME ${names.Label.inject}-, and restart the workloads), or give --force: their proxies then go on with what they know until their certificates end, within a day`,
+  );
 }
 
 /** Who would lose the mesh; undefined: nobody. Pods in namespaces of another revision have the other control plane. */

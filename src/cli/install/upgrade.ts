@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { MeshError } from '../../base/index.js';
 import { ownControlPlane } from '../check/control-plane.js';
 import { runChecks } from '../check/index.js';
@@ -7,8 +8,17 @@ import { plural } from '../page.js';
 import { proxiesOf, versionOf, type ProxyOfPod } from '../versions.js';
 import { appVersion, withCharts } from './charts.js';
 import type { Done, InstallOptions } from './install.js';
-import { PREFLIGHT } from './preflight.js';
-import { applyCrds, deploymentName, releaseOf, valueOptions } from './release.js';
+import { planOf, type Plan } from './plan.js';
+import { preflight } from './preflight.js';
+import {
+  RELEASE,
+  applyCrds,
+  deploymentName,
+  hasRelease,
+  releaseOf,
+  render,
+  valueOptions,
+} from './release.js';
 import { settle } from './settle.js';
 
 export interface UpgradeOptions extends InstallOptions {
@@ -16,34 +26,59 @@ export interface UpgradeOptions extends InstallOptions {
   readonly dryRun: boolean;
 }
 
+/** Of a rollout, beyond the replicas: `maxSurge` of the chart. */
+const SURGE = 1;
+
 /** Brings the charts of an installation to this program's, with the values that it has, and says which pods have an older proxy then. */
 export async function upgrade(options: UpgradeOptions): Promise<Done> {
   const own = await ownControlPlane(options);
   if (own === undefined)
     throw new MeshError('not-found', `${deploymentName(options)} does not exist; weft install makes it`);
-  const release = releaseOf(options, own);
+  const release = await demandRelease(options, own);
   const to = appVersion(options.charts);
-  const from = versionOf(imageOf(own));
-  demandSkew(from, to);
-  await demandImage(options, release, to);
-  const before = await runChecks(PREFLIGHT, options);
+  demandSkew(versionOf(imageOf(own)), to);
+  const done = await withCharts(options.charts, async (folder) =>
+    upgradeFrom(folder, { ...options, own, release, to }),
+  );
+  if (done !== undefined) return done;
+  const { ok, text } = await settle(options);
+  const image = versionOf(imageOf((await ownControlPlane(options)) ?? own));
+  return { ok, text: [text, '', ...outdated(await proxiesOf(options.client), image)].join('\n') };
+}
+
+interface Upgrading extends UpgradeOptions {
+  readonly own: ControlPlane;
+  readonly release: string;
+  /** The version of the charts. */
+  readonly to: string;
+}
+
+/** What there is to say where nothing was changed. */
+async function upgradeFrom(folder: string, options: Upgrading): Promise<Done | undefined> {
+  const { own, release, helm, systemNamespace } = options;
+  const kept = join(folder, 'kept-values.json');
+  await writeFile(
+    kept,
+    await helm(['get', 'values', release, '--namespace', systemNamespace, '--output', 'json']),
+  );
+  // As Helm lays them over each other with --reset-then-reuse-values.
+  const plan = planOf(await render(helm, folder, { ...options, values: [kept, ...options.values] }));
+  demandNewImage(plan, options);
+  const more = Math.max(0, plan.replicas - own.spec.replicas) + SURGE;
+  const before = await runChecks(preflight({ plan, more }), options);
   options.progress(before.text);
   if (!before.ok) return { ok: false, text: 'Nothing was changed.' };
   options.progress(
-    `${options.dryRun ? 'Would bring' : 'Brings'} ${deploymentName(options)} from ${from} to ${to}`,
+    `${options.dryRun ? 'Would bring' : 'Brings'} ${deploymentName(options)} from ${versionOf(imageOf(own))} to ${versionOf(plan.image)}`,
   );
   if (options.dryRun) {
     const later = `Nothing was changed. Pods keep their proxies until they are recreated.`;
     return { ok: true, text: [later, ...outdated(await proxiesOf(options.client), undefined)].join('\n') };
   }
-  await withCharts(options.charts, async (folder) => {
-    await applyCrds(options.helm, folder, options);
-    const at = ['--namespace', options.systemNamespace, '--reset-then-reuse-values'];
-    await options.helm(['upgrade', release, `${folder}/weft`, ...at, ...valueOptions(options, options)]);
-  });
-  const { ok, text } = await settle(options);
-  const image = versionOf(imageOf((await ownControlPlane(options)) ?? own));
-  return { ok, text: [text, '', ...outdated(await proxiesOf(options.client), image)].join('\n') };
+  await applyCrds(helm, folder, options);
+  const at = ['--namespace', systemNamespace, '--reset-then-reuse-values'];
+  await helm(['upgrade', release, `${folder}/weft`, ...at, ...valueOptions(options, options)]);
+  return undefined;
 }
 
 function imageOf({ spec }: ControlPlane): string {
@@ -68,22 +103,25 @@ function numbersOf(version: string): { readonly major: number; readonly minor: n
   return major === undefined ? undefined : { major: Number(major), minor: Number(minor) };
 }
 
-const imageValues = z.object({ image: z.object({ tag: z.string().default('') }).prefault({}) });
-
-/** A tag that was set once is kept with the other values, so that the new chart would run the old image. */
-async function demandImage(
-  { helm, set, values, systemNamespace }: UpgradeOptions,
-  release: string,
-  to: string,
-): Promise<void> {
-  if (set.some((one) => /(^|,)image\.tag=/.test(one)) || values.length > 0) return;
-  const said = await helm(['get', 'values', release, '--namespace', systemNamespace, '--output', 'json']);
-  const parsed = imageValues.safeParse(JSON.parse(said) ?? {});
-  const tag = parsed.success ? parsed.data.image.tag : '';
-  if (tag === '' || tag === to) return;
+/** The release of what is installed. Throws where it is not Helm's. */
+async function demandRelease(options: UpgradeOptions, own: ControlPlane): Promise<string> {
+  const release = releaseOf(options, own);
+  if (own.metadata.annotations[RELEASE] !== undefined && (await hasRelease(options.helm, release, options)))
+    return release;
   throw new MeshError(
     'precondition',
-    `the installation has image.tag=${tag} among its values, which the upgrade would keep: give the new one, --set image.tag=NEW, or --set image.tag= for the chart's own, ${to}`,
+    `${deploymentName(options)} belongs to no Helm release in namespace ${options.systemNamespace}, so it was applied by other means, which upgrade it: kubectl apply --server-side -f deploy/crds.yaml,deploy/weft.yaml of the new version, or what else was applied; weft install --dry-run prints the like with other values`,
+  );
+}
+
+/** A tag that was set once is kept with the other values, or given again in a file, so that the new chart would run the old image. */
+function demandNewImage({ image }: Plan, { own, set, to }: Upgrading): void {
+  const tag = versionOf(image);
+  if (tag !== versionOf(imageOf(own)) || tag === to || set.some((one) => /(^|,)image\.tag=/.test(one)))
+    return;
+  throw new MeshError(
+    'precondition',
+    `with image.tag=${tag} among the values, the new chart would run the image that runs now: give the new one, --set image.tag=NEW, or --set image.tag= for the chart's own, ${to}`,
   );
 }
 
