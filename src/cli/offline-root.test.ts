@@ -102,7 +102,12 @@ test('the leader takes it for what it did not make, also where its own root is t
   expect(certificateBlocks(roots)).toHaveLength(2);
   const facts = { certificate: certificate.toString(), roots, announcedAt: undefined };
   expect(nextTrustStep(online, facts, NOW)).toMatchObject({ kind: 'foreign', problem: undefined });
-  await bring({ forgetRoots: true });
+  expect(await bring({ dryRun: true })).not.toContain('weft-root');
+  const forgotten = await bring({ forgetRoots: true });
+  expect(forgotten).toMatch(
+    /no longer trusted; delete it: kubectl delete secret weft-root --namespace weft-system$/,
+  );
+  expect(forgotten).not.toContain('a day from now');
   expect(issuer().roots).toBe(await file('root.crt'));
 });
 
@@ -115,6 +120,10 @@ test('a root that is incomplete, open to others or not one is neither used nor r
   const key = await file('root.key');
   await expect(bring()).rejects.toThrow(/holds root\.key and no root\.crt: restore that/);
   expect(await file('root.key')).toBe(key);
+  // As what was cut short between the two files is gone on with.
+  await expect(bring()).rejects.toThrow(/making it was cut short, delete root\.key and run this again$/);
+  await rm(join(folder, 'root.key'));
+  expect(await bring()).toMatch(/^Made /);
 });
 
 test('a dry run makes nothing, neither here nor there', async () => {

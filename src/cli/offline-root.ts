@@ -31,7 +31,7 @@ const KEY = 'root.key';
  * root is in its file alone: it is never printed, sent or overwritten.
  */
 export async function bringOfflineIssuer(options: OfflineOptions): Promise<string> {
-  const { folder, days, client, systemNamespace } = options;
+  const { folder, days } = options;
   const now = options.now ?? Date.now();
   if (days < 8 || days > MOST_DAYS)
     throw new MeshError('invalid', `--days ${days}: an issuer is valid for 8 to ${MOST_DAYS} days`);
@@ -42,16 +42,27 @@ export async function bringOfflineIssuer(options: OfflineOptions): Promise<strin
   const issuer = await createOfflineIssuer(root, { lifeMs: days * DAY_MS, now });
   const brought = { certificate: issuer.certificate, privateKey: issuer.privateKey, roots: root.certificate };
   const said = await bringCa({ ...options, now }, brought, `the root in ${folder}`);
-  const online = await getObject(client, Resources.secret, { namespace: systemNamespace, name: ROOT_SECRET });
   return [
     `${known === undefined ? 'Made' : 'Uses'} ${describeCertificate(root.certificate)}, in ${folder}`,
     said,
-    ...(online === undefined
-      ? []
-      : [
-          `Secret ${systemNamespace}/${ROOT_SECRET} still holds the key of the former root: a day from now run this again with --forget-roots, and delete the Secret.`,
-        ]),
+    ...(options.dryRun ? [] : await formerRoot(options)),
   ].join('\n');
+}
+
+/** What is left to do about a root whose key is in the cluster, a line. */
+async function formerRoot({
+  client,
+  systemNamespace,
+  forgetRoots,
+}: OfflineOptions): Promise<readonly string[]> {
+  const online = await getObject(client, Resources.secret, { namespace: systemNamespace, name: ROOT_SECRET });
+  if (online === undefined) return [];
+  const what = `Secret ${systemNamespace}/${ROOT_SECRET} still holds the key of the former root`;
+  return [
+    forgetRoots
+      ? `${what}, which is no longer trusted; delete it: kubectl delete secret ${ROOT_SECRET} --namespace ${systemNamespace}`
+      : `${what}: a day from now run this again with --forget-roots, and delete the Secret.`,
+  ];
 }
 
 /** Undefined: there is none yet. One of the two files alone is neither used nor replaced. */
@@ -62,9 +73,13 @@ async function readRoot(folder: string): Promise<CaMaterial | undefined> {
   if (certificate === undefined && privateKey === undefined) return undefined;
   if (certificate === undefined || privateKey === undefined) {
     const [there, missing] = certificate === undefined ? [KEY, CERTIFICATE] : [CERTIFICATE, KEY];
+    const cutShort =
+      certificate === undefined
+        ? `; if no root has ever been used from this folder, because making it was cut short, delete ${KEY} and run this again`
+        : '';
     throw new MeshError(
       'precondition',
-      `${folder} holds ${there} and no ${missing}: restore that, or name another folder; nothing in it is overwritten`,
+      `${folder} holds ${there} and no ${missing}: restore that, or name another folder; nothing in it is overwritten${cutShort}`,
     );
   }
   const { mode } = await stat(join(folder, KEY));
