@@ -104,28 +104,34 @@ function receivedBy(
   workloadOf: ReadonlyMap<string, string>,
   { workloads, remembered: { edges } }: TouchedOptions,
 ): readonly Received[] {
-  const ports = new Map<string, (port: string) => boolean>();
+  const ports = new Map<string, Ports>();
   for (const { pods, changes } of workloads) {
-    const concerns = portsOf(changes);
-    for (const pod of pods) {
-      const name = workloadOf.get(pod) ?? '';
-      const others = ports.get(name);
-      ports.set(name, (port) => concerns(port) || others?.(port) === true);
-    }
+    const concerned = portsOf(changes);
+    for (const name of new Set(pods.map((pod) => workloadOf.get(pod) ?? '')))
+      ports.set(name, both(ports.get(name), concerned));
   }
   return summed(
     edges.flatMap((edge) => {
       const workload = workloadName(edge);
-      if (edge.direction !== 'inbound' || ports.get(workload)?.(edge.port) !== true) return [];
+      if (edge.direction !== 'inbound') return [];
+      const concerned = ports.get(workload);
+      if (concerned !== 'all' && concerned?.has(edge.port) !== true) return [];
       return [{ workload, port: edge.port, ...countedIn(edge) }];
     }),
   );
 }
 
-function portsOf(changes: readonly Change[]): (port: string) => boolean {
+type Ports = ReadonlySet<string> | 'all';
+
+function portsOf(changes: readonly Change[]): Ports {
   const own = changes.map(({ what }) => /^port (\d+): /.exec(what)?.[1]);
-  if (own.includes(undefined)) return () => true;
-  return (port) => own.includes(port);
+  return own.includes(undefined) ? 'all' : new Set(own.filter((port) => port !== undefined));
+}
+
+/** Pods of one workload may change in several ways. */
+function both(one: Ports | undefined, other: Ports): Ports {
+  if (one === undefined) return other;
+  return one === 'all' || other === 'all' ? 'all' : new Set([...one, ...other]);
 }
 
 function judgedFrom(
