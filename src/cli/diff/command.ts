@@ -45,7 +45,7 @@ is let in is judged for each account of the mesh, for an account that nobody nam
 certificate (plain), by requests that rules are about. Of the last half hour it counts the requests that are concerned, as far as the
 control plane remembers them. Nothing is written.
 
-Exit codes: 0 no proxy would do anything otherwise, 1 some would, 2 it could not be said.
+Exit codes: 0 no proxy would do anything differently, 1 some would, 2 it could not be said.
 
 Examples:
   weft diff -f policy.yaml

@@ -103,7 +103,7 @@ test('a policy on a Service is told as what its callers do', async () => {
   );
   expect(text).toMatch(/\n    \+ route all: timeouts\.request: 1500ms\n/);
   expect(text).toMatch(
-    /\n1 port of Services and 0 pods would be treated otherwise; nobody would be refused who is let in now\.$/,
+    /\n1 port of Services and 0 pods would be treated differently; nobody would be refused who is let in now\.$/,
   );
 });
 
@@ -115,7 +115,7 @@ test('the same as it is changes nothing, also where others have the same target'
   expect(same.json.applied).toEqual([{ object: 'TrafficPolicy shop/reviews', change: 'unchanged' }]);
   expect(same).toMatchObject({
     differs: false,
-    text: expect.stringMatching(/No proxy would do anything otherwise\.$/),
+    text: expect.stringMatching(/No proxy would do anything differently\.$/),
   });
   // A younger rival loses: nothing but a finding comes of it.
   const rival = await compared([
@@ -290,7 +290,7 @@ test('requests of the last half hour are counted on the routes, at the pods and 
     judged: [],
   });
   expect(timed.text).toContain(
-    'What came in the last 30 minutes that it is about\n  1800 requests of front/deployment/web to shop/reviews:8080 on route all\n',
+    'Traffic of the last 30 minutes that this affects\n  1800 requests of front/deployment/web to shop/reviews:8080 on route all\n',
   );
   const matched = await compared([routes('2s', '/some')]);
   expect(matched.json.touched?.sent).toEqual([
@@ -334,7 +334,9 @@ test('what is remembered in part or not at all is said', async () => {
   replica('weft-2', { ...saidHistory(EDGES), endedMs: 0, coversMs: 120_000 });
   const part = await compared([change]);
   expect(part.json.touched).toMatchObject({ minutes: 2, partial: true });
-  expect(part.text).toContain('note: of 2 minutes not every replica of the control plane can tell');
+  expect(part.text).toContain(
+    'note: of 2 minutes not every replica of the control plane can tell: there may have been more requests than are counted',
+  );
   replica('weft-3', undefined);
   expect((await compared([change])).text).toMatch(/note: weft-3 did not answer, so its proxies are missing/);
 });
@@ -342,7 +344,7 @@ test('what is remembered in part or not at all is said', async () => {
 test('traffic that the change is not about is not counted', async () => {
   replica('weft-1', saidHistory([saidEdge({ by: 'web', service: 'shop/else', counts: { ok: 7 } })]));
   const { text } = await compared([policy('routes: [{name: all, timeouts: {request: 1s}}]')]);
-  expect(text).toContain('What came lately\n  nothing in the last 30 minutes that it is about\n');
+  expect(text).toContain('Traffic of the last 30 minutes that this affects\n  none\n');
 });
 
 test('what the API server would refuse is refused here, with the code', async () => {

@@ -38,6 +38,6 @@ function lack(known: number, parts: number): readonly string[] {
     return ['how many requests it would touch is not known: no control plane has run for a minute'];
   if (parts === 0) return [];
   return [
-    `of ${plural(parts, 'minute')} not every replica of the control plane can tell: there were more requests than are counted`,
+    `of ${plural(parts, 'minute')} not every replica of the control plane can tell: there may have been more requests than are counted`,
   ];
 }

@@ -80,7 +80,7 @@ function accessLines(access: readonly AccessChange[], page: Page): readonly stri
   });
 }
 
-/** What came lately that the change is about. */
+/** Traffic that the change is about. */
 function touchedLines({ minutes, sent, received, judged }: Touched, page: Page): readonly string[] {
   const lately = `the last ${plural(minutes, 'minute')}`;
   const all = [
@@ -94,8 +94,7 @@ function touchedLines({ minutes, sent, received, judged }: Touched, page: Page):
         `  ${count(one)} of ${one.caller} to ${one.service}; those like the ones above would be ${one.allowed ? page.good('allowed') : page.bad('refused')}`,
     ),
   ];
-  if (all.length === 0) return [page.strong('What came lately'), `  nothing in ${lately} that it is about`];
-  return section(page.strong(`What came in ${lately} that it is about`), all);
+  return section(page.strong(`Traffic of ${lately} that this affects`), all.length === 0 ? ['  none'] : all);
 }
 
 function count({
@@ -113,13 +112,13 @@ function count({
 }
 
 function summary(difference: Difference, page: Page): string {
-  if (isEmpty(difference)) return page.good('No proxy would do anything otherwise.');
+  if (isEmpty(difference)) return page.good('No proxy would do anything differently.');
   const { destinations, workloads, access, unasked } = difference;
   const pods = workloads.reduce((total, group) => total + group.pods.length, 0);
   const services = new Set(destinations.map(({ service }) => service)).size;
   const refused = new Set(access.filter(({ allowed }) => !allowed).map(({ caller }) => caller)).size;
   return [
-    `${plural(services, 'port')} of Services and ${plural(pods, 'pod')} would be treated otherwise`,
+    `${plural(services, 'port')} of Services and ${plural(pods, 'pod')} would be treated differently`,
     refused === 0
       ? `${unasked ? 'of what was asked, ' : ''}nobody would be refused who is let in now.`
       : page.bad(`${plural(refused, 'caller')} would be refused something.`),
