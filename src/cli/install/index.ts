@@ -105,12 +105,12 @@ function answerOf({ ok, text }: Done): Answer {
 }
 
 const NEEDS = `
-It runs Helm (3.14 or newer), which has to be on the path, with the charts that are inside of this program: nothing is fetched. What it made
-can be kept with Helm later, and what Helm installed with this.`;
+It runs Helm (3.14 or newer), which has to be on the path, with the charts that are inside this program: nothing is fetched. You can go on
+with Helm with what this installed, and the other way round.`;
 
 const INSTALL = `${NEEDS}
-Before anything is changed it looks whether the cluster is new enough, whether you may create what the charts hold, whether quotas leave room, and
-whether another mesh is there. Afterwards it waits until every replica is ready and runs weft check.
+Before anything is changed it looks whether the cluster is new enough, whether you may create the kinds that the charts hold, whether quotas leave
+room, and whether another mesh is there. Afterwards it waits until every replica is ready and runs weft check.
 
 Exit codes: 0 installed and in order, 1 something speaks against it or is not in order, 2 it could not be done.
 
@@ -131,8 +131,9 @@ Examples:
   weft upgrade --set image.tag=TAG`;
 
 const UNINSTALL = `
-It runs Helm (3.14 or newer), which has to be on the path. The webhook goes first, so that pods can be created at any moment. The kinds, and with them
-your policies, stay unless --purge is given, and so do root and issuer.
+It runs Helm (3.14 or newer), which has to be on the path. The webhook goes first, so that pods can be created at all times. The kinds, and with
+them your policies, stay unless --purge is given; root and issuer always stay, and the service account that revisions share until the last
+of them goes. What Helm did not install is refused: delete it as it was applied.
 
 Exit codes: 0 it is gone, 2 it could not be done, also where namespaces are in the mesh.
 

@@ -2,13 +2,14 @@ import { chmod, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { parseManifests } from '../../api/index.js';
 import { meshContainers } from '../../testing/index.js';
 import { ClusterFixture, WEBHOOKS } from '../cluster.fixture.js';
 import { createPage } from '../page.js';
 import { withCharts } from './charts.js';
 import { HelmFixture } from './helm.fixture.js';
 import { helmOf } from './helm.js';
-import { install, type InstallOptions } from './install.js';
+import { install, rendered, type InstallOptions } from './install.js';
 import { upgrade, type UpgradeOptions } from './upgrade.js';
 
 const CHARTS = {
@@ -67,6 +68,8 @@ async function installed(version: string, proxy = version): Promise<void> {
 const isInstallation = ([, how, release]: readonly string[]): boolean =>
   how === '--install' && release !== 'weft-crds';
 
+const metadataOf = (object: unknown): object => (object as { metadata: object }).metadata;
+
 const specOf = (version: string): object => ({
   template: { spec: { containers: [{ image: `docker.io/weft/weft:${version}`, env: [] }] } },
 });
@@ -110,6 +113,19 @@ test('a root that is kept elsewhere does not take the place of that of a mesh th
     /what the running mesh signs with.*weft identity offline \/root/,
   );
   expect(helm.asked).toEqual([]);
+});
+
+test('what is printed holds the namespace, as deploy/ has it, and no root is left out in silence', async () => {
+  const [namespace, ...charts] = parseManifests(await rendered(options({ systemNamespace: 'mesh' })), 'it');
+  const [asDeployed] = parseManifests(await readFile('deploy/namespace.yaml', 'utf8'), 'it');
+  expect(namespace).toEqual({
+    ...(asDeployed as object),
+    metadata: { ...metadataOf(asDeployed), name: 'mesh' },
+  });
+  expect(charts[0]).toMatchObject({ kind: 'Deployment' });
+  await expect(rendered(options({ offlineRoot: '/root' }))).rejects.toThrow(
+    /--dry-run --offline-root: .*then weft identity offline \/root/,
+  );
 });
 
 test('a second revision has a release of its own and shares the service account', async () => {

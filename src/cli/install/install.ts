@@ -25,9 +25,32 @@ export interface Done {
 
 /** The manifests of an installation, for who applies them by other means. */
 export async function rendered(
-  options: Pick<InstallOptions, 'helm' | 'charts' | 'revision' | 'systemNamespace' | 'set' | 'values'>,
+  options: Pick<
+    InstallOptions,
+    'helm' | 'charts' | 'revision' | 'systemNamespace' | 'set' | 'values' | 'offlineRoot'
+  >,
 ): Promise<string> {
-  return withCharts(options.charts, async (folder) => render(options.helm, folder, options));
+  if (options.offlineRoot !== undefined)
+    throw new MeshError(
+      'invalid',
+      `--dry-run --offline-root: YAML holds no root, and none is made for it; apply the YAML, then weft identity offline ${options.offlineRoot} brings one`,
+    );
+  const charts = await withCharts(options.charts, async (folder) => render(options.helm, folder, options));
+  return `${namespaceOf(options.systemNamespace)}${charts}`;
+}
+
+/** As deploy/namespace.yaml has it. */
+function namespaceOf(name: string): string {
+  return [
+    'apiVersion: v1',
+    'kind: Namespace',
+    'metadata:',
+    `  name: ${name}`,
+    '  labels:',
+    '    pod-security.kubernetes.io/enforce: restricted',
+    '    pod-security.kubernetes.io/warn: restricted',
+    '',
+  ].join('\n');
 }
 
 /** Installs both charts where nothing speaks against it, and waits until the control plane works. */
