@@ -55,6 +55,8 @@ test('helm uninstall leaves nothing that blocks pods or namespaces', async () =>
 
   const hooks = await get<{ items: { metadata: { name: string } }[] }>('mutatingwebhookconfigurations');
   expect(hooks.items.filter((h) => h.metadata.name.startsWith('weft'))).toEqual([]);
+  // Other revisions would run as it.
+  await kubectl('get', 'serviceaccount', 'weft', '-n', 'weft-system');
 
   await apply(app({ namespace: NS, name: 'after' }));
   await kubectl('rollout', 'status', '-n', NS, 'deployment/after', '--timeout=60s');

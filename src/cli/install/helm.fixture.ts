@@ -10,6 +10,8 @@ export class HelmFixture {
   readonly asked: string[] = [];
   /** Values that it tells of the release. */
   values: object | null = {};
+  /** What it has of the release: by default the service account that revisions share, as the chart has it. */
+  manifest = account({ 'helm.sh/resource-policy': 'keep' });
   /** Those that it knows. */
   releases: readonly string[] = ['weft'];
   does: (words: readonly string[]) => void | Promise<void> = () => undefined;
@@ -18,6 +20,7 @@ export class HelmFixture {
     const [verb = '', release = ''] = words;
     if (verb === 'template') return release === 'weft-crds' ? '' : objects(await valuesOf(words));
     if (verb === 'status') return this.#status(release);
+    if (verb === 'get' && release === 'manifest') return this.manifest;
     this.asked.push(words.map((word) => word.replace(/^\/.*\/(weft(-crds)?)$/, 'CHARTS/$1')).join(' '));
     await this.does(words);
     return verb === 'get' ? JSON.stringify(this.values) : '';
@@ -27,6 +30,12 @@ export class HelmFixture {
     if (this.releases.includes(release)) return '';
     throw new MeshError('precondition', 'helm status: Error: release: not found');
   }
+}
+
+/** The service account that revisions share, as a release has it. */
+export function account(annotations: object): string {
+  const object = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'weft', annotations } };
+  return `---\n${JSON.stringify(object)}\n`;
 }
 
 /** Values of files, and what `--set` sets over them, by their paths. */

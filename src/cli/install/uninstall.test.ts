@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { ClusterFixture, WEBHOOKS } from '../cluster.fixture.js';
 import { createPage } from '../page.js';
-import { HelmFixture } from './helm.fixture.js';
+import { HelmFixture, account } from './helm.fixture.js';
 import { uninstall, type UninstallOptions } from './uninstall.js';
 
 const DEPLOYMENTS = '/apis/apps/v1/deployments';
@@ -94,14 +94,14 @@ test('purging counts what goes, deletes the kinds, and leaves them to another re
 });
 
 /** A second revision, and what it runs as, which the release of the first one made. */
-function second(annotations: object = { 'helm.sh/resource-policy': 'keep' }): void {
+function second(): void {
   helm.releases = ['weft', 'weft-canary'];
   cluster.controlPlane({ revision: 'canary' });
   cluster.server.put(ACCOUNTS, {
     metadata: {
       name: 'weft',
       namespace: 'weft-system',
-      annotations: { 'meta.helm.sh/release-name': 'weft', ...annotations },
+      annotations: { 'meta.helm.sh/release-name': 'weft', 'helm.sh/resource-policy': 'keep' },
     },
   });
 }
@@ -122,7 +122,8 @@ test('what other revisions run as stays until the last of them goes', async () =
 
 test('a release of before, with which Helm would delete what another revision runs as, is upgraded first', async () => {
   await cluster.install();
-  second({});
+  second();
+  helm.manifest = account({});
   await expect(uninstall(options({ force: true }))).rejects.toThrow(
     /revision canary runs as ServiceAccount weft-system\/weft, .* weft upgrade --revision default has it kept/,
   );
@@ -131,9 +132,11 @@ test('a release of before, with which Helm would delete what another revision ru
 });
 
 test('the chart has what revisions share kept', async () => {
-  const account = await readFile('charts/weft/templates/service-account.yaml', 'utf8');
-  const [shared = ''] = account.split('\n---\n');
-  expect(shared).toMatch(/annotations:\n.*\n    helm\.sh\/resource-policy: keep$/m);
+  await cluster.install();
+  second();
+  helm.manifest = await readFile('deploy/weft.yaml', 'utf8');
+  expect(helm.manifest).toMatch(/kind: ServiceAccount\nmetadata:\n  name: weft\n/);
+  expect((await uninstall(options({ force: true }))).text).toMatch(/^Uninstalled\./);
 });
 
 test.each([
