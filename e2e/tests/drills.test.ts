@@ -18,7 +18,11 @@ const FAULTS: readonly (readonly [fault: string, section: string, found: readonl
   [
     'a wrong port',
     'nobody listens on its port',
-    [/\bratings +0\.00%/, /<- GET ratings:8080\/ +503 .*failed \(connect-failed\).*:8099\b/],
+    [
+      /\bratings +0\.00%/,
+      /<- GET ratings:8080\/ +503 .*failed \(connect-failed\)/,
+      /-> GET ratings:8080\/ +503 .*:8099\b/,
+    ],
   ],
   [
     'a role that denies',
@@ -131,7 +135,10 @@ beforeAll(async () => {
   await deploy(
     { namespace: NS, name: 'web' },
     { namespace: NS, name: 'cron', labels: { 'weft.dev/inject': 'disabled' } },
-    ...['orders', 'payments', 'coupons', 'account', 'catalog', 'ratings'].map((name) => ({ namespace: NS, name })),
+    ...['orders', 'payments', 'coupons', 'account', 'catalog', 'ratings'].map((name) => ({
+      namespace: NS,
+      name,
+    })),
     ...['reviews', 'search'].flatMap((service) => [
       { namespace: NS, name: `${service}-v1`, service },
       {
