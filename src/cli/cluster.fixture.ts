@@ -87,6 +87,7 @@ export class ClusterFixture {
       readonly status?: object;
       readonly revision?: string;
       readonly annotations?: object;
+      readonly capture?: 'CNI';
     } = {},
   ): void {
     const revision = over.revision ?? 'default';
@@ -95,6 +96,7 @@ export class ClusterFixture {
       { name: 'WEFT_PROXY_CPU_LIMIT', value: '' },
       { name: 'WEFT_PROXY_MEMORY_REQUEST', value: '16Mi' },
       { name: 'WEFT_PROXY_MEMORY_LIMIT', value: '128Mi' },
+      { name: 'WEFT_CAPTURE', value: over.capture ?? 'InitContainer' },
     ];
     this.server.put(DEPLOYMENTS, {
       metadata: {

@@ -228,6 +228,26 @@ const SPOILED: readonly Spoiled[] = [
     caution: true,
   },
   {
+    what: 'pods that the CNI plugin is to capture, without the plugin',
+    spoil: (c) => c.controlPlane({ capture: 'CNI' }),
+    says: /there is no DaemonSet weft-cni\n.*cni\.enabled=false.*\n +helm upgrade --install weft-cni/,
+  },
+  {
+    what: 'a node on which the CNI plugin is not in place',
+    spoil: (c) => {
+      c.controlPlane({ capture: 'CNI' });
+      c.server.put('/apis/apps/v1/daemonsets', {
+        metadata: {
+          name: 'weft-cni',
+          namespace: 'kube-system',
+          labels: { 'app.kubernetes.io/name': 'weft-cni' },
+        },
+        status: { desiredNumberScheduled: 3, currentNumberScheduled: 3, numberReady: 2 },
+      });
+    },
+    says: /the CNI plugin is in place on 2 of 3 nodes.*\n.*\n +kubectl logs --namespace kube-system daemonset\/weft-cni/,
+  },
+  {
     what: 'a proxy with more series than its budget',
     spoil: (c) => c.counts('many', (n) => `weft_requests_total{destination="shop/pod-${n}:80"} 1`, 10_001),
     says: /1 proxy holds more than 10000 series, shop\/many the most: 10001\n.*\n +weft edges --namespace shop/,
@@ -381,7 +401,7 @@ test('each finding has a code of the catalogue, and each code of an installation
 
 describe('commands that findings name', () => {
   const helm =
-    /^helm upgrade (--install )?[a-z-]+ charts\/weft(-crds)? --namespace \S+( --\S+( [a-z.=,A-Z]+)?)*$/;
+    /^helm upgrade (--install )?[a-z-]+ charts\/weft(-crds|-cni)? --namespace \S+( --\S+( [a-z.=,A-Z]+)?)*$/;
   const kubectl = /^kubectl (delete|label|annotate|rollout restart|logs|describe|get) /;
 
   /** Those of everything that can go wrong, with placeholders for none of their parts. */

@@ -1,6 +1,7 @@
 import { MeshError } from '../../base/index.js';
 import type { Page } from '../page.js';
 import { checkCluster } from './cluster.js';
+import { checkCni } from './cni.js';
 import { checkControlPlane } from './control-plane.js';
 import type { Check, CheckOptions, Found } from './found.js';
 import { checkKinds } from './kinds.js';
@@ -20,6 +21,7 @@ const CHECKS: readonly (readonly [string, Check])[] = [
   ['control plane', checkControlPlane],
   ['trust', checkTrust],
   ['webhook', checkWebhook],
+  ['capture', checkCni],
   ['settings', checkSettings],
   ['namespaces', checkNamespaces],
   ['refused pods', checkRefusedPods],

@@ -135,6 +135,14 @@ export const INSTALLATION_ROWS = rows([
     remedy: 'Give the callers proxies, or declare the hosts as ExternalServices.',
   },
   {
+    code: 'WEFT918',
+    severity: 'error',
+    title: 'CNI plugin that is not on every node',
+    meaning:
+      'cni.enabled is set, so pods get no init container that captures their traffic. On a node without the plugin pods of the mesh do not start.',
+    remedy: 'Install the chart weft-cni, and see what its agents wait for (docs/cni.md).',
+  },
+  {
     code: 'WEFT931',
     severity: 'error',
     title: 'Right that an installation takes',
