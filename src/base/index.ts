@@ -17,3 +17,4 @@ export { portOf } from './port-of.js';
 export { joinSums, memberNumber, memberSum, type MemberSum } from './member-sum.js';
 export { certificateBlocks } from './certificate-blocks.js';
 export { SetMap } from './set-map.js';
+export { setLatest } from './set-latest.js';

@@ -1,4 +1,12 @@
-import { MeshError, pause, type Counter, type Logger, type Metrics, type Watched } from '../base/index.js';
+import {
+  MeshError,
+  pause,
+  setLatest,
+  type Counter,
+  type Logger,
+  type Metrics,
+  type Watched,
+} from '../base/index.js';
 import { EventRecorder, evictPod, objectKey, type KubeClient, type Pod } from '../kube/index.js';
 import type { Absences } from './absences.js';
 import type { ClusterView } from './cluster-view.js';
@@ -215,14 +223,8 @@ class Evictor {
     const newest = this.#tried.get(owner.uid)?.newest ?? newestOf(without);
     const againAt = performance.now() + this.#heldMs;
     const lateAt = againAt + (LATE_AFTER - 1) * this.#heldMs;
-    this.#tried.delete(owner.uid);
-    this.#tried.set(owner.uid, {
-      newest,
-      againAt,
-      awaited: { uid, isCertain: false, ready: ready.length, laterThan: newestOf(pods), lateAt },
-    });
-    const [oldest] = this.#tried.keys();
-    if (this.#tried.size > REMEMBERED && oldest !== undefined) this.#tried.delete(oldest);
+    const awaited = { uid, isCertain: false, ready: ready.length, laterThan: newestOf(pods), lateAt };
+    setLatest(this.#tried, owner.uid, { newest, againAt, awaited }, REMEMBERED);
   }
 
   /** What came of it. A pod that is gone, by whoever, must have a successor, too. */

@@ -1,4 +1,4 @@
-import { names, pause, type Logger } from '../base/index.js';
+import { names, pause, setLatest, type Logger } from '../base/index.js';
 import {
   EventRecorder,
   evictPod,
@@ -74,7 +74,8 @@ class MissedPods {
     }
     const againAfterMs = (this.#held.get(owner.uid) ?? 0) - performance.now();
     if (againAfterMs > 0) return { againAfterMs };
-    this.#hold(owner.uid);
+    const { heldMs = HELD_MS } = this.#options;
+    setLatest(this.#held, owner.uid, performance.now() + heldMs, REMEMBERED);
     return this.#evict(pod, signal);
   }
 
@@ -88,14 +89,6 @@ class MissedPods {
     }
     await pause(pauseMs, signal);
     return result === 'forbidden-now' ? { againAfterMs: heldMs } : undefined;
-  }
-
-  #hold(uid: string): void {
-    const { heldMs = HELD_MS } = this.#options;
-    this.#held.delete(uid);
-    this.#held.set(uid, performance.now() + heldMs);
-    const [oldest] = this.#held.keys();
-    if (this.#held.size > REMEMBERED && oldest !== undefined) this.#held.delete(oldest);
   }
 
   async #tell(pod: Pod, what: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { MeshError, systemClock, type Clock, type Logger } from '../base/index.js';
+import { MeshError, setLatest, systemClock, type Clock, type Logger } from '../base/index.js';
 import type { KubeClient } from './client.js';
 import { Resources } from './resource.js';
 import { createObject } from './write.js';
@@ -48,19 +48,12 @@ export class EventRecorder {
     const now = this.#clock.now();
     const last = this.#sent.get(digest);
     if (last !== undefined && now - last < QUIET_MS) return;
-    this.#remember(digest, now);
+    setLatest(this.#sent, digest, now, REMEMBERED);
     try {
       await this.#write(target, note, `${target.name}.${digest}`);
     } catch (thrown) {
       this.#log.warn({ err: MeshError.from(thrown), target, note }, 'could not write an event');
     }
-  }
-
-  #remember(digest: string, now: number): void {
-    this.#sent.delete(digest);
-    this.#sent.set(digest, now);
-    const [oldest] = this.#sent.keys();
-    if (this.#sent.size > REMEMBERED && oldest !== undefined) this.#sent.delete(oldest);
   }
 
   /** A name that follows from the content: a replica that takes over writes the same event rather than one more. */

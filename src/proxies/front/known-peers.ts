@@ -1,4 +1,5 @@
 import { X509Certificate, hash } from 'node:crypto';
+import { setLatest } from '../../base/index.js';
 import { canonicalAddress } from '../../base/listener/index.js';
 import type { Peer } from '../service.js';
 
@@ -41,17 +42,9 @@ export class KnownPeers {
 
   #read(certificate: Uint8Array): Read {
     const digest = hash('sha256', certificate, 'base64');
-    let read = this.#known.get(digest);
-    if (this.#known.delete(digest)) {
-      this.#known.set(digest, read);
-      return read;
-    }
-    read = parse(certificate);
-    this.#known.set(digest, read);
-    if (this.#known.size > MOST_KNOWN) {
-      const [oldest = ''] = this.#known.keys();
-      this.#known.delete(oldest);
-    }
+    // Of one that cannot be read that is what is known.
+    const read = this.#known.has(digest) ? this.#known.get(digest) : parse(certificate);
+    setLatest(this.#known, digest, read, MOST_KNOWN);
     return read;
   }
 }
