@@ -11,6 +11,7 @@ import {
 import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { once } from 'node:events';
 import { FrameReader, frame } from './framing.js';
+import { pathOf } from './method.js';
 import { GrpcError, GrpcCode, decodeMessage, type GrpcStatus } from './status.js';
 
 export interface GrpcClientOptions {
@@ -86,7 +87,7 @@ async function unaryCall<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<MessageShape<O>> {
-  const stream = new RawStream(session, `/${method.parent.typeName}/${method.name}`, headers);
+  const stream = new RawStream(session, pathOf(method), headers);
   stream.raw.end(frame([toBinary(method.input, create(method.input, request))]));
   const bytes = await stream.next();
   const status = await stream.status;
@@ -160,7 +161,7 @@ class BidiStream<I extends DescMessage, O extends DescMessage> implements Client
     headers: Readonly<Record<string, string>> = {},
   ) {
     this.#method = method;
-    this.#stream = new RawStream(session, `/${method.parent.typeName}/${method.name}`, headers);
+    this.#stream = new RawStream(session, pathOf(method), headers);
   }
 
   get raw(): ClientHttp2Stream {

@@ -56,7 +56,11 @@ export function bidi<I extends DescMessage, O extends DescMessage>(
   };
 }
 
-function pathOf(method: { readonly name: string; readonly parent: { readonly typeName: string } }): string {
+/** Where a method is asked for. */
+export function pathOf(method: {
+  readonly name: string;
+  readonly parent: { readonly typeName: string };
+}): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 

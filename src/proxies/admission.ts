@@ -1,5 +1,5 @@
 import { LogSampler, cut, type Logger } from '../base/index.js';
-import { GrpcCode, GrpcError, type Receiver } from '../grpc/index.js';
+import { GrpcCode, GrpcError, pathOf, type Receiver } from '../grpc/index.js';
 import { REFUSAL_STATUS, signerKeyIdOf } from '../identity/index.js';
 import { admit, type AdmitOptions } from './admit.js';
 import type { FrontMethod, Untrusted } from './front/index.js';
@@ -43,9 +43,8 @@ export class Admission {
   /** The service's method, to be served. */
   method<R>(service: ProxyService<R>): FrontMethod {
     const registry = new Registry();
-    const { parent, name } = service.method;
     return {
-      path: `/${parent.typeName}/${name}`,
+      path: pathOf(service.method),
       open: (stream) => this.open(service, registry, stream),
     };
   }

@@ -11,7 +11,7 @@ const NEW = 'a'.repeat(64);
 const OLD = 'b'.repeat(64);
 const sumOf = (...uids: string[]) => memberSum(uids.map(memberNumber));
 
-test('over real connections: what a proxy says of its roots counts, and what signed its certificate is proven', async () => {
+test('over streams of the port: what a proxy says of its roots counts, and what signed its certificate is proven', async () => {
   const tally = new TrustTally();
   const running = await startConfig({ tally });
   const issuer = keyIdOf(running.ca.issuer.chain);

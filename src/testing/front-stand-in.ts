@@ -9,14 +9,12 @@ import {
 } from '@bufbuild/protobuf';
 import { X509Certificate } from 'node:crypto';
 import { duplexPair, type Duplex } from 'node:stream';
-import { GrpcCode, type GrpcStatus } from '../grpc/index.js';
+import { GrpcCode, pathOf, type GrpcStatus } from '../grpc/index.js';
 import type { Front } from '../proxies/index.js';
 
 /** A proxy's stream, as a test holds it. */
 export interface StandInStream<I, O> {
   send(request: I): void;
-  /** Sends bytes that may be no request. */
-  sendBytes(bytes: Uint8Array): void;
   /** No more requests. */
   end(): void;
   /** The proxy is gone. */
@@ -36,6 +34,8 @@ interface Open {
 }
 
 const HELLO = 'weft-front 1';
+/** Where every proxy calls from. */
+const ADDRESS = '127.0.0.1';
 const HEAD = 9;
 /** As many bytes of messages as are taken before the control plane has credit again. */
 const CREDIT_EVERY = 4_096;
@@ -110,14 +110,14 @@ export class FrontStandIn {
   /** A stream of a proxy that showed this certificate (PEM). */
   async connect<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
-    { chain, address = '127.0.0.1' }: { chain: string; address?: string },
+    { chain }: { chain: string },
   ): Promise<StandInStream<MessageInitShape<I>, MessageShape<O>>> {
     const paths = await this.#settled.promise;
-    const place = paths.indexOf(`/${method.parent.typeName}/${method.name}`);
+    const place = paths.indexOf(pathOf(method));
     const number = ++this.#last;
     const stream = new Streaming(method, (kind, body) => this.write(aFrame(number, kind, body)));
     this.#open.set(number, stream);
-    const peer = Buffer.concat([Buffer.of(place, address.length), Buffer.from(address)]);
+    const peer = Buffer.concat([Buffer.of(place, ADDRESS.length), Buffer.from(ADDRESS)]);
     this.write(aFrame(number, 1, Buffer.concat([peer, new X509Certificate(chain).raw])));
     return stream;
   }
@@ -191,10 +191,7 @@ class Streaming<I extends DescMessage, O extends DescMessage>
   }
 
   send(request: MessageInitShape<I>): void {
-    this.sendBytes(toBinary(this.#method.input, create(this.#method.input, request)));
-  }
-
-  sendBytes(bytes: Uint8Array): void {
+    const bytes = toBinary(this.#method.input, create(this.#method.input, request));
     this.#asRead(() => this.#write(0, bytes));
     this.#isFirst = false;
   }

@@ -3,9 +3,10 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { MeshError, type LogLevel } from '../../base/index.js';
+import type { ServerIdentity } from '../../grpc/index.js';
 
 /** What both sides begin with. */
-export const HELLO = 'weft-front 1';
+const HELLO = 'weft-front 1';
 /** Bytes of one stream that may wait in the front, and the message that went over it. */
 export const CREDIT = 16 * 1024;
 /** The largest message of a stream before the first `readOn`. */
@@ -54,13 +55,6 @@ export interface FrontSettings {
   readonly paths: readonly string[];
   /** From which level on the front writes lines of its own. */
   readonly logLevel: LogLevel;
-}
-
-/** What the front proves itself with and what proxies must chain to, in PEM. */
-export interface FrontCertificates {
-  readonly chain: string;
-  readonly privateKey: string;
-  readonly roots: string;
 }
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -250,7 +244,7 @@ export const settingsFrame = (settings: FrontSettings): Buffer => ofJson(Kind.se
 /** Every connection should end soon, and then the front. */
 export const drainFrame = (): Buffer => ofBytes(Kind.draining, Buffer.alloc(0));
 export const beatFrame = (): Buffer => ofBytes(Kind.beat, Buffer.alloc(0));
-export const certificatesFrame = ({ chain, privateKey, roots }: FrontCertificates): Buffer =>
+export const certificatesFrame = ({ chain, privateKey, roots }: ServerIdentity): Buffer =>
   ofJson(Kind.certificates, { chain, privateKey, roots });
 
 function ofJson(kind: number, value: object): Buffer {
