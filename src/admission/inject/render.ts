@@ -24,18 +24,23 @@ const MOUNTS = '/var/run/weft';
 /** The environment variable with the probes' targets. */
 export const PROBES_VARIABLE = 'WEFT_PROBES';
 
-/** Looks whether the pod is captured: any user but the proxy's will do. */
+/** Checks whether the pod is captured: any user but the proxy's will do. */
 const VERIFIER_UID = 65532;
+
+/** Ports whose connections go past the proxy: its own two, and what the pod says. */
+function skippedInbound({ skipInboundPorts }: PodChoices): string {
+  const { probe, metrics } = names.ProxyPort;
+  return [probe, metrics, ...skipInboundPorts].join(',');
+}
 
 /** What `weft-proxy init` is told: which ports are captured, and which are left alone. */
 function captureArguments(choices: PodChoices): readonly string[] {
-  const { outbound, inbound, probe, metrics } = names.ProxyPort;
-  const skipInbound = [probe, metrics, ...choices.skipInboundPorts];
+  const { outbound, inbound } = names.ProxyPort;
   const options: readonly (readonly [string, string])[] = [
     ['--outbound-port', String(outbound)],
     ['--inbound-port', String(inbound)],
     ['--proxy-uid', String(names.PROXY_UID)],
-    [names.SKIP_INBOUND_OPTION, skipInbound.join(',')],
+    [names.SKIP_INBOUND_OPTION, skippedInbound(choices)],
     ...skipOption('--skip-outbound-ports', choices.skipOutboundPorts),
   ];
   return options.flat();
@@ -43,8 +48,7 @@ function captureArguments(choices: PodChoices): readonly string[] {
 
 /** The same for the node's plugin, as the value of an annotation. Throws `invalid` for more ports than it reads. */
 export function captureValue(choices: PodChoices): string {
-  const { probe, metrics } = names.ProxyPort;
-  const skipInboundPorts = [probe, metrics, ...choices.skipInboundPorts].join(',');
+  const skipInboundPorts = skippedInbound(choices);
   const skipOutboundPorts = choices.skipOutboundPorts.join(',');
   if (Math.max(skipInboundPorts.length, skipOutboundPorts.length) > MOST_PORTS)
     throw new MeshError(
@@ -65,7 +69,7 @@ export function isCapturedByNode(pod: Pod, { capture }: InjectionSettings): bool
 
 /**
  * The first init container. It programs iptables, for which it needs root with two capabilities, but no privileges. Where the node's
- * plugin has done that already it only looks whether it has, so that no pod starts without its rules, and needs nothing.
+ * plugin has done that already it only checks that it has, so that no pod starts without its rules, and needs nothing.
  */
 export function renderInit(pod: Pod, settings: InjectionSettings, choices: PodChoices): RenderedContainer {
   const verifies = isCapturedByNode(pod, settings);
