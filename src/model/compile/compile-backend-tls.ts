@@ -1,6 +1,7 @@
 import type { Mesh } from '../tables/mesh.js';
 import type { BackendTlsPolicy } from '../words/backend-tls-policy.js';
 import type { BackendTls } from '../words/destination.js';
+import { FIELD_FRAME } from '../words/budget.js';
 import { type AuthorityProblem, trustedAuthorities } from './trusted-authorities.js';
 
 /** What a policy makes callers demand of servers, and what of it cannot be used. */
@@ -20,7 +21,8 @@ export function compileBackendTls(mesh: Mesh, policy: BackendTlsPolicy): Compile
       serverName: hostname,
       dnsNames: names.dns,
       uris: names.uris,
-      ...(refused === undefined ? { authorities } : { authorities: [], refused }),
+      authorities,
+      ...(refused === undefined ? {} : { refused }),
     },
     problems,
   };
@@ -37,8 +39,5 @@ export function backendTlsBytes({
 }: BackendTls): number {
   const texts = [policy, serverName, ...dnsNames, ...uris, refused ?? ''];
   const parts = [...texts.map((text) => Buffer.byteLength(text)), ...authorities.map(({ length }) => length)];
-  return parts.reduce((total, bytes) => total + bytes + FRAME, 0);
+  return parts.reduce((total, bytes) => total + bytes + FIELD_FRAME, 0);
 }
-
-/** Tag and length of a field. */
-const FRAME = 8;

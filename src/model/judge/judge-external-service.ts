@@ -42,21 +42,23 @@ function unverifiable(mesh: Mesh, { ref, ports }: ExternalService): readonly Pro
 function beyondBudget(mesh: Mesh, service: ExternalService): readonly Problem[] {
   if (!opensTls(service)) return [];
   const told = new PodAuthorities(mesh);
-  const ports = countingExternalServices(mesh.externalServicesIn(service.ref.namespace)).map((one) => ({
-    isOwn: one.ref.uid === service.ref.uid,
-    fields: one.ports.flatMap((port) =>
+  // Room is taken in this order, so nothing behind it matters.
+  for (const one of countingExternalServices(mesh.externalServicesIn(service.ref.namespace))) {
+    const fields = one.ports.flatMap((port) =>
       port.tls !== undefined && told.port(one, port).tls?.refused === TOO_MANY ? [port.tls.field] : [],
-    ),
-  }));
-  return ports
-    .filter(({ isOwn }) => isOwn)
-    .flatMap(({ fields }) => fields)
-    .map((field) => ({
-      condition: 'ResolvedRefs',
-      reason: 'InvalidCACertificateRef',
-      field,
-      message: `${TOO_MANY}; until then requests at this port are answered with 503`,
-    }));
+    );
+    if (one.ref.uid === service.ref.uid) return fields.map(withoutRoom);
+  }
+  return [];
+}
+
+function withoutRoom(field: string): Problem {
+  return {
+    condition: 'ResolvedRefs',
+    reason: 'InvalidCACertificateRef',
+    field,
+    message: `${TOO_MANY}; until then requests at this port are answered with 503`,
+  };
 }
 
 /** Whether it is among those that count. */

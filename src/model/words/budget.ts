@@ -18,6 +18,9 @@ export const BUDGET: Cost & { readonly endpointReferences: number; readonly tlsB
   tlsBytes: 512 * 1024,
 };
 
+/** Tag and length of a field on the wire, an upper bound. */
+export const FIELD_FRAME = 8;
+
 /** What routes take of the budget. */
 export interface Cost {
   readonly expressions: number;
