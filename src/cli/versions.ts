@@ -58,7 +58,7 @@ export async function readVersions(client: KubeClient): Promise<Versions> {
   return { ...known, skew: skewOf(known), gaps };
 }
 
-const UNSEEN =
+export const UNSEEN =
   'you may not list the pods of the cluster, so the versions of proxies are not known; ask for "list" on pods';
 
 /** Images by digest, or with a tag such as `dev`, do not say which version they are. */
@@ -99,9 +99,9 @@ export interface ProxyOfPod {
   readonly version: string;
 }
 
-/** Every pod with a proxy that may be seen. */
-export async function proxiesOf(client: KubeClient): Promise<readonly ProxyOfPod[]> {
-  return ((await readPods(client)) ?? []).flatMap(proxyOf);
+/** Every pod with a proxy; undefined: whoever asks may not list pods. */
+export async function proxiesOf(client: KubeClient): Promise<readonly ProxyOfPod[] | undefined> {
+  return (await readPods(client))?.flatMap(proxyOf);
 }
 
 function proxyOf({ metadata, spec }: z.infer<typeof pod>): readonly ProxyOfPod[] {

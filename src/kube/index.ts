@@ -4,7 +4,7 @@ export { groupOf } from './api-group.js';
 export { connectKube, connectPlain, KubeClient, type ConnectOptions, type KubeRequest } from './client.js';
 export { createKubeClientMetrics, type KubeClientMetrics } from './client-metrics.js';
 export { WriteRate } from './write-rate.js';
-export type { RawObject } from './keep.js';
+export { controllerOf, type RawObject } from './keep.js';
 export { isNotFound, orUndefined, reasonOf } from './errors.js';
 export { EventRecorder, type EventNote, type EventTarget } from './events.js';
 export type { ExecRequest } from './exec.js';

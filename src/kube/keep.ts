@@ -87,11 +87,17 @@ function keepMeta(
   };
 }
 
-/** The one that controls the object, as a ReplicaSet does its pods. */
+/** The one that controls an object, as a ReplicaSet does its pods. */
+export function controllerOf<R extends { readonly controller?: boolean | undefined }>(
+  references: readonly R[],
+): R | undefined {
+  return references.find(({ controller }) => controller === true) ?? references[0];
+}
+
 function keepOwner(
   references: NonNullable<Plain<V1ObjectMeta>['ownerReferences']>,
 ): Pick<ObjectMeta, 'owner'> {
-  const owner = references.find((reference) => reference.controller === true) ?? references[0];
+  const owner = controllerOf(references);
   if (owner === undefined) return {};
   const { apiVersion, kind, name, uid } = owner;
   return { owner: { apiVersion, kind, name, uid } };

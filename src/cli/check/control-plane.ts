@@ -58,7 +58,7 @@ function hung({ status }: ControlPlane): string | undefined {
 }
 
 /** Old replicas that are ready must not hide new ones that never will be. */
-function underWay({ metadata, spec, status }: ControlPlane): string | undefined {
+export function underWay({ metadata, spec, status }: ControlPlane): string | undefined {
   const whole =
     status.updatedReplicas >= spec.replicas &&
     status.replicas <= status.updatedReplicas &&

@@ -3,7 +3,8 @@ import { revisionOf, type ControlPlane } from '../control-planes.js';
 
 /** Commands that findings name. Each works as typed, from the root of the repository; tests run them. */
 
-const RELEASE = 'meta.helm.sh/release-name';
+/** Helm's note of which release an object belongs to. */
+export const RELEASE = 'meta.helm.sh/release-name';
 
 export function installCrds(namespace: string): string {
   return `helm upgrade --install weft-crds charts/weft-crds --namespace ${namespace} --create-namespace`;

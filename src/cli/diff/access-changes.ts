@@ -46,12 +46,10 @@ export function accessChanges(
 ): AccessChanges {
   const found: AccessChange[] = [];
   const unasked = new Set<string>();
+  const callersIn = callersByNamespace(before, after, edges);
   for (const service of after.services.values()) {
     if (!namespaces.has(service.namespace)) continue;
-    const { callers, leftOut } = callersOf(before, after, {
-      namespace: service.namespace,
-      seen: seenIn(edges, service.namespace),
-    });
+    const { callers, leftOut } = callersIn(service.namespace);
     for (const door of doorsOf(before, after, service)) {
       for (const caller of callers) found.push(...changesAt(door, caller));
       // Where the rules are the same afterwards nobody was left out of anything.
@@ -73,6 +71,21 @@ export function accessChanges(
 interface NamedCaller {
   readonly name: string;
   readonly caller: Caller;
+}
+
+/** Who may call into a namespace, found once for each. */
+function callersByNamespace(
+  before: Mesh,
+  after: Mesh,
+  edges: readonly SeenEdge[],
+): (namespace: string) => ReturnType<typeof callersOf> {
+  const known = new Map<string, ReturnType<typeof callersOf>>();
+  return (namespace) => {
+    const found =
+      known.get(namespace) ?? callersOf(before, after, { namespace, seen: seenIn(edges, namespace) });
+    known.set(namespace, found);
+    return found;
+  };
 }
 
 /** Accounts of meshed pods, those that bindings name, those that called lately, one that nobody names, and one without a certificate. */

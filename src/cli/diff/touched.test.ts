@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { aMesh } from '../../testing/mesh.js';
 import { saidEdge } from '../../telemetry/seen.fixture.js';
 import type { Known, KnownPod } from '../findings/index.js';
 import { touchedBy } from './touched.js';
@@ -11,7 +12,7 @@ test('a workload of many pods, each with changes of its own, is counted once at 
     object: { namespace: 'shop', name, raw: { metadata: { ownerReferences: [OWNER] } } },
     labels: { 'pod-template-hash': '7' },
   })) as unknown as readonly KnownPod[];
-  const known = { pods, mesh: {} } as unknown as Known;
+  const known = { pods, mesh: aMesh() } as unknown as Known;
   const inbound = (port: string) => ({
     ...saidEdge({ by: 'big', direction: 'inbound', port, counts: { ok: 1 } }),
     seconds: 60,

@@ -1,5 +1,5 @@
 import { portsBehind, type Mesh, type Workload } from '../../model/index.js';
-import { workloadOwner } from '../../kube/index.js';
+import { controllerOf, workloadOwner } from '../../kube/index.js';
 import { countedIn, type SeenEdge } from '../../telemetry/index.js';
 import type { Known } from '../findings/index.js';
 import { callerName, type AccessChange } from './access-changes.js';
@@ -139,7 +139,14 @@ function judgedFrom(
   workloadOf: ReadonlyMap<string, string>,
   { access, remembered: { edges } }: TouchedOptions,
 ): readonly Judged[] {
-  const inbound = edges.filter(({ direction }) => direction === 'inbound');
+  const { trustDomain } = mesh.settings;
+  const inbound = edges
+    .filter(({ direction }) => direction === 'inbound')
+    .map((edge) => ({
+      door: `${workloadName(edge)} ${edge.port}`,
+      from: callerName(edge.peer, trustDomain),
+      counted: countedIn(edge),
+    }));
   const doors = new Map<string, ReadonlySet<string>>();
   const asked = new Map(
     access.map((change) => [JSON.stringify([change.caller, change.service, change.allowed]), change]),
@@ -149,9 +156,8 @@ function judgedFrom(
       const behind = doors.get(service) ?? doorsOf(mesh, workloadOf, service);
       doors.set(service, behind);
       return inbound
-        .filter((edge) => behind.has(`${workloadName(edge)} ${edge.port}`))
-        .filter(({ peer }) => callerName(peer, mesh.settings.trustDomain) === caller)
-        .map((edge) => ({ caller, service, allowed, ...countedIn(edge) }));
+        .filter(({ door, from }) => from === caller && behind.has(door))
+        .map(({ counted }) => ({ caller, service, allowed, ...counted }));
     }),
   );
 }
@@ -176,8 +182,7 @@ function podName({ key }: Workload): string {
 function owners({ pods }: Known): ReadonlyMap<string, string> {
   return new Map(
     pods.map(({ object: { namespace, name, raw }, labels }) => {
-      const references = raw.metadata?.ownerReferences ?? [];
-      const owner = references.find(({ controller }) => controller === true) ?? references[0];
+      const owner = controllerOf(raw.metadata?.ownerReferences ?? []);
       const { kind, name: of } = workloadOwner({ name, owner, labels });
       return [`${namespace}/${name}`, `${namespace}/${kind.toLowerCase()}/${of}`];
     }),

@@ -261,6 +261,12 @@ test('a dry run of an upgrade changes nothing', async () => {
   expect(helm.asked).toEqual(['get values weft --namespace weft-system --output json']);
 });
 
+test('who may not list pods is told that the proxies are not known, and not that all are new', async () => {
+  await installed('0.1.0');
+  cluster.server.refusing.set('/api/v1/pods', 403);
+  expect((await upgrade(options({ dryRun: true }))).text).toContain('ask for "list" on pods');
+});
+
 test.each(['0.4.1', '1.2.0', '1.1.9'])('an upgrade from %s to 0.2.0 is refused', async (from) => {
   await installed(from);
   await expect(upgrade(options({ dryRun: true }))).rejects.toThrow(

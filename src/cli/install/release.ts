@@ -1,4 +1,5 @@
 import { MeshError, names } from '../../base/index.js';
+import { RELEASE } from '../check/remedies.js';
 import type { ControlPlane } from '../control-planes.js';
 import type { Helm } from './helm.js';
 
@@ -16,8 +17,6 @@ export interface Values {
 }
 
 export const CRDS_RELEASE = 'weft-crds';
-/** Helm's note of which release an object belongs to. */
-export const RELEASE = 'meta.helm.sh/release-name';
 
 /** The Helm release of a revision, as an installation calls it. */
 export function releaseOf({ revision }: Place, installed?: ControlPlane): string {

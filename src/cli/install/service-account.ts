@@ -4,7 +4,8 @@ import { MeshError } from '../../base/index.js';
 import { orUndefined, resourcePath, type KubeClient } from '../../kube/index.js';
 import { findControlPlanes, revisionOf } from '../control-planes.js';
 import type { Helm } from './helm.js';
-import { RELEASE, type Place } from './release.js';
+import { RELEASE } from '../check/remedies.js';
+import type { Place } from './release.js';
 
 const KIND = { apiVersion: 'v1', plural: 'serviceaccounts' } as const;
 /** Control planes of all revisions run as it (charts/weft/templates/_names.tpl). */

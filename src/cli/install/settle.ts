@@ -1,7 +1,7 @@
 import { MeshError, sleep } from '../../base/index.js';
 import { check } from '../check/index.js';
 import type { CheckOptions } from '../check/found.js';
-import { ownControlPlane } from '../check/control-plane.js';
+import { ownControlPlane, underWay } from '../check/control-plane.js';
 import { deploymentName } from './release.js';
 
 export interface SettleOptions extends CheckOptions {
@@ -52,12 +52,5 @@ function standing(own: Own): string {
 }
 
 function isReady(own: Own): boolean {
-  if (own === undefined) return false;
-  const { metadata, spec, status } = own;
-  return (
-    status.observedGeneration >= metadata.generation &&
-    status.updatedReplicas >= spec.replicas &&
-    status.replicas === status.updatedReplicas &&
-    status.readyReplicas >= spec.replicas
-  );
+  return own !== undefined && underWay(own) === undefined && own.status.readyReplicas >= own.spec.replicas;
 }

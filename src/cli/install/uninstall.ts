@@ -4,11 +4,12 @@ import { Resources, deleteObject, listObjects, orUndefined } from '../../kube/in
 import { ownControlPlane } from '../check/control-plane.js';
 import type { CheckOptions } from '../check/found.js';
 import { joinedNamespaces } from '../check/joined-namespaces.js';
+import { RELEASE } from '../check/remedies.js';
 import { findControlPlanes, revisionOf } from '../control-planes.js';
 import { plural } from '../page.js';
 import type { Helm } from './helm.js';
 import type { Done } from './install.js';
-import { CRDS_RELEASE, RELEASE, deploymentName, hasRelease, releaseOf } from './release.js';
+import { CRDS_RELEASE, deploymentName, hasRelease, releaseOf } from './release.js';
 import { deleteLastAccount, demandKeptAccount } from './service-account.js';
 
 export interface UninstallOptions extends CheckOptions {

@@ -3,22 +3,15 @@ import { join } from 'node:path';
 import { MeshError } from '../../base/index.js';
 import { ownControlPlane } from '../check/control-plane.js';
 import { runChecks } from '../check/index.js';
+import { RELEASE } from '../check/remedies.js';
 import type { ControlPlane } from '../control-planes.js';
 import { plural } from '../page.js';
-import { proxiesOf, versionOf, type ProxyOfPod } from '../versions.js';
+import { UNSEEN, proxiesOf, versionOf, type ProxyOfPod } from '../versions.js';
 import { appVersion, withCharts } from './charts.js';
 import type { Done, InstallOptions } from './install.js';
 import { planOf, type Plan } from './plan.js';
 import { preflight } from './preflight.js';
-import {
-  RELEASE,
-  applyCrds,
-  deploymentName,
-  hasRelease,
-  releaseOf,
-  render,
-  valueOptions,
-} from './release.js';
+import { applyCrds, deploymentName, hasRelease, releaseOf, render, valueOptions } from './release.js';
 import { settle } from './settle.js';
 
 export interface UpgradeOptions extends InstallOptions {
@@ -130,7 +123,8 @@ const MOST_PODS = 5;
 const MOST_NAMESPACES = 20;
 
 /** Pods whose proxy is not of that image, or all of them, by namespace, with what recreates them. */
-function outdated(all: readonly ProxyOfPod[], version: string | undefined): readonly string[] {
+function outdated(all: readonly ProxyOfPod[] | undefined, version: string | undefined): readonly string[] {
+  if (all === undefined) return [UNSEEN];
   const old = all.filter((one) => one.version !== version);
   if (old.length === 0)
     return version === undefined ? [] : ['Every proxy has the version of the control plane.'];
