@@ -1,5 +1,5 @@
 // `make bench-features`, run by bench/run.sh in namespaces of its own: what a feature costs the receiver's proxy, Weft's and Envoy's,
-// beside the same proxy without it. Prints a table and writes features.json and features.md.
+// beside the same proxy without it. Prints a table and writes features.json.
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { dirname, join } from 'node:path';

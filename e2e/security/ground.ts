@@ -13,7 +13,7 @@ const BINDINGS = '/apis/weft.dev/v1alpha1/meshrolebindings';
 const NAMESPACES = '/api/v1/namespaces';
 
 /** So many connections find each thread of a proxy that has two, but once in a thousand times. */
-const CONNECTIONS = 12;
+export const CONNECTIONS = 12;
 
 /** A port that no Service declares. */
 export const UNDECLARED = 8090;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { app, deploy, load, namespace, type App } from '../support/app.js';
 import { NODE, installCni, uninstallCni, usedConfiguration } from '../support/cni.js';
+import { weftObject } from '../support/policy.js';
 import { apply, eventually, get, kubectl, kubectlRefused } from '../support/run.js';
 import { installWeft, weft } from '../support/weft.js';
 
@@ -92,12 +93,7 @@ afterAll(async () => {
 test('pods of a restricted namespace join the mesh as they are', async () => {
   await deploy(member('server'), member('client'));
   await deploy({ namespace: PLAIN, name: 'client' });
-  await apply({
-    apiVersion: 'weft.dev/v1alpha1',
-    kind: 'MeshTLSPolicy',
-    metadata: { name: 'strict', namespace: NS },
-    spec: { mode: 'Strict' },
-  });
+  await apply(weftObject('MeshTLSPolicy', NS, 'strict', { mode: 'Strict' }));
   // Whoever is captured is known by its certificate, and nobody else is answered.
   await eventually('only the mesh is answered', async () => {
     expect(await asked(PLAIN, 'client')).toEqual({});

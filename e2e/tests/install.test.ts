@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { namespace } from '../support/app.js';
+import { weftObject } from '../support/policy.js';
 import { apply, eventually, get, kubectl } from '../support/run.js';
 import { installWeft, weftSaid } from '../support/weft.js';
 
@@ -42,12 +43,7 @@ test('an upgrade ends with everything in order', async () => {
 }, 320_000);
 
 test('uninstalled and installed again, the mesh is in order, with its policies and its root', async () => {
-  const policy = {
-    apiVersion: 'weft.dev/v1alpha1',
-    kind: 'MeshRole',
-    metadata: { name: 'kept', namespace: NS },
-  };
-  await apply({ ...policy, spec: { rules: [{ methods: ['GET'] }] } });
+  await apply(weftObject('MeshRole', NS, 'kept', { rules: [{ methods: ['GET'] }] }));
   const root = await get<{ data: object }>('secret', 'weft-root', '-n', 'weft-system');
   expect((await weftSaid(['uninstall', '--force'], LONG)).code).toBe(0);
   expect(await hooks()).toEqual([]);

@@ -1,10 +1,11 @@
 import { until } from '../../netns/process.js';
-import type { Ground, Rules } from '../ground.js';
+import { PORTS as DECLARED } from '../../scenarios/objects.js';
+import { CONNECTIONS, UNDECLARED, type Ground, type Rules } from '../ground.js';
 import type { Played, Row } from '../row.js';
 import { send, WIRES, type Wire } from '../wires.js';
 
 const TLS_POLICIES = '/apis/weft.dev/v1alpha1/meshtlspolicies';
-const PORTS = { http: 8080, grpc: 8081, tcp: 8082, undeclared: 8090 } as const;
+const PORTS = { ...DECLARED, undeclared: UNDECLARED } as const;
 type Port = keyof typeof PORTS;
 
 interface Caller {
@@ -147,7 +148,7 @@ async function close(ground: Ground): Promise<void> {
   ground.apply(TLS_POLICIES, 'MeshTLSPolicy', 'closed', { mode: 'Strict' });
   await until('plain text is refused', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 12 }, async () =>
+      Array.from({ length: CONNECTIONS }, async () =>
         send(ground.at('http'), 'plain', undefined, { target: '/wait' }),
       ),
     );
