@@ -13,12 +13,12 @@ mod intake;
 mod messages;
 mod outbox;
 mod partial;
+mod per_address;
 mod rate;
 mod stream;
 mod streams;
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::rc::Rc;
 use std::time::Duration;
@@ -161,8 +161,7 @@ async fn next(from: &mut (impl AsyncRead + Unpin), arrived: &mut BytesMut) -> Re
 }
 
 fn listen(settings: &Settings) -> io::Result<TcpListener> {
-    let address = settings.host.map(|host| SocketAddr::new(host, settings.port));
-    TcpListener::from_std(socket::listen_alone(address, settings.port)?)
+    TcpListener::from_std(socket::listen_alone(settings.host, settings.port)?)
 }
 
 /// When the control plane has said that it is enough, and the last connection has gone, or has had its time.

@@ -13,6 +13,8 @@ mod spiffe;
 pub use authority::{CertifyClient, CertifyError};
 pub use bundle::{Bundle, BundleError};
 pub use certs::{CertError, CertState, Certs};
+#[cfg(test)]
+pub(crate) use keep::pem;
 pub use renewal::{Renewal, obtain};
 pub use spiffe::{SpiffeId, SpiffeIdError};
 

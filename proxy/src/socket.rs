@@ -91,8 +91,16 @@ pub fn reset_on_close(stream: &TcpStream, resets: bool) -> io::Result<()> {
 /// Several workers may call this with one port: the kernel spreads connections between them (see `worker::Listeners`).
 /// The listener is non-blocking, for `tokio::net::TcpListener::from_std` on the worker's own runtime.
 pub fn listen_everywhere(port: u16) -> io::Result<StdTcpListener> {
-    match listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) {
-        Err(error) if lacks_ipv6(&error) => listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+    everywhere(port, listen)
+}
+
+/// On every address of either family, or of IPv4 where the kernel has no IPv6.
+fn everywhere(
+    port: u16,
+    open: impl Fn(SocketAddr) -> io::Result<StdTcpListener>,
+) -> io::Result<StdTcpListener> {
+    match open(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) {
+        Err(error) if lacks_ipv6(&error) => open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
         answer => answer,
     }
 }
@@ -122,21 +130,20 @@ pub fn listen_privately(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Listens where nobody else does: on `address`, or on every address. What has not been read of a connection stays in the kernel, and is
+/// Listens where nobody else does: on `host`, or on every address. What has not been read of a connection stays in the kernel, and is
 /// little. Otherwise as [`listen_everywhere`].
-pub fn listen_alone(address: Option<SocketAddr>, port: u16) -> io::Result<StdTcpListener> {
+pub fn listen_alone(host: Option<IpAddr>, port: u16) -> io::Result<StdTcpListener> {
     /// The kernel takes twice as much, half of it for its own.
     const UNREAD: usize = 32 * 1024;
-    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let open = |address: SocketAddr| {
         let socket = bound(address, false)?;
         socket.set_recv_buffer_size(UNREAD)?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
-    match (address, open(address.unwrap_or(everywhere))) {
-        (None, Err(error)) if lacks_ipv6(&error) => open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
-        (_, answer) => answer,
+    match host {
+        Some(host) => open(SocketAddr::new(host, port)),
+        None => everywhere(port, open),
     }
 }
 

@@ -15,6 +15,7 @@ pub use config::provider;
 pub use origin::{Asked, Demand, Inside, Origin};
 pub use proof::Proof;
 pub use server::{Peer, Server, ServerStream};
+pub(crate) use verified::validity;
 pub use verify::Trust;
 pub(crate) use verify::{fingerprint, peer_identity};
 

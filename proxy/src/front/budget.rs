@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::per_address::PerAddress;
+
 /// What is over is closed at once, before a byte of it is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -47,7 +49,7 @@ pub struct Budget {
 #[derive(Debug, Default)]
 struct State {
     total: usize,
-    per_address: HashMap<IpAddr, usize>,
+    per_address: PerAddress,
     rates: Rates,
 }
 
@@ -82,8 +84,7 @@ impl Budget {
     pub fn enter(self: &Rc<Self>, address: IpAddr, now: Instant) -> Result<Place, Over> {
         let Limits { total, per_address, burst, every } = self.limits;
         let state = &mut *self.state.borrow_mut();
-        let same = state.per_address.get(&address).copied().unwrap_or_default();
-        if same >= per_address {
+        if state.per_address.of(&address) >= per_address {
             return Err(Over::PerAddress);
         }
         if state.total >= total {
@@ -93,7 +94,7 @@ impl Budget {
             return Err(Over::Rate);
         }
         state.total += 1;
-        state.per_address.insert(address, same + 1);
+        state.per_address.add(address);
         Ok(Place { budget: self.clone(), address })
     }
 }
@@ -133,12 +134,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let state = &mut *self.budget.state.borrow_mut();
         state.total -= 1;
-        if let Some(same) = state.per_address.get_mut(&self.address) {
-            *same -= 1;
-            if *same == 0 {
-                state.per_address.remove(&self.address);
-            }
-        }
+        state.per_address.remove(&self.address);
     }
 }
 
@@ -165,7 +161,7 @@ mod tests {
         let _again = budget.enter(address(1), now).unwrap();
         drop(third);
         assert_eq!(budget.open(), 2);
-        assert!(!budget.state.borrow().per_address.contains_key(&address(2)));
+        assert!(!budget.state.borrow().per_address.0.contains_key(&address(2)));
     }
 
     #[test]

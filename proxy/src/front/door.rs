@@ -12,7 +12,6 @@ use tokio::task::{spawn_local, yield_now};
 use tokio::time::{sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use x509_parser::parse_x509_certificate;
 
 use super::budget::{Budget, Over, Place};
 use super::connection;
@@ -22,7 +21,7 @@ use super::intake::{Counted, Intake};
 use super::rate::Sampler;
 use super::stream::Peer;
 use crate::socket;
-use crate::tls::TlsError;
+use crate::tls::{TlsError, validity};
 
 /// A client speaks as soon as it is connected.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -239,17 +238,12 @@ impl Proven {
     }
 }
 
-/// How long all of a chain is still valid.
+/// How long all of a chain is still valid; not at all where a part of it cannot be read.
 fn shortest(chain: &[CertificateDer<'_>]) -> Duration {
-    chain.iter().map(left).min().unwrap_or_default()
-}
-
-/// How long a certificate is still valid; not at all where it cannot be read.
-fn left(certificate: &CertificateDer<'_>) -> Duration {
-    let ends =
-        parse_x509_certificate(certificate).map_or(0, |(_, parsed)| parsed.validity().not_after.timestamp());
-    let ends = Duration::from_secs(u64::try_from(ends).unwrap_or_default());
-    (SystemTime::UNIX_EPOCH + ends).duration_since(SystemTime::now()).unwrap_or_default()
+    let ends = Duration::from_secs(validity(chain.iter()).map_or(0, |valid| *valid.end()));
+    // Nothing of an empty chain ends, at no time that there is.
+    let ends = SystemTime::UNIX_EPOCH.checked_add(ends);
+    ends.and_then(|ends| ends.duration_since(SystemTime::now()).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -79,6 +79,14 @@ pub struct Status {
     pub text: String,
 }
 
+/// Codes of gRPC that the front ends streams with by itself.
+impl Status {
+    pub const DEADLINE_EXCEEDED: u8 = 4;
+    pub const RESOURCE_EXHAUSTED: u8 = 8;
+    pub const UNIMPLEMENTED: u8 = 12;
+    pub const INTERNAL: u8 = 13;
+}
+
 /// How the front listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -174,10 +182,7 @@ pub fn next(arrived: &mut BytesMut) -> Result<Option<Heard>, FrameError> {
     if !fits || (stream == 0) != matches!(kind, DRAINING | HELLOS | SETTINGS | CERTIFICATES | BEAT) {
         return Err(unknown());
     }
-    let Some(frame) = arrived.get(..HEAD + length) else {
-        arrived.reserve((HEAD + length).saturating_sub(arrived.len()).min(64 * 1024));
-        return Ok(None);
-    };
+    let Some(frame) = arrived.get(..HEAD + length) else { return Ok(None) };
     let mut body = &frame[HEAD..];
     let json = |source| FrameError::Json { kind, source };
     let heard = match kind {

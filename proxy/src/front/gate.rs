@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::yield_now;
 
 use super::outbox::Outbox;
+use super::per_address::PerAddress;
 
 /// Handshakes under way at once, without those that have become slow.
 const AT_ONCE: usize = 16;
@@ -25,7 +26,7 @@ pub struct Gate {
 #[derive(Debug, Default)]
 struct State {
     active: usize,
-    per_address: HashMap<IpAddr, usize>,
+    per_address: PerAddress,
     /// Those of whom some wait; whose turn is next comes first.
     order: VecDeque<IpAddr>,
     waiting: HashMap<IpAddr, VecDeque<oneshot::Sender<Turn>>>,
@@ -82,8 +83,7 @@ impl Gate {
         if state.active >= AT_ONCE {
             return None;
         }
-        let count = |address: &IpAddr| state.per_address.get(address).copied().unwrap_or_default();
-        let at = state.order.iter().position(|address| count(address) < PER_ADDRESS)?;
+        let at = state.order.iter().position(|address| state.per_address.of(address) < PER_ADDRESS)?;
         let address = state.order.remove(at)?;
         let queue = state.waiting.get_mut(&address)?;
         let given = queue.pop_front();
@@ -93,7 +93,7 @@ impl Gate {
             state.order.push_back(address);
         }
         state.active += 1;
-        *state.per_address.entry(address).or_default() += 1;
+        state.per_address.add(address);
         given.map(|given| (address, given))
     }
 }
@@ -104,12 +104,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let state = &mut *self.gate.state.borrow_mut();
         state.active -= 1;
-        if let Some(count) = state.per_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                state.per_address.remove(&self.address);
-            }
-        }
+        state.per_address.remove(&self.address);
         self.gate.wake.notify_one();
     }
 }
@@ -148,6 +143,6 @@ mod tests {
         assert_eq!(given(&mut last).len(), 1);
         let state = gate.state.borrow();
         assert!(state.active == 0 && state.waiting.is_empty() && state.order.is_empty());
-        assert!(state.per_address.is_empty());
+        assert!(state.per_address.0.is_empty());
     }
 }

@@ -8,8 +8,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::tcp::writes_go_to_inner;
 
 /// Beside its messages a connection may send so many bytes at once. What is under way of messages that nobody has read yet counts, and
 /// is half of it at the most.
@@ -32,7 +34,7 @@ struct State {
 /// A socket of which no more is read than may come. The rest waits in the kernel, and the peer with it.
 #[derive(Debug)]
 pub struct Counted<IO> {
-    io: IO,
+    inner: IO,
     intake: Intake,
     pause: Option<Pin<Box<Sleep>>>,
 }
@@ -83,8 +85,8 @@ impl Intake {
 // === impl Counted ===
 
 impl<IO> Counted<IO> {
-    pub fn new(io: IO, intake: Intake) -> Self {
-        Self { io, intake, pause: None }
+    pub fn new(inner: IO, intake: Intake) -> Self {
+        Self { inner, intake, pause: None }
     }
 }
 
@@ -101,34 +103,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Counted<IO> {
             }
         }
         let before = buf.filled().len();
-        let read = Pin::new(&mut this.io).poll_read(cx, buf);
+        let read = Pin::new(&mut this.inner).poll_read(cx, buf);
         this.intake.came(buf.filled().len() - before);
         read
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
-    }
-}
+writes_go_to_inner!(Counted);

@@ -16,9 +16,6 @@ const PER_SECOND: u32 = 200;
 /// Reading is work for the control plane's one thread: the largest request twice over is more than a proxy has to say in a second.
 const BYTES_PER_SECOND: usize = 2 * 1024 * 1024;
 
-const UNIMPLEMENTED: u8 = 12;
-const RESOURCE_EXHAUSTED: u8 = 8;
-
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Messages {
@@ -57,12 +54,12 @@ impl Messages {
         };
         if flag != 0 {
             let text = "compressed messages are not supported; send grpc-encoding: identity".to_owned();
-            return Err(Status { code: UNIMPLEMENTED, text });
+            return Err(Status { code: Status::UNIMPLEMENTED, text });
         }
         let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]) as usize;
         if length > largest {
             let text = format!("message of {length} bytes; the limit is {largest}");
-            return Err(Status { code: RESOURCE_EXHAUSTED, text });
+            return Err(Status { code: Status::RESOURCE_EXHAUSTED, text });
         }
         if self.arrived.len() < HEAD + length {
             return Ok(None);
@@ -128,11 +125,11 @@ mod tests {
     fn a_message_that_is_too_long_or_compressed_ends_the_stream_before_it_has_come() {
         let mut messages = Messages::default();
         messages.push(&framed(&[0; 9])[..HEAD]);
-        assert_eq!(messages.next(8).unwrap_err().code, RESOURCE_EXHAUSTED);
+        assert_eq!(messages.next(8).unwrap_err().code, Status::RESOURCE_EXHAUSTED);
         assert_eq!(messages.next(9).unwrap(), None);
         let mut messages = Messages::default();
         messages.push(&[1, 0, 0, 0, 0]);
-        assert_eq!(messages.next(8).unwrap_err().code, UNIMPLEMENTED);
+        assert_eq!(messages.next(8).unwrap_err().code, Status::UNIMPLEMENTED);
     }
 
     #[test]

@@ -15,8 +15,6 @@ use super::frames::{FIRST_MESSAGE, Status};
 const MOST: usize = 32 * 1024 * 1024;
 /// From the first byte of a message to its last, without the time in which its stream was not read.
 const WHOLE: Duration = Duration::from_secs(10);
-const DEADLINE_EXCEEDED: u8 = 4;
-const RESOURCE_EXHAUSTED: u8 = 8;
 
 /// What all streams hold together.
 #[derive(Debug, Default)]
@@ -127,11 +125,11 @@ impl Partial {
         tokio::select! {
             () = late => {
                 let text = format!("a message did not come whole within {} s", WHOLE.as_secs());
-                Status { code: DEADLINE_EXCEEDED, text }
+                Status { code: Status::DEADLINE_EXCEEDED, text }
             }
             () = told => {
                 let text = "too many bytes of unfinished messages are under way, and this one waits for its rest the longest";
-                Status { code: RESOURCE_EXHAUSTED, text: text.to_owned() }
+                Status { code: Status::RESOURCE_EXHAUSTED, text: text.to_owned() }
             }
         }
     }
@@ -162,7 +160,7 @@ mod tests {
         large.iter_mut().for_each(|one| one.wait(MESSAGE));
         for (at, one) in large.iter().enumerate() {
             let told = timeout(Duration::from_millis(1), one.given_up()).await.ok().map(|status| status.code);
-            assert_eq!(told, (at < 2).then_some(RESOURCE_EXHAUSTED), "{at}");
+            assert_eq!(told, (at < 2).then_some(Status::RESOURCE_EXHAUSTED), "{at}");
         }
         // What is whole is not counted any more, and what has given up already is not counted twice.
         large.remove(0);
@@ -180,7 +178,7 @@ mod tests {
         for bytes in 1.. {
             partial.wait(bytes);
             if let Ok(status) = timeout(SOON, partial.given_up()).await {
-                assert_eq!(status.code, DEADLINE_EXCEEDED);
+                assert_eq!(status.code, Status::DEADLINE_EXCEEDED);
                 break;
             }
         }

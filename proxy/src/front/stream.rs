@@ -20,6 +20,7 @@ use super::intake::Intake;
 use super::messages::{Messages, Pace};
 use super::streams::Said;
 use crate::http::deadline::Deadline;
+use crate::http::rescue::percent_encode;
 
 /// Who is at the other end of a connection, and what has come from there.
 #[derive(Debug)]
@@ -33,8 +34,6 @@ pub struct Peer {
 const UNREAD: Duration = Duration::from_secs(5);
 /// Sent in one piece: what of a message is under way in HTTP/2 is not bounded by more.
 const PIECE: usize = 16 * 1024;
-const DEADLINE_EXCEEDED: u8 = 4;
-const INTERNAL: u8 = 13;
 
 /// The proxy has reset the stream, or the connection is gone.
 struct Gone;
@@ -94,7 +93,7 @@ async fn late(deadline: Option<Deadline>) -> Status {
         Some(deadline) => sleep_until(deadline.at()).await,
         None => pending().await,
     }
-    Status { code: DEADLINE_EXCEEDED, text: "the stream's own deadline has passed".to_owned() }
+    Status { code: Status::DEADLINE_EXCEEDED, text: "the stream's own deadline has passed".to_owned() }
 }
 
 /// What is not gRPC is answered in plain HTTP.
@@ -113,9 +112,8 @@ fn refused(request: &Request<RecvStream>, hub: &Hub) -> Result<u8, Box<Response<
         return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     hub.paths.get(request.uri().path()).copied().ok_or_else(|| {
-        const UNIMPLEMENTED: u8 = 12;
         let mut response = grpc();
-        let status = Status { code: UNIMPLEMENTED, text: "no such method".to_owned() };
+        let status = Status { code: Status::UNIMPLEMENTED, text: "no such method".to_owned() };
         response.headers_mut().extend(trailers(&status));
         Box::new(response)
     })
@@ -131,14 +129,7 @@ fn trailers(Status { code, text }: &Status) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(2);
     trailers.insert("grpc-status", HeaderValue::from(u16::from(*code)));
     if !text.is_empty() {
-        // Percent-encoded UTF-8, in which only printable ASCII stands for itself.
-        let encoded: String = text.bytes().take(1024).fold(String::new(), |mut out, byte| {
-            match byte {
-                b'%' | ..0x20 | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
-                _ => out.push(char::from(byte)),
-            }
-            out
-        });
+        let encoded = percent_encode(&text.as_bytes()[..text.len().min(1024)]);
         if let Ok(encoded) = HeaderValue::try_from(encoded) {
             trailers.insert("grpc-message", encoded);
         }
@@ -215,7 +206,7 @@ impl Serving<'_> {
         }
         if messages.waiting() > 0 {
             let text = "the request ended in the middle of a message".to_owned();
-            return Ok(Status { code: INTERNAL, text });
+            return Ok(Status { code: Status::INTERNAL, text });
         }
         self.hub.outbox.send(frames::half_closed(self.number)).await;
         pending().await

@@ -21,6 +21,7 @@ use super::frames::{Certificates, LogLevel, Settings};
 use super::hub::Hub;
 use super::intake::{Counted, Intake};
 use super::stream::Peer;
+use crate::identity::pem;
 use crate::test_util::{TestCa, hour_around_now};
 
 const PATH: &str = "/a.B/C";
@@ -36,23 +37,6 @@ fn settings() -> Settings {
         paths: vec![PATH.to_owned()],
         log_level: LogLevel::Silent,
     }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let line = |bytes: &[u8]| {
-        let all =
-            bytes.iter().fold(0_u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - bytes.len()));
-        let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        (0..4)
-            .map(|at| match at <= bytes.len() {
-                true => char::from(digits[(all >> (18 - 6 * at) & 63) as usize]),
-                false => '=',
-            })
-            .collect::<String>()
-    };
-    let text: String =
-        der.chunks(48).map(|bytes| bytes.chunks(3).map(line).collect::<String>() + "\n").collect();
-    format!("-----BEGIN {label}-----\n{text}-----END {label}-----\n")
 }
 
 fn certificates(ca: &TestCa) -> Certificates {

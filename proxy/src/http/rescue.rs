@@ -321,9 +321,9 @@ fn grpc_response(failure: &Failure, words: &str) -> Response<Body> {
     headers.insert("grpc-status", failure.grpc_status());
     let message = match failure {
         Failure::CheckDenied(denial) if (1..=LONGEST_MESSAGE).contains(&denial.body.len()) => {
-            percent_encode(&String::from_utf8_lossy(&denial.body))
+            percent_encode(String::from_utf8_lossy(&denial.body).as_bytes())
         }
-        _ => percent_encode(words),
+        _ => percent_encode(words.as_bytes()),
     };
     if let Ok(message) = HeaderValue::try_from(message) {
         headers.insert("grpc-message", message);
@@ -332,10 +332,10 @@ fn grpc_response(failure: &Failure, words: &str) -> Response<Body> {
 }
 
 /// As gRPC wants its messages: printable ASCII but `%` stays.
-fn percent_encode(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if matches!(byte, b' '..=b'~') && byte != b'%' {
-            out.push(char::from(byte));
+pub(crate) fn percent_encode(text: &[u8]) -> String {
+    text.iter().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if matches!(byte, b' '..=b'~') && *byte != b'%' {
+            out.push(char::from(*byte));
         } else {
             out.push_str(&format!("%{byte:02X}"));
         }

@@ -79,7 +79,7 @@ fn digest<'a>(chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> [u8; 32] {
 }
 
 /// When all of them are valid; `None`: never, or before 1970.
-pub(super) fn validity<'a>(
+pub(crate) fn validity<'a>(
     chain: impl Iterator<Item = &'a CertificateDer<'a>>,
 ) -> Option<RangeInclusive<u64>> {
     let mut all = 0..=u64::MAX;
