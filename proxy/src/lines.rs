@@ -1,4 +1,4 @@
-//! Lines for whoever reads stdout and stderr, which may be slow or have stopped: whoever writes one never waits.
+//! Lines for whoever reads stderr, who may be slow or have stopped: whoever writes one never waits.
 //!
 //! Lines go into a bounded queue that a thread of its own empties; what does not fit is dropped and counted.
 
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 /// Lines that may wait to be written, of one output: at some 500 bytes each, half a megabyte.
-pub const QUEUE: usize = 1024;
+const QUEUE: usize = 1024;
 /// What is written of a line at the most, in bytes: with [`QUEUE`] it bounds what an output that takes nothing holds.
 pub const LONGEST: usize = 8 * 1024;
 /// How long to wait for room in a full queue, for who must.
@@ -102,21 +102,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-
-    /// An output that takes nothing before it may.
-    struct Stalled(Receiver<()>, mpsc::Sender<Vec<u8>>);
-
-    impl Write for Stalled {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let _ = self.0.recv();
-            let _ = self.1.send(bytes.to_vec());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::test_util::Stalled;
 
     #[tokio::test]
     async fn an_output_that_takes_nothing_holds_nobody_up_and_what_it_missed_is_counted() {

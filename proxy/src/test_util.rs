@@ -7,6 +7,8 @@ mod destination;
 mod http2;
 mod signer;
 #[cfg(test)]
+mod stalled;
+#[cfg(test)]
 mod worker;
 
 pub use ca::{TestCa, hour_around_now};
@@ -14,6 +16,8 @@ pub use control_plane::ControlPlane;
 pub use destination::a_destination;
 pub use http2::frame;
 pub use signer::{Signer, base64url};
+#[cfg(test)]
+pub(crate) use stalled::Stalled;
 #[cfg(test)]
 pub(crate) use worker::a_worker;
 

@@ -14,14 +14,13 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::lines::LONGEST;
 use crate::telemetry::timestamp::Clock;
 
 /// What waits on one page at most, in bytes.
 pub(super) const MOST_BYTES: usize = 256 * 1024;
 /// From here on it is written at once, and what an empty page keeps for the next lines.
 const MANY_BYTES: usize = 32 * 1024;
-/// What is written of a line at most.
-const LONGEST: usize = 8 * 1024;
 /// How long lines wait for others.
 const GATHER: Duration = Duration::from_millis(100);
 
@@ -204,24 +203,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{self, Receiver};
+    use std::sync::mpsc;
 
     use super::*;
-
-    /// An output that takes nothing before it may.
-    struct Stalled(Receiver<()>, mpsc::Sender<Vec<u8>>);
-
-    impl Write for Stalled {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let _ = self.0.recv();
-            let _ = self.1.send(bytes.to_vec());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::test_util::Stalled;
 
     #[tokio::test]
     async fn an_access_log_that_nobody_reads_holds_no_more_than_it_may_and_what_it_missed_is_counted() {
