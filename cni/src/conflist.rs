@@ -11,15 +11,15 @@ pub const TYPE: &str = "weft-cni";
 
 /// The list with the plugin as its last, or `None` if it is so already.
 pub fn with_plugin(text: &str, socket: &Path) -> Result<Option<String>, String> {
-    let version = serde_json::from_str::<Value>(text)
-        .ok()
-        .and_then(|list| Some(list.get("cniVersion")?.as_str()?.to_owned()));
-    if let Some(version) = version.filter(|version| !VERSIONS.contains(&&**version)) {
+    let list = parsed(text)?;
+    if let Some(version) =
+        list.get("cniVersion").and_then(Value::as_str).filter(|version| !VERSIONS.contains(version))
+    {
         // The runtime would refuse the whole list, and with it every pod.
         return Err(format!("its cniVersion {version} is not supported by this version of weft-cni"));
     }
     let wanted = json!({ "type": TYPE, "socket": socket, "capabilities": { ANNOTATIONS: true } });
-    edited(text, |plugins| {
+    edited(list, |plugins| {
         plugins.retain(|plugin| !is_ours(plugin));
         plugins.push(wanted);
     })
@@ -27,12 +27,14 @@ pub fn with_plugin(text: &str, socket: &Path) -> Result<Option<String>, String> 
 
 /// The list without the plugin, or `None` if it has none.
 pub fn without_plugin(text: &str) -> Result<Option<String>, String> {
-    edited(text, |plugins| plugins.retain(|plugin| !is_ours(plugin)))
+    edited(parsed(text)?, |plugins| plugins.retain(|plugin| !is_ours(plugin)))
 }
 
-fn edited(text: &str, edit: impl FnOnce(&mut Vec<Value>)) -> Result<Option<String>, String> {
-    let mut list: Value =
-        serde_json::from_str(text).map_err(|error| format!("it is not valid JSON: {error}"))?;
+fn parsed(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("it is not valid JSON: {error}"))
+}
+
+fn edited(mut list: Value, edit: impl FnOnce(&mut Vec<Value>)) -> Result<Option<String>, String> {
     let plugins = list
         .get_mut("plugins")
         .and_then(Value::as_array_mut)

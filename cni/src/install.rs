@@ -12,6 +12,7 @@ use std::os::unix::{
 };
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::OnceLock;
 
 use crate::conflist;
 use crate::variable;
@@ -84,11 +85,21 @@ pub fn check_removed(places: &Places) -> Result<(), String> {
 fn keep_program(places: &Places) -> Result<(), String> {
     let target = places.programs.join(conflist::TYPE);
     let at = |error: io::Error| format!("{}: {error}", target.display());
-    let own = fs::read("/proc/self/exe").map_err(at)?;
+    let own = own_program().map_err(at)?;
     if fs::read(&target).is_ok_and(|found| found == own) {
         return Ok(());
     }
-    replace(&target, &own, None).map_err(at)
+    replace(&target, own, None).map_err(at)
+}
+
+/// Read once: it does not change while it runs.
+fn own_program() -> io::Result<&'static [u8]> {
+    static OWN: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(own) = OWN.get() {
+        return Ok(own);
+    }
+    let own = fs::read("/proc/self/exe")?;
+    Ok(OWN.get_or_init(|| own))
 }
 
 /// The runtime uses the first by name.

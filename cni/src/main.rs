@@ -26,7 +26,7 @@ The container runtime runs it as a CNI plugin, by the variable CNI_COMMAND. The 
   weft-cni remove   Takes the plugin out of the node's network configuration, and waits until it is stopped.
   weft-cni removed  Exits 0 when no network configuration of the node has the plugin.
 
-Variables of agent and remove:
+Variables:
   WEFT_CNI_CONF_DIR   Network configurations of the runtime   [default: /etc/cni/net.d]
   WEFT_CNI_BIN_DIR    Where the runtime looks for plugins     [default: /opt/cni/bin]
   WEFT_CNI_SOCKET     Where plugin and agent meet             [default: /run/weft-cni/agent.sock]

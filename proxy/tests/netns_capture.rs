@@ -90,6 +90,8 @@ fn a_pod_looks_without_any_capability_whether_it_is_captured() {
         pod.command("sh").args(["-ec", &script]).output().unwrap()
     };
     let before = looks("");
+    // By this the control plane knows that the pod has to be replaced.
+    assert_eq!(before.status.code(), Some(i32::from(weft_proxy::names::UNCAPTURED_EXIT_CODE)));
     let said = String::from_utf8_lossy(&before.stderr).into_owned();
     assert!(
         !before.status.success() && said.contains("is not captured") && said.contains("delete the pod"),

@@ -59,18 +59,19 @@ fn api_server() -> Option<IpAddr> {
 
 /// Connecting a datagram socket asks for the route and sends nothing.
 fn has_a_way_out(address: &IpAddr) -> bool {
-    let any: IpAddr =
-        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect((*address, 9))).is_ok()
+    UdpSocket::bind((any_like(*address), 0)).and_then(|socket| socket.connect((*address, 9))).is_ok()
+}
+
+/// Every address of the family of this one.
+fn any_like(address: IpAddr) -> IpAddr {
+    if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
 fn arrives(elsewhere: SocketAddr, port: u16) -> Result<(), Error> {
     let not_captured = |why: String| {
         Error::NotCaptured(format!("a connection to {elsewhere} did not arrive at port {port}: {why}"))
     };
-    let any: IpAddr =
-        if elsewhere.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let listener = TcpListener::bind((any, port))
+    let listener = TcpListener::bind((any_like(elsewhere.ip()), port))
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
         .map_err(|error| not_captured(format!("nobody can listen there: {error}")))?;
     let stream =
