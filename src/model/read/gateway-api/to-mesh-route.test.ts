@@ -343,6 +343,15 @@ describe('what cannot act', () => {
     expect(problems).toMatchObject([{ condition: 'ResolvedRefs', reason: 'InvalidKind' }]);
   });
 
+  test('core is another name of the group of Services, and of that alone', () => {
+    const [core, others] = ['core', 'apps'].map((group) => ({ group, kind: 'Service', ...BACKEND }));
+    const { rules } = aRoute('r', [{ backendRefs: [core, others] }]);
+    expect(rules[0]!.route.split).toMatchObject([
+      { service: { name: 'reviews', port: 8080 } },
+      { invalid: expect.stringContaining('Service.apps') },
+    ]);
+  });
+
   test.each([[[]], [[{ ...BACKEND, weight: 0 }]]])(
     'no backend to send to (%j) answers 500',
     (backendRefs) => {
@@ -357,6 +366,8 @@ test('only parents that are Services are ours, and the status repeats what was w
     { name: 'edge' },
     { group: '', kind: 'Service', name: 'reviews', port: 8080 },
     { group: '', kind: 'Service', name: 'reviews', namespace: 'other', sectionName: 'http' },
+    { group: 'core', kind: 'Service', name: 'reviews' },
+    { group: 'apps', kind: 'Service', name: 'reviews' },
   ];
   expect(aRoute('r', [], { parents }).parents).toEqual([
     {
@@ -369,6 +380,7 @@ test('only parents that are Services are ours, and the status repeats what was w
       portName: 'http',
       written: { group: '', kind: 'Service', namespace: 'other', name: 'reviews', sectionName: 'http' },
     },
+    { service: 'shop/reviews', written: { group: 'core', kind: 'Service', name: 'reviews' } },
   ]);
 });
 

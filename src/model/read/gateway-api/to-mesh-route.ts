@@ -11,6 +11,7 @@ import {
 import { serviceKey } from '../../words/keys.js';
 import type { PolicyRoute } from '../../words/policy.js';
 import type { RouteActions } from '../../words/route-actions.js';
+import { isService } from './backend-kind.js';
 import { nowhere, readBackends } from './backends.js';
 import { EVERY_CONNECTION, readConnectionRule, readServerNames } from './connection-rule.js';
 import { GRPC_RULE_FILTERS, HTTP_RULE_FILTERS, type ReadFilters, readFilters } from './filters.js';
@@ -79,7 +80,7 @@ function translate<Rule extends { readonly name?: string | undefined }>(
 /** Gateways and whatever else is not a Service have other controllers. */
 function readParent(ref: ParentRef, namespace: string): readonly RouteParent[] {
   const { group, kind, name, port, sectionName } = ref;
-  if (group !== '' || kind !== 'Service') return [];
+  if (!isService(ref)) return [];
   const optional = {
     ...(port === undefined ? {} : { port }),
     ...(sectionName === undefined ? {} : { sectionName }),
