@@ -1,7 +1,14 @@
 import base from '../jest.config.mjs';
 
-/** Files that wait for minutes by design; `WEFT_SLOW=1` runs them too. */
-const SLOW = ['identity-import', 'identity-restore', 'identity-rotate', 'tests/upgrade'];
+/** Files that wait or build for minutes by design; `WEFT_SLOW=1` runs them too. */
+const SLOW = [
+  'flagger',
+  'argo-rollouts',
+  'identity-import',
+  'identity-restore',
+  'identity-rotate',
+  'tests/upgrade',
+];
 
 /** Tests on the real cluster; each file says in its name which part it judges. They run one after another. */
 export default {

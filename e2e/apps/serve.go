@@ -33,6 +33,8 @@ type service struct {
 	propagate          bool
 	client             *http.Client
 	failing            atomic.Bool
+	failEvery          int64
+	described          atomic.Int64
 	grpcHealth         *health.Server
 }
 
@@ -48,6 +50,7 @@ func serve(args []string) error {
 	tlsAddr := flags.String("tls", "", "TLS address: says which version answers for which name; empty: none")
 	upstreams := flags.String("upstreams", "", "comma-separated URLs to call for every request to /")
 	propagate := flags.Bool("propagate", true, "whether calls of upstreams carry what belongs to the request as a whole, such as traceparent")
+	fail := flags.Int64("fail", 0, "one of so many requests to / is answered 500, as by a bad release; 0: none")
 	drain := flags.Duration("drain", 5*time.Second, "longest wait for requests in flight at the end")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -57,6 +60,7 @@ func serve(args []string) error {
 		client:     &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
 		grpcHealth: health.NewServer(),
 		propagate:  *propagate,
+		failEvery:  *fail,
 	}
 	if *upstreams != "" {
 		app.upstreams = strings.Split(*upstreams, ",")
@@ -211,6 +215,10 @@ func (s *service) describe(w http.ResponseWriter, r *http.Request) {
 		out.Headers[strings.ToLower(name)] = strings.Join(values, ",")
 	}
 	w.Header().Set("x-version", s.version)
+	if s.failEvery > 0 && s.described.Add(1)%s.failEvery == 0 {
+		http.Error(w, "told to fail", http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("content-type", "application/json")
 	for _, url := range s.upstreams {
 		body, version, err := s.call(r, url)

@@ -40,3 +40,13 @@ content_hash() {
 up_to_date() {
   [[ -f $1 && -f $1.hash && $(<"$1.hash") == "$2" ]]
 }
+
+# context_archive NAME REFERENCE CONTEXT: builds the Dockerfile of a folder into IMAGE_DIR/NAME.tar, unless that is made from the same files.
+context_archive() {
+  local archive=$IMAGE_DIR/$1.tar hash
+  hash=$(cd "$3" && content_hash .)-$(content_hash "${BASH_SOURCE[0]}" | cut -c1-8)
+  up_to_date "$archive" "$hash" && return
+  "${BASH_SOURCE[0]%/*}/packages.sh"
+  build_archive "$3" "$3/Dockerfile" "$2" "$archive"
+  echo "$hash" >"$archive.hash"
+}
