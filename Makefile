@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help tools demo test check unit e2e conformance down kubeconfig image sbom reproduce figures scenarios security bench bench-smoke bench-features bench-paused bench-profile bench-flame bench-guard bench-control-plane train unsupported generate format
+.PHONY: help tools demo test check unit e2e conformance down kubeconfig image sbom reproduce figures scenarios chaos soak security bench bench-smoke bench-features bench-paused bench-profile bench-flame bench-guard bench-control-plane train unsupported generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,12 @@ train: tools ## Write down anew what the proxy does under load, for compiler and
 
 scenarios: tools ## Play what resilience must show, with real processes in network namespaces, and judge each row
 	@e2e/scenarios/run.sh
+
+chaos: tools ## Cut, delay and lose packets, kill and freeze the control plane, under traffic, and judge each row, about 8 minutes
+	@e2e/chaos/run.sh
+
+soak: tools ## Send traffic of all kinds for MINUTES (120) while everything changes, and say whether anything grows or is lost
+	@e2e/soak/run.sh --minutes $(or $(MINUTES),120)
 
 security: tools ## Try to get in where nobody may, row by row of what the documentation promises
 	@e2e/security/run.sh

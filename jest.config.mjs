@@ -3,7 +3,7 @@ export default {
   testEnvironment: 'node',
   // Longer than any test waits for a condition, so that it says which one did not come, also on a busy machine.
   testTimeout: 30_000,
-  roots: ['<rootDir>/src', '<rootDir>/bench', '<rootDir>/e2e/supply'],
+  roots: ['<rootDir>/src', '<rootDir>/bench', '<rootDir>/e2e/supply', '<rootDir>/e2e/soak'],
   extensionsToTreatAsEsm: ['.ts', '.tsx'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {

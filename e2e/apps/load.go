@@ -28,6 +28,10 @@ type report struct {
 	// Failures by message, at most 20 kinds; a failure is a transport error or a status of 500 and above.
 	Failures map[string]int `json:"failures"`
 	Failed   int            `json:"failed"`
+	// Requests that took longer than -late, whether they failed or not.
+	Late int `json:"late"`
+	// Unix milliseconds at which the last request that failed or was late was done with; 0: there was none.
+	LastBad int64 `json:"lastBad"`
 	// Latencies of all requests, and of those that did not fail.
 	Millis   map[string]float64 `json:"millis"`
 	OkMillis map[string]float64 `json:"okMillis"`
@@ -46,7 +50,8 @@ type sample struct {
 // cannot hide its stall (no coordinated omission). With -rate 0 each connection sends as soon as it may.
 func load(args []string) error {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
-	url := flags.String("url", "", "what to GET")
+	url := flags.String("url", "", "what to ask for")
+	method := flags.String("method", http.MethodGet, "a POST has a body of one byte")
 	rate := flags.Float64("rate", 100, "requests a second over all connections; 0: closed loop")
 	count := flags.Int("count", 0, "requests in all; 0: until -duration")
 	duration := flags.Duration("duration", 10*time.Second, "longest run; SIGTERM ends it with its report too")
@@ -56,6 +61,7 @@ func load(args []string) error {
 	headers := flags.String("headers", "", "name=value,name=value")
 	giveUp := flags.Duration("give-up", 0, "how long after it is sent a request says, in x-give-up, that its caller gives up; 0: never")
 	timeout := flags.Duration("timeout", 10*time.Second, "how long a request is waited for")
+	late := flags.Duration("late", time.Second, "a request that took longer counts as late")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -73,13 +79,13 @@ func load(args []string) error {
 	for range *connections {
 		workers.Go(func() {
 			for at := range due {
-				samples <- get(client, *url, *headers, at, *giveUp)
+				samples <- ask(client, *method, *url, *headers, at, *giveUp)
 			}
 		})
 	}
 	go func() { workers.Wait(); close(samples) }()
 	start := time.Now()
-	out := collect(samples)
+	out := collect(samples, *late)
 	out.Seconds = time.Since(start).Seconds()
 	return json.NewEncoder(os.Stdout).Encode(out)
 }
@@ -109,9 +115,13 @@ func pace(ctx context.Context, due chan<- time.Time, rate float64, count int) {
 	}
 }
 
-func get(client *http.Client, url, headers string, due time.Time, giveUp time.Duration) sample {
+func ask(client *http.Client, method, url, headers string, due time.Time, giveUp time.Duration) sample {
 	out := sample{}
-	req, err := http.NewRequest(http.MethodGet, url, nil)
+	var body io.Reader
+	if method != http.MethodGet {
+		body = strings.NewReader("x")
+	}
+	req, err := http.NewRequest(method, url, body)
 	if err == nil {
 		for _, pair := range strings.Split(headers, ",") {
 			if name, value, ok := strings.Cut(pair, "="); ok {
@@ -143,13 +153,19 @@ func get(client *http.Client, url, headers string, due time.Time, giveUp time.Du
 	return out
 }
 
-func collect(samples <-chan sample) report {
+func collect(samples <-chan sample, late time.Duration) report {
 	out := report{Statuses: map[string]int{}, Versions: map[string]int{}, LastSeen: map[string]int64{},
 		Failures: map[string]int{}}
 	var took, ok []float64
 	for s := range samples {
 		out.Requests++
 		took = append(took, float64(s.took.Microseconds())/1000)
+		if s.took > late {
+			out.Late++
+		}
+		if s.took > late || s.failure != "" {
+			out.LastBad = max(out.LastBad, s.arrived.UnixMilli())
+		}
 		if s.status != "" {
 			out.Statuses[s.status]++
 		}

@@ -4,6 +4,7 @@
 //	testapp target   a service whose latency, failures and capacity a scenario sets while it runs
 //	testapp load     a client that offers a bounded rate of requests and reports what came back
 //	testapp sessions holds calls, streams and connections while their server changes
+//	testapp wire     carries frames between two links, and loses, delays, reorders or swallows some
 //	testapp grpc     a client for the four kinds of gRPC call, trailers included
 //	testapp tcp      a client that half-closes and checks the bytes that return
 //	testapp tls      asks a TLS server for a name and prints what it says
@@ -25,6 +26,7 @@ var commands = map[string]func(args []string) error{
 	"target":   runTarget,
 	"load":     load,
 	"sessions": sessions,
+	"wire":     runWire,
 	"grpc":     grpcClient,
 	"tcp":      tcpClient,
 	"tls":      tlsClient,
@@ -38,7 +40,7 @@ var commands = map[string]func(args []string) error{
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|grpc|tcp|tls|post|request|call|watch|check|agree [flags]; testapp COMMAND -h explains one")
+		fmt.Fprintln(os.Stderr, "usage: testapp serve|target|load|sessions|wire|grpc|tcp|tls|post|request|call|watch|check|agree [flags]; testapp COMMAND -h explains one")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -9,10 +9,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"sync"
 	"syscall"
 	"time"
 
+	"golang.org/x/net/websocket"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
@@ -29,15 +31,18 @@ type tally struct {
 	Done int `json:"done"`
 	// Calls and sessions that broke, by how.
 	Broken map[string]int `json:"broken"`
+	// Unix milliseconds at which the last of them broke; 0: none did.
+	LastBad int64 `json:"lastBad"`
 }
 
 // sessions holds what lasts longer than a request while its server changes: unary calls at a rate, streams, connections.
 // A session that breaks is counted by how, and begun anew.
 func sessions(args []string) error {
 	flags := flag.NewFlagSet("sessions", flag.ExitOnError)
-	kind := flags.String("kind", "stream", "unary: gRPC calls at -rate; stream: gRPC streams; tcp: connections")
+	kind := flags.String("kind", "stream", "unary: gRPC calls at -rate; stream: gRPC streams; tcp: connections; websocket: the same over HTTP")
 	address := flags.String("address", "", "host:port")
 	count := flags.Int("count", 10, "streams or connections at a time")
+	exchanges := flags.Int("exchanges", 0, "exchanges after which a stream or connection ends and another begins; 0: it never does")
 	rate := flags.Float64("rate", 100, "unary calls a second")
 	duration := flags.Duration("duration", 10*time.Second, "how long")
 	if err := flags.Parse(args); err != nil {
@@ -49,7 +54,9 @@ func sessions(args []string) error {
 	}
 	defer conn.Close()
 	client := testpb.NewTestServiceClient(conn)
-	ctx, cancel := context.WithTimeout(context.Background(), *duration)
+	interrupted, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	ctx, cancel := context.WithTimeout(interrupted, *duration)
 	defer cancel()
 	out := &tally{Broken: map[string]int{}}
 	var running sync.WaitGroup
@@ -60,15 +67,16 @@ func sessions(args []string) error {
 		for range due {
 			running.Go(func() { out.note(unary(client)) })
 		}
-	case "stream", "tcp":
-		session := func() error { return stream(ctx, client, out) }
-		if *kind == "tcp" {
-			session = func() error { return connection(ctx, *address, out) }
-		}
+	case "stream", "tcp", "websocket":
+		session := map[string]func() error{
+			"stream":    func() error { return stream(ctx, client, out, *exchanges) },
+			"tcp":       func() error { return connection(ctx, dialTCP(*address), out, *exchanges) },
+			"websocket": func() error { return connection(ctx, dialWebSocket(*address), out, *exchanges) },
+		}[*kind]
 		for range *count {
 			running.Go(func() {
 				for ctx.Err() == nil {
-					if err := session(); ctx.Err() == nil {
+					if err := session(); err != nil && ctx.Err() == nil {
 						out.note(err)
 						time.Sleep(exchangeEvery)
 					}
@@ -89,14 +97,18 @@ func unary(client testpb.TestServiceClient) error {
 	return err
 }
 
-// stream exchanges messages until it breaks, which it never should by itself.
-func stream(ctx context.Context, client testpb.TestServiceClient, out *tally) error {
+// stream exchanges messages until it breaks, which it never should by itself, or has made so many.
+func stream(ctx context.Context, client testpb.TestServiceClient, out *tally, exchanges int) error {
 	open, err := client.FullDuplexCall(ctx)
 	if err != nil {
 		return err
 	}
 	message := &testpb.StreamingOutputCallRequest{ResponseParameters: []*testpb.ResponseParameters{{Size: 1}}}
-	for ctx.Err() == nil {
+	for made := 0; ctx.Err() == nil; made++ {
+		if exchanges > 0 && made == exchanges {
+			_ = open.CloseSend()
+			return nil
+		}
 		// The reason is in what is received.
 		_ = open.Send(message)
 		if _, err := open.Recv(); err != nil {
@@ -108,14 +120,32 @@ func stream(ctx context.Context, client testpb.TestServiceClient, out *tally) er
 	return nil
 }
 
-// connection exchanges bytes with an echo until it breaks.
-func connection(ctx context.Context, address string, out *tally) error {
-	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+func dialTCP(address string) func() (net.Conn, error) {
+	return func() (net.Conn, error) { return net.DialTimeout("tcp", address, 5*time.Second) }
+}
+
+// dialWebSocket upgrades an HTTP/1.1 connection; what is written is one message.
+func dialWebSocket(address string) func() (net.Conn, error) {
+	return func() (net.Conn, error) {
+		config, err := websocket.NewConfig("ws://"+address+webSocketPath, "http://"+address)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		return config.DialContext(ctx)
+	}
+}
+
+// connection exchanges bytes with an echo until it breaks, or has made so many exchanges.
+func connection(ctx context.Context, dial func() (net.Conn, error), out *tally, exchanges int) error {
+	conn, err := dial()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	for buffer := []byte{'a'}; ctx.Err() == nil; time.Sleep(exchangeEvery) {
+	buffer := []byte{'a'}
+	for made := 0; ctx.Err() == nil && (exchanges == 0 || made < exchanges); made++ {
 		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 		if _, err := conn.Write(buffer); err != nil {
 			return err
@@ -124,6 +154,7 @@ func connection(ctx context.Context, address string, out *tally) error {
 			return err
 		}
 		out.note(nil)
+		time.Sleep(exchangeEvery)
 	}
 	return nil
 }
@@ -136,6 +167,7 @@ func (t *tally) note(err error) {
 		return
 	}
 	t.Broken[nameOf(err)]++
+	t.LastBad = time.Now().UnixMilli()
 }
 
 // nameOf is one of few words for how something broke.

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/websocket"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/interop"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
@@ -56,6 +57,9 @@ const stallTick = 5 * time.Millisecond
 
 // lateGrace is what a request may take from the proxies' last look at the clock to the application's first.
 const lateGrace = 10 * time.Millisecond
+
+// webSocketPath is where the HTTP port of a target echoes messages of WebSockets.
+const webSocketPath = "/websocket"
 
 // giveUpHeader holds the Unix milliseconds at which the first caller gives up. Each target passes it on, whether it
 // passes the deadline on or not.
@@ -102,7 +106,10 @@ func runTarget(args []string) error {
 			failed <- err
 		}
 	}
-	server := &http.Server{Handler: app, Protocols: new(http.Protocols)}
+	routes := http.NewServeMux()
+	routes.Handle("/", app)
+	routes.Handle(webSocketPath, websocket.Handler(func(conn *websocket.Conn) { echo(conn) }))
+	server := &http.Server{Handler: routes, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
 	rpc := grpc.NewServer()

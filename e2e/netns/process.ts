@@ -50,12 +50,16 @@ export function asProxy(command: readonly string[]): string[] {
   return ['setpriv', '--reuid', user, '--regid', user, '--clear-groups', ...command];
 }
 
+/** Waits for the end. */
+export async function ended({ child }: Process): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
 /** Sends a signal and waits for the end; one that has ended already is left alone. */
-export async function end({ child }: Process, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill(signal);
-  await ended;
+export async function end(process: Process, signal: NodeJS.Signals): Promise<void> {
+  const over = ended(process);
+  process.child.kill(signal);
+  await over;
 }
 
 /** Ends all of them at once, the hard way. */

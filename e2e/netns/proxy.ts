@@ -17,6 +17,8 @@ export interface ProxyPlace {
   readonly directory: string;
   /** The trust bundle. */
   readonly bundle: string;
+  /** Address of the control plane; by default it is on the node. */
+  readonly controlPlane?: string | undefined;
   readonly csrPort: number;
   readonly configPort: number;
   /** Longest drain. */
@@ -38,7 +40,7 @@ export async function startProxy(place: ProxyPlace): Promise<Process> {
     name: pod,
     log: join(directory, `${pod}.log`),
     env: {
-      WEFT_CONTROL_PLANE_HOST: NODE,
+      WEFT_CONTROL_PLANE_HOST: place.controlPlane ?? NODE,
       WEFT_CSR_PORT: String(place.csrPort),
       WEFT_CONFIG_PORT: String(place.configPort),
       WEFT_POD_NAMESPACE: 'shop',

@@ -73,18 +73,7 @@ export class Pod {
     );
     await makePod(name, address);
     this.#network = true;
-    const { csrPort, configPort } = this.#world.plane;
-    const files = { directory: this.#directory, bundle: join(this.#directory, 'bundle.pem') };
-    this.#proxy = await startProxy({
-      program: this.#world.programs.proxy,
-      pod: name,
-      serviceAccount: app,
-      address,
-      csrPort,
-      configPort,
-      drainSeconds: DRAIN_SECONDS,
-      ...files,
-    });
+    this.#proxy = await this.#startProxy();
     await until(`the proxy of ${name} is ready`, () => proxyReady(name));
     if (target === undefined) return;
     const log = join(this.#directory, `${name}-app.log`);
@@ -93,6 +82,18 @@ export class Pod {
     this.#application = start(name, [this.#world.programs.app, 'target', ...flags], { name, log });
     await until(`the application of ${name} listens`, () => this.behave(behaviour));
     this.#enter('ready');
+  }
+
+  /** The container of its proxy dies, and the kubelet starts it again. Waits until it is ready. */
+  async restartProxy(): Promise<void> {
+    if (this.#proxy !== undefined) await stop([this.#proxy]);
+    this.#proxy = await this.#startProxy();
+    await until(`the proxy of ${this.spec.name} is ready again`, () => proxyReady(this.spec.name));
+  }
+
+  /** Process id of its proxy, while there is one. */
+  get proxyPid(): number | undefined {
+    return this.#proxy?.pid;
   }
 
   /** Changes how the application behaves, from the next request on. */
@@ -140,6 +141,24 @@ export class Pod {
   async remove(): Promise<void> {
     await stop([this.#proxy, this.#application].filter((process) => process !== undefined));
     await this.#removeNetwork();
+  }
+
+  async #startProxy(): Promise<Process> {
+    const { address } = this;
+    const { name, app } = this.spec;
+    const { host, csrPort, configPort } = this.#world.plane;
+    const files = { directory: this.#directory, bundle: join(this.#directory, 'bundle.pem') };
+    return startProxy({
+      program: this.#world.programs.proxy,
+      pod: name,
+      serviceAccount: app,
+      address,
+      controlPlane: host,
+      csrPort,
+      configPort,
+      drainSeconds: DRAIN_SECONDS,
+      ...files,
+    });
   }
 
   async #removeNetwork(): Promise<void> {

@@ -4,6 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import { analyze } from '../../src/api/index.js';
 import { ApiServer, type StoredObject } from '../../src/testing/index.js';
 import { type ControlPlane, startControlPlane } from './control-plane.js';
+import { NODE } from '../netns/network.js';
 import { COLLECTIONS, node, service } from './objects.js';
 import { Pod, type PodSpec } from './pod.js';
 
@@ -15,21 +16,29 @@ export interface Programs {
   readonly app: string;
 }
 
+/** Where proxies find the control plane. */
+export interface PlaneAddress {
+  /** Default: the node. */
+  readonly host?: string;
+  readonly csrPort: number;
+  readonly configPort: number;
+}
+
 /**
  * A small cluster: an API server with Services, EndpointSlices and policies in it, the real control plane that reads
  * them, and pods of real processes. Objects change as the kubelet and the controllers of Kubernetes would change them.
  */
-export class World {
+export class World<P extends PlaneAddress = PlaneAddress> {
   readonly api: ApiServer;
   readonly programs: Programs;
   readonly directory: string;
-  readonly plane: ControlPlane;
+  readonly plane: P;
   readonly #ending: AbortController;
   readonly #pods = new Map<string, Pod>();
   #addresses = 10;
 
   private constructor(
-    parts: Pick<World, 'api' | 'programs' | 'directory' | 'plane'>,
+    parts: Pick<World<P>, 'api' | 'programs' | 'directory' | 'plane'>,
     ending: AbortController,
   ) {
     this.api = parts.api;
@@ -39,12 +48,34 @@ export class World {
     this.#ending = ending;
   }
 
-  static async open(programs: Programs): Promise<World> {
+  /** With the control plane in this process. */
+  static async open(programs: Programs): Promise<World<ControlPlane>> {
+    return World.#make(programs, '127.0.0.1', (api, directory, signal) =>
+      startControlPlane(api.url, directory, signal),
+    );
+  }
+
+  /** With another control plane, which reaches the API server at the node and writes `bundle.pem` into the directory. */
+  static async under<Q extends PlaneAddress>(
+    programs: Programs,
+    startPlane: (api: ApiServer, directory: string, signal: AbortSignal) => Promise<Q>,
+  ): Promise<World<Q>> {
+    return World.#make(programs, NODE, startPlane);
+  }
+
+  static async #make<Q extends PlaneAddress>(
+    programs: Programs,
+    host: string,
+    startPlane: (api: ApiServer, directory: string, signal: AbortSignal) => Promise<Q>,
+  ): Promise<World<Q>> {
     const directory = await mkdtemp('/run/weft-world-');
     await chmod(directory, 0o755);
     const ending = new AbortController();
-    const api = await ApiServer.start();
-    const plane = await startControlPlane(api.url, directory, ending.signal);
+    const api = await ApiServer.start(host);
+    const plane = await startPlane(api, directory, ending.signal).catch(async (thrown: unknown) => {
+      await printLogs(directory);
+      throw thrown;
+    });
     return new World({ api, programs, directory, plane }, ending);
   }
 
@@ -56,7 +87,8 @@ export class World {
   }
 
   async #start(spec: PodSpec): Promise<Pod> {
-    const place = { address: `10.99.1.${++this.#addresses}`, directory: this.directory };
+    const number = ++this.#addresses;
+    const place = { address: `10.99.${1 + (number >> 8)}.${number & 255}`, directory: this.directory };
     const pod = new Pod(spec, place, this);
     this.#pods.set(spec.name, pod);
     await pod.start();
@@ -89,14 +121,14 @@ export class World {
     this.#ending.abort();
     await Promise.all([...this.#pods.values()].map((pod) => pod.remove()));
     await this.api.stop();
-    if (failed) await this.#printLogs();
+    if (failed) await printLogs(this.directory);
     await rm(this.directory, { recursive: true, force: true });
   }
+}
 
-  async #printLogs(): Promise<void> {
-    for (const log of (await readdir(this.directory)).filter((name) => name.endsWith('.log'))) {
-      const text = await readFile(join(this.directory, log), 'utf8');
-      if (text !== '') console.error(`--- ${log}\n${text.slice(-4000)}`);
-    }
+async function printLogs(directory: string): Promise<void> {
+  for (const log of (await readdir(directory)).filter((name) => name.endsWith('.log'))) {
+    const text = await readFile(join(directory, log), 'utf8');
+    if (text !== '') console.error(`--- ${log}\n${text.slice(-4000)}`);
   }
 }

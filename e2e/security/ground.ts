@@ -4,6 +4,7 @@ import { analyze } from '../../src/api/index.js';
 import type { ServerIdentity } from '../../src/grpc/index.js';
 import { stop, start, until, type Process } from '../netns/process.js';
 import { NAMESPACE, COLLECTIONS, PORTS, slice } from '../scenarios/objects.js';
+import type { ControlPlane } from '../scenarios/control-plane.js';
 import { World, type Programs } from '../scenarios/world.js';
 import { send, type Address, type Form, type Wire } from './wires.js';
 import type { StoredObject } from '../../src/testing/index.js';
@@ -30,7 +31,7 @@ export interface Rules {
  * that records every byte.
  */
 export class Ground {
-  readonly world: World;
+  readonly world: World<ControlPlane>;
   readonly #application: Process;
   readonly #record: string;
   readonly #address: string;
@@ -39,7 +40,10 @@ export class Ground {
   #version = 0;
   #read = 0;
 
-  private constructor(world: World, parts: { application: Process; record: string; address: string }) {
+  private constructor(
+    world: World<ControlPlane>,
+    parts: { application: Process; record: string; address: string },
+  ) {
     this.world = world;
     this.#application = parts.application;
     this.#record = parts.record;

@@ -117,6 +117,9 @@ export interface LoadReport {
   readonly lastSeen: Record<string, number>;
   readonly failures: Record<string, number>;
   readonly failed: number;
+  /** Took longer than `-late`, a second by default; and when the last that did, or failed, was done with, in Unix milliseconds, or 0. */
+  readonly late: number;
+  readonly lastBad: number;
   /** Of all requests; and of those that did not fail. */
   readonly millis: Millis;
   readonly okMillis: Millis;

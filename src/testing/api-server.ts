@@ -87,16 +87,18 @@ export class ApiServer {
   #exec: ExecHandler | undefined;
   readonly #server: Server = createServer((request, response) => void this.#serve(request, response));
 
-  static async start(): Promise<ApiServer> {
+  /** Listens on loopback unless it is told another address of this machine. */
+  static async start(host = '127.0.0.1'): Promise<ApiServer> {
     const started = new ApiServer();
     started.#server.on('upgrade', (request, socket) => started.#upgrade(request, socket));
-    started.#server.listen(0, '127.0.0.1');
+    started.#server.listen(0, host);
     await once(started.#server, 'listening');
     return started;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const { address, port } = this.#server.address() as AddressInfo;
+    return `http://${address}:${port}`;
   }
 
   get openWatches(): number {
