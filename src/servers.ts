@@ -27,6 +27,7 @@ import {
   Authority,
   controlPlaneName,
   keepOwnCertificate,
+  livesOf,
   podDirectory,
   startIdentityServer,
   watchExpiry,
@@ -159,7 +160,7 @@ export class Servers {
 
   /** What people see of the traffic. */
   async #startView(reports: ReportService, signal: AbortSignal): Promise<void> {
-    const { config, client, log, listeners } = this.#options;
+    const { config, client, issuer, log, listeners } = this.#options;
     const account = names.viewAccount(config.revision);
     const viewers = new Viewers({
       review: tokenReviewer(client),
@@ -171,6 +172,7 @@ export class Servers {
         port: names.ControlPlanePort.view,
         identity: required(this.#identity),
         reports,
+        authority: () => (issuer.current === undefined ? undefined : livesOf(issuer.current)),
         viewers,
         log: log.child({ room: 'telemetry' }),
         listeners,

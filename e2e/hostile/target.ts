@@ -11,6 +11,7 @@ import {
   Authority,
   controlPlaneName,
   issueCertificate,
+  livesOf,
   podDirectory,
   startIdentityServer,
 } from '../../src/identity/index.js';
@@ -102,7 +103,10 @@ export async function serveTarget(): Promise<void> {
     .serve(reports)
     .listen(signal);
   const viewers = new Viewers({ review, username: 'nobody', clock: systemClock });
-  const view = await startViewServer({ ...shared, identity, reports, viewers }, signal);
+  const view = await startViewServer(
+    { ...shared, identity, reports, viewers, authority: () => livesOf(ca.issuer) },
+    signal,
+  );
   const pair = { certPem: webhookPair.chain, keyPem: webhookPair.privateKey };
   const webhook = await startWebhook(
     {

@@ -1,13 +1,15 @@
 import type { FindingView, FindingsView, Knowledge } from '../dashboard/index.js';
 import { analyzeCluster } from './analyze/index.js';
 import { accessMatrix, type Where } from './authz/index.js';
+import { tapForPage } from './dashboard-tap.js';
 import { rowOf, type Finding } from './findings/index.js';
 
-/** What `weft authz` and `weft analyze` say, for the dashboard. */
+/** What `weft authz`, `weft analyze` and `weft tap` say, for the dashboard. */
 export function knowledgeOf(where: Where): Knowledge {
   return {
     access: async (namespace, callers) => accessMatrix(where, namespace, callers),
     findings: async () => findingsOf(where),
+    tap: async (question, hear, signal) => tapForPage(where.client, question, hear, signal),
   };
 }
 

@@ -1,6 +1,13 @@
 import { MeshError, names, systemClock, type Clock } from '../base/index.js';
 import { listObjects, Resources, type KubeClient, type Namespace } from '../kube/index.js';
-import { Replicas, byNamespace, byService, byWorkload, type Traffic } from '../telemetry/index.js';
+import {
+  Replicas,
+  byNamespace,
+  byService,
+  byWorkload,
+  type Authorities,
+  type Traffic,
+} from '../telemetry/index.js';
 import { ChangeLog } from './change-log.js';
 import type { ChangesView } from './changes-view.js';
 import { edgesOf } from './edges.js';
@@ -26,6 +33,7 @@ const HISTORY_FRESH_MS = 15_000;
 const FINDINGS_FRESH_MS = 30_000;
 const ACCESS_FRESH_MS = 5_000;
 const CHANGES_FRESH_MS = 5_000;
+const AUTHORITY_FRESH_MS = 30_000;
 /** Rates are means over this long. */
 const WINDOW = '10s';
 /** Pods of one workload that are asked for what each of them counted. */
@@ -59,6 +67,7 @@ export class Collector {
   readonly #history: Shared<HistoryView>;
   readonly #findings: Shared<FindingsView>;
   readonly #changes: Shared<ChangesView>;
+  readonly #authority: Shared<Authorities>;
   readonly #knowledge: Knowledge;
   readonly #access = new Map<string, Shared<AccessView>>();
   #pods: readonly MeshPod[] = [];
@@ -78,6 +87,7 @@ export class Collector {
     this.#systemNamespace = systemNamespace;
     this.#replicas = new Replicas(client, systemNamespace);
     this.#scraper = new Scraper(client, clock);
+    this.#authority = new Shared(clock, AUTHORITY_FRESH_MS, async () => this.#replicas.authority());
     this.#view = new Shared(clock, FRESH_MS, (signal) => this.#look(signal));
     this.#history = new Shared(clock, HISTORY_FRESH_MS, async () =>
       historyOf(await this.#replicas.minutes(), clock.now()),
@@ -97,6 +107,11 @@ export class Collector {
   /** Who changed what in the last half hour. */
   changes(signal: AbortSignal): Promise<ChangesView> {
     return this.#changes.get(signal);
+  }
+
+  /** Root and issuer of the mesh. */
+  authority(signal: AbortSignal): Promise<Authorities> {
+    return this.#authority.get(signal);
   }
 
   /** What is wrong with objects of the cluster. */

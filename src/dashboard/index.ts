@@ -8,3 +8,4 @@ export { OTHER_CALLER, PLAIN_CALLER, type AccessCell, type AccessView, type May 
 export type { FindingView, FindingsView } from './findings-view.js';
 export type { Knowledge } from './knowledge.js';
 export type { MeshView } from './mesh-view.js';
+export { TAP_VERDICTS, type TapLine, type TapQuestion, type Tapped } from './tap-view.js';

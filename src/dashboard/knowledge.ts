@@ -1,5 +1,6 @@
 import type { AccessView } from './access-view.js';
 import type { FindingsView } from './findings-view.js';
+import type { TapLine, TapQuestion } from './tap-view.js';
 
 /** What commands know how to find out, asked by the page: it says what they say. */
 export interface Knowledge {
@@ -7,4 +8,6 @@ export interface Knowledge {
   access(namespace: string, callers: readonly string[]): Promise<AccessView>;
   /** What `weft analyze` finds in the cluster. */
   findings(): Promise<FindingsView>;
+  /** Tells requests as they pass, as `weft tap` does and for whoever may do that, until the signal aborts. Throws where nothing can be watched. */
+  tap(question: TapQuestion, hear: (line: TapLine) => void, signal: AbortSignal): Promise<void>;
 }

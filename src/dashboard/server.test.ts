@@ -27,6 +27,7 @@ const knowledge: Knowledge = {
     return Promise.resolve({ namespace, services: [], callers, cells: [], byDefault: '', notes: [] });
   },
   findings: () => Promise.reject(new MeshError('permission-denied', 'roles may not be listed')),
+  tap: () => Promise.reject(new MeshError('permission-denied', 'pods/exec is missing')),
 };
 const started = performance.now();
 /** The shop lives a hundred times as fast as we do, so that two scrapes see traffic between them. */
@@ -232,6 +233,15 @@ test('access is asked about whoever runs there and whoever called, once for all 
 test('what may not be read for the findings is said, and is asked for again', async () => {
   const response = await fetch(new URL('/api/findings', dashboard.url));
   expect([response.status, await response.json()]).toEqual([500, { error: 'roles may not be listed' }]);
+});
+
+test('root and issuer are told with their lives, as the control plane says', async () => {
+  const response = await fetch(new URL('/api/authority', dashboard.url));
+  expect(await response.json()).toMatchObject({
+    issuers: [{ subject: 'CN=Weft issuer of cluster.local', sha256: '3f'.repeat(32) }],
+    roots: [{ subject: 'CN=Weft root of cluster.local' }],
+    notes: [],
+  });
 });
 
 test('many who ask at once cause one look at the cluster', async () => {

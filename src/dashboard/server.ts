@@ -5,6 +5,7 @@ import { MeshError, portOf } from '../base/index.js';
 import type { KubeClient } from '../kube/index.js';
 import { Collector } from './collector.js';
 import type { Knowledge } from './knowledge.js';
+import { tapRoute } from './tap-route.js';
 import type { WebAssets } from './web-assets.js';
 
 export interface DashboardOptions {
@@ -88,12 +89,13 @@ export async function startDashboard(
 
 interface AppOptions {
   readonly collector: Collector;
+  readonly knowledge: Knowledge;
   readonly assets: WebAssets;
   readonly signal: AbortSignal;
 }
 
 /** The express application. It only reads: there is no endpoint that changes anything. */
-export function dashboardApp({ collector, assets, signal }: AppOptions): Express {
+export function dashboardApp({ collector, knowledge, assets, signal }: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -109,6 +111,11 @@ export function dashboardApp({ collector, assets, signal }: AppOptions): Express
     '/api/findings',
     async (_request, response) => void response.json(await collector.findings(signal)),
   );
+  app.get(
+    '/api/authority',
+    async (_request, response) => void response.json(await collector.authority(signal)),
+  );
+  app.get('/api/tap', tapRoute(knowledge, signal));
   app.get('/api/access', async ({ query: { namespace } }, response) => {
     if (typeof namespace !== 'string')
       response.status(400).json({ error: 'say which namespace: ?namespace=shop' });
@@ -124,9 +131,13 @@ export function dashboardApp({ collector, assets, signal }: AppOptions): Express
   return app;
 }
 
+/** What a browser says of a request that our own page makes, or that a person types. Others than browsers say nothing. */
+const OWN_SITE: readonly (string | undefined)[] = [undefined, 'same-origin', 'none'];
+
 /**
  * A page elsewhere can make its own name resolve to 127.0.0.1 and then read what we answer, so only our own names may
- * stand in `Host`. Methods that could change something are refused before anything else looks at them.
+ * stand in `Host`. It could also ask without being able to read, and have proxies watched: the browser says that it is from
+ * elsewhere. Methods that could change something are refused before anything else looks at them.
  */
 const guard: RequestHandler = (request, response, next) => {
   response.set(HEADERS);
@@ -137,6 +148,8 @@ const guard: RequestHandler = (request, response, next) => {
       .json({ error: `the dashboard answers as localhost and ${HOST} only, not as "${host}"` });
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.status(405).set('allow', 'GET, HEAD').json({ error: 'the dashboard only reads' });
+  } else if (request.path.startsWith('/api/') && !OWN_SITE.includes(request.get('sec-fetch-site'))) {
+    response.status(403).json({ error: 'the dashboard answers its own page only' });
   } else next();
 };
 

@@ -79,6 +79,18 @@ export function putTraffic(
     status: 201,
     body: { status: { token: 'a-token' } },
   }));
+  const day = 24 * 3_600_000;
+  const life = (subject: string, print: string, fromDays: number, days: number): object => ({
+    subject,
+    sha256: print.repeat(32),
+    notBefore: Date.now() + fromDays * day,
+    notAfter: Date.now() + (fromDays + days) * day,
+  });
+  const authority = JSON.stringify({
+    issuer: life('CN=Weft issuer of cluster.local', '3f', -100, 365),
+    roots: [life('CN=Weft root of cluster.local', 'a1', -100, 3_652)],
+  });
+  api.onGet(viewPath('authority'), () => authority);
   const history = JSON.stringify(saidHistory(edges, share));
   const traffic = JSON.stringify(saidTraffic(edges));
   api.onGet(viewPath('traffic'), () => traffic);
@@ -91,6 +103,6 @@ export function putShopTraffic(api: ApiServer): void {
 }
 
 /** Where the API server leads to the view of the replica. */
-export function viewPath(what: 'traffic' | 'history'): string {
+export function viewPath(what: 'traffic' | 'history' | 'authority'): string {
   return `${SYSTEM}/pods/https:${POD}:15114/proxy/${what}`;
 }

@@ -35,6 +35,7 @@ export {
 } from './own-certificate.js';
 
 export { watchExpiry } from './expiry.js';
+export { livesOf, type AuthorityLives, type CertificateLife } from './lives.js';
 
 // The CA, for the leader
 export {

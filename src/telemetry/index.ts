@@ -1,4 +1,5 @@
 /** What proxies tell of their traffic: taken in, kept for half an hour, and shown to those who may look. */
+export type { Authorities, CertificateLife } from './authority.js';
 export type { EdgeTls, Reporter } from './edge.js';
 export { COUNTS, Counted, LATENCIES, LATENCY_BOUNDS_MS } from './measures.js';
 export {

@@ -62,3 +62,24 @@ test('replicas that are older than the history are left out, which is told; wher
   expect(partial).toEqual(new Array(30).fill(true));
   expect(notes).toEqual([expect.stringMatching(/^a did not answer, so its proxies are missing: /)]);
 });
+
+test('root and issuer of all replicas are told once, and who does not tell them is named', async () => {
+  const life = (print: string, notAfter: number): object => ({
+    subject: `CN=${print}`,
+    sha256: print,
+    notBefore: 0,
+    notAfter,
+  });
+  const tells = (name: string, answer: object): void => {
+    putReplica(name, undefined);
+    const path = `/api/v1/namespaces/weft-system/pods/https:${name}:15114/proxy/authority`;
+    api.onGet(path, () => JSON.stringify(answer));
+  };
+  tells('a', { issuer: life('old', 5), roots: [life('root', 9)] });
+  tells('b', { issuer: life('new', 7), roots: [life('root', 9), life('next', 12)] });
+  putReplica('c', undefined);
+  const { issuers, roots, notes } = await new Replicas(client, 'weft-system').authority();
+  expect(issuers.map(({ sha256 }) => sha256)).toEqual(['new', 'old']);
+  expect(roots.map(({ sha256 }) => sha256)).toEqual(['next', 'root']);
+  expect(notes).toEqual([expect.stringMatching(/^c did not answer/)]);
+});

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MeshError, names } from '../base/index.js';
 import { Resources, listObjects, reasonOf, resourcePath, type KubeClient, type Pod } from '../kube/index.js';
+import { authorityView, joinAuthorities, type Authorities } from './authority.js';
 import { HISTORY_MINUTES, MINUTE_MS, historyView, type HistoryView } from './history.js';
 import { COUNTS } from './measures.js';
 import { WINDOWS_MS, trafficView, type TrafficEdge, type WindowName } from './view.js';
@@ -87,6 +88,15 @@ export class Replicas {
       endedMs: Math.max(0, ...all.map(({ endedMs }) => endedMs)),
       notes,
     };
+  }
+
+  /** Root and issuer of the mesh. Throws where no replica answers; those of versions before it do not. */
+  async authority(): Promise<Authorities> {
+    const { answers, notes } = await this.#askAll('authority', {}, authorityView);
+    return joinAuthorities(
+      answers.map(({ answer }) => answer),
+      notes,
+    );
   }
 
   async #askAll<T>(

@@ -2,9 +2,10 @@ import { request } from 'node:https';
 import { afterEach, expect, test } from '@jest/globals';
 import { Metrics, createLogger, names, systemClock, watched } from '../base/index.js';
 import type { ServerIdentity } from '../grpc/index.js';
-import type { TokenReviewStatus } from '../identity/index.js';
+import { describeCertificate, livesOf, type TokenReviewStatus } from '../identity/index.js';
 import { SERVER } from '../testing/config-server.js';
 import { testCa } from '../testing/test-ca.js';
+import { authorityView } from './authority.js';
 import { ReportService } from './report-service.js';
 import { historyView } from './history.js';
 import { trafficView } from './view.js';
@@ -21,7 +22,10 @@ afterEach(() => {
 });
 
 /** A server, and how it answers; `reviews` are what the API server says of tokens. */
-async function start(reviews: Readonly<Record<string, TokenReviewStatus | 'down'>> = { good: GOOD }) {
+async function start(
+  reviews: Readonly<Record<string, TokenReviewStatus | 'down'>> = { good: GOOD },
+  hasIssuer = true,
+) {
   const ca = await testCa();
   const asked: string[] = [];
   const review = (token: string, audience: string): Promise<TokenReviewStatus> => {
@@ -41,6 +45,7 @@ async function start(reviews: Readonly<Record<string, TokenReviewStatus | 'down'
       host: '127.0.0.1',
       identity: watched<ServerIdentity>(await ca.certificate(SERVER)),
       reports,
+      authority: () => (hasIssuer ? livesOf(ca.issuer) : undefined),
       viewers: new Viewers({ review, username: VIEWER, clock: systemClock }),
       log: createLogger({ level: 'silent' }),
     },
@@ -63,7 +68,7 @@ async function start(reviews: Readonly<Record<string, TokenReviewStatus | 'down'
       sent.on('error', reject);
       sent.end();
     });
-  return { get, asked };
+  return { get, asked, ca };
 }
 
 test('a token of the account of viewers lets in, and is asked about once', async () => {
@@ -98,9 +103,27 @@ test('without a token nothing is shown, whatever is asked', async () => {
   const { get, asked } = await start();
   expect((await get('/traffic')).status).toBe(401);
   expect((await get('/history')).status).toBe(401);
+  expect((await get('/authority')).status).toBe(401);
   expect((await get('/traffic', '')).status).toBe(401);
   expect((await get('/metrics', 'good')).status).toBe(404);
   expect(asked).toEqual([]);
+});
+
+test('root and issuer are shown with their lives, and nothing of their keys', async () => {
+  const { get, ca } = await start();
+  const { status, body } = await get('/authority', 'good');
+  expect(status).toBe(200);
+  const { issuer, roots } = authorityView.parse(body);
+  expect(describeCertificate(ca.roots)).toContain(roots[0]?.sha256);
+  expect(describeCertificate(ca.issuer.chain)).toContain(issuer.sha256);
+  expect(issuer.notAfter).toBe(ca.issuer.certificate.notAfter.getTime());
+  expect(issuer.notAfter).toBeLessThanOrEqual(roots[0]!.notAfter);
+  expect(Object.keys(issuer).sort()).toEqual(['notAfter', 'notBefore', 'sha256', 'subject']);
+});
+
+test('a replica without an issuer says so', async () => {
+  const { get } = await start({ good: GOOD }, false);
+  expect((await get('/authority', 'good')).status).toBe(503);
 });
 
 test('a flood of made-up tokens reaches the API server as a few', async () => {

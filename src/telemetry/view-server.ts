@@ -9,6 +9,7 @@ import {
   type ListenerMetrics,
 } from '../base/listener/index.js';
 import type { ServerIdentity } from '../grpc/index.js';
+import type { AuthorityView } from './authority.js';
 import type { ReportService } from './report-service.js';
 import { historyOf } from './history.js';
 import { isWindowName, viewOf, WINDOWS_MS } from './view.js';
@@ -21,6 +22,8 @@ export interface ViewServerOptions {
   readonly host?: string;
   readonly identity: Watched<ServerIdentity>;
   readonly reports: ReportService;
+  /** What this replica signs with and trusts; undefined while it has nothing. */
+  readonly authority: () => AuthorityView | undefined;
   readonly viewers: Pick<Viewers, 'refusal'>;
   readonly log: Logger;
   readonly listeners?: ListenerMetrics | undefined;
@@ -39,7 +42,8 @@ const PATIENCE_MS = 5_000;
 const CHECK_MS = 1_000;
 
 const HISTORY = '/history';
-const PATHS: readonly string[] = ['/traffic', HISTORY];
+const AUTHORITY = '/authority';
+const PATHS: readonly string[] = ['/traffic', HISTORY, AUTHORITY];
 
 interface Answer {
   readonly status: number;
@@ -47,8 +51,8 @@ interface Answer {
 }
 
 /**
- * Serves `GET /traffic?since=10s&namespace=shop` and `GET /history?namespace=shop` until the signal aborts, to whoever has a token of the account of viewers. TLS keeps
- * token and answer from the network between the API server and us; the API server does not look at our certificate.
+ * Serves `GET /traffic?since=10s&namespace=shop`, `GET /history?namespace=shop` and `GET /authority` until the signal aborts, to whoever has a token of the account
+ * of viewers. TLS keeps token and answer from the network between the API server and us; the API server does not look at our certificate.
  */
 export async function startViewServer(
   options: ViewServerOptions,
@@ -100,20 +104,30 @@ async function answer(request: IncomingMessage, options: ViewServerOptions): Pro
 
 async function answerTo(
   request: IncomingMessage,
-  { reports, viewers }: ViewServerOptions,
+  { reports, viewers, authority }: ViewServerOptions,
   signal: AbortSignal,
 ): Promise<Answer> {
   const url = new URL(request.url ?? '/', 'https://weft');
   if (request.method !== 'GET' || !PATHS.includes(url.pathname))
-    return said(404, `not found; only GET ${PATHS.join(' and ')} are served here`);
+    return said(404, `not found; only GET ${PATHS.join(', ')} are served here`);
   const token = request.headers[names.VIEW_TOKEN_HEADER];
   const refused = await viewers.refusal(typeof token === 'string' ? token : undefined, signal);
   if (refused !== undefined) return said(refused.status, refused.message);
+  if (url.pathname === AUTHORITY) return authorityAnswer(authority());
+  return trafficAnswer(url, reports);
+}
+
+async function trafficAnswer(url: URL, reports: ReportService): Promise<Answer> {
   const namespace = url.searchParams.get('namespace') ?? undefined;
   if (url.pathname === HISTORY) return { status: 200, body: JSON.stringify(historyOf(reports, namespace)) };
   const since = url.searchParams.get('since') ?? '1m';
   if (!isWindowName(since)) return said(400, `since is not one of ${Object.keys(WINDOWS_MS).join(', ')}`);
   return { status: 200, body: JSON.stringify(await viewOf(reports, { since, namespace })) };
+}
+
+function authorityAnswer(view: AuthorityView | undefined): Answer {
+  if (view === undefined) return said(503, 'this replica has no issuer yet');
+  return { status: 200, body: JSON.stringify(view) };
 }
 
 /** In the form of the API server's own errors, so that clients show the message. */

@@ -1,8 +1,8 @@
 import { Option, type Command } from 'commander';
+import { TAP_VERDICTS } from '../../dashboard/index.js';
 import type { KubeClient } from '../../kube/index.js';
 import { answering, collect, failed, pageOf, withExitCodes } from '../answering.js';
 import { wholeNumber } from '../whole-number.js';
-import { VERDICTS } from './question.js';
 import { tap, type TapFlags } from './tap.js';
 import { trace, type TraceFlags } from './trace.js';
 
@@ -91,7 +91,7 @@ function withFilters(command: Command): Command {
     .option('--status <status>', 'requests answered so: 404, or 5xx')
     .option('--min-latency <duration>', 'requests that took this long at least')
     .option('--header <name=value>', 'requests with this header; may be given again', collect, [])
-    .addOption(new Option('--verdict <verdict>', 'requests that ended so').choices(VERDICTS))
+    .addOption(new Option('--verdict <verdict>', 'requests that ended so').choices(TAP_VERDICTS))
     .option(
       '--show-header <name>',
       'show this header, though it may be secret; may be given again',

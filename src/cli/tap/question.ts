@@ -15,18 +15,6 @@ export interface Filters {
   readonly showHeader: readonly string[];
 }
 
-export const VERDICTS = [
-  'carried',
-  'denied',
-  'limited',
-  'answered',
-  'failed',
-  'cancelled',
-  'broken-off',
-  'fault',
-  'would-refuse',
-] as const;
-
 /** The longest that a proxy tells of its requests. */
 const LONGEST_MS = 600_000;
 

@@ -2,10 +2,12 @@ import type { VNode } from 'preact';
 import type { HistoryView } from '../history-view.js';
 import type { MeshView, Problem } from '../mesh-view.js';
 import { Access } from './access.js';
+import { Authority } from './authority.js';
 import { callRows, policyRows, splitRows } from './call-rows.js';
 import { Changes } from './changes.js';
 import { FilterBar } from './filter-bar.js';
 import { Findings } from './findings.js';
+import { Live } from './live.js';
 import type { PageState } from './page-state.js';
 import { Policies } from './policies.js';
 import { usePolled } from './poll.js';
@@ -95,14 +97,19 @@ function View({ view, history, state, change }: Shown): VNode {
           change={change}
         />
       );
+    case 'live':
+      return <Live view={view} state={state} change={change} />;
     case 'workloads':
       return (
-        <Workloads
-          rows={view.namespaces.length > 0 ? namespaceRows(view, state) : undefined}
-          history={history}
-          state={state}
-          change={change}
-        />
+        <>
+          <Authority />
+          <Workloads
+            rows={view.namespaces.length > 0 ? namespaceRows(view, state) : undefined}
+            history={history}
+            state={state}
+            change={change}
+          />
+        </>
       );
     case 'access':
       return <Access view={view} history={history} state={state} change={change} />;

@@ -29,11 +29,13 @@ test.each([
   [1500, '1.5 s'],
 ])('a time of %p ms reads %s', (ms, text) => expect(formatMs(ms)).toBe(text));
 
-test('what is left of a time is told in hours, and in minutes at its end', () => {
-  expect([59_000, 7_140_000, 7_200_000, 83_000_000].map(formatSpan)).toEqual([
-    '0 min',
-    '119 min',
-    '2 h',
-    '23 h',
-  ]);
-});
+const DAY_MS = 24 * 3_600_000;
+test.each([
+  [59_000, '0 min'],
+  [7_140_000, '119 min'],
+  [7_200_000, '2 h'],
+  [2 * DAY_MS - 1, '47 h'],
+  [2 * DAY_MS, '2 days'],
+  [729 * DAY_MS, '729 days'],
+  [3_651 * DAY_MS, '10 years'],
+])('%d ms that are left read %s', (ms, text) => expect(formatSpan(ms)).toBe(text));

@@ -25,9 +25,12 @@ export function formatMs(ms: number | undefined): string {
   return `${ms >= 10 ? ms.toFixed(0) : ms.toPrecision(2)} ms`;
 }
 
-/** Whole hours, or minutes of less than two. */
+/** Whole years, days, hours or minutes: of each two at least, before the smaller one is told. */
 export function formatSpan(ms: number): string {
   const minutes = Math.floor(ms / 60_000);
+  const days = Math.floor(minutes / 1_440);
+  if (days >= 730) return `${Math.floor(days / 365)} years`;
+  if (days >= 2) return `${days} days`;
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
 

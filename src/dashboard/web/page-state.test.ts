@@ -9,6 +9,14 @@ test('an address says all that differs from the first look, and nothing else', (
     tab: 'workloads',
     namespace: 'shop',
     edge: 'spiffe://a/ns/b/sa/c d/e',
+    tap: {
+      workload: 'Deployment/web',
+      side: 'caller',
+      from: 'shop/web',
+      to: 'reviews',
+      status: '5xx',
+      verdict: 'denied',
+    },
     workloads: { column: 'workload', descending: true },
     calls: { column: 'p99', descending: false },
     allCalls: true,
@@ -26,6 +34,7 @@ test.each([
   '?workloads=--&calls=%00&only=&show=x',
   '?workloads=<script>',
   '?view=nothing',
+  '?side=both&verdict=guilty',
   '?unknown=1',
 ])('what an address cannot mean counts as not said: %j', (query) => {
   expect(readState(query)).toEqual(FIRST_STATE);

@@ -1,8 +1,11 @@
+import type { TapQuestion } from '../tap-view.js';
+import { TAP_VERDICTS } from '../tap-view.js';
 import type { Sort } from './table-order.js';
 
 /** The parts of the page, in their order. */
 export const TABS = [
   { key: 'traffic', title: 'Traffic' },
+  { key: 'live', title: 'Live' },
   { key: 'workloads', title: 'Workloads' },
   { key: 'access', title: 'Access' },
   { key: 'policies', title: 'Policies' },
@@ -14,11 +17,13 @@ export type Tab = (typeof TABS)[number]['key'];
 /** What a person chose to see. All of it stands in the page's address, so that it can be kept, sent and gone back to. */
 export interface PageState {
   readonly tab: Tab;
-  /** Words that what is shown must hold. */
-  /** Whose access is shown; empty: that of the first namespace. */
+  /** Whose access or live requests are shown; empty: those of the first namespace. */
   readonly namespace: string;
   /** Key of the call whose details are shown; empty: none. */
   readonly edge: string;
+  /** Which live requests are meant. */
+  readonly tap: TapFilters;
+  /** Words that what is shown must hold. */
   readonly search: string;
   readonly onlyProblems: boolean;
   readonly workloads: Sort;
@@ -33,11 +38,17 @@ export interface PageState {
   readonly unfolded: readonly string[];
 }
 
+/** The filters of live requests, in the words of the server; empty: whichever. */
+export type TapFilters = Omit<TapQuestion, 'namespace'>;
+
+const NO_FILTERS: TapFilters = { workload: '', side: '', from: '', to: '', status: '', verdict: '' };
+
 /** Worst first, in both tables. */
 export const FIRST_STATE: PageState = {
   tab: 'traffic',
   namespace: '',
   edge: '',
+  tap: NO_FILTERS,
   search: '',
   onlyProblems: false,
   workloads: { column: 'state', descending: false },
@@ -55,6 +66,7 @@ export function readState(query: string): PageState {
     tab: TABS.find(({ key }) => key === said.get('view'))?.key ?? FIRST_STATE.tab,
     namespace: said.get('namespace') ?? '',
     edge: said.get('edge') ?? '',
+    tap: readTap(said),
     search: said.get('q') ?? '',
     onlyProblems: said.get('only') === 'problems',
     workloads: readSort(said.get('workloads'), FIRST_STATE.workloads),
@@ -73,6 +85,7 @@ export function writeState(state: PageState): string {
     view: state.tab === FIRST_STATE.tab ? '' : state.tab,
     namespace: state.namespace,
     edge: state.edge,
+    ...state.tap,
     q: state.search,
     only: state.onlyProblems ? 'problems' : '',
     workloads: sortText(state.workloads, FIRST_STATE.workloads),
@@ -99,6 +112,19 @@ export function withFold(state: PageState, namespace: string, open: boolean): Pa
 export function withPods(state: PageState, workload: string, shown: boolean): PageState {
   const others = state.unfolded.filter((name) => name !== workload);
   return { ...state, unfolded: shown ? [...others, workload] : others };
+}
+
+function readTap(said: URLSearchParams): TapFilters {
+  const text = (word: string): string => said.get(word) ?? '';
+  const [side, verdict] = [text('side'), text('verdict')];
+  return {
+    workload: text('workload'),
+    side: side === 'caller' || side === 'receiver' ? side : '',
+    from: text('from'),
+    to: text('to'),
+    status: text('status'),
+    verdict: TAP_VERDICTS.find((known) => known === verdict) ?? '',
+  };
 }
 
 function readSort(text: string | null, usual: Sort): Sort {

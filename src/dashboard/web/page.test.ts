@@ -7,7 +7,7 @@ import { eventually, type ApiServer } from '../../testing/index.js';
 import { startLarge } from '../large.fixture.js';
 import { startShop } from '../mesh.fixture.js';
 import { startDashboard, type RunningDashboard } from '../server.js';
-import { shopKnowledge } from '../shop-knowledge.fixture.js';
+import { WATCHED_SHOP, shopKnowledge } from '../shop-knowledge.fixture.js';
 import type { WebAssets } from '../web-assets.js';
 import { Browser, CHROMIUM } from './browser.fixture.js';
 import { TABS } from './page-state.js';
@@ -81,6 +81,53 @@ const VIOLATIONS = `axe.run(document, { resultTypes: ['violations'] }).then(({ v
       expect(browser.complaints).toEqual([]);
     },
   );
+
+  const press = async (text: string): Promise<unknown> =>
+    browser.ask(
+      `[...document.querySelectorAll('button')].find((each) => each.textContent === '${text}').click()`,
+    );
+  const rows = async (): Promise<number> =>
+    browser.ask<number>("document.querySelectorAll('.live tbody tr').length");
+
+  test.each(['light', 'dark'] as const)(
+    'requests are shown as they pass, in %s, until the view is left or somebody stops',
+    async (scheme) => {
+      for (const width of [1280, 390]) {
+        await shown(`${dashboard.url}?view=live&to=reviews&verdict=denied`, { width, scheme });
+        expect(WATCHED_SHOP.questions).toHaveLength(0);
+        await press('Watch');
+        await eventually('requests of the shop', async () => (await rows()) > 3);
+        expect(WATCHED_SHOP.questions).toMatchObject([
+          { namespace: 'shop', to: 'reviews', verdict: 'denied' },
+        ]);
+        await browser.ask(`${AXE};0`);
+        expect(await browser.ask<string[]>(VIOLATIONS)).toEqual([]);
+        expect(await browser.ask<boolean>('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+        await press('Stop');
+        await eventually('nobody is watched', () => WATCHED_SHOP.questions.length === 0);
+        await press('Watch');
+        await eventually('they are watched again', () => WATCHED_SHOP.questions.length === 1);
+        await browser.ask("document.querySelector('nav a').click()");
+        await eventually('nobody is watched, as the view is left', () => WATCHED_SHOP.questions.length === 0);
+      }
+      expect(browser.complaints).toEqual([]);
+    },
+  );
+
+  test('however much passes, the page keeps a bounded part of it and says how much there was', async () => {
+    await shown(`${dashboard.url}?view=live`, { width: 1280, scheme: 'light' });
+    await press('Watch');
+    await eventually('the first requests', async () => (await rows()) > 3);
+    WATCHED_SHOP.flood(5_000);
+    const said = (): Promise<string> =>
+      browser.ask<string>("document.querySelector('main [role=status].note').textContent");
+    await eventually('what was too much is told', async () =>
+      /more were too many to tell/.test(await said()),
+    );
+    expect(await rows()).toBeLessThanOrEqual(200);
+    await browser.show('about:blank', { width: 1280, scheme: 'light' });
+    await eventually('nobody is watched, as the page is left', () => WATCHED_SHOP.questions.length === 0);
+  });
 
   test('the keyboard alone leads through the page, in the order in which it is read', async () => {
     await shown(dashboard.url, { width: 1280, scheme: 'light' });

@@ -1,5 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
 
+/** Nobody answers. */
+export const SILENT = '"weft dashboard" does not answer. Start it again; this page then goes on by itself.';
+
 export interface Polled<T> {
   /** The last that was read, also while later ones fail. */
   readonly value?: T;
@@ -51,11 +54,12 @@ async function read<T>(path: string, signal: AbortSignal): Promise<Answer<T>> {
     // Our own server answers, in the shape that it shares with this page.
     return response.ok ? { value: body as T, error: '' } : { error: errorIn(body) };
   } catch {
-    return { error: '"weft dashboard" does not answer. Start it again; this page then goes on by itself.' };
+    return { error: SILENT };
   }
 }
 
-function errorIn(body: unknown): string {
+/** What an answer that is none says of why. */
+export function errorIn(body: unknown): string {
   const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined;
   return typeof error === 'string' ? error : 'the answer cannot be read';
 }
