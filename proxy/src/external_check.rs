@@ -1,5 +1,5 @@
 //! Somebody else who is asked whether a request may reach the application: what a policy says of it, the question and the
-//! answer, in the words of `envoy.service.auth.v3`. Who asks is `inbound/external_check.rs`.
+//! answer, in the words of `envoy.service.auth.v3` or as plain HTTP. Who asks is `inbound/external_check.rs`.
 
 mod answer;
 mod question;
@@ -9,11 +9,12 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
+use thiserror::Error;
 
 use crate::asking::{Asks, CAUSES};
 
-pub use answer::{Allowed, Answer, Denial, Unusable, read};
-pub(crate) use question::Question;
+pub use answer::{Allowed, Answer, Denial, Unusable, read, read_http};
+pub(crate) use question::{Question, ToldBody};
 
 /// One check of a port, with what became of the requests that met it.
 #[derive(Debug, Clone)]
@@ -26,13 +27,50 @@ pub struct ExternalCheck {
     pub timeout: Duration,
     /// A request without a usable answer is let in.
     pub allows_on_failure: bool,
-    /// The headers that are told; empty: all.
+    /// It is asked over HTTP; `None`: over gRPC.
+    pub over_http: Option<OverHttp>,
+    /// So much of the body is told; `None`: nothing.
+    pub body: Option<BodyRule>,
+    /// The headers that are told; empty: all, and over HTTP only what is always told there.
     pub allowed_headers: Box<[HeaderName]>,
     /// Requests that nobody is asked about.
     pub exempt: Box<[Exemption]>,
     /// Say only what would be refused.
     pub dry_run: bool,
     pub tally: Arc<Tally>,
+}
+
+/// How a question and its answer look as plain HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverHttp {
+    /// Stands before the path of the request; without a slash at its end.
+    pub prefix: Box<str>,
+    /// Headers of a yes that the application sees. A caller's own of these names never get there.
+    pub to_application: Box<[HeaderName]>,
+    /// Headers of a no that the caller sees; empty: all.
+    pub to_caller: Box<[HeaderName]>,
+}
+
+/// How much of a body is told, and what about the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyRule {
+    /// Bytes.
+    pub most: usize,
+    /// Of a longer one, or one that takes too long to come, the beginning is told; otherwise the request is refused.
+    pub partial: bool,
+    /// For it to come.
+    pub patience: Duration,
+}
+
+/// Why a request whose body is to be told is refused unasked, whatever failures mean.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum BadBody {
+    #[error("the body of the request is longer than an external check may be told of")]
+    TooLong,
+    #[error("the body of the request, of which an external check is to be told, took too long to arrive")]
+    TooSlow,
+    #[error("there is no room for the body of the request, of which an external check is to be told")]
+    NoRoom,
 }
 
 /// Requests that nobody is asked about.
@@ -75,6 +113,8 @@ impl ExternalCheck {
             asks,
             timeout,
             allows_on_failure: false,
+            over_http: None,
+            body: None,
             allowed_headers: Box::default(),
             exempt: Box::default(),
             dry_run: false,
@@ -102,10 +142,24 @@ impl PartialEq for ExternalCheck {
         said(self) == said(other)
             && (&self.policy, &self.asks) == (&other.policy, &other.asks)
             && (&self.allowed_headers, &self.exempt) == (&other.allowed_headers, &other.exempt)
+            && (&self.over_http, self.body) == (&other.over_http, other.body)
     }
 }
 
 impl Eq for ExternalCheck {}
+
+// === impl BadBody ===
+
+impl BadBody {
+    /// For the header `x-weft-reason` and the metric.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::TooLong => "check-body-too-long",
+            Self::TooSlow => "check-body-too-slow",
+            Self::NoRoom => "check-body-no-room",
+        }
+    }
+}
 
 // === impl Exemption ===
 

@@ -9,7 +9,7 @@ pub const MOST_HEADERS: usize = 64;
 pub const MOST_BYTES: usize = 16 * 1024;
 
 /// What a proxy says by itself: what frames a message, belongs to one hop, or says where it goes and where it comes from.
-const NOT_CHANGED: [&str; 13] = [
+pub const NOT_CHANGED: [&str; 13] = [
     "connection",
     "content-length",
     "expect",

@@ -61,6 +61,12 @@ pub fn is_too_much() -> bool {
     WORKER.with(|worker| worker.bytes.get() > worker.most.get())
 }
 
+/// Whether so many bytes more would leave half of what may be held: for those who can refuse instead, so that no stream has to be given
+/// up for them.
+pub fn has_room(bytes: usize) -> bool {
+    WORKER.with(|worker| worker.bytes.get().saturating_add(bytes) <= worker.most.get() / 2)
+}
+
 /// Somebody who held much was given up.
 pub fn gave_up() {
     WORKER.with(|worker| worker.given_up.set(worker.given_up.get() + 1));
@@ -110,6 +116,7 @@ mod tests {
         other.set(700);
         assert_eq!((read_size(), is_too_much()), (SMALL_READ, true));
         drop(other);
+        assert!(has_room(100) && !has_room(101));
         assert_eq!((read_size(), is_too_much()), (USUAL_READ, false));
         one.set(0);
         set_level(Level::High);

@@ -44,7 +44,7 @@ pub use rate_limit_fields::RateLimitFields;
 pub use raw_target::RawTarget;
 pub use seen::Seen;
 pub use tape::{REPLAY_LIMIT, Recorded, TooLong};
-pub use upload::Upload;
+pub use upload::{Arrived, NotGathered, Upload};
 pub use upstream::{Carry, Lease, Over, Patience, SendError, Upstream, UpstreamKey, Upstreams, Wire};
 pub use verdict::{Pushback, Verdict, pushback, retry_after};
 pub use wire_error::WireError;

@@ -100,7 +100,13 @@ export type {
   RateLimitKey,
 } from './words/rate-limit.js';
 export { placeOfClaim } from './compile/counted-claims.js';
-export type { Exemption, ExternalCheck, PodExternalCheck } from './words/external-check.js';
+export type {
+  CheckedBody,
+  CheckOverHttp,
+  Exemption,
+  ExternalCheck,
+  PodExternalCheck,
+} from './words/external-check.js';
 export type { Budget, Fault, Hedging, Limits, Outliers } from './words/resilience.js';
 
 export type {

@@ -144,6 +144,16 @@ fn external_check_json(check: &ExternalCheck) -> Value {
         "asks": check.asks.as_ref().map(asks_json),
         "timeout": format!("{:?}", check.timeout),
         "onFailure": if check.allows_on_failure { "Allow" } else { "Deny" },
+        "protocol": if check.over_http.is_some() { "HTTP" } else { "GRPC" },
+        "http": check.over_http.as_ref().map(|http| json!({
+            "path": &*http.prefix,
+            "allowedResponseHeaders": http.to_application.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+            "allowedClientHeaders": http.to_caller.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+        })),
+        "body": check.body.map(|body| json!({
+            "maxBytes": body.most,
+            "onTooLong": if body.partial { "SendPartial" } else { "Deny" },
+        })),
         "allowedHeaders": check.allowed_headers.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
         "exempt": check.exempt.iter().map(|exemption| format!("{exemption:?}")).collect::<Vec<_>>(),
         "dryRun": check.dry_run,

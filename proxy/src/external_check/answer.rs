@@ -1,10 +1,13 @@
 //! What may be answered. Nothing in an answer is believed that could not be carried out as it says.
 
+mod http;
+
+use ::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use ::http::{Response, StatusCode};
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
-use http::{Response, StatusCode};
 use thiserror::Error;
 
+pub use self::http::read_http;
 use crate::asking::{NotAnswer, message};
 use crate::header_edits::{BadEdits, Edit, HeaderEdits, How, MOST_BYTES, MOST_HEADERS, OF_GRPC, changeable};
 use crate::wire::envoy::service::auth::v3 as auth;
@@ -48,6 +51,8 @@ pub enum Unusable {
     Edits(#[from] BadEdits),
     #[error("it wants the query changed, which is not supported")]
     Query,
+    #[error("its body did not come whole")]
+    Broken,
 }
 
 /// Reads what came back.
@@ -104,35 +109,39 @@ fn value(header: &auth::HeaderValue) -> &[u8] {
     if header.raw_value.is_empty() { header.value.as_bytes() } else { &header.raw_value }
 }
 
-fn size(header: &auth::HeaderValue) -> usize {
-    header.key.len() + value(header).len()
-}
-
 /// No is no, whatever else is said: what cannot be passed on of it is left out.
 fn denial(denied: auth::DeniedHttpResponse) -> Denial {
     let status = denied.status.and_then(|status| u16::try_from(status.code).ok());
     let status = status.filter(|code| (200..600).contains(code));
+    let headers = denied.headers.iter().filter_map(|option| {
+        let header = option.header.as_ref()?;
+        Some((header.key.as_str(), value(header), option.append == Some(true)))
+    });
+    Denial {
+        status: status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::FORBIDDEN),
+        headers: told(headers),
+        body: denied.body.into(),
+    }
+}
+
+/// Those of the headers of a no that can be passed on; `true`: beside another of that name.
+fn told<'a>(given: impl Iterator<Item = (&'a str, &'a [u8], bool)>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut bytes = 0;
-    for option in denied.headers.iter().take(MOST_HEADERS) {
-        let Some(header) = &option.header else { continue };
-        let Ok(Some(name)) = changeable(&header.key) else { continue };
-        let Ok(value) = HeaderValue::from_bytes(value(header)) else { continue };
-        bytes += size(header);
+    for (name, value, beside) in given.take(MOST_HEADERS) {
+        bytes += name.len() + value.len();
+        let Ok(Some(name)) = changeable(name) else { continue };
+        let Ok(value) = HeaderValue::from_bytes(value) else { continue };
         if bytes > MOST_BYTES || OF_GRPC.contains(&name.as_str()) {
             continue;
         }
-        if name == SET_COOKIE || option.append == Some(true) {
+        if name == SET_COOKIE || beside {
             headers.append(name, value);
         } else {
             headers.insert(name, value);
         }
     }
-    Denial {
-        status: status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::FORBIDDEN),
-        headers,
-        body: denied.body.into(),
-    }
+    headers
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-//! What is asked about a request: `envoy.service.auth.v3.Authorization/Check` over gRPC.
+//! What is asked about a request: `envoy.service.auth.v3.Authorization/Check` over gRPC; `http.rs` has the same over plain HTTP.
+
+mod http;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use ::http::Request;
+use ::http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName};
 use bytes::Bytes;
-use http::Request;
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName};
 
 use super::ExternalCheck;
 use crate::asking::Asks;
@@ -17,27 +19,39 @@ use crate::wire::envoy::service::auth::v3 as auth;
 const METHOD: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// What the mesh tells itself is nobody else's.
 const OWN: &str = "x-weft-";
+/// With a question that tells of a body: whether that is a part of it. Envoy's name for it.
+const PARTIAL: &str = "x-envoy-auth-partial-body";
 
 /// One request, on its way to the application.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Question<'a> {
     pub check: &'a ExternalCheck,
     pub asked: &'a Asked,
+    /// What is told of the body; `None`: nothing.
+    pub body: Option<ToldBody>,
     /// The pod at the other end of the connection.
     pub from: Option<SocketAddr>,
     /// The application.
     pub to: SocketAddr,
 }
 
+/// What is told of a body.
+#[derive(Clone, Debug)]
+pub(crate) struct ToldBody {
+    pub bytes: Bytes,
+    /// There is more of it, or more may come.
+    pub partial: bool,
+}
+
 // === impl Question ===
 
 impl Question<'_> {
-    /// The call that asks it of `asks`.
-    pub fn call(self, asks: &Asks) -> Request<Bytes> {
+    /// The call over gRPC that asks it of `asks`.
+    pub fn call(&self, asks: &Asks) -> Request<Bytes> {
         asks.call(METHOD, &self.message())
     }
 
-    fn message(self) -> auth::CheckRequest {
+    fn message(&self) -> auth::CheckRequest {
         let (asked, own) = (self.asked, &self.asked.own_pod);
         let service = own.inbound_port(self.to.port()).and_then(|inbound| inbound.services.first());
         let source = auth::attribute_context::Peer {
@@ -66,14 +80,14 @@ impl Question<'_> {
         auth::CheckRequest { attributes: Some(attributes) }
     }
 
-    fn http(self) -> auth::attribute_context::HttpRequest {
+    fn http(&self) -> auth::attribute_context::HttpRequest {
         let (asked, request) = (self.asked, &self.asked.request);
         let (uri, fields) = (request.uri(), request.headers());
-        let text = |name: HeaderName| fields.get(name).map(|value| lossy(value.as_bytes()));
+        let field = |name: HeaderName| fields.get(name).map(|value| lossy(value.as_bytes()));
         let host = uri.authority().map(|authority| authority.as_str().to_owned());
-        let host = host.or_else(|| text(HOST)).unwrap_or_default();
+        let host = host.or_else(|| field(HOST)).unwrap_or_default();
         let path = uri.path_and_query().map_or_else(|| uri.path().to_owned(), |path| path.to_string());
-        let length = || text(CONTENT_LENGTH)?.parse().ok();
+        let length = || field(CONTENT_LENGTH)?.parse().ok();
         let http1 = asked.wire == Wire::H1
             || (asked.seen.any(Seen::PROTO) && matches!(asked.caller, Caller::Peer(_)));
         let method = request.method().to_string();
@@ -82,8 +96,17 @@ impl Question<'_> {
             headers.insert(name.to_owned(), value.clone());
         }
         headers.insert(":scheme".to_owned(), "http".to_owned());
+        if let Some(body) = &self.body {
+            headers.insert(PARTIAL.to_owned(), body.partial.to_string());
+        }
+        let told = self.body.as_ref().map_or(&[][..], |body| &body.bytes);
+        // A text must be one; what is cut may end within a character.
+        let (text, raw) = match std::str::from_utf8(told) {
+            Ok(text) => (text.to_owned(), Vec::new()),
+            Err(_) => (String::new(), told.to_vec()),
+        };
         auth::attribute_context::HttpRequest {
-            id: text(HeaderName::from_static("x-request-id")).unwrap_or_default(),
+            id: field(HeaderName::from_static("x-request-id")).unwrap_or_default(),
             method,
             headers,
             path,
@@ -91,10 +114,12 @@ impl Question<'_> {
             scheme: "http".to_owned(),
             size: if request.body().is_none() { 0 } else { length().unwrap_or(-1) },
             protocol: if http1 { "HTTP/1.1" } else { "HTTP/2" }.to_owned(),
+            body: text,
+            raw_body: raw,
         }
     }
 
-    fn headers(self, fields: &HeaderMap) -> HashMap<String, String> {
+    fn headers(&self, fields: &HeaderMap) -> HashMap<String, String> {
         let allowed = &self.check.allowed_headers;
         let told = |name: &HeaderName| {
             !name.as_str().starts_with(OWN) && (allowed.is_empty() || allowed.contains(name))

@@ -13,7 +13,7 @@ use super::rate_limit_fields::write_wait;
 use super::{Body, ConnectError, RateLimitFields, WireError};
 use crate::access::NotNormal;
 use crate::egress::Refusal;
-use crate::external_check::Denial;
+use crate::external_check::{BadBody as BadCheckBody, Denial};
 use crate::names::REASON_HEADER;
 use crate::shared_limit::OverLimit;
 
@@ -92,6 +92,8 @@ pub enum Failure {
     CheckDenied(Box<Denial>),
     #[error("an external check gave no usable answer, and without one nothing is let in")]
     CheckFailed,
+    #[error("{0}")]
+    CheckBody(BadCheckBody),
     #[error("the path of the request could be read in more than one way, and access depends on it: {0}")]
     AmbiguousPath(NotNormal),
     #[error("the body of the request ended before its end or is malformed")]
@@ -152,6 +154,7 @@ impl Failure {
             Self::TokenRequired => "token-required",
             Self::CheckDenied(_) => CHECK_DENIED,
             Self::CheckFailed => CHECK_FAILED,
+            Self::CheckBody(bad) => bad.reason(),
             Self::AmbiguousPath(_) => "ambiguous-path",
             Self::BadBody => "bad-body",
             Self::Unusable { .. } => "bad-response",
@@ -172,6 +175,7 @@ impl Failure {
             | Self::TokenRequired
             | Self::CheckDenied(_)
             | Self::CheckFailed
+            | Self::CheckBody(_)
             | Self::LimitFailed
             | Self::AmbiguousPath(_)
             | Self::BadBody => self.to_string(),
@@ -189,9 +193,12 @@ impl Failure {
             | Self::Overloaded { .. }
             | Self::BudgetSpent { .. }
             | Self::CheckFailed
+            | Self::CheckBody(BadCheckBody::NoRoom)
             | Self::LimitFailed
             | Self::Unresolved { .. }
             | Self::ControlPlaneUnreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::CheckBody(BadCheckBody::TooLong) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::CheckBody(BadCheckBody::TooSlow) => StatusCode::REQUEST_TIMEOUT,
             Self::RateLimited { .. } | Self::OverSharedLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Lost { .. } | Self::Unusable { .. } => StatusCode::BAD_GATEWAY,
             Self::DeadlinePassed { .. } | Self::TryTimeout { .. } | Self::Silent { .. } => {
@@ -210,7 +217,9 @@ impl Failure {
     fn grpc_status(&self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Fault { grpc_status, .. } => return HeaderValue::from(*grpc_status),
-            Self::RateLimited { .. } | Self::OverSharedLimit { .. } => GRPC_RESOURCE_EXHAUSTED,
+            Self::RateLimited { .. }
+            | Self::OverSharedLimit { .. }
+            | Self::CheckBody(BadCheckBody::TooLong) => GRPC_RESOURCE_EXHAUSTED,
             Self::CheckDenied(denial) => denied_in_grpc(denial.status),
             Self::NoRoute { .. } => GRPC_UNIMPLEMENTED,
             Self::Rejected { .. }
@@ -221,9 +230,10 @@ impl Failure {
             | Self::Unusable { .. } => GRPC_INTERNAL,
             Self::Denied | Self::NotLetOut { .. } => GRPC_PERMISSION_DENIED,
             Self::InvalidToken | Self::TokenRequired => GRPC_UNAUTHENTICATED,
-            Self::DeadlinePassed { .. } | Self::TryTimeout { .. } | Self::Silent { .. } => {
-                GRPC_DEADLINE_EXCEEDED
-            }
+            Self::DeadlinePassed { .. }
+            | Self::TryTimeout { .. }
+            | Self::Silent { .. }
+            | Self::CheckBody(BadCheckBody::TooSlow) => GRPC_DEADLINE_EXCEEDED,
             // A GRPCRoute of Gateway API wants this for a backend that does not resolve.
             Self::InvalidBackend { .. }
             | Self::NoEndpoints { .. }
@@ -232,6 +242,7 @@ impl Failure {
             | Self::Overloaded { .. }
             | Self::BudgetSpent { .. }
             | Self::CheckFailed
+            | Self::CheckBody(BadCheckBody::NoRoom)
             | Self::LimitFailed
             | Self::Unresolved { .. }
             | Self::ControlPlaneUnreachable { .. } => GRPC_UNAVAILABLE,

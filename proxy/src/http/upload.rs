@@ -1,5 +1,8 @@
-//! A request's body on its way to an upstream: streamed, and gathered only where it may be sent again.
+//! A request's body on its way to an upstream: streamed, and gathered only where it may be sent again or somebody looks at it first.
 
+mod gathered;
+
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -7,6 +10,8 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
 
+use self::gathered::Gathered;
+pub use self::gathered::{Arrived, NotGathered};
 use super::deadline::Activity;
 use super::expect::Hold;
 use super::tape::{Playing, Recorded, TooLong};
@@ -31,6 +36,8 @@ enum Source {
     /// Kept as it passes, so that it can be sent again.
     Again(Playing),
     Recorded(Recorded),
+    /// Its beginning has come, and waits to go on with the rest.
+    Gathered(Box<Gathered>),
 }
 
 // === impl Upload ===
@@ -90,6 +97,21 @@ impl Upload {
         }
     }
 
+    /// Waits until all of it has come, or more of it than `most` bytes. What came goes on before the rest, also after a wait that was given
+    /// up.
+    pub async fn gather(&mut self, most: usize) -> Result<Arrived, NotGathered> {
+        let Some(parts) = self.0.as_deref_mut() else { return Ok(Arrived::Whole) };
+        poll_fn(|cx| parts.source.poll_gather(cx, most)).await
+    }
+
+    /// What has been gathered of it, `most` bytes at most.
+    pub fn beginning(&self, most: usize) -> Bytes {
+        match self.0.as_deref().map(|parts| &parts.source) {
+            Some(Source::Gathered(gathered)) => gathered.beginning(most),
+            _ => Bytes::new(),
+        }
+    }
+
     fn with(self, change: impl FnOnce(Parts) -> Parts) -> Self {
         Self(self.0.map(|mut parts| {
             *parts = change(*parts);
@@ -127,11 +149,7 @@ impl HttpBody for Upload {
             ready!(hold.poll(cx));
             parts.hold = None;
         }
-        let frame = match &mut parts.source {
-            Source::Once(incoming) => ready!(Pin::new(incoming).poll_frame(cx)),
-            Source::Again(playing) => ready!(playing.poll_frame(cx)),
-            Source::Recorded(recorded) => recorded.next_frame().map(Ok),
-        };
+        let frame = ready!(parts.source.poll_frame(cx));
         if let Some(activity) = &parts.told {
             activity.seen();
         }
@@ -139,22 +157,12 @@ impl HttpBody for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        match self.0.as_deref().map(|parts| &parts.source) {
-            Some(Source::Once(incoming)) => incoming.is_end_stream(),
-            Some(Source::Again(playing)) => playing.is_end_stream(),
-            Some(Source::Recorded(recorded)) => recorded.is_empty(),
-            None => true,
-        }
+        self.0.as_deref().is_none_or(|parts| parts.source.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.0.as_deref().map(|parts| &parts.source) {
-            Some(Source::Once(incoming)) => incoming.size_hint(),
-            Some(Source::Again(playing)) => playing.size_hint(),
-            Some(Source::Recorded(recorded)) => recorded.size_hint(),
-            // Not zero: that would be a length that the caller did not tell.
-            None => SizeHint::default(),
-        }
+        // Not zero: that would be a length that the caller did not tell.
+        self.0.as_deref().map(|parts| parts.source.size_hint()).unwrap_or_default()
     }
 }
 
@@ -164,7 +172,45 @@ impl Source {
     fn keep(self) -> Self {
         match self {
             Self::Once(incoming) => Self::Again(Playing::record(incoming)),
-            Self::Again(_) | Self::Recorded(_) => self,
+            Self::Again(_) | Self::Recorded(_) | Self::Gathered(_) => self,
+        }
+    }
+
+    fn poll_gather(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Arrived, NotGathered>> {
+        if let Self::Gathered(gathered) = self {
+            return gathered.poll_more(cx, most);
+        }
+        let rest = std::mem::replace(self, Self::Recorded(Recorded::default()));
+        let mut gathered = Box::new(Gathered::of(rest));
+        let arrived = gathered.poll_more(cx, most);
+        *self = Self::Gathered(gathered);
+        arrived
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
+        match self {
+            Self::Once(incoming) => Pin::new(incoming).poll_frame(cx),
+            Self::Again(playing) => playing.poll_frame(cx),
+            Self::Recorded(recorded) => Poll::Ready(recorded.next_frame().map(Ok)),
+            Self::Gathered(gathered) => gathered.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Once(incoming) => incoming.is_end_stream(),
+            Self::Again(playing) => playing.is_end_stream(),
+            Self::Recorded(recorded) => recorded.is_empty(),
+            Self::Gathered(gathered) => gathered.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Once(incoming) => incoming.size_hint(),
+            Self::Again(playing) => playing.size_hint(),
+            Self::Recorded(recorded) => recorded.size_hint(),
+            Self::Gathered(gathered) => gathered.size_hint(),
         }
     }
 }

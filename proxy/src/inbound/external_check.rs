@@ -3,12 +3,20 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::header::CONTENT_LENGTH;
+use tokio::time::timeout;
+
 use super::access::as_written;
 use crate::access::normal;
 use crate::asking::NoAnswer;
-use crate::external_check::{Allowed, Answer, ExternalCheck, Question, Unusable, read};
+use crate::external_check::{
+    Allowed, Answer, BadBody, BodyRule, ExternalCheck, Question, ToldBody, Unusable, read, read_http,
+};
+use crate::header_edits::changeable;
+use crate::held;
+use crate::http::framing::BadHead;
 use crate::http::rescue::{CHECK_DENIED, CHECK_FAILED, Failure};
-use crate::http::{Seen, Wire};
+use crate::http::{Arrived, NotGathered, Seen, Upload, Wire};
 use crate::outbound::callout::Callout;
 use crate::request::Asked;
 use crate::request::plan::{Stage, Turn};
@@ -23,7 +31,10 @@ pub(super) fn ask<'a>(
     let checks = own_pod.external_checks(to.port());
     let path = asked.request.uri().path();
     match normal(path).and_then(|()| as_written(&asked.request)) {
-        Ok(()) if checks.iter().all(|check| check.exempts(asked.request.method(), path)) => return Turn::Go,
+        Ok(()) if checks.iter().all(|check| check.exempts(asked.request.method(), path)) => {
+            checks.iter().for_each(|check| take_theirs(check, asked));
+            return Turn::Go;
+        }
         // Whoever is asked goes by the path, and may read another one in it than the application does.
         Err(why) if checks.iter().all(|check| check.dry_run) => {
             tracing::debug!(%why, "a path that could be read in two ways would be refused");
@@ -34,20 +45,101 @@ pub(super) fn ask<'a>(
     }
     Turn::wait(async move {
         for check in own_pod.external_checks(to.port()) {
-            if !check.exempts(asked.request.method(), asked.request.uri().path()) {
-                let answer = put(callout, Question { check, asked, from, to }).await;
-                settle(check, answer, asked)?;
+            if check.exempts(asked.request.method(), asked.request.uri().path()) {
+                take_theirs(check, asked);
+                continue;
             }
+            let body = match &check.body {
+                Some(rule) => match gather(rule, asked).await {
+                    Ok(body) => Some(body),
+                    Err(failure) => {
+                        refuse_body(check, failure, asked)?;
+                        continue;
+                    }
+                },
+                None => None,
+            };
+            // It is there twice while somebody is asked.
+            let mut copy = held::Count::default();
+            copy.set(body.as_ref().map_or(0, |body| body.bytes.len()));
+            let answer = put(callout, Question { check, asked, body, from, to }).await?;
+            drop(copy);
+            settle(check, answer, asked)?;
         }
         Ok(())
     })
 }
 
-async fn put(callout: &Callout, question: Question<'_>) -> Result<Answer, NoAnswer<Unusable>> {
-    let asks = question.check.asks.as_ref().ok_or(NoAnswer::NoService)?;
-    let call = question.call(asks);
-    let response = callout.call(asks.addr.into(), call, Wire::H2, question.check.timeout).await?;
-    read(&response).map_err(NoAnswer::Unusable)
+/// What is told of the body, or why the request goes nowhere.
+async fn gather(rule: &BodyRule, asked: &mut Asked) -> Result<ToldBody, Failure> {
+    if !rule.partial && told_length(&asked.request).is_some_and(|length| length > rule.most as u64) {
+        return Err(Failure::CheckBody(BadBody::TooLong));
+    }
+    let body = asked.request.body_mut();
+    let arrived = timeout(rule.patience, body.gather(rule.most));
+    let partial = match arrived.await {
+        Ok(Ok(Arrived::Whole)) => false,
+        Ok(Ok(Arrived::Longer)) | Err(_) if rule.partial => true,
+        Ok(Ok(Arrived::Longer)) => return Err(Failure::CheckBody(BadBody::TooLong)),
+        Err(_) => return Err(Failure::CheckBody(BadBody::TooSlow)),
+        Ok(Err(NotGathered::NoRoom)) => return Err(Failure::CheckBody(BadBody::NoRoom)),
+        Ok(Err(NotGathered::Broken(_))) => return Err(Failure::BadBody),
+    };
+    Ok(ToldBody { bytes: body.beginning(rule.most), partial })
+}
+
+/// As its caller tells it: nothing need be read of one that is too long.
+fn told_length(request: &http::Request<Upload>) -> Option<u64> {
+    if request.body().is_none() {
+        return None;
+    }
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A body of which nobody can be told is refused, whatever the policy says of failures: its caller chooses how long it is.
+fn refuse_body(check: &ExternalCheck, failure: Failure, asked: &mut Asked) -> Result<(), Failure> {
+    asked.record.decided_by(|| format!("{}: {failure}", check.policy).into());
+    if check.dry_run {
+        count(&check.tally.would_refuse);
+        asked.record.would_refuse(Stage::ExternalCheck.name(), failure.reason());
+        return Ok(());
+    }
+    count(&check.tally.denied);
+    Err(failure)
+}
+
+/// The failure: what no answer would change.
+async fn put(
+    callout: &Callout,
+    question: Question<'_>,
+) -> Result<Result<Answer, NoAnswer<Unusable>>, Failure> {
+    let check = question.check;
+    let Some(asks) = &check.asks else { return Ok(Err(NoAnswer::NoService)) };
+    let to = asks.addr.into();
+    let Some(http) = &check.over_http else {
+        let answered = callout.call(to, question.call(asks), Wire::H2, check.timeout).await;
+        return Ok(answered
+            .map_err(NoAnswer::Call)
+            .and_then(|response| read(&response).map_err(NoAnswer::Unusable)));
+    };
+    // Its caller chooses how long it is, so this is not for the policy to say.
+    let call = question.over_http(http).ok_or(Failure::BadHead(BadHead::TargetTooLong))?;
+    let answered = callout.call_for_head(to, call, Wire::H1, check.timeout).await;
+    Ok(answered
+        .map_err(NoAnswer::Call)
+        .and_then(|response| read_http(http, response).map_err(NoAnswer::Unusable)))
+}
+
+/// Removes what only who is asked may say to the application.
+fn take_theirs(check: &ExternalCheck, asked: &mut Asked) {
+    if check.dry_run {
+        return;
+    }
+    for name in check.over_http.iter().flat_map(|http| &http.to_application) {
+        if matches!(changeable(name.as_str()), Ok(Some(_))) {
+            asked.request.headers_mut().remove(name);
+        }
+    }
 }
 
 /// What an answer, or none, means for the request.
@@ -57,6 +149,7 @@ fn settle(
     asked: &mut Asked,
 ) -> Result<(), Failure> {
     let (tally, stage) = (&check.tally, Stage::ExternalCheck.name());
+    take_theirs(check, asked);
     match answer {
         Ok(Answer::Allowed(allowed)) => {
             count(&tally.allowed);

@@ -12,7 +12,7 @@ use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use thiserror::Error;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::balance::group::BalanceQuery;
 use super::choosing::Choosing;
@@ -110,12 +110,50 @@ impl Callout {
             .unwrap_or(Err(CalloutError::TooLate(limit)))
     }
 
+    /// The same, for who goes by the head of an answer: what followed it is `None` where it did not come whole, or in time, or is too
+    /// long.
+    pub async fn call_for_head(
+        &self,
+        wanted: Subscription,
+        request: Request<Bytes>,
+        wire: Wire,
+        limit: Duration,
+    ) -> Result<Response<Option<Bytes>>, CalloutError> {
+        let _place = self.under_way.enter(IN_FLIGHT).ok_or(CalloutError::TooMany)?;
+        let ends = Instant::now() + limit;
+        let asked = timeout_at(ends, self.ask(wanted, request, wire)).await;
+        let Answered { response, lease, .. } = asked.unwrap_or(Err(CalloutError::TooLate(limit)))?;
+        let (head, body) = response.into_parts();
+        let gathered = timeout_at(ends, self.gather(body)).await;
+        let body = gathered.ok().and_then(Result::ok).map(|(body, _)| body);
+        if body.is_some() {
+            lease.release();
+        }
+        Ok(Response::from_parts(head, body))
+    }
+
     async fn exchange(
         &self,
         wanted: Subscription,
         request: Request<Bytes>,
         wire: Wire,
     ) -> Result<Response<Bytes>, CalloutError> {
+        let Answered { response, lease, .. } = self.ask(wanted, request, wire).await?;
+        let (mut head, body) = response.into_parts();
+        let (body, trailers) = self.gather(body).await?;
+        if let Some(trailers) = trailers {
+            head.extensions.insert(Trailers(trailers));
+        }
+        lease.release();
+        Ok(Response::from_parts(head, body))
+    }
+
+    async fn ask(
+        &self,
+        wanted: Subscription,
+        request: Request<Bytes>,
+        wire: Wire,
+    ) -> Result<Answered, CalloutError> {
         let choosing = &*self.choosing;
         let Resolution::Known(mut view) = choosing.worker.mesh.destination(wanted.clone()).await else {
             return Err(CalloutError::NoDestination(wanted));
@@ -132,17 +170,16 @@ impl Callout {
         let mut request = request;
         let length = HeaderValue::from(request.body().len());
         request.headers_mut().insert(CONTENT_LENGTH, length);
-        let answered = send(choosing, to, request.map(Recorded::from)).await.map_err(CalloutError::Failed)?;
-        let Answered { response, lease, .. } = answered;
-        let (mut head, mut body) = response.into_parts();
-        let mut gathered = BytesMut::new();
+        send(choosing, to, request.map(Recorded::from)).await.map_err(CalloutError::Failed)
+    }
+
+    async fn gather(&self, mut body: Incoming) -> Result<(Bytes, Option<HeaderMap>), CalloutError> {
+        let (mut gathered, mut trailers) = (BytesMut::new(), None);
         while let Some(frame) = body.frame().await {
             let data = match frame.map_err(|_| CalloutError::BadAnswer)?.into_data() {
                 Ok(data) => data,
                 Err(frame) => {
-                    if let Ok(trailers) = frame.into_trailers() {
-                        head.extensions.insert(Trailers(trailers));
-                    }
+                    trailers = frame.into_trailers().ok();
                     continue;
                 }
             };
@@ -151,8 +188,7 @@ impl Callout {
             }
             gathered.extend_from_slice(&data);
         }
-        lease.release();
-        Ok(Response::from_parts(head, gathered.freeze()))
+        Ok((gathered.freeze(), trailers))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 39] = [
+pub const KNOWN_FEATURES: [&str; 41] = [
     "backend.node",
     "backend.tls",
     "destination.limits",
@@ -58,6 +58,8 @@ pub const KNOWN_FEATURES: [&str; 39] = [
     "workload.access",
     "workload.access.jwt",
     "workload.external-check",
+    "workload.external-check.body",
+    "workload.external-check.http",
     "workload.external-services",
     "workload.external-services.tls",
     "workload.rate-limits",

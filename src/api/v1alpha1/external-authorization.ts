@@ -23,6 +23,44 @@ const exemption = withRules(
   },
 );
 
+/** What stands before the path of a question: segments that can be read in one way only. */
+const prefix = withRules(
+  z
+    .string()
+    .max(1024)
+    .regex(/^(\/[-A-Za-z0-9._~!$&'()*+,=:@]+)*\/?$/),
+  {
+    cel: "!self.matches('/[.][.]?(/|$)')",
+    message: 'must not have the segments . and ..',
+    holds: (path) => !/\/[.][.]?(\/|$)/.test(path),
+  },
+);
+
+const http = z.strictObject({
+  path: prefix.optional().meta({
+    description: 'Stands before the path of the request, which keeps its query. By default nothing does.',
+  }),
+  allowedResponseHeaders: z.array(headerName).min(1).max(64).optional().meta({
+    description:
+      "Names of headers that the request gets from the Service's answer when it is allowed. A header of such a name that the caller sent is removed, whatever the answer. By default none.",
+  }),
+  allowedClientHeaders: z.array(headerName).min(1).max(64).optional().meta({
+    description:
+      'Names of headers that the caller gets from the answer of the Service when the request is denied, beside Content-Type, Location, WWW-Authenticate and Proxy-Authenticate. By default all but those that belong to one connection.',
+  }),
+});
+
+const body = z.strictObject({
+  maxBytes: z.int().min(1).max(1_048_576).meta({
+    description:
+      'So many bytes of the body are sent to the Service. The request waits until they have arrived, and is held in memory.',
+  }),
+  onTooLong: z.enum(['Deny', 'SendPartial']).optional().meta({
+    description:
+      'What becomes of a request whose body is longer. Deny refuses it with 413, or RESOURCE_EXHAUSTED, whatever onFailure says. SendPartial sends the first maxBytes bytes. A body that takes longer than 5s to arrive counts as longer; Deny refuses it with 408. Defaults to Deny.',
+  }),
+});
+
 export const externalAuthorization = withRules(
   z.strictObject({
     service: z
@@ -36,8 +74,16 @@ export const externalAuthorization = withRules(
       })
       .meta({
         description:
-          'Service that is asked. It implements envoy.service.auth.v3.Authorization over gRPC, as Open Policy Agent and others do. It needs a cluster IP. Requests to the Service itself are not checked by it.',
+          'Service that is asked. It speaks the protocol. It needs a cluster IP. Requests to the Service itself are not checked by it.',
       }),
+    protocol: z.enum(['GRPC', 'HTTP']).optional().meta({
+      description:
+        'How it is asked. GRPC calls envoy.service.auth.v3.Authorization, which Open Policy Agent and others implement. HTTP sends the method, path and some headers of the request, which is allowed if the answer is 200; 5xx is no usable answer, and anything else denies. Defaults to GRPC.',
+    }),
+    http: http.optional().meta({ description: 'How it is asked over HTTP.' }),
+    body: body
+      .optional()
+      .meta({ description: 'Whether it is sent the body of the request. By default it is not.' }),
     timeout: duration.optional().meta({
       description:
         'How long a request waits for the answer. At least 1ms and at most 10s. Defaults to 500ms.',
@@ -47,7 +93,8 @@ export const externalAuthorization = withRules(
         'What becomes of a request about which there is no usable answer, because the Service is missing, unreachable, too slow or says nothing sensible. Deny refuses it with 503, or UNAVAILABLE. Allow lets it pass unchecked. Defaults to Deny.',
     }),
     allowedHeaders: z.array(headerName).min(1).max(64).optional().meta({
-      description: 'Names of the request headers that are sent to the Service. By default all of them.',
+      description:
+        'Names of the request headers that are sent to the Service. By default all of them with GRPC. With HTTP, Host and Authorization are always sent, and by default no others.',
     }),
     exempt: z.array(exemption).min(1).max(16).optional().meta({
       description:
@@ -66,5 +113,11 @@ export const externalAuthorization = withRules(
       const ms = timeout === undefined ? undefined : durationMs(timeout);
       return ms === undefined || (ms >= 1 && ms <= 10_000);
     },
+  },
+  {
+    cel: "!has(self.http) || (has(self.protocol) && self.protocol == 'HTTP')",
+    message: 'needs protocol HTTP',
+    field: '.http',
+    holds: ({ http, protocol }) => http === undefined || protocol === 'HTTP',
   },
 );

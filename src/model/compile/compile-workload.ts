@@ -3,6 +3,7 @@ import { countClaims } from './counted-claims.js';
 import { externalChecksOn } from './external-checks-on.js';
 import type { AccessConfig } from '../words/access-config.js';
 import type { CompiledWorkload, InboundPort } from '../words/destination.js';
+import type { PodExternalCheck } from '../words/external-check.js';
 import { dirtyEgress, dirtyMtls, dirtyWorkload, workloadKeyText } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
 import { modeOfPort, mtlsOn } from './mtls-on.js';
@@ -107,9 +108,7 @@ function featuresOf({ access, ports, limits, outbound }: Featured): readonly Fea
     ...(access === undefined ? [] : ['workload.access' as const]),
     ...(access?.jwtIssuers === undefined ? [] : ['workload.access.jwt' as const]),
     ...(access?.countedClaims === undefined ? [] : ['workload.rate-limits.claim' as const]),
-    ...(ports.some(({ externalChecks }) => externalChecks !== undefined)
-      ? ['workload.external-check' as const]
-      : []),
+    ...checkFeatures(ports.flatMap(({ externalChecks }) => externalChecks ?? [])),
     ...(outbound.services.length === 0 ? [] : ['workload.external-services' as const]),
     ...(outbound.services.some(({ ports }) => ports.some(({ tls }) => tls !== undefined))
       ? ['workload.external-services.tls' as const]
@@ -118,6 +117,14 @@ function featuresOf({ access, ports, limits, outbound }: Featured): readonly Fea
       ? ['workload.rate-limits.shared' as const]
       : []),
     ...limitFeatures(limits),
+  ];
+}
+
+function checkFeatures(checks: readonly PodExternalCheck[]): readonly Feature[] {
+  return [
+    ...(checks.length === 0 ? [] : ['workload.external-check' as const]),
+    ...(checks.some(({ body }) => body !== undefined) ? ['workload.external-check.body' as const] : []),
+    ...(checks.some(({ http }) => http !== undefined) ? ['workload.external-check.http' as const] : []),
   ];
 }
 

@@ -38,6 +38,8 @@ export const FEATURES = [
   'workload.access',
   'workload.access.jwt',
   'workload.external-check',
+  'workload.external-check.body',
+  'workload.external-check.http',
   'workload.external-services',
   'workload.external-services.tls',
   'workload.rate-limits',

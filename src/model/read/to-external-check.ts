@@ -13,7 +13,7 @@ export function translateExternalCheck(
   namespace: string,
 ): { readonly externalCheck?: ExternalCheck } {
   if (check === undefined) return {};
-  const { service, timeout, onFailure, allowedHeaders = [], exempt = [], mode } = check;
+  const { service, timeout, onFailure, allowedHeaders = [], exempt = [], mode, body } = check;
   return {
     externalCheck: {
       service: {
@@ -25,11 +25,37 @@ export function translateExternalCheck(
       // The schema has refused what is not a duration.
       timeoutMs: durationMs(timeout ?? '500ms') ?? 500,
       onFailure: onFailure === 'Allow' ? 'allow' : 'deny',
-      allowedHeaders: [...new Set(allowedHeaders.map((name) => name.toLowerCase()))],
+      allowedHeaders: namesOf(allowedHeaders),
+      ...translateHttp(check),
+      ...(body === undefined
+        ? {}
+        : {
+            body: {
+              maxBytes: body.maxBytes,
+              onTooLong: body.onTooLong === 'SendPartial' ? 'sendPartial' : 'deny',
+            },
+          }),
       exempt: exempt.map(translateExemption),
       dryRun: mode === 'DryRun',
     },
   };
+}
+
+function translateHttp({ protocol, http = {} }: ApiCheck): Pick<ExternalCheck, 'http'> {
+  if (protocol !== 'HTTP') return {};
+  const { path = '', allowedResponseHeaders = [], allowedClientHeaders = [] } = http;
+  return {
+    http: {
+      prefix: path.replace(/\/$/, ''),
+      toApplication: namesOf(allowedResponseHeaders),
+      toCaller: namesOf(allowedClientHeaders),
+    },
+  };
+}
+
+/** Each name once, in lower case. */
+function namesOf(headers: readonly string[]): readonly string[] {
+  return [...new Set(headers.map((name) => name.toLowerCase()))];
 }
 
 function translateExemption({ method, exact, prefix }: ApiExemption): Exemption {

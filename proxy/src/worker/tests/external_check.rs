@@ -1,6 +1,8 @@
 //! Somebody else who is asked whether requests may pass: a gRPC server, honest or not, and what arrives at the application.
 
 mod authorizer;
+mod bodies;
+mod over_http;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -38,8 +40,19 @@ fn check() -> ExternalCheck {
 
 /// A proxy in front of `app`, whose mesh knows `endpoint` as the Service that is asked.
 fn receiver(world: &World, app: SocketAddr, endpoint: Option<Endpoint>, check: ExternalCheck) -> Proxy {
+    receiver_of(world, app, endpoint, check, Protocol::Http2)
+}
+
+/// The same, and it is asked in `protocol`.
+fn receiver_of(
+    world: &World,
+    app: SocketAddr,
+    endpoint: Option<Endpoint>,
+    check: ExternalCheck,
+    protocol: Protocol,
+) -> Proxy {
     let destinations = endpoint.map(|endpoint| {
-        (SocketAddr::from(CHECK).into(), Arc::new(destination(Protocol::Http2, vec![endpoint])))
+        (SocketAddr::from(CHECK).into(), Arc::new(destination(protocol, vec![endpoint])))
     });
     let receiver = world.start(Start {
         account: "reviews",

@@ -280,6 +280,14 @@ const externalCheck = z.strictObject({
   timeoutMs: z.int(),
   onFailure: z.enum(['deny', 'allow']),
   allowedHeaders: z.array(z.string()),
+  http: z
+    .strictObject({
+      prefix: z.string(),
+      toApplication: z.array(z.string()),
+      toCaller: z.array(z.string()),
+    })
+    .exactOptional(),
+  body: z.strictObject({ maxBytes: z.int(), onTooLong: z.enum(['deny', 'sendPartial']) }).exactOptional(),
   exempt: z.array(
     z.strictObject({
       method: z.string().exactOptional(),

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIp0ECghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2USIQoHdHJhY2luZxgPIAEoCzIQLndlZnQudjEuVHJhY2luZxIpCgthdXRob3JpdGllcxgQIAMoCzIULndlZnQudjEuQXV0aG9yaXRpZXMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIjCgtBdXRob3JpdGllcxIUCgxjZXJ0aWZpY2F0ZXMYASADKAwisgEKB1RyYWNpbmcSDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SKwoIcHJvdG9jb2wYBCABKA4yGS53ZWZ0LnYxLlRyYWNpbmcuUHJvdG9jb2wSEAoIc2FtcGxpbmcYBSABKA0iOAoIUHJvdG9jb2wSGAoUUFJPVE9DT0xfVU5TUEVDSUZJRUQQABIICgRHUlBDEAESCAoESFRUUBACIqQCCgtJbmJvdW5kUG9ydBIMCgRwb3J0GAEgASgNEiMKCHByb3RvY29sGAIgASgOMhEud2VmdC52MS5Qcm90b2NvbBIkCgltdGxzX21vZGUYAyABKA4yES53ZWZ0LnYxLk10bHNNb2RlEhAKCHNlcnZpY2VzGAQgAygJEicKC3JhdGVfbGltaXRzGBQgAygLMhIud2VmdC52MS5SYXRlTGltaXQSLwoPZXh0ZXJuYWxfY2hlY2tzGBUgAygLMhYud2VmdC52MS5FeHRlcm5hbENoZWNrEiwKDXNoYXJlZF9saW1pdHMYFiADKAsyFS53ZWZ0LnYxLlNoYXJlZExpbWl0cxIVCghzYW1wbGluZxgXIAEoDUgAiAEBQgsKCV9zYW1wbGluZyKIAQoMU2hhcmVkTGltaXRzEg8KB3NlcnZpY2UYASABKAkSDwoHYWRkcmVzcxgCIAEoDBIMCgRwb3J0GAMgASgNEg4KBmRvbWFpbhgEIAEoCRISCgp0aW1lb3V0X21zGAUgASgEEiQKBmxpbWl0cxgGIAMoCzIULndlZnQudjEuU2hhcmVkTGltaXQisQEKC1NoYXJlZExpbWl0EiEKBWxpbWl0GAEgASgLMhIud2VmdC52MS5SYXRlTGltaXQSMgoKb25fZmFpbHVyZRgCIAEoDjIeLndlZnQudjEuU2hhcmVkTGltaXQuT25GYWlsdXJlIksKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASCQoFQUxMT1cQARIICgRERU5ZEAISDQoJUE9EX1NIQVJFEAMipQIKDUV4dGVybmFsQ2hlY2sSDgoGcG9saWN5GAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDwoHYWRkcmVzcxgDIAEoDBIMCgRwb3J0GAQgASgNEhIKCnRpbWVvdXRfbXMYBSABKAQSNAoKb25fZmFpbHVyZRgGIAEoDjIgLndlZnQudjEuRXh0ZXJuYWxDaGVjay5PbkZhaWx1cmUSFwoPYWxsb3dlZF9oZWFkZXJzGAcgAygJEiIKBmV4ZW1wdBgIIAMoCzISLndlZnQudjEuRXhlbXB0aW9uEg8KB2RyeV9ydW4YCSABKAgiPAoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIICgRERU5ZEAESCQoFQUxMT1cQAiJGCglFeGVtcHRpb24SDgoGbWV0aG9kGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSABCBgoEcGF0aCL1AQoJUmF0ZUxpbWl0Eg4KBnBvbGljeRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgNEg4KBnBlcl9tcxgEIAEoBBINCgVidXJzdBgFIAEoDRIMCgRwb2RzGAYgASgNEiIKA2tleRgHIAMoCzIVLndlZnQudjEuUmF0ZUxpbWl0S2V5Eg8KB2RyeV9ydW4YCCABKAgSHwoHbWF0Y2hlcxgJIAMoCzIOLndlZnQudjEuTWF0Y2gSDAoEY29zdBgKIAEoDRITCgtjb3N0X2hlYWRlchgLIAEoCRISCgpjb3N0X2ZpZWxkGAwgAygJIpICCgxSYXRlTGltaXRLZXkSNAoJYXR0cmlidXRlGAEgASgOMh8ud2VmdC52MS5SYXRlTGltaXRLZXkuQXR0cmlidXRlSAASEAoGaGVhZGVyGAIgASgJSAASDwoFY2xhaW0YAyABKA1IABIlCghjb25zdGFudBgEIAEoCzIRLndlZnQudjEuQ29uc3RhbnRIACJ6CglBdHRyaWJ1dGUSGQoVQVRUUklCVVRFX1VOU1BFQ0lGSUVEEAASEwoPU0VSVklDRV9BQ0NPVU5UEAESDQoJTkFNRVNQQUNFEAISCwoHQUREUkVTUxADEgsKB05FVFdPUksQBBIKCgZNRVRIT0QQBRIICgRQQVRIEAZCBgoEcGFydCInCghDb25zdGFudBIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIqcBCg9FeHRlcm5hbFNlcnZpY2USDAoEbmFtZRgBIAEoCRINCgVob3N0cxgCIAMoCRIkCgVwb3J0cxgDIAMoCzIVLndlZnQudjEuRXh0ZXJuYWxQb3J0EiMKCWFkZHJlc3NlcxgEIAMoCzIQLndlZnQudjEuSXBCbG9jaxIZChFwcml2YXRlX2FkZHJlc3NlcxgFIAEoCBIRCglwZXJtaXR0ZWQYBiABKAgiswEKDEV4dGVybmFsUG9ydBIMCgRwb3J0GAEgASgNEjAKCHByb3RvY29sGAIgASgOMh4ud2VmdC52MS5FeHRlcm5hbFBvcnQuUHJvdG9jb2wSIQoDdGxzGAMgASgLMhQud2VmdC52MS5FeHRlcm5hbFRscyJACghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEgcKA1RMUxABEggKBEhUVFAQAhIHCgNUQ1AQAyJiCgtFeHRlcm5hbFRscxIMCgRwb3J0GAEgASgNEhEKCWRuc19uYW1lcxgCIAMoCRIMCgR1cmlzGAMgAygJEhMKC2F1dGhvcml0aWVzGAQgASgNEg8KB3JlZnVzZWQYBSABKAkqQQoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASDgoKUEVSTUlTU0lWRRABEgoKBlNUUklDVBACKm4KDk91dGJvdW5kUG9saWN5Eh8KG09VVEJPVU5EX1BPTElDWV9VTlNQRUNJRklFRBAAEg0KCUFMTE9XX0FOWRABEhEKDVJFR0lTVFJZX09OTFkQAhIZChVSRUdJU1RSWV9PTkxZX0RSWV9SVU4QA2IGcHJvdG8z", [file_weft_v1_access, file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIp0ECghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2USIQoHdHJhY2luZxgPIAEoCzIQLndlZnQudjEuVHJhY2luZxIpCgthdXRob3JpdGllcxgQIAMoCzIULndlZnQudjEuQXV0aG9yaXRpZXMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIjCgtBdXRob3JpdGllcxIUCgxjZXJ0aWZpY2F0ZXMYASADKAwisgEKB1RyYWNpbmcSDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SKwoIcHJvdG9jb2wYBCABKA4yGS53ZWZ0LnYxLlRyYWNpbmcuUHJvdG9jb2wSEAoIc2FtcGxpbmcYBSABKA0iOAoIUHJvdG9jb2wSGAoUUFJPVE9DT0xfVU5TUEVDSUZJRUQQABIICgRHUlBDEAESCAoESFRUUBACIqQCCgtJbmJvdW5kUG9ydBIMCgRwb3J0GAEgASgNEiMKCHByb3RvY29sGAIgASgOMhEud2VmdC52MS5Qcm90b2NvbBIkCgltdGxzX21vZGUYAyABKA4yES53ZWZ0LnYxLk10bHNNb2RlEhAKCHNlcnZpY2VzGAQgAygJEicKC3JhdGVfbGltaXRzGBQgAygLMhIud2VmdC52MS5SYXRlTGltaXQSLwoPZXh0ZXJuYWxfY2hlY2tzGBUgAygLMhYud2VmdC52MS5FeHRlcm5hbENoZWNrEiwKDXNoYXJlZF9saW1pdHMYFiADKAsyFS53ZWZ0LnYxLlNoYXJlZExpbWl0cxIVCghzYW1wbGluZxgXIAEoDUgAiAEBQgsKCV9zYW1wbGluZyKIAQoMU2hhcmVkTGltaXRzEg8KB3NlcnZpY2UYASABKAkSDwoHYWRkcmVzcxgCIAEoDBIMCgRwb3J0GAMgASgNEg4KBmRvbWFpbhgEIAEoCRISCgp0aW1lb3V0X21zGAUgASgEEiQKBmxpbWl0cxgGIAMoCzIULndlZnQudjEuU2hhcmVkTGltaXQisQEKC1NoYXJlZExpbWl0EiEKBWxpbWl0GAEgASgLMhIud2VmdC52MS5SYXRlTGltaXQSMgoKb25fZmFpbHVyZRgCIAEoDjIeLndlZnQudjEuU2hhcmVkTGltaXQuT25GYWlsdXJlIksKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASCQoFQUxMT1cQARIICgRERU5ZEAISDQoJUE9EX1NIQVJFEAMi7QIKDUV4dGVybmFsQ2hlY2sSDgoGcG9saWN5GAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDwoHYWRkcmVzcxgDIAEoDBIMCgRwb3J0GAQgASgNEhIKCnRpbWVvdXRfbXMYBSABKAQSNAoKb25fZmFpbHVyZRgGIAEoDjIgLndlZnQudjEuRXh0ZXJuYWxDaGVjay5PbkZhaWx1cmUSFwoPYWxsb3dlZF9oZWFkZXJzGAcgAygJEiIKBmV4ZW1wdBgIIAMoCzISLndlZnQudjEuRXhlbXB0aW9uEg8KB2RyeV9ydW4YCSABKAgSJAoEaHR0cBgKIAEoCzIWLndlZnQudjEuQ2hlY2tPdmVySHR0cBIgCgRib2R5GAsgASgLMhIud2VmdC52MS5DaGVja0JvZHkiPAoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIICgRERU5ZEAESCQoFQUxMT1cQAiJKCg1DaGVja092ZXJIdHRwEg4KBnByZWZpeBgBIAEoCRIWCg50b19hcHBsaWNhdGlvbhgCIAMoCRIRCgl0b19jYWxsZXIYAyADKAkilwEKCUNoZWNrQm9keRIRCgltYXhfYnl0ZXMYASABKA0SMQoLb25fdG9vX2xvbmcYAiABKA4yHC53ZWZ0LnYxLkNoZWNrQm9keS5PblRvb0xvbmciRAoJT25Ub29Mb25nEhsKF09OX1RPT19MT05HX1VOU1BFQ0lGSUVEEAASCAoEREVOWRABEhAKDFNFTkRfUEFSVElBTBACIkYKCUV4ZW1wdGlvbhIOCgZtZXRob2QYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIAEIGCgRwYXRoIvUBCglSYXRlTGltaXQSDgoGcG9saWN5GAEgASgJEgwKBG5hbWUYAiABKAkSEAoIcmVxdWVzdHMYAyABKA0SDgoGcGVyX21zGAQgASgEEg0KBWJ1cnN0GAUgASgNEgwKBHBvZHMYBiABKA0SIgoDa2V5GAcgAygLMhUud2VmdC52MS5SYXRlTGltaXRLZXkSDwoHZHJ5X3J1bhgIIAEoCBIfCgdtYXRjaGVzGAkgAygLMg4ud2VmdC52MS5NYXRjaBIMCgRjb3N0GAogASgNEhMKC2Nvc3RfaGVhZGVyGAsgASgJEhIKCmNvc3RfZmllbGQYDCADKAkikgIKDFJhdGVMaW1pdEtleRI0CglhdHRyaWJ1dGUYASABKA4yHy53ZWZ0LnYxLlJhdGVMaW1pdEtleS5BdHRyaWJ1dGVIABIQCgZoZWFkZXIYAiABKAlIABIPCgVjbGFpbRgDIAEoDUgAEiUKCGNvbnN0YW50GAQgASgLMhEud2VmdC52MS5Db25zdGFudEgAInoKCUF0dHJpYnV0ZRIZChVBVFRSSUJVVEVfVU5TUEVDSUZJRUQQABITCg9TRVJWSUNFX0FDQ09VTlQQARINCglOQU1FU1BBQ0UQAhILCgdBRERSRVNTEAMSCwoHTkVUV09SSxAEEgoKBk1FVEhPRBAFEggKBFBBVEgQBkIGCgRwYXJ0IicKCENvbnN0YW50EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkipwEKD0V4dGVybmFsU2VydmljZRIMCgRuYW1lGAEgASgJEg0KBWhvc3RzGAIgAygJEiQKBXBvcnRzGAMgAygLMhUud2VmdC52MS5FeHRlcm5hbFBvcnQSIwoJYWRkcmVzc2VzGAQgAygLMhAud2VmdC52MS5JcEJsb2NrEhkKEXByaXZhdGVfYWRkcmVzc2VzGAUgASgIEhEKCXBlcm1pdHRlZBgGIAEoCCKzAQoMRXh0ZXJuYWxQb3J0EgwKBHBvcnQYASABKA0SMAoIcHJvdG9jb2wYAiABKA4yHi53ZWZ0LnYxLkV4dGVybmFsUG9ydC5Qcm90b2NvbBIhCgN0bHMYAyABKAsyFC53ZWZ0LnYxLkV4dGVybmFsVGxzIkAKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASBwoDVExTEAESCAoESFRUUBACEgcKA1RDUBADImIKC0V4dGVybmFsVGxzEgwKBHBvcnQYASABKA0SEQoJZG5zX25hbWVzGAIgAygJEgwKBHVyaXMYAyADKAkSEwoLYXV0aG9yaXRpZXMYBCABKA0SDwoHcmVmdXNlZBgFIAEoCSpBCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIOCgpQRVJNSVNTSVZFEAESCgoGU1RSSUNUEAIqbgoOT3V0Ym91bmRQb2xpY3kSHwobT1VUQk9VTkRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASDQoJQUxMT1dfQU5ZEAESEQoNUkVHSVNUUllfT05MWRACEhkKFVJFR0lTVFJZX09OTFlfRFJZX1JVThADYgZwcm90bzM", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -422,7 +422,7 @@ export const SharedLimit_OnFailureSchema: GenEnum<SharedLimit_OnFailure> = /*@__
   enumDesc(file_weft_v1_workload, 5, 0);
 
 /**
- * Somebody else is asked whether a request may reach the application: envoy.service.auth.v3.Authorization.
+ * Somebody else is asked whether a request may reach the application: envoy.service.auth.v3.Authorization, or plain HTTP.
  *
  * @generated from message weft.v1.ExternalCheck
  */
@@ -468,7 +468,7 @@ export type ExternalCheck = Message<"weft.v1.ExternalCheck"> & {
   onFailure: ExternalCheck_OnFailure;
 
   /**
-   * In lower case: the headers that are told. Empty: all.
+   * In lower case: the headers that are told. Empty: all; over HTTP what is told there always, and nothing else.
    *
    * @generated from field: repeated string allowed_headers = 7;
    */
@@ -487,6 +487,20 @@ export type ExternalCheck = Message<"weft.v1.ExternalCheck"> & {
    * @generated from field: bool dry_run = 9;
    */
   dryRun: boolean;
+
+  /**
+   * Set: it is asked over HTTP. Comes with the critical feature `workload.external-check.http`.
+   *
+   * @generated from field: weft.v1.CheckOverHttp http = 10;
+   */
+  http?: CheckOverHttp | undefined;
+
+  /**
+   * Set: it is told of the body. Comes with the critical feature `workload.external-check.body`.
+   *
+   * @generated from field: weft.v1.CheckBody body = 11;
+   */
+  body?: CheckBody | undefined;
 };
 
 /**
@@ -523,6 +537,93 @@ export enum ExternalCheck_OnFailure {
  */
 export const ExternalCheck_OnFailureSchema: GenEnum<ExternalCheck_OnFailure> = /*@__PURE__*/
   enumDesc(file_weft_v1_workload, 6, 0);
+
+/**
+ * A question is the request's method and path, an answer of 200 means yes.
+ *
+ * @generated from message weft.v1.CheckOverHttp
+ */
+export type CheckOverHttp = Message<"weft.v1.CheckOverHttp"> & {
+  /**
+   * Stands before the path: empty, or begins with a slash and does not end with one.
+   *
+   * @generated from field: string prefix = 1;
+   */
+  prefix: string;
+
+  /**
+   * In lower case: headers of a yes that replace those of the request.
+   *
+   * @generated from field: repeated string to_application = 2;
+   */
+  toApplication: string[];
+
+  /**
+   * In lower case: headers of a no that the caller sees. Empty: all.
+   *
+   * @generated from field: repeated string to_caller = 3;
+   */
+  toCaller: string[];
+};
+
+/**
+ * Describes the message weft.v1.CheckOverHttp.
+ * Use `create(CheckOverHttpSchema)` to create a new message.
+ */
+export const CheckOverHttpSchema: GenMessage<CheckOverHttp> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 7);
+
+/**
+ * @generated from message weft.v1.CheckBody
+ */
+export type CheckBody = Message<"weft.v1.CheckBody"> & {
+  /**
+   * Never 0.
+   *
+   * @generated from field: uint32 max_bytes = 1;
+   */
+  maxBytes: number;
+
+  /**
+   * @generated from field: weft.v1.CheckBody.OnTooLong on_too_long = 2;
+   */
+  onTooLong: CheckBody_OnTooLong;
+};
+
+/**
+ * Describes the message weft.v1.CheckBody.
+ * Use `create(CheckBodySchema)` to create a new message.
+ */
+export const CheckBodySchema: GenMessage<CheckBody> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 8);
+
+/**
+ * @generated from enum weft.v1.CheckBody.OnTooLong
+ */
+export enum CheckBody_OnTooLong {
+  /**
+   * A proxy rejects it.
+   *
+   * @generated from enum value: ON_TOO_LONG_UNSPECIFIED = 0;
+   */
+  ON_TOO_LONG_UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: DENY = 1;
+   */
+  DENY = 1,
+
+  /**
+   * @generated from enum value: SEND_PARTIAL = 2;
+   */
+  SEND_PARTIAL = 2,
+}
+
+/**
+ * Describes the enum weft.v1.CheckBody.OnTooLong.
+ */
+export const CheckBody_OnTooLongSchema: GenEnum<CheckBody_OnTooLong> = /*@__PURE__*/
+  enumDesc(file_weft_v1_workload, 8, 0);
 
 /**
  * All that is set must hold; a path is always set.
@@ -562,7 +663,7 @@ export type Exemption = Message<"weft.v1.Exemption"> & {
  * Use `create(ExemptionSchema)` to create a new message.
  */
 export const ExemptionSchema: GenMessage<Exemption> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 7);
+  messageDesc(file_weft_v1_workload, 9);
 
 /**
  * How many requests the port takes. Where they are counted by keys, each key has the limit.
@@ -663,7 +764,7 @@ export type RateLimit = Message<"weft.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 8);
+  messageDesc(file_weft_v1_workload, 10);
 
 /**
  * Something by which requests are told apart.
@@ -712,7 +813,7 @@ export type RateLimitKey = Message<"weft.v1.RateLimitKey"> & {
  * Use `create(RateLimitKeySchema)` to create a new message.
  */
 export const RateLimitKeySchema: GenMessage<RateLimitKey> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 9);
+  messageDesc(file_weft_v1_workload, 11);
 
 /**
  * @generated from enum weft.v1.RateLimitKey.Attribute
@@ -764,7 +865,7 @@ export enum RateLimitKey_Attribute {
  * Describes the enum weft.v1.RateLimitKey.Attribute.
  */
 export const RateLimitKey_AttributeSchema: GenEnum<RateLimitKey_Attribute> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 9, 0);
+  enumDesc(file_weft_v1_workload, 11, 0);
 
 /**
  * Neither is empty.
@@ -788,7 +889,7 @@ export type Constant = Message<"weft.v1.Constant"> & {
  * Use `create(ConstantSchema)` to create a new message.
  */
 export const ConstantSchema: GenMessage<Constant> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 10);
+  messageDesc(file_weft_v1_workload, 12);
 
 /**
  * Hosts outside the mesh, or blocks of addresses. All that is set must hold.
@@ -845,7 +946,7 @@ export type ExternalService = Message<"weft.v1.ExternalService"> & {
  * Use `create(ExternalServiceSchema)` to create a new message.
  */
 export const ExternalServiceSchema: GenMessage<ExternalService> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 11);
+  messageDesc(file_weft_v1_workload, 13);
 
 /**
  * @generated from message weft.v1.ExternalPort
@@ -874,7 +975,7 @@ export type ExternalPort = Message<"weft.v1.ExternalPort"> & {
  * Use `create(ExternalPortSchema)` to create a new message.
  */
 export const ExternalPortSchema: GenMessage<ExternalPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 12);
+  messageDesc(file_weft_v1_workload, 14);
 
 /**
  * @generated from enum weft.v1.ExternalPort.Protocol
@@ -913,7 +1014,7 @@ export enum ExternalPort_Protocol {
  * Describes the enum weft.v1.ExternalPort.Protocol.
  */
 export const ExternalPort_ProtocolSchema: GenEnum<ExternalPort_Protocol> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 12, 0);
+  enumDesc(file_weft_v1_workload, 14, 0);
 
 /**
  * TLS that the proxy opens to hosts outside the mesh. Each is asked for its own name, as the request names it, and must prove it where
@@ -961,7 +1062,7 @@ export type ExternalTls = Message<"weft.v1.ExternalTls"> & {
  * Use `create(ExternalTlsSchema)` to create a new message.
  */
 export const ExternalTlsSchema: GenMessage<ExternalTls> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 13);
+  messageDesc(file_weft_v1_workload, 15);
 
 /**
  * @generated from enum weft.v1.MtlsMode
