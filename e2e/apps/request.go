@@ -27,10 +27,11 @@ func request(args []string) error {
 	method := flags.String("method", http.MethodGet, "method")
 	host := flags.String("host", "", "Host header; default: that of the URL")
 	headers := flags.String("headers", "", "name=value;name=value")
+	text := flags.String("body", "", "body")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	req, err := http.NewRequest(*method, *url, http.NoBody)
+	req, err := http.NewRequest(*method, *url, strings.NewReader(*text))
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ allow := {"allowed": true, "headers": {"x-role": "reader"}} if {
 allow := {"allowed": true, "headers": {"x-role": "buyer"}} if {
   is_web
   input.attributes.request.http.method == "POST"
-  to_number(input.parsed_query.amount[0]) <= 100
+  input.parsed_body.amount <= 100
 }
 `;
 
@@ -77,13 +77,61 @@ const OPA = {
   },
 };
 
+/** A real nginx that lets one service account in, as it would answer for its own auth_request. */
+const NGINX = `
+pid /tmp/nginx.pid;
+events {}
+http {
+  access_log off;
+  client_body_temp_path /tmp/body;
+  proxy_temp_path /tmp/proxy;
+  fastcgi_temp_path /tmp/fastcgi;
+  uwsgi_temp_path /tmp/uwsgi;
+  scgi_temp_path /tmp/scgi;
+  map $http_x_forwarded_client_cert $who {
+    default "";
+    "~^By=[^;,]+;URI=spiffe://[^;,]+/ns/${NS}/sa/web$" web;
+  }
+  server {
+    listen 8080;
+    location = /healthz { return 200; }
+    location /auth/login { return 302 https://login.example/; }
+    location /auth/ {
+      if ($who = "") { return 401 "nobody knows you"; }
+      add_header X-User $who;
+      return 200;
+    }
+  }
+}
+`;
+
+const GATE = {
+  namespace: POLICY,
+  name: 'gate',
+  container: {
+    image: 'docker.io/weft/nginx:dev',
+    command: ['/nginx'],
+    args: ['-c', '/etc/nginx/nginx.conf', '-e', 'stderr', '-g', 'daemon off;'],
+    volumeMounts: [
+      { name: 'nginx', mountPath: '/etc/nginx' },
+      { name: 'tmp', mountPath: '/tmp' },
+    ],
+  },
+  podSpec: {
+    volumes: [
+      { name: 'nginx', configMap: { name: 'gate' } },
+      { name: 'tmp', emptyDir: {} },
+    ],
+  },
+};
+
 const GRANT = {
   apiVersion: 'gateway.networking.k8s.io/v1',
   kind: 'ReferenceGrant',
   metadata: { name: 'checks', namespace: POLICY },
   spec: {
     from: [{ group: 'weft.dev', kind: 'TrafficPolicy', namespace: NS }],
-    to: ['checker', 'opa'].map((name) => ({ group: '', kind: 'Service', name })),
+    to: ['checker', 'opa', 'gate'].map((name) => ({ group: '', kind: 'Service', name })),
   },
 };
 
@@ -125,9 +173,16 @@ async function said(from: string, target: string, path = '/'): Promise<string> {
 
 beforeAll(async () => {
   await installGatewayApi(); // for its ReferenceGrant
-  await apply([namespace(NS), namespace(POLICY), namespace(PLAIN, {}), ...CHECKER, GRANT]);
+  const nginx = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'gate', namespace: POLICY },
+    data: { 'nginx.conf': NGINX },
+  };
+  await apply([namespace(NS), namespace(POLICY), namespace(PLAIN, {}), ...CHECKER, nginx, GRANT]);
   await deploy(
     OPA,
+    GATE,
     { namespace: NS, name: 'server', replicas: 2 },
     { namespace: NS, name: 'web' },
     { namespace: NS, name: 'other' },
@@ -162,16 +217,32 @@ test('gRPC callers are told in their own terms', async () => {
   expect(await call('deploy/other')).toBe('Unauthenticated');
 });
 
-test('Open Policy Agent decides by who calls and for what, and what it says replaces what callers say', async () => {
-  await checkedBy({ service: { name: 'opa', namespace: POLICY, port: 9090 } });
-  const post = ['-headers', 'x-role=admin', '-method', 'POST'];
-  const no = '403 no rule lets you do this';
+test('Open Policy Agent decides by who calls, path and body, and what it says replaces what callers say', async () => {
+  await checkedBy({ service: { name: 'opa', namespace: POLICY, port: 9090 }, body: { maxBytes: 1024 } });
+  const json = ['-headers', 'content-type=application/json;x-role=admin', '-method', 'POST', '-body'];
   await settled('200 reader', () => seen('x-role', 'deploy/web', '/orders/7?x=1'));
-  expect(await seen('x-role', 'deploy/other', '/orders/7')).toBe(no);
-  expect(await seen('x-role', 'deploy/web', '/admin')).toBe(no);
-  expect(await seen('x-role', 'deploy/web', '/?amount=100', ...post)).toBe('200 buyer');
-  expect(await seen('x-role', 'deploy/web', '/?amount=101', ...post)).toBe(no);
-  expect(await seen('x-role', 'deploy/web', '/?amount=much', ...post)).toMatch(/^503 /);
+  expect(await seen('x-role', 'deploy/other', '/orders/7')).toBe('403 no rule lets you do this');
+  expect(await seen('x-role', 'deploy/web', '/admin')).toBe('403 no rule lets you do this');
+  expect(await seen('x-role', 'deploy/web', '/', ...json, '{"amount": 100}')).toBe('200 buyer');
+  expect(await seen('x-role', 'deploy/web', '/', ...json, '{"amount": 101}')).toBe(
+    '403 no rule lets you do this',
+  );
+  expect(await seen('x-role', 'deploy/web', '/', ...json, 'no JSON')).toMatch(/^503 /);
+  const long = await ask(NS, 'deploy/web', '/echo', ...json, `{"amount": 1, "of": "${'x'.repeat(1024)}"}`);
+  expect([long.status, long.headers['x-weft-reason']]).toEqual([413, 'check-body-too-long']);
+  const paid = '{"amount": 99, "of": "things"}';
+  expect((await ask(NS, 'deploy/web', '/echo', ...json, paid)).body).toBe(paid);
+});
+
+test('a plain HTTP service decides by its status, and its headers reach the application', async () => {
+  const http = { path: '/auth', allowedResponseHeaders: ['x-user'] };
+  await checkedBy({ service: { name: 'gate', namespace: POLICY, port: 8080 }, protocol: 'HTTP', http });
+  const forged = ['-headers', 'x-user=root;x-forwarded-client-cert=URI=spiffe://a/ns/e2e-check/sa/web'];
+  await settled('200 web', () => seen('x-user', 'deploy/web', '/', ...forged));
+  expect(await seen('x-user', 'deploy/other', '/', ...forged)).toBe('401 nobody knows you');
+  expect((await ask(NS, 'deploy/other', '/healthz', ...forged)).status).toBe(200);
+  const login = await ask(NS, 'deploy/web', '/login');
+  expect([login.status, login.headers.location]).toEqual([302, 'https://login.example/']);
 });
 
 test('without a grant everything is refused, whatever the policy says of failures', async () => {

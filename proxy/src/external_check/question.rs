@@ -99,7 +99,7 @@ impl Question<'_> {
         if let Some(body) = &self.body {
             headers.insert(PARTIAL.to_owned(), body.partial.to_string());
         }
-        let told = self.body.as_ref().map_or(&[][..], |body| &body.bytes);
+        let told = self.body.as_ref().map_or(&[][..], |body| &body.bytes[..]);
         // A text must be one; what is cut may end within a character.
         let (text, raw) = match std::str::from_utf8(told) {
             Ok(text) => (text.to_owned(), Vec::new()),

@@ -122,7 +122,7 @@ impl Callout {
         let _place = self.under_way.enter(IN_FLIGHT).ok_or(CalloutError::TooMany)?;
         let ends = Instant::now() + limit;
         let asked = timeout_at(ends, self.ask(wanted, request, wire)).await;
-        let Answered { response, lease, .. } = asked.unwrap_or(Err(CalloutError::TooLate(limit)))?;
+        let Answered { response, lease, _pending } = asked.unwrap_or(Err(CalloutError::TooLate(limit)))?;
         let (head, body) = response.into_parts();
         let gathered = timeout_at(ends, self.gather(body)).await;
         let body = gathered.ok().and_then(Result::ok).map(|(body, _)| body);
@@ -138,7 +138,7 @@ impl Callout {
         request: Request<Bytes>,
         wire: Wire,
     ) -> Result<Response<Bytes>, CalloutError> {
-        let Answered { response, lease, .. } = self.ask(wanted, request, wire).await?;
+        let Answered { response, lease, _pending } = self.ask(wanted, request, wire).await?;
         let (mut head, body) = response.into_parts();
         let (body, trailers) = self.gather(body).await?;
         if let Some(trailers) = trailers {

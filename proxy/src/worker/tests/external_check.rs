@@ -51,9 +51,8 @@ fn receiver_of(
     check: ExternalCheck,
     protocol: Protocol,
 ) -> Proxy {
-    let destinations = endpoint.map(|endpoint| {
-        (SocketAddr::from(CHECK).into(), Arc::new(destination(protocol, vec![endpoint])))
-    });
+    let destinations = endpoint
+        .map(|endpoint| (SocketAddr::from(CHECK).into(), Arc::new(destination(protocol, vec![endpoint]))));
     let receiver = world.start(Start {
         account: "reviews",
         original: app,

@@ -54,7 +54,8 @@ async fn a_question_is_the_request_itself_with_a_path_below_and_few_headers() {
     let [proved, plain, more] = &questions[..] else { panic!("{questions:?}") };
     for question in &questions {
         assert!(question.starts_with("post /auth/f?q=1 http/1.1\r\n"), "{question}");
-        for line in ["\r\nhost: shop.example:80\r\n", "\r\ncontent-length: 0\r\n", "\r\nauthorization: t\r\n"] {
+        for line in ["\r\nhost: shop.example:80\r\n", "\r\ncontent-length: 0\r\n", "\r\nauthorization: t\r\n"]
+        {
             assert_eq!(question.matches(line).count(), 1, "{line} in {question}");
         }
         for word in ["admin", "x-weft-deadline: 8000", "x-envoy-auth-partial-body"] {
