@@ -6,6 +6,8 @@
 
 use std::cell::Cell;
 
+use bytes::Bytes;
+
 use crate::capacity::Level;
 
 /// What is read at once where much comes in.
@@ -36,6 +38,12 @@ thread_local! {
 #[derive(Debug, Default)]
 pub struct Count(usize);
 
+/// See [`counted`].
+struct Counted {
+    bytes: Bytes,
+    _count: Count,
+}
+
 /// The worker on this thread may hold so many bytes.
 pub fn allow(most: usize) {
     WORKER.with(|worker| worker.most.set(most));
@@ -65,6 +73,16 @@ pub fn is_too_much() -> bool {
 /// up for them.
 pub fn has_room(bytes: usize) -> bool {
     WORKER.with(|worker| worker.bytes.get().saturating_add(bytes) <= worker.most.get() / 2)
+}
+
+/// The same bytes, which count on this worker until all of them have gone.
+pub fn counted(bytes: Bytes) -> Bytes {
+    if bytes.is_empty() {
+        return bytes;
+    }
+    let mut count = Count::default();
+    count.set(bytes.len());
+    Bytes::from_owner(Counted { bytes, _count: count })
 }
 
 /// Somebody who held much was given up.
@@ -101,6 +119,14 @@ impl Drop for Count {
     }
 }
 
+// === impl Counted ===
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +149,16 @@ mod tests {
         assert_eq!(read_size(), SMALL_READ);
         gave_up();
         assert_eq!((take_given_up(), take_given_up()), (1, 0));
+    }
+
+    #[test]
+    fn bytes_count_until_the_last_part_of_them_has_gone() {
+        allow(1000);
+        let mut bytes = counted(Bytes::from(vec![7; 300]));
+        let part = bytes.split_to(10);
+        drop(bytes);
+        assert!(!has_room(201) && part.len() == 10);
+        drop(part);
+        assert!(has_room(500));
     }
 }

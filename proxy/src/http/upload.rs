@@ -104,11 +104,11 @@ impl Upload {
         poll_fn(|cx| parts.source.poll_gather(cx, most)).await
     }
 
-    /// What has been gathered of it, `most` bytes at most.
-    pub fn beginning(&self, most: usize) -> Bytes {
+    /// A copy of what has been gathered of it, `most` bytes at most; `None`: the worker has no room for that.
+    pub fn beginning(&self, most: usize) -> Option<Bytes> {
         match self.0.as_deref().map(|parts| &parts.source) {
             Some(Source::Gathered(gathered)) => gathered.beginning(most),
-            _ => Bytes::new(),
+            _ => Some(Bytes::new()),
         }
     }
 

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, HeaderName};
 use tokio::time::timeout;
 
 use super::access::as_written;
 use crate::access::normal;
 use crate::asking::NoAnswer;
 use crate::external_check::{
-    Allowed, Answer, BadBody, BodyRule, ExternalCheck, Question, ToldBody, Unusable, read, read_http,
+    Allowed, Answer, BadBody, ExternalCheck, Question, ToldBody, Unusable, read, read_http,
 };
 use crate::header_edits::changeable;
 use crate::held;
@@ -49,29 +49,22 @@ pub(super) fn ask<'a>(
                 take_theirs(check, asked);
                 continue;
             }
-            let body = match &check.body {
-                Some(rule) => match gather(rule, asked).await {
-                    Ok(body) => Some(body),
-                    Err(failure) => {
-                        refuse_body(check, failure, asked)?;
-                        continue;
-                    }
-                },
-                None => None,
+            let judged = match told(check, asked).await {
+                Ok(body) => put(callout, Question { check, asked, body, from, to }).await,
+                Err(failure) => Err(failure),
             };
-            // It is there twice while somebody is asked.
-            let mut copy = held::Count::default();
-            copy.set(body.as_ref().map_or(0, |body| body.bytes.len()));
-            let answer = put(callout, Question { check, asked, body, from, to }).await?;
-            drop(copy);
-            settle(check, answer, asked)?;
+            match judged {
+                Ok(answer) => settle(check, answer, asked)?,
+                Err(failure) => refuse(check, failure, asked)?,
+            }
         }
         Ok(())
     })
 }
 
-/// What is told of the body, or why the request goes nowhere.
-async fn gather(rule: &BodyRule, asked: &mut Asked) -> Result<ToldBody, Failure> {
+/// What is told of the body, where the check wants some of it told, or why the request goes nowhere.
+async fn told(check: &ExternalCheck, asked: &mut Asked) -> Result<Option<ToldBody>, Failure> {
+    let Some(rule) = &check.body else { return Ok(None) };
     if !rule.partial && told_length(&asked.request).is_some_and(|length| length > rule.most as u64) {
         return Err(Failure::CheckBody(BadBody::TooLong));
     }
@@ -85,7 +78,8 @@ async fn gather(rule: &BodyRule, asked: &mut Asked) -> Result<ToldBody, Failure>
         Ok(Err(NotGathered::NoRoom)) => return Err(Failure::CheckBody(BadBody::NoRoom)),
         Ok(Err(NotGathered::Broken(_))) => return Err(Failure::BadBody),
     };
-    Ok(ToldBody { bytes: body.beginning(rule.most), partial })
+    let bytes = body.beginning(rule.most).ok_or(Failure::CheckBody(BadBody::NoRoom))?;
+    Ok(Some(ToldBody { bytes, partial }))
 }
 
 /// As its caller tells it: nothing need be read of one that is too long.
@@ -96,8 +90,12 @@ fn told_length(request: &http::Request<Upload>) -> Option<u64> {
     request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A body of which nobody can be told is refused, whatever the policy says of failures: its caller chooses how long it is.
-fn refuse_body(check: &ExternalCheck, failure: Failure, asked: &mut Asked) -> Result<(), Failure> {
+/// What nobody can be asked about is refused, whatever the policy says of failures: its caller chooses how long it is.
+fn refuse(check: &ExternalCheck, failure: Failure, asked: &mut Asked) -> Result<(), Failure> {
+    if matches!(failure, Failure::BadBody) {
+        // That it broke off was said once. Whoever took the rest of it could take it for whole, so a rehearsal does not let it on either.
+        return Err(failure);
+    }
     asked.record.decided_by(|| format!("{}: {failure}", check.policy).into());
     if check.dry_run {
         count(&check.tally.would_refuse);
@@ -108,7 +106,8 @@ fn refuse_body(check: &ExternalCheck, failure: Failure, asked: &mut Asked) -> Re
     Err(failure)
 }
 
-/// The failure: what no answer would change.
+/// The failure: what no answer would change. What is told of the body is there once more while somebody is asked, and
+/// counts until it has left, also where the answer does not wait for that.
 async fn put(
     callout: &Callout,
     question: Question<'_>,
@@ -117,13 +116,16 @@ async fn put(
     let Some(asks) = &check.asks else { return Ok(Err(NoAnswer::NoService)) };
     let to = asks.addr.into();
     let Some(http) = &check.over_http else {
-        let answered = callout.call(to, question.call(asks), Wire::H2, check.timeout).await;
+        let call = question.call(asks).map(held::counted);
+        drop(question);
+        let answered = callout.call(to, call, Wire::H2, check.timeout).await;
         return Ok(answered
             .map_err(NoAnswer::Call)
             .and_then(|response| read(&response).map_err(NoAnswer::Unusable)));
     };
     // Its caller chooses how long it is, so this is not for the policy to say.
-    let call = question.over_http(http).ok_or(Failure::BadHead(BadHead::TargetTooLong))?;
+    let call = question.over_http(http).ok_or(Failure::BadHead(BadHead::TargetTooLong))?.map(held::counted);
+    drop(question);
     let answered = callout.call_for_head(to, call, Wire::H1, check.timeout).await;
     Ok(answered
         .map_err(NoAnswer::Call)
@@ -135,9 +137,17 @@ fn take_theirs(check: &ExternalCheck, asked: &mut Asked) {
     if check.dry_run {
         return;
     }
-    for name in check.over_http.iter().flat_map(|http| &http.to_application) {
-        if matches!(changeable(name.as_str()), Ok(Some(_))) {
-            asked.request.headers_mut().remove(name);
+    let names = check.over_http.iter().flat_map(|http| &http.to_application);
+    for name in names.filter(|name| matches!(changeable(name.as_str()), Ok(Some(_)))) {
+        let headers = asked.request.headers_mut();
+        // Where headers become variables, as in CGI and WSGI, a name with underscores is the same.
+        let alike = |other: &&HeaderName| {
+            let folded = |byte| if byte == b'_' { b'-' } else { byte };
+            other.as_str().bytes().map(folded).eq(name.as_str().bytes().map(folded))
+        };
+        let theirs: Vec<_> = headers.keys().filter(alike).cloned().collect();
+        for header in theirs {
+            headers.remove(header);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
@@ -10,7 +10,8 @@ use super::Source;
 use crate::held;
 use crate::http::WireError;
 
-/// See the module. What comes in many pieces goes on as one, which changes no byte of it.
+/// See the module. It goes on in other pieces than it came in, which changes no byte of it, and in short ones: what a slow application
+/// has not taken yet stays here, where it counts.
 #[derive(Debug)]
 pub(super) struct Gathered {
     start: BytesMut,
@@ -80,19 +81,30 @@ impl Gathered {
         }
     }
 
-    pub fn beginning(&self, most: usize) -> Bytes {
-        Bytes::copy_from_slice(&self.start[..self.start.len().min(most)])
+    pub fn beginning(&self, most: usize) -> Option<Bytes> {
+        let beginning = &self.start[..self.start.len().min(most)];
+        held::has_room(beginning.len()).then(|| Bytes::copy_from_slice(beginning))
     }
 
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
         if !self.start.is_empty() {
-            self.count.set(0);
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.start).freeze()))));
+            return Poll::Ready(Some(Ok(Frame::data(self.next_piece()))));
         }
         if let Some(trailers) = self.trailers.take() {
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         if self.ended { Poll::Ready(None) } else { self.rest.poll_frame(cx) }
+    }
+
+    /// A copy, since any part of what is here would keep all of it in memory.
+    fn next_piece(&mut self) -> Bytes {
+        let piece = Bytes::copy_from_slice(&self.start[..self.start.len().min(held::SMALL_READ)]);
+        self.start.advance(piece.len());
+        if self.start.is_empty() {
+            self.start = BytesMut::new();
+            self.count.set(0);
+        }
+        piece
     }
 
     pub fn is_end_stream(&self) -> bool {
@@ -105,5 +117,44 @@ impl Gathered {
             Some(rest) => SizeHint::with_exact(rest + self.start.len() as u64),
             None => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::http::{Recorded, Upload};
+
+    #[tokio::test]
+    async fn what_waits_to_go_on_counts_until_its_last_piece_has_gone() {
+        held::allow(200_000);
+        let sent: Vec<u8> = (0..40_000u32).map(|index| index.to_le_bytes()[0]).collect();
+        let mut upload = Upload::from(Recorded::from(Bytes::from(sent.clone())));
+        assert_eq!(upload.gather(50_000).await.unwrap(), Arrived::Whole);
+        assert!(!held::has_room(60_001), "it counts");
+        assert_eq!(upload.beginning(10).unwrap(), sent[..10]);
+        let mut went = Vec::new();
+        while went.len() < sent.len() {
+            assert!(!held::has_room(60_001), "as long as some of it waits");
+            assert!(!http_body::Body::is_end_stream(&upload));
+            let piece = upload.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert!(piece.len() <= held::SMALL_READ);
+            went.extend_from_slice(&piece);
+        }
+        assert!(went == sent && http_body::Body::is_end_stream(&upload) && held::has_room(100_000));
+        assert!(upload.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn nobody_looks_at_what_there_is_no_room_to_copy() {
+        held::allow(100_000);
+        let mut upload = Upload::from(Recorded::from(Bytes::from(vec![7; 30_000])));
+        assert_eq!(upload.gather(30_000).await.unwrap(), Arrived::Whole);
+        assert_eq!(upload.beginning(30_000), None);
+        assert!(upload.beginning(10_000).is_some());
+        let mut another = Upload::from(Recorded::from(Bytes::from(vec![7; 30_000])));
+        assert!(matches!(another.gather(30_000).await, Err(NotGathered::NoRoom)));
     }
 }

@@ -1,9 +1,11 @@
 //! Bodies of which somebody is told before they go on.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::super::harness::{LIMIT, World, connect, dechunk, plain, read_response};
 use super::super::peer::Wire;
@@ -11,8 +13,9 @@ use super::super::recorder::Recorder;
 use super::super::script::{Act, Script};
 use super::authorizer::{Authorizer, allowed};
 use super::over_http::{asking, http_check};
-use super::{OK, check, enforce, post, receiver, say};
-use crate::external_check::{BodyRule, ExternalCheck};
+use super::{OK, check, enforce, post, receiver, receiver_of, say};
+use crate::external_check::{BodyRule, ExternalCheck, OverHttp};
+use crate::state::Protocol;
 use crate::wire::envoy::service::auth::v3 as auth;
 
 const YES: Act = Act::Say("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
@@ -162,6 +165,112 @@ async fn bodies_of_which_somebody_is_to_be_told_do_not_take_the_room_of_others()
     assert_eq!((server.requests().len(), app.seen()), (0, Vec::new()));
     let small = "POST /f HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nsecret";
     assert!(say(&mut connect(receiver.inbound).await, small).await.0.starts_with("http/1.1 200 "));
+}
+
+#[tokio::test]
+async fn bodies_count_together_and_twice_while_somebody_is_asked() {
+    let world = World::new();
+    world.share.borrow_mut().bytes = 8 * 1024;
+    let app = Recorder::start(OK, false).await;
+    let mut server = Script::start(|index| if index == 0 { Act::Hang("") } else { YES }).await;
+    let receiver = asking(&world, &app, &server, telling(64 * 1024, true));
+    let request = format!("POST /f HTTP/1.1\r\nhost: a\r\ncontent-length: 1500\r\n\r\n{}", "x".repeat(1500));
+    let mut first = connect(receiver.inbound).await;
+    first.write_all(request.as_bytes()).await.unwrap();
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    while server.requests().is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "the first is asked about");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (head, _) = say(&mut connect(receiver.inbound).await, &request).await;
+    assert!(head.starts_with("http/1.1 503 ") && head.contains("check-body-no-room"), "{head}");
+    // Who leaves takes what was held for it along.
+    drop(first);
+    server.given_up().await;
+    while !say(&mut connect(receiver.inbound).await, &request).await.0.starts_with("http/1.1 200 ") {
+        assert!(tokio::time::Instant::now() < deadline, "there is room again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(app.seen().concat().matches("POST /f").count(), 1);
+}
+
+#[tokio::test]
+async fn a_rehearsal_lets_everything_through_but_a_body_that_broke_off() {
+    let (world, app) = (World::new(), Recorder::start(OK, false).await);
+    let server = Script::start(|_| YES).await;
+    let rehearsal = ExternalCheck { dry_run: true, ..telling(100, false) };
+    let receiver = asking(&world, &app, &server, rehearsal.clone());
+    let mut io = connect(receiver.inbound).await;
+    io.write_all(b"POST /f HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nsec\r\n")
+        .await
+        .unwrap();
+    io.shutdown().await.unwrap();
+    let mut rest = Vec::new();
+    let _ = tokio::time::timeout(LIMIT, io.read_to_end(&mut rest)).await.expect("it ends");
+    assert_eq!((server.requests().len(), app.seen()), (0, Vec::new()));
+    // The question would have a longer target than there is.
+    let prefix = format!("/{}", "p".repeat(1000)).into();
+    let over_http = Some(OverHttp { prefix, ..http_check().over_http.unwrap() });
+    enforce(&receiver, vec![ExternalCheck { over_http: over_http.clone(), ..rehearsal.clone() }]);
+    let long = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(65_000));
+    let (head, _) = say(&mut connect(receiver.inbound).await, &long).await;
+    assert!(head.starts_with("http/1.1 200 "), "{head}");
+    assert_eq!(rehearsal.tally.would_refuse.load(Ordering::Relaxed), 1);
+    enforce(&receiver, vec![ExternalCheck { over_http, ..telling(100, false) }]);
+    let (head, _) = say(&mut connect(receiver.inbound).await, &long).await;
+    assert!(head.starts_with("http/1.1 414 "), "{head}");
+    assert_eq!((server.requests().len(), app.seen().concat().matches("GET /").count()), (0, 1));
+}
+
+/// Answers as soon as it has read the head of a question, and then reads the rest or nothing more.
+async fn hasty(answer: &'static str, reads: bool) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut io, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
+                    if io.read_buf(&mut seen).await.unwrap_or(0) == 0 {
+                        return;
+                    }
+                }
+                io.write_all(answer.as_bytes()).await.unwrap();
+                if reads {
+                    let _ = io.read_to_end(&mut seen).await;
+                } else {
+                    tokio::time::sleep(LIMIT).await;
+                }
+            });
+        }
+    });
+    addr
+}
+
+#[tokio::test]
+async fn who_answers_before_it_has_read_the_body_has_answered() {
+    const NO: &str = "HTTP/1.1 403 No\r\ncontent-length: 4\r\n\r\nno!\n";
+    const EARLY_YES: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let body = "0123456789abcdef".repeat(64 * 1024);
+    let request = format!("POST /f HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    for reads in [true, false] {
+        for (answer, status) in [(NO, "403"), (EARLY_YES, "200")] {
+            let (world, app) = (World::new(), Recorder::start(OK, false).await);
+            let server = hasty(answer, reads).await;
+            let told = telling(1024 * 1024, false);
+            let receiver = receiver_of(&world, app.addr, Some(plain(server)), told, Protocol::Http1);
+            for _ in 0..2 {
+                let mut io = connect(receiver.inbound).await;
+                let (head, _) = tokio::time::timeout(LIMIT, say(&mut io, &request)).await.unwrap();
+                assert!(head.starts_with(&format!("http/1.1 {status} ")), "{status}, {reads}: {head}");
+            }
+            let arrived = app.seen().concat();
+            let times = if status == "200" { 2 } else { 0 };
+            assert_eq!(arrived.matches(&body).count(), times, "{status}, {reads}: {}", arrived.len());
+            assert_eq!(arrived.is_empty(), times == 0, "no byte of what is denied arrives");
+        }
+    }
 }
 
 #[tokio::test]
