@@ -263,8 +263,10 @@ async fn a_deadline_within_an_answer_ends_the_upload_that_is_open_too() {
     let app = h2_app(move |request, mut respond| {
         let told = told.clone();
         async move {
-            let mut stream = respond.send_response(Response::new(()), false).unwrap();
-            stream.send_data(Bytes::from_static(&[0, 0, 0, 0, 1, 7]), false).unwrap();
+            let path = request.uri().path().to_owned();
+            // On a busy machine the deadline may come first.
+            let Ok(mut stream) = respond.send_response(Response::new(()), false) else { return };
+            let _ = stream.send_data(Bytes::from_static(&[0, 0, 0, 0, 1, 7]), false);
             let mut body = request.into_body();
             let broken = loop {
                 match body.data().await {
@@ -273,30 +275,55 @@ async fn a_deadline_within_an_answer_ends_the_upload_that_is_open_too() {
                     None => break false,
                 }
             };
-            told.send(broken).await.unwrap();
+            told.send((path, broken)).await.unwrap();
         }
     })
     .await;
     for (caller, _receiver) in both(&world, app, Protocol::Http2) {
-        let (client, connection) = h2::client::handshake(connect(caller.outbound).await).await.unwrap();
-        tokio::spawn(connection);
-        let request = Request::post("http://reviews:8080/Bidi")
-            .header("content-type", "application/grpc")
-            .header("grpc-timeout", "300m")
-            .body(())
-            .unwrap();
-        let (answer, mut sending) = client.ready().await.unwrap().send_request(request, false).unwrap();
-        sending.send_data(Bytes::from_static(&[0, 0, 0, 0, 1, 7]), false).unwrap();
-        let mut body = timeout(LIMIT, answer).await.unwrap().unwrap().into_body();
-        while let Some(data) = timeout(LIMIT, body.data()).await.unwrap() {
-            data.unwrap();
-        }
-        assert_eq!(body.trailers().await.unwrap().unwrap()["grpc-status"], "4");
-        // As gRPC for Go does, whose caller hears of the deadline now.
-        sending.send_reset(Reason::NO_ERROR);
-        let broken = timeout(LIMIT, read.recv()).await.expect("the application is told").unwrap();
+        // Ever later, until the answer has begun by then.
+        let mut limits = [300, 1200, 4800].into_iter();
+        let path = loop {
+            let limit = limits.next().expect("an answer begins before its deadline");
+            if let Some(path) = cut_within_its_answer(&caller, limit).await {
+                break path;
+            }
+        };
+        let broken = loop {
+            let (of, broken) = timeout(LIMIT, read.recv()).await.expect("the application is told").unwrap();
+            if of == path {
+                break broken;
+            }
+        };
         assert!(broken, "the application takes the request for whole");
     }
+}
+
+/// Keeps the body of a call open for longer than its `limit`, in milliseconds, and gives its path; `None`: its answer had not begun by
+/// then.
+async fn cut_within_its_answer(proxy: &Proxy, limit: u32) -> Option<String> {
+    let (client, connection) = h2::client::handshake(connect(proxy.outbound).await).await.unwrap();
+    tokio::spawn(connection);
+    let path = format!("/Bidi{limit}");
+    let request = Request::post(format!("http://reviews:8080{path}"))
+        .header("content-type", "application/grpc")
+        .header("grpc-timeout", format!("{limit}m"))
+        .body(())
+        .unwrap();
+    let (answer, mut sending) = client.ready().await.unwrap().send_request(request, false).unwrap();
+    // Fails where the answer has come, and ended, meanwhile.
+    let _ = sending.send_data(Bytes::from_static(&[0, 0, 0, 0, 1, 7]), false);
+    let (head, mut body) = timeout(LIMIT, answer).await.unwrap().unwrap().into_parts();
+    if head.headers.contains_key("grpc-status") {
+        assert_eq!(head.headers["grpc-status"], "4");
+        return None;
+    }
+    while let Some(data) = timeout(LIMIT, body.data()).await.unwrap() {
+        data.unwrap();
+    }
+    assert_eq!(body.trailers().await.unwrap().unwrap()["grpc-status"], "4");
+    // As gRPC for Go does, whose caller hears of the deadline now.
+    sending.send_reset(Reason::NO_ERROR);
+    Some(path)
 }
 
 #[tokio::test]

@@ -250,8 +250,8 @@ async fn hasty(answer: &'static str, reads: bool) -> SocketAddr {
 
 #[tokio::test]
 async fn who_answers_before_it_has_read_the_body_has_answered() {
-    const NO: &str = "HTTP/1.1 403 No\r\ncontent-length: 4\r\n\r\nno!\n";
-    const EARLY_YES: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    const NO: &str = "HTTP/1.1 403 No\r\nconnection: close\r\ncontent-length: 4\r\n\r\nno!\n";
+    const EARLY_YES: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let body = "0123456789abcdef".repeat(64 * 1024);
     let request = format!("POST /f HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     for reads in [true, false] {
