@@ -4,6 +4,7 @@ import {
   routes,
   namespace,
   service,
+  made,
   ports,
   deployment,
   proxy,
@@ -121,6 +122,13 @@ export const ACCESS_CASES: readonly Case[] = [
     good: [service()],
   },
   {
+    code: 'WEFT504',
+    as: 'complete',
+    beside: [namespace(), deployment()],
+    bad: [service({ selector: { app: 'canary' } })],
+    good: [made({ selector: { app: 'canary' } })],
+  },
+  {
     code: 'WEFT505',
     as: 'live',
     beside: [namespace(), service(), pod('a')],
@@ -234,6 +242,15 @@ export const ACCESS_CASES: readonly Case[] = [
     good: [namespace()],
   },
   { code: 'WEFT614', bad: [deployment({ labels: { 'weft.dev/rev': 'canary' } })], good: [deployment()] },
+  {
+    code: 'WEFT614',
+    as: 'live',
+    beside: [namespace()],
+    bad: [pod('a', { labels: { 'weft.dev/rev': 'default' } }, 'none')],
+    good: [
+      pod('a', { labels: { 'weft.dev/rev': 'default' }, annotations: { 'weft.dev/injection': 'injected' } }),
+    ],
+  },
   {
     code: 'WEFT615',
     bad: [namespace({ 'weft.dev/inject': 'enabled', 'pod-security.kubernetes.io/enforce': 'restricted' })],

@@ -164,8 +164,9 @@ export const POD_ROWS = rows([
     title: 'Revision on a pod',
     meaning: 'The label weft.dev/rev counts on namespaces only; on a pod it does nothing.',
     remedy: 'Put it on the namespace.',
-    find: eachPod(({ labels }) =>
-      labels[names.Label.rev] === undefined
+    // What the webhook injects it labels itself, so that scrapers tell revisions apart.
+    find: eachPod(({ labels, annotations }) =>
+      labels[names.Label.rev] === undefined || annotations[names.Annotation.injection] !== undefined
         ? []
         : [['metadata.labels', `${names.Label.rev} counts on namespaces only; put it there`]],
     ),

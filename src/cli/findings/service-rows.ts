@@ -53,12 +53,15 @@ export const SERVICE_ROWS = rows([
     code: 'WEFT504',
     severity: 'warning',
     title: 'Selector that matches no pod',
-    meaning: 'No pod has the labels that the Service asks for: its callers are answered 503.',
+    meaning:
+      'No pod has the labels that the Service asks for: its callers are answered 503. Services that a controller made, as Flagger does for a canary, are passed over: it gives them pods when it wants.',
     remedy: 'Correct the selector or the labels of the pods.',
     find: (known) =>
       known.complete
         ? joinedServices(known).flatMap(({ object, service: { selector } }) =>
-            selector === undefined || podsBehind(known, object.namespace, selector).length > 0
+            selector === undefined ||
+            isMade(object) ||
+            podsBehind(known, object.namespace, selector).length > 0
               ? []
               : [
                   {
@@ -212,6 +215,11 @@ function joinedServices(known: Known): readonly KnownService[] {
     const joined = isJoined(known, object.namespace) ?? !known.live;
     return service === undefined || !joined ? [] : [{ object, service }];
   });
+}
+
+/** Whether a controller made it, and not a person. */
+function isMade({ raw }: KnownObject): boolean {
+  return raw.metadata?.ownerReferences?.some(({ controller }) => controller === true) ?? false;
 }
 
 /** What the operator tells Services in events. */

@@ -26,6 +26,15 @@ export const service = (spec: Fields = {}, name = 'reviews'): Written => ({
   metadata: meta(name),
   spec: { selector: { app: 'reviews' }, ports: [{ name: 'http', port: 8080 }], ...spec },
 });
+/** The same, as a controller made it. */
+export const made = (spec: Fields): Written => ({
+  ...service(spec),
+  metadata: meta('reviews', {
+    ownerReferences: [
+      { apiVersion: 'flagger.app/v1beta1', kind: 'Canary', name: 'reviews', uid: 'c', controller: true },
+    ],
+  }),
+});
 export const ports = (...list: Fields[]): Written => service({ ports: list });
 export interface PodFields {
   readonly labels?: Fields;
