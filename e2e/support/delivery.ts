@@ -53,30 +53,30 @@ export interface Watched {
   readonly reports: readonly LoadReport[];
 }
 
-/** Does what a section says, under requests over kept connections, new ones and HTTP/2, of which each report has three seconds. */
-async function watch(ground: Ground, title: string): Promise<Watched> {
+/** Does something under requests over kept connections, new ones and HTTP/2, of which each report has three seconds. */
+async function watch(ground: Ground, body: () => Promise<string>): Promise<Watched> {
   let ended = false;
   const reports: LoadReport[] = [];
   const calls = callers(ground.shop).map(async ({ namespace: from, target, flags }) => {
     do reports.push(await load(from, target, '-duration', '3s', ...flags));
     while (!ended);
   });
-  const work = followPage(title, ground).finally(() => (ended = true));
+  const work = body().finally(() => (ended = true));
   const [said] = await Promise.all([work, ...calls]);
   console.log(`${sentIn(reports)} requests sent, failures ${JSON.stringify(failuresIn(reports))}\n${said}`);
   return { said, reports };
 }
 
-/** Does what a section says while requests flow, of which none may fail. Gives what callers saw. */
-export async function losingNothing(ground: Ground, title: string): Promise<Watched> {
-  const watched = await watch(ground, title);
+/** Does something while requests flow, of which none may fail. Gives what callers saw. */
+export async function losingNothing(ground: Ground, body: () => Promise<string>): Promise<Watched> {
+  const watched = await watch(ground, body);
   expect(failuresIn(watched.reports)).toEqual({});
   return watched;
 }
 
 /** Version 2.0 is released as a section says: it gets the shares that the page has, then everything, and no request fails. Gives what the commands printed. */
 export async function releaseGood(ground: Ground, title: string): Promise<string> {
-  const { said, reports } = await losingNothing(ground, title);
+  const { said, reports } = await losingNothing(ground, () => followPage(title, ground));
   const shares = sharesOf('2.0', reports);
   expect(shares.at(0)).toBe(0);
   for (const wanted of [0.2, 0.6]) {
@@ -88,7 +88,7 @@ export async function releaseGood(ground: Ground, title: string): Promise<string
 
 /** Version 2.1 is tried and taken back: what fails is what it fails itself. Gives what the commands printed. */
 export async function releaseBad(ground: Ground, title: string): Promise<string> {
-  const { said, reports } = await watch(ground, title);
+  const { said, reports } = await watch(ground, () => followPage(title, ground));
   const failures = failuresIn(reports);
   // The application's own: those of a proxy have a reason behind the status.
   expect(Object.keys(failures)).toEqual(['500 ']);

@@ -53,7 +53,8 @@ tried('Argo Rollouts', () => {
     'it is installed, runs the application, and Weft acts on the route',
     async () => {
       await followPage('Argo Rollouts: install', GROUND, names());
-      await followPage('Argo Rollouts: the application', GROUND);
+      const said = await followPage('Argo Rollouts: the application', GROUND);
+      expect(said).not.toMatch(/\[WEFT\d+\]/);
       await expectAccepted(GROUND);
       await expectAll(GROUND, '1.0');
     },

@@ -11,8 +11,10 @@ import {
   releaseBad,
   releaseGood,
 } from '../support/delivery.js';
+import { deploy, load } from '../support/app.js';
 import { removePrometheus } from '../support/prometheus.js';
-import { kubectl, run } from '../support/run.js';
+import { eventually, kubectl, run } from '../support/run.js';
+import { weft } from '../support/weft.js';
 
 // A real Flagger, with its own chart, releases through Weft as docs/progressive-delivery.md says: to success, and back.
 
@@ -41,7 +43,11 @@ test(
     await followPage('Flagger: install', GROUND, [[/oci:\S+/g, `${chart} ${image}`]]);
     await followPage('Flagger: the application', GROUND);
     await expectAll(GROUND, '1.0');
-    await losingNothing(GROUND, 'Flagger: the Canary');
+    await losingNothing(GROUND, () => followPage('Flagger: the Canary', GROUND));
+    // Until the last pods of before have ended, the canary's Service has some that are not ready.
+    await eventually('a canary without pods is no mistake', async () =>
+      /^No problems found/.test(await weft('analyze', '-n', GROUND.shop)),
+    );
     await expectAccepted(GROUND);
     await expectAll(GROUND, '1.0');
   },
@@ -65,3 +71,35 @@ test(
   },
   LONG,
 );
+
+test(
+  'where callers need a right, a role that names all three Services lets them ask both versions',
+  async () => {
+    const { shop } = GROUND;
+    await deploy({ namespace: shop, name: 'stranger' });
+    await followPage('Flagger: where callers need a right', GROUND, [[/\bname: web\b/g, 'name: caller']]);
+    await eventually('the namespace is closed', async () => {
+      const { statuses } = await load(
+        shop,
+        'deploy/stranger',
+        '-url',
+        'http://reviews:8080/',
+        '-count',
+        '20',
+      );
+      return statuses['403'] === 20;
+    });
+    await losingNothing(GROUND, async () => {
+      await kubectl('-n', shop, 'set', 'image', 'deployment/reviews', 'reviews=registry.example/reviews:1.0');
+      await phase('Progressing');
+      return phase('Succeeded');
+    });
+    await expectAll(GROUND, '1.0');
+  },
+  LONG,
+);
+
+function phase(wanted: string): Promise<string> {
+  const flags = [`--for=jsonpath={.status.phase}=${wanted}`, '--timeout=5m'];
+  return run('kubectl', ['-n', GROUND.shop, 'wait', 'canary/reviews', ...flags], { timeout: 320_000 });
+}
