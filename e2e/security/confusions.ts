@@ -280,6 +280,8 @@ function places(keys: Keys): Named {
     ['with a password behind it', [of, ['authorization', 'Basic YTpi']]],
     ['a good one and a bad one', [of, ['authorization', 'Bearer x']]],
     ['in two places', [of, other]],
+    ['beside a line that some read as the same header', [other, ['x_token', good]]],
+    ['under a name that some read as the same header', [['x_token', other[1]]]],
     ['a comma between', [['authorization', `Bearer,${good}`]]],
     ['none at all', []],
     ['as a password', [['authorization', `Basic ${good}`]]],

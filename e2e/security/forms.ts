@@ -80,6 +80,19 @@ export function disguises(segment: string, rest: string): readonly string[] {
       `/${upper};/${rest}`,
       `/%u0061${tail}/${rest}`,
     ],
+    ...[
+      `/${segment}/./../${segment}/${rest}`,
+      `/public/%2e%2e%2f${segment}/${rest}`,
+      `/public%2f..%2f${segment}/${rest}`,
+      `/%2f%2f${segment}/${rest}`,
+      `/..%2f${segment}/${rest}`,
+    ],
+    ...[
+      `/${segment}/${rest};id=1`,
+      `/${segment}/${rest}/.`,
+      `/${segment}/${rest}%2f`,
+      `/${segment}/%2e/${rest}`,
+    ],
     ...[`/${segment}/${rest}#/public`, `/public#/../${segment}/${rest}`, `/public/../${segment}/${rest}`],
   ];
 }

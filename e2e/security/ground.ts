@@ -6,7 +6,7 @@ import { stop, start, until, type Process } from '../netns/process.js';
 import { NAMESPACE, COLLECTIONS, PORTS, slice } from '../scenarios/objects.js';
 import type { ControlPlane } from '../scenarios/control-plane.js';
 import { World, type Programs } from '../scenarios/world.js';
-import { send, type Address, type Form, type Wire } from './wires.js';
+import { send, type Address, type Answer, type Form, type Wire } from './wires.js';
 import type { StoredObject } from '../../src/testing/index.js';
 
 const ROLES = '/apis/weft.dev/v1alpha1/meshroles';
@@ -32,7 +32,7 @@ export interface Rules {
  */
 export class Ground {
   readonly world: World<ControlPlane>;
-  readonly #application: Process;
+  readonly #applications: Process[];
   readonly #record: string;
   readonly #address: string;
   readonly #put: { readonly collection: string; readonly name: string }[] = [];
@@ -45,7 +45,7 @@ export class Ground {
     parts: { application: Process; record: string; address: string },
   ) {
     this.world = world;
-    this.#application = parts.application;
+    this.#applications = [parts.application];
     this.#record = parts.record;
     this.#address = parts.address;
   }
@@ -66,8 +66,16 @@ export class Ground {
     return new Ground(world, { application, record, address: pod.address });
   }
 
-  at(port: keyof typeof PORTS | 'undeclared'): Address {
+  at(port: keyof typeof PORTS | 'undeclared' | number): Address {
+    if (typeof port === 'number') return { host: this.#address, port };
     return { host: this.#address, port: port === 'undeclared' ? UNDECLARED : PORTS[port] };
+  }
+
+  /** Starts one more application in the pod, until the end. */
+  run(name: string, command: readonly string[]): void {
+    this.#applications.push(
+      start('server', command, { name, log: join(this.world.directory, `${name}.log`) }),
+    );
   }
 
   /** A certificate of the mesh for a service account: `web` of namespace `shop` unless it is said otherwise. */
@@ -142,23 +150,23 @@ export class Ground {
   }
 
   async close(failed: boolean): Promise<void> {
-    await stop([this.#application]);
+    await stop(this.#applications);
     await this.world.close(failed);
   }
 }
 
 /** Sends forms over a wire, several at once, each with a mark by which it is known if it arrives. */
 export async function sendAll<T extends Form>(
-  ground: Ground,
+  at: Address,
   wire: Wire,
   certificate: ServerIdentity | undefined,
   forms: readonly T[],
-): Promise<readonly { readonly form: T; readonly status: number; readonly reason: string }[]> {
-  const results: { readonly form: T; readonly status: number; readonly reason: string }[] = [];
+): Promise<readonly (Answer & { readonly form: T })[]> {
+  const results: (Answer & { readonly form: T })[] = [];
   const queue = [...forms];
   const worker = async (): Promise<void> => {
     for (let form = queue.shift(); form !== undefined; form = queue.shift()) {
-      const answer = await send(ground.at('http'), wire, certificate, form);
+      const answer = await send(at, wire, certificate, form);
       if (answer !== undefined) results.push({ form, ...answer });
     }
   };

@@ -1,10 +1,10 @@
 // Run by e2e/security/run.sh in namespaces of its own: plays each row and ends with `security: N of M met`.
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { makeNode } from '../netns/network.js';
 import { RealApiServer } from './api-server.js';
 import { Ground } from './ground.js';
-import { NOT_YET, WITHOUT_KUBERNETES } from './not-yet.js';
+import { ELSEWHERE, NOT_YET, WITHOUT_KUBERNETES } from './not-yet.js';
 import type { Played, Row } from './row.js';
 import { rows } from './rows/index.js';
 
@@ -14,6 +14,8 @@ const { values } = parseArgs({
     proxy: { type: 'string', default: 'weft-proxy' },
     // A folder with etcd and kube-apiserver; without it what they are needed for is not played.
     kubernetes: { type: 'string', default: '' },
+    // The program that e2e/security/servers/files.go is built into.
+    files: { type: 'string', default: 'files' },
   },
 });
 
@@ -23,7 +25,7 @@ const SHOWN = 12;
 async function perform(row: Row): Promise<boolean> {
   const began = Date.now();
   const { attempts, twins, wrong } = await row.play().catch((thrown: unknown): Played => {
-    const why = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    const why = inspect(thrown);
     return { attempts: 0, twins: 0, wrong: [why] };
   });
   const met = wrong.length === 0 && attempts > 0 && twins > 0;
@@ -45,13 +47,17 @@ const server =
 await server?.install();
 let met = 0;
 let played = 0;
-for (const row of rows(ground, server).filter(({ area, name }) => `${area}: ${name}`.includes(values.only))) {
+for (const row of rows(ground, server, values.files).filter(({ area, name }) =>
+  `${area}: ${name}`.includes(values.only),
+)) {
   played += 1;
   met += (await perform(row)) ? 1 : 0;
 }
 await server?.close();
 await ground.close(met < played);
 const later = values.only === '' ? [...NOT_YET, ...(server === undefined ? WITHOUT_KUBERNETES : [])] : [];
+if (values.only === '')
+  for (const { area, name, by } of ELSEWHERE) console.log(`elsewhere: ${area}: ${name} (${by})`);
 for (const { area, name, because } of later) console.log(`not yet: ${area}: ${name} (${because})`);
 console.log(`in ${((Date.now() - began) / 1000).toFixed(0)} s`);
 console.log(`security: ${met} of ${played + later.length} met`);

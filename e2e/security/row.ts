@@ -22,6 +22,14 @@ export interface NotYet {
   readonly because: string;
 }
 
+/** A row of the table that is played by something else. */
+export interface Elsewhere {
+  readonly area: string;
+  readonly name: string;
+  /** A file, and how it is run. */
+  readonly by: string;
+}
+
 /** Adds up. */
 export function together(parts: readonly Played[]): Played {
   return {

@@ -14,8 +14,14 @@ if [[ -z ${WEFT_PROXY:-} ]]; then
   WEFT_PROXY=$(proxy/build.sh)
 fi
 
+# The servers that rules are tried before; Go's is built.
+e2e/suite/debian.sh nginx=nginx-light apache2-bin python3 javac=default-jdk-headless libtomcat10-java
+files=$HOME/.cache/weft/image/files
+mkdir -p "${files%/*}"
+CGO_ENABLED=0 e2e/cluster/go.sh build -trimpath -ldflags='-s -w' -o "$files" e2e/security/servers/files.go
+
 kubernetes=$HOME/.cache/weft/cluster/current/bin
 [[ -x $kubernetes/kube-apiserver && -x $kubernetes/etcd ]] || kubernetes=
 
 export WEFT_PROXY
-e2e/netns/isolate.sh "$WEFT_PROXY" -- e2e/security/main.ts --proxy "/run/bin/${WEFT_PROXY##*/}" --kubernetes "$kubernetes" "$@"
+e2e/netns/isolate.sh "$WEFT_PROXY" "$files" -- e2e/security/main.ts --proxy "/run/bin/${WEFT_PROXY##*/}" --files /run/bin/files --kubernetes "$kubernetes" "$@"

@@ -27,9 +27,11 @@ export interface Form {
 export interface Answer {
   readonly status: number;
   readonly reason: string;
+  /** Its headers by their names in lower case. */
+  readonly lines: ReadonlyMap<string, string>;
 }
 
-const NONE: Answer = { status: 0, reason: '' };
+const NONE: Answer = { status: 0, reason: '', lines: new Map() };
 const PATIENCE_MS = 10_000;
 /** Version, length and an empty message: what stands in front of bytes between proxies. */
 const TUNNEL = Buffer.from([1, 0, 0]);
@@ -63,9 +65,16 @@ export async function send(
   wire: Wire,
   certificate: ServerIdentity | undefined,
   form: Form,
+  patienceMs = PATIENCE_MS,
 ): Promise<Answer | undefined> {
   const socket = dial(at, wire, certificate);
-  return wire === 'weft1-h2' || wire === 'plain-h2' ? http2(socket, form) : http1(socket, wire, form);
+  const timer = setTimeout(() => socket.destroy(), patienceMs);
+  const sent = wire === 'weft1-h2' || wire === 'plain-h2' ? http2(socket, form) : http1(socket, wire, form);
+  return sent.finally(() => clearTimeout(timer));
+}
+
+function answer(status: number, lines: Answer['lines']): Answer {
+  return { status, reason: lines.get('x-weft-reason') ?? '', lines };
 }
 
 function http1(socket: Socket, wire: Wire, form: Form): Promise<Answer> {
@@ -76,9 +85,10 @@ function http1(socket: Socket, wire: Wire, form: Form): Promise<Answer> {
     let text = '';
     const end = (): void => {
       const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0);
-      const reason = /^x-weft-reason: (.*)\r$/im.exec(text)?.[1] ?? '';
+      const [head = ''] = text.split('\r\n\r\n');
+      const lines = [...head.matchAll(/^([^:\r\n]+): ?(.*)\r?$/gm)];
       socket.destroy();
-      done({ status, reason });
+      done(answer(status, new Map(lines.map(([, name = '', value = '']) => [name.toLowerCase(), value]))));
     };
     socket.on(wire === 'plain' ? 'connect' : 'secureConnect', () => socket.write(message, 'latin1'));
     socket.on('data', (data) => {
@@ -87,7 +97,6 @@ function http1(socket: Socket, wire: Wire, form: Form): Promise<Answer> {
     });
     socket.on('error', end);
     socket.on('close', end);
-    socket.setTimeout(PATIENCE_MS, end);
   });
 }
 
@@ -105,6 +114,7 @@ function http2(socket: Socket, form: Form): Promise<Answer | undefined> {
     session.on('error', () => end(NONE));
     session.on('close', () => end(NONE));
     socket.on('error', () => end(NONE));
+    socket.on('close', () => end(NONE));
     try {
       ask(session, form, end);
     } catch {
@@ -126,10 +136,10 @@ function ask(session: ClientHttp2Session, form: Form, end: (answer: Answer) => v
     ':authority': 'server',
     ...lines,
   });
-  stream.on('response', (answer) =>
-    end({ status: answer[':status'] ?? 0, reason: String(answer['x-weft-reason'] ?? '') }),
-  );
+  stream.on('response', (head) => {
+    const said = Object.entries(head).map(([name, value]) => [name, String(value)] as const);
+    end(answer(head[':status'] ?? 0, new Map(said)));
+  });
   stream.on('error', () => end(NONE));
-  stream.setTimeout(PATIENCE_MS, () => end(NONE));
   stream.end();
 }

@@ -4,6 +4,8 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
+use crate::http::headers::strip_look_alikes;
+
 /// Of headers that an answer changes, on each side.
 pub const MOST_HEADERS: usize = 64;
 pub const MOST_BYTES: usize = 16 * 1024;
@@ -104,6 +106,8 @@ impl HeaderEdits {
         self.edits.is_empty() && self.remove.is_empty()
     }
 
+    /// What is set or removed is so under each name of which an application may make the same: what a caller says beside it must not be
+    /// taken for the answer.
     pub fn apply(self, headers: &mut HeaderMap) {
         for (name, value, how) in self.edits {
             let there = headers.contains_key(&name);
@@ -113,12 +117,17 @@ impl HeaderEdits {
                 }
                 How::AddIfAbsent if there => {}
                 How::OverwriteIfThere if !there => {}
-                How::AddIfAbsent | How::Overwrite | How::OverwriteIfThere => {
+                How::AddIfAbsent => {
+                    headers.insert(name, value);
+                }
+                How::Overwrite | How::OverwriteIfThere => {
+                    strip_look_alikes(headers, &name);
                     headers.insert(name, value);
                 }
             }
         }
         for name in self.remove {
+            strip_look_alikes(headers, &name);
             headers.remove(name);
         }
     }

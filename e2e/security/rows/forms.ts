@@ -26,14 +26,14 @@ const ALLOWING: Rules = {
 const asForm = (target: string): Form => ({ target });
 
 /** Every way to `/admin/users` that is known, where it is denied: a letter or a slash more takes nobody past it. */
-const TO_ADMIN: readonly Form[] = [
+export const TO_ADMIN: readonly Form[] = [
   ...lookalikes('admin', 'users').map(asForm),
   ...disguises('admin', 'users').map(asForm),
   ...otherTargets('admin', 'users'),
 ];
 
 /** Where only `/public` is allowed, what is written so that it may be read as below it and is something else. */
-const AROUND_PUBLIC: readonly Form[] = [
+export const AROUND_PUBLIC: readonly Form[] = [
   ...[
     '/',
     '/Public',
@@ -132,8 +132,8 @@ async function inTurn<T, R>(all: readonly T[], play: (one: T) => Promise<R>): Pr
 async function evade(ground: Ground, wire: Wire, forms: readonly Form[]): Promise<Played> {
   const certificate = await ground.certificate();
   const marked = forms.map((form, index) => withMark(form, `form-${index}-`));
-  const answers = await sendAll(ground, wire, certificate, marked);
-  const twins = await sendAll(ground, wire, certificate, TWINS.map(asForm));
+  const answers = await sendAll(ground.at('http'), wire, certificate, marked);
+  const twins = await sendAll(ground.at('http'), wire, certificate, TWINS.map(asForm));
   const bytes = (await ground.arrived()).map((one) => one.bytes).join('');
   const heads = bytes.split('\r\n\r\n');
   const arrived = answers.flatMap(({ form, status }) => {
@@ -195,7 +195,7 @@ function headerRules(byDefault: Rules['byDefault'], condition: object, spec: obj
 type Lines = NonNullable<Form['headers']>;
 
 /** None of these is `x-group: staff` and nothing else. */
-const NARROW: readonly Lines[] = [
+export const NARROW: readonly Lines[] = [
   [],
   [['x-group', 'STAFF']],
   [['x-group', 'staffx']],
@@ -211,13 +211,21 @@ const NARROW: readonly Lines[] = [
     ['x-group', 'guest'],
   ],
   [['x_group', 'staff']],
+  [
+    ['x-group', 'staff'],
+    ['x_group', 'guest'],
+  ],
+  [
+    ['x_group', 'guest'],
+    ['x-group', 'staff'],
+  ],
   [['x-group-', 'staff']],
   [['x-group', '']],
   [['x-group', 'staff;q=1']],
   [['x-forwarded-x-group', 'staff']],
 ];
 /** Some application reads each of these as one that begins with `evil`. */
-const WIDE: readonly Lines[] = [
+export const WIDE: readonly Lines[] = [
   [['x-group', 'evil']],
   [['x-group', 'evil-1']],
   [['x-group', 'EVIL']],
@@ -233,6 +241,13 @@ const WIDE: readonly Lines[] = [
     ['x-group', 'good'],
   ],
   [['x-group', 'good ,\tevil']],
+  [['x_group', 'evil']],
+  [
+    ['x-group', 'good'],
+    ['X_Group', 'evil'],
+  ],
+  [['x-group', '\u00a0evil']],
+  [['x-group', 'good,\u00a0evil']],
 ];
 
 async function headers(ground: Ground, wire: Wire, attacks: readonly Lines[], good: Lines): Promise<Played> {
@@ -255,7 +270,7 @@ async function evadeWith(
   forms: readonly Form[],
 ): Promise<Played> {
   const marked = forms.map((form, index) => withMark(form, `lines-${index}-`));
-  const answers = await sendAll(ground, wire, certificate, marked);
+  const answers = await sendAll(ground.at('http'), wire, certificate, marked);
   const bytes = (await ground.arrived()).map((one) => one.bytes).join('');
   return {
     attempts: answers.length,

@@ -43,8 +43,8 @@ async function confuse(ground: Ground, wire: Wire, keys: Keys): Promise<Played> 
       const mark = `/${word}-${wire}-${index}-`;
       return { name, mark, target: mark, headers };
     });
-  const attempts = await sendAll(ground, wire, certificate, shown(confusions(keys), 'token'));
-  const twins = await sendAll(ground, wire, certificate, shown(goodTokens(keys), 'good'));
+  const attempts = await sendAll(ground.at('http'), wire, certificate, shown(confusions(keys), 'token'));
+  const twins = await sendAll(ground.at('http'), wire, certificate, shown(goodTokens(keys), 'good'));
   const arrived = (await ground.arrived()).map(({ bytes }) => bytes).join('');
   const refused = (status: number): boolean => status === 401 || status === 403 || status === 400;
   return {

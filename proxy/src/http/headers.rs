@@ -27,6 +27,26 @@ pub const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-weft-attempt")
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
+/// Whether an application may take a header of one name for one of the other. WSGI, CGI and what is like them hand headers on as
+/// variables, `HTTP_X_GROUP` for `x-group` and for `x_group`, and some make an underscore of whatever is no letter and no digit.
+pub fn look_alike(one: &HeaderName, other: &HeaderName) -> bool {
+    let (one, other) = (one.as_str().as_bytes(), other.as_str().as_bytes());
+    one.len() == other.len()
+        && one
+            .iter()
+            .zip(other)
+            .all(|(a, b)| a == b || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric()))
+}
+
+/// Removes headers that an application may take for those of `name`, and leaves these.
+pub fn strip_look_alikes(headers: &mut HeaderMap, name: &HeaderName) {
+    let others = |other: &&HeaderName| *other != name && look_alike(other, name);
+    let found: Vec<_> = headers.keys().filter(others).cloned().collect();
+    for other in found {
+        headers.remove(other);
+    }
+}
+
 /// Removes what RFC 9110 7.6.1 says must not be forwarded. `TE: trailers` stays: gRPC wants it, and trailers do pass.
 /// `seen` is what the message has; it may name headers that have gone since.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap, seen: Seen) {

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Tokens;
 use super::verify::Invalid;
+use crate::http::headers::look_alike;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,13 +71,13 @@ impl Location {
     }
 }
 
-/// The value of a header that may be there once only.
+/// The value of a header that may be there once only, under no other name of which an application may make the same.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Invalid> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    match values.next() {
-        Some(_) => Err(Invalid::Several),
-        None => Ok(first.map(|value| value.as_bytes().trim_ascii())),
+    let mut lines = headers.iter().filter(|(other, _)| look_alike(other, name));
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(None),
+        (Some((found, value)), None) if found == name => Ok(Some(value.as_bytes().trim_ascii())),
+        _ => Err(Invalid::Several),
     }
 }
 

@@ -80,7 +80,7 @@ fn headers_are_set_added_and_removed_as_their_options_say() {
             with("x-only-there", None, 3),
             with("x-never", None, 3),
         ],
-        headers_to_remove: vec!["Authorization".into()],
+        headers_to_remove: vec!["Authorization".into(), "x-gone".into()],
         ..Default::default()
     });
     let Ok(Answer::Allowed(allowed)) = answer else { panic!("{answer:?}") };
@@ -89,6 +89,10 @@ fn headers_are_set_added_and_removed_as_their_options_say() {
         headers.append(name, HeaderValue::from_static("old"));
     }
     headers.append("x-set", HeaderValue::from_static("older"));
+    // Some applications read these as headers of the names that are set or removed.
+    for name in ["x_set", "x_only-there", "x_gone", "x-setx"] {
+        headers.append(name, HeaderValue::from_static("by the caller"));
+    }
     allowed.request.apply(&mut headers);
     let values =
         |name: &str| headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
@@ -101,6 +105,10 @@ fn headers_are_set_added_and_removed_as_their_options_say() {
         ("x-only-there", &["new"]),
         ("x-never", &[]),
         ("authorization", &[]),
+        ("x_set", &[]),
+        ("x_only-there", &[]),
+        ("x_gone", &[]),
+        ("x-setx", &["by the caller"]),
     ] {
         assert_eq!(values(name), expected, "{name}");
     }

@@ -1,0 +1,73 @@
+// Callers in a pod of the mesh, until the input ends: HTTP/1.1 over a kept and over fresh connections, HTTP/2 over one session, and lines over one
+// raw connection. Each asks again as soon as it has its answer, fifty times a second at most; then {"done", "broken"} is printed.
+// node steady.mjs HOST HTTP GRPC TCP
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const [host, http, grpc, tcp] = process.argv.slice(2);
+const PAUSE_MS = 20;
+const PATIENCE_MS = 10_000;
+const done = {};
+const broken = [];
+let ended = false;
+
+async function get(agent) {
+  const asked = request({ host, port: http, path: '/steady', agent, timeout: PATIENCE_MS });
+  asked.on('timeout', () => asked.destroy(new Error('no answer')));
+  asked.end();
+  const [response] = await once(asked, 'response');
+  response.resume();
+  await once(response, 'end');
+  if (response.statusCode !== 200)
+    throw new Error(`${response.statusCode} ${response.headers['x-weft-reason']}`);
+}
+
+let session;
+async function stream() {
+  // A session that was asked to end takes no more requests, which breaks none.
+  if (session === undefined || session.closed || session.destroyed) {
+    session = connectHttp2(`http://${host}:${grpc}`);
+    session.on('error', () => undefined);
+    session.on('goaway', () => session.close());
+  }
+  const asked = session.request({ ':path': '/steady' });
+  asked.setTimeout(PATIENCE_MS, () => asked.destroy(new Error('no answer')));
+  const [head] = await once(asked, 'response');
+  asked.resume();
+  await once(asked, 'end');
+  if (head[':status'] !== 200) throw new Error(`${head[':status']} ${head['x-weft-reason']}`);
+}
+
+const raw = connect({ host, port: Number(tcp) });
+raw.on('error', () => undefined);
+async function line() {
+  if (raw.destroyed || raw.readableEnded) throw new Error('the connection has ended');
+  raw.write('ECHO\n');
+  await once(raw, 'data', { signal: AbortSignal.timeout(PATIENCE_MS) });
+}
+
+async function keep(name, act) {
+  done[name] = 0;
+  while (!ended) {
+    try {
+      await act();
+      done[name] += 1;
+    } catch (error) {
+      broken.push(`${name}: ${error.message}`);
+    }
+    await sleep(PAUSE_MS);
+  }
+}
+
+process.stdin.on('end', () => (ended = true)).resume();
+const kept = new Agent({ keepAlive: true, maxSockets: 1 });
+await Promise.all([
+  keep('kept', () => get(kept)),
+  keep('fresh', () => get(false)),
+  keep('stream', stream),
+  keep('bytes', line),
+]);
+process.stdout.write(JSON.stringify({ done, broken }), () => process.exit(0));
