@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	mathrand "math/rand/v2"
 	"net"
@@ -41,11 +40,10 @@ func (w *world) newFleet(ctx context.Context) (*fleet, error) {
 	}
 	f.proxies = make([]*proxy, w.proxies)
 	err = inParallel(w.proxies, 4, func(pod int) error {
-		identity := fmt.Sprintf("spiffe://cluster.local/ns/%s/sa/%s", w.podNamespace(pod), serviceName(pod/endpointsEach))
-		certificate, err := mint(issuer, identity)
+		certificate, err := mint(issuer, identityOf(pod/endpointsEach))
 		f.proxies[pod] = &proxy{
 			fleet: f, uid: w.podUIDs[pod], ip: net.ParseIP(podIP(pod)), certificate: certificate,
-			destinations: w.destinationsOf(pod / endpointsEach), held: map[string]string{},
+			service: pod / endpointsEach, destinations: w.destinationsOf(pod / endpointsEach), held: map[string]string{},
 		}
 		return err
 	})

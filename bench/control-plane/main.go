@@ -16,7 +16,7 @@ type world struct {
 	dir, bin, crds, node, bundle, front, core string
 	services, proxies                         int
 	seconds                                   int
-	smoke                                     bool
+	smoke, reporting                          bool
 
 	api        *api
 	kubeconfig string
@@ -41,6 +41,7 @@ func main() {
 	flag.IntVar(&w.proxies, "proxies", 5000, "proxies, at most five times the services")
 	flag.IntVar(&w.seconds, "seconds", 20, "time of each measurement")
 	flag.BoolVar(&w.smoke, "smoke", false, "judge only what no slow machine can break")
+	flag.BoolVar(&w.reporting, "telemetry", false, "also have proxies report traffic, and look at it")
 	rounds := flag.Int("rounds", 1, "how often to measure, each time with a fresh process")
 	name := flag.String("name", "this build", "what the bundle is called in the table")
 	beside := flag.String("beside", "", "another weft.mjs, to be measured in turn with the first")

@@ -157,6 +157,11 @@ func (w *world) createPod(ctx context.Context, pod int) error {
 	metadata := object{
 		"name": w.podName(pod), "annotations": annotations,
 		"labels": object{"app": serviceName(service), "version": fmt.Sprintf("v%d", 1+pod%2), "pod-template-hash": "5d4f8c7b9"},
+		// Of a Deployment: traffic is counted for all its pods together.
+		"ownerReferences": []object{{
+			"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": serviceName(service) + "-5d4f8c7b9",
+			"uid": fmt.Sprintf("00000000-0000-4000-8000-%012d", service), "controller": true,
+		}},
 	}
 	path := "/api/v1/namespaces/" + w.podNamespace(pod) + "/pods"
 	created, err := w.api.create(ctx, path, object{"metadata": metadata, "spec": spec})

@@ -35,12 +35,16 @@ type proxy struct {
 	uid          string
 	ip           net.IP
 	certificate  tls.Certificate
+	service      int
 	destinations []int
 
 	mu    sync.Mutex
 	held  map[string]string
 	extra bool
 	out   *io.PipeWriter
+
+	// While there is one.
+	connection atomic.Pointer[http2.ClientConn]
 }
 
 // fleet is all proxies, and what is counted of them together.
@@ -52,6 +56,8 @@ type fleet struct {
 	attempts atomic.Int64
 	timeouts atomic.Int64
 	served   atomic.Int64
+	// First reports of traffic on streams of them.
+	reported atomic.Int64
 	// By service: the change under way, and how many proxies are to get it.
 	changes     []atomic.Pointer[change]
 	subscribers []int
@@ -142,24 +148,36 @@ func (p *proxy) stream(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	in, out := io.Pipe()
-	defer out.Close()
 	const method = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://control-plane"+method, in)
+	out, body, err := open(ctx, connection, method)
 	if err != nil {
 		return false, err
 	}
-	req.Header.Set("Content-Type", "application/grpc")
-	resp, err := connection.RoundTrip(req)
-	if err != nil {
-		return false, err
-	}
-	defer resp.Body.Close()
+	defer body.Close()
+	defer out.Close()
+	p.connection.Store(connection)
+	defer p.connection.Store(nil)
 	if err := p.begin(out); err != nil {
 		return false, err
 	}
 	defer p.end()
-	return p.read(resp.Body, out)
+	return p.read(body, out)
+}
+
+// open begins a stream of messages both ways.
+func open(ctx context.Context, connection *http2.ClientConn, method string) (*io.PipeWriter, io.ReadCloser, error) {
+	in, out := io.Pipe()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://control-plane"+method, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Content-Type", "application/grpc")
+	resp, err := connection.RoundTrip(req)
+	if err != nil {
+		out.Close()
+		return nil, nil, err
+	}
+	return out, resp.Body, nil
 }
 
 func (p *proxy) begin(out *io.PipeWriter) error {

@@ -37,6 +37,11 @@ func (w *world) round(ctx context.Context, f *figures) error {
 		return err
 	}
 	w.rest(ctx, f, process)
+	if w.reporting {
+		if err := w.telemetry(ctx, f, process, proxies); err != nil {
+			return err
+		}
+	}
 	lost := w.changes(ctx, f, process, proxies, 1)
 	lost += w.changes(ctx, f, process, proxies, 50)
 	w.unrelated(ctx, f, process)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make bench-control-plane`: the control plane on one core, a real API server and thousands of simulated proxies.
-# run.sh [--smoke] [--rounds N] [--proxies N] [--services N] [--seconds N] [--out FILE] [--beside FILE [--beside-name NAME]]
+# run.sh [--smoke] [--telemetry] [--rounds N] [--proxies N] [--services N] [--seconds N] [--out FILE] [--beside FILE [--beside-name NAME]]
 # WEFT_BUNDLE names a built weft.mjs to measure, WEFT_PROXY the weft-proxy that is its front; without them they are built. CPU and memory
 # are of both. --beside names another one, such as that of an
 # older commit, which is measured in turn with the first; the table then shows both, and ratios.
@@ -31,7 +31,7 @@ e2e/cluster/go.sh build -C bench/control-plane -o "$cache/bench" .
 sizes=()
 if [[ ${1:-} == --smoke ]]; then
   shift
-  sizes=(-smoke -services 60 -proxies 200 -seconds 3)
+  sizes=(-smoke -telemetry -services 60 -proxies 200 -seconds 3)
 fi
 
 dir=$(mktemp -d "$cache/run.XXXXXX")
