@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/weft/target
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help tools demo test check unit e2e conformance down kubeconfig image sbom reproduce figures scenarios chaos soak security bench bench-smoke bench-features bench-paused bench-profile bench-flame bench-guard bench-control-plane train unsupported generate format
+.PHONY: help tools demo test check unit e2e conformance down kubeconfig image sbom audit reproduce figures scenarios chaos soak security bench bench-smoke bench-features bench-paused bench-profile bench-flame bench-guard bench-control-plane train unsupported generate format
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ image: tools ## Build the image and say what fills it
 
 sbom: image ## Write what the image is made of, and compare that with its files
 	@e2e/supply/sbom.sh
+
+audit: tools ## Look up known vulnerabilities of what the lock files name; says so where the database cannot be reached
+	@e2e/suite/ts.sh e2e/supply/audit.ts
 
 reproduce: tools ## Build the image twice from nothing and compare the digests, 15 minutes
 	@e2e/supply/twice.sh

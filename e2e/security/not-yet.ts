@@ -36,7 +36,7 @@ export const NOT_YET: readonly NotYet[] = [
   {
     area: 'Supply chain',
     name: 'a flipped byte, a signature, two builds with one digest',
-    because: 'nobody plays it here; `make sbom` and `make reproduce` show a part',
+    because: 'nobody plays it here; `make sbom`, `make audit` and `make reproduce` show a part',
   },
   {
     area: 'Seen by operators',
