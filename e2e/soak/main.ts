@@ -48,10 +48,16 @@ async function watch(
   );
   while (await pause(SAMPLE_MILLIS, signal))
     for (const [subject, series] of all) {
-      const seen = await look(subject);
+      // One that is late with its metrics is looked at again the next time.
+      const seen = await look(subject).catch(unlessLate);
+      if (seen === undefined) continue;
       for (const measure of MEASURES) series[measure].push({ at: Date.now(), value: seen[measure] });
     }
   return all;
+}
+
+function unlessLate(thrown: unknown): undefined {
+  if (!(thrown instanceof Error) || thrown.name !== 'AbortError') throw thrown;
 }
 
 await makeNode();

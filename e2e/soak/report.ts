@@ -82,6 +82,7 @@ export function met(
   all: readonly Watched[],
   lost: readonly Lost[],
 ): { readonly of: number; readonly met: number } {
-  const flat = all.filter(({ verdict }) => verdict !== 'grows').length;
+  // What was never seen is not flat.
+  const flat = all.filter(({ slope, verdict }) => slope !== undefined && verdict !== 'grows').length;
   return { of: all.length + lost.length, met: flat + lost.filter((one) => one.met).length };
 }
