@@ -38,7 +38,8 @@ export function proxyOf(pod: Pod): Subject {
 export function replicaOf(replica: Replica): Subject {
   return {
     name: `control plane ${replica.name}`,
-    bounds: { memory: 20, descriptors: 10, series: 20 },
+    // Each of some twenty kinds has a series for the first watch that times out. One for each pod that comes would be 120.
+    bounds: { memory: 20, descriptors: 10, series: 50 },
     pids: () => replica.pids(),
     metrics: () => replica.metrics(),
   };
