@@ -18,7 +18,7 @@ use self::plan::Stage;
 use crate::header_edits::HeaderEdits;
 use crate::http::deadline::{Deadline, Idle, Limit};
 use crate::http::framing::{self, BadHead};
-use crate::http::headers::{strip_hop_by_hop, wants_upgrade};
+use crate::http::headers::{keep_end_to_end, strip_hop_by_hop, wants_upgrade};
 use crate::http::rescue::Failure;
 use crate::http::upgrade::Leaving;
 use crate::http::via::add_via;
@@ -118,16 +118,20 @@ impl Asked {
     /// What stands for a request whose head could not be read, and which is refused for that.
     pub fn unread(wire: Wire, caller: Caller, worker: &Worker) -> Self {
         let mut asked = Self::new(BadHead::request().map(|()| Upload::default()), wire, caller, worker);
-        asked.record.noted(worker.metrics.about(&asked.request));
+        asked.record.noted(worker.metrics.about(&asked.request, asked.direction()));
         asked.record.refused_by(Stage::Normalise.name());
         asked
+    }
+
+    fn direction(&self) -> Direction {
+        if self.caller == Caller::Local { Direction::Outbound } else { Direction::Inbound }
     }
 
     /// The stage of that name: refuses what could be read in two ways, gives the request its one authority, and names this
     /// proxy where the mesh wants that. `dialled` is where the request was going.
     pub fn normalise(&mut self, dialled: SocketAddr, metrics: &Metrics) -> Result<(), Failure> {
         let admitted = framing::admit(&mut self.request, self.seen, dialled).map_err(Failure::Refused);
-        self.record.noted(metrics.about(&self.request));
+        self.record.noted(metrics.about(&self.request, self.direction()));
         admitted?;
         self.record.passed(Stage::Normalise.name());
         if self.own_pod.via {
@@ -143,7 +147,15 @@ impl Asked {
         let Some(tracing) = &self.own_pod.tracing else { return };
         let sampling = own.unwrap_or(&tracing.sampling);
         let headers = self.request.headers_mut();
-        let Some(begun) = trace::begin(sampling, &worker.spans, headers) else { return };
+        let begun = trace::begin(sampling, &worker.spans, headers);
+        if self.seen.any(Seen::CONNECTION) {
+            // They are ours now: what the caller names as its hop's own would be stripped.
+            keep_end_to_end(headers, &trace::NAMES);
+        }
+        self.record.belongs_to(begun.context.trace_id);
+        if !begun.context.sampled {
+            return;
+        }
         let at = Beginning {
             direction,
             wire: self.wire,

@@ -12,7 +12,7 @@ use http::HeaderMap;
 
 use crate::asking::Asks;
 
-pub use context::Context;
+pub use context::{Context, NAMES, trace_id};
 pub(crate) use export::Exporter;
 pub use queue::Queue;
 pub use sampling::Sampling;
@@ -39,7 +39,7 @@ pub enum Protocol {
     Http,
 }
 
-/// One request that belongs to a trace of which spans are told.
+/// One request that belongs to a trace. Spans are told of it where its context is sampled.
 #[derive(Debug)]
 pub struct Begun {
     /// The span of this proxy.
@@ -51,8 +51,8 @@ pub struct Begun {
 }
 
 /// Finds the trace that a request with `headers` belongs to, or begins one, and makes the headers say so: whoever reads them next is in
-/// the span that comes back. `None`: nothing is told of it, and the headers say that too.
-pub fn begin(sampling: &Sampling, queue: &Queue, headers: &mut HeaderMap) -> Option<Begun> {
+/// the span that comes back.
+pub fn begin(sampling: &Sampling, queue: &Queue, headers: &mut HeaderMap) -> Begun {
     let said = Said::read(headers);
     let (mut context, parent) = match said.parent {
         Some(parent) => (parent, Some(parent.span_id)),
@@ -66,7 +66,7 @@ pub fn begin(sampling: &Sampling, queue: &Queue, headers: &mut HeaderMap) -> Opt
         if !said.is_plain() {
             context.write(headers);
         }
-        return None;
+        return Begun { context, parent, state: None };
     }
     if parent.is_some() {
         context.span_id = queue.span_id();
@@ -76,7 +76,7 @@ pub fn begin(sampling: &Sampling, queue: &Queue, headers: &mut HeaderMap) -> Opt
     context.write(headers);
     let state = headers.get(TRACESTATE).and_then(|state| state.to_str().ok());
     let state = state.filter(|state| state.len() <= LONGEST_STATE).map(Into::into);
-    Some(Begun { context, parent, state })
+    Begun { context, parent, state }
 }
 
 #[cfg(test)]

@@ -99,6 +99,22 @@ fn strip_nominated(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes `names` off the list of headers that `Connection` names: they stay when the others are stripped.
+pub fn keep_end_to_end(headers: &mut HeaderMap, names: &[HeaderName]) {
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let options: Vec<&str> = lines.flat_map(|line| line.split(',').map(str::trim)).collect();
+    let stays = |option: &&str| names.iter().any(|name| name.as_str().eq_ignore_ascii_case(option));
+    if !options.iter().any(stays) {
+        return;
+    }
+    let others: Vec<&str> = options.into_iter().filter(|option| !stays(option)).collect();
+    let others = HeaderValue::try_from(others.join(", "));
+    headers.remove(CONNECTION);
+    if let Ok(others) = others {
+        headers.insert(CONNECTION, others);
+    }
+}
+
 /// Nearly always it is one of these, which say something of the connection and name no header.
 fn is_of_connection(option: &[u8]) -> bool {
     option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close")

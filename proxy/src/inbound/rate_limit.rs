@@ -28,30 +28,32 @@ pub(super) fn ask<'a>(
     undoable: bool,
     asked: &mut Asked,
 ) -> Turn<'a> {
-    match count(limits.iter(), between, undoable, asked) {
-        Ok(false) => Turn::Go,
-        Ok(true) => Turn::WouldRefuse(RATE_LIMITED),
-        Err(failure) => Turn::Refuse(failure),
-    }
+    let (turn, limit) = match count(limits.iter(), between, undoable, asked) {
+        Ok(None) => return Turn::Go,
+        Ok(Some(limit)) => (Turn::WouldRefuse(RATE_LIMITED), limit),
+        Err((limit, failure)) => (Turn::Refuse(failure), limit),
+    };
+    asked.record.decided_by(|| format!("{}/{}", limit.policy, limit.name).into());
+    turn
 }
 
-/// The same; gives whether one would refuse it, but for its mode.
+/// The same; gives one that would refuse it, but for its mode, or the one that does.
 pub(super) fn count<'l>(
     limits: impl Iterator<Item = &'l RateLimit>,
     between: Between<'_>,
     undoable: bool,
     asked: &mut Asked,
-) -> Result<bool, Failure> {
+) -> Result<Option<&'l RateLimit>, (&'l RateLimit, Failure)> {
     let bill = asked.bill.take().map_or_else(Bill::default, |bill| *bill);
     let sender = between.sender(asked);
-    let mut counting = Counting { asked, sender, nearest: None, bill, undoable, would_refuse: false };
+    let mut counting = Counting { asked, sender, nearest: None, bill, undoable, would_refuse: None };
     let refused = counting.count(limits);
     let Counting { nearest, bill, would_refuse, .. } = counting;
     asked.bill = (!bill.is_empty()).then(|| Box::new(bill));
     match refused {
         Err((limit, Exceeded { wait })) => {
             let (destination, fields) = (between.destination.to_owned(), Box::new(fields(limit, 0, wait)));
-            Err(Failure::RateLimited { destination, fields })
+            Err((limit, Failure::RateLimited { destination, fields }))
         }
         Ok(()) => {
             if let Some((limit, left, reset)) = nearest {
@@ -78,7 +80,7 @@ struct Counting<'a, 'l> {
     /// What its response has to pay.
     bill: Bill,
     undoable: bool,
-    would_refuse: bool,
+    would_refuse: Option<&'l RateLimit>,
 }
 
 // === impl Between ===
@@ -115,7 +117,7 @@ impl<'l> Counting<'_, 'l> {
             }
             Err(_) if limit.dry_run => {
                 limit.tally().would_refuse.fetch_add(1, Ordering::Relaxed);
-                self.would_refuse = true;
+                self.would_refuse.get_or_insert(limit);
                 self.count(limits)
             }
             Err(exceeded) => {

@@ -138,7 +138,8 @@ impl<'a> Asking<'a> {
             by(OnFailure::Deny).for_each(|limit| count(&limit.tally().would_refuse));
             asked.record.would_refuse(Stage::SharedLimit.name(), LIMIT_FAILED);
         }
-        if rate_limit::count(by(OnFailure::PodShare), self.between, true, asked)? {
+        let counted = rate_limit::count(by(OnFailure::PodShare), self.between, true, asked);
+        if counted.map_err(|(_, failure)| failure)?.is_some() {
             asked.record.would_refuse(Stage::SharedLimit.name(), RATE_LIMITED);
         }
         Ok(())

@@ -154,10 +154,11 @@ impl Watcher for Witness {
         self.see(frame);
     }
 
-    fn ended(self: Box<Self>, end: End, _grpc_status: Option<u16>) {
+    fn ended(self: Box<Self>, end: End, _grpc_status: Option<u16>) -> Option<&'static str> {
         if end == End::Whole {
             self.note_end();
         }
+        None
     }
 }
 

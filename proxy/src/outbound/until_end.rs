@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::ejection::Outcome;
+use super::ejection::{Outcome, Reason};
 use super::gate::Pass;
 use super::outliers::Watched;
 use crate::http::End;
@@ -16,13 +16,11 @@ pub(super) struct UntilEnd {
 }
 
 impl Watcher for UntilEnd {
-    fn ended(self: Box<Self>, end: End, grpc_status: Option<u16>) {
+    fn ended(self: Box<Self>, end: End, grpc_status: Option<u16>) -> Option<&'static str> {
         let outcome = match end {
             End::Whole => Outcome::of(200, grpc_status),
             End::Broken => Outcome::Local,
         };
-        if let Some(watched) = &self.watched {
-            watched.ended(outcome, None);
-        }
+        self.watched.as_ref()?.ended(outcome, None).map(Reason::as_str)
     }
 }

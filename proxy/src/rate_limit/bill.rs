@@ -116,7 +116,9 @@ impl Watcher for Bill {
     }
 
     /// What there was to pay has been paid as it became known: whoever leaves before the end does not get away with it.
-    fn ended(self: Box<Self>, _end: End, _grpc_status: Option<u16>) {}
+    fn ended(self: Box<Self>, _end: End, _grpc_status: Option<u16>) -> Option<&'static str> {
+        None
+    }
 }
 
 // === impl Told ===

@@ -38,8 +38,8 @@ pub(crate) trait Watcher: fmt::Debug {
     /// A part of the body, or the trailers.
     fn frame(&mut self, _frame: &Frame<Bytes>) {}
 
-    /// The response has ended, with this gRPC status where it has one.
-    fn ended(self: Box<Self>, end: End, grpc_status: Option<u16>);
+    /// The response has ended, with this gRPC status where it has one. Says why its endpoint is ejected for it, if it is.
+    fn ended(self: Box<Self>, end: End, grpc_status: Option<u16>) -> Option<&'static str>;
 }
 
 // === impl Exchange ===
@@ -61,7 +61,9 @@ impl Exchange {
             lease.release();
         }
         drop(pending);
-        watchers.into_iter().rev().for_each(|watcher| watcher.ended(end, record.grpc_status()));
+        for watcher in watchers.into_iter().rev() {
+            record.ejected(watcher.ended(end, record.grpc_status()));
+        }
         drop((limit, record));
     }
 }

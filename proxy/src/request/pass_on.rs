@@ -72,7 +72,11 @@ pub(crate) fn pass_on(
             record.sent(usize::try_from(relayed.back.get()).unwrap_or(usize::MAX));
             record.ended(if result.is_ok() { Ended::Whole } else { Ended::Broken });
             match result {
-                Ok(()) => watchers.into_iter().rev().for_each(|watcher| watcher.ended(End::Whole, None)),
+                Ok(()) => {
+                    for watcher in watchers.into_iter().rev() {
+                        record.ejected(watcher.ended(End::Whole, None));
+                    }
+                }
                 // Which of both sides broke it off is not known, so it is held against nobody.
                 Err(error) => error.bound().into_iter().for_each(|reason| metrics.error(direction, reason)),
             }

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, Method, Request};
+use http::{Method, Request};
 use tokio::time::Instant;
 
 use super::tap::Trail;
+use crate::trace;
 
 /// Longest path and authority that are written; a longer one is cut, so that lines stay bounded.
 const LONGEST: usize = 1024;
@@ -17,7 +18,7 @@ pub struct About {
     pub(super) authority: String,
     /// With its query, as the caller sent it.
     pub(super) path: String,
-    pub(super) trace_id: Option<String>,
+    pub(super) trace_id: Option<u128>,
     pub(super) upstream: Option<SocketAddr>,
     pub(super) attempts: u32,
     /// Why each attempt but the last was given up.
@@ -54,7 +55,7 @@ impl About {
             method: request.method().clone(),
             authority: cut(authority, LONGEST),
             path: cut(uri.path_and_query().map_or("", |path| path.as_str()), LONGEST),
-            trace_id: trace_id(request.headers()),
+            trace_id: trace::trace_id(request.headers()),
             upstream: None,
             attempts: 1,
             retried: Vec::new(),
@@ -83,10 +84,4 @@ impl About {
 pub(crate) fn cut(text: &str, longest: usize) -> String {
     let end = (0..=text.len().min(longest)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text[..end].to_owned()
-}
-
-/// The second field of W3C's `traceparent`, where it is one.
-fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)?;
-    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
 }

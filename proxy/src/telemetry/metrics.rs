@@ -126,11 +126,15 @@ impl Metrics {
 
     /// What the access log and who watches are told of a request; nothing without either, which is all that a request pays for
     /// taps then: one branch, on a number that changes with taps only.
-    pub fn about<B>(&self, request: &http::Request<B>) -> Option<Box<About>> {
+    pub fn about<B>(&self, request: &http::Request<B>, direction: Direction) -> Option<Box<About>> {
         if self.access_log.is_none() && !self.taps.is_on() {
             return None;
         }
-        Some(Box::new(About::new(request, Trail::begin(&self.taps, request.headers()))))
+        let trail = Trail::begin(&self.taps, direction, request);
+        if self.access_log.is_none() && trail.is_none() {
+            return None;
+        }
+        Some(Box::new(About::new(request, trail)))
     }
 
     /// Keeps series of `subject` until the result is dropped. To be asked for before handles of metrics are, and kept with them.

@@ -130,9 +130,15 @@ impl Record {
 
     /// Spans are told of `request`, beside what the access log says.
     pub(crate) fn traced<B>(&mut self, trace: Box<Trace>, request: &http::Request<B>) {
-        let about = self.about.get_or_insert_with(|| Box::new(About::new(request, None)));
-        about.trace_id = Some(trace.id());
+        self.about.get_or_insert_with(|| Box::new(About::new(request, None)));
         self.trace = Some(trace);
+    }
+
+    /// It belongs to this trace, whether it is told or not.
+    pub fn belongs_to(&mut self, trace_id: u128) {
+        if let Some(about) = &mut self.about {
+            about.trace_id = Some(trace_id);
+        }
     }
 
     /// What is told of it, where anything is.
@@ -148,7 +154,8 @@ impl Record {
     /// Notes what the access log of its series wants.
     #[cfg(test)]
     pub fn about<B>(&mut self, request: &http::Request<B>) {
-        let about = self.series.as_ref().and_then(|series| series.metrics.about(request));
+        let about =
+            self.series.as_ref().and_then(|series| series.metrics.about(request, series.labels.direction));
         self.noted(about);
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Trace {
     queue: Rc<Queue>,
     at: Beginning,
     attempts: Vec<Attempt>,
+    /// There is one that is not told, and it has the request.
+    beyond: bool,
     /// What was done to it on purpose.
     faults: Vec<&'static str>,
 }
@@ -78,26 +80,26 @@ struct Attributes(Vec<KeyValue>);
 
 impl Trace {
     pub fn new(begun: Begun, queue: Rc<Queue>, at: Beginning) -> Self {
-        Self { begun, queue, at, attempts: Vec::new(), faults: Vec::new() }
-    }
-
-    /// The id of the trace, as people read it.
-    pub(super) fn id(&self) -> String {
-        format!("{:032x}", self.begun.context.trace_id)
+        Self { begun, queue, at, attempts: Vec::new(), beyond: false, faults: Vec::new() }
     }
 
     /// The request is sent to `addr`. What an application is sent is no attempt: there is one, and it is the request.
     pub fn attempt(&mut self, to: SocketAddr) {
-        if self.at.direction == Direction::Outbound && self.attempts.len() < MOST_ATTEMPTS {
+        if self.at.direction == Direction::Inbound {
+            return;
+        }
+        self.beyond = self.attempts.len() >= MOST_ATTEMPTS;
+        if !self.beyond {
             let (span_id, began) = (self.queue.span_id(), Instant::now());
             self.attempts.push(Attempt { span_id, to, began, ended: None, code: None, why: None });
         }
     }
 
-    /// Makes `headers` name the attempt that they are sent with, the latest.
+    /// Makes `headers` name the attempt that they are sent with, the latest; the request, where that attempt is not told.
     pub fn write(&self, headers: &mut HeaderMap) {
         let context = self.begun.context;
-        let span_id = self.attempts.last().map_or(context.span_id, |attempt| attempt.span_id);
+        let told = self.attempts.last().filter(|_| !self.beyond);
+        let span_id = told.map_or(context.span_id, |attempt| attempt.span_id);
         context.at(span_id).write(headers);
     }
 
@@ -134,9 +136,9 @@ impl Trace {
     pub(super) fn end(&self, ended: Ended<'_>) {
         let now = Instant::now();
         for (index, attempt) in self.attempts.iter().enumerate() {
-            self.queue.push(&self.of_attempt(index, attempt, ended, now));
+            self.queue.push(|| self.of_attempt(index, attempt, ended, now));
         }
-        self.queue.push(&self.of_request(ended, now));
+        self.queue.push(|| self.of_request(ended, now));
     }
 
     fn of_request(&self, ended: Ended<'_>, now: Instant) -> Span {

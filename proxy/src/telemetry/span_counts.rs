@@ -1,5 +1,7 @@
 //! What became of spans.
 
+use std::sync::{Arc, OnceLock};
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -26,7 +28,11 @@ struct Labels {
 
 /// The family. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct SpanCounts(Family<Labels, Counter>);
+pub struct SpanCounts {
+    family: Family<Labels, Counter>,
+    /// By outcome, once there was one: counting takes no lock that workers share.
+    known: Arc<[OnceLock<Counter>; 4]>,
+}
 
 // === impl SpanOutcome ===
 
@@ -47,14 +53,15 @@ impl SpanCounts {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let counts = Self::default();
         let help = "Spans of traces, by what became of them: exported, rejected by the collector, failed or too many to wait";
-        registry.register("weft_tracing_spans", help, counts.0.clone());
+        registry.register("weft_tracing_spans", help, counts.family.clone());
         counts
     }
 
     /// So became of so many.
     pub fn add(&self, outcome: SpanOutcome, spans: u64) {
         if spans > 0 {
-            self.0.get(&Labels { outcome: outcome.name() }).inc_by(spans);
+            let known = &self.known[outcome as usize];
+            known.get_or_init(|| self.family.get(&Labels { outcome: outcome.name() })).inc_by(spans);
         }
     }
 }

@@ -14,7 +14,7 @@ mod watch;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use http::HeaderName;
 use tokio::sync::mpsc;
@@ -42,7 +42,8 @@ thread_local! {
     static SEEN: RefCell<(u64, Set)> = RefCell::default();
 }
 
-type Set = Arc<[Arc<Tap>]>;
+/// What holds a tap is its watcher alone: what others remember of one that has ended costs no queue.
+type Set = Arc<[Weak<Tap>]>;
 
 /// Who watches the requests of this proxy. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -110,7 +111,7 @@ impl Taps {
         if set.len() >= MOST {
             return Err(TooMany);
         }
-        let more = set.iter().chain([&tap]).cloned().collect();
+        let more = set.iter().cloned().chain([Arc::downgrade(&tap)]).collect();
         self.put(&mut set, more);
         drop(set);
         Ok(Watch::new(self.clone(), tap, lines, question.most, question.lasts))
@@ -118,7 +119,8 @@ impl Taps {
 
     fn close(&self, tap: &Arc<Tap>) {
         let mut set = self.lock();
-        let fewer = set.iter().filter(|other| !Arc::ptr_eq(other, tap)).cloned().collect();
+        let is_it = |other: &Weak<Tap>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(tap));
+        let fewer = set.iter().filter(|other| !is_it(other)).cloned().collect();
         self.put(&mut set, fewer);
     }
 

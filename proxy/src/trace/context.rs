@@ -14,6 +14,10 @@ const B3_PARENT: HeaderName = HeaderName::from_static("x-b3-parentspanid");
 const B3_SAMPLED: HeaderName = HeaderName::from_static("x-b3-sampled");
 const B3_FLAGS: HeaderName = HeaderName::from_static("x-b3-flags");
 
+/// All headers by which a request names its trace.
+pub const NAMES: [HeaderName; 8] =
+    [TRACEPARENT, TRACESTATE, B3, B3_TRACE, B3_SPAN, B3_PARENT, B3_SAMPLED, B3_FLAGS];
+
 const SAMPLED: u8 = 1;
 const RANDOM: u8 = 2;
 
@@ -168,6 +172,17 @@ impl Context {
 fn set(headers: &mut HeaderMap, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);
+    }
+}
+
+/// The trace that a request with `headers` belongs to, as [`Said`] has it.
+pub fn trace_id(headers: &HeaderMap) -> Option<u128> {
+    if let Some((ids, _)) = one(headers, &TRACEPARENT).and_then(of_traceparent) {
+        return Some(ids.0);
+    }
+    match one(headers, &B3).and_then(of_b3) {
+        Some(by_b3) => by_b3.ids.map(|ids| ids.0),
+        None => of_several(headers)?.ids.map(|ids| ids.0),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tells a collector of spans: many at a time, beside the requests, over the mesh.
 
+use std::cell::OnceCell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::answer::Answer;
 use super::queue::Batch;
@@ -27,7 +28,7 @@ use crate::worker::ground::Worker;
 const GATHER: Duration = Duration::from_secs(1);
 /// For one answer.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// For the last one: the pod is to end.
+/// For all that is to be told when the pod is to end.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// So often the same spans are sent.
 pub const TRIES: u32 = 5;
@@ -43,13 +44,15 @@ const UNTOLD: &str = "00-00000000000000000000000000000001-0000000000000001-00";
 pub(crate) struct Exporter {
     worker: Rc<Worker>,
     callout: Callout,
+    /// When the pod, which is to end, no longer waits for a collector.
+    ends: OnceCell<Instant>,
 }
 
 // === impl Exporter ===
 
 impl Exporter {
     pub fn new(worker: Rc<Worker>, callout: Callout) -> Self {
-        Self { worker, callout }
+        Self { worker, callout, ends: OnceCell::new() }
     }
 
     /// Goes on for the life of the worker.
@@ -109,9 +112,10 @@ impl Exporter {
         let asked = pin!(self.callout.call(collector.addr.into(), call, wire, PATIENCE));
         let end = async {
             queue.draining().await;
-            sleep(LAST_PATIENCE).await;
+            sleep_until(*self.ends.get_or_init(|| Instant::now() + LAST_PATIENCE)).await;
         };
         let answer = tokio::select! {
+            biased;
             answer = asked => answer,
             () = end => return Answer::Later(Duration::ZERO),
         };

@@ -25,6 +25,8 @@ pub struct Queue {
     /// Each as a field of `ScopeSpans`.
     waiting: RefCell<Vec<u8>>,
     spans: Cell<u64>,
+    /// One had no room: until what waits is taken none is built.
+    full: Cell<bool>,
     /// Something waits, or much.
     bell: Notify,
     /// Holds up a drain while something waits or is on its way.
@@ -44,8 +46,8 @@ pub struct Batch {
 
 impl Queue {
     pub fn new(drain: Drain, counts: SpanCounts) -> Self {
-        let (waiting, spans, bell, held) = Default::default();
-        Self { ids: Ids::new(), waiting, spans, bell, held, drain, counts }
+        let (waiting, spans, full, bell, held) = Default::default();
+        Self { ids: Ids::new(), waiting, spans, full, bell, held, drain, counts }
     }
 
     /// A name for a new trace.
@@ -58,11 +60,16 @@ impl Queue {
         self.ids.span()
     }
 
-    /// `span` has ended. Where too much waits it is only counted.
-    pub fn push(&self, span: &Span) {
+    /// A span has ended, which `build` makes. Where too much waits it is only counted.
+    pub fn push(&self, build: impl FnOnce() -> Span) {
+        if self.full.get() {
+            return self.counts.add(SpanOutcome::QueueFull, 1);
+        }
+        let span = build();
         let mut waiting = self.waiting.borrow_mut();
         let length = span.encoded_len();
         if waiting.len() + length > MOST_BYTES {
+            self.full.set(true);
             return self.counts.add(SpanOutcome::QueueFull, 1);
         }
         let before = waiting.len();
@@ -93,6 +100,7 @@ impl Queue {
 
     /// All that waits.
     pub fn take(&self) -> Batch {
+        self.full.set(false);
         Batch { fields: self.waiting.take(), spans: self.spans.take() }
     }
 

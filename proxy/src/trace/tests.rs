@@ -23,7 +23,9 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 fn begun(share: u32, pairs: &[(&str, &str)]) -> (Option<Begun>, HeaderMap) {
     let mut headers = headers(pairs);
     let begun = begin(&Sampling::millionths(share), &queue(), &mut headers);
-    (begun, headers)
+    let named = trace_id(&headers);
+    assert_eq!(named, Some(begun.context.trace_id), "what goes on names the same trace: {headers:?}");
+    (Some(begun).filter(|begun| begun.context.sampled), headers)
 }
 
 fn value<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -211,12 +213,17 @@ fn what_is_malformed_says_nothing_and_a_new_trace_begins() {
 fn too_many_spans_are_counted_and_not_kept() {
     let queue = queue();
     let span = crate::wire::opentelemetry::trace::Span { name: "a".repeat(1_000), ..Default::default() };
+    let mut built = 0;
     for _ in 0..200 {
-        queue.push(&span);
+        queue.push(|| {
+            built += 1;
+            span.clone()
+        });
     }
     let batch = queue.take();
     assert!(batch.fields.len() <= queue::MOST_BYTES);
     assert!((120..=130).contains(&batch.spans), "{}", batch.spans);
-    queue.push(&span);
+    assert_eq!(built, batch.spans + 1, "once one had no room no other was built");
+    queue.push(|| span);
     assert_eq!(queue.take().spans, 1, "there is room again");
 }

@@ -50,7 +50,7 @@ pub(super) trait Sink {
     fn address(&mut self, field: Field, address: SocketAddr);
     fn plains(&mut self, field: Field, texts: &[&'static str]);
     fn pairs(&mut self, field: Field, pairs: &[(&'static str, &'static str)]);
-    fn trace_id(&mut self, field: Field, id: &str);
+    fn trace_id(&mut self, field: Field, id: u128);
 }
 
 /// Tells `sink` all that is known of a request. What does not apply is left out.
@@ -82,7 +82,7 @@ pub(super) fn tell(sink: &mut impl Sink, labels: &RequestLabels, about: &About, 
     sink.plain(Field::Tls, labels.tls.name());
     tell_attempts(sink, about);
     tell_bounds(sink, about, result.started + result.took);
-    if let Some(id) = &about.trace_id {
+    if let Some(id) = about.trace_id {
         sink.trace_id(Field::TraceId, id);
     }
 }

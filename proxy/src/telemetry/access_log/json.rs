@@ -9,6 +9,7 @@ use super::field::{Field, Sink};
 /// The object of one line, without its beginning and its end.
 pub(super) struct Json<'a>(pub &'a mut Vec<u8>);
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// So many bytes of a text are looked at together.
 const TOGETHER: usize = 16;
 
@@ -78,9 +79,11 @@ impl Sink for Json<'_> {
         self.0.push(b']');
     }
 
-    fn trace_id(&mut self, field: Field, id: &str) {
+    fn trace_id(&mut self, field: Field, id: u128) {
         self.key(field);
-        self.quoted(id);
+        self.0.push(b'"');
+        hex(id, self.0);
+        self.0.push(b'"');
     }
 }
 
@@ -130,7 +133,6 @@ pub(super) fn escape(text: &str, out: &mut Vec<u8>) {
             b'\r' => out.extend_from_slice(br"\r"),
             b'\t' => out.extend_from_slice(br"\t"),
             odd => {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
                 out.extend_from_slice(br"\u00");
                 out.extend([DIGITS[usize::from(odd >> 4)], DIGITS[usize::from(odd & 0xf)]]);
             }
@@ -162,6 +164,14 @@ pub(super) fn number(mut value: u64, out: &mut Vec<u8>) {
             return out.extend_from_slice(&digits[at..]);
         }
     }
+}
+
+/// An id in hexadecimal digits, with those zeros that it begins with.
+pub(super) fn hex(id: u128, out: &mut Vec<u8>) {
+    let digits = id.to_be_bytes();
+    out.extend(
+        digits.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| DIGITS[usize::from(digit)]),
+    );
 }
 
 /// A time in milliseconds, with three digits after the point.
@@ -225,6 +235,9 @@ mod tests {
         }
         for (micros, text) in [(0, "0.000"), (7, "0.007"), (12_407, "12.407"), (1_000_090, "1000.090")] {
             assert_eq!(said(&|out| millis(Duration::from_micros(micros), out)), text);
+        }
+        for id in [0, 0xabc, u128::MAX, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c] {
+            assert_eq!(said(&|out| hex(id, out)), format!("{id:032x}"));
         }
         for text in ["10.244.0.7:8080", "255.0.10.1:1", "[fd00::7]:65535"] {
             assert_eq!(said(&|out| address(text.parse().unwrap(), out)), text);

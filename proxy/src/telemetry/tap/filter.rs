@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, Request};
 
 use super::event::Event;
 use crate::telemetry::Direction;
@@ -35,6 +35,18 @@ pub(super) enum Status {
 // === impl Filter ===
 
 impl Filter {
+    /// Whether it may be one of them, as far as that is known when it comes.
+    pub fn may_take<B>(&self, side: Direction, request: &Request<B>) -> bool {
+        let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+        let has = |(name, value): &(HeaderName, String)| {
+            request.headers().get_all(name).iter().any(|found| found.as_bytes() == value.as_bytes())
+        };
+        self.side.is_none_or(|wanted| wanted == side)
+            && self.method.as_ref().is_none_or(|method| method == request.method())
+            && self.path.as_ref().is_none_or(|wanted| path.starts_with(wanted.as_str()))
+            && self.headers.iter().all(has)
+    }
+
     /// Whether it is one of them; `own` is who this pod is.
     pub fn takes(&self, event: &Event<'_>, own: &str) -> bool {
         let holds = |wanted: &Option<String>, is: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(is);

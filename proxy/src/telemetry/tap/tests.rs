@@ -28,13 +28,58 @@ fn what_is_wrong_with_a_question_is_said() {
     assert_eq!(parse(shown).unwrap().shows, ["authorization"]);
 }
 
+fn labels() -> crate::telemetry::ConnectionLabels {
+    crate::telemetry::ConnectionLabels {
+        direction: crate::telemetry::Direction::Outbound,
+        destination: "shop/db:5432".into(),
+        route: String::new(),
+        peer: String::new(),
+        tls: crate::telemetry::Tls::None,
+    }
+}
+
+#[tokio::test]
+async fn of_a_request_that_no_tap_can_want_nothing_is_kept() {
+    use crate::telemetry::Direction::{Inbound, Outbound};
+
+    let taps = Taps::default();
+    let kept = |side, request: &http::Request<()>| Trail::begin(&taps, side, request).is_some();
+    let request = http::Request::get("/api/a?b").header("x-group", "beta").body(()).unwrap();
+    assert!(!kept(Outbound, &request), "nobody watches");
+    for (question, wanted) in [
+        (json!({}), true),
+        (
+            json!({ "side": "caller", "method": "GET", "path": "/api", "headers": [["x-group", "beta"]] }),
+            true,
+        ),
+        (json!({ "side": "receiver" }), false),
+        (json!({ "method": "POST" }), false),
+        (json!({ "path": "/other" }), false),
+        (json!({ "headers": [["x-group", "alpha"]] }), false),
+    ] {
+        let watch = taps.open(parse(question.clone()).unwrap(), "web").unwrap();
+        assert_eq!(kept(Outbound, &request), wanted, "{question}");
+        drop(watch);
+    }
+    let watch = taps.open(parse(json!({ "side": "receiver" })).unwrap(), "web").unwrap();
+    let (of_thread, mut trail) = (taps.current().unwrap(), Trail::begin(&taps, Inbound, &request).unwrap());
+    drop(watch);
+    assert_eq!(of_thread[0].strong_count(), 0, "what threads and requests remember holds no queue");
+    trail.answered(&http::HeaderMap::new());
+    assert!(trail.request.is_empty(), "a long answer keeps nothing for who has gone");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_tap_that_nobody_reads_ends_in_time_all_the_same() {
     let taps = Taps::default();
     let unread = taps.open(parse(json!({ "seconds": 30 })).unwrap(), "web").unwrap();
+    let labels = labels();
+    let event = Event::of_bytes(&labels, std::time::Duration::ZERO, (0, 0));
+    taps.current().unwrap()[0].upgrade().unwrap().offer(&event);
+    assert_eq!(unread.waiting(), 1);
     let longer = taps.open(parse(json!({})).unwrap(), "web").unwrap();
     tokio::time::sleep(std::time::Duration::from_secs(31)).await;
-    assert_eq!(taps.lock().len(), 1);
+    assert_eq!((taps.lock().len(), unread.waiting()), (1, 0), "and keeps nothing for who does not read");
     drop(unread);
     assert!(taps.is_on(), "the end of one is not that of another");
     drop(longer);

@@ -1,9 +1,10 @@
 //! What is gathered about a request, or a connection that carries bytes, while somebody watches.
 
 use std::net::SocketAddr;
+use std::sync::Weak;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, Request};
 use tokio::time::Instant;
 
 use super::event::Event;
@@ -72,12 +73,15 @@ pub(crate) struct ByteTrail {
 // === impl Trail ===
 
 impl Trail {
-    /// Of a request with these headers that has come now; nothing where nobody watches.
-    pub fn begin(taps: &Taps, headers: &HeaderMap) -> Option<Box<Self>> {
+    /// Of a request that has come now; nothing where nobody watches who may want to see it.
+    pub fn begin<B>(taps: &Taps, side: Direction, request: &Request<B>) -> Option<Box<Self>> {
         let taps = taps.current()?;
+        if !taps.iter().filter_map(Weak::upgrade).any(|tap| tap.filter.may_take(side, request)) {
+            return None;
+        }
         Some(Box::new(Self {
             taps,
-            request: headers.clone(),
+            request: request.headers().clone(),
             response: None,
             stages: Vec::new(),
             attempts: Vec::new(),
@@ -88,8 +92,12 @@ impl Trail {
         }))
     }
 
-    /// The head of the answer is there.
+    /// The head of the answer is there. Where nobody watches any more, nothing is kept for as long as it takes.
     pub fn answered(&mut self, headers: &HeaderMap) {
+        if self.taps.iter().all(|tap| tap.strong_count() == 0) {
+            self.request = HeaderMap::new();
+            return;
+        }
         self.response = Some(headers.clone());
     }
 
@@ -157,7 +165,7 @@ impl Trail {
     /// Tells who watches; `result` has the status as people read it.
     pub fn tell(&self, labels: &RequestLabels, about: &About, started: Instant, result: (u16, Option<u16>)) {
         let event = Event::of_request(labels, about, self, started.elapsed(), result);
-        self.taps.iter().for_each(|tap| tap.offer(&event));
+        self.taps.iter().filter_map(Weak::upgrade).for_each(|tap| tap.offer(&event));
     }
 }
 
@@ -179,7 +187,7 @@ impl ByteTrail {
     /// It has ended, with so many bytes there and back.
     pub fn tell(&self, bytes: (u64, u64)) {
         let event = Event::of_bytes(&self.labels, self.began.elapsed(), bytes);
-        self.taps.iter().for_each(|tap| tap.offer(&event));
+        self.taps.iter().filter_map(Weak::upgrade).for_each(|tap| tap.offer(&event));
     }
 }
 
@@ -194,6 +202,6 @@ impl Taps {
         let direction = Direction::Inbound;
         let labels = ConnectionLabels { direction, destination, route: String::new(), peer, tls };
         let event = Event::of_bytes(&labels, Duration::ZERO, (0, 0)).denied_by(rule);
-        taps.iter().for_each(|tap| tap.offer(&event));
+        taps.iter().filter_map(Weak::upgrade).for_each(|tap| tap.offer(&event));
     }
 }

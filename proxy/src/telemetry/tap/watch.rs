@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,12 +18,15 @@ use super::{Tap, Taps};
 /// How often a watcher hears that the tap is on: writing to one that is gone is how that is noticed at the latest.
 const BEAT: Duration = Duration::from_secs(1);
 
+/// What waits for the watcher; nothing any more once its time is over, also where it has stopped to read.
+type Lines = Mutex<Option<mpsc::Receiver<Vec<u8>>>>;
+
 /// See the module. Dropping it ends the tap.
 #[derive(Debug)]
 pub struct Watch {
     taps: Taps,
     tap: Arc<Tap>,
-    lines: mpsc::Receiver<Vec<u8>>,
+    lines: Arc<Lines>,
     beat: Interval,
     begun: bool,
     until: Instant,
@@ -46,10 +49,12 @@ impl Watch {
         let now = Instant::now();
         let mut beat = interval_at(now + BEAT, BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (of, expiring) = (taps.clone(), tap.clone());
+        let lines = Arc::new(Mutex::new(Some(lines)));
+        let (of, expiring, waiting) = (taps.clone(), tap.clone(), lines.clone());
         let expiry = tokio::spawn(async move {
             sleep(lasts).await;
             of.close(&expiring);
+            waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         });
         let expiry = expiry.abort_handle();
         Self { taps, tap, lines, beat, begun: false, until: now + lasts, left: most, ended: false, expiry }
@@ -58,7 +63,7 @@ impl Watch {
     /// Lines that have not been taken.
     #[cfg(test)]
     pub fn waiting(&self) -> usize {
-        self.lines.len()
+        self.lines.lock().unwrap().as_ref().map_or(0, mpsc::Receiver::len)
     }
 
     /// The next line, with what was left out so far; `None` after the last.
@@ -73,7 +78,11 @@ impl Watch {
         if self.left == 0 {
             return Poll::Ready(Some(self.end("max")));
         }
-        if let Poll::Ready(Some(line)) = self.lines.poll_recv(cx) {
+        let line = match &mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(lines) => lines.poll_recv(cx),
+            None => Poll::Ready(None),
+        };
+        if let Poll::Ready(Some(line)) = line {
             self.left -= 1;
             return Poll::Ready(Some(line));
         }

@@ -143,3 +143,30 @@ async fn what_the_proxy_answers_itself_says_why() {
     );
     assert!(outbound["duration_ms"].as_f64().unwrap() >= 80.0, "{outbound}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ejection_that_the_end_of_a_body_decides_is_written() {
+    const ENDS_BADLY: Act = Act::Say(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ntransfer-encoding: chunked\r\n\r\n\
+         2\r\nok\r\n0\r\ngrpc-status: 14\r\n\r\n",
+    );
+    let (world, _log, mut written) = world();
+    let app = Script::start(|_| ENDS_BADLY).await;
+    let receiver = world.receiver(app.addr);
+    let mut target = destination(Protocol::Http1, vec![world.meshed(&receiver)]);
+    let base = Duration::from_secs(60);
+    target.outliers = Some(Box::new(Outliers {
+        consecutive_failures: Some(1),
+        base,
+        max: base,
+        max_percent: 100,
+        ..Outliers::default()
+    }));
+    let caller = world.caller(target);
+    let head = get(&caller, "te: trailers\r\n").await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    let lines = lines(&mut written, 2).await;
+    let outbound = of(&lines, "outbound", 200);
+    assert_eq!(outbound["grpc_status"], 14, "{outbound}");
+    assert_eq!(outbound["ejected"], serde_json::json!(["consecutive-failures"]), "{outbound}");
+}

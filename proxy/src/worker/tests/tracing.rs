@@ -372,3 +372,21 @@ async fn over_http_the_same_is_told_and_a_collector_that_is_busy_is_asked_again(
         }
     }
 }
+
+#[tokio::test]
+async fn a_caller_that_calls_traceparent_its_hop_s_own_does_not_end_the_trace() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for flags in ["01", "00"] {
+        let (world, app) = (World::new(), Recorder::start(OK, false).await);
+        let collector = Collector::start(|_| Collector::taken()).await;
+        let caller = proxy(&world, "web", (SERVICE, vec![plain(app.addr)]), collector.addr, 0);
+        let request = format!(
+            "GET / HTTP/1.1\r\nhost: reviews.shop:8080\r\nconnection: TraceParent, x-own\r\nx-own: 1\r\n\
+             traceparent: 00-{TRACE}-00f067aa0ba902b7-{flags}\r\n\r\n"
+        );
+        assert!(ask(caller.outbound, &request).await.starts_with("http/1.1 200"));
+        let seen = app.seen().concat();
+        assert!(seen.contains(&format!("traceparent: 00-{TRACE}-")), "{seen}");
+        assert!(!seen.contains("x-own"), "{seen}");
+    }
+}
