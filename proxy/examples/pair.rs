@@ -76,6 +76,7 @@ fn context(
         access: None,
         external_services: Arc::default(),
         tracing: None,
+        access_log: None,
     };
     let (trigger, drain) = drain::channel();
     std::mem::forget(trigger);
@@ -123,5 +124,6 @@ fn destination(endpoint: Endpoint) -> Destination {
         limits: None,
         session_key: SessionKey::default(),
         sampling: None,
+        access_log: None,
     }
 }

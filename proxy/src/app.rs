@@ -164,8 +164,8 @@ impl Proxy {
 
         let mut registry = Registry::default();
         log.register(&mut registry);
-        if config.access_log {
-            let lines = AccessLog::to_stdout(&mut registry).context("cannot start the access log")?;
+        if config.access_log != Some(false) {
+            let lines = AccessLog::to_stdout(config.access_log == Some(true), &mut registry);
             access_log.get_or_init(|| lines);
         }
         let metrics = Metrics::register(&mut registry).with_access_log(access_log.get().cloned());

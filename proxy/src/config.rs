@@ -25,8 +25,8 @@ pub struct Config {
     pub workers: usize,
     /// Log filter, in `tracing`'s env-filter syntax.
     pub log: String,
-    /// Whether each request is written to stdout.
-    pub access_log: bool,
+    /// Whether each request is written to stdout, or none is; `None`: policies say which.
+    pub access_log: Option<bool>,
     /// How long a drain may last.
     pub drain: Duration,
     /// Ports the proxy listens on.
@@ -130,7 +130,7 @@ impl Config {
             probes: vars.or("WEFT_PROBES", "{}"),
             workers: vars.workers("WEFT_WORKERS")?,
             log: vars.or("WEFT_LOG", "info"),
-            access_log: vars.switched("WEFT_ACCESS_LOG")?,
+            access_log: vars.get("WEFT_ACCESS_LOG").map(|_| vars.switched("WEFT_ACCESS_LOG")).transpose()?,
             drain: Duration::from_secs(vars.parsed("WEFT_DRAIN_SECONDS", 25, "a whole number of seconds")?),
             ports: Ports::default(),
             files: Files {

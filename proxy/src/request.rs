@@ -26,6 +26,7 @@ use crate::http::{RateLimitFields, Seen, Upload, Wire};
 use crate::identity::SpiffeId;
 use crate::jwt::Token;
 use crate::rate_limit::Bill;
+use crate::telemetry::access_log::Choice;
 use crate::telemetry::{Beginning, Direction, Metrics, Record, Trace};
 use crate::trace::{self, Sampling};
 use crate::worker::ground::{OwnPod, Worker};
@@ -116,22 +117,30 @@ impl Asked {
     }
 
     /// What stands for a request whose head could not be read, and which is refused for that.
-    pub fn unread(wire: Wire, caller: Caller, worker: &Worker) -> Self {
+    pub fn unread(wire: Wire, caller: Caller, worker: &Worker, logged: Option<&Choice>) -> Self {
         let mut asked = Self::new(BadHead::request().map(|()| Upload::default()), wire, caller, worker);
-        asked.record.noted(worker.metrics.about(&asked.request, asked.direction()));
+        asked.note(&worker.metrics, logged);
         asked.record.refused_by(Stage::Normalise.name());
         asked
     }
 
-    fn direction(&self) -> Direction {
-        if self.caller == Caller::Local { Direction::Outbound } else { Direction::Inbound }
+    /// Begins what the access log and who watches are told, where there are any.
+    fn note(&mut self, metrics: &Metrics, logged: Option<&Choice>) {
+        let direction = if self.caller == Caller::Local { Direction::Outbound } else { Direction::Inbound };
+        let policy = self.own_pod.access_log.as_deref();
+        self.record.noted(metrics.about(&self.request, direction, policy, logged));
     }
 
     /// The stage of that name: refuses what could be read in two ways, gives the request its one authority, and names this
-    /// proxy where the mesh wants that. `dialled` is where the request was going.
-    pub fn normalise(&mut self, dialled: SocketAddr, metrics: &Metrics) -> Result<(), Failure> {
+    /// proxy where the mesh wants that. `dialled` is where the request was going, and `logged` what is said of the log of its Service.
+    pub fn normalise(
+        &mut self,
+        dialled: SocketAddr,
+        metrics: &Metrics,
+        logged: Option<&Choice>,
+    ) -> Result<(), Failure> {
         let admitted = framing::admit(&mut self.request, self.seen, dialled).map_err(Failure::Refused);
-        self.record.noted(metrics.about(&self.request, self.direction()));
+        self.note(metrics, logged);
         admitted?;
         self.record.passed(Stage::Normalise.name());
         if self.own_pod.via {

@@ -1,7 +1,7 @@
 //! What the proxy counts. Labels are bounded: names of the mesh and its identities, never a host or a path.
 
 mod about;
-mod access_log;
+pub mod access_log;
 mod account;
 mod connection;
 mod egress;

@@ -80,6 +80,7 @@ export {
 } from './judge/judge-external-service.js';
 export { toExternalService } from './read/to-external-service.js';
 export { judgeTracing } from './judge/judge-tracing.js';
+export type { AccessLog, LogChoice } from './words/access-log.js';
 export type { PodTracing } from './words/tracing.js';
 export {
   authoritiesOf,

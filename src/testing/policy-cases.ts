@@ -1,3 +1,4 @@
+import { BAD_ACCESS_LOGS, GOOD_ACCESS_LOGS } from './access-log-cases.js';
 import { BAD_EXTERNAL_CHECKS, GOOD_EXTERNAL_CHECKS } from './external-check-cases.js';
 import { BAD_FAULTS, GOOD_FAULTS } from './fault-cases.js';
 import { BAD_RATE_LIMITS, GOOD_RATE_LIMITS } from './rate-limit-cases.js';
@@ -45,6 +46,7 @@ function biggest(): object {
 
 export const GOOD_SPECS: readonly (readonly [what: string, spec: object])[] = [
   ['no routes', {}],
+  ...GOOD_ACCESS_LOGS,
   ['one trace in a thousand', { tracing: { sampling: { fraction: { numerator: 1, denominator: 1000 } } } }],
   ['no routes in a list', { routes: [] }],
   ['a canary of 0.01 %', route({ split: [{ weight: 999_900 }, { weight: 100, labels: { v: '2' } }] })],
@@ -241,8 +243,9 @@ export const BAD_SPECS: readonly (readonly [what: string, spec: object, field: s
     'a load balancer for a route',
     { targetRefs: [{ kind: 'HTTPRoute', name: 'a' }], loadBalancer: { algorithm: 'peakEwma' } },
     'spec.targetRefs',
-    'loadBalancer, circuitBreaker, rateLimit, externalAuthorization and tracing',
+    'loadBalancer, circuitBreaker, rateLimit, externalAuthorization, tracing and accessLog',
   ],
+  ...BAD_ACCESS_LOGS,
   [
     'a ring without a hash',
     balanced({ algorithm: 'ringHash' }),

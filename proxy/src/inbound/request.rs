@@ -28,6 +28,7 @@ use crate::outbound::callout::Callout;
 use crate::request::plan::{Judged, Plan, Stage, Turn};
 use crate::request::{Asked, Caller, Exchange, Judge, Onward, Watcher, pass_on};
 use crate::tcp::Bounds;
+use crate::telemetry::access_log::Choice;
 use crate::telemetry::{Direction, RequestLabels, Series, Tls};
 use crate::tls::Peer;
 use crate::worker::ground::{OwnPod, Worker};
@@ -119,7 +120,11 @@ impl PeerConnection {
         self.resident.heard();
         let mut asked = Asked::new(request, self.wire, self.caller.clone(), &self.worker);
         asked.record.moved_to(self.series.clone());
-        let judged = match asked.normalise(self.application.key.addr, &self.worker.metrics) {
+        let normal = {
+            let own_pod = asked.own_pod.clone();
+            asked.normalise(self.application.key.addr, &self.worker.metrics, self.logged(&own_pod))
+        };
+        let judged = match normal {
             Ok(()) => self.judge(&mut asked).await,
             Err(failure) => Err(Judged::Refused(Stage::Normalise, failure)),
         };
@@ -143,9 +148,16 @@ impl PeerConnection {
 
     /// Answers a request whose head could not be read.
     pub fn refuse(&self, bad: BadHead) -> Response<Body> {
-        let mut asked = Asked::unread(self.wire, self.caller.clone(), &self.worker);
+        let own_pod = self.worker.own_pod.current();
+        let logged = self.logged(&own_pod);
+        let mut asked = Asked::unread(self.wire, self.caller.clone(), &self.worker, logged);
         asked.record.moved_to(self.series.clone());
         self.rescued(&mut asked, &Failure::BadHead(bad))
+    }
+
+    /// What is said of the log of this port.
+    fn logged<'p>(&self, own_pod: &'p OwnPod) -> Option<&'p Choice> {
+        own_pod.inbound_port(self.application.key.addr.port())?.access_log.as_deref()
     }
 
     /// The answer to a request that failed.

@@ -70,7 +70,7 @@ impl AppConnection {
         self.resident.heard();
         let mut asked = Asked::new(request, self.wire, Caller::Local, worker);
         let live = self.live();
-        let found = asked.normalise(self.original, &worker.metrics);
+        let found = asked.normalise(self.original, &worker.metrics, live.destination.access_log.as_deref());
         let found = found.map_err(|failure| (Stage::Normalise, failure));
         let found = found.and_then(|()| {
             asked.trace(worker, Direction::Outbound, live.destination.sampling.as_deref());
@@ -111,8 +111,10 @@ impl AppConnection {
     /// Answers a request whose head could not be read.
     pub fn refuse(&self, bad: BadHead) -> Response<Body> {
         let worker = &self.choosing.worker;
-        let mut asked = Asked::unread(self.wire, Caller::Local, worker);
-        asked.record.moved_to(self.live().series_without_endpoint(&worker.metrics, None, None));
+        let live = self.live();
+        let logged = live.destination.access_log.as_deref();
+        let mut asked = Asked::unread(self.wire, Caller::Local, worker, logged);
+        asked.record.moved_to(live.series_without_endpoint(&worker.metrics, None, None));
         self.rescued(&mut asked, Failure::BadHead(bad))
     }
 

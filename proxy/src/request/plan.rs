@@ -319,6 +319,7 @@ mod tests {
             }],
             external_checks: vec![ExternalCheck::new("shop/web", None, Duration::from_secs(1))],
             sampling: None,
+            access_log: None,
         });
         assert!(!Plan::of_port(&workload, 8080).stages().contains(&Stage::Jwt));
         let mut by_token = Builder::new(Default::Deny, ["shop/staff"]);

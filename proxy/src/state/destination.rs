@@ -6,6 +6,7 @@ use http::{HeaderName, Method};
 use regex::Regex;
 
 use super::{Actions, Cors, Fault, Hedging, Limits, MessageChanges, Outliers};
+use crate::telemetry::access_log::Choice;
 use crate::{identity::SpiffeId, tcp::Bounds, tls::Origin, trace::Sampling};
 
 /// Where traffic to one dialled address may go. Immutable: an update is a new value.
@@ -31,6 +32,8 @@ pub struct Destination {
     pub session_key: SessionKey,
     /// Which traces are told, of those that begin with a request to it; `None`: those that the pod's tracing says.
     pub sampling: Option<Box<Sampling>>,
+    /// Which requests to it are logged; `None`: as the pod's access log says.
+    pub access_log: Option<Box<Choice>>,
 }
 
 /// What tokens of sessions are made with, the same in all proxies. Whoever has it can tell the endpoint of a token.

@@ -10,6 +10,7 @@ use crate::external_check::ExternalCheck;
 use crate::identity::SpiffeId;
 use crate::rate_limit::RateLimit;
 use crate::shared_limit::SharedLimits;
+use crate::telemetry::access_log::{Choice, Policy};
 use crate::trace::{Sampling, Tracing};
 
 /// The pod this proxy stands in. Immutable: an update is a new value.
@@ -43,6 +44,8 @@ pub struct Workload {
     pub external_services: Arc<[Arc<ExternalService>]>,
     /// What is told of its requests as traces; absent: nothing.
     pub tracing: Option<Arc<Tracing>>,
+    /// What is logged of its requests; absent: nothing.
+    pub access_log: Option<Box<Policy>>,
 }
 
 /// How a port treats callers without mutual TLS.
@@ -86,6 +89,8 @@ pub struct InboundPort {
     pub external_checks: Vec<ExternalCheck>,
     /// Which traces are told, of those that begin here; `None`: those that the pod's tracing says.
     pub sampling: Option<Box<Sampling>>,
+    /// Which requests are logged; `None`: as the pod's access log says.
+    pub access_log: Option<Box<Choice>>,
 }
 
 /// What becomes of destinations that the mesh does not know.
@@ -129,6 +134,7 @@ impl Workload {
             access: None,
             external_services: Arc::default(),
             tracing: None,
+            access_log: None,
         }
     }
 

@@ -2,14 +2,17 @@
 
 use std::net::SocketAddr;
 
-use http::{Method, Request};
+use http::{HeaderName, Method, Request};
 use tokio::time::Instant;
 
+use super::access_log::{Chosen, Policy};
 use super::tap::Trail;
 use crate::trace;
 
 /// Longest path and authority that are written; a longer one is cut, so that lines stay bounded.
 const LONGEST: usize = 1024;
+/// The same of a header.
+const LONGEST_HEADER: usize = 256;
 
 /// Gathered while a request is under way, where there is an access log or somebody watches.
 #[derive(Debug)]
@@ -40,6 +43,10 @@ pub struct About {
     pub(super) reason: Option<&'static str>,
     pub(super) bytes: u64,
     pub(super) deadline: Option<Instant>,
+    /// How it is logged, where it may be.
+    pub(super) log: Option<Chosen>,
+    /// Headers that the log tells.
+    pub(super) headers: Vec<(HeaderName, String)>,
     /// Where somebody watches.
     pub(super) trail: Option<Box<Trail>>,
 }
@@ -69,7 +76,20 @@ impl About {
             reason: None,
             bytes: 0,
             deadline: None,
+            log: None,
+            headers: Vec::new(),
             trail,
+        }
+    }
+
+    /// It is to be logged so.
+    pub(super) fn logged<B>(&mut self, chosen: Chosen, policy: Option<&Policy>, request: &Request<B>) {
+        self.log = Some(chosen);
+        for name in policy.into_iter().flat_map(|policy| &policy.headers) {
+            if let Some(value) = request.headers().get(name) {
+                let value = cut(&String::from_utf8_lossy(value.as_bytes()), LONGEST_HEADER);
+                self.headers.push((name.clone(), value));
+            }
         }
     }
 

@@ -1,10 +1,12 @@
-//! The access log: one line of JSON for each HTTP request, on stdout, where a pod asks for it.
+//! The access log: a line for each HTTP request that is chosen, on stdout.
 //!
-//! Whoever serves a request never waits for the log, see [`pages`]. A proxy without the log has none of this: a request
-//! costs it one branch.
+//! Whoever serves a request never waits for the log, see [`pages`]. A request that nobody wants logged costs a few
+//! branches.
 
+mod choice;
 mod field;
 mod json;
+mod logfmt;
 mod pages;
 
 use std::io::{self, Write};
@@ -13,14 +15,23 @@ use std::time::{Duration, SystemTime};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
+use self::field::Without;
 use self::json::Json;
+use self::logfmt::Logfmt;
 use self::pages::Pages;
 use super::about::About;
 use super::labels::RequestLabels;
 
+pub(super) use choice::Chosen;
+pub use choice::{Choice, Fields, Form, Mode, Policy, Select};
+
 /// Where requests of one worker are written. Clones share it.
 #[derive(Clone, Debug)]
-pub struct AccessLog(Pages);
+pub struct AccessLog {
+    pages: Pages,
+    /// The pod itself says that all are, whatever policies say.
+    always: bool,
+}
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug)]
@@ -34,39 +45,63 @@ pub(super) struct Result {
 // === impl AccessLog ===
 
 impl AccessLog {
-    /// Writes to stdout from now on.
-    pub fn to_stdout(registry: &mut Registry) -> io::Result<Self> {
-        Self::start(io::stdout(), registry)
+    /// Writes to stdout: `always` all requests, otherwise those that policies choose.
+    pub fn to_stdout(always: bool, registry: &mut Registry) -> Self {
+        Self { always, ..Self::start(io::stdout(), registry) }
     }
 
-    /// Writes to `out` from a thread that ends with the last clone.
-    pub fn start(out: impl Write + Send + 'static, registry: &mut Registry) -> io::Result<Self> {
-        let pages = Pages::start("access-log", out)?;
+    /// Writes all requests to `out`, from a thread that begins with the first line and ends with the last clone.
+    pub fn start(out: impl Write + Send + 'static, registry: &mut Registry) -> Self {
+        let pages = Pages::new("access-log", Box::new(out));
         let help = "Lines of the access log that nobody took in time";
         registry.register("weft_access_log_dropped", help, pages.dropped().clone());
-        Ok(Self(pages))
+        Self { pages, always: true }
     }
 
     /// The same log, for another worker.
     pub fn for_worker(&self) -> Self {
-        Self(self.0.another())
+        Self { pages: self.pages.another(), always: self.always }
+    }
+
+    /// The same log, of what policies choose.
+    #[cfg(test)]
+    pub fn by_policy(self) -> Self {
+        Self { always: false, ..self }
+    }
+
+    /// What holds for a request; `None`: it is not logged.
+    pub(super) fn choose(&self, policy: Option<&Policy>, own: Option<&Choice>) -> Option<Chosen> {
+        Chosen::of(self.always, policy, own)
     }
 
     /// Writes what is known of a request. Never waits.
     pub(super) fn record(&self, labels: &RequestLabels, about: &About, result: Result) {
+        let Some(chosen) = about.log.filter(|chosen| chosen.takes(about, result)) else { return };
         let began = SystemTime::now().checked_sub(result.took).unwrap_or(SystemTime::UNIX_EPOCH);
-        self.0.put(|page| {
-            page.bytes.extend_from_slice(br#"{"time":""#);
-            page.clock.write(began, &mut page.bytes);
-            page.bytes.push(b'"');
-            field::tell(&mut Json(&mut page.bytes), labels, about, result);
-            page.bytes.push(b'}');
+        self.pages.put(|page| {
+            let out = &mut page.bytes;
+            match chosen.form {
+                Form::Json => {
+                    out.extend_from_slice(br#"{"time":""#);
+                    page.clock.write(began, out);
+                    out.push(b'"');
+                    let json = Without(chosen.omit, Json(out));
+                    field::tell(json, labels, about, chosen.remove_query, result);
+                    page.bytes.push(b'}');
+                }
+                Form::Text => {
+                    out.extend_from_slice(b"time=");
+                    page.clock.write(began, out);
+                    let text = Without(chosen.omit, Logfmt(out));
+                    field::tell(text, labels, about, chosen.remove_query, result);
+                }
+            }
         });
     }
 
     /// Waits, at most for `limit`, until what was recorded before is written.
     pub async fn flush(&self, limit: Duration) {
-        self.0.flush(limit).await;
+        self.pages.flush(limit).await;
     }
 }
 

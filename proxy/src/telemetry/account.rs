@@ -301,6 +301,7 @@ mod tests {
             shared_limits,
             external_checks: Vec::new(),
             sampling: None,
+            access_log: None,
         }];
         let account = Account::of(&Metrics::register(&mut Registry::default()), &pod).0;
         let told = |rule: &str| account.iter().find(|(edge, _)| edge.rule == rule).unwrap().1.counts.clone();

@@ -19,7 +19,7 @@ use super::mirror::MirrorMetrics;
 use super::plain::PlainMetrics;
 use super::subjects::{HeldSeries, Subject, Subjects};
 use super::tap::{Taps, Trail};
-use super::{About, AccessLog, SpanCounts};
+use super::{About, AccessLog, SpanCounts, access_log};
 use crate::http::Goaways;
 
 type Reasons = Family<ReasonLabels, Counter>;
@@ -126,15 +126,28 @@ impl Metrics {
 
     /// What the access log and who watches are told of a request; nothing without either, which is all that a request pays for
     /// taps then: one branch, on a number that changes with taps only.
-    pub fn about<B>(&self, request: &http::Request<B>, direction: Direction) -> Option<Box<About>> {
-        if self.access_log.is_none() && !self.taps.is_on() {
+    ///
+    /// `policy` is what the mesh says of the log, and `own` what is said of the Service.
+    pub fn about<B>(
+        &self,
+        request: &http::Request<B>,
+        direction: Direction,
+        policy: Option<&access_log::Policy>,
+        own: Option<&access_log::Choice>,
+    ) -> Option<Box<About>> {
+        let log = self.access_log.as_ref().and_then(|log| log.choose(policy, own));
+        if log.is_none() && !self.taps.is_on() {
             return None;
         }
         let trail = Trail::begin(&self.taps, direction, request);
-        if self.access_log.is_none() && trail.is_none() {
+        if log.is_none() && trail.is_none() {
             return None;
         }
-        Some(Box::new(About::new(request, trail)))
+        let mut about = Box::new(About::new(request, trail));
+        if let Some(chosen) = log {
+            about.logged(chosen, policy, request);
+        }
+        Some(about)
     }
 
     /// Keeps series of `subject` until the result is dropped. To be asked for before handles of metrics are, and kept with them.

@@ -154,8 +154,19 @@ impl Record {
     /// Notes what the access log of its series wants.
     #[cfg(test)]
     pub fn about<B>(&mut self, request: &http::Request<B>) {
-        let about =
-            self.series.as_ref().and_then(|series| series.metrics.about(request, series.labels.direction));
+        self.about_by(request, None, None);
+    }
+
+    /// The same, as policies say.
+    #[cfg(test)]
+    pub fn about_by<B>(
+        &mut self,
+        request: &http::Request<B>,
+        policy: Option<&access_log::Policy>,
+        own: Option<&access_log::Choice>,
+    ) {
+        let about = |series: &Rc<Series>| series.metrics.about(request, series.labels.direction, policy, own);
+        let about = self.series.as_ref().and_then(about);
         self.noted(about);
     }
 

@@ -166,7 +166,7 @@ impl ControlPlane {
             probes: "{}".to_owned(),
             workers: 1,
             log: "info".to_owned(),
-            access_log: false,
+            access_log: None,
             drain: Duration::from_secs(1),
             ports: Ports { outbound: 0, inbound: 0, probe: 0, metrics: 0 },
             files,

@@ -33,5 +33,6 @@ pub fn a_destination(key: &str) -> Arc<Destination> {
         limits: None,
         session_key: SessionKey::default(),
         sampling: None,
+        access_log: None,
     })
 }

@@ -21,9 +21,7 @@ pub struct Sampling {
 impl Sampling {
     /// So many of a million.
     pub fn millionths(share: u32) -> Self {
-        let all = 1_u64 << RANDOM_BITS;
-        let taken = u128::from(all) * u128::from(share.min(WHOLE)) / u128::from(WHOLE);
-        let threshold = all - u64::try_from(taken).unwrap_or(all);
+        let threshold = threshold(share);
         let digits = format!("{threshold:014x}");
         let digits = match digits.trim_end_matches('0') {
             "" => "0",
@@ -35,14 +33,30 @@ impl Sampling {
 
     /// Whether a trace of that id is told.
     pub fn takes(&self, trace_id: u128) -> bool {
-        let random = trace_id & ((1 << RANDOM_BITS) - 1);
-        random >= u128::from(self.threshold)
+        is_taken(self.threshold, trace_id)
+    }
+
+    /// The same of a share that nobody else is told of.
+    pub fn share_takes(share: u32, trace_id: u128) -> bool {
+        is_taken(threshold(share), trace_id)
     }
 
     /// The `tracestate` of those that are: by it a reader knows for how many each stands.
     pub fn state(&self) -> HeaderValue {
         self.state.clone()
     }
+}
+
+/// The least randomness of so many of a million.
+fn threshold(share: u32) -> u64 {
+    let all = 1_u64 << RANDOM_BITS;
+    let taken = u128::from(all) * u128::from(share.min(WHOLE)) / u128::from(WHOLE);
+    all - u64::try_from(taken).unwrap_or(all)
+}
+
+fn is_taken(threshold: u64, trace_id: u128) -> bool {
+    let random = trace_id & ((1 << RANDOM_BITS) - 1);
+    random >= u128::from(threshold)
 }
 
 #[cfg(test)]

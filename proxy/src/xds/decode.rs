@@ -83,6 +83,7 @@ macro_rules! reject {
 }
 
 mod access;
+mod access_log;
 mod action;
 mod beside;
 mod budget;
@@ -124,6 +125,7 @@ pub fn destination(body: &[u8]) -> Result<Destination, Reject> {
         limits: wire.limits.map(|wire| resilience::limits(&wire).map(Box::new)).transpose()?,
         session_key: SessionKey(wire.session_key.into_boxed_slice()),
         sampling: wire.sampling.map(|share| Box::new(Sampling::millionths(share))),
+        access_log: wire.access_log.as_ref().map(access_log::choice).transpose()?.map(Box::new),
     })
 }
 
@@ -151,6 +153,7 @@ pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
         access: access.map(Arc::new),
         external_services: external_service::external_services(&wire.external_services, &wire.authorities)?,
         tracing: wire.tracing.as_ref().map(tracing::tracing).transpose()?.map(Arc::new),
+        access_log: wire.access_log.as_ref().map(access_log::policy).transpose()?.map(Box::new),
     })
 }
 
@@ -464,6 +467,7 @@ fn inbound_port(wire: &wire::InboundPort, access: Option<&wire::Access>) -> Resu
         shared_limits: each("shared_limits", &wire.shared_limits, shared)?,
         external_checks: each("external_checks", &wire.external_checks, external_check::external_check)?,
         sampling: wire.sampling.map(|share| Box::new(Sampling::millionths(share))),
+        access_log: wire.access_log.as_ref().map(access_log::choice).transpose()?.map(Box::new),
     })
 }
 

@@ -11,7 +11,6 @@ test('a pod without annotations gets the defaults', () => {
     skipInboundPorts: [],
     skipOutboundPorts: [],
     opaquePorts: [],
-    accessLog: false,
     workers: 1,
     resources: defaults,
   });

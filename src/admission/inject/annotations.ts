@@ -8,8 +8,8 @@ export interface PodChoices {
   readonly skipOutboundPorts: readonly number[];
   /** Ports that take bytes only. The control plane reads them from the pod's spec, which nobody can change later. */
   readonly opaquePorts: readonly number[];
-  /** Whether the proxy writes each request to its stdout. Off by default: it costs CPU and disk for each request. */
-  readonly accessLog: boolean;
+  /** Whether the proxy writes each request to its stdout, or none; absent: policies say which. */
+  readonly accessLog?: boolean;
   /** Threads that carry traffic, each of which fills a processor at most. 1 where none is given. */
   readonly workers: number;
   /** The settings' resources where no annotation says otherwise. */
@@ -35,7 +35,9 @@ export function readAnnotations(
     skipInboundPorts: portsOf(annotations, Annotation.skipInboundPorts),
     skipOutboundPorts: portsOf(annotations, Annotation.skipOutboundPorts),
     opaquePorts: portsOf(annotations, Annotation.opaquePorts),
-    accessLog: isEnabled(annotations, Annotation.accessLog),
+    ...(Annotation.accessLog in annotations
+      ? { accessLog: isEnabled(annotations, Annotation.accessLog) }
+      : {}),
     workers: workersOf(annotations),
     resources: resourcesOf(annotations, defaults),
   };

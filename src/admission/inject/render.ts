@@ -167,7 +167,9 @@ function renderChoices({
   return [
     { name: names.OPAQUE_PORTS_VARIABLE, value: opaquePorts.join(',') },
     ...(podCertificate ? [{ name: names.POD_CERTIFICATE_VARIABLE, value: 'enabled' }] : []),
-    ...(accessLog ? [{ name: 'WEFT_ACCESS_LOG', value: 'enabled' }] : []),
+    ...(accessLog === undefined
+      ? []
+      : [{ name: 'WEFT_ACCESS_LOG', value: accessLog ? 'enabled' : 'disabled' }]),
     ...(workers === 1 ? [] : [{ name: 'WEFT_WORKERS', value: String(workers) }]),
   ];
 }

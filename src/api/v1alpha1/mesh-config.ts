@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Kind, objectSchema } from '../schema/kind.js';
+import { accessLog } from './access-log.js';
 import { mtlsMode } from './mtls-mode.js';
 import { tracing } from './tracing.js';
 
@@ -47,6 +48,10 @@ const spec = z.strictObject({
   tracing: tracing.optional().meta({
     description:
       'Distributed tracing: proxies export spans of HTTP and gRPC requests to an OpenTelemetry Collector, at the caller and at the receiver, and propagate the headers traceparent, tracestate and B3. By default nothing is exported and no header is touched.',
+  }),
+  accessLog: accessLog.optional().meta({
+    description:
+      'Access log: proxies write a line for each HTTP and gRPC request to their standard output. The annotation weft.dev/access-log of a pod, and a TrafficPolicy, take precedence. By default nothing is logged.',
   }),
 });
 

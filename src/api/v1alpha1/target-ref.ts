@@ -74,6 +74,7 @@ interface Spec {
   readonly rateLimit?: unknown;
   readonly externalAuthorization?: unknown;
   readonly tracing?: unknown;
+  readonly accessLog?: unknown;
 }
 
 const ON_ROUTES = "self.targetRefs.exists(t, t.kind in ['HTTPRoute', 'GRPCRoute'])";
@@ -103,9 +104,9 @@ export const targetRules: readonly Rule<Spec>[] = [
       routes.length === 0 || !targetRefs.some(isRoute) || addsOnly(routes),
   },
   {
-    cel: `!(${ON_ROUTES}) || (!has(self.loadBalancer) && !has(self.circuitBreaker) && !has(self.rateLimit) && !has(self.externalAuthorization) && !has(self.tracing))`,
+    cel: `!(${ON_ROUTES}) || (!has(self.loadBalancer) && !has(self.circuitBreaker) && !has(self.rateLimit) && !has(self.externalAuthorization) && !has(self.tracing) && !has(self.accessLog))`,
     message:
-      'loadBalancer, circuitBreaker, rateLimit, externalAuthorization and tracing are about all traffic to a Service; target the Service',
+      'loadBalancer, circuitBreaker, rateLimit, externalAuthorization, tracing and accessLog are about all traffic to a Service; target the Service',
     field: '.targetRefs',
     holds: ({ targetRefs, ...rest }) =>
       !targetRefs.some(isRoute) ||
@@ -115,6 +116,7 @@ export const targetRules: readonly Rule<Spec>[] = [
         rest.rateLimit,
         rest.externalAuthorization,
         rest.tracing,
+        rest.accessLog,
       ].every((given) => given === undefined),
   },
 ];

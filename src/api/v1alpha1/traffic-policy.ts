@@ -7,6 +7,7 @@ import { loadBalancer } from './load-balancer.js';
 import { rateLimit } from './rate-limit.js';
 import { route } from './route.js';
 import { policyTracing } from './tracing.js';
+import { policyAccessLog } from './access-log.js';
 import { DEPRECATED } from './deprecated.js';
 import { UNSUPPORTED } from './unsupported.js';
 import { targetRef, targetRules } from './target-ref.js';
@@ -36,6 +37,10 @@ const specFields = z.strictObject({
   tracing: policyTracing.optional().meta({
     description:
       'Distributed tracing of requests to a Service, where the MeshConfig has tracing. Without that it does nothing.',
+  }),
+  accessLog: policyAccessLog.optional().meta({
+    description:
+      'Access log of requests to a Service, at their caller and at the receiver, overriding the MeshConfig. Format, fields and headers are those of the MeshConfig. The annotation weft.dev/access-log of a pod takes precedence.',
   }),
 });
 

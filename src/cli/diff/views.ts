@@ -14,7 +14,7 @@ export function destinationView(compiled: CompiledDestination | undefined): obje
   if (compiled === undefined) return undefined;
   const { destination } = compiled;
   const { protocol, routes, backends, endpoints, loadBalancer, outliers, limits, tls = [] } = destination;
-  const { sampling } = destination;
+  const { sampling, accessLog } = destination;
   return {
     protocol,
     'order of routes': routes.map(({ name }) => name),
@@ -35,6 +35,7 @@ export function destinationView(compiled: CompiledDestination | undefined): obje
     outliers,
     limits,
     sampling,
+    accessLog,
     ...Object.fromEntries(
       tls.map(({ policy, serverName, dnsNames, uris, authorities, refused }) => [
         `TLS by ${policy}`,
@@ -95,7 +96,8 @@ function matchText({ method, path, headers, query = [], from, port, serverNames 
 /** What a proxy is told about its own pod, as it is compared. Who may do what is compared call by call. */
 export function workloadView(compiled: CompiledWorkload | undefined): object | undefined {
   if (compiled === undefined) return undefined;
-  const { mtls, outbound, inboundPorts, access, via, forwarded, ingressMode, tracing } = compiled.workload;
+  const { mtls, outbound, inboundPorts, access, via, forwarded, ingressMode, tracing, accessLog } =
+    compiled.workload;
   return {
     mtls,
     outbound,
@@ -103,6 +105,7 @@ export function workloadView(compiled: CompiledWorkload | undefined): object | u
     forwarded,
     ingressMode,
     tracing,
+    accessLog,
     ...Object.fromEntries(inboundPorts.map((port) => [`port ${port.port}`, portView(port)])),
     'access by default': access?.default ?? 'allow',
     bindings: bindingsOf(access),
@@ -114,12 +117,13 @@ function bindingsOf(access: AccessConfig | undefined): readonly string[] {
 }
 
 function portView(port: InboundPort): object {
-  const { protocol, mtls, services, rateLimits = [], externalChecks = [], sampling } = port;
+  const { protocol, mtls, services, rateLimits = [], externalChecks = [], sampling, accessLog } = port;
   return {
     protocol,
     mtls,
     services,
     sampling,
+    accessLog,
     ...Object.fromEntries(
       rateLimits.map(({ policy, name, requests, perMs, burst, pods, dryRun, key, ...rest }) => [
         `limit ${policy} ${name}`,

@@ -103,6 +103,15 @@ function configurable({
   via,
   forwarded,
   tracing,
+  accessLog,
 }: MeshSettings): ConfigurableSettings {
-  return { mtls, outbound, access, via, forwarded, ...(tracing === undefined ? {} : { tracing }) };
+  return {
+    mtls,
+    outbound,
+    access,
+    via,
+    forwarded,
+    ...(tracing === undefined ? {} : { tracing }),
+    ...(accessLog === undefined ? {} : { accessLog }),
+  };
 }

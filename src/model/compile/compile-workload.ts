@@ -14,13 +14,14 @@ import { limitFeatures, rateLimitsOn } from './rate-limits-on.js';
 import type { PodRateLimit } from '../words/rate-limit.js';
 import type { MtlsMode, ReceiverMode } from '../words/settings.js';
 import { spiffeId } from '../words/spiffe.js';
+import { accessLogOn } from './access-log-on.js';
 import { samplingOn, tracingOf } from './tracing-of.js';
 
 /** What the proxy of a pod needs to know about its own pod, or undefined when the pod is unknown. */
 export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | undefined {
   const workload = mesh.workloads.get(uid);
   if (workload === undefined) return undefined;
-  const { trustDomain, via, forwarded, source } = mesh.settings;
+  const { trustDomain, via, forwarded, accessLog, source } = mesh.settings;
   const mtls = mtlsOn(mesh, workload);
   const outbound = outboundOf(mesh, workload);
   const traced = tracingOf(mesh);
@@ -31,24 +32,27 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
     rateLimits: rateLimitsOn(mesh, protocol, fronts),
     checks: externalChecksOn(mesh, protocol, fronts),
     sampled: samplingOn(mesh, fronts),
+    logged: accessLogOn(mesh, fronts),
   }));
   const inboundPorts = ports.map(
-    ({ inbound, rateLimits: { limits, shared }, checks: { checks }, sampled }) => ({
+    ({ inbound, rateLimits: { limits, shared }, checks: { checks }, sampled, logged }) => ({
       ...inbound,
       ...(limits.length === 0 ? {} : { rateLimits: limits }),
       ...(shared.length === 0 ? {} : { sharedLimits: shared }),
       ...(checks.length === 0 ? {} : { externalChecks: checks }),
       ...(sampled === undefined ? {} : { sampling: sampled.sampling }),
+      ...(logged === undefined ? {} : { accessLog: logged.choice }),
     }),
   );
   const limits = inboundPorts.flatMap(limitsOfPort);
   const { access, sources: issuers } = countClaims(mesh, workload.key.namespace, ruled, limits);
   const policies = new Map(
     ports
-      .flatMap(({ rateLimits, checks, sampled }) => [
+      .flatMap(({ rateLimits, checks, sampled, logged }) => [
         ...rateLimits.sources,
         ...checks.sources,
         ...(sampled === undefined ? [] : [sampled.source]),
+        ...(logged === undefined ? [] : [logged.source]),
       ])
       .map((source) => [source.uid, source]),
   );
@@ -71,6 +75,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       forwarded,
       ...(access === undefined ? {} : { access }),
       ...(traced.tracing === undefined ? {} : { tracing: traced.tracing }),
+      ...(accessLog === undefined ? {} : { accessLog }),
     },
     sources: [
       ...(source === undefined ? [] : [source]),

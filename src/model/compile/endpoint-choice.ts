@@ -3,7 +3,10 @@ import type { LoadBalancer, Policy } from '../words/policy.js';
 import type { Service } from '../words/service.js';
 
 /** How an endpoint of a Service is chosen, when one is passed over, how much all may have under way, and what is told of that. */
-export type EndpointChoice = Pick<Destination, 'loadBalancer' | 'outliers' | 'limits' | 'sampling'>;
+export type EndpointChoice = Pick<
+  Destination,
+  'loadBalancer' | 'outliers' | 'limits' | 'sampling' | 'accessLog'
+>;
 
 /** What a policy says, with what the Service itself says about zones. */
 export function endpointChoice(service: Service, policy: Policy | undefined): EndpointChoice {
@@ -12,6 +15,7 @@ export function endpointChoice(service: Service, policy: Policy | undefined): En
     ...(policy?.outliers === undefined ? {} : { outliers: policy.outliers }),
     ...(policy?.limits === undefined ? {} : { limits: policy.limits }),
     ...(policy?.sampling === undefined ? {} : { sampling: policy.sampling }),
+    ...(policy?.accessLog === undefined ? {} : { accessLog: policy.accessLog }),
   };
 }
 

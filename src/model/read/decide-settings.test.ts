@@ -32,6 +32,29 @@ const SERVICE = { namespace: 'observability', name: 'collector', port: 4318 };
 const TRACING = { collector: { service: SERVICE, protocol: 'HTTP' }, sampling: { percent: 5 } };
 const TRACED = { service: SERVICE, protocol: 'http', sampling: { numerator: 5, denominator: 100 } };
 
+const LOG = {
+  mode: 'Selected',
+  select: { outcomes: ['Error', 'Denied'], slowerThan: '1s500ms', sampling: { percent: 5 } },
+  query: 'Remove',
+  format: 'Text',
+  omitFields: ['peer'],
+  requestHeaders: ['X-Request-Id'],
+};
+const LOGGED = {
+  mode: 'selected',
+  select: {
+    errors: true,
+    denied: true,
+    slowerThanMs: 1500,
+    sampling: { numerator: 5, denominator: 100 },
+  },
+  removeQuery: true,
+  format: 'text',
+  omit: ['peer'],
+  requestHeaders: ['x-request-id'],
+};
+const tenThousandth = { ...LOG.select, sampling: { fraction: { numerator: 1, denominator: 10_000 } } };
+
 /** Every field of a MeshConfig, with a value that is not the default and what becomes of it. */
 const WORKING: Record<string, [object, object]> = {
   'spec.mtls.mode': [{ mtls: { mode: 'Strict' } }, { mtls: 'strict' }],
@@ -50,6 +73,32 @@ const WORKING: Record<string, [object, object]> = {
       [
         { tracing: { ...TRACING, sampling: { fraction: { numerator: 1, denominator: 1000 } } } },
         { tracing: { ...TRACED, sampling: { numerator: 1, denominator: 1000 } } },
+      ],
+    ]),
+  ),
+  ...Object.fromEntries(
+    [
+      'mode',
+      'select.outcomes',
+      'select.slowerThan',
+      'select.sampling.percent',
+      'query',
+      'format',
+      'omitFields',
+      'requestHeaders',
+    ].map((field) => [`spec.accessLog.${field}`, [{ accessLog: LOG }, { accessLog: LOGGED }]]),
+  ),
+  ...Object.fromEntries(
+    ['numerator', 'denominator'].map((field) => [
+      `spec.accessLog.select.sampling.fraction.${field}`,
+      [
+        { accessLog: { ...LOG, select: tenThousandth } },
+        {
+          accessLog: {
+            ...LOGGED,
+            select: { ...LOGGED.select, sampling: { numerator: 1, denominator: 10_000 } },
+          },
+        },
       ],
     ]),
   ),

@@ -8,6 +8,7 @@ import {
   OUTBOUND_POLICIES,
   certain,
 } from '../words/setting-words.js';
+import { translateAccessLog } from './to-access-log.js';
 import { translatePortion } from './to-portion.js';
 
 /** A MeshConfig as this version understands it. */
@@ -36,7 +37,12 @@ export function readMeshConfig(object: unknown): ReadMeshConfig {
 
 /** What a MeshConfig says, in the words of the model. */
 function translate(spec: MeshConfig['spec']): Partial<ConfigurableSettings> {
-  return { ...translateSecurity(spec), ...translateForwarding(spec), ...translateTracing(spec) };
+  return {
+    ...translateSecurity(spec),
+    ...translateForwarding(spec),
+    ...translateTracing(spec),
+    ...(spec.accessLog === undefined ? {} : { accessLog: translateAccessLog(spec.accessLog) }),
+  };
 }
 
 function translateSecurity({ mtls, outbound, access }: MeshConfig['spec']): Partial<SecuritySettings> {

@@ -26,6 +26,7 @@ import {
 } from './to-resilience.js';
 import { translateExternalCheck } from './to-external-check.js';
 import { translateRateLimits } from './to-rate-limit.js';
+import { translateLogChoice } from './to-access-log.js';
 import { translatePortion } from './to-portion.js';
 import { translateSession } from './to-session.js';
 import { translateActions, translateHeaders } from './to-route-actions.js';
@@ -85,6 +86,7 @@ function translate({ metadata, spec }: TrafficPolicy): Policy {
     ...translateRateLimits(spec.rateLimit, namespace),
     ...translateExternalCheck(spec.externalAuthorization, namespace),
     ...(spec.tracing === undefined ? {} : { sampling: translatePortion(spec.tracing.sampling) }),
+    ...(spec.accessLog === undefined ? {} : { accessLog: translateLogChoice(spec.accessLog) }),
     loadBalancer: translateLoadBalancer(spec.loadBalancer ?? {}),
   };
 }

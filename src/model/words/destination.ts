@@ -1,3 +1,4 @@
+import type { AccessLog, LogChoice } from './access-log.js';
 import type { AccessConfig } from './access-config.js';
 import type { PodExternalCheck } from './external-check.js';
 import type { PodTracing } from './tracing.js';
@@ -58,6 +59,8 @@ export interface Destination {
   readonly limits?: Limits;
   /** How many of the traces are told that begin with a request to it; absent: as many as the mesh wants. */
   readonly sampling?: Portion;
+  /** Which requests to it are logged; absent: as the mesh wants. */
+  readonly accessLog?: LogChoice;
   /** What tokens of sessions are made with; where a route keeps sessions. */
   readonly sessionKey?: Uint8Array;
   /** The TLS that servers without a proxy expect, where some do. */
@@ -180,6 +183,8 @@ export interface WorkloadConfig {
   readonly access?: AccessConfig;
   /** What is told of its requests as traces; absent: nothing. */
   readonly tracing?: PodTracing;
+  /** What is logged of its requests; absent: nothing. */
+  readonly accessLog?: AccessLog;
 }
 
 export interface InboundPort {
@@ -196,6 +201,8 @@ export interface InboundPort {
   readonly externalChecks?: readonly PodExternalCheck[];
   /** How many of the traces are told that begin here; absent: as many as `tracing` says. */
   readonly sampling?: Portion;
+  /** Which requests are logged; absent: as `accessLog` says. */
+  readonly accessLog?: LogChoice;
 }
 
 export interface CompiledWorkload {

@@ -1,3 +1,4 @@
+import type { LogChoice } from './access-log.js';
 import type { ExternalCheck } from './external-check.js';
 import type { Referrer } from './grant.js';
 import type { ServiceKey } from './keys.js';
@@ -48,6 +49,8 @@ export interface Policy {
   readonly externalCheck?: ExternalCheck;
   /** How many of the traces are told that begin with a request to the Services; absent: as many as the mesh wants. */
   readonly sampling?: Portion;
+  /** Which requests to the Services are logged; absent: as the mesh wants. */
+  readonly accessLog?: LogChoice;
 }
 
 /** A Service, or every Service of a namespace that no policy names by itself. */

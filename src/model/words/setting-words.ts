@@ -4,7 +4,7 @@ import type { MeshSettings, MtlsMode, OutboundPolicy } from './settings.js';
 /** The settings that a MeshConfig may decide. */
 export type ConfigurableSettings = Pick<
   MeshSettings,
-  'mtls' | 'outbound' | 'access' | 'via' | 'forwarded' | 'tracing'
+  'mtls' | 'outbound' | 'access' | 'via' | 'forwarded' | 'tracing' | 'accessLog'
 >;
 
 /** What secures the mesh: each of these has an order, and silence never lowers it. */

@@ -1,4 +1,5 @@
 import type { AccessDefault } from './access.js';
+import type { AccessLog } from './access-log.js';
 import type { PolicyRef } from './policy.js';
 import type { Tracing } from './tracing.js';
 
@@ -37,6 +38,8 @@ export interface MeshSettings {
   readonly forwarded: boolean;
   /** What is told of requests as traces; absent: nothing. */
   readonly tracing?: Tracing;
+  /** What proxies log of requests; absent: nothing. */
+  readonly accessLog?: AccessLog;
   /** The MeshConfig that these settings come from; absent while there is none that can be read. */
   readonly source?: PolicyRef;
 }

@@ -28,6 +28,7 @@ import {
   Target_Kind,
   WeightedBackendSchema,
 } from '../../wire/gen/weft/v1/destination_pb.js';
+import { toWireLogChoice } from './access-log.js';
 import { toWireActions, toWireHeaders } from './actions.js';
 import { type EncodedResource, encode } from './encoded.js';
 import { Interned } from './interned.js';
@@ -80,6 +81,7 @@ export function toWireDestination(destination: Destination): WireDestination {
     ...(destination.sessionKey === undefined ? {} : { sessionKey: new Uint8Array(destination.sessionKey) }),
     tls: (destination.tls ?? []).map(toWireTls),
     ...(destination.sampling === undefined ? {} : { sampling: millionths(destination.sampling) }),
+    ...(destination.accessLog === undefined ? {} : { accessLog: toWireLogChoice(destination.accessLog) }),
   });
 }
 

@@ -14,6 +14,7 @@ import { toWireExternalService } from './external-service.js';
 import { toWireRateLimit, toWireSharedLimits } from './rate-limit.js';
 import { toWireProtocol } from './destination.js';
 import { type EncodedResource, encode } from './encoded.js';
+import { toWireAccessLog, toWireLogChoice } from './access-log.js';
 import { millionths } from './millionths.js';
 import { sorted } from './sorted.js';
 import { toWireTracing } from './tracing.js';
@@ -46,6 +47,7 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
         sharedLimits: (rest.sharedLimits ?? []).map((call) => toWireSharedLimits(call, counted)),
         externalChecks: (rest.externalChecks ?? []).map(toWireExternalCheck),
         ...(rest.sampling === undefined ? {} : { sampling: millionths(rest.sampling) }),
+        ...(rest.accessLog === undefined ? {} : { accessLog: toWireLogChoice(rest.accessLog) }),
       }),
     ),
     outboundPolicy: toWireOutbound(workload.outbound),
@@ -59,6 +61,7 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     ),
     ...toWireAccess(workload.access),
     ...(workload.tracing === undefined ? {} : { tracing: toWireTracing(workload.tracing) }),
+    ...(workload.accessLog === undefined ? {} : { accessLog: toWireAccessLog(workload.accessLog) }),
   });
 }
 

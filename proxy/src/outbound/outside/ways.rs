@@ -233,6 +233,7 @@ fn destination(key: &Key, addresses: &[SocketAddr]) -> Arc<Destination> {
         limits: None,
         session_key: SessionKey::default(),
         sampling: None,
+        access_log: None,
     })
 }
 

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::HeaderName;
 use tokio::time::Instant;
 
 use super::Result;
+use super::choice::Fields;
+use super::json::key;
 use crate::telemetry::RequestLabels;
 use crate::telemetry::about::About;
 
@@ -38,7 +41,54 @@ pub enum Field {
     UnderWay,
     DeadlineLeftMs,
     TraceId,
+    Headers,
 }
+
+// === impl Field ===
+
+impl Field {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        // As it stands in a line: `,"name":`.
+        let key = key(self);
+        &key[2..key.len() - 2]
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|field| field.name() == name)
+    }
+}
+
+const ALL: [Field; 27] = [
+    Field::Direction,
+    Field::Method,
+    Field::Authority,
+    Field::Path,
+    Field::Status,
+    Field::GrpcStatus,
+    Field::Reason,
+    Field::RefusedBy,
+    Field::WouldRefuse,
+    Field::Rule,
+    Field::Bytes,
+    Field::DurationMs,
+    Field::Destination,
+    Field::Route,
+    Field::Backend,
+    Field::Upstream,
+    Field::Peer,
+    Field::Tls,
+    Field::Attempts,
+    Field::Retried,
+    Field::Withheld,
+    Field::Ejected,
+    Field::BudgetLeft,
+    Field::UnderWay,
+    Field::DeadlineLeftMs,
+    Field::TraceId,
+    Field::Headers,
+];
 
 /// Takes the fields of one request as they are told. Texts that are `plain` are names of this proxy, with nothing to escape.
 pub(super) trait Sink {
@@ -51,15 +101,83 @@ pub(super) trait Sink {
     fn plains(&mut self, field: Field, texts: &[&'static str]);
     fn pairs(&mut self, field: Field, pairs: &[(&'static str, &'static str)]);
     fn trace_id(&mut self, field: Field, id: u128);
+    fn headers(&mut self, field: Field, headers: &[(HeaderName, String)]);
+}
+
+/// Leaves some fields out.
+pub(super) struct Without<S>(pub Fields, pub S);
+
+impl<S: Sink> Sink for Without<S> {
+    fn text(&mut self, field: Field, text: &str) {
+        if !self.0.has(field) {
+            self.1.text(field, text);
+        }
+    }
+
+    fn plain(&mut self, field: Field, text: &'static str) {
+        if !self.0.has(field) {
+            self.1.plain(field, text);
+        }
+    }
+
+    fn number(&mut self, field: Field, number: u64) {
+        if !self.0.has(field) {
+            self.1.number(field, number);
+        }
+    }
+
+    fn millis(&mut self, field: Field, time: Duration) {
+        if !self.0.has(field) {
+            self.1.millis(field, time);
+        }
+    }
+
+    fn address(&mut self, field: Field, address: SocketAddr) {
+        if !self.0.has(field) {
+            self.1.address(field, address);
+        }
+    }
+
+    fn plains(&mut self, field: Field, texts: &[&'static str]) {
+        if !self.0.has(field) {
+            self.1.plains(field, texts);
+        }
+    }
+
+    fn pairs(&mut self, field: Field, pairs: &[(&'static str, &'static str)]) {
+        if !self.0.has(field) {
+            self.1.pairs(field, pairs);
+        }
+    }
+
+    fn trace_id(&mut self, field: Field, id: u128) {
+        if !self.0.has(field) {
+            self.1.trace_id(field, id);
+        }
+    }
+
+    fn headers(&mut self, field: Field, headers: &[(HeaderName, String)]) {
+        if !self.0.has(field) {
+            self.1.headers(field, headers);
+        }
+    }
 }
 
 /// Tells `sink` all that is known of a request. What does not apply is left out.
 #[inline]
-pub(super) fn tell(sink: &mut impl Sink, labels: &RequestLabels, about: &About, result: Result) {
+pub(super) fn tell(
+    mut sink: impl Sink,
+    labels: &RequestLabels,
+    about: &About,
+    remove_query: bool,
+    result: Result,
+) {
+    let sink = &mut sink;
     sink.plain(Field::Direction, labels.direction.name());
     sink.text(Field::Method, about.method.as_str());
     sink.text(Field::Authority, &about.authority);
-    sink.text(Field::Path, &about.path);
+    let path = if remove_query { about.path.split('?').next().unwrap_or_default() } else { &about.path };
+    sink.text(Field::Path, path);
     sink.number(Field::Status, result.code.into());
     if let Some(status) = result.grpc_status {
         sink.number(Field::GrpcStatus, status.into());
@@ -84,6 +202,9 @@ pub(super) fn tell(sink: &mut impl Sink, labels: &RequestLabels, about: &About, 
     tell_bounds(sink, about, result.started + result.took);
     if let Some(id) = about.trace_id {
         sink.trace_id(Field::TraceId, id);
+    }
+    if !about.headers.is_empty() {
+        sink.headers(Field::Headers, &about.headers);
     }
 }
 

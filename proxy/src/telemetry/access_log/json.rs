@@ -4,6 +4,8 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::field::{Field, Sink};
 
 /// The object of one line, without its beginning and its end.
@@ -85,10 +87,23 @@ impl Sink for Json<'_> {
         hex(id, self.0);
         self.0.push(b'"');
     }
+
+    fn headers(&mut self, field: Field, headers: &[(HeaderName, String)]) {
+        self.key(field);
+        for (index, (name, value)) in headers.iter().enumerate() {
+            self.0.push(if index == 0 { b'{' } else { b',' });
+            // A name of a header has nothing to escape.
+            self.quoted(name.as_str());
+            self.0.extend_from_slice(b":\"");
+            escape(value, self.0);
+            self.0.push(b'"');
+        }
+        self.0.push(b'}');
+    }
 }
 
 /// What stands before the value of a field.
-fn key(field: Field) -> &'static str {
+pub(super) fn key(field: Field) -> &'static str {
     match field {
         Field::Direction => r#","direction":"#,
         Field::Method => r#","method":"#,
@@ -116,6 +131,7 @@ fn key(field: Field) -> &'static str {
         Field::UnderWay => r#","under_way":"#,
         Field::DeadlineLeftMs => r#","deadline_left_ms":"#,
         Field::TraceId => r#","trace_id":"#,
+        Field::Headers => r#","headers":"#,
     }
 }
 

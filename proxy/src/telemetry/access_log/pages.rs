@@ -5,10 +5,10 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
-use std::{io, mem};
+use std::{fmt, mem};
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
@@ -39,10 +39,12 @@ pub(super) struct Page {
 }
 
 /// What workers know of the thread. Dropping the last ends it.
-#[derive(Debug)]
 struct Desk {
     tray: Arc<Tray>,
-    writer: Thread,
+    /// The thread, once there was a line; `None`: there could be none.
+    writer: OnceLock<Option<Thread>>,
+    name: &'static str,
+    out: Mutex<Option<Box<dyn Write + Send>>>,
 }
 
 /// What workers and the thread share.
@@ -60,12 +62,10 @@ struct Tray {
 // === impl Pages ===
 
 impl Pages {
-    /// Has a thread with this name write to `out`; it ends with the last of them all.
-    pub fn start(name: &str, out: impl Write + Send + 'static) -> io::Result<Self> {
-        let tray = Arc::new(Tray::default());
-        let of_thread = tray.clone();
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || of_thread.write_all(out))?;
-        Ok(Self::of(Arc::new(Desk { tray, writer: thread.thread().clone() })))
+    /// Has a thread with this name write to `out`; it begins with the first line and ends with the last of them all.
+    pub fn new(name: &'static str, out: Box<dyn Write + Send>) -> Self {
+        let (tray, writer, out) = (Arc::default(), OnceLock::new(), Mutex::new(Some(out)));
+        Self::of(Arc::new(Desk { tray, writer, name, out }))
     }
 
     /// Others, for another worker.
@@ -98,10 +98,10 @@ impl Pages {
         let waiting = page.bytes.len();
         drop(page);
         if before == 0 {
-            self.desk.writer.unpark();
+            self.desk.wake();
         } else if before < MANY_BYTES && waiting >= MANY_BYTES {
             tray.much.store(true, Ordering::Release);
-            self.desk.writer.unpark();
+            self.desk.wake();
         }
     }
 
@@ -112,9 +112,12 @@ impl Pages {
 
     /// Waits, at most for `limit`, until what was put before is written.
     pub async fn flush(&self, limit: Duration) {
+        if self.desk.writer.get().is_none() {
+            return;
+        }
         let (answer, answered) = oneshot::channel();
         locked(&self.desk.tray.flushes).push(answer);
-        self.desk.writer.unpark();
+        self.desk.wake();
         // Late or not, the process goes on.
         let _ = timeout(limit, answered).await;
     }
@@ -122,10 +125,33 @@ impl Pages {
 
 // === impl Desk ===
 
+impl Desk {
+    /// Has the thread look, and begins it where there is none yet.
+    fn wake(&self) {
+        let writer = self.writer.get_or_init(|| {
+            let (tray, out) = (self.tray.clone(), locked(&self.out).take()?);
+            let thread = thread::Builder::new().name(self.name.to_owned()).spawn(move || tray.write_all(out));
+            // Without it lines are dropped once the pages are full.
+            thread.ok().map(|thread| thread.thread().clone())
+        });
+        if let Some(writer) = writer {
+            writer.unpark();
+        }
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Desk {
     fn drop(&mut self) {
         self.tray.closed.store(true, Ordering::Release);
-        self.writer.unpark();
+        if let Some(Some(writer)) = self.writer.get() {
+            writer.unpark();
+        }
     }
 }
 
@@ -212,7 +238,7 @@ mod tests {
     async fn an_access_log_that_nobody_reads_holds_no_more_than_it_may_and_what_it_missed_is_counted() {
         const LINE: usize = 1000;
         let ((go, stalled), (written, seen)) = (mpsc::channel(), mpsc::channel());
-        let pages = Pages::start("test", Stalled(stalled, written)).unwrap();
+        let pages = Pages::new("test", Box::new(Stalled(stalled, written)));
         let all = 5 * MOST_BYTES / LINE;
         for _ in 0..all {
             pages.put(|page| page.bytes.extend([b'x'; LINE - 1]));
@@ -236,7 +262,7 @@ mod tests {
         const LINES: usize = 5_000;
         let ((go, stalled), (written, seen)) = (mpsc::channel(), mpsc::channel());
         drop(go);
-        let pages = Pages::start("test", Stalled(stalled, written)).unwrap();
+        let pages = Pages::new("test", Box::new(Stalled(stalled, written)));
         let workers = ["one", "two", "three"].map(|name| {
             let pages = pages.another();
             thread::spawn(move || {

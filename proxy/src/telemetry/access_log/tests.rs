@@ -22,7 +22,7 @@ impl Write for Paper {
 
 fn logged() -> (Paper, AccessLog, std::rc::Rc<Series>) {
     let (paper, mut registry) = (Paper::default(), Registry::default());
-    let log = AccessLog::start(paper.clone(), &mut registry).unwrap();
+    let log = AccessLog::start(paper.clone(), &mut registry);
     let metrics = Metrics::register(&mut registry).with_access_log(Some(log.clone()));
     let labels = RequestLabels {
         direction: Direction::Outbound,
@@ -109,7 +109,7 @@ async fn nobody_waits_for_a_reader_that_does_not_read_and_what_is_lost_is_counte
     }
     log.flush(Duration::from_secs(5)).await;
     let written = paper.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count() as u64;
-    let dropped = log.0.dropped().get();
+    let dropped = log.pages.dropped().get();
     assert!(dropped >= 100, "{dropped}");
     assert_eq!(written + dropped, all);
 }
@@ -126,4 +126,42 @@ async fn without_a_log_nothing_is_gathered() {
     let mut record = Series::new(&metrics, logged.labels().clone()).begin(Instant::now());
     record.about(&request("/"));
     assert!(!record.is_logged());
+}
+
+#[tokio::test]
+async fn a_policy_leaves_out_fields_and_queries_adds_headers_and_writes_text() {
+    let (paper, log, series) = logged();
+    let policy = |form| Policy {
+        choice: Choice { mode: Mode::All, remove_query: true },
+        form,
+        omit: Fields::named(["peer", "trace_id", "attempts", "unknown"]),
+        headers: vec!["x-request-id".parse().unwrap(), "x-absent".parse().unwrap()],
+    };
+    for form in [Form::Json, Form::Text] {
+        let mut asked = request("/a=b?token=secret");
+        asked.headers_mut().insert("x-request-id", http::HeaderValue::from_static("one \"two\""));
+        let policy = policy(form);
+        let mut record = series.begin(Instant::now());
+        record.about_by(&asked, Some(&policy), None);
+        record.would_refuse("access", "denied");
+        record.answered(StatusCode::OK, &http::HeaderMap::new());
+    }
+    log.flush(Duration::from_secs(5)).await;
+    let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    let (json, text) = text.trim_end().split_once('\n').unwrap();
+    let line: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(line["path"], "/a=b", "{json}");
+    assert_eq!(line["headers"], serde_json::json!({ "x-request-id": "one \"two\"" }), "{json}");
+    for field in ["peer", "trace_id", "attempts"] {
+        assert_eq!(line.get(field), None, "{json}");
+    }
+    assert!(text.starts_with("time=20"), "{text}");
+    for pair in [
+        " direction=outbound method=GET authority=reviews:8080 path=\"/a=b\" status=200 ",
+        " would_refuse=access:denied ",
+        " tls=mutual headers.x-request-id=\"one \\\"two\\\"\"",
+    ] {
+        assert!(text.contains(pair), "{pair} is not in {text}");
+    }
+    assert!(!text.contains("secret") && !text.contains("peer="), "{text}");
 }

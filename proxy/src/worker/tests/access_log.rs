@@ -12,11 +12,12 @@ use super::harness::{Proxy, World, connect, destination, read_response};
 use super::script::{Act, BROKEN, OK, Script};
 use crate::state::{BudgetLimits, Limits, Outliers, Protocol, Retries, RetryOn, Timeouts};
 use crate::telemetry::AccessLog;
+use crate::telemetry::access_log::{Choice, Mode, Policy, Select};
 
 /// A world whose proxies write where the test reads.
 fn world() -> (World, AccessLog, BufReader<PipeReader>) {
     let (reader, writer) = pipe().unwrap();
-    let log = AccessLog::start(writer, &mut Registry::default()).unwrap();
+    let log = AccessLog::start(writer, &mut Registry::default());
     let world = World::new();
     *world.access_log.borrow_mut() = Some(log.clone());
     (world, log, BufReader::new(reader))
@@ -169,4 +170,32 @@ async fn an_ejection_that_the_end_of_a_body_decides_is_written() {
     let outbound = of(&lines, "outbound", 200);
     assert_eq!(outbound["grpc_status"], 14, "{outbound}");
     assert_eq!(outbound["ejected"], serde_json::json!(["consecutive-failures"]), "{outbound}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_choose_while_the_proxy_runs_and_that_of_a_service_wins() {
+    let (world, log, mut written) = world();
+    *world.access_log.borrow_mut() = Some(log.by_policy());
+    let app = Script::start(|index| if index % 2 == 0 { OK } else { BROKEN }).await;
+    let receiver = world.receiver(app.addr);
+    let caller = world.caller(destination(Protocol::Http1, vec![world.meshed(&receiver)]));
+    assert!(get(&caller, "").await.starts_with("http/1.1 200"), "nobody wants it logged");
+    let errors = Mode::Selected(Select { errors: true, ..Select::default() });
+    caller.change_workload(|workload| {
+        let choice = Choice { mode: errors, remove_query: true };
+        workload.access_log = Some(Box::new(Policy { choice, ..Policy::default() }));
+    });
+    for status in [503, 200, 503] {
+        assert!(get(&caller, "").await.starts_with(&format!("http/1.1 {status}")));
+    }
+    receiver.change_workload(|workload| {
+        let choice = Choice { mode: Mode::All, remove_query: false };
+        workload.inbound_ports[0].access_log = Some(Box::new(choice));
+    });
+    assert!(get(&caller, "").await.starts_with("http/1.1 200"));
+    let lines = lines(&mut written, 3).await;
+    let told = lines.iter().map(|line| format!("{} {} {}", line["direction"], line["status"], line["path"]));
+    let told: Vec<_> = told.collect();
+    let failed = r#""outbound" 503 "/a""#;
+    assert_eq!(told, [failed, failed, r#""inbound" 200 "/a?b=c""#]);
 }

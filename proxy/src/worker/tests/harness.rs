@@ -118,6 +118,7 @@ impl World {
                 shared_limits: Vec::new(),
                 external_checks: Vec::new(),
                 sampling: None,
+                access_log: None,
             }],
             outbound_policy: start.policy,
             ingress_mode: start.ingress_mode,
@@ -125,6 +126,7 @@ impl World {
             forwarded: self.tells.get(),
             external_services: Arc::default(),
             tracing: None,
+            access_log: None,
             access: start.needs_requests.then(|| Arc::new(about_requests())),
         };
         let workload = watch::Sender::new(Arc::new(workload));
@@ -312,6 +314,7 @@ pub fn destination(protocol: Protocol, endpoints: Vec<Endpoint>) -> Destination 
         limits: None,
         session_key: SessionKey::default(),
         sampling: None,
+        access_log: None,
     }
 }
 

@@ -1,3 +1,4 @@
+mod access_logs;
 mod access_rules;
 mod external_checks;
 mod external_services;

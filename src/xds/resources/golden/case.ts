@@ -77,6 +77,19 @@ const hedging = z.strictObject({
 
 const portion = z.strictObject({ numerator: z.int(), denominator: z.int() });
 
+const logChoice = z.strictObject({
+  mode: z.enum(['off', 'all', 'selected']),
+  select: z
+    .strictObject({
+      errors: z.boolean(),
+      denied: z.boolean(),
+      slowerThanMs: z.int().exactOptional(),
+      sampling: portion.exactOptional(),
+    })
+    .exactOptional(),
+  removeQuery: z.boolean(),
+});
+
 const fault = z.strictObject({
   abort: z.strictObject({ portion, status: z.int(), grpcStatus: z.int() }).exactOptional(),
   delay: z.strictObject({ portion, durationMs: z.int() }).exactOptional(),
@@ -224,6 +237,7 @@ const destination: z.ZodType<Destination> = z.strictObject({
     slowStartMs: z.int().exactOptional(),
   }),
   sampling: portion.exactOptional(),
+  accessLog: logChoice.exactOptional(),
   sessionKey: z
     .hex()
     .transform((text) => new Uint8Array(Buffer.from(text, 'hex')))
@@ -306,6 +320,7 @@ const inboundPort = z.strictObject({
   sharedLimits: z.array(sharedLimits).exactOptional(),
   externalChecks: z.array(externalCheck).exactOptional(),
   sampling: portion.exactOptional(),
+  accessLog: logChoice.exactOptional(),
 });
 
 const inverted = z.literal(true).exactOptional();
@@ -451,6 +466,13 @@ const workload: z.ZodType<WorkloadConfig> = z.strictObject({
       asks: asks.exactOptional(),
       protocol: z.enum(['grpc', 'http']),
       sampling: portion,
+    })
+    .exactOptional(),
+  accessLog: logChoice
+    .extend({
+      format: z.enum(['json', 'text']),
+      omit: z.array(z.string()),
+      requestHeaders: z.array(z.string()),
     })
     .exactOptional(),
 });

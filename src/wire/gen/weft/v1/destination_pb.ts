@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/destination.proto.
  */
 export const file_weft_v1_destination: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIvgDCgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRINCgVub2RlcxgMIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMSEwoLc2Vzc2lvbl9rZXkYGyABKAwSFQoIc2FtcGxpbmcYHSABKA1IAIgBARIgCgN0bHMYHCADKAsyEy53ZWZ0LnYxLkJhY2tlbmRUbHNCCwoJX3NhbXBsaW5nIngKCkJhY2tlbmRUbHMSDgoGcG9saWN5GAEgASgJEhMKC3NlcnZlcl9uYW1lGAIgASgJEhEKCWRuc19uYW1lcxgDIAMoCRIMCgR1cmlzGAQgAygJEhMKC2F1dGhvcml0aWVzGAUgAygMEg8KB3JlZnVzZWQYBiABKAkijwEKBlRhcmdldBIiCgRraW5kGAEgASgOMhQud2VmdC52MS5UYXJnZXQuS2luZBIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIMCgRwb3J0GAQgASgNIjIKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB1NFUlZJQ0UQARIHCgNQT0QQAiKIAQoIRW5kcG9pbnQSDwoHYWRkcmVzcxgBIAEoDBIMCgRwb3J0GAIgASgNEhAKCGlkZW50aXR5GAMgASgNEg8KB25ldHdvcmsYBCABKA0SDAoEem9uZRgFIAEoDRIOCgZvcGFxdWUYBiABKAgSDAoEbm9kZRgHIAEoDRIOCgZ3ZWlnaHQYCiABKA0itwEKB0JhY2tlbmQSDAoEbmFtZRgBIAEoCRIRCgllbmRwb2ludHMYAiADKA0SDwoHaW52YWxpZBgDIAEoCRIjCgRub2RlGAQgASgOMhUud2VmdC52MS5CYWNrZW5kLk5vZGUSEgoKYWZmaW5pdHlfcxgFIAEoDRILCgN0bHMYBiABKA0iNAoETm9kZRIMCghOT0RFX0FOWRAAEg8KC05PREVfUFJFRkVSEAESDQoJTk9ERV9PTkxZEAIi3QQKBVJvdXRlEgwKBG5hbWUYASABKAkSHwoHbWF0Y2hlcxgCIAMoCzIOLndlZnQudjEuTWF0Y2gSJwoFc3BsaXQYAyADKAsyGC53ZWZ0LnYxLldlaWdodGVkQmFja2VuZBIjCgh0aW1lb3V0cxgKIAEoCzIRLndlZnQudjEuVGltZW91dHMSLwoPcmVxdWVzdF9oZWFkZXJzGAsgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYDCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSIQoHcmV3cml0ZRgNIAEoCzIQLndlZnQudjEuUmV3cml0ZRIjCghyZWRpcmVjdBgOIAEoCzIRLndlZnQudjEuUmVkaXJlY3QSMAoPZGlyZWN0X3Jlc3BvbnNlGA8gASgLMhcud2VmdC52MS5EaXJlY3RSZXNwb25zZRIhCgdyZXRyaWVzGBQgASgLMhAud2VmdC52MS5SZXRyaWVzEiAKB21pcnJvcnMYHiADKAsyDy53ZWZ0LnYxLk1pcnJvchIbCgRjb3JzGB8gASgLMg0ud2VmdC52MS5Db3JzEh8KBmxpbWl0cxgoIAEoCzIPLndlZnQudjEuTGltaXRzEiEKB2hlZGdpbmcYKSABKAsyEC53ZWZ0LnYxLkhlZGdpbmcSHQoFZmF1bHQYKiABKAsyDi53ZWZ0LnYxLkZhdWx0EiEKB3Nlc3Npb24YKyABKAsyEC53ZWZ0LnYxLlNlc3Npb24SEgoKYnl0ZXNfb25seRgyIAEoCCJ+CgdTZXNzaW9uEhAKBmNvb2tpZRgBIAEoCUgAEhAKBmhlYWRlchgCIAEoCUgAEhIKCmxpZmV0aW1lX3MYAyABKA0SEQoJcGVybWFuZW50GAQgASgIEg8KB2J5X3BhdGgYBSABKAgSDAoEcGF0aBgGIAEoCUIJCgdjYXJyaWVyImcKBk1pcnJvchIPCgdiYWNrZW5kGAEgASgNEhEKCW51bWVyYXRvchgCIAEoDRITCgtkZW5vbWluYXRvchgDIAEoDRIkCgdjb21wYXJlGAQgASgLMhMud2VmdC52MS5Db21wYXJpc29uIisKCkNvbXBhcmlzb24SDwoHaGVhZGVycxgBIAMoCRIMCgRib2R5GAIgASgIIpEBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSFQoNYWxsb3dfbWV0aG9kcxgCIAMoCRIVCg1hbGxvd19oZWFkZXJzGAMgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAQgAygJEhkKEWFsbG93X2NyZWRlbnRpYWxzGAUgASgIEhEKCW1heF9hZ2VfcxgGIAEoDSLJAQoHUmV0cmllcxIQCghhdHRlbXB0cxgBIAEoDRIKCgJvbhgCIAMoCRIQCghzdGF0dXNlcxgDIAMoDRIPCgdtZXRob2RzGAQgAygJEhYKDmJ1ZGdldF9wZXJjZW50GAUgASgNEhoKEmJ1ZGdldF9pbnRlcnZhbF9tcxgGIAEoDRIdChVidWRnZXRfbWluX3Blcl9zZWNvbmQYByABKA0SFgoOYnVkZ2V0X3JlZnVzZXMYCCABKAgSEgoKYmFja29mZl9tcxgJIAEoDSLnAQoIT3V0bGllcnMSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SIgoaY29uc2VjdXRpdmVfZ2F0ZXdheV9lcnJvcnMYAiABKA0SIAoYY29uc2VjdXRpdmVfbG9jYWxfZXJyb3JzGAMgASgNEioKDHN1Y2Nlc3NfcmF0ZRgEIAEoCzIULndlZnQudjEuU3VjY2Vzc1JhdGUSDwoHYmFzZV9tcxgFIAEoDRIOCgZtYXhfbXMYBiABKA0SEwoLbWF4X3BlcmNlbnQYByABKA0SFQoNcGFuaWNfcGVyY2VudBgIIAEoDSJ8CgZMaW1pdHMSFwoPbWF4X2Nvbm5lY3Rpb25zGAEgASgNEhQKDG1heF9yZXF1ZXN0cxgCIAEoDRITCgttYXhfcGVuZGluZxgDIAEoDRIuCghhZGFwdGl2ZRgEIAEoCzIcLndlZnQudjEuQWRhcHRpdmVDb25jdXJyZW5jeSKlAQoHSGVkZ2luZxIQCghkZWxheV9tcxgBIAEoDRISCgpwZXJjZW50aWxlGAIgASgNEhAKCGF0dGVtcHRzGAMgASgNEg8KB21ldGhvZHMYBCADKAkSFgoOYnVkZ2V0X3BlcmNlbnQYBSABKA0SGgoSYnVkZ2V0X2ludGVydmFsX21zGAYgASgNEh0KFWJ1ZGdldF9taW5fcGVyX3NlY29uZBgHIAEoDSKOAQoFRmF1bHQSIgoFYWJvcnQYASABKAsyEy53ZWZ0LnYxLkZhdWx0QWJvcnQSIgoFZGVsYXkYAiABKAsyEy53ZWZ0LnYxLkZhdWx0RGVsYXkSEgoKbWF4X2FjdGl2ZRgDIAEoDRIpCglzbG93X2JvZHkYBCABKAsyFi53ZWZ0LnYxLkZhdWx0U2xvd0JvZHkiWQoKRmF1bHRBYm9ydBIRCgludW1lcmF0b3IYASABKA0SEwoLZGVub21pbmF0b3IYAiABKA0SDgoGc3RhdHVzGAMgASgNEhMKC2dycGNfc3RhdHVzGAQgASgNIkkKCkZhdWx0RGVsYXkSEQoJbnVtZXJhdG9yGAEgASgNEhMKC2Rlbm9taW5hdG9yGAIgASgNEhMKC2R1cmF0aW9uX21zGAMgASgNIlEKDUZhdWx0U2xvd0JvZHkSEQoJbnVtZXJhdG9yGAEgASgNEhMKC2Rlbm9taW5hdG9yGAIgASgNEhgKEGJ5dGVzX3Blcl9zZWNvbmQYAyABKA0iLwoTQWRhcHRpdmVDb25jdXJyZW5jeRILCgNtaW4YASABKA0SCwoDbWF4GAIgASgNIkUKC1N1Y2Nlc3NSYXRlEg0KBWJlbG93GAEgASgNEhEKCXdpbmRvd19tcxgCIAEoDRIUCgxtaW5fcmVxdWVzdHMYAyABKA0iagoIVGltZW91dHMSEgoKcmVxdWVzdF9tcxgBIAEoDRISCgpwZXJfdHJ5X21zGAIgASgNEhIKCmNvbm5lY3RfbXMYAyABKA0SDwoHaWRsZV9tcxgEIAEoDRIRCglzdHJlYW1fbXMYBSABKA0iYwoNSGVhZGVyQ2hhbmdlcxIgCgNzZXQYASADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSIAoDYWRkGAIgAygLMhMud2VmdC52MS5IZWFkZXJUZXh0Eg4KBnJlbW92ZRgDIAMoCSIpCgpIZWFkZXJUZXh0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiOAoKUGF0aENoYW5nZRIOCgRmdWxsGAEgASgJSAASEAoGcHJlZml4GAIgASgJSABCCAoGY2hhbmdlIjoKB1Jld3JpdGUSDAoEaG9zdBgBIAEoCRIhCgRwYXRoGAIgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlImkKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIMCgRob3N0GAIgASgJEgwKBHBvcnQYAyABKA0SIQoEcGF0aBgEIAEoCzITLndlZnQudjEuUGF0aENoYW5nZRIOCgZzdGF0dXMYBSABKA0iRAoORGlyZWN0UmVzcG9uc2USDgoGc3RhdHVzGAEgASgNEgwKBGJvZHkYAiABKAkSFAoMY29udGVudF90eXBlGAMgASgJIrkBCgVNYXRjaBIlCgdoZWFkZXJzGAEgAygLMhQud2VmdC52MS5IZWFkZXJNYXRjaBIgCgRwYXRoGAIgASgLMhIud2VmdC52MS5QYXRoTWF0Y2gSIgoFcXVlcnkYAyADKAsyEy53ZWZ0LnYxLlF1ZXJ5TWF0Y2gSDgoGbWV0aG9kGAQgASgJEh0KBGZyb20YBSABKAsyDy53ZWZ0LnYxLkNhbGxlchIUCgxzZXJ2ZXJfbmFtZXMYMiADKAkifwoLSGVhZGVyTWF0Y2gSDAoEbmFtZRgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEQoHcHJlc2VudBgFIAEoCEgAEg4KBmludmVydBgGIAEoCEILCgljb25kaXRpb24ifgoKUXVlcnlNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiKrAQoGQ2FsbGVyEhIKCm5hbWVzcGFjZXMYASADKAkSMQoQc2VydmljZV9hY2NvdW50cxgCIAMoCzIXLndlZnQudjEuU2VydmljZUFjY291bnQSKwoGbGFiZWxzGAMgAygLMhsud2VmdC52MS5DYWxsZXIuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIxCg5TZXJ2aWNlQWNjb3VudBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSJMCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgsKCWNvbmRpdGlvbiKVAQoPV2VpZ2h0ZWRCYWNrZW5kEg8KB2JhY2tlbmQYASABKA0SDgoGd2VpZ2h0GAIgASgNEi8KD3JlcXVlc3RfaGVhZGVycxgDIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIwChByZXNwb25zZV9oZWFkZXJzGAQgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzIvoCCgxMb2FkQmFsYW5jZXISMgoJYWxnb3JpdGhtGAEgASgOMh8ud2VmdC52MS5Mb2FkQmFsYW5jZXIuQWxnb3JpdGhtEiAKBGhhc2gYCiADKAsyEi53ZWZ0LnYxLkhhc2hJbnB1dBIYChBtYXhfbG9hZF9wZXJjZW50GAsgASgNEigKBHpvbmUYDCABKA4yGi53ZWZ0LnYxLkxvYWRCYWxhbmNlci5ab25lEhUKDXNsb3dfc3RhcnRfbXMYDSABKA0igAEKCUFsZ29yaXRobRIZChVBTEdPUklUSE1fVU5TUEVDSUZJRUQQABINCglQRUFLX0VXTUEQARIRCg1MRUFTVF9SRVFVRVNUEAISDwoLUk9VTkRfUk9CSU4QAxIKCgZSQU5ET00QBBINCglSSU5HX0hBU0gQBRIKCgZNQUdMRVYQBiI2CgRab25lEgwKCFpPTkVfQU5ZEAASDwoLWk9ORV9QUkVGRVIQARIPCgtaT05FX1NUUklDVBACInMKCUhhc2hJbnB1dBIQCgZoZWFkZXIYASABKAlIABIQCgZjb29raWUYAiABKAlIABIPCgVxdWVyeRgDIAEoCUgAEg4KBHBhdGgYBCABKAhIABIYCg5zb3VyY2VfYWRkcmVzcxgFIAEoCEgAQgcKBWlucHV0Kl0KCFByb3RvY29sEhQKEFBST1RPQ09MX1VOS05PV04QABISCg5QUk9UT0NPTF9IVFRQMRABEhIKDlBST1RPQ09MX0hUVFAyEAISEwoPUFJPVE9DT0xfT1BBUVVFEANiBnByb3RvMw");
+  fileDesc("Chl3ZWZ0L3YxL2Rlc3RpbmF0aW9uLnByb3RvEgd3ZWZ0LnYxIqAECgtEZXN0aW5hdGlvbhIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSHwoGdGFyZ2V0GAMgASgLMg8ud2VmdC52MS5UYXJnZXQSIwoIcHJvdG9jb2wYBCABKA4yES53ZWZ0LnYxLlByb3RvY29sEiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQSEgoKaWRlbnRpdGllcxgGIAMoCRIQCghuZXR3b3JrcxgHIAMoCRINCgV6b25lcxgIIAMoCRINCgVub2RlcxgMIAMoCRIiCghiYWNrZW5kcxgJIAMoCzIQLndlZnQudjEuQmFja2VuZBIeCgZyb3V0ZXMYCiADKAsyDi53ZWZ0LnYxLlJvdXRlEiwKDWxvYWRfYmFsYW5jZXIYCyABKAsyFS53ZWZ0LnYxLkxvYWRCYWxhbmNlchIjCghvdXRsaWVycxgZIAEoCzIRLndlZnQudjEuT3V0bGllcnMSHwoGbGltaXRzGBogASgLMg8ud2VmdC52MS5MaW1pdHMSEwoLc2Vzc2lvbl9rZXkYGyABKAwSFQoIc2FtcGxpbmcYHSABKA1IAIgBARImCgphY2Nlc3NfbG9nGB4gASgLMhIud2VmdC52MS5Mb2dDaG9pY2USIAoDdGxzGBwgAygLMhMud2VmdC52MS5CYWNrZW5kVGxzQgsKCV9zYW1wbGluZyL6AQoJTG9nQ2hvaWNlEiUKBG1vZGUYASABKA4yFy53ZWZ0LnYxLkxvZ0Nob2ljZS5Nb2RlEg4KBmVycm9ycxgCIAEoCBIOCgZkZW5pZWQYAyABKAgSGwoOc2xvd2VyX3RoYW5fbXMYBCABKA1IAIgBARIVCghzYW1wbGluZxgFIAEoDUgBiAEBEhQKDHJlbW92ZV9xdWVyeRgGIAEoCCI8CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIHCgNPRkYQARIHCgNBTEwQAhIMCghTRUxFQ1RFRBADQhEKD19zbG93ZXJfdGhhbl9tc0ILCglfc2FtcGxpbmcieAoKQmFja2VuZFRscxIOCgZwb2xpY3kYASABKAkSEwoLc2VydmVyX25hbWUYAiABKAkSEQoJZG5zX25hbWVzGAMgAygJEgwKBHVyaXMYBCADKAkSEwoLYXV0aG9yaXRpZXMYBSADKAwSDwoHcmVmdXNlZBgGIAEoCSKPAQoGVGFyZ2V0EiIKBGtpbmQYASABKA4yFC53ZWZ0LnYxLlRhcmdldC5LaW5kEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBHBvcnQYBCABKA0iMgoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASCwoHU0VSVklDRRABEgcKA1BPRBACIogBCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgMEgwKBHBvcnQYAiABKA0SEAoIaWRlbnRpdHkYAyABKA0SDwoHbmV0d29yaxgEIAEoDRIMCgR6b25lGAUgASgNEg4KBm9wYXF1ZRgGIAEoCBIMCgRub2RlGAcgASgNEg4KBndlaWdodBgKIAEoDSK3AQoHQmFja2VuZBIMCgRuYW1lGAEgASgJEhEKCWVuZHBvaW50cxgCIAMoDRIPCgdpbnZhbGlkGAMgASgJEiMKBG5vZGUYBCABKA4yFS53ZWZ0LnYxLkJhY2tlbmQuTm9kZRISCgphZmZpbml0eV9zGAUgASgNEgsKA3RscxgGIAEoDSI0CgROb2RlEgwKCE5PREVfQU5ZEAASDwoLTk9ERV9QUkVGRVIQARINCglOT0RFX09OTFkQAiLdBAoFUm91dGUSDAoEbmFtZRgBIAEoCRIfCgdtYXRjaGVzGAIgAygLMg4ud2VmdC52MS5NYXRjaBInCgVzcGxpdBgDIAMoCzIYLndlZnQudjEuV2VpZ2h0ZWRCYWNrZW5kEiMKCHRpbWVvdXRzGAogASgLMhEud2VmdC52MS5UaW1lb3V0cxIvCg9yZXF1ZXN0X2hlYWRlcnMYCyABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMSMAoQcmVzcG9uc2VfaGVhZGVycxgMIAEoCzIWLndlZnQudjEuSGVhZGVyQ2hhbmdlcxIhCgdyZXdyaXRlGA0gASgLMhAud2VmdC52MS5SZXdyaXRlEiMKCHJlZGlyZWN0GA4gASgLMhEud2VmdC52MS5SZWRpcmVjdBIwCg9kaXJlY3RfcmVzcG9uc2UYDyABKAsyFy53ZWZ0LnYxLkRpcmVjdFJlc3BvbnNlEiEKB3JldHJpZXMYFCABKAsyEC53ZWZ0LnYxLlJldHJpZXMSIAoHbWlycm9ycxgeIAMoCzIPLndlZnQudjEuTWlycm9yEhsKBGNvcnMYHyABKAsyDS53ZWZ0LnYxLkNvcnMSHwoGbGltaXRzGCggASgLMg8ud2VmdC52MS5MaW1pdHMSIQoHaGVkZ2luZxgpIAEoCzIQLndlZnQudjEuSGVkZ2luZxIdCgVmYXVsdBgqIAEoCzIOLndlZnQudjEuRmF1bHQSIQoHc2Vzc2lvbhgrIAEoCzIQLndlZnQudjEuU2Vzc2lvbhISCgpieXRlc19vbmx5GDIgASgIIn4KB1Nlc3Npb24SEAoGY29va2llGAEgASgJSAASEAoGaGVhZGVyGAIgASgJSAASEgoKbGlmZXRpbWVfcxgDIAEoDRIRCglwZXJtYW5lbnQYBCABKAgSDwoHYnlfcGF0aBgFIAEoCBIMCgRwYXRoGAYgASgJQgkKB2NhcnJpZXIiZwoGTWlycm9yEg8KB2JhY2tlbmQYASABKA0SEQoJbnVtZXJhdG9yGAIgASgNEhMKC2Rlbm9taW5hdG9yGAMgASgNEiQKB2NvbXBhcmUYBCABKAsyEy53ZWZ0LnYxLkNvbXBhcmlzb24iKwoKQ29tcGFyaXNvbhIPCgdoZWFkZXJzGAEgAygJEgwKBGJvZHkYAiABKAgikQEKBENvcnMSFQoNYWxsb3dfb3JpZ2lucxgBIAMoCRIVCg1hbGxvd19tZXRob2RzGAIgAygJEhUKDWFsbG93X2hlYWRlcnMYAyADKAkSFgoOZXhwb3NlX2hlYWRlcnMYBCADKAkSGQoRYWxsb3dfY3JlZGVudGlhbHMYBSABKAgSEQoJbWF4X2FnZV9zGAYgASgNIskBCgdSZXRyaWVzEhAKCGF0dGVtcHRzGAEgASgNEgoKAm9uGAIgAygJEhAKCHN0YXR1c2VzGAMgAygNEg8KB21ldGhvZHMYBCADKAkSFgoOYnVkZ2V0X3BlcmNlbnQYBSABKA0SGgoSYnVkZ2V0X2ludGVydmFsX21zGAYgASgNEh0KFWJ1ZGdldF9taW5fcGVyX3NlY29uZBgHIAEoDRIWCg5idWRnZXRfcmVmdXNlcxgIIAEoCBISCgpiYWNrb2ZmX21zGAkgASgNIucBCghPdXRsaWVycxIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgBIAEoDRIiChpjb25zZWN1dGl2ZV9nYXRld2F5X2Vycm9ycxgCIAEoDRIgChhjb25zZWN1dGl2ZV9sb2NhbF9lcnJvcnMYAyABKA0SKgoMc3VjY2Vzc19yYXRlGAQgASgLMhQud2VmdC52MS5TdWNjZXNzUmF0ZRIPCgdiYXNlX21zGAUgASgNEg4KBm1heF9tcxgGIAEoDRITCgttYXhfcGVyY2VudBgHIAEoDRIVCg1wYW5pY19wZXJjZW50GAggASgNInwKBkxpbWl0cxIXCg9tYXhfY29ubmVjdGlvbnMYASABKA0SFAoMbWF4X3JlcXVlc3RzGAIgASgNEhMKC21heF9wZW5kaW5nGAMgASgNEi4KCGFkYXB0aXZlGAQgASgLMhwud2VmdC52MS5BZGFwdGl2ZUNvbmN1cnJlbmN5IqUBCgdIZWRnaW5nEhAKCGRlbGF5X21zGAEgASgNEhIKCnBlcmNlbnRpbGUYAiABKA0SEAoIYXR0ZW1wdHMYAyABKA0SDwoHbWV0aG9kcxgEIAMoCRIWCg5idWRnZXRfcGVyY2VudBgFIAEoDRIaChJidWRnZXRfaW50ZXJ2YWxfbXMYBiABKA0SHQoVYnVkZ2V0X21pbl9wZXJfc2Vjb25kGAcgASgNIo4BCgVGYXVsdBIiCgVhYm9ydBgBIAEoCzITLndlZnQudjEuRmF1bHRBYm9ydBIiCgVkZWxheRgCIAEoCzITLndlZnQudjEuRmF1bHREZWxheRISCgptYXhfYWN0aXZlGAMgASgNEikKCXNsb3dfYm9keRgEIAEoCzIWLndlZnQudjEuRmF1bHRTbG93Qm9keSJZCgpGYXVsdEFib3J0EhEKCW51bWVyYXRvchgBIAEoDRITCgtkZW5vbWluYXRvchgCIAEoDRIOCgZzdGF0dXMYAyABKA0SEwoLZ3JwY19zdGF0dXMYBCABKA0iSQoKRmF1bHREZWxheRIRCgludW1lcmF0b3IYASABKA0SEwoLZGVub21pbmF0b3IYAiABKA0SEwoLZHVyYXRpb25fbXMYAyABKA0iUQoNRmF1bHRTbG93Qm9keRIRCgludW1lcmF0b3IYASABKA0SEwoLZGVub21pbmF0b3IYAiABKA0SGAoQYnl0ZXNfcGVyX3NlY29uZBgDIAEoDSIvChNBZGFwdGl2ZUNvbmN1cnJlbmN5EgsKA21pbhgBIAEoDRILCgNtYXgYAiABKA0iRQoLU3VjY2Vzc1JhdGUSDQoFYmVsb3cYASABKA0SEQoJd2luZG93X21zGAIgASgNEhQKDG1pbl9yZXF1ZXN0cxgDIAEoDSJqCghUaW1lb3V0cxISCgpyZXF1ZXN0X21zGAEgASgNEhIKCnBlcl90cnlfbXMYAiABKA0SEgoKY29ubmVjdF9tcxgDIAEoDRIPCgdpZGxlX21zGAQgASgNEhEKCXN0cmVhbV9tcxgFIAEoDSJjCg1IZWFkZXJDaGFuZ2VzEiAKA3NldBgBIAMoCzITLndlZnQudjEuSGVhZGVyVGV4dBIgCgNhZGQYAiADKAsyEy53ZWZ0LnYxLkhlYWRlclRleHQSDgoGcmVtb3ZlGAMgAygJIikKCkhlYWRlclRleHQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSI4CgpQYXRoQ2hhbmdlEg4KBGZ1bGwYASABKAlIABIQCgZwcmVmaXgYAiABKAlIAEIICgZjaGFuZ2UiOgoHUmV3cml0ZRIMCgRob3N0GAEgASgJEiEKBHBhdGgYAiABKAsyEy53ZWZ0LnYxLlBhdGhDaGFuZ2UiaQoIUmVkaXJlY3QSDgoGc2NoZW1lGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRIhCgRwYXRoGAQgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlEg4KBnN0YXR1cxgFIAEoDSJECg5EaXJlY3RSZXNwb25zZRIOCgZzdGF0dXMYASABKA0SDAoEYm9keRgCIAEoCRIUCgxjb250ZW50X3R5cGUYAyABKAkiuQEKBU1hdGNoEiUKB2hlYWRlcnMYASADKAsyFC53ZWZ0LnYxLkhlYWRlck1hdGNoEiAKBHBhdGgYAiABKAsyEi53ZWZ0LnYxLlBhdGhNYXRjaBIiCgVxdWVyeRgDIAMoCzITLndlZnQudjEuUXVlcnlNYXRjaBIOCgZtZXRob2QYBCABKAkSHQoEZnJvbRgFIAEoCzIPLndlZnQudjEuQ2FsbGVyEhQKDHNlcnZlcl9uYW1lcxgyIAMoCSJ/CgtIZWFkZXJNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDwoFcmVnZXgYBCABKAlIABIRCgdwcmVzZW50GAUgASgISAASDgoGaW52ZXJ0GAYgASgIQgsKCWNvbmRpdGlvbiJ+CgpRdWVyeU1hdGNoEgwKBG5hbWUYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIPCgVyZWdleBgEIAEoCUgAEhEKB3ByZXNlbnQYBSABKAhIABIOCgZpbnZlcnQYBiABKAhCCwoJY29uZGl0aW9uIqsBCgZDYWxsZXISEgoKbmFtZXNwYWNlcxgBIAMoCRIxChBzZXJ2aWNlX2FjY291bnRzGAIgAygLMhcud2VmdC52MS5TZXJ2aWNlQWNjb3VudBIrCgZsYWJlbHMYAyADKAsyGy53ZWZ0LnYxLkNhbGxlci5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjEKDlNlcnZpY2VBY2NvdW50EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIkwKCVBhdGhNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEg8KBXJlZ2V4GAMgASgJSABCCwoJY29uZGl0aW9uIpUBCg9XZWlnaHRlZEJhY2tlbmQSDwoHYmFja2VuZBgBIAEoDRIOCgZ3ZWlnaHQYAiABKA0SLwoPcmVxdWVzdF9oZWFkZXJzGAMgASgLMhYud2VmdC52MS5IZWFkZXJDaGFuZ2VzEjAKEHJlc3BvbnNlX2hlYWRlcnMYBCABKAsyFi53ZWZ0LnYxLkhlYWRlckNoYW5nZXMi+gIKDExvYWRCYWxhbmNlchIyCglhbGdvcml0aG0YASABKA4yHy53ZWZ0LnYxLkxvYWRCYWxhbmNlci5BbGdvcml0aG0SIAoEaGFzaBgKIAMoCzISLndlZnQudjEuSGFzaElucHV0EhgKEG1heF9sb2FkX3BlcmNlbnQYCyABKA0SKAoEem9uZRgMIAEoDjIaLndlZnQudjEuTG9hZEJhbGFuY2VyLlpvbmUSFQoNc2xvd19zdGFydF9tcxgNIAEoDSKAAQoJQWxnb3JpdGhtEhkKFUFMR09SSVRITV9VTlNQRUNJRklFRBAAEg0KCVBFQUtfRVdNQRABEhEKDUxFQVNUX1JFUVVFU1QQAhIPCgtST1VORF9ST0JJThADEgoKBlJBTkRPTRAEEg0KCVJJTkdfSEFTSBAFEgoKBk1BR0xFVhAGIjYKBFpvbmUSDAoIWk9ORV9BTlkQABIPCgtaT05FX1BSRUZFUhABEg8KC1pPTkVfU1RSSUNUEAIicwoJSGFzaElucHV0EhAKBmhlYWRlchgBIAEoCUgAEhAKBmNvb2tpZRgCIAEoCUgAEg8KBXF1ZXJ5GAMgASgJSAASDgoEcGF0aBgEIAEoCEgAEhgKDnNvdXJjZV9hZGRyZXNzGAUgASgISABCBwoFaW5wdXQqXQoIUHJvdG9jb2wSFAoQUFJPVE9DT0xfVU5LTk9XThAAEhIKDlBST1RPQ09MX0hUVFAxEAESEgoOUFJPVE9DT0xfSFRUUDIQAhITCg9QUk9UT0NPTF9PUEFRVUUQA2IGcHJvdG8z");
 
 /**
  * Type URL: type.weft.dev/weft.v1.Destination
@@ -141,6 +141,14 @@ export type Destination = Message<"weft.v1.Destination"> & {
   sampling?: number | undefined;
 
   /**
+   * Which requests to it are logged, in place of what the workload says; not set: as that says. A proxy that does not know it logs as it
+   * did before there were such choices, and no critical feature comes with it.
+   *
+   * @generated from field: weft.v1.LogChoice access_log = 30;
+   */
+  accessLog?: LogChoice | undefined;
+
+  /**
    * The TLS that servers without a proxy expect of whoever calls them, referred to by Backend.tls.
    *
    * @generated from field: repeated weft.v1.BackendTls tls = 28;
@@ -154,6 +162,95 @@ export type Destination = Message<"weft.v1.Destination"> & {
  */
 export const DestinationSchema: GenMessage<Destination> = /*@__PURE__*/
   messageDesc(file_weft_v1_destination, 0);
+
+/**
+ * Which requests are logged.
+ *
+ * @generated from message weft.v1.LogChoice
+ */
+export type LogChoice = Message<"weft.v1.LogChoice"> & {
+  /**
+   * @generated from field: weft.v1.LogChoice.Mode mode = 1;
+   */
+  mode: LogChoice_Mode;
+
+  /**
+   * HTTP status 5xx, or a gRPC status that is an error of the server.
+   *
+   * @generated from field: bool errors = 2;
+   */
+  errors: boolean;
+
+  /**
+   * A stage refused them, or would have in a dry run.
+   *
+   * @generated from field: bool denied = 3;
+   */
+  denied: boolean;
+
+  /**
+   * They took longer.
+   *
+   * @generated from field: optional uint32 slower_than_ms = 4;
+   */
+  slowerThanMs?: number | undefined;
+
+  /**
+   * So many of a million, those of a trace together.
+   *
+   * @generated from field: optional uint32 sampling = 5;
+   */
+  sampling?: number | undefined;
+
+  /**
+   * The path is written without its query.
+   *
+   * @generated from field: bool remove_query = 6;
+   */
+  removeQuery: boolean;
+};
+
+/**
+ * Describes the message weft.v1.LogChoice.
+ * Use `create(LogChoiceSchema)` to create a new message.
+ */
+export const LogChoiceSchema: GenMessage<LogChoice> = /*@__PURE__*/
+  messageDesc(file_weft_v1_destination, 1);
+
+/**
+ * @generated from enum weft.v1.LogChoice.Mode
+ */
+export enum LogChoice_Mode {
+  /**
+   * A proxy rejects it.
+   *
+   * @generated from enum value: MODE_UNSPECIFIED = 0;
+   */
+  MODE_UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: OFF = 1;
+   */
+  OFF = 1,
+
+  /**
+   * @generated from enum value: ALL = 2;
+   */
+  ALL = 2,
+
+  /**
+   * Those that match any of what follows.
+   *
+   * @generated from enum value: SELECTED = 3;
+   */
+  SELECTED = 3,
+}
+
+/**
+ * Describes the enum weft.v1.LogChoice.Mode.
+ */
+export const LogChoice_ModeSchema: GenEnum<LogChoice_Mode> = /*@__PURE__*/
+  enumDesc(file_weft_v1_destination, 1, 0);
 
 /**
  * TLS to servers that are none of the mesh's (BackendTLSPolicy). What the caller speaks goes inside it, unless that is TLS of
@@ -208,7 +305,7 @@ export type BackendTls = Message<"weft.v1.BackendTls"> & {
  * Use `create(BackendTlsSchema)` to create a new message.
  */
 export const BackendTlsSchema: GenMessage<BackendTls> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 1);
+  messageDesc(file_weft_v1_destination, 2);
 
 /**
  * @generated from message weft.v1.Target
@@ -240,7 +337,7 @@ export type Target = Message<"weft.v1.Target"> & {
  * Use `create(TargetSchema)` to create a new message.
  */
 export const TargetSchema: GenMessage<Target> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 2);
+  messageDesc(file_weft_v1_destination, 3);
 
 /**
  * @generated from enum weft.v1.Target.Kind
@@ -266,7 +363,7 @@ export enum Target_Kind {
  * Describes the enum weft.v1.Target.Kind.
  */
 export const Target_KindSchema: GenEnum<Target_Kind> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 2, 0);
+  enumDesc(file_weft_v1_destination, 3, 0);
 
 /**
  * @generated from message weft.v1.Endpoint
@@ -332,7 +429,7 @@ export type Endpoint = Message<"weft.v1.Endpoint"> & {
  * Use `create(EndpointSchema)` to create a new message.
  */
 export const EndpointSchema: GenMessage<Endpoint> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 3);
+  messageDesc(file_weft_v1_destination, 4);
 
 /**
  * @generated from message weft.v1.Backend
@@ -385,7 +482,7 @@ export type Backend = Message<"weft.v1.Backend"> & {
  * Use `create(BackendSchema)` to create a new message.
  */
 export const BackendSchema: GenMessage<Backend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 4);
+  messageDesc(file_weft_v1_destination, 5);
 
 /**
  * What the node that the caller runs on has to do with it.
@@ -417,7 +514,7 @@ export enum Backend_Node {
  * Describes the enum weft.v1.Backend.Node.
  */
 export const Backend_NodeSchema: GenEnum<Backend_Node> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 4, 0);
+  enumDesc(file_weft_v1_destination, 5, 0);
 
 /**
  * @generated from message weft.v1.Route
@@ -529,7 +626,7 @@ export type Route = Message<"weft.v1.Route"> & {
  * Use `create(RouteSchema)` to create a new message.
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 5);
+  messageDesc(file_weft_v1_destination, 6);
 
 /**
  * Requests of one session keep to one endpoint of the split, also one of weight 0 (GEP-1619): a token that the proxy
@@ -591,7 +688,7 @@ export type Session = Message<"weft.v1.Session"> & {
  * Use `create(SessionSchema)` to create a new message.
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 6);
+  messageDesc(file_weft_v1_destination, 7);
 
 /**
  * A copy of some requests. Nobody waits for its answer; it carries the header x-weft-mirror.
@@ -631,7 +728,7 @@ export type Mirror = Message<"weft.v1.Mirror"> & {
  * Use `create(MirrorSchema)` to create a new message.
  */
 export const MirrorSchema: GenMessage<Mirror> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 7);
+  messageDesc(file_weft_v1_destination, 8);
 
 /**
  * What is compared of two answers beside their status.
@@ -657,7 +754,7 @@ export type Comparison = Message<"weft.v1.Comparison"> & {
  * Use `create(ComparisonSchema)` to create a new message.
  */
 export const ComparisonSchema: GenMessage<Comparison> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 8);
+  messageDesc(file_weft_v1_destination, 9);
 
 /**
  * Which pages of other origins browsers let read the answers (Fetch standard, CORS protocol). A list that is "*" alone
@@ -704,7 +801,7 @@ export type Cors = Message<"weft.v1.Cors"> & {
  * Use `create(CorsSchema)` to create a new message.
  */
 export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 9);
+  messageDesc(file_weft_v1_destination, 10);
 
 /**
  * @generated from message weft.v1.Retries
@@ -778,7 +875,7 @@ export type Retries = Message<"weft.v1.Retries"> & {
  * Use `create(RetriesSchema)` to create a new message.
  */
 export const RetriesSchema: GenMessage<Retries> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 10);
+  messageDesc(file_weft_v1_destination, 11);
 
 /**
  * When an endpoint gets a rest. 0: that condition does not eject.
@@ -843,7 +940,7 @@ export type Outliers = Message<"weft.v1.Outliers"> & {
  * Use `create(OutliersSchema)` to create a new message.
  */
 export const OutliersSchema: GenMessage<Outliers> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 11);
+  messageDesc(file_weft_v1_destination, 12);
 
 /**
  * How much may be under way at once in a worker; 0: no limit.
@@ -885,7 +982,7 @@ export type Limits = Message<"weft.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 12);
+  messageDesc(file_weft_v1_destination, 13);
 
 /**
  * A copy of what is slow, elsewhere; the first good answer counts.
@@ -942,7 +1039,7 @@ export type Hedging = Message<"weft.v1.Hedging"> & {
  * Use `create(HedgingSchema)` to create a new message.
  */
 export const HedgingSchema: GenMessage<Hedging> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 13);
+  messageDesc(file_weft_v1_destination, 14);
 
 /**
  * Failures on purpose; at least one of abort, delay and slow_body is set.
@@ -978,7 +1075,7 @@ export type Fault = Message<"weft.v1.Fault"> & {
  * Use `create(FaultSchema)` to create a new message.
  */
 export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 14);
+  messageDesc(file_weft_v1_destination, 15);
 
 /**
  * numerator of denominator requests are answered and not sent on.
@@ -1014,7 +1111,7 @@ export type FaultAbort = Message<"weft.v1.FaultAbort"> & {
  * Use `create(FaultAbortSchema)` to create a new message.
  */
 export const FaultAbortSchema: GenMessage<FaultAbort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 15);
+  messageDesc(file_weft_v1_destination, 16);
 
 /**
  * numerator of denominator requests wait first.
@@ -1043,7 +1140,7 @@ export type FaultDelay = Message<"weft.v1.FaultDelay"> & {
  * Use `create(FaultDelaySchema)` to create a new message.
  */
 export const FaultDelaySchema: GenMessage<FaultDelay> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 16);
+  messageDesc(file_weft_v1_destination, 17);
 
 /**
  * numerator of denominator answers have a body that comes slowly.
@@ -1074,7 +1171,7 @@ export type FaultSlowBody = Message<"weft.v1.FaultSlowBody"> & {
  * Use `create(FaultSlowBodySchema)` to create a new message.
  */
 export const FaultSlowBodySchema: GenMessage<FaultSlowBody> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 17);
+  messageDesc(file_weft_v1_destination, 18);
 
 /**
  * @generated from message weft.v1.AdaptiveConcurrency
@@ -1096,7 +1193,7 @@ export type AdaptiveConcurrency = Message<"weft.v1.AdaptiveConcurrency"> & {
  * Use `create(AdaptiveConcurrencySchema)` to create a new message.
  */
 export const AdaptiveConcurrencySchema: GenMessage<AdaptiveConcurrency> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 18);
+  messageDesc(file_weft_v1_destination, 19);
 
 /**
  * @generated from message weft.v1.SuccessRate
@@ -1127,7 +1224,7 @@ export type SuccessRate = Message<"weft.v1.SuccessRate"> & {
  * Use `create(SuccessRateSchema)` to create a new message.
  */
 export const SuccessRateSchema: GenMessage<SuccessRate> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 19);
+  messageDesc(file_weft_v1_destination, 20);
 
 /**
  * In milliseconds; 0: none.
@@ -1176,7 +1273,7 @@ export type Timeouts = Message<"weft.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 20);
+  messageDesc(file_weft_v1_destination, 21);
 
 /**
  * Done in this order: remove, set, add. Names in lower case; never one that belongs to a hop or frames a message.
@@ -1205,7 +1302,7 @@ export type HeaderChanges = Message<"weft.v1.HeaderChanges"> & {
  * Use `create(HeaderChangesSchema)` to create a new message.
  */
 export const HeaderChangesSchema: GenMessage<HeaderChanges> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 21);
+  messageDesc(file_weft_v1_destination, 22);
 
 /**
  * @generated from message weft.v1.HeaderText
@@ -1227,7 +1324,7 @@ export type HeaderText = Message<"weft.v1.HeaderText"> & {
  * Use `create(HeaderTextSchema)` to create a new message.
  */
 export const HeaderTextSchema: GenMessage<HeaderText> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 22);
+  messageDesc(file_weft_v1_destination, 23);
 
 /**
  * A new path; the query stays.
@@ -1260,7 +1357,7 @@ export type PathChange = Message<"weft.v1.PathChange"> & {
  * Use `create(PathChangeSchema)` to create a new message.
  */
 export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 23);
+  messageDesc(file_weft_v1_destination, 24);
 
 /**
  * @generated from message weft.v1.Rewrite
@@ -1284,7 +1381,7 @@ export type Rewrite = Message<"weft.v1.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 24);
+  messageDesc(file_weft_v1_destination, 25);
 
 /**
  * @generated from message weft.v1.Redirect
@@ -1327,7 +1424,7 @@ export type Redirect = Message<"weft.v1.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 25);
+  messageDesc(file_weft_v1_destination, 26);
 
 /**
  * @generated from message weft.v1.DirectResponse
@@ -1356,7 +1453,7 @@ export type DirectResponse = Message<"weft.v1.DirectResponse"> & {
  * Use `create(DirectResponseSchema)` to create a new message.
  */
 export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 26);
+  messageDesc(file_weft_v1_destination, 27);
 
 /**
  * All conditions that are set must hold.
@@ -1407,7 +1504,7 @@ export type Match = Message<"weft.v1.Match"> & {
  * Use `create(MatchSchema)` to create a new message.
  */
 export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 27);
+  messageDesc(file_weft_v1_destination, 28);
 
 /**
  * @generated from message weft.v1.HeaderMatch
@@ -1466,7 +1563,7 @@ export type HeaderMatch = Message<"weft.v1.HeaderMatch"> & {
  * Use `create(HeaderMatchSchema)` to create a new message.
  */
 export const HeaderMatchSchema: GenMessage<HeaderMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 28);
+  messageDesc(file_weft_v1_destination, 29);
 
 /**
  * Of a repeated parameter the first counts. Name and value are percent-decoded, and "+" is a space, before matching.
@@ -1521,7 +1618,7 @@ export type QueryMatch = Message<"weft.v1.QueryMatch"> & {
  * Use `create(QueryMatchSchema)` to create a new message.
  */
 export const QueryMatchSchema: GenMessage<QueryMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 29);
+  messageDesc(file_weft_v1_destination, 30);
 
 /**
  * One of each list that is not empty, and all labels.
@@ -1550,7 +1647,7 @@ export type Caller = Message<"weft.v1.Caller"> & {
  * Use `create(CallerSchema)` to create a new message.
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 30);
+  messageDesc(file_weft_v1_destination, 31);
 
 /**
  * @generated from message weft.v1.ServiceAccount
@@ -1572,7 +1669,7 @@ export type ServiceAccount = Message<"weft.v1.ServiceAccount"> & {
  * Use `create(ServiceAccountSchema)` to create a new message.
  */
 export const ServiceAccountSchema: GenMessage<ServiceAccount> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 31);
+  messageDesc(file_weft_v1_destination, 32);
 
 /**
  * @generated from message weft.v1.PathMatch
@@ -1609,7 +1706,7 @@ export type PathMatch = Message<"weft.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 32);
+  messageDesc(file_weft_v1_destination, 33);
 
 /**
  * @generated from message weft.v1.WeightedBackend
@@ -1647,7 +1744,7 @@ export type WeightedBackend = Message<"weft.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 33);
+  messageDesc(file_weft_v1_destination, 34);
 
 /**
  * @generated from message weft.v1.LoadBalancer
@@ -1691,7 +1788,7 @@ export type LoadBalancer = Message<"weft.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 34);
+  messageDesc(file_weft_v1_destination, 35);
 
 /**
  * @generated from enum weft.v1.LoadBalancer.Algorithm
@@ -1737,7 +1834,7 @@ export enum LoadBalancer_Algorithm {
  * Describes the enum weft.v1.LoadBalancer.Algorithm.
  */
 export const LoadBalancer_AlgorithmSchema: GenEnum<LoadBalancer_Algorithm> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 34, 0);
+  enumDesc(file_weft_v1_destination, 35, 0);
 
 /**
  * Whether endpoints of the proxy's own zone come first.
@@ -1769,7 +1866,7 @@ export enum LoadBalancer_Zone {
  * Describes the enum weft.v1.LoadBalancer.Zone.
  */
 export const LoadBalancer_ZoneSchema: GenEnum<LoadBalancer_Zone> = /*@__PURE__*/
-  enumDesc(file_weft_v1_destination, 34, 1);
+  enumDesc(file_weft_v1_destination, 35, 1);
 
 /**
  * @generated from message weft.v1.HashInput
@@ -1822,7 +1919,7 @@ export type HashInput = Message<"weft.v1.HashInput"> & {
  * Use `create(HashInputSchema)` to create a new message.
  */
 export const HashInputSchema: GenMessage<HashInput> = /*@__PURE__*/
-  messageDesc(file_weft_v1_destination, 35);
+  messageDesc(file_weft_v1_destination, 36);
 
 /**
  * @generated from enum weft.v1.Protocol

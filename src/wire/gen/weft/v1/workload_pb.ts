@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Access, IpBlock } from "./access_pb.js";
 import { file_weft_v1_access } from "./access_pb.js";
-import type { Match, Protocol } from "./destination_pb.js";
+import type { LogChoice, Match, Protocol } from "./destination_pb.js";
 import { file_weft_v1_destination } from "./destination_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIp0ECghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2USIQoHdHJhY2luZxgPIAEoCzIQLndlZnQudjEuVHJhY2luZxIpCgthdXRob3JpdGllcxgQIAMoCzIULndlZnQudjEuQXV0aG9yaXRpZXMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIjCgtBdXRob3JpdGllcxIUCgxjZXJ0aWZpY2F0ZXMYASADKAwisgEKB1RyYWNpbmcSDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SKwoIcHJvdG9jb2wYBCABKA4yGS53ZWZ0LnYxLlRyYWNpbmcuUHJvdG9jb2wSEAoIc2FtcGxpbmcYBSABKA0iOAoIUHJvdG9jb2wSGAoUUFJPVE9DT0xfVU5TUEVDSUZJRUQQABIICgRHUlBDEAESCAoESFRUUBACIqQCCgtJbmJvdW5kUG9ydBIMCgRwb3J0GAEgASgNEiMKCHByb3RvY29sGAIgASgOMhEud2VmdC52MS5Qcm90b2NvbBIkCgltdGxzX21vZGUYAyABKA4yES53ZWZ0LnYxLk10bHNNb2RlEhAKCHNlcnZpY2VzGAQgAygJEicKC3JhdGVfbGltaXRzGBQgAygLMhIud2VmdC52MS5SYXRlTGltaXQSLwoPZXh0ZXJuYWxfY2hlY2tzGBUgAygLMhYud2VmdC52MS5FeHRlcm5hbENoZWNrEiwKDXNoYXJlZF9saW1pdHMYFiADKAsyFS53ZWZ0LnYxLlNoYXJlZExpbWl0cxIVCghzYW1wbGluZxgXIAEoDUgAiAEBQgsKCV9zYW1wbGluZyKIAQoMU2hhcmVkTGltaXRzEg8KB3NlcnZpY2UYASABKAkSDwoHYWRkcmVzcxgCIAEoDBIMCgRwb3J0GAMgASgNEg4KBmRvbWFpbhgEIAEoCRISCgp0aW1lb3V0X21zGAUgASgEEiQKBmxpbWl0cxgGIAMoCzIULndlZnQudjEuU2hhcmVkTGltaXQisQEKC1NoYXJlZExpbWl0EiEKBWxpbWl0GAEgASgLMhIud2VmdC52MS5SYXRlTGltaXQSMgoKb25fZmFpbHVyZRgCIAEoDjIeLndlZnQudjEuU2hhcmVkTGltaXQuT25GYWlsdXJlIksKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASCQoFQUxMT1cQARIICgRERU5ZEAISDQoJUE9EX1NIQVJFEAMi7QIKDUV4dGVybmFsQ2hlY2sSDgoGcG9saWN5GAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDwoHYWRkcmVzcxgDIAEoDBIMCgRwb3J0GAQgASgNEhIKCnRpbWVvdXRfbXMYBSABKAQSNAoKb25fZmFpbHVyZRgGIAEoDjIgLndlZnQudjEuRXh0ZXJuYWxDaGVjay5PbkZhaWx1cmUSFwoPYWxsb3dlZF9oZWFkZXJzGAcgAygJEiIKBmV4ZW1wdBgIIAMoCzISLndlZnQudjEuRXhlbXB0aW9uEg8KB2RyeV9ydW4YCSABKAgSJAoEaHR0cBgKIAEoCzIWLndlZnQudjEuQ2hlY2tPdmVySHR0cBIgCgRib2R5GAsgASgLMhIud2VmdC52MS5DaGVja0JvZHkiPAoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIICgRERU5ZEAESCQoFQUxMT1cQAiJKCg1DaGVja092ZXJIdHRwEg4KBnByZWZpeBgBIAEoCRIWCg50b19hcHBsaWNhdGlvbhgCIAMoCRIRCgl0b19jYWxsZXIYAyADKAkilwEKCUNoZWNrQm9keRIRCgltYXhfYnl0ZXMYASABKA0SMQoLb25fdG9vX2xvbmcYAiABKA4yHC53ZWZ0LnYxLkNoZWNrQm9keS5PblRvb0xvbmciRAoJT25Ub29Mb25nEhsKF09OX1RPT19MT05HX1VOU1BFQ0lGSUVEEAASCAoEREVOWRABEhAKDFNFTkRfUEFSVElBTBACIkYKCUV4ZW1wdGlvbhIOCgZtZXRob2QYASABKAkSDwoFZXhhY3QYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIAEIGCgRwYXRoIvUBCglSYXRlTGltaXQSDgoGcG9saWN5GAEgASgJEgwKBG5hbWUYAiABKAkSEAoIcmVxdWVzdHMYAyABKA0SDgoGcGVyX21zGAQgASgEEg0KBWJ1cnN0GAUgASgNEgwKBHBvZHMYBiABKA0SIgoDa2V5GAcgAygLMhUud2VmdC52MS5SYXRlTGltaXRLZXkSDwoHZHJ5X3J1bhgIIAEoCBIfCgdtYXRjaGVzGAkgAygLMg4ud2VmdC52MS5NYXRjaBIMCgRjb3N0GAogASgNEhMKC2Nvc3RfaGVhZGVyGAsgASgJEhIKCmNvc3RfZmllbGQYDCADKAkikgIKDFJhdGVMaW1pdEtleRI0CglhdHRyaWJ1dGUYASABKA4yHy53ZWZ0LnYxLlJhdGVMaW1pdEtleS5BdHRyaWJ1dGVIABIQCgZoZWFkZXIYAiABKAlIABIPCgVjbGFpbRgDIAEoDUgAEiUKCGNvbnN0YW50GAQgASgLMhEud2VmdC52MS5Db25zdGFudEgAInoKCUF0dHJpYnV0ZRIZChVBVFRSSUJVVEVfVU5TUEVDSUZJRUQQABITCg9TRVJWSUNFX0FDQ09VTlQQARINCglOQU1FU1BBQ0UQAhILCgdBRERSRVNTEAMSCwoHTkVUV09SSxAEEgoKBk1FVEhPRBAFEggKBFBBVEgQBkIGCgRwYXJ0IicKCENvbnN0YW50EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkipwEKD0V4dGVybmFsU2VydmljZRIMCgRuYW1lGAEgASgJEg0KBWhvc3RzGAIgAygJEiQKBXBvcnRzGAMgAygLMhUud2VmdC52MS5FeHRlcm5hbFBvcnQSIwoJYWRkcmVzc2VzGAQgAygLMhAud2VmdC52MS5JcEJsb2NrEhkKEXByaXZhdGVfYWRkcmVzc2VzGAUgASgIEhEKCXBlcm1pdHRlZBgGIAEoCCKzAQoMRXh0ZXJuYWxQb3J0EgwKBHBvcnQYASABKA0SMAoIcHJvdG9jb2wYAiABKA4yHi53ZWZ0LnYxLkV4dGVybmFsUG9ydC5Qcm90b2NvbBIhCgN0bHMYAyABKAsyFC53ZWZ0LnYxLkV4dGVybmFsVGxzIkAKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASBwoDVExTEAESCAoESFRUUBACEgcKA1RDUBADImIKC0V4dGVybmFsVGxzEgwKBHBvcnQYASABKA0SEQoJZG5zX25hbWVzGAIgAygJEgwKBHVyaXMYAyADKAkSEwoLYXV0aG9yaXRpZXMYBCABKA0SDwoHcmVmdXNlZBgFIAEoCSpBCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIOCgpQRVJNSVNTSVZFEAESCgoGU1RSSUNUEAIqbgoOT3V0Ym91bmRQb2xpY3kSHwobT1VUQk9VTkRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASDQoJQUxMT1dfQU5ZEAESEQoNUkVHSVNUUllfT05MWRACEhkKFVJFR0lTVFJZX09OTFlfRFJZX1JVThADYgZwcm90bzM", [file_weft_v1_access, file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIsUECghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2USIQoHdHJhY2luZxgPIAEoCzIQLndlZnQudjEuVHJhY2luZxIpCgthdXRob3JpdGllcxgQIAMoCzIULndlZnQudjEuQXV0aG9yaXRpZXMSJgoKYWNjZXNzX2xvZxgRIAEoCzISLndlZnQudjEuQWNjZXNzTG9nGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiIwoLQXV0aG9yaXRpZXMSFAoMY2VydGlmaWNhdGVzGAEgAygMIrcBCglBY2Nlc3NMb2cSIgoGY2hvaWNlGAEgASgLMhIud2VmdC52MS5Mb2dDaG9pY2USKQoGZm9ybWF0GAIgASgOMhkud2VmdC52MS5BY2Nlc3NMb2cuRm9ybWF0EgwKBG9taXQYAyADKAkSFwoPcmVxdWVzdF9oZWFkZXJzGAQgAygJIjQKBkZvcm1hdBIWChJGT1JNQVRfVU5TUEVDSUZJRUQQABIICgRKU09OEAESCAoEVEVYVBACIrIBCgdUcmFjaW5nEg8KB3NlcnZpY2UYASABKAkSDwoHYWRkcmVzcxgCIAEoDBIMCgRwb3J0GAMgASgNEisKCHByb3RvY29sGAQgASgOMhkud2VmdC52MS5UcmFjaW5nLlByb3RvY29sEhAKCHNhbXBsaW5nGAUgASgNIjgKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASCAoER1JQQxABEggKBEhUVFAQAiLMAgoLSW5ib3VuZFBvcnQSDAoEcG9ydBgBIAEoDRIjCghwcm90b2NvbBgCIAEoDjIRLndlZnQudjEuUHJvdG9jb2wSJAoJbXRsc19tb2RlGAMgASgOMhEud2VmdC52MS5NdGxzTW9kZRIQCghzZXJ2aWNlcxgEIAMoCRInCgtyYXRlX2xpbWl0cxgUIAMoCzISLndlZnQudjEuUmF0ZUxpbWl0Ei8KD2V4dGVybmFsX2NoZWNrcxgVIAMoCzIWLndlZnQudjEuRXh0ZXJuYWxDaGVjaxIsCg1zaGFyZWRfbGltaXRzGBYgAygLMhUud2VmdC52MS5TaGFyZWRMaW1pdHMSFQoIc2FtcGxpbmcYFyABKA1IAIgBARImCgphY2Nlc3NfbG9nGBggASgLMhIud2VmdC52MS5Mb2dDaG9pY2VCCwoJX3NhbXBsaW5nIogBCgxTaGFyZWRMaW1pdHMSDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SDgoGZG9tYWluGAQgASgJEhIKCnRpbWVvdXRfbXMYBSABKAQSJAoGbGltaXRzGAYgAygLMhQud2VmdC52MS5TaGFyZWRMaW1pdCKxAQoLU2hhcmVkTGltaXQSIQoFbGltaXQYASABKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdBIyCgpvbl9mYWlsdXJlGAIgASgOMh4ud2VmdC52MS5TaGFyZWRMaW1pdC5PbkZhaWx1cmUiSwoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIJCgVBTExPVxABEggKBERFTlkQAhINCglQT0RfU0hBUkUQAyLtAgoNRXh0ZXJuYWxDaGVjaxIOCgZwb2xpY3kYASABKAkSDwoHc2VydmljZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgMEgwKBHBvcnQYBCABKA0SEgoKdGltZW91dF9tcxgFIAEoBBI0Cgpvbl9mYWlsdXJlGAYgASgOMiAud2VmdC52MS5FeHRlcm5hbENoZWNrLk9uRmFpbHVyZRIXCg9hbGxvd2VkX2hlYWRlcnMYByADKAkSIgoGZXhlbXB0GAggAygLMhIud2VmdC52MS5FeGVtcHRpb24SDwoHZHJ5X3J1bhgJIAEoCBIkCgRodHRwGAogASgLMhYud2VmdC52MS5DaGVja092ZXJIdHRwEiAKBGJvZHkYCyABKAsyEi53ZWZ0LnYxLkNoZWNrQm9keSI8CglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEggKBERFTlkQARIJCgVBTExPVxACIkoKDUNoZWNrT3Zlckh0dHASDgoGcHJlZml4GAEgASgJEhYKDnRvX2FwcGxpY2F0aW9uGAIgAygJEhEKCXRvX2NhbGxlchgDIAMoCSKXAQoJQ2hlY2tCb2R5EhEKCW1heF9ieXRlcxgBIAEoDRIxCgtvbl90b29fbG9uZxgCIAEoDjIcLndlZnQudjEuQ2hlY2tCb2R5Lk9uVG9vTG9uZyJECglPblRvb0xvbmcSGwoXT05fVE9PX0xPTkdfVU5TUEVDSUZJRUQQABIICgRERU5ZEAESEAoMU0VORF9QQVJUSUFMEAIiRgoJRXhlbXB0aW9uEg4KBm1ldGhvZBgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAQgYKBHBhdGgi9QEKCVJhdGVMaW1pdBIOCgZwb2xpY3kYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXF1ZXN0cxgDIAEoDRIOCgZwZXJfbXMYBCABKAQSDQoFYnVyc3QYBSABKA0SDAoEcG9kcxgGIAEoDRIiCgNrZXkYByADKAsyFS53ZWZ0LnYxLlJhdGVMaW1pdEtleRIPCgdkcnlfcnVuGAggASgIEh8KB21hdGNoZXMYCSADKAsyDi53ZWZ0LnYxLk1hdGNoEgwKBGNvc3QYCiABKA0SEwoLY29zdF9oZWFkZXIYCyABKAkSEgoKY29zdF9maWVsZBgMIAMoCSKSAgoMUmF0ZUxpbWl0S2V5EjQKCWF0dHJpYnV0ZRgBIAEoDjIfLndlZnQudjEuUmF0ZUxpbWl0S2V5LkF0dHJpYnV0ZUgAEhAKBmhlYWRlchgCIAEoCUgAEg8KBWNsYWltGAMgASgNSAASJQoIY29uc3RhbnQYBCABKAsyES53ZWZ0LnYxLkNvbnN0YW50SAAiegoJQXR0cmlidXRlEhkKFUFUVFJJQlVURV9VTlNQRUNJRklFRBAAEhMKD1NFUlZJQ0VfQUNDT1VOVBABEg0KCU5BTUVTUEFDRRACEgsKB0FERFJFU1MQAxILCgdORVRXT1JLEAQSCgoGTUVUSE9EEAUSCAoEUEFUSBAGQgYKBHBhcnQiJwoIQ29uc3RhbnQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKnAQoPRXh0ZXJuYWxTZXJ2aWNlEgwKBG5hbWUYASABKAkSDQoFaG9zdHMYAiADKAkSJAoFcG9ydHMYAyADKAsyFS53ZWZ0LnYxLkV4dGVybmFsUG9ydBIjCglhZGRyZXNzZXMYBCADKAsyEC53ZWZ0LnYxLklwQmxvY2sSGQoRcHJpdmF0ZV9hZGRyZXNzZXMYBSABKAgSEQoJcGVybWl0dGVkGAYgASgIIrMBCgxFeHRlcm5hbFBvcnQSDAoEcG9ydBgBIAEoDRIwCghwcm90b2NvbBgCIAEoDjIeLndlZnQudjEuRXh0ZXJuYWxQb3J0LlByb3RvY29sEiEKA3RscxgDIAEoCzIULndlZnQudjEuRXh0ZXJuYWxUbHMiQAoIUHJvdG9jb2wSGAoUUFJPVE9DT0xfVU5TUEVDSUZJRUQQABIHCgNUTFMQARIICgRIVFRQEAISBwoDVENQEAMiYgoLRXh0ZXJuYWxUbHMSDAoEcG9ydBgBIAEoDRIRCglkbnNfbmFtZXMYAiADKAkSDAoEdXJpcxgDIAMoCRITCgthdXRob3JpdGllcxgEIAEoDRIPCgdyZWZ1c2VkGAUgASgJKkEKCE10bHNNb2RlEhkKFU1UTFNfTU9ERV9VTlNQRUNJRklFRBAAEg4KClBFUk1JU1NJVkUQARIKCgZTVFJJQ1QQAipuCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABINCglBTExPV19BTlkQARIRCg1SRUdJU1RSWV9PTkxZEAISGQoVUkVHSVNUUllfT05MWV9EUllfUlVOEANiBnByb3RvMw", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -135,6 +135,14 @@ export type Workload = Message<"weft.v1.Workload"> & {
    * @generated from field: repeated weft.v1.Authorities authorities = 16;
    */
   authorities: Authorities[];
+
+  /**
+   * What is logged of its requests, unless its own environment or a Service says otherwise; absent: nothing. A proxy that does not know
+   * it logs as it did before, and no critical feature comes with it.
+   *
+   * @generated from field: weft.v1.AccessLog access_log = 17;
+   */
+  accessLog?: AccessLog | undefined;
 };
 
 /**
@@ -162,6 +170,74 @@ export type Authorities = Message<"weft.v1.Authorities"> & {
  */
 export const AuthoritiesSchema: GenMessage<Authorities> = /*@__PURE__*/
   messageDesc(file_weft_v1_workload, 1);
+
+/**
+ * @generated from message weft.v1.AccessLog
+ */
+export type AccessLog = Message<"weft.v1.AccessLog"> & {
+  /**
+   * @generated from field: weft.v1.LogChoice choice = 1;
+   */
+  choice?: LogChoice | undefined;
+
+  /**
+   * @generated from field: weft.v1.AccessLog.Format format = 2;
+   */
+  format: AccessLog_Format;
+
+  /**
+   * Fields that are left out, by the names that lines have for them. One that is not known is left out anyway.
+   *
+   * @generated from field: repeated string omit = 3;
+   */
+  omit: string[];
+
+  /**
+   * Headers of requests that are told, in lower case.
+   *
+   * @generated from field: repeated string request_headers = 4;
+   */
+  requestHeaders: string[];
+};
+
+/**
+ * Describes the message weft.v1.AccessLog.
+ * Use `create(AccessLogSchema)` to create a new message.
+ */
+export const AccessLogSchema: GenMessage<AccessLog> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 2);
+
+/**
+ * @generated from enum weft.v1.AccessLog.Format
+ */
+export enum AccessLog_Format {
+  /**
+   * A proxy rejects it.
+   *
+   * @generated from enum value: FORMAT_UNSPECIFIED = 0;
+   */
+  FORMAT_UNSPECIFIED = 0,
+
+  /**
+   * An object a line.
+   *
+   * @generated from enum value: JSON = 1;
+   */
+  JSON = 1,
+
+  /**
+   * logfmt.
+   *
+   * @generated from enum value: TEXT = 2;
+   */
+  TEXT = 2,
+}
+
+/**
+ * Describes the enum weft.v1.AccessLog.Format.
+ */
+export const AccessLog_FormatSchema: GenEnum<AccessLog_Format> = /*@__PURE__*/
+  enumDesc(file_weft_v1_workload, 2, 0);
 
 /**
  * @generated from message weft.v1.Tracing
@@ -206,7 +282,7 @@ export type Tracing = Message<"weft.v1.Tracing"> & {
  * Use `create(TracingSchema)` to create a new message.
  */
 export const TracingSchema: GenMessage<Tracing> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 2);
+  messageDesc(file_weft_v1_workload, 3);
 
 /**
  * @generated from enum weft.v1.Tracing.Protocol
@@ -238,7 +314,7 @@ export enum Tracing_Protocol {
  * Describes the enum weft.v1.Tracing.Protocol.
  */
 export const Tracing_ProtocolSchema: GenEnum<Tracing_Protocol> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 2, 0);
+  enumDesc(file_weft_v1_workload, 3, 0);
 
 /**
  * @generated from message weft.v1.InboundPort
@@ -296,6 +372,13 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
    * @generated from field: optional uint32 sampling = 23;
    */
   sampling?: number | undefined;
+
+  /**
+   * Which requests are logged, in place of what `access_log` says; not set: as that says.
+   *
+   * @generated from field: weft.v1.LogChoice access_log = 24;
+   */
+  accessLog?: LogChoice | undefined;
 };
 
 /**
@@ -303,7 +386,7 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
  * Use `create(InboundPortSchema)` to create a new message.
  */
 export const InboundPortSchema: GenMessage<InboundPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 3);
+  messageDesc(file_weft_v1_workload, 4);
 
 /**
  * What one service counts of one domain, asked in one call: envoy.service.ratelimit.v3.RateLimitService.
@@ -359,7 +442,7 @@ export type SharedLimits = Message<"weft.v1.SharedLimits"> & {
  * Use `create(SharedLimitsSchema)` to create a new message.
  */
 export const SharedLimitsSchema: GenMessage<SharedLimits> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 4);
+  messageDesc(file_weft_v1_workload, 5);
 
 /**
  * @generated from message weft.v1.SharedLimit
@@ -384,7 +467,7 @@ export type SharedLimit = Message<"weft.v1.SharedLimit"> & {
  * Use `create(SharedLimitSchema)` to create a new message.
  */
 export const SharedLimitSchema: GenMessage<SharedLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 5);
+  messageDesc(file_weft_v1_workload, 6);
 
 /**
  * @generated from enum weft.v1.SharedLimit.OnFailure
@@ -419,7 +502,7 @@ export enum SharedLimit_OnFailure {
  * Describes the enum weft.v1.SharedLimit.OnFailure.
  */
 export const SharedLimit_OnFailureSchema: GenEnum<SharedLimit_OnFailure> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 5, 0);
+  enumDesc(file_weft_v1_workload, 6, 0);
 
 /**
  * Somebody else is asked whether a request may reach the application: envoy.service.auth.v3.Authorization, or plain HTTP.
@@ -508,7 +591,7 @@ export type ExternalCheck = Message<"weft.v1.ExternalCheck"> & {
  * Use `create(ExternalCheckSchema)` to create a new message.
  */
 export const ExternalCheckSchema: GenMessage<ExternalCheck> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 6);
+  messageDesc(file_weft_v1_workload, 7);
 
 /**
  * @generated from enum weft.v1.ExternalCheck.OnFailure
@@ -536,7 +619,7 @@ export enum ExternalCheck_OnFailure {
  * Describes the enum weft.v1.ExternalCheck.OnFailure.
  */
 export const ExternalCheck_OnFailureSchema: GenEnum<ExternalCheck_OnFailure> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 6, 0);
+  enumDesc(file_weft_v1_workload, 7, 0);
 
 /**
  * A question is the request's method and path, an answer of 200 means yes.
@@ -571,7 +654,7 @@ export type CheckOverHttp = Message<"weft.v1.CheckOverHttp"> & {
  * Use `create(CheckOverHttpSchema)` to create a new message.
  */
 export const CheckOverHttpSchema: GenMessage<CheckOverHttp> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 7);
+  messageDesc(file_weft_v1_workload, 8);
 
 /**
  * @generated from message weft.v1.CheckBody
@@ -595,7 +678,7 @@ export type CheckBody = Message<"weft.v1.CheckBody"> & {
  * Use `create(CheckBodySchema)` to create a new message.
  */
 export const CheckBodySchema: GenMessage<CheckBody> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 8);
+  messageDesc(file_weft_v1_workload, 9);
 
 /**
  * @generated from enum weft.v1.CheckBody.OnTooLong
@@ -623,7 +706,7 @@ export enum CheckBody_OnTooLong {
  * Describes the enum weft.v1.CheckBody.OnTooLong.
  */
 export const CheckBody_OnTooLongSchema: GenEnum<CheckBody_OnTooLong> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 8, 0);
+  enumDesc(file_weft_v1_workload, 9, 0);
 
 /**
  * All that is set must hold; a path is always set.
@@ -663,7 +746,7 @@ export type Exemption = Message<"weft.v1.Exemption"> & {
  * Use `create(ExemptionSchema)` to create a new message.
  */
 export const ExemptionSchema: GenMessage<Exemption> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 9);
+  messageDesc(file_weft_v1_workload, 10);
 
 /**
  * How many requests the port takes. Where they are counted by keys, each key has the limit.
@@ -764,7 +847,7 @@ export type RateLimit = Message<"weft.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 10);
+  messageDesc(file_weft_v1_workload, 11);
 
 /**
  * Something by which requests are told apart.
@@ -813,7 +896,7 @@ export type RateLimitKey = Message<"weft.v1.RateLimitKey"> & {
  * Use `create(RateLimitKeySchema)` to create a new message.
  */
 export const RateLimitKeySchema: GenMessage<RateLimitKey> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 11);
+  messageDesc(file_weft_v1_workload, 12);
 
 /**
  * @generated from enum weft.v1.RateLimitKey.Attribute
@@ -865,7 +948,7 @@ export enum RateLimitKey_Attribute {
  * Describes the enum weft.v1.RateLimitKey.Attribute.
  */
 export const RateLimitKey_AttributeSchema: GenEnum<RateLimitKey_Attribute> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 11, 0);
+  enumDesc(file_weft_v1_workload, 12, 0);
 
 /**
  * Neither is empty.
@@ -889,7 +972,7 @@ export type Constant = Message<"weft.v1.Constant"> & {
  * Use `create(ConstantSchema)` to create a new message.
  */
 export const ConstantSchema: GenMessage<Constant> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 12);
+  messageDesc(file_weft_v1_workload, 13);
 
 /**
  * Hosts outside the mesh, or blocks of addresses. All that is set must hold.
@@ -946,7 +1029,7 @@ export type ExternalService = Message<"weft.v1.ExternalService"> & {
  * Use `create(ExternalServiceSchema)` to create a new message.
  */
 export const ExternalServiceSchema: GenMessage<ExternalService> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 13);
+  messageDesc(file_weft_v1_workload, 14);
 
 /**
  * @generated from message weft.v1.ExternalPort
@@ -975,7 +1058,7 @@ export type ExternalPort = Message<"weft.v1.ExternalPort"> & {
  * Use `create(ExternalPortSchema)` to create a new message.
  */
 export const ExternalPortSchema: GenMessage<ExternalPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 14);
+  messageDesc(file_weft_v1_workload, 15);
 
 /**
  * @generated from enum weft.v1.ExternalPort.Protocol
@@ -1014,7 +1097,7 @@ export enum ExternalPort_Protocol {
  * Describes the enum weft.v1.ExternalPort.Protocol.
  */
 export const ExternalPort_ProtocolSchema: GenEnum<ExternalPort_Protocol> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 14, 0);
+  enumDesc(file_weft_v1_workload, 15, 0);
 
 /**
  * TLS that the proxy opens to hosts outside the mesh. Each is asked for its own name, as the request names it, and must prove it where
@@ -1062,7 +1145,7 @@ export type ExternalTls = Message<"weft.v1.ExternalTls"> & {
  * Use `create(ExternalTlsSchema)` to create a new message.
  */
 export const ExternalTlsSchema: GenMessage<ExternalTls> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 15);
+  messageDesc(file_weft_v1_workload, 16);
 
 /**
  * @generated from enum weft.v1.MtlsMode
