@@ -50,7 +50,7 @@ pub struct PeerConnection {
     /// Who opened it, as access rules ask.
     gate: Gate,
     /// What is asked about its requests, for one version of this pod.
-    plan: RefCell<Option<Planned>>,
+    planned: RefCell<Option<Rc<Planned>>>,
     wire: Wire,
     /// From when its caller began to authenticate by connections. Over HTTP/2 requests of many callers come.
     own: OnceCell<Rc<OwnConnections>>,
@@ -70,8 +70,10 @@ pub struct Callouts {
 #[derive(Debug)]
 struct Planned {
     of: OwnPod,
-    plan: Rc<Plan>,
+    plan: Plan,
     ruling: Option<Ruling>,
+    /// Which of them are logged, where a policy says it of the port.
+    log: Option<Choice>,
 }
 
 // === impl PeerConnection ===
@@ -98,7 +100,7 @@ impl PeerConnection {
             },
         );
         let caller = peer.map_or(Caller::Plain, |peer| Caller::Peer(peer.identity.clone()));
-        let (plan, own) = (RefCell::default(), OnceCell::new());
+        let (planned, own) = (RefCell::default(), OnceCell::new());
         Self {
             worker,
             callouts,
@@ -108,7 +110,7 @@ impl PeerConnection {
             caller,
             from,
             gate,
-            plan,
+            planned,
             wire,
             own,
             resident,
@@ -120,12 +122,10 @@ impl PeerConnection {
         self.resident.heard();
         let mut asked = Asked::new(request, self.wire, self.caller.clone(), &self.worker);
         asked.record.moved_to(self.series.clone());
-        let normal = {
-            let own_pod = asked.own_pod.clone();
-            asked.normalise(self.application.key.addr, &self.worker.metrics, self.logged(&own_pod))
-        };
-        let judged = match normal {
-            Ok(()) => self.judge(&mut asked).await,
+        let planned = self.planned(&asked.own_pod);
+        let (dialled, log) = (self.application.key.addr, planned.log.as_ref());
+        let judged = match asked.normalise(dialled, &self.worker.metrics, log) {
+            Ok(()) => self.judge(&mut asked, &planned.plan).await,
             Err(failure) => Err(Judged::Refused(Stage::Normalise, failure)),
         };
         let failure = match judged {
@@ -148,16 +148,10 @@ impl PeerConnection {
 
     /// Answers a request whose head could not be read.
     pub fn refuse(&self, bad: BadHead) -> Response<Body> {
-        let own_pod = self.worker.own_pod.current();
-        let logged = self.logged(&own_pod);
-        let mut asked = Asked::unread(self.wire, self.caller.clone(), &self.worker, logged);
+        let planned = self.planned(&self.worker.own_pod.current());
+        let mut asked = Asked::unread(self.wire, self.caller.clone(), &self.worker, planned.log.as_ref());
         asked.record.moved_to(self.series.clone());
         self.rescued(&mut asked, &Failure::BadHead(bad))
-    }
-
-    /// What is said of the log of this port.
-    fn logged<'p>(&self, own_pod: &'p OwnPod) -> Option<&'p Choice> {
-        own_pod.inbound_port(self.application.key.addr.port())?.access_log.as_deref()
     }
 
     /// The answer to a request that failed.
@@ -179,10 +173,9 @@ impl PeerConnection {
     }
 
     /// Asks the stages of the port. An error: the request goes nowhere.
-    async fn judge(&self, asked: &mut Asked) -> Result<(), Judged> {
+    async fn judge(&self, asked: &mut Asked, plan: &Plan) -> Result<(), Judged> {
         asked.record.upstream(self.application.key.addr);
         asked.leave_hop();
-        let plan = self.plan(&asked.own_pod);
         let mut judge = self;
         asked.judged_by(&mut judge, plan.judging()).await
     }
@@ -319,15 +312,20 @@ impl PeerConnection {
     }
 
     /// What is asked about requests to this port, as the pod is now.
-    fn plan(&self, own_pod: &OwnPod) -> Rc<Plan> {
-        let mut known = self.plan.borrow_mut();
+    fn planned(&self, own_pod: &OwnPod) -> Rc<Planned> {
+        let mut known = self.planned.borrow_mut();
         match &*known {
-            Some(planned) if Rc::ptr_eq(&planned.of, own_pod) => planned.plan.clone(),
+            Some(planned) if Rc::ptr_eq(&planned.of, own_pod) => planned.clone(),
             _ => {
-                let plan = Rc::new(Plan::of_port(own_pod, self.application.key.addr.port()));
-                let ruling = self.gate.ruling(own_pod);
-                *known = Some(Planned { of: own_pod.clone(), plan: plan.clone(), ruling });
-                plan
+                let port = self.application.key.addr.port();
+                let said = own_pod.inbound_port(port);
+                let planned = Rc::new(Planned {
+                    of: own_pod.clone(),
+                    plan: Plan::of_port(own_pod, port),
+                    ruling: self.gate.ruling(own_pod),
+                    log: said.and_then(|said| said.access_log.as_deref().copied()),
+                });
+                known.insert(planned).clone()
             }
         }
     }
@@ -360,7 +358,7 @@ impl Judge for &PeerConnection {
                 return external_check::ask(&self.callouts.checks, between, asked);
             }
             Stage::Jwt | Stage::Access => {
-                let planned = self.plan.borrow();
+                let planned = self.planned.borrow();
                 let Some(ruling) = planned.as_ref().and_then(|planned| planned.ruling.as_ref()) else {
                     return Turn::Refuse(Failure::Denied);
                 };

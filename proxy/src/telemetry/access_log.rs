@@ -69,6 +69,11 @@ impl AccessLog {
         Self { always: false, ..self }
     }
 
+    /// Whether anybody says anything of a request: where nobody does it is not logged.
+    pub(super) fn may_choose(&self, policy: Option<&Policy>, own: Option<&Choice>) -> bool {
+        self.always || policy.is_some() || own.is_some()
+    }
+
     /// What holds for a request; `None`: it is not logged.
     pub(super) fn choose(&self, policy: Option<&Policy>, own: Option<&Choice>) -> Option<Chosen> {
         Chosen::of(self.always, policy, own)

@@ -124,10 +124,11 @@ impl Metrics {
         self.access_log.as_ref()
     }
 
-    /// What the access log and who watches are told of a request; nothing without either, which is all that a request pays for
-    /// taps then: one branch, on a number that changes with taps only.
+    /// What the access log and who watches are told of a request; nothing without either, which costs a request a few branches: on a
+    /// number that changes with taps only, and on what is known of log and destination anyway.
     ///
     /// `policy` is what the mesh says of the log, and `own` what is said of the Service.
+    #[inline]
     pub fn about<B>(
         &self,
         request: &http::Request<B>,
@@ -135,10 +136,22 @@ impl Metrics {
         policy: Option<&access_log::Policy>,
         own: Option<&access_log::Choice>,
     ) -> Option<Box<About>> {
-        let log = self.access_log.as_ref().and_then(|log| log.choose(policy, own));
+        let log = self.access_log.as_ref().filter(|log| log.may_choose(policy, own));
         if log.is_none() && !self.taps.is_on() {
             return None;
         }
+        self.about_it(request, direction, policy, log.and_then(|log| log.choose(policy, own)))
+    }
+
+    /// The same, where anybody may want to know.
+    #[inline(never)]
+    fn about_it<B>(
+        &self,
+        request: &http::Request<B>,
+        direction: Direction,
+        policy: Option<&access_log::Policy>,
+        log: Option<access_log::Chosen>,
+    ) -> Option<Box<About>> {
         let trail = Trail::begin(&self.taps, direction, request);
         if log.is_none() && trail.is_none() {
             return None;

@@ -1,3 +1,4 @@
+import type { AccessLog } from '../words/access-log.js';
 import type { Problem } from '../words/problem.js';
 import type { ReadMeshConfig } from './read-mesh-config.js';
 import { type ConfigurableSettings, type SecuritySettings, stricter } from '../words/setting-words.js';
@@ -28,6 +29,9 @@ export function decideSettings(
   return { settings, problems: problems.length > 0 ? problems : belowMinimum(config?.said ?? {}, floor) };
 }
 
+/** Of a MeshConfig that nobody can read, and of which nothing is known from before: it may say that queries are removed. */
+const REDACTED: AccessLog = { mode: 'off', removeQuery: true, format: 'json', omit: [], requestHeaders: [] };
+
 function wantedBy(
   config: ReadMeshConfig | undefined,
   installed: MeshSettings,
@@ -36,7 +40,7 @@ function wantedBy(
   const { mtls, outbound, access } = before;
   if (config === undefined) return { ...installed, mtls, outbound, access };
   if (config.problems.length === 0) return { ...installed, mtls, outbound, access, ...config.said };
-  return { ...before, ...stricter(before, config.said) };
+  return { ...before, accessLog: before.accessLog ?? REDACTED, ...stricter(before, config.said) };
 }
 
 /** Where users write the settings, and the chart's values that bound them. */

@@ -172,6 +172,8 @@ export const AuthoritiesSchema: GenMessage<Authorities> = /*@__PURE__*/
   messageDesc(file_weft_v1_workload, 1);
 
 /**
+ * Which requests a pod logs, and how.
+ *
  * @generated from message weft.v1.AccessLog
  */
 export type AccessLog = Message<"weft.v1.AccessLog"> & {
