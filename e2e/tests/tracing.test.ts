@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deploy, inPod, namespace } from '../support/app.js';
 import { type Condition, trafficPolicy, waitForCondition } from '../support/policy.js';
 import { apply, eventually, get, kubectl } from '../support/run.js';
-import { type Span, spansIn } from '../support/spans.js';
+import { type LogRecord, recordsIn, type Span, spansIn } from '../support/spans.js';
 
 // A real OpenTelemetry Collector, in the mesh, which writes what it is told into its log.
 
@@ -18,7 +18,10 @@ const CONFIG = {
   exporters: { debug: { verbosity: 'detailed', use_internal_logger: false } },
   service: {
     telemetry: { metrics: { level: 'none' } },
-    pipelines: { traces: { receivers: ['otlp'], exporters: ['debug'] } },
+    pipelines: {
+      traces: { receivers: ['otlp'], exporters: ['debug'] },
+      logs: { receivers: ['otlp'], exporters: ['debug'] },
+    },
   },
 };
 
@@ -61,14 +64,23 @@ const COLLECTOR = [
   },
 ];
 
+/** The collector, spoken to like that. */
+const by = (protocol: keyof typeof PORTS): object => ({
+  service: { ...metadata, port: PORTS[protocol] },
+  protocol,
+});
+
 /** Has the mesh tell the collector so many percent of the traces, and waits until proxies know. */
-async function traced(percent: number, protocol: keyof typeof PORTS = 'GRPC'): Promise<void> {
-  const service = { ...metadata, port: PORTS[protocol] };
+async function traced(
+  percent: number,
+  protocol: keyof typeof PORTS = 'GRPC',
+  more: object = {},
+): Promise<void> {
   await apply({
     apiVersion: 'weft.dev/v1alpha1',
     kind: 'MeshConfig',
     metadata: { name: 'default' },
-    spec: { tracing: { collector: { service, protocol }, sampling: { percent } } },
+    spec: { tracing: { collector: by(protocol), sampling: { percent } }, ...more },
   });
   for (const type of ['ResolvedRefs', 'Programmed']) {
     await eventually(`the MeshConfig is ${type}`, async () => {
@@ -173,6 +185,36 @@ test('over HTTP the same is told', async () => {
     'web',
   ]);
 });
+
+test.each(['GRPC', 'HTTP'] as const)(
+  'over %s the access log is told too, with trace and span',
+  async (how) => {
+    const path = `/logged-${how}`;
+    await traced(100, 'GRPC', {
+      accessLog: { mode: 'All', collector: by(how), stdout: 'Disabled', query: 'Remove' },
+    });
+    await ask(`${path}?secret=1`, 'leaf');
+    const all = await spansOf(path, 3);
+    const records = async (): Promise<readonly LogRecord[]> => {
+      const log = await kubectl('logs', '-n', OBSERVABILITY, 'deploy/otelcol', '-c', 'app', '--tail=-1');
+      return recordsIn(log).filter(({ attributes }) => attributes['url.path'] === path);
+    };
+    await eventually('both proxies told of it', async () => (await records()).length >= 2);
+    const { client, server } = hop(all, 'web', 'leaf', true);
+    for (const [service, span] of [
+      ['web', client],
+      ['leaf', server],
+    ] as const) {
+      const record = (await records()).find((one) => one.service === service);
+      expect(record).toMatchObject({ trace: span.trace, span: span.id, severity: 'INFO' });
+      expect(record?.attributes).toMatchObject({
+        'http.request.method': 'GET',
+        'http.response.status_code': '200',
+      });
+      expect(record?.attributes).not.toHaveProperty(['url.query']);
+    }
+  },
+);
 
 test('a denied call says by which rule', async () => {
   await traced(100);

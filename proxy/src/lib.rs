@@ -26,6 +26,7 @@ pub mod lines;
 pub mod log;
 pub mod memory;
 pub mod names;
+pub mod otlp;
 pub mod outbound;
 pub mod panic;
 mod places;

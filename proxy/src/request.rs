@@ -119,16 +119,22 @@ impl Asked {
     /// What stands for a request whose head could not be read, and which is refused for that.
     pub fn unread(wire: Wire, caller: Caller, worker: &Worker, logged: Option<&Choice>) -> Self {
         let mut asked = Self::new(BadHead::request().map(|()| Upload::default()), wire, caller, worker);
-        asked.note(&worker.metrics, logged);
+        asked.note(worker, logged);
         asked.record.refused_by(Stage::Normalise.name());
         asked
     }
 
     /// Begins what the access log and who watches are told, where there are any.
-    fn note(&mut self, metrics: &Metrics, logged: Option<&Choice>) {
+    fn note(&mut self, worker: &Worker, logged: Option<&Choice>) {
         let direction = if self.caller == Caller::Local { Direction::Outbound } else { Direction::Inbound };
         let policy = self.own_pod.access_log.as_deref();
-        self.record.noted(metrics.about(&self.request, direction, policy, logged));
+        let mut about = worker.metrics.about(&self.request, direction, policy, logged);
+        if let Some(about) = &mut about
+            && policy.is_some_and(|policy| policy.collector.is_some())
+        {
+            about.told_to(&worker.records);
+        }
+        self.record.noted(about);
     }
 
     /// The stage of that name: refuses what could be read in two ways, gives the request its one authority, and names this
@@ -136,11 +142,11 @@ impl Asked {
     pub fn normalise(
         &mut self,
         dialled: SocketAddr,
-        metrics: &Metrics,
+        worker: &Worker,
         logged: Option<&Choice>,
     ) -> Result<(), Failure> {
         let admitted = framing::admit(&mut self.request, self.seen, dialled).map_err(Failure::Refused);
-        self.note(metrics, logged);
+        self.note(worker, logged);
         admitted?;
         self.record.passed(Stage::Normalise.name());
         if self.own_pod.via {

@@ -1,19 +1,16 @@
-//! Traces: what the mesh wants told of requests, how a request says to which trace it belongs, and the way to a collector.
-//! How a span looks is in `telemetry/span.rs`.
+//! Traces: what the mesh wants told of requests, and how a request says to which trace it belongs. How a span looks is in
+//! `telemetry/span.rs`, and the way to a collector is `otlp`.
 
-mod answer;
 mod context;
-mod export;
 mod ids;
 mod queue;
 mod sampling;
 
 use http::HeaderMap;
 
-use crate::asking::Asks;
+use crate::otlp::Collector;
 
 pub use context::{Context, NAMES, trace_id};
-pub(crate) use export::Exporter;
 pub use queue::Queue;
 pub use sampling::Sampling;
 
@@ -25,18 +22,9 @@ const LONGEST_STATE: usize = 512;
 /// What the mesh wants told of the requests of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracing {
-    /// Who is told; `None`: nobody can be.
-    pub collector: Option<Asks>,
-    pub protocol: Protocol,
+    pub collector: Collector,
     /// Which traces, of those that begin here.
     pub sampling: Sampling,
-}
-
-/// How a collector is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    Grpc,
-    Http,
 }
 
 /// One request that belongs to a trace. Spans are told of it where its context is sampled.

@@ -27,11 +27,11 @@ use crate::held;
 use crate::http::count_unread;
 use crate::inbound::Inbound;
 use crate::jwt::TokenCache;
+use crate::otlp::{Exporter, Signal};
 use crate::outbound::Outbound;
 use crate::state::Mesh;
 use crate::telemetry::{Direction, Metrics};
-use crate::tls;
-use crate::trace::{Exporter, Queue};
+use crate::{otlp, tls, trace};
 
 pub use affinities::Affinities;
 pub use ground::OriginalDst;
@@ -88,7 +88,8 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
     let index = context.index;
     held::allow(context.share.bytes);
     let own_ports = [context.inbound.ports()?, context.outbound.ports()?].concat();
-    let spans = Rc::new(Queue::new(context.drain.clone(), context.metrics.spans.clone()));
+    let spans = Rc::new(trace::Queue::new(context.drain.clone(), context.metrics.spans.clone()));
+    let records = Rc::new(otlp::Queue::new(context.drain.clone(), context.metrics.records.clone()));
     let worker = Rc::new(Worker {
         own_pod: OwnPodView::new(context.mesh.workload()),
         mesh: context.mesh,
@@ -104,10 +105,13 @@ async fn serve(context: WorkerContext) -> io::Result<()> {
         entrance: Entrance::new(context.share),
         lookup: context.lookup,
         spans,
+        records,
     });
     let outbound = Rc::new(Outbound::new(worker.clone()));
-    let exporter = Exporter::new(worker.clone(), outbound.callout().reading_at_most(LONGEST_ANSWER));
-    tokio::task::spawn_local(exporter.run());
+    for signal in [Signal::Spans, Signal::Logs] {
+        let callout = outbound.callout().reading_at_most(LONGEST_ANSWER);
+        tokio::task::spawn_local(Exporter::new(signal, worker.clone(), callout).run());
+    }
     let inbound = Rc::new(Inbound::new(worker.clone(), || outbound.callout()));
     context.outbound.serve({
         let outbound = outbound.clone();

@@ -19,3 +19,14 @@ test.each([
   expect(violations(meshConfig, object).map(({ path }) => path)).toEqual(expected);
   expect(brokenRules(specSchema(meshConfig), spec, 'spec').map(({ path }) => path)).toEqual(expected);
 });
+
+test.each([
+  [{ stdout: 'Disabled' }, ['spec.accessLog.stdout']],
+  [{ stdout: 'Enabled' }, []],
+  [{ stdout: 'Disabled', collector: { service: { name: 'a', namespace: 'b', port: 4317 } } }, []],
+])('a log that goes nowhere is refused: %j', (sinks, expected) => {
+  const spec = { accessLog: { mode: 'All', ...sinks } };
+  const object = { apiVersion: 'weft.dev/v1alpha1', kind: 'MeshConfig', metadata: { name: 'default' }, spec };
+  expect(violations(meshConfig, object).map(({ path }) => path)).toEqual(expected);
+  expect(brokenRules(specSchema(meshConfig), spec, 'spec').map(({ path }) => path)).toEqual(expected);
+});

@@ -10,14 +10,14 @@ export function meshConfigConditions(
   {
     problems,
     settings,
-    tracing,
+    told,
     acks,
     isSettled,
   }: {
     readonly problems: readonly Problem[];
     readonly settings: MeshSettings;
-    /** What is wrong with whom traces are told to; absent: nobody is to be told. */
-    readonly tracing?: readonly Problem[] | undefined;
+    /** What is wrong with whom traces and logs are told to; absent: nobody is to be told. */
+    readonly told?: readonly Problem[] | undefined;
     readonly acks: AckTotal;
     readonly isSettled: boolean;
   },
@@ -34,7 +34,7 @@ export function meshConfigConditions(
       : judgeProgrammed(object, { acks, isSettled });
   return [
     stamp('Accepted', accepted(problems, settings)),
-    ...(tracing === undefined ? [] : [stamp('ResolvedRefs', verdicts(tracing).resolvedRefs)]),
+    ...(told === undefined ? [] : [stamp('ResolvedRefs', verdicts(told).resolvedRefs)]),
     stamp('Programmed', programmed),
   ];
 }

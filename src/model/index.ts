@@ -79,8 +79,9 @@ export {
   judgeExternalService,
 } from './judge/judge-external-service.js';
 export { toExternalService } from './read/to-external-service.js';
-export { judgeTracing } from './judge/judge-tracing.js';
-export type { AccessLog, LogChoice } from './words/access-log.js';
+export { collectorsOf, judgeCollectors } from './judge/judge-collectors.js';
+export type { AccessLog, LogChoice, PodAccessLog } from './words/access-log.js';
+export type { PodCollector } from './words/collector.js';
 export type { PodTracing } from './words/tracing.js';
 export {
   authoritiesOf,

@@ -71,6 +71,7 @@ fn workload_json(workload: &Workload) -> Value {
             "rateLimits": inbound.rate_limits.iter().map(rate_limit_json).collect::<Vec<_>>(),
             "sharedLimits": inbound.shared_limits.iter().map(shared_limits_json).collect::<Vec<_>>(),
             "externalChecks": inbound.external_checks.iter().map(external_check_json).collect::<Vec<_>>(),
+            "accessLog": inbound.access_log.as_ref().map(|choice| format!("{choice:?}")),
             "stages": stages(&Plan::of_port(workload, inbound.port)),
         })
     };
@@ -90,9 +91,18 @@ fn workload_json(workload: &Workload) -> Value {
         // Of requests in both directions; the stage stands in the plans of ports, and comes before the route is known.
         "tracing": workload.tracing.as_ref().map(|tracing| {
             json!({
-                "collector": tracing.collector.as_ref().map(asks_json),
-                "protocol": format!("{:?}", tracing.protocol),
+                "collector": tracing.collector.asks.as_ref().map(asks_json),
+                "protocol": format!("{:?}", tracing.collector.protocol),
                 "sampling": format!("{:?}", tracing.sampling),
+            })
+        }),
+        "accessLog": workload.access_log.as_ref().map(|log| {
+            json!({
+                "choice": format!("{:?}", log.choice),
+                "format": format!("{:?}", log.form),
+                "collector": log.collector.as_ref().and_then(|collector| collector.asks.as_ref()).map(asks_json),
+                "protocol": log.collector.as_ref().map(|collector| format!("{:?}", collector.protocol)),
+                "silent": log.silent,
             })
         }),
     })

@@ -118,7 +118,7 @@ impl Answering<'_> {
         if !reads && (declared == Protocol::Opaque || self.gate.identity.is_none()) {
             return self.bytes(&asked);
         }
-        if let Err(failure) = asked.normalise(to, &self.worker.metrics, None) {
+        if let Err(failure) = asked.normalise(to, self.worker, None) {
             return self.refuse(Stage::Normalise.name(), &failure, None);
         }
         self.note(Stage::Normalise.name(), Verdict::Go, "it can be read in one way only", None);

@@ -124,7 +124,7 @@ impl PeerConnection {
         asked.record.moved_to(self.series.clone());
         let planned = self.planned(&asked.own_pod);
         let (dialled, log) = (self.application.key.addr, planned.log.as_ref());
-        let judged = match asked.normalise(dialled, &self.worker.metrics, log) {
+        let judged = match asked.normalise(dialled, &self.worker, log) {
             Ok(()) => self.judge(&mut asked, &planned.plan).await,
             Err(failure) => Err(Judged::Refused(Stage::Normalise, failure)),
         };

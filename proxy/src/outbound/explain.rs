@@ -204,7 +204,7 @@ impl Answering {
         if destination.protocol == Protocol::Opaque {
             return self.bytes(live, &asked);
         }
-        if let Err(failure) = asked.normalise(question.to, &choosing.worker.metrics, None) {
+        if let Err(failure) = asked.normalise(question.to, &choosing.worker, None) {
             return self.refuse(Stage::Normalise, &failure);
         }
         self.go(Stage::Normalise, "it can be read in one way only");

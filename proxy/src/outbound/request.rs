@@ -70,7 +70,7 @@ impl AppConnection {
         self.resident.heard();
         let mut asked = Asked::new(request, self.wire, Caller::Local, worker);
         let live = self.live();
-        let found = asked.normalise(self.original, &worker.metrics, live.destination.access_log.as_deref());
+        let found = asked.normalise(self.original, worker, live.destination.access_log.as_deref());
         let found = found.map_err(|failure| (Stage::Normalise, failure));
         let found = found.and_then(|()| {
             asked.trace(worker, Direction::Outbound, live.destination.sampling.as_deref());

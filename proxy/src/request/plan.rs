@@ -224,12 +224,13 @@ mod tests {
     use crate::access::{Builder, Condition, Default, Effect, Grant, Kind, Mode, Subject};
     use crate::external_check::ExternalCheck;
     use crate::identity::SpiffeId;
+    use crate::otlp::{self, Collector};
     use crate::shared_limit::{OnFailure, SharedLimit, SharedLimits};
     use crate::state::{
         Actions, Answer, DirectResponse, Fault, InboundPort, Limits, MtlsMode, Protocol, Rewrite,
     };
     use crate::test_util::a_destination;
-    use crate::trace::{self, Sampling, Tracing};
+    use crate::trace::{Sampling, Tracing};
 
     /// The plan of a route that `change` makes.
     fn plan(change: impl FnOnce(&mut Route)) -> Plan {
@@ -290,8 +291,8 @@ mod tests {
         let mut workload = Workload::unconfigured("web-1", SpiffeId::new("cluster.local", "shop", "web"));
         assert_eq!(names(&Plan::of_port(&workload, 8080)), ["normalise", "deadline", "application"]);
         workload.forwarded = true;
-        let tracing =
-            Tracing { collector: None, protocol: trace::Protocol::Grpc, sampling: Sampling::millionths(1) };
+        let collector = Collector { asks: None, protocol: otlp::Protocol::Grpc };
+        let tracing = Tracing { collector, sampling: Sampling::millionths(1) };
         workload.tracing = Some(tracing.into());
         workload.access = Some(Builder::new(Default::Deny, []).build([0; 32]).into());
         let plan = Plan::of_port(&workload, 8080);

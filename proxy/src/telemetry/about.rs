@@ -1,13 +1,14 @@
 //! What the access log, and who watches, are told of a request beside what every request is counted by.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use http::{HeaderName, Method, Request};
 use tokio::time::Instant;
 
 use super::access_log::{Chosen, Policy};
 use super::tap::Trail;
-use crate::trace;
+use crate::{otlp, trace};
 
 /// Longest path and authority that are written; a longer one is cut, so that lines stay bounded.
 const LONGEST: usize = 1024;
@@ -45,6 +46,8 @@ pub struct About {
     pub(super) deadline: Option<Instant>,
     /// How it is logged, where it may be.
     pub(super) log: Option<Chosen>,
+    /// Where a collector is told of that.
+    pub(super) records: Option<Rc<otlp::Queue>>,
     /// Headers that the log tells.
     pub(super) headers: Vec<(HeaderName, String)>,
     /// Where somebody watches.
@@ -77,6 +80,7 @@ impl About {
             bytes: 0,
             deadline: None,
             log: None,
+            records: None,
             headers: Vec::new(),
             trail,
         }
@@ -91,6 +95,11 @@ impl About {
                 self.headers.push((name.clone(), value));
             }
         }
+    }
+
+    /// Where it is logged, a collector is told too.
+    pub fn told_to(&mut self, records: &Rc<otlp::Queue>) {
+        self.records = self.log.map(|_| records.clone());
     }
 
     pub(super) fn trail(&mut self, tell: impl FnOnce(&mut Trail)) {

@@ -1,4 +1,4 @@
-//! The access log: a line for each HTTP request that is chosen, on stdout.
+//! The access log: a line for each HTTP request that is chosen, on stdout, and a record for a collector.
 //!
 //! Whoever serves a request never waits for the log, see [`pages`]. A request that nobody wants logged costs a few
 //! branches.
@@ -8,6 +8,7 @@ mod field;
 mod json;
 mod logfmt;
 mod pages;
+mod record;
 
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
@@ -21,6 +22,7 @@ use self::logfmt::Logfmt;
 use self::pages::Pages;
 use super::about::About;
 use super::labels::RequestLabels;
+use crate::trace::Context;
 
 pub(super) use choice::Chosen;
 pub use choice::{Choice, Fields, Form, Mode, Policy, Select};
@@ -79,10 +81,23 @@ impl AccessLog {
         Chosen::of(self.always, policy, own)
     }
 
-    /// Writes what is known of a request. Never waits.
-    pub(super) fn record(&self, labels: &RequestLabels, about: &About, result: Result) {
+    /// Writes what is known of a request, and has a collector told of it; `span` is that of this proxy, where it is told too. Never
+    /// waits.
+    pub(super) fn record(
+        &self,
+        labels: &RequestLabels,
+        about: &About,
+        result: Result,
+        span: impl FnOnce() -> Option<Context>,
+    ) {
         let Some(chosen) = about.log.filter(|chosen| chosen.takes(about, result)) else { return };
         let began = SystemTime::now().checked_sub(result.took).unwrap_or(SystemTime::UNIX_EPOCH);
+        if let Some(records) = &about.records {
+            records.push(|| record::record(chosen, (labels, about), result, began, span()));
+        }
+        if chosen.silent {
+            return;
+        }
         self.pages.put(|page| {
             let out = &mut page.bytes;
             match chosen.form {

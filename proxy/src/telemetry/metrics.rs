@@ -19,7 +19,7 @@ use super::mirror::MirrorMetrics;
 use super::plain::PlainMetrics;
 use super::subjects::{HeldSeries, Subject, Subjects};
 use super::tap::{Taps, Trail};
-use super::{About, AccessLog, SpanCounts, access_log};
+use super::{About, AccessLog, ExportCounts, access_log};
 use crate::http::Goaways;
 
 type Reasons = Family<ReasonLabels, Counter>;
@@ -61,7 +61,9 @@ pub struct Metrics {
     /// Of HTTP/2 connections.
     pub goaways: Goaways,
     /// Of what is told of traces.
-    pub spans: SpanCounts,
+    pub spans: ExportCounts,
+    /// Of records of the access log for a collector.
+    pub records: ExportCounts,
 }
 
 // === impl Metrics ===
@@ -99,7 +101,12 @@ impl Metrics {
             concurrency_limits: Family::default(),
             mirrors: MirrorMetrics::register(registry),
             goaways: Goaways::register(registry),
-            spans: SpanCounts::register(registry),
+            spans: ExportCounts::register("weft_tracing_spans", "Spans of traces", registry),
+            records: ExportCounts::register(
+                "weft_access_log_records",
+                "Records of the access log for a collector",
+                registry,
+            ),
         };
         metrics.register_http(registry);
         metrics.register_connections(registry);

@@ -362,7 +362,8 @@ impl Drop for Record {
         let Some(about) = &self.about else { return };
         let (started, code, grpc_status) = (self.started, self.code, self.grpc_status);
         if let Some(log) = series.metrics.access_log() {
-            log.record(&series.labels, about, access_log::Result { started, took, code, grpc_status });
+            let result = access_log::Result { started, took, code, grpc_status };
+            log.record(&series.labels, about, result, || Some(self.trace.as_ref()?.context()));
         }
         if let Some(trail) = &about.trail {
             trail.tell(&series.labels, about, started, (code, grpc_status));

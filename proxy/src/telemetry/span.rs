@@ -5,24 +5,22 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
-use super::about::{About, cut};
+use super::about::About;
+use super::attributes::{self, Attributes, name_of_status, registered, without_query};
 use super::request::CALLER_LEFT;
 use super::{Direction, RequestLabels};
 use crate::http::Wire;
-use crate::trace::{Begun, Queue};
+use crate::trace::{Begun, Context, Queue};
 use crate::wire::opentelemetry::trace as otlp;
-use otlp::any_value::Value;
 use otlp::span::{Event, SpanKind};
 use otlp::status::StatusCode as SpanStatus;
-use otlp::{AnyValue, ArrayValue, KeyValue, Span, Status};
+use otlp::{Span, Status};
 
 /// Attempts that are told one by one; what comes beyond is not.
 const MOST_ATTEMPTS: usize = 16;
-/// Longest path and host that are told.
-const LONGEST: usize = 256;
 /// Flags of a span: it is known whether the parent is remote, and it is.
 const REMOTE_PARENT: u32 = 0b11 << 8;
 const LOCAL_PARENT: u32 = 0b01 << 8;
@@ -72,15 +70,16 @@ pub(super) struct Ended<'a> {
     pub grpc_status: Option<u16>,
 }
 
-/// The attributes of a span.
-#[derive(Default)]
-struct Attributes(Vec<KeyValue>);
-
 // === impl Trace ===
 
 impl Trace {
     pub fn new(begun: Begun, queue: Rc<Queue>, at: Beginning) -> Self {
         Self { begun, queue, at, attempts: Vec::new(), beyond: false, faults: Vec::new() }
+    }
+
+    /// The span of the request.
+    pub(super) fn context(&self) -> Context {
+        self.begun.context
     }
 
     /// The request is sent to `addr`. What an application is sent is no attempt: there is one, and it is the request.
@@ -144,7 +143,7 @@ impl Trace {
     fn of_request(&self, ended: Ended<'_>, now: Instant) -> Span {
         let Ended { about, labels, code, grpc_status, .. } = ended;
         let mut attributes = self.common(about);
-        attributes.result(code, grpc_status, self.at.grpc);
+        self.result(&mut attributes, code, grpc_status);
         for (name, text) in [
             ("weft.destination", &*labels.destination),
             ("weft.backend", &*labels.backend),
@@ -159,7 +158,7 @@ impl Trace {
         }
         attributes.texts("weft.ejected", &about.ejected);
         attributes.texts("weft.fault", &self.faults);
-        let (error, is_error) = self.error(code, grpc_status, about.reason);
+        let (error, is_error) = attributes::error(self.at.direction, code, grpc_status, about.reason);
         attributes.text("error.type", &error);
         let would = |(stage, reason): &(&'static str, &'static str)| {
             let mut attributes = Attributes::default();
@@ -192,11 +191,11 @@ impl Trace {
         }
         let (error, is_error) = match attempt.ended {
             None => {
-                attributes.result(ended.code, ended.grpc_status, self.at.grpc);
-                self.error(ended.code, ended.grpc_status, about.reason)
+                self.result(&mut attributes, ended.code, ended.grpc_status);
+                attributes::error(self.at.direction, ended.code, ended.grpc_status, about.reason)
             }
             Some(_) => {
-                attributes.result(attempt.code.unwrap_or(CALLER_LEFT), None, self.at.grpc);
+                self.result(&mut attributes, attempt.code.unwrap_or(CALLER_LEFT), None);
                 (attempt.why.unwrap_or_default().to_owned(), true)
             }
         };
@@ -226,7 +225,7 @@ impl Trace {
             trace_state: self.begun.state.as_deref().unwrap_or_default().to_owned(),
             name: match self.at.grpc {
                 true => procedure(about).to_owned(),
-                false => method(about).0.to_owned(),
+                false => registered(&about.method).0.to_owned(),
             },
             start_time_unix_nano: self.wall(began, ended),
             end_time_unix_nano: self.wall(end, ended),
@@ -239,18 +238,10 @@ impl Trace {
     /// What request and attempts have in common.
     fn common(&self, about: &About) -> Attributes {
         let mut attributes = Attributes::default();
-        let (method, original) = method(about);
-        attributes.text("http.request.method", if original { "_OTHER" } else { method });
-        if original {
-            attributes.text("http.request.method_original", &cut(about.method.as_str(), LONGEST));
-        }
+        attributes.method(&about.method);
         attributes.text("url.scheme", "http");
-        attributes.text("url.path", &cut(path(about), LONGEST));
-        let (host, port) = host_and_port(&about.authority);
-        attributes.text("server.address", &cut(host, LONGEST));
-        if let Some(port) = port {
-            attributes.number("server.port", port.into());
-        }
+        attributes.path(&about.path);
+        attributes.authority(&about.authority);
         attributes.text("network.protocol.version", if self.at.wire == Wire::H2 { "2" } else { "1.1" });
         if self.at.grpc {
             attributes.text("rpc.system.name", "grpc");
@@ -259,24 +250,12 @@ impl Trace {
         attributes
     }
 
-    /// What went wrong, and whether that is this side's error.
-    fn error(&self, code: u16, grpc_status: Option<u16>, reason: Option<&'static str>) -> (String, bool) {
-        let is_client = self.at.direction == Direction::Outbound;
-        let of_grpc = grpc_status.filter(|status| match *status {
-            0 => false,
-            // UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS
-            2 | 4 | 12..=15 => true,
-            _ => is_client,
-        });
-        let is_error = of_grpc.is_some() || code >= 500 || (code >= 400 && is_client) || code == CALLER_LEFT;
-        let error = match (reason, of_grpc) {
-            (Some(reason), _) => reason.to_owned(),
-            (None, Some(status)) => name_of_status(status).to_owned(),
-            (None, None) if code == CALLER_LEFT => "caller-left".to_owned(),
-            (None, None) if is_error => code.to_string(),
-            (None, None) => String::new(),
-        };
-        (error, is_error)
+    /// What the answer was, where there was one.
+    fn result(&self, attributes: &mut Attributes, code: u16, grpc_status: Option<u16>) {
+        attributes.code(code);
+        if let Some(status) = grpc_status.filter(|_| self.at.grpc) {
+            attributes.text("rpc.response.status_code", name_of_status(status));
+        }
     }
 
     /// `at` by the clock.
@@ -296,100 +275,12 @@ impl Attempt {
     }
 }
 
-// === impl Attributes ===
-
-impl Attributes {
-    fn push(&mut self, name: &str, value: Value) {
-        self.0.push(KeyValue { key: name.into(), value: Some(AnyValue { value: Some(value) }) });
-    }
-
-    /// Nothing where there is nothing to say.
-    fn text(&mut self, name: &str, text: &str) {
-        if !text.is_empty() {
-            self.push(name, Value::StringValue(text.into()));
-        }
-    }
-
-    fn texts(&mut self, name: &str, texts: &[&str]) {
-        if !texts.is_empty() {
-            let text = |text: &&str| AnyValue { value: Some(Value::StringValue((*text).into())) };
-            self.push(name, Value::ArrayValue(ArrayValue { values: texts.iter().map(text).collect() }));
-        }
-    }
-
-    fn number(&mut self, name: &str, number: i64) {
-        self.push(name, Value::IntValue(number));
-    }
-
-    /// What the answer was, where there was one.
-    fn result(&mut self, code: u16, grpc_status: Option<u16>, grpc: bool) {
-        if code != CALLER_LEFT {
-            self.number("http.response.status_code", code.into());
-        }
-        if let Some(status) = grpc_status.filter(|_| grpc) {
-            self.text("rpc.response.status_code", name_of_status(status));
-        }
-    }
-}
-
 fn bytes_of(span_id: u64) -> Vec<u8> {
     span_id.to_be_bytes().to_vec()
 }
 
-/// The method, and whether it is one that nobody registered.
-fn method(about: &About) -> (&str, bool) {
-    const REGISTERED: [Method; 9] = [
-        Method::GET,
-        Method::POST,
-        Method::PUT,
-        Method::DELETE,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::PATCH,
-        Method::CONNECT,
-        Method::TRACE,
-    ];
-    if REGISTERED.contains(&about.method) { (about.method.as_str(), false) } else { ("HTTP", true) }
-}
-
-/// Without the query, which may hold what nobody else is to read.
-fn path(about: &About) -> &str {
-    about.path.split('?').next().unwrap_or_default()
-}
-
 /// `<package>.<service>/<method>`
 fn procedure(about: &About) -> &str {
-    let name = path(about);
+    let name = without_query(&about.path);
     name.strip_prefix('/').unwrap_or(name)
-}
-
-fn host_and_port(authority: &str) -> (&str, Option<u16>) {
-    let parts = authority.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
-    match parts.and_then(|(host, port)| Some((host, port.parse().ok()?))) {
-        Some((host, port)) => (host.trim_matches(['[', ']']), Some(port)),
-        None => (authority.trim_matches(['[', ']']), None),
-    }
-}
-
-fn name_of_status(status: u16) -> &'static str {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    NAMES.get(usize::from(status)).unwrap_or(&"UNKNOWN")
 }

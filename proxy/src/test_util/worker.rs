@@ -9,11 +9,10 @@ use crate::egress::Lookup;
 use crate::jwt::TokenCache;
 use crate::state::Mesh;
 use crate::telemetry::Metrics;
-use crate::trace::Queue;
 use crate::worker::Affinities;
 use crate::worker::entrance::Entrance;
 use crate::worker::ground::{OriginalDst, OwnPodView, Worker};
-use crate::{drain, tls};
+use crate::{drain, otlp, tls, trace};
 
 /// What one half stands on, without a thread of its own. It is `web`, and may hold its `share`.
 pub(crate) fn a_worker(ca: &TestCa, mesh: Mesh, original_dst: OriginalDst, share: Share) -> Worker {
@@ -24,7 +23,8 @@ pub(crate) fn a_worker(ca: &TestCa, mesh: Mesh, original_dst: OriginalDst, share
         mesh,
         tls_server: tls::Server::new(certs.clone()),
         tls_client: tls::Client::new(certs),
-        spans: Rc::new(Queue::new(drain.clone(), metrics.spans.clone())),
+        spans: Rc::new(trace::Queue::new(drain.clone(), metrics.spans.clone())),
+        records: Rc::new(otlp::Queue::new(drain.clone(), metrics.records.clone())),
         drain,
         metrics,
         own_ips: Arc::new([]),

@@ -18,9 +18,8 @@ use crate::jwt::TokenCache;
 use crate::socket;
 use crate::state::{Mesh, Workload};
 use crate::telemetry::Metrics;
-use crate::tls;
-use crate::trace::Queue;
 use crate::worker::affinities::Affinities;
+use crate::{otlp, tls, trace};
 
 /// How to learn where an accepted connection was going.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +62,9 @@ pub(crate) struct Worker {
     /// Who says where names of hosts outside the mesh lead.
     pub lookup: Lookup,
     /// What is to be told of traces.
-    pub spans: Rc<Queue>,
+    pub spans: Rc<trace::Queue>,
+    /// What a collector is to be told of the access log.
+    pub records: Rc<otlp::Queue>,
 }
 
 /// The pod this proxy stands in, as it was when a request or connection began. What is judged by it is judged by one version

@@ -87,6 +87,7 @@ mod access_log;
 mod action;
 mod beside;
 mod budget;
+mod collector;
 mod external_check;
 mod external_service;
 mod jwt;

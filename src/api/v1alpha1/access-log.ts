@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { durationMs } from '../schema/duration.js';
 import { duration, headerName } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
+import { collector } from './collector.js';
 import { onePortion, portion } from './portion.js';
 
 /** The fields of a line that can be left out, as `docs/access-log.md` explains them. */
@@ -106,8 +107,22 @@ export const accessLog = withRules(
     requestHeaders: z.array(headerName).min(1).max(8).optional().meta({
       description: 'Headers of the request that are logged in the field headers, each cut at 256 bytes.',
     }),
+    collector: collector('log records', '/v1/logs').optional().meta({
+      description:
+        'OpenTelemetry Collector to which each request that is logged is sent as a log record. By default nothing is sent.',
+    }),
+    stdout: z.enum(['Enabled', 'Disabled']).optional().meta({
+      description:
+        'Whether lines are written to the standard output of the proxies. Disabled goes with a collector. Defaults to Enabled.',
+    }),
   }),
   selectGoesWithSelected,
+  {
+    cel: "!has(self.stdout) || self.stdout == 'Enabled' || has(self.collector)",
+    message: 'Disabled goes with a collector; to log nothing set mode to None',
+    field: '.stdout',
+    holds: ({ stdout, collector: told }) => stdout !== 'Disabled' || told !== undefined,
+  },
   {
     cel: "!has(self.requestHeaders) || !self.requestHeaders.exists(h, h.matches('(?i)token|secret|api[-_]?key|auth|session|password|passwd|credential|jwt|assertion|cookie|signature'))",
     message: 'names a header whose value is a secret, and those are never logged',

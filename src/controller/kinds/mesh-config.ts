@@ -1,6 +1,6 @@
 import { meshConfig as api } from '../../api/index.js';
 import { ownResource, objectKey, storeSource, type CustomObject } from '../../kube/index.js';
-import { judgeTracing, type Mesh } from '../../model/index.js';
+import { collectorsOf, judgeCollectors, type Mesh } from '../../model/index.js';
 import { totalAcks } from '../ack-summary.js';
 import { standingsOf } from '../acks.js';
 import { meshConfigConditions, meshConfigNote } from '../mesh-config-status.js';
@@ -11,9 +11,9 @@ import { ASKED_FOR, BECAME } from './reasons.js';
 /** Every proxy of the mesh answers about it: one write for all of them. */
 const GATHER_MS = 500;
 
-/** `<namespace>/<name>` of the Service that is told of traces. */
-function toldService({ settings: { tracing } }: Mesh): string | undefined {
-  return tracing === undefined ? undefined : `${tracing.service.namespace}/${tracing.service.name}`;
+/** Whether the Service of that `<namespace>/<name>` is told of requests. */
+function isTold(mesh: Mesh, key: string): boolean {
+  return collectorsOf(mesh).some(({ service }) => `${service.namespace}/${service.name}` === key);
 }
 
 /** In no table: there is one, and `SettingsHistory` makes the settings of the mesh of it. */
@@ -33,7 +33,7 @@ export const meshConfig: KindRow<CustomObject> = {
         (due) => own.onChange((uids) => due(all().filter((key) => uids.has(uidOf(key))))),
         storeSource(view.acks.store, all),
         storeSource(view.lastKnown.store, all),
-        storeSource(view.services.store, ({ key }) => (key === toldService(collector.mesh) ? all() : [])),
+        storeSource(view.services.store, ({ key }) => (isTold(collector.mesh, key) ? all() : [])),
       ];
     },
     judge: ({ collector, own, peers, clock }) => ({
@@ -41,8 +41,8 @@ export const meshConfig: KindRow<CustomObject> = {
         const { problems, settings } = collector.settingsHistory;
         const { uid, generation } = object.metadata;
         const { replicas, isSettled, againAfterMs } = standingsOf(uid, own, peers);
-        const tracing = judgeTracing(collector.mesh);
-        const facts = { problems, settings, tracing, acks: totalAcks(replicas, generation), isSettled };
+        const told = judgeCollectors(collector.mesh);
+        const facts = { problems, settings, told, acks: totalAcks(replicas, generation), isSettled };
         const conditions = meshConfigConditions(object, facts, clock.now());
         return {
           againAfterMs,

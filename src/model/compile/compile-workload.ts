@@ -14,17 +14,18 @@ import { limitFeatures, rateLimitsOn } from './rate-limits-on.js';
 import type { PodRateLimit } from '../words/rate-limit.js';
 import type { MtlsMode, ReceiverMode } from '../words/settings.js';
 import { spiffeId } from '../words/spiffe.js';
-import { accessLogOn } from './access-log-on.js';
+import { accessLogOf, accessLogOn } from './access-log-on.js';
 import { samplingOn, tracingOf } from './tracing-of.js';
 
 /** What the proxy of a pod needs to know about its own pod, or undefined when the pod is unknown. */
 export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | undefined {
   const workload = mesh.workloads.get(uid);
   if (workload === undefined) return undefined;
-  const { trustDomain, via, forwarded, accessLog, source } = mesh.settings;
+  const { trustDomain, via, forwarded, source } = mesh.settings;
   const mtls = mtlsOn(mesh, workload);
   const outbound = outboundOf(mesh, workload);
   const traced = tracingOf(mesh);
+  const logs = accessLogOf(mesh);
   const known = podPorts(mesh, workload, mtls.ports.keys());
   const ruled = compileAccess(mesh, workload, known);
   const ports = [...known].map(([port, { protocol, services, fronts }]) => ({
@@ -75,7 +76,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       forwarded,
       ...(access === undefined ? {} : { access }),
       ...(traced.tracing === undefined ? {} : { tracing: traced.tracing }),
-      ...(accessLog === undefined ? {} : { accessLog }),
+      ...(logs.accessLog === undefined ? {} : { accessLog: logs.accessLog }),
     },
     sources: [
       ...(source === undefined ? [] : [source]),
@@ -94,6 +95,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
         ...ports.flatMap(({ rateLimits, checks }) => [...rateLimits.depends, ...checks.depends]),
         ...ruled.depends,
         ...traced.depends,
+        ...logs.depends,
       ]),
     ],
   };

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { aPolicy, aPort, aService, aShop } from '../../testing/mesh.js';
-import { judgeTracing } from '../judge/judge-tracing.js';
+import { judgeCollectors } from '../judge/judge-collectors.js';
 import type { MeshTables } from '../tables/mesh-tables.js';
 import type { Tracing } from '../words/tracing.js';
 import { compileDestination } from './compile-destination.js';
@@ -29,7 +29,7 @@ const told = (mesh: MeshTables) => compileWorkload(mesh, 'a')?.workload.tracing;
 test('pods tell the cluster IP of the collector, and go on without one where there is none', () => {
   const mesh = tracedShop();
   expect(told(mesh)).toEqual({ protocol: 'grpc', sampling: TRACING.sampling });
-  const [problem] = judgeTracing(mesh) ?? [];
+  const [problem] = judgeCollectors(mesh) ?? [];
   expect(problem).toMatchObject({
     condition: 'ResolvedRefs',
     field: 'spec.tracing.collector.service',
@@ -38,7 +38,7 @@ test('pods tell the cluster IP of the collector, and go on without one where the
   const dirty = mesh.services.set(COLLECTOR);
   expect(compileWorkload(mesh, 'a')?.depends.some((key) => dirty.has(key))).toBe(true);
   expect(told(mesh)?.asks).toEqual({ service: 'observability/collector', address: '10.96.0.7', port: 4317 });
-  expect(judgeTracing(mesh)).toEqual([]);
+  expect(judgeCollectors(mesh)).toEqual([]);
 });
 
 test('a policy says how many of the traces are told that begin with a request to its Service, at both ends', () => {
@@ -59,11 +59,13 @@ test('a policy says how many of the traces are told that begin with a request to
 test('where nobody wants traces nothing is said of them, and nothing is judged', () => {
   const mesh = aShop();
   expect(compileWorkload(mesh, 'a')?.workload).not.toHaveProperty('tracing');
-  expect(judgeTracing(mesh)).toBeUndefined();
+  expect(judgeCollectors(mesh)).toBeUndefined();
 });
 
 test('a port that the collector does not have is named', () => {
   const mesh = tracedShop();
   mesh.services.set({ ...COLLECTOR, ports: [aPort({ port: 4318 })] });
-  expect(judgeTracing(mesh)?.[0]?.message).toMatch(/^Service observability\/collector has no TCP port 4317/);
+  expect(judgeCollectors(mesh)?.[0]?.message).toMatch(
+    /^Service observability\/collector has no TCP port 4317/,
+  );
 });

@@ -1,9 +1,10 @@
 import type { Mesh } from '../tables/mesh.js';
-import { type DirtyKey, dirtySpec, serviceKey } from '../words/keys.js';
+import type { DirtyKey } from '../words/keys.js';
 import type { PodTracing } from '../words/tracing.js';
 import type { PolicyRef } from '../words/policy.js';
 import type { Portion } from '../words/route-actions.js';
-import { type FrontPort, isProblem, reachedService } from './asked-service.js';
+import type { FrontPort } from './asked-service.js';
+import { collectorOf } from './collector-of.js';
 import { policyOn } from './rate-limits-on.js';
 
 /** What pods tell of requests as traces, if the mesh wants any told. */
@@ -13,12 +14,8 @@ export function tracingOf(mesh: Mesh): {
 } {
   const { tracing } = mesh.settings;
   if (tracing === undefined) return { depends: [] };
-  const { service, protocol, sampling } = tracing;
-  const asks = reachedService(mesh, service);
-  return {
-    tracing: { ...(isProblem(asks) ? {} : { asks }), protocol, sampling },
-    depends: [dirtySpec(serviceKey(service.namespace, service.name))],
-  };
+  const { collector, depends } = collectorOf(mesh, tracing);
+  return { tracing: { ...collector, sampling: tracing.sampling }, depends };
 }
 
 /**

@@ -39,6 +39,8 @@ const LOG = {
   format: 'Text',
   omitFields: ['peer'],
   requestHeaders: ['X-Request-Id'],
+  collector: { service: SERVICE, protocol: 'HTTP' },
+  stdout: 'Disabled',
 };
 const LOGGED = {
   mode: 'selected',
@@ -52,6 +54,8 @@ const LOGGED = {
   format: 'text',
   omit: ['peer'],
   requestHeaders: ['x-request-id'],
+  collector: { service: SERVICE, protocol: 'http' },
+  silent: true,
 };
 const tenThousandth = { ...LOG.select, sampling: { fraction: { numerator: 1, denominator: 10_000 } } };
 
@@ -86,6 +90,11 @@ const WORKING: Record<string, [object, object]> = {
       'format',
       'omitFields',
       'requestHeaders',
+      'collector.service.name',
+      'collector.service.namespace',
+      'collector.service.port',
+      'collector.protocol',
+      'stdout',
     ].map((field) => [`spec.accessLog.${field}`, [{ accessLog: LOG }, { accessLog: LOGGED }]]),
   ),
   ...Object.fromEntries(
@@ -141,7 +150,14 @@ test.each([
   expect(read.problems[0]).toMatchObject({ condition: 'Accepted', reason: 'Invalid' });
   const { settings, problems } = decideSettings(DEFAULT_SETTINGS, { ...SECURE, via: true }, read);
   // What it says of the log cannot be read: policies that log show no queries.
-  const accessLog = { mode: 'off', removeQuery: true, format: 'json', omit: [], requestHeaders: [] };
+  const accessLog = {
+    mode: 'off',
+    removeQuery: true,
+    format: 'json',
+    omit: [],
+    requestHeaders: [],
+    silent: false,
+  };
   expect(settings).toEqual({ ...DEFAULT_SETTINGS, ...SECURE, via: true, accessLog });
   expect(problems).toEqual(read.problems);
 });

@@ -30,7 +30,14 @@ export function decideSettings(
 }
 
 /** Of a MeshConfig that nobody can read, and of which nothing is known from before: it may say that queries are removed. */
-const REDACTED: AccessLog = { mode: 'off', removeQuery: true, format: 'json', omit: [], requestHeaders: [] };
+const REDACTED: AccessLog = {
+  mode: 'off',
+  removeQuery: true,
+  format: 'json',
+  omit: [],
+  requestHeaders: [],
+  silent: false,
+};
 
 function wantedBy(
   config: ReadMeshConfig | undefined,

@@ -9,6 +9,7 @@ import {
   certain,
 } from '../words/setting-words.js';
 import { translateAccessLog } from './to-access-log.js';
+import { translateCollector } from './to-collector.js';
 import { translatePortion } from './to-portion.js';
 
 /** A MeshConfig as this version understands it. */
@@ -62,9 +63,8 @@ function translateForwarding({ forwarding }: MeshConfig['spec']): Partial<Config
 
 function translateTracing({ tracing }: MeshConfig['spec']): Partial<ConfigurableSettings> {
   if (tracing === undefined) return {};
-  const { service, protocol } = tracing.collector;
   const sampling = translatePortion(tracing.sampling);
-  return { tracing: { service, protocol: protocol === 'HTTP' ? 'http' : 'grpc', sampling } };
+  return { tracing: { ...translateCollector(tracing.collector), sampling } };
 }
 
 function fragment(object: unknown): Partial<ConfigurableSettings> {

@@ -1,5 +1,6 @@
 import { durationMs, type MeshConfig, type TrafficPolicy } from '../../api/index.js';
 import type { AccessLog, LogChoice, LogSelection } from '../words/access-log.js';
+import { translateCollector } from './to-collector.js';
 import { translatePortion } from './to-portion.js';
 
 type OfMesh = NonNullable<MeshConfig['spec']['accessLog']>;
@@ -12,6 +13,8 @@ export function translateAccessLog(said: OfMesh): AccessLog {
     format: said.format === 'Text' ? 'text' : 'json',
     omit: said.omitFields ?? [],
     requestHeaders: (said.requestHeaders ?? []).map((name) => name.toLowerCase()),
+    ...(said.collector === undefined ? {} : { collector: translateCollector(said.collector) }),
+    silent: said.stdout === 'Disabled',
   };
 }
 

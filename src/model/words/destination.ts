@@ -1,4 +1,4 @@
-import type { AccessLog, LogChoice } from './access-log.js';
+import type { LogChoice, PodAccessLog } from './access-log.js';
 import type { AccessConfig } from './access-config.js';
 import type { PodExternalCheck } from './external-check.js';
 import type { PodTracing } from './tracing.js';
@@ -184,7 +184,7 @@ export interface WorkloadConfig {
   /** What is told of its requests as traces; absent: nothing. */
   readonly tracing?: PodTracing;
   /** What is logged of its requests; absent: nothing. */
-  readonly accessLog?: AccessLog;
+  readonly accessLog?: PodAccessLog;
 }
 
 export interface InboundPort {

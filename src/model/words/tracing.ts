@@ -1,19 +1,13 @@
-import type { AskedService } from './asked-service.js';
+import type { Collector, PodCollector } from './collector.js';
 import type { Portion } from './route-actions.js';
 
 /** What the mesh wants told of requests as traces. */
-export interface Tracing {
-  /** The Service that is told. */
-  readonly service: { readonly namespace: string; readonly name: string; readonly port: number };
-  readonly protocol: 'grpc' | 'http';
+export interface Tracing extends Collector {
   /** How many of the traces that begin in a proxy. */
   readonly sampling: Portion;
 }
 
 /** The same as a pod is told of it. */
-export interface PodTracing {
-  /** Who is told; absent: nobody can be. */
-  readonly asks?: AskedService;
-  readonly protocol: Tracing['protocol'];
+export interface PodTracing extends PodCollector {
   readonly sampling: Portion;
 }

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { AccessLog, LogChoice } from '../../model/index.js';
+import type { LogChoice, PodAccessLog } from '../../model/index.js';
 import {
   AccessLogSchema,
   AccessLog_Format as Format,
@@ -10,15 +10,25 @@ import {
   LogChoice_Mode as Mode,
   type LogChoice as WireLogChoice,
 } from '../../wire/gen/weft/v1/destination_pb.js';
+import { toWireCollector } from './collector.js';
 import { millionths } from './millionths.js';
 
 /** What a pod logs as the message of the wire contract. */
-export function toWireAccessLog({ format, omit, requestHeaders, ...choice }: AccessLog): WireAccessLog {
+export function toWireAccessLog({
+  format,
+  omit,
+  requestHeaders,
+  collector,
+  silent,
+  ...choice
+}: PodAccessLog): WireAccessLog {
   return create(AccessLogSchema, {
     choice: toWireLogChoice(choice),
     format: format === 'text' ? Format.TEXT : Format.JSON,
     omit: [...omit],
     requestHeaders: [...requestHeaders],
+    ...(collector === undefined ? {} : { collector: toWireCollector(collector) }),
+    silent,
   });
 }
 

@@ -6,11 +6,10 @@ use http::HeaderName;
 
 use super::Result;
 use super::field::Field;
+use crate::otlp::Collector;
 use crate::telemetry::about::About;
+use crate::telemetry::attributes::is_fault;
 use crate::trace::Sampling;
-
-/// gRPC statuses that are the server's fault: unknown, deadline, unimplemented, internal, unavailable, data loss.
-const GRPC_FAULTS: [u16; 6] = [2, 4, 12, 13, 14, 15];
 
 /// What is logged of the requests of a pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +20,10 @@ pub struct Policy {
     pub omit: Fields,
     /// Headers of requests that are told.
     pub headers: Vec<HeaderName>,
+    /// Who is told too.
+    pub collector: Option<Collector>,
+    /// Nothing is written to the output.
+    pub silent: bool,
 }
 
 /// Which requests are logged, of all or of those to one Service.
@@ -70,6 +73,8 @@ pub(in crate::telemetry) struct Chosen {
     pub remove_query: bool,
     pub form: Form,
     pub omit: Fields,
+    /// It is not written to the output.
+    pub silent: bool,
 }
 
 // === impl Fields ===
@@ -104,22 +109,31 @@ impl Chosen {
             remove_query: of_mesh.remove_query || own.is_some_and(|own| own.remove_query),
             form: policy.map(|policy| policy.form).unwrap_or_default(),
             omit: policy.map(|policy| policy.omit).unwrap_or_default(),
+            silent: !always && policy.is_some_and(|policy| policy.silent),
         })
     }
 
     /// Whether a request that ended so is logged.
     pub fn takes(self, about: &About, result: Result) -> bool {
         let Some(select) = self.select else { return true };
-        let is_error =
-            || result.code >= 500 || result.grpc_status.is_some_and(|status| GRPC_FAULTS.contains(&status));
-        (select.errors && is_error())
-            || (select.denied && (about.refused_by.is_some() || !about.would_refuse.is_empty()))
+        (select.errors && is_error(result))
+            || (select.denied && is_denied(about))
             || select.slower_than.is_some_and(|least| result.took > least)
             || select.sampling.is_some_and(|share| {
                 let id = about.trace_id.unwrap_or_else(|| fastrand::u128(..));
                 Sampling::share_takes(share, id)
             })
     }
+}
+
+/// Whether it failed, and not by its caller's fault.
+pub(super) fn is_error(result: Result) -> bool {
+    result.code >= 500 || result.grpc_status.is_some_and(is_fault)
+}
+
+/// Whether a stage refused it, or would have.
+pub(super) fn is_denied(about: &About) -> bool {
+    about.refused_by.is_some() || !about.would_refuse.is_empty()
 }
 
 #[cfg(test)]

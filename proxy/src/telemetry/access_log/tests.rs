@@ -136,6 +136,7 @@ async fn a_policy_leaves_out_fields_and_queries_adds_headers_and_writes_text() {
         form,
         omit: Fields::named(["peer", "trace_id", "attempts", "unknown"]),
         headers: vec!["x-request-id".parse().unwrap(), "x-absent".parse().unwrap()],
+        ..Policy::default()
     };
     for form in [Form::Json, Form::Text] {
         let mut asked = request("/a=b?token=secret");

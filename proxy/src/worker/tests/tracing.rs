@@ -2,6 +2,7 @@
 
 mod collector;
 mod http_collector;
+mod logs;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,10 +24,11 @@ use super::script::{self, Act, Script};
 use crate::access::{Builder, Default};
 use crate::asking::Asks;
 use crate::drain::Outcome;
+use crate::otlp;
 use crate::state::{
     BudgetLimits, Destination, Endpoint, MtlsMode, OutboundPolicy, Protocol, Retries, RetryOn,
 };
-use crate::trace::{self, Sampling, Tracing};
+use crate::trace::{Sampling, Tracing};
 use crate::wire::opentelemetry::trace::Span;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -34,9 +36,10 @@ const GET: &str = "GET /f?secret=1 HTTP/1.1\r\nhost: reviews.shop:8080\r\n\r\n";
 /// What the mesh knows the collector by.
 const COLLECTOR: ([u8; 4], u16) = ([10, 96, 0, 7], 4317);
 
-fn tracing(protocol: trace::Protocol, share: u32) -> Option<Arc<Tracing>> {
-    let collector = Some(Asks { service: "observability/collector".into(), addr: COLLECTOR.into() });
-    Some(Arc::new(Tracing { collector, protocol, sampling: Sampling::millionths(share) }))
+fn tracing(protocol: otlp::Protocol, share: u32) -> Option<Arc<Tracing>> {
+    let asks = Some(Asks { service: "observability/collector".into(), addr: COLLECTOR.into() });
+    let collector = otlp::Collector { asks, protocol };
+    Some(Arc::new(Tracing { collector, sampling: Sampling::millionths(share) }))
 }
 
 /// A proxy that knows `collector`, and has so many of a million traces told to it.
@@ -74,7 +77,7 @@ fn proxy_to(
         policy: OutboundPolicy::AllowAny,
         ingress_mode: false,
     });
-    proxy.change_workload(|workload| workload.tracing = tracing(trace::Protocol::Grpc, share));
+    proxy.change_workload(|workload| workload.tracing = tracing(otlp::Protocol::Grpc, share));
     proxy
 }
 
@@ -174,7 +177,7 @@ async fn nothing_is_touched_where_tracing_is_off_and_nothing_sent_where_nothing_
         "{seen}"
     );
     // Spans that were to come would have come by the time that one which is wanted has.
-    caller.change_workload(|workload| workload.tracing = tracing(trace::Protocol::Grpc, 1_000_000));
+    caller.change_workload(|workload| workload.tracing = tracing(otlp::Protocol::Grpc, 1_000_000));
     assert!(ask(caller.outbound, GET).await.starts_with("http/1.1 200"));
     assert_eq!(collector.spans(2).await.len(), 2);
 }
@@ -262,8 +265,8 @@ async fn spans_are_given_up_at_once_where_there_is_no_collector() {
     let (world, app) = (World::new(), Recorder::start(OK, false).await);
     let caller = proxy(&world, "web", (SERVICE, vec![plain(app.addr)]), nobody(), 1_000_000);
     caller.change_workload(|workload| {
-        let (protocol, sampling) = (trace::Protocol::Grpc, Sampling::millionths(1_000_000));
-        workload.tracing = Some(Arc::new(Tracing { collector: None, protocol, sampling }));
+        let collector = otlp::Collector { asks: None, protocol: otlp::Protocol::Grpc };
+        workload.tracing = Some(Arc::new(Tracing { collector, sampling: Sampling::millionths(1_000_000) }));
     });
     assert!(ask(caller.outbound, GET).await.starts_with("http/1.1 200"));
     // Pauses between five tries would be longer than this waits.
@@ -358,7 +361,7 @@ async fn over_http_the_same_is_told_and_a_collector_that_is_busy_is_asked_again(
         let sends = answers.len();
         let collector = HttpCollector::start(answers).await;
         let caller = proxy(&world, "web", (SERVICE, vec![plain(app.addr)]), collector.addr, 1_000_000);
-        caller.change_workload(|workload| workload.tracing = tracing(trace::Protocol::Http, 1_000_000));
+        caller.change_workload(|workload| workload.tracing = tracing(otlp::Protocol::Http, 1_000_000));
         assert!(ask(caller.outbound, GET).await.starts_with("http/1.1 200"));
         caller.counted("weft_tracing_spans_total", &[&format!("outcome={outcome:?}")], 2.0).await;
         let told = collector.told();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::collector::collector;
 use super::{Reject, each, wire};
 use crate::telemetry::access_log::{Choice, Fields, Form, Mode, Policy, Select};
 
@@ -24,6 +25,8 @@ pub fn policy(wire: &wire::AccessLog) -> Result<Policy, Reject> {
         form,
         omit: Fields::named(wire.omit.iter().map(String::as_str)),
         headers: each("access_log.request_headers", &wire.request_headers, header)?,
+        collector: wire.collector.as_ref().map(|wire| collector("access_log", wire)).transpose()?,
+        silent: wire.silent,
     })
 }
 

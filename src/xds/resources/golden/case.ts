@@ -473,6 +473,10 @@ const workload: z.ZodType<WorkloadConfig> = z.strictObject({
       format: z.enum(['json', 'text']),
       omit: z.array(z.string()),
       requestHeaders: z.array(z.string()),
+      collector: z
+        .strictObject({ asks: asks.exactOptional(), protocol: z.enum(['grpc', 'http']) })
+        .exactOptional(),
+      silent: z.boolean(),
     })
     .exactOptional(),
 });

@@ -1,4 +1,4 @@
-//! A server of OTLP's `TraceService` that answers as a test wants.
+//! A server of OTLP's `TraceService`, or of its `LogsService`, that answers as a test wants.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,8 @@ use super::super::harness::LIMIT;
 use crate::wire::opentelemetry::trace as otlp;
 use otlp::any_value::Value;
 use otlp::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse, KeyValue, Span,
+    ExportLogsServiceRequest, ExportTracePartialSuccess, ExportTraceServiceRequest,
+    ExportTraceServiceResponse, KeyValue, LogRecord, ResourceLogs, Span,
 };
 
 /// A running collector.
@@ -21,7 +22,19 @@ pub struct Collector {
 
 /// An attribute of a span as text; empty: it has none.
 pub fn attribute(span: &Span, name: &str) -> String {
-    span.attributes.iter().find(|attribute| attribute.key == name).map(text).unwrap_or_default()
+    among(&span.attributes, name)
+}
+
+/// The same of attributes of anything.
+pub fn among(attributes: &[KeyValue], name: &str) -> String {
+    attributes.iter().find(|attribute| attribute.key == name).map(text).unwrap_or_default()
+}
+
+/// The name of the Service that tells, with each record.
+fn records_of(resource: ResourceLogs) -> impl Iterator<Item = (String, LogRecord)> {
+    let name = among(&resource.resource.unwrap().attributes, "service.name");
+    let records = resource.scope_logs.into_iter().flat_map(|scope| scope.log_records);
+    records.map(move |record| (name.clone(), record))
 }
 
 pub fn hex(bytes: &[u8]) -> String {
@@ -41,7 +54,15 @@ fn text(attribute: &KeyValue) -> String {
 impl Collector {
     /// `say` is asked with the number of each export, from zero.
     pub async fn start(say: impl Fn(usize) -> Say + Send + Sync + 'static) -> Self {
-        let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+        Self::of("/opentelemetry.proto.collector.trace.v1.TraceService/Export", say).await
+    }
+
+    /// One that takes records of logs.
+    pub async fn of_logs(say: impl Fn(usize) -> Say + Send + Sync + 'static) -> Self {
+        Self::of("/opentelemetry.proto.collector.logs.v1.LogsService/Export", say).await
+    }
+
+    async fn of(path: &'static str, say: impl Fn(usize) -> Say + Send + Sync + 'static) -> Self {
         let server = GrpcServer::start(Method { path, good: Vec::new() }, move |index, _| say(index)).await;
         Self { addr: server.addr, server }
     }
@@ -59,6 +80,21 @@ impl Collector {
 
     fn all(&self) -> Vec<ExportTraceServiceRequest> {
         self.server.questions()
+    }
+
+    /// Who told of each record, and the record, once there are so many.
+    pub async fn records(&self, count: usize) -> Vec<(String, LogRecord)> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let requests: Vec<ExportLogsServiceRequest> = self.server.questions();
+            let resources = requests.into_iter().flat_map(|request| request.resource_logs);
+            let records: Vec<_> = resources.flat_map(records_of).collect();
+            if records.len() >= count {
+                return records;
+            }
+            assert!(Instant::now() < deadline, "not {count} records: {records:#?}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     /// Every span so far.

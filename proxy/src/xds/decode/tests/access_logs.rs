@@ -3,6 +3,8 @@ use std::time::Duration;
 use prost::Message as _;
 
 use super::{golden, wire, workload};
+use crate::asking::Asks;
+use crate::otlp::{Collector, Protocol};
 use crate::telemetry::access_log::{Choice, Fields, Form, Mode, Policy, Select};
 
 #[test]
@@ -14,11 +16,14 @@ fn a_golden_access_log_is_what_it_was_written_as() {
         slower_than: Some(Duration::from_millis(500)),
         sampling: Some(10_000),
     };
+    let asks = Asks { service: "observability/collector".into(), addr: ([10, 96, 0, 7], 4318).into() };
     let policy = Policy {
         choice: Choice { mode: Mode::Selected(select), remove_query: true },
         form: Form::Text,
         omit: Fields::named(["peer", "tls"]),
         headers: vec!["x-request-id".parse().unwrap()],
+        collector: Some(Collector { asks: Some(asks), protocol: Protocol::Http }),
+        silent: true,
     };
     assert_eq!(decoded.access_log.as_deref(), Some(&policy));
     let own = Choice { mode: Mode::All, remove_query: false };
@@ -40,7 +45,9 @@ fn an_access_log_whose_words_got_lost_or_are_not_known_is_rejected_and_a_field_o
         |log| log.choice.as_mut().unwrap().mode = 0,
         |log| log.choice.as_mut().unwrap().mode = 99,
         |log| log.request_headers = vec!["a b".into()],
-    ] as [fn(&mut wire::AccessLog); 6]
+        |log| log.collector.as_mut().unwrap().protocol = 0,
+        |log| log.collector.as_mut().unwrap().port = 0,
+    ] as [fn(&mut wire::AccessLog); 8]
     {
         changed(change).unwrap_err();
     }

@@ -1,4 +1,5 @@
-//! What a collector may answer, and what it means for the spans it was told of (OTLP's rules for clients).
+//! What a collector may answer, and what it means for what it was told (OTLP's rules for clients). The answer about logs has the
+//! shape of that about spans.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const EXHAUSTED: &str = "8";
 /// CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS.
 const PASSING: [&str; 6] = ["1", "4", "10", "11", "14", "15"];
 
-/// What becomes of spans.
+/// What becomes of what was told.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
     /// All but so many are kept.
@@ -43,7 +44,7 @@ impl Answer {
             }
             (Ok(response), Protocol::Http) => Self::of_status(response.status(), response.headers()),
             (Err(CalloutError::BadAnswer), _) => Self::Never,
-            // Nobody was told, as far as is known; who hears of a span twice knows it by its id.
+            // Nobody was told, as far as is known; who hears of a span twice knows it by its id, and a record twice does little harm.
             (Err(_), _) => Self::Later(Duration::ZERO),
         }
     }

@@ -1,4 +1,4 @@
-//! Tells a collector of spans: many at a time, beside the requests, over the mesh.
+//! Tells a collector: much at a time, beside the requests, over the mesh.
 
 use std::cell::OnceCell;
 use std::pin::pin;
@@ -13,35 +13,34 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::answer::Answer;
 use super::queue::Batch;
-use super::{Protocol, Queue, Tracing};
+use super::{Collector, Protocol, Queue, Signal};
 use crate::backoff::Backoff;
 use crate::http::Wire;
 use crate::outbound::callout::Callout;
 use crate::state::Workload;
-use crate::telemetry::SpanOutcome;
+use crate::telemetry::ExportOutcome;
 use crate::wire::opentelemetry::trace::{
     AnyValue, InstrumentationScope, KeyValue, Resource, ResourceSpans, ScopeSpans, any_value,
 };
 use crate::worker::ground::Worker;
 
-/// How long spans wait for others.
+/// How long one waits for others.
 const GATHER: Duration = Duration::from_secs(1);
 /// For one answer.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// For all that is to be told when the pod is to end.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
-/// So often the same spans are sent.
+/// So often the same is sent.
 pub const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MOST_PAUSE: Duration = Duration::from_secs(30);
 
-const GRPC_METHOD: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-const HTTP_PATH: &str = "/v1/traces";
 /// The call belongs to a trace of which nothing is told: the proxy of a collector would tell the collector of it, and of that again.
 const UNTOLD: &str = "00-00000000000000000000000000000001-0000000000000001-00";
 
-/// See the module. One for each worker.
+/// See the module. One for each signal of each worker.
 pub(crate) struct Exporter {
+    signal: Signal,
     worker: Rc<Worker>,
     callout: Callout,
     /// When the pod, which is to end, no longer waits for a collector.
@@ -51,13 +50,16 @@ pub(crate) struct Exporter {
 // === impl Exporter ===
 
 impl Exporter {
-    pub fn new(worker: Rc<Worker>, callout: Callout) -> Self {
-        Self { worker, callout, ends: OnceCell::new() }
+    pub fn new(signal: Signal, worker: Rc<Worker>, callout: Callout) -> Self {
+        Self { signal, worker, callout, ends: OnceCell::new() }
     }
 
     /// Goes on for the life of the worker.
     pub async fn run(self) {
-        let queue = &self.worker.spans;
+        let queue = match self.signal {
+            Signal::Spans => self.worker.spans.ended(),
+            Signal::Logs => &self.worker.records,
+        };
         loop {
             queue.filled().await;
             tokio::select! {
@@ -71,22 +73,22 @@ impl Exporter {
     }
 
     async fn tell(&self, queue: &Queue, batch: Batch) {
-        let spans = batch.spans;
+        let count = batch.count;
         let message = message(&self.worker.own_pod.current(), batch.fields);
         let mut backoff = Backoff::new(FIRST_PAUSE, MOST_PAUSE);
         for tried in 1..=TRIES {
             let last = queue.is_draining() || tried == TRIES;
             // It may be another by now.
             let own_pod = self.worker.own_pod.current();
-            let answer = match &own_pod.tracing {
-                Some(tracing) => self.send(queue, tracing, &message).await,
+            let answer = match self.signal.collector(&own_pod) {
+                Some(collector) => self.send(queue, collector, &message).await,
                 None => Answer::Never,
             };
             match answer {
                 Answer::Taken { rejected } => {
-                    let rejected = rejected.min(spans);
-                    queue.count(SpanOutcome::Rejected, rejected);
-                    return queue.count(SpanOutcome::Exported, spans - rejected);
+                    let rejected = rejected.min(count);
+                    queue.became(ExportOutcome::Rejected, rejected);
+                    return queue.became(ExportOutcome::Exported, count - rejected);
                 }
                 Answer::Later(pause) if !last => tokio::select! {
                     () = sleep(backoff.pause().max(pause)) => {}
@@ -95,17 +97,17 @@ impl Exporter {
                 Answer::Later(_) | Answer::Never => break,
             }
         }
-        tracing::debug!(spans, "spans are given up: no collector has taken them");
-        queue.count(SpanOutcome::Failed, spans);
+        tracing::debug!(count, signal = ?self.signal, "given up: no collector has taken them");
+        queue.became(ExportOutcome::Failed, count);
     }
 
-    async fn send(&self, queue: &Queue, tracing: &Tracing, message: &Bytes) -> Answer {
-        let Some(collector) = &tracing.collector else { return Answer::Never };
-        let (mut call, wire): (Request<Bytes>, _) = match tracing.protocol {
-            Protocol::Grpc => (collector.call_of(GRPC_METHOD, message), Wire::H2),
+    async fn send(&self, queue: &Queue, told: &Collector, message: &Bytes) -> Answer {
+        let Some(collector) = &told.asks else { return Answer::Never };
+        let (mut call, wire): (Request<Bytes>, _) = match told.protocol {
+            Protocol::Grpc => (collector.call_of(self.signal.grpc_method(), message), Wire::H2),
             Protocol::Http => {
                 let kind = HeaderValue::from_static("application/x-protobuf");
-                (collector.post(HTTP_PATH, kind, message.clone()), Wire::H1)
+                (collector.post(self.signal.http_path(), kind, message.clone()), Wire::H1)
             }
         };
         call.headers_mut().insert("traceparent", HeaderValue::from_static(UNTOLD));
@@ -120,18 +122,18 @@ impl Exporter {
             () = end => return Answer::Later(Duration::ZERO),
         };
         if let Err(error) = &answer {
-            tracing::debug!(%error, collector = %collector.service, "a collector was not told of spans");
+            tracing::debug!(%error, collector = %collector.service, signal = ?self.signal, "a collector was not told");
         }
-        Answer::read(tracing.protocol, answer)
+        Answer::read(told.protocol, answer)
     }
 }
 
-/// The request that tells of `spans`, which are fields of `ScopeSpans`.
-fn message(workload: &Workload, mut spans: Vec<u8>) -> Bytes {
+/// The request that tells of `items`, which are fields of `ScopeSpans` or of `ScopeLogs`. Around them both signals look the same.
+fn message(workload: &Workload, mut items: Vec<u8>) -> Bytes {
     let scope = InstrumentationScope { name: "weft-proxy".into(), version: env!("CARGO_PKG_VERSION").into() };
     let mut of_scope = ScopeSpans { scope: Some(scope), spans: Vec::new() }.encode_to_vec();
-    of_scope.append(&mut spans);
-    drop(spans);
+    of_scope.append(&mut items);
+    drop(items);
     let resource = Resource { attributes: resource(workload) };
     let mut of_resource = ResourceSpans { resource: Some(resource), ..Default::default() }.encode_to_vec();
     field(2, &of_scope, &mut of_resource);

@@ -1,4 +1,4 @@
-//! What became of spans.
+//! What became of what a collector was to be told.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,9 +8,9 @@ use prometheus_client::registry::Registry;
 
 use super::family::Family;
 
-/// What became of a span.
+/// What became of a span, or of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpanOutcome {
+pub enum ExportOutcome {
     /// The collector has it.
     Exported,
     /// The collector said that it does not want it.
@@ -28,15 +28,15 @@ struct Labels {
 
 /// The family. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct SpanCounts {
+pub struct ExportCounts {
     family: Family<Labels, Counter>,
     /// By outcome, once there was one: counting takes no lock that workers share.
     known: Arc<[OnceLock<Counter>; 4]>,
 }
 
-// === impl SpanOutcome ===
+// === impl ExportOutcome ===
 
-impl SpanOutcome {
+impl ExportOutcome {
     fn name(self) -> &'static str {
         match self {
             Self::Exported => "exported",
@@ -47,21 +47,22 @@ impl SpanOutcome {
     }
 }
 
-// === impl SpanCounts ===
+// === impl ExportCounts ===
 
-impl SpanCounts {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+impl ExportCounts {
+    /// Registers them by this name, as what became of `what`.
+    pub(super) fn register(name: &str, what: &str, registry: &mut Registry) -> Self {
         let counts = Self::default();
-        let help = "Spans of traces, by what became of them: exported, rejected by the collector, failed or too many to wait";
-        registry.register("weft_tracing_spans", help, counts.family.clone());
+        let outcomes = "exported, rejected by the collector, failed or too many to wait";
+        registry.register(name, format!("{what}, by what became of them: {outcomes}"), counts.family.clone());
         counts
     }
 
     /// So became of so many.
-    pub fn add(&self, outcome: SpanOutcome, spans: u64) {
-        if spans > 0 {
+    pub fn add(&self, outcome: ExportOutcome, count: u64) {
+        if count > 0 {
             let known = &self.known[outcome as usize];
-            known.get_or_init(|| self.family.get(&Labels { outcome: outcome.name() })).inc_by(spans);
+            known.get_or_init(|| self.family.get(&Labels { outcome: outcome.name() })).inc_by(count);
         }
     }
 }
