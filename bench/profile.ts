@@ -1,13 +1,12 @@
 // `make bench-profile`: instructions and system calls that one request costs each of Weft's proxies. Each count is taken
 // twice, with few requests and with many, and the difference divided: what starting and stopping costs drops out.
 // With --accepted it compares instructions with the figures of that file, and fails where they rose.
-import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeNode } from '../e2e/netns/network.js';
 import { inPod } from '../e2e/netns/process.js';
+import { REQUESTS, callgrind, endUnderTool, instructionsIn } from './callgrind.js';
 import { GIVEN } from './given.js';
 import { PORTS, SERVICE } from './pods.js';
 import { inFreshPods, layOutBodies } from './round.js';
@@ -33,11 +32,8 @@ interface Tool {
 const TOOLS: readonly Tool[] = [
   {
     name: 'callgrind',
-    command: (file) => `valgrind --quiet --tool=callgrind --callgrind-out-file=${file}`,
-    read: async (file) => {
-      const total = /^(?:totals|summary): (\d+)/m.exec(await readFile(file, 'utf8'))?.[1];
-      return new Map([['instructions', Number(total)]]);
-    },
+    command: callgrind,
+    read: async (file) => new Map([['instructions', await instructionsIn(file)]]),
   },
   {
     name: 'strace',
@@ -50,12 +46,6 @@ const TOOLS: readonly Tool[] = [
     },
   },
 ];
-
-/**
- * So many small requests that what starting the proxy costs, which differs by some million instructions from time to time,
- * is no part of a request any more: with 3,000 the same program differed by 8 %, with these by 0.5 %.
- */
-const MANY = 20_500;
 
 /** A load that can be asked for exactly so many requests. */
 interface Load {
@@ -71,7 +61,7 @@ function small(name: string, port: number, ...flags: readonly string[]): Load {
     const said = await inPod('client', 'h2load', ...flags, `-n${requests}`, `http://${SERVICE}:${port}/`);
     if (!said.includes(`${requests} succeeded`)) throw new Error(`h2load met errors:\n${said}`);
   };
-  return { name, few: 500, many: MANY, tools: ['callgrind', 'strace'], run };
+  return { name, ...REQUESTS, tools: ['callgrind', 'strace'], run };
 }
 
 const LOADS: readonly Load[] = [
@@ -111,13 +101,7 @@ async function count(tool: Tool, load: Load, requests: number): Promise<Record<H
   await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
     await firstAnswer({ address, load: values.load });
     await load.run(requests);
-    for (const { child } of proxies) {
-      const ended = once(child, 'exit');
-      // strace stays outside and ends with the program; callgrind is the process itself.
-      const inside = spawnSync('pkill', ['-TERM', '-P', String(child.pid)]);
-      if (inside.status !== 0) child.kill('SIGTERM');
-      await ended;
-    }
+    await endUnderTool(proxies);
   });
   ending.abort();
   await rm(join(directory, '100MB'));
@@ -176,13 +160,13 @@ const MAY_RISE = 1.05;
 /** Compares instructions of a request with the figures that were accepted. */
 async function guard(file: string): Promise<boolean> {
   const accepted = JSON.parse(await readFile(file, 'utf8')) as Record<string, Record<Half, number>>;
-  const callgrind = TOOLS.find(({ name }) => name === 'callgrind');
-  if (callgrind === undefined) throw new Error('there is no callgrind to count with');
+  const counting = TOOLS.find(({ name }) => name === 'callgrind');
+  if (counting === undefined) throw new Error('there is no callgrind to count with');
   let good = true;
   for (const [name, limits] of Object.entries(accepted)) {
     const load = LOADS.find((one) => one.name === name);
     if (load === undefined) throw new Error(`${file} names a load that does not exist: ${name}`);
-    const rows = await each(callgrind, load);
+    const rows = await each(counting, load);
     for (const half of HALVES) {
       const seen = Math.round(rows[half]['instructions'] ?? Number.NaN);
       const change = ((seen / limits[half] - 1) * 100).toFixed(1);

@@ -5,6 +5,7 @@
 # run.sh --flame draws where the time of a request goes.
 # run.sh --paused measures what readers that pause cost others; WEFT_BEFORE names an earlier proxy to measure beside.
 # run.sh --features [--smoke] [--rounds N] [--seconds N] [--only 'ROW;ROW'] [--markdown] measures what features cost the receiver's proxy.
+#   With --instructions it counts what they add to a request's instructions instead, which takes some minutes and no quiet machine.
 # run.sh --train and --order find out what the proxy does, see proxy/train.sh.
 # WEFT_PROXY names a built proxy to measure; without it one is built.
 # Runs in namespaces of its own (network, mounts, processes), so that when it ends, however it ends, nothing is left.

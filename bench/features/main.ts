@@ -11,11 +11,13 @@ import { GIVEN } from '../given.js';
 import { machine } from '../machine.js';
 import { envoy } from '../peers.js';
 import { layOutBodies } from '../round.js';
-import type { Subject } from '../subject.js';
+import type { Half, Subject } from '../subject.js';
 import { weftBelow } from '../weft.js';
 import { type Cell, type Effort, cell, envoyLog, envoyTaps } from './cell.js';
 import type { Feature } from './feature.js';
+import { signed } from './goals.js';
 import { startHelper } from './helper.js';
+import { countable, instructions } from './instructions.js';
 import { keysScript } from './limits.js';
 import { features, keysFile } from './list.js';
 import { shop } from './objects.js';
@@ -30,6 +32,8 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '2' },
     /** Parts of names of rows, separated by semicolons. */
     only: { type: 'string', default: '' },
+    /** Counts Weft's instructions instead of measuring time. */
+    instructions: { type: 'boolean', default: false },
     /** Prints the table as docs/performance-features.md has it. */
     markdown: { type: 'boolean', default: false },
   },
@@ -50,6 +54,10 @@ async function main(): Promise<boolean> {
     const wanted = values.only.split(';');
     const rows = features(directory).filter(({ name }) => wanted.some((part) => name.includes(part)));
     if (rows.length === 0) throw new Error(`no row has ${values.only} in its name`);
+    if (values.instructions) {
+      await countAll(rows, directory);
+      return true;
+    }
     const broken = new Map<string, string>();
     const samples: Sample[] = [];
     for (let round = 0; round < rounds; round += 1) {
@@ -117,7 +125,9 @@ function cells(row: Feature, directory: string, round: number): Make {
     const place = await mkdtemp(join(directory, `${name}-`));
     await chmod(place, 0o755);
     try {
-      if (name === 'weft') return await underControlPlane(row, on, place, effort);
+      if (name === 'weft') {
+        return await underControlPlane(row, on, place, (make) => cell(make(), row, on, effort));
+      }
       return await cell(await envoy(values.envoy, place, false, on ? row.envoy : {}), row, on, effort);
     } finally {
       await rm(place, { recursive: true, force: true });
@@ -125,8 +135,13 @@ function cells(row: Feature, directory: string, round: number): Make {
   };
 }
 
-/** Weft below a control plane of its own, which reads what users wrote from an API server. */
-async function underControlPlane(row: Feature, on: boolean, place: string, effort: Effort): Promise<Cell> {
+/** Has `use` make proxies below a control plane of their own, which reads what users wrote from an API server. */
+async function underControlPlane<T>(
+  row: Feature,
+  on: boolean,
+  place: string,
+  use: (make: (underReceiver?: string) => Subject) => Promise<T>,
+): Promise<T> {
   const api = await ApiServer.start();
   const ending = new AbortController();
   try {
@@ -134,11 +149,31 @@ async function underControlPlane(row: Feature, on: boolean, place: string, effor
     for (const { collection, object } of objects) api.put(collection, object);
     const plane = await startControlPlane(api.url, place, ending.signal);
     const receiver = on ? (row.weft.receiver ?? {}) : {};
-    const subject: Subject = weftBelow(plane, values.weft, place, { receiver });
-    return await cell(subject, row, on, effort);
+    return await use((underReceiver) => {
+      const under = (half: Half): string => (half === 'inbound' ? (underReceiver ?? '') : '');
+      return weftBelow(plane, values.weft, place, { receiver, under });
+    });
   } finally {
     ending.abort();
     await api.stop();
+  }
+}
+
+/** Prints what each row adds to the instructions of a request. */
+async function countAll(rows: readonly Feature[], directory: string): Promise<void> {
+  const effort: Effort = { directory, seconds, load: values.load, testapp: values.testapp, everyKey: false };
+  for (const row of rows.filter(countable)) {
+    const count = async (on: boolean): Promise<number> => {
+      const place = await mkdtemp(join(directory, 'weft-'));
+      await chmod(place, 0o755);
+      return underControlPlane(row, on, place, (make) => instructions(make, row, effort));
+    };
+    const off = await count(false);
+    const on = await count(true);
+    const percent = signed((on / off - 1) * 100, 1);
+    console.log(
+      `${row.name}: ${signed(on - off, 0)} instructions a request, ${percent} % of ${off.toFixed(0)}`,
+    );
   }
 }
 
