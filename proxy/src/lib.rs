@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod capacity;
 pub mod config;
 pub mod detect;
+pub mod digits;
 pub mod drain;
 pub mod egress;
 pub mod error;

@@ -47,7 +47,7 @@ pub fn begin(sampling: &Sampling, queue: &Queue, headers: &mut HeaderMap) -> Beg
         None => (Context::root(queue.trace_id(), queue.span_id(), said.forms), None),
     };
     context.sampled = said.sampled.unwrap_or_else(|| sampling.takes(context.trace_id));
-    if !said.by_w3c {
+    if said.has_state && !said.by_w3c {
         headers.remove(TRACESTATE);
     }
     if !context.sampled {

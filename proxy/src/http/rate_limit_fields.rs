@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
+use crate::digits::decimal;
+
 /// One limit, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimitFields {
@@ -23,6 +25,8 @@ pub struct RateLimitFields {
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
+/// Room for the numbers of a field.
+const NUMBERS: usize = 48;
 /// How gRPC's own retries are told to wait (gRFC A6).
 const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
@@ -32,20 +36,29 @@ impl RateLimitFields {
     /// Adds them to a response. One of the application's own, which knows its limits better, stays.
     pub fn write(&self, headers: &mut HeaderMap) {
         let Self { name, requests, per, left, reset } = self;
-        let window = match (per.as_secs(), per.subsec_nanos()) {
-            (seconds, 0) => format!(";w={seconds}"),
-            // The draft knows whole seconds only.
-            _ => String::new(),
-        };
-        let fields = [
-            (POLICY, format!("\"{name}\";q={requests}{window}")),
-            (STATE, format!("\"{name}\";r={left};t={}", whole_seconds(*reset))),
-        ];
-        for (field, value) in fields {
-            if let Ok(value) = HeaderValue::try_from(value) {
+        let mut text = Vec::with_capacity(name.len() + NUMBERS);
+        let mut write = |field: HeaderName, numbers: [Option<(&[u8], u64)>; 2]| {
+            text.clear();
+            text.push(b'"');
+            text.extend_from_slice(name.as_bytes());
+            text.push(b'"');
+            for (parameter, number) in numbers.into_iter().flatten() {
+                text.extend_from_slice(parameter);
+                decimal(number, &mut text);
+            }
+            if let Ok(mut value) = HeaderValue::from_bytes(&text) {
+                // No two responses have the same: in the table of HTTP/2 it would push out what comes again.
+                value.set_sensitive(field == STATE);
                 headers.entry(field).or_insert(value);
             }
-        }
+        };
+        // The draft knows whole seconds only.
+        let window = (per.subsec_nanos() == 0).then(|| (b";w=".as_slice(), per.as_secs()));
+        write(POLICY, [Some((b";q=".as_slice(), u64::from(*requests))), window]);
+        write(
+            STATE,
+            [Some((b";r=".as_slice(), u64::from(*left))), Some((b";t=".as_slice(), whole_seconds(*reset)))],
+        );
     }
 
     /// Adds them to the answer to a request that was one too many.

@@ -9,6 +9,7 @@ use http::{HeaderMap, Request, Version, response};
 
 use super::response_head::Reason;
 use super::sending::Coding;
+use crate::digits::decimal;
 use crate::http::{RawTarget, connection_auth};
 
 /// What stands behind the data of a chunk.
@@ -144,7 +145,7 @@ fn frame(out: &mut Vec<u8>, coding: Coding) {
         Coding::None | Coding::UntilClose => {}
         Coding::Length(length) => {
             out.extend_from_slice(b"content-length: ");
-            decimal(out, length);
+            decimal(length, out);
             out.extend_from_slice(b"\r\n");
         }
         Coding::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
@@ -156,21 +157,6 @@ fn field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
-}
-
-/// What formatting would write, for a tenth of its cost: nearly every answer has a length.
-fn decimal(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; 20];
-    let (mut at, mut left) = (digits.len(), number);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
@@ -186,15 +172,6 @@ mod tests {
 
     fn written(request: http::request::Builder, coding: Coding) -> String {
         String::from_utf8(request_head(&request.body(()).unwrap(), coding).bytes).unwrap()
-    }
-
-    #[test]
-    fn numbers_are_written_as_anybody_would() {
-        for number in [0, 9, 10, 57, 1000, u64::MAX] {
-            let mut out = Vec::new();
-            decimal(&mut out, number);
-            assert_eq!(out, number.to_string().as_bytes());
-        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::field::{Field, Sink};
+use crate::digits::{decimal, hex};
 
 /// The object of one line, without its beginning and its end.
 pub(super) struct Json<'a>(pub &'a mut Vec<u8>);
@@ -45,7 +46,7 @@ impl Sink for Json<'_> {
 
     fn number(&mut self, field: Field, value: u64) {
         self.key(field);
-        number(value, self.0);
+        decimal(value, self.0);
     }
 
     fn millis(&mut self, field: Field, time: Duration) {
@@ -84,7 +85,7 @@ impl Sink for Json<'_> {
     fn trace_id(&mut self, field: Field, id: u128) {
         self.key(field);
         self.0.push(b'"');
-        hex(id, self.0);
+        hex(&id.to_be_bytes(), self.0);
         self.0.push(b'"');
     }
 
@@ -168,32 +169,10 @@ pub(super) fn plain_beginning(text: &[u8]) -> usize {
     skipped + rest.iter().position(odd).unwrap_or(rest.len())
 }
 
-/// A number in decimal digits.
-pub(super) fn number(mut value: u64, out: &mut Vec<u8>) {
-    // As many digits as there can be.
-    let (mut digits, mut at) = ([0; 20], 20);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            return out.extend_from_slice(&digits[at..]);
-        }
-    }
-}
-
-/// An id in hexadecimal digits, with those zeros that it begins with.
-pub(super) fn hex(id: u128, out: &mut Vec<u8>) {
-    let digits = id.to_be_bytes();
-    out.extend(
-        digits.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(|digit| DIGITS[usize::from(digit)]),
-    );
-}
-
 /// A time in milliseconds, with three digits after the point.
 pub(super) fn millis(time: Duration, out: &mut Vec<u8>) {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    number(micros / 1000, out);
+    decimal(micros / 1000, out);
     let rest = (micros % 1000) as u16;
     let digit = |value: u16| b'0' + (value % 10) as u8;
     out.extend([b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
@@ -210,10 +189,10 @@ pub(super) fn address(address: SocketAddr, out: &mut Vec<u8>) {
         if index > 0 {
             out.push(b'.');
         }
-        number(octet.into(), out);
+        decimal(octet.into(), out);
     }
     out.push(b':');
-    number(v4.port().into(), out);
+    decimal(v4.port().into(), out);
 }
 
 #[cfg(test)]
@@ -247,13 +226,13 @@ mod tests {
             String::from_utf8(out).unwrap()
         };
         for value in [0, 9, 10, 999, 1000, u64::from(u32::MAX), u64::MAX] {
-            assert_eq!(said(&|out| number(value, out)), value.to_string());
+            assert_eq!(said(&|out| decimal(value, out)), value.to_string());
         }
         for (micros, text) in [(0, "0.000"), (7, "0.007"), (12_407, "12.407"), (1_000_090, "1000.090")] {
             assert_eq!(said(&|out| millis(Duration::from_micros(micros), out)), text);
         }
         for id in [0, 0xabc, u128::MAX, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c] {
-            assert_eq!(said(&|out| hex(id, out)), format!("{id:032x}"));
+            assert_eq!(said(&|out| hex(&id.to_be_bytes(), out)), format!("{id:032x}"));
         }
         for text in ["10.244.0.7:8080", "255.0.10.1:1", "[fd00::7]:65535"] {
             assert_eq!(said(&|out| address(text.parse().unwrap(), out)), text);

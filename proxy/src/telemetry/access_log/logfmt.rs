@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::field::{Field, Sink};
-use super::json::{address, escape, hex, millis, number};
+use super::json::{address, escape, millis};
+use crate::digits::{decimal, hex};
 
 /// The pairs of one line after its time.
 pub(super) struct Logfmt<'a>(pub &'a mut Vec<u8>);
@@ -54,7 +55,7 @@ impl Sink for Logfmt<'_> {
 
     fn number(&mut self, field: Field, value: u64) {
         self.key(field);
-        number(value, self.0);
+        decimal(value, self.0);
     }
 
     fn millis(&mut self, field: Field, time: Duration) {
@@ -85,7 +86,7 @@ impl Sink for Logfmt<'_> {
 
     fn trace_id(&mut self, field: Field, id: u128) {
         self.key(field);
-        hex(id, self.0);
+        hex(&id.to_be_bytes(), self.0);
     }
 
     fn headers(&mut self, _field: Field, headers: &[(HeaderName, String)]) {
