@@ -80,6 +80,30 @@ test('a dry run refuses nothing and counts what it would have', async () => {
   });
 });
 
+test('what the pods of a Service send is limited in their own proxies, and others send as before', async () => {
+  await apply([
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { namespace: NS, name: 'senders' },
+      spec: { clusterIP: 'None', selector: { app: 'client' } },
+    },
+  ]);
+  const policy = { targetRefs: [{ kind: 'Service', name: 'senders' }] };
+  const to = { kind: 'Service', name: 'server' };
+  await apply(
+    trafficPolicy(NS, 'limits', { ...policy, rateLimit: [{ name: 'sent', to, requests: 10, per: '1h' }] }),
+  );
+  await waitForCondition(NS, 'limits', 'Programmed', 'True');
+  expect(await statuses(NS, 30, 50)).toEqual({ 200: 10, 429: 20 });
+  expect(await statuses(PLAIN, 30, 50)).toEqual({ 200: 30 });
+  await eventually('the proxy of the sender says how many', async () => {
+    const [pod = ''] = await podsOf(NS, 'app=client');
+    const said = await proxyMetrics(NS, pod);
+    return sum(said, 'weft_rate_limit_refused_total') === 20;
+  });
+});
+
 test('without the policy everything is let in again', async () => {
   await kubectl('delete', 'trafficpolicy', 'limits', '-n', NS);
   await eventually('nothing is refused', async () => (await statuses(NS, 20, 50))[200] === 20, 30);

@@ -77,6 +77,7 @@ fn context(
         external_services: Arc::default(),
         tracing: None,
         access_log: None,
+        caller_limits: Vec::new(),
     };
     let (trigger, drain) = drain::channel();
     std::mem::forget(trigger);

@@ -8,7 +8,6 @@ mod explain;
 mod external_check;
 mod opaque;
 mod pass;
-mod rate_limit;
 mod request;
 mod shared_limit;
 

@@ -4,6 +4,7 @@ mod exchange;
 mod judging;
 mod pass_on;
 pub mod plan;
+pub(crate) mod rate_limit;
 
 use std::fmt;
 use std::net::SocketAddr;

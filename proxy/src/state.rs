@@ -1,6 +1,7 @@
 //! What the proxy knows about the mesh: immutable snapshots, replaced whole, read through `watch`.
 
 mod action;
+mod caller_limit;
 mod condition;
 mod cors;
 mod destination;
@@ -15,6 +16,7 @@ pub use action::{
     Actions, Answer, DirectResponse, HeaderChanges, Host, MessageChanges, PathChange, Redirect, Rewrite,
     Scheme,
 };
+pub use caller_limit::CallerLimit;
 pub use cors::{Cors, Listed, Origins};
 pub use destination::{
     Algorithm, Backend, BudgetLimits, Caller, CookiePath, Destination, Endpoint, HashInput, HeaderMatch,

@@ -96,6 +96,7 @@ export type { Grant, Referrer } from './words/grant.js';
 export type { Session } from './words/session.js';
 export type {
   CountedClaim,
+  PodCallerLimit,
   PodRateLimit,
   PodSharedLimits,
   RateLimit,

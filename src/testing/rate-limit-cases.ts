@@ -1,6 +1,13 @@
 import type { MeshTables } from '../model/index.js';
 
 const limited = (...rateLimit: object[]): object => ({ rateLimit });
+/** A limit on what pods send. */
+const sent = (fields: object): object => ({
+  requests: 9,
+  per: '1s',
+  to: { kind: 'Service', name: 'next' },
+  ...fields,
+});
 const keyed = (...key: object[]): object => limited({ requests: 1, per: '1s', key });
 
 /** A limit that a service counts. */
@@ -40,6 +47,27 @@ export const GOOD_RATE_LIMITS: readonly (readonly [what: string, spec: object])[
       { requests: 1000, per: '1m', cost: { responseHeader: 'X-Tokens' } },
       { requests: 1000, per: '1m', cost: { amount: 5, responseField: ['usage', 'total_tokens'] } },
       { requests: 9, per: '1s', key: [{ claim: { issuer: 'https://id.example', path: ['org', 'id'] } }] },
+    ),
+  ],
+  [
+    'rate limits on what pods send',
+    limited(
+      sent({}),
+      sent({
+        to: { kind: 'Service', name: 'next', namespace: 'policy' },
+        scope: 'Pod',
+        burst: 1,
+        mode: 'DryRun',
+      }),
+      sent({
+        to: { kind: 'ExternalService', name: 'stripe.api' },
+        cost: { responseField: ['usage', 'tokens'] },
+      }),
+      sent({
+        scope: 'Service',
+        key: [{ header: 'x-tenant' }, { request: 'Path' }],
+        match: [{ method: 'POST' }],
+      }),
     ),
   ],
   [
@@ -176,6 +204,30 @@ export const BAD_RATE_LIMITS: readonly (readonly [
     'spec.rateLimit[0].timeout',
     'must be between 1ms and 10s',
   ],
+  [
+    'an ExternalService of another namespace',
+    limited(sent({ to: { kind: 'ExternalService', name: 'stripe', namespace: 'policy' } })),
+    'spec.rateLimit[0].to.namespace',
+    'pods use the ExternalServices of their own namespace',
+  ],
+  [
+    'a limit on what pods send that a service is to count',
+    limited(shared({ to: { kind: 'Service', name: 'other' } })),
+    'spec.rateLimit[0].scope',
+    'Shared is for requests that pods take',
+  ],
+  [
+    'a caller of what pods send themselves',
+    limited(sent({ key: [{ header: 'a' }, { caller: 'Namespace' }] })),
+    'spec.rateLimit[0].key',
+    'what pods send is counted by header and request only',
+  ],
+  [
+    'a claim of what pods send',
+    limited(sent({ key: [{ claim: { issuer: 'a', path: ['sub'] } }] })),
+    'spec.rateLimit[0].key',
+    'what pods send is counted by header and request only',
+  ],
   ['a key of nothing', keyed({}), 'spec.rateLimit[0].key[0]', 'give exactly one of caller'],
 ];
 
@@ -185,6 +237,7 @@ const rated = (fields: object): object => ({
 });
 const ratedOn = (match: object): object => rated({ match: [match] });
 const ratedOnHeader = (condition: object): object => ratedOn({ headers: [{ name: 'a', ...condition }] });
+const ratedTo = (to: object): object => rated({ to: { kind: 'Service', name: 'next', ...to } });
 const ratedBy = (part: object): object => rated({ key: [part] });
 const counted = (fields: object): object => rated(shared(fields));
 const countedBy = (fields: object): object => counted({ service: { name: 'next', port: 8080, ...fields } });
@@ -197,6 +250,9 @@ export const RATE_LIMIT_FIELDS: Readonly<Record<string, [object, object]>> = {
   'spec.rateLimit[].requests': [rated({}), rated({ requests: 2 })],
   'spec.rateLimit[].per': [rated({}), rated({ per: '1m' })],
   'spec.rateLimit[].burst': [rated({}), rated({ burst: 9 })],
+  'spec.rateLimit[].to.kind': [ratedTo({}), ratedTo({ kind: 'ExternalService' })],
+  'spec.rateLimit[].to.name': [ratedTo({}), ratedTo({ name: 'other' })],
+  'spec.rateLimit[].to.namespace': [ratedTo({}), ratedTo({ namespace: 'policy' })],
   'spec.rateLimit[].match[].method': [ratedOn({ method: 'PUT' }), ratedOn({ method: 'GET' })],
   'spec.rateLimit[].match[].path.exact': [
     ratedOn({ path: { exact: '/a' } }),

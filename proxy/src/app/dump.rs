@@ -13,7 +13,7 @@ use crate::{
     rate_limit::RateLimit,
     request::plan::Plan,
     shared_limit::{SharedLimit, SharedLimits},
-    state::{Backend, Destination, Endpoint, Mesh, Route, Workload},
+    state::{Backend, CallerLimit, Destination, Endpoint, Mesh, Route, Workload},
     tls::Origin,
     xds::Link,
 };
@@ -31,12 +31,16 @@ impl Dump {
     pub(super) fn json(&self) -> String {
         let certs = self.certs.current();
         let link = self.link.borrow().clone();
+        let workload = self.mesh.workload().borrow().clone();
         let destinations: serde_json::Map<String, Value> = self
             .mesh
             .destinations()
             .into_iter()
             .map(|(name, destination)| {
-                (name.to_string(), destination.as_deref().map_or(Value::Null, destination_json))
+                (
+                    name.to_string(),
+                    destination.as_deref().map_or(Value::Null, |one| destination_json(one, &workload)),
+                )
             })
             .collect();
         let value = json!({
@@ -50,7 +54,7 @@ impl Dump {
                 "lastError": link.last_error,
                 "rejected": link.rejected,
             },
-            "workload": workload_json(&self.mesh.workload().borrow()),
+            "workload": workload_json(&workload),
             "destinations": destinations,
         });
         format!("{value:#}")
@@ -87,6 +91,7 @@ fn workload_json(workload: &Workload) -> Value {
         }),
         "outboundPolicy": format!("{:?}", workload.outbound_policy),
         "externalServices": workload.external_services.iter().map(|one| external_service_json(one)).collect::<Vec<_>>(),
+        "callerLimits": workload.caller_limits.iter().map(caller_limit_json).collect::<Vec<_>>(),
         "inboundPorts": workload.inbound_ports.iter().map(port).collect::<Vec<_>>(),
         // Of requests in both directions; the stage stands in the plans of ports, and comes before the route is known.
         "tracing": workload.tracing.as_ref().map(|tracing| {
@@ -118,6 +123,10 @@ fn external_service_json(service: &ExternalService) -> Value {
         "privateAddresses": service.private_addresses,
         "permitted": service.permitted,
     })
+}
+
+fn caller_limit_json(one: &CallerLimit) -> Value {
+    json!({ "kind": format!("{:?}", one.kind), "to": one.callee(), "limit": rate_limit_json(&one.limit) })
 }
 
 fn rate_limit_json(limit: &RateLimit) -> Value {
@@ -170,16 +179,17 @@ fn external_check_json(check: &ExternalCheck) -> Value {
     })
 }
 
-fn destination_json(destination: &Destination) -> Value {
+fn destination_json(destination: &Destination, workload: &Workload) -> Value {
+    let limited = workload.limits_calls_to(&destination.target);
     json!({
         "key": &*destination.key,
         "protocol": format!("{:?}", destination.protocol),
-        "routes": destination.routes.iter().map(|route| route_json(route, destination)).collect::<Vec<_>>(),
+        "routes": destination.routes.iter().map(|route| route_json(route, destination, limited)).collect::<Vec<_>>(),
         "backends": destination.backends.iter().map(|backend| backend_json(backend)).collect::<Vec<_>>(),
     })
 }
 
-fn route_json(route: &Route, destination: &Destination) -> Value {
+fn route_json(route: &Route, destination: &Destination, limited: bool) -> Value {
     let share = |share: &crate::state::WeightedBackend| {
         let backend = destination.backends.get(share.backend).map(|backend| &*backend.name);
         json!({ "backend": backend, "weight": share.weight })
@@ -188,7 +198,7 @@ fn route_json(route: &Route, destination: &Destination) -> Value {
         "name": &*route.name,
         "matches": route.matches.iter().map(|condition| format!("{condition:?}")).collect::<Vec<_>>(),
         "split": route.split.iter().map(share).collect::<Vec<_>>(),
-        "stages": stages(&Plan::of_route(route, destination)),
+        "stages": stages(&Plan::of_route(route, destination, limited)),
     })
 }
 

@@ -62,7 +62,7 @@ pub enum Failure {
         "{destination}: a try failed, and route {route} has sent as much again as its retry budget allows"
     )]
     BudgetSpent { destination: String, route: String },
-    #[error("{destination}: more requests come than a rate limit allows; the next is let in in {:?}", .fields.reset)]
+    #[error("{destination}: these are more requests than a rate limit allows; the next one passes in {:?}", .fields.reset)]
     RateLimited { destination: String, fields: Box<RateLimitFields> },
     #[error("{destination}: more requests come than a rate limit that pods share allows")]
     OverSharedLimit { destination: String, over: Box<OverLimit> },

@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::access::{DENIED, Gate, as_written};
-use super::rate_limit;
 use crate::access::normal;
 use crate::asking::Asks;
 use crate::explain::{Answer, Question, Verdict, request_json, stage};
@@ -18,8 +17,8 @@ use crate::http::deadline::Deadline;
 use crate::http::rescue::Failure;
 use crate::identity::SpiffeId;
 use crate::jwt::TokenCache;
-use crate::rate_limit::{Exceeded, RateLimit, Sender};
 use crate::request::plan::{Plan, Stage};
+use crate::request::rate_limit::{self, Between, Prospect, rule_of};
 use crate::request::{Asked, Caller};
 use crate::shared_limit::{OnFailure, SharedLimit, SharedLimits};
 use crate::state::{MtlsMode, Protocol, Reading};
@@ -245,25 +244,14 @@ impl Answering<'_> {
 
     fn rate_limits(&mut self, asked: &Asked) {
         let name = Stage::RateLimit.name();
-        let sender = self.sender(asked);
-        for limit in asked.own_pod.rate_limits(self.gate.port) {
-            let rule = rule_of(limit);
-            if !limit.counts(&asked.request) {
-                self.note(name, Verdict::Go, "does not count such a request", Some(&rule));
-                continue;
-            }
-            match limit.look(&asked.request, sender, asked.started) {
-                Ok(left) => self.note(name, Verdict::Go, room(limit, left), Some(&rule)),
-                Err(Exceeded { wait }) if limit.dry_run => {
-                    let why =
-                        format!("nothing is left for {wait:?}; it is a dry run, so the request goes on");
-                    self.note(name, Verdict::WouldRefuse, why, Some(&rule));
-                }
-                Err(Exceeded { wait }) => {
-                    let fields = Box::new(rate_limit::fields(limit, 0, wait));
-                    let destination = self.destination.clone();
-                    return self.refuse(name, &Failure::RateLimited { destination, fields }, Some(&rule));
-                }
+        let destination = self.destination.clone();
+        let between = Between { address: self.gate.ip, destination: &destination };
+        let limits = asked.own_pod.rate_limits(self.gate.port);
+        for (rule, prospect) in rate_limit::look(limits.iter(), between, asked) {
+            match prospect {
+                Prospect::Go(why) => self.note(name, Verdict::Go, why, Some(&rule)),
+                Prospect::WouldRefuse(why) => self.note(name, Verdict::WouldRefuse, why, Some(&rule)),
+                Prospect::Refuse(failure) => self.refuse(name, &failure, Some(&rule)),
             }
         }
     }
@@ -280,10 +268,6 @@ impl Answering<'_> {
                 }
             }
         }
-    }
-
-    fn sender<'a>(&self, asked: &'a Asked) -> Sender<'a> {
-        Sender { caller: &asked.caller, address: self.gate.ip, token: asked.token.as_deref() }
     }
 }
 
@@ -307,14 +291,4 @@ fn asked_of(asks: Option<&Asks>, timeout: Duration, failure: &str, dry_run: bool
     });
     let mode = if dry_run { "; it is only rehearsed" } else { "" };
     format!("{who}; without an answer the request is {failure}{mode}")
-}
-
-fn rule_of(limit: &RateLimit) -> String {
-    format!("{} {}", limit.policy, limit.name)
-}
-
-fn room(limit: &RateLimit, left: u32) -> String {
-    let share = if limit.pods > 1 { format!(", shared by {} pods", limit.pods) } else { String::new() };
-    let RateLimit { requests, per, burst, .. } = limit;
-    format!("{left} would be left of {burst} at once; {requests} in {per:?}{share}")
 }

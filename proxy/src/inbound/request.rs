@@ -10,7 +10,6 @@ use http::header::HOST;
 use http::{Request, Response, Version};
 use tokio::time::Instant;
 
-use super::rate_limit::{self, Between};
 use super::{external_check, shared_limit};
 use crate::http::deadline::within;
 use crate::http::framing::{self, BadHead, Unusable};
@@ -26,6 +25,7 @@ use crate::http::{
 };
 use crate::outbound::callout::Callout;
 use crate::request::plan::{Judged, Plan, Stage, Turn};
+use crate::request::rate_limit::{self, Between};
 use crate::request::{Asked, Caller, Exchange, Judge, Onward, Watcher, pass_on};
 use crate::tcp::Bounds;
 use crate::telemetry::access_log::Choice;
@@ -347,7 +347,7 @@ impl Judge for &PeerConnection {
             Stage::RateLimit => {
                 let (own_pod, port) = (asked.own_pod.clone(), self.application.key.addr.port());
                 let undoable = !own_pod.shared_limits(port).is_empty();
-                return rate_limit::ask(own_pod.rate_limits(port), self.between(), undoable, asked);
+                return rate_limit::ask(own_pod.rate_limits(port).iter(), self.between(), undoable, asked);
             }
             Stage::SharedLimit => {
                 let (port, between) = (self.application.key.addr.port(), self.between());

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::rate_limit::{self, Between, RATE_LIMITED};
 use crate::asking::{Asks, NoAnswer};
 use crate::http::rescue::{Failure, LIMIT_FAILED};
 use crate::http::{Seen, Wire};
@@ -13,6 +12,7 @@ use crate::outbound::callout::Callout;
 use crate::rate_limit::Creditor;
 use crate::request::Asked;
 use crate::request::plan::{Stage, Turn};
+use crate::request::rate_limit::{self, Between, RATE_LIMITED};
 use crate::shared_limit::{
     Answer, Charge, OnFailure, Question, SharedLimit, SharedLimits, Tally, Unusable, read,
 };

@@ -26,12 +26,16 @@ pub(super) fn answer(
         drain: &choosing.worker.drain,
         until: None,
     };
+    let rate_limit = asked.rate_limit.take();
     let response = pass_on(asked, response, seen, exchange, onward, |head| {
         if take_closing_mark(&mut head.headers, seen) {
             head.extensions.insert(Closing);
         }
         change::response(&mut head.headers, chosen);
         chosen.tell_session(served_by, &mut head.headers);
+        if let Some(fields) = rate_limit {
+            fields.write(&mut head.headers);
+        }
     });
     match &chosen.route().fault {
         None => response,

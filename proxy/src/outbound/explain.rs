@@ -19,14 +19,15 @@ use super::live::Live;
 use super::outside::Ignorance;
 use super::request::find_route;
 use super::{change, cors, own_answer, view};
-use crate::egress::{HostName, Speaks, holds_always, judge};
+use crate::egress::{ExternalService, HostName, Speaks, holds_always, judge};
 use crate::explain::{Answer, Question, Verdict, changed, request_json, stage};
 use crate::http::deadline::Deadline;
 use crate::http::rescue::Failure;
 use crate::http::{Body, Seen, Upload, Wire};
 use crate::request::plan::{Stage, Turn};
+use crate::request::rate_limit::{self, Between, Prospect};
 use crate::request::{Asked, Caller};
-use crate::state::{OutboundPolicy, Protocol, Resolution, Subscription};
+use crate::state::{OutboundPolicy, Protocol, Resolution, Subscription, Target, TargetKind};
 
 /// Endpoints of a backend that are told.
 const MOST_ENDPOINTS: usize = 100;
@@ -159,6 +160,10 @@ impl Answering {
             (OutboundPolicy::RegistryOnly, Err(refusal)) => self.not_let_out(&failed(refusal)),
             (_, Ok(service)) => {
                 self.0.say("externalService", &*service.name);
+                self.limits_outside(choosing, question, service);
+                if self.0.outcome.is_some() {
+                    return;
+                }
                 let tls = service.originates(addr.port()).map(|tls| {
                     let refused = tls.demand.refusal();
                     let verified = refused.map_or_else(
@@ -179,6 +184,19 @@ impl Answering {
                 self.0.outcome = Some(("let-out", why));
             }
         }
+    }
+
+    /// What limits on requests to an external service would do, where it is one for requests.
+    fn limits_outside(&mut self, choosing: &Choosing, question: &Question, service: &ExternalService) {
+        let port = question.to.port();
+        let (Ok(request), true) = (question.request(), service.ports.contains(&(port, Speaks::Http))) else {
+            return;
+        };
+        let asked = Asked::new(request, Wire::H1, Caller::Local, &choosing.worker);
+        let (namespace, name) = service.name.split_once('/').unwrap_or(("", &service.name));
+        let target =
+            Target { kind: TargetKind::External, namespace: namespace.into(), name: name.into(), port };
+        self.rate_limits(&target, &service.at(port), &asked);
     }
 
     fn not_let_out(&mut self, failure: &Failure) {
@@ -223,7 +241,8 @@ impl Answering {
         self.0.say("policies", words::policies(&chosen));
         let before = asked.request.headers().clone();
         let path = asked.request.uri().clone();
-        for stage in live.plans[chosen.route_index()].judging().iter().copied() {
+        let limited = asked.own_pod.limits_calls_to(target);
+        for stage in live.plan(chosen.route_index(), limited).judging().iter().copied() {
             self.judge(stage, &mut chosen, &mut asked);
             if self.0.outcome.is_some() {
                 return;
@@ -271,6 +290,9 @@ impl Answering {
                 self.go(stage, words::deadline(deadline.map(|deadline| deadline.left(asked.started)), own));
             }
             Stage::Fault => self.fault(chosen),
+            Stage::RateLimit => {
+                self.rate_limits(&chosen.live.destination.target, &chosen.live.name, asked);
+            }
             Stage::Limits => self.limits(chosen, asked),
             Stage::Changes => {
                 change::by_route(&mut asked.request, chosen);
@@ -330,6 +352,23 @@ impl Answering {
                 self.refuse(Stage::Fault, &Failure::Fault { destination, status, grpc_status });
             }
             None => self.0.stages.push(stage(Stage::Fault.name(), Verdict::Depends, words::fault(fault))),
+        }
+    }
+
+    fn rate_limits(&mut self, target: &Target, destination: &str, asked: &Asked) {
+        let between = Between { address: None, destination };
+        for (rule, prospect) in rate_limit::look(asked.own_pod.caller_limits(target), between, asked) {
+            let name = Stage::RateLimit;
+            match prospect {
+                Prospect::Go(why) => self.go(name, why),
+                Prospect::WouldRefuse(why) => {
+                    self.0.stages.push(stage(name.name(), Verdict::WouldRefuse, why))
+                }
+                Prospect::Refuse(failure) => self.refuse(name, &failure),
+            }
+            if let Some(said) = self.0.stages.last_mut() {
+                said.insert("rule".to_owned(), rule.into());
+            }
         }
     }
 

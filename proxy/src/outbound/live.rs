@@ -3,7 +3,7 @@
 mod destinations;
 mod prepared;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -44,7 +44,9 @@ pub struct Live {
     /// Of [`Destination::routes`].
     pub routes: RouteIndex,
     /// What is asked about the requests of each route.
-    pub plans: Vec<Plan>,
+    plans: Vec<Plan>,
+    /// The same where limits of this pod count them, once one has.
+    limited_plans: OnceCell<Vec<Plan>>,
     /// In the order of [`Destination::backends`].
     pub backends: Vec<Vec<LiveEndpoint>>,
     /// In the same order; none where the default is all that is asked for.
@@ -97,6 +99,10 @@ fn name_of(destination: &Destination) -> String {
         return target.name.to_string();
     }
     format!("{}/{}:{}", target.namespace, target.name, target.port)
+}
+
+fn plans_of(destination: &Destination, limited: bool) -> Vec<Plan> {
+    destination.routes.iter().map(|route| Plan::of_route(route, destination, limited)).collect()
 }
 
 /// Where each is; of two with one name the first.
@@ -170,7 +176,7 @@ impl Live {
         let budgets =
             destination.routes.iter().map(|route| Self::budget_of(route, before_of(route))).collect();
         let routes = RouteIndex::new(&destination.routes);
-        let plans = destination.routes.iter().map(|route| Plan::of_route(route, &destination)).collect();
+        let plans = plans_of(&destination, false);
         let gate = destination.limits.as_deref().map(|limits| {
             let old = previous.and_then(|live| live.gate.as_ref());
             Self::gate_of(limits, old, &name, "", ground)
@@ -195,6 +201,7 @@ impl Live {
             name,
             routes,
             plans,
+            limited_plans: OnceCell::new(),
             backends,
             balanced,
             zone,
@@ -212,6 +219,15 @@ impl Live {
         };
         live.look(Duration::ZERO);
         live
+    }
+
+    /// What is asked about requests of a route; `limited` where limits of this pod count what it sends here.
+    pub fn plan(&self, route: usize, limited: bool) -> &Plan {
+        let plans = match limited {
+            true => self.limited_plans.get_or_init(|| plans_of(&self.destination, true)),
+            false => &self.plans,
+        };
+        &plans[route]
     }
 
     /// Looks after the balancers, `elapsed` after last time.

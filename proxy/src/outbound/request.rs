@@ -29,7 +29,7 @@ use crate::http::{
     framing,
 };
 use crate::request::plan::{Judged, Stage};
-use crate::request::{Asked, Caller, Exchange};
+use crate::request::{Asked, Caller, Exchange, Watcher};
 use crate::state::DestinationView;
 use crate::telemetry::Direction;
 use crate::worker::residents::Resident;
@@ -87,7 +87,8 @@ impl AppConnection {
         asked.record.passed(Stage::Route.name());
         let own = self.own.get();
         let mut judge = Judging { choosing: &self.choosing, own, chosen: &mut chosen };
-        let stages = live.plans[judge.chosen.route_index()].judging();
+        let limited = asked.own_pod.limits_calls_to(&live.destination.target);
+        let stages = live.plan(judge.chosen.route_index(), limited).judging();
         match asked.judged_by(&mut judge, stages).await {
             Ok(()) => {}
             Err(Judged::Answered(stage, response)) => {
@@ -171,6 +172,7 @@ impl AppConnection {
         };
         let passes = std::mem::take(&mut chosen.passes);
         let mut watchers = std::mem::take(&mut chosen.watchers);
+        watchers.extend(asked.bill.take().map(|bill| bill as Box<dyn Watcher>));
         let chosen = &*chosen;
         let mut request = std::mem::take(&mut asked.request);
         let mut attempts = Attempts::new(&self.choosing, chosen, passes, &mut asked.record, asked.started);

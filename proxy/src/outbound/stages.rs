@@ -9,6 +9,7 @@ use super::{admit, change, cors, fault, mirror, own_answer, split};
 use crate::http::OwnConnections;
 use crate::http::rescue::Failure;
 use crate::request::plan::{Stage, Turn};
+use crate::request::rate_limit::{self, Between};
 use crate::request::{Asked, Judge};
 use crate::telemetry::Direction;
 
@@ -36,6 +37,11 @@ impl Judge for Judging<'_> {
                 Turn::Go
             }
             Stage::Fault => fault::ask(choosing, chosen, asked),
+            Stage::RateLimit => {
+                let (own_pod, live) = (asked.own_pod.clone(), &chosen.live);
+                let limits = own_pod.caller_limits(&live.destination.target);
+                rate_limit::ask(limits, Between { address: None, destination: &live.name }, false, asked)
+            }
             Stage::Limits => admit::ask(choosing, chosen, asked),
             Stage::Changes => {
                 change::by_route(&mut asked.request, chosen);
@@ -49,7 +55,6 @@ impl Judge for Judging<'_> {
             | Stage::Jwt
             | Stage::Access
             | Stage::ExternalCheck
-            | Stage::RateLimit
             | Stage::SharedLimit
             | Stage::Attempts
             | Stage::Application => Turn::Go,

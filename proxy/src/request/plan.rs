@@ -34,7 +34,7 @@ pub enum Stage {
     Access,
     /// Whether somebody else lets it in.
     ExternalCheck,
-    /// How many requests of a kind may come in a time.
+    /// How many requests of a kind may come, or go, in a time.
     RateLimit,
     /// The same, as somebody else counts them for all pods.
     SharedLimit,
@@ -55,7 +55,7 @@ pub enum Stage {
 }
 
 /// From the application to others.
-pub const CALLER: [Stage; 12] = [
+pub const CALLER: [Stage; 13] = [
     Stage::Normalise,
     Stage::Trace,
     Stage::Route,
@@ -64,6 +64,7 @@ pub const CALLER: [Stage; 12] = [
     Stage::Split,
     Stage::Deadline,
     Stage::Fault,
+    Stage::RateLimit,
     Stage::Limits,
     Stage::Changes,
     Stage::Mirror,
@@ -141,7 +142,7 @@ impl Stage {
         }
     }
 
-    fn is_of_route(self, route: &Route, destination: &Destination) -> bool {
+    fn is_of_route(self, route: &Route, destination: &Destination, limited: bool) -> bool {
         let answers = route.actions.as_ref().is_some_and(|actions| actions.answer.is_some());
         match self {
             Self::Normalise | Self::Route => true,
@@ -151,6 +152,7 @@ impl Stage {
             _ if answers => false,
             Self::Split | Self::Deadline | Self::Attempts => true,
             Self::Fault => route.fault.is_some(),
+            Self::RateLimit => limited,
             Self::Limits => route.limits.is_some() || destination.limits.is_some(),
             Self::Changes => route.actions.as_ref().is_some_and(|actions| {
                 actions.rewrite.is_some() || actions.headers != MessageChanges::default()
@@ -161,7 +163,6 @@ impl Stage {
             | Self::Jwt
             | Self::Access
             | Self::ExternalCheck
-            | Self::RateLimit
             | Self::SharedLimit
             | Self::Application => false,
         }
@@ -171,9 +172,9 @@ impl Stage {
 // === impl Plan ===
 
 impl Plan {
-    /// That of requests which `route` of `destination` takes.
-    pub fn of_route(route: &Route, destination: &Destination) -> Self {
-        let stages = CALLER.into_iter().filter(|stage| stage.is_of_route(route, destination));
+    /// That of requests which `route` of `destination` takes; `limited` where limits of this pod count what it sends there.
+    pub fn of_route(route: &Route, destination: &Destination, limited: bool) -> Self {
+        let stages = CALLER.into_iter().filter(|stage| stage.is_of_route(route, destination, limited));
         Self { stages: stages.collect(), first: 2 }
     }
 
@@ -232,11 +233,15 @@ mod tests {
     use crate::test_util::a_destination;
     use crate::trace::{Sampling, Tracing};
 
-    /// The plan of a route that `change` makes.
+    /// The plan of a route that `change` makes, where nothing counts what the pod sends.
     fn plan(change: impl FnOnce(&mut Route)) -> Plan {
+        plan_where(false, change)
+    }
+
+    fn plan_where(limited: bool, change: impl FnOnce(&mut Route)) -> Plan {
         let mut destination = std::sync::Arc::into_inner(a_destination("reviews")).unwrap();
         change(&mut destination.routes[0]);
-        Plan::of_route(&destination.routes[0], &destination)
+        Plan::of_route(&destination.routes[0], &destination, limited)
     }
 
     fn names(plan: &Plan) -> Vec<&'static str> {
@@ -263,8 +268,14 @@ mod tests {
     }
 
     #[test]
+    fn what_the_pod_sends_is_counted_after_failures_on_purpose_and_before_it_waits_for_room() {
+        let plan = plan_where(true, |route| route.limits = Some(Box::new(Limits::default())));
+        assert_eq!(plan.judging(), [Stage::Split, Stage::Deadline, Stage::RateLimit, Stage::Limits]);
+    }
+
+    #[test]
     fn a_route_that_answers_by_itself_sends_nothing_and_asks_nothing_about_that() {
-        let plan = plan(|route| {
+        let plan = plan_where(true, |route| {
             let answer = Some(Answer::Direct(DirectResponse { status: http::StatusCode::GONE, body: None }));
             route.actions = Some(Box::new(Actions { answer, ..Actions::default() }));
             route.limits = Some(Box::new(Limits::default()));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Protocol;
+use super::{CallerLimit, Protocol, Target};
 use crate::access::Access;
 use crate::egress::ExternalService;
 use crate::external_check::ExternalCheck;
@@ -46,6 +46,8 @@ pub struct Workload {
     pub tracing: Option<Arc<Tracing>>,
     /// What is logged of its requests; absent: nothing.
     pub access_log: Option<Box<Policy>>,
+    /// How many requests it sends, and to whom.
+    pub caller_limits: Vec<CallerLimit>,
 }
 
 /// How a port treats callers without mutual TLS.
@@ -135,6 +137,7 @@ impl Workload {
             external_services: Arc::default(),
             tracing: None,
             access_log: None,
+            caller_limits: Vec::new(),
         }
     }
 
@@ -170,6 +173,19 @@ impl Workload {
                 before.external_checks.iter().for_each(|earlier| check.carry_on(earlier));
             }
         }
+        for CallerLimit { limit, .. } in &mut self.caller_limits {
+            before.caller_limits.iter().for_each(|earlier| limit.carry_on(&earlier.limit));
+        }
+    }
+
+    /// Whether it sends no more than so many requests to `target`.
+    pub fn limits_calls_to(&self, target: &Target) -> bool {
+        self.caller_limits.iter().any(|one| one.is_about(target))
+    }
+
+    /// How many requests it sends to `target`.
+    pub fn caller_limits<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a RateLimit> {
+        self.caller_limits.iter().filter(|one| one.is_about(target)).map(|one| &one.limit)
     }
 
     /// How many requests `port` takes.

@@ -161,6 +161,13 @@ impl Account {
     }
 
     fn read_rules(&mut self, pod: &Workload) {
+        for one in &pod.caller_limits {
+            let edge =
+                Edge { rule: one.limit.policy.to_string(), ..Edge::of(Direction::Outbound, &one.callee()) };
+            let tally = one.limit.tally();
+            self.add(edge.clone(), Measure::Limited, tally.refused.load(Ordering::Relaxed));
+            self.add(edge, Measure::WouldLimit, tally.would_refuse.load(Ordering::Relaxed));
+        }
         for port in &pod.inbound_ports {
             let destination = pod.name_of_port(port.port);
             let of =

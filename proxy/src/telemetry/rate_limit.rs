@@ -30,13 +30,16 @@ const FAMILIES: [Counts; 3] = [
 pub(super) fn encode(workload: &Workload, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     for (name, help, of) in FAMILIES {
         let ports = workload.inbound_ports.iter();
-        let limits = ports.flat_map(|port| port.all_limits().map(move |limit| (port.port, limit)));
-        let rows = limits.map(|(port, limit)| (labels(port, limit), of(limit.tally())));
+        let taking =
+            ports.flat_map(|port| port.all_limits().map(move |limit| (port.port.to_string(), limit)));
+        // What the pod sends goes to no port of its own.
+        let sending = workload.caller_limits.iter().map(|one| (String::new(), &one.limit));
+        let rows = taking.chain(sending).map(|(port, limit)| (labels(port, limit), of(limit.tally())));
         counters(encoder, (name, help), rows)?;
     }
     Ok(())
 }
 
-fn labels(port: u16, limit: &RateLimit) -> [(&'static str, String); 3] {
-    [("port", port.to_string()), ("policy", limit.policy.to_string()), ("limit", limit.name.to_string())]
+fn labels(port: String, limit: &RateLimit) -> [(&'static str, String); 3] {
+    [("port", port), ("policy", limit.policy.to_string()), ("limit", limit.name.to_string())]
 }

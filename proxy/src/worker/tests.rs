@@ -10,6 +10,7 @@ mod balance;
 mod bounds;
 mod breaking;
 mod bytes;
+mod caller_limit;
 mod callout;
 mod changes;
 mod cors;

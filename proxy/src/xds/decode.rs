@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The critical features this proxy honours; the control plane's own list is `src/wire/features.json`.
-pub const KNOWN_FEATURES: [&str; 41] = [
+pub const KNOWN_FEATURES: [&str; 42] = [
     "backend.node",
     "backend.tls",
     "destination.limits",
@@ -63,6 +63,7 @@ pub const KNOWN_FEATURES: [&str; 41] = [
     "workload.external-services",
     "workload.external-services.tls",
     "workload.rate-limits",
+    "workload.rate-limits.caller",
     "workload.rate-limits.claim",
     "workload.rate-limits.cost",
     "workload.rate-limits.cost.field",
@@ -155,6 +156,7 @@ pub fn workload(body: &[u8]) -> Result<Workload, Reject> {
         external_services: external_service::external_services(&wire.external_services, &wire.authorities)?,
         tracing: wire.tracing.as_ref().map(tracing::tracing).transpose()?.map(Arc::new),
         access_log: wire.access_log.as_ref().map(access_log::policy).transpose()?.map(Box::new),
+        caller_limits: rate_limit::caller_limits(&wire.caller_limits)?,
     })
 }
 

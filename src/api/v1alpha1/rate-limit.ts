@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { durationMs } from '../schema/duration.js';
-import { dnsLabel, duration, headerName, port } from '../schema/fields.js';
+import { dnsLabel, dnsName, duration, headerName, port } from '../schema/fields.js';
 import { withRules } from '../schema/rule.js';
 import { limitMatch } from './match.js';
 
-/** How many requests the pods of a Service take. */
+/** How many requests the pods of a Service take, and send. */
 
 const amount = (what: string) => z.int().min(1).max(1_000_000).meta({ description: what });
 
@@ -98,6 +98,22 @@ const service = z.strictObject({
   }),
 });
 
+const callee = withRules(
+  z.strictObject({
+    kind: z.enum(['Service', 'ExternalService']).meta({ description: 'Kind of the object that is called.' }),
+    name: dnsName.meta({ description: 'Name of the object.' }),
+    namespace: dnsLabel.optional().meta({
+      description: 'Namespace of the Service. Defaults to the namespace of the policy.',
+    }),
+  }),
+  {
+    cel: "self.kind == 'Service' || !has(self.__namespace__)",
+    message: 'pods use the ExternalServices of their own namespace; leave it out',
+    field: '.namespace',
+    holds: ({ kind, namespace }) => kind === 'Service' || namespace === undefined,
+  },
+);
+
 const limit = withRules(
   z.strictObject({
     name: z
@@ -118,6 +134,10 @@ const limit = withRules(
     burst: amount(
       "Number, or amount, that may come at once. Defaults to requests. With scope Shared it is that of the pods' share, which holds while the service does not answer.",
     ).optional(),
+    to: callee.optional().meta({
+      description:
+        'Counts what the pods of the Service send to another one instead of what they take, and refuses it in the proxies that send it. By the Service that is called, at any of its ports, wherever its routes lead.',
+    }),
     match: z.array(limitMatch).min(1).max(8).optional().meta({
       description:
         'Only requests for which any of these holds are counted, and refused. By default every request.',
@@ -188,6 +208,20 @@ const limit = withRules(
       (timeout === undefined &&
         onFailure === undefined &&
         key.every(({ constant }) => constant === undefined)),
+  },
+  {
+    cel: "!has(self.to) || !has(self.scope) || self.scope != 'Shared'",
+    message: 'Shared is for requests that pods take; with to, use Service or Pod',
+    field: '.scope',
+    holds: ({ to, scope }) => to === undefined || scope !== 'Shared',
+  },
+  {
+    cel: '!has(self.to) || !has(self.key) || self.key.all(part, has(part.header) || has(part.request))',
+    message:
+      'what pods send is counted by header and request only; remove caller, claim and constant, or remove to',
+    field: '.key',
+    holds: ({ to, key = [] }) =>
+      to === undefined || key.every(({ header, request }) => header !== undefined || request !== undefined),
   },
   {
     cel: "!has(self.service) || !has(self.per) || [duration('1s'), duration('1m'), duration('1h'), duration('24h')].exists(unit, unit == duration(self.per))",

@@ -4,6 +4,8 @@ import type {
   CompiledWorkload,
   Destination,
   InboundPort,
+  PodCallerLimit,
+  PodRateLimit,
   RouteMatch,
 } from '../../model/index.js';
 
@@ -96,8 +98,18 @@ function matchText({ method, path, headers, query = [], from, port, serverNames 
 /** What a proxy is told about its own pod, as it is compared. Who may do what is compared call by call. */
 export function workloadView(compiled: CompiledWorkload | undefined): object | undefined {
   if (compiled === undefined) return undefined;
-  const { mtls, outbound, inboundPorts, access, via, forwarded, ingressMode, tracing, accessLog } =
-    compiled.workload;
+  const {
+    mtls,
+    outbound,
+    inboundPorts,
+    access,
+    via,
+    forwarded,
+    ingressMode,
+    tracing,
+    accessLog,
+    callerLimits = [],
+  } = compiled.workload;
   return {
     mtls,
     outbound,
@@ -107,6 +119,7 @@ export function workloadView(compiled: CompiledWorkload | undefined): object | u
     tracing,
     accessLog,
     ...Object.fromEntries(inboundPorts.map((port) => [`port ${port.port}`, portView(port)])),
+    ...Object.fromEntries(callerLimits.map(callerLimitView)),
     'access by default': access?.default ?? 'allow',
     bindings: bindingsOf(access),
   };
@@ -114,6 +127,20 @@ export function workloadView(compiled: CompiledWorkload | undefined): object | u
 
 function bindingsOf(access: AccessConfig | undefined): readonly string[] {
   return [...(access?.bindings ?? [])].sort();
+}
+
+function callerLimitView({ to, limit }: PodCallerLimit): readonly [string, object] {
+  const called = `${to.kind} ${to.namespace}/${to.name}`;
+  return [`limit ${limit.policy} ${limit.name} on requests to ${called}`, limitView(limit)];
+}
+
+function limitView({ requests, perMs, burst, pods, dryRun, key, ...limit }: PodRateLimit): object {
+  const { policy: _policy, name: _name, ...rest } = limit;
+  return {
+    requests: `${requests} in ${perMs}ms, ${burst} at once, shared by ${pods}${dryRun ? ', DryRun' : ''}`,
+    key: key.map((part) => JSON.stringify(part)),
+    ...rest,
+  };
 }
 
 function portView(port: InboundPort): object {
@@ -125,14 +152,7 @@ function portView(port: InboundPort): object {
     sampling,
     accessLog,
     ...Object.fromEntries(
-      rateLimits.map(({ policy, name, requests, perMs, burst, pods, dryRun, key, ...rest }) => [
-        `limit ${policy} ${name}`,
-        {
-          requests: `${requests} in ${perMs}ms, ${burst} at once, shared by ${pods}${dryRun ? ', DryRun' : ''}`,
-          key: key.map((part) => JSON.stringify(part)),
-          ...rest,
-        },
-      ]),
+      rateLimits.map((limit) => [`limit ${limit.policy} ${limit.name}`, limitView(limit)]),
     ),
     ...Object.fromEntries(
       externalChecks.map(({ policy, asks, timeoutMs, onFailure, dryRun, exempt, allowedHeaders }) => [

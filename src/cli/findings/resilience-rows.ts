@@ -207,7 +207,7 @@ export const RESILIENCE_ROWS = rows([
     severity: 'warning',
     title: 'Limit or check where no proxy enforces it',
     meaning:
-      'Rate limits and external checks are enforced by the proxies of the pods that are called, and no pod behind the Service has one.',
+      'Rate limits and external checks are enforced by the proxies of the pods behind the Service, and none of these pods has one.',
     remedy: 'Let the pods of the Service join the mesh, or remove the limit.',
     find: (known) => policiesOf(known).flatMap((policy) => unenforced(known, policy)),
   },

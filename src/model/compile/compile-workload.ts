@@ -1,8 +1,9 @@
+import { type CallerLimits, callerFeatures, callerLimitsOn } from './caller-limits-on.js';
 import { compileAccess } from './compile-access.js';
 import { countClaims } from './counted-claims.js';
 import { externalChecksOn } from './external-checks-on.js';
 import type { AccessConfig } from '../words/access-config.js';
-import type { CompiledWorkload, InboundPort } from '../words/destination.js';
+import type { CompiledWorkload, InboundPort, WorkloadConfig } from '../words/destination.js';
 import type { PodExternalCheck } from '../words/external-check.js';
 import { dirtyEgress, dirtyMtls, dirtyWorkload, workloadKeyText } from '../words/keys.js';
 import type { Mesh } from '../tables/mesh.js';
@@ -46,6 +47,7 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
     }),
   );
   const limits = inboundPorts.flatMap(limitsOfPort);
+  const calling = callerLimitsOn(mesh, workload);
   const { access, sources: issuers } = countClaims(mesh, workload.key.namespace, ruled, limits);
   const policies = new Map(
     ports
@@ -55,12 +57,13 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
         ...(sampled === undefined ? [] : [sampled.source]),
         ...(logged === undefined ? [] : [logged.source]),
       ])
+      .concat(calling.sources)
       .map((source) => [source.uid, source]),
   );
   return {
     uid,
     workload: {
-      criticalFeatures: featuresOf({ access, ports: inboundPorts, limits, outbound }),
+      criticalFeatures: featuresOf({ access, ports: inboundPorts, limits, outbound, calling }),
       key: workloadKeyText(workload.key),
       identity: spiffeId(trustDomain, workload),
       ...(workload.node === undefined ? {} : { node: workload.node }),
@@ -68,15 +71,14 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       labels: workload.labels,
       mtls: receiverMode(mtls.mode),
       inboundPorts,
-      outbound: outbound.policy,
-      ...(outbound.services.length === 0 ? {} : { externalServices: outbound.services }),
-      ...(outbound.authorities.length === 0 ? {} : { authorities: outbound.authorities }),
+      ...egressOf(outbound),
       ingressMode: workload.ingressMode,
       via,
       forwarded,
       ...(access === undefined ? {} : { access }),
       ...(traced.tracing === undefined ? {} : { tracing: traced.tracing }),
       ...(logs.accessLog === undefined ? {} : { accessLog: logs.accessLog }),
+      ...(calling.limits.length === 0 ? {} : { callerLimits: calling.limits }),
     },
     sources: [
       ...(source === undefined ? [] : [source]),
@@ -93,11 +95,25 @@ export function compileWorkload(mesh: Mesh, uid: string): CompiledWorkload | und
       dirtyEgress(workload.key.namespace),
       ...new Set([
         ...ports.flatMap(({ rateLimits, checks }) => [...rateLimits.depends, ...checks.depends]),
+        ...calling.depends,
         ...ruled.depends,
         ...traced.depends,
         ...logs.depends,
       ]),
     ],
+  };
+}
+
+/** What it may call outside of the mesh. */
+function egressOf({
+  policy,
+  services,
+  authorities,
+}: PodOutbound): Pick<WorkloadConfig, 'outbound' | 'externalServices' | 'authorities'> {
+  return {
+    outbound: policy,
+    ...(services.length === 0 ? {} : { externalServices: services }),
+    ...(authorities.length === 0 ? {} : { authorities }),
   };
 }
 
@@ -107,10 +123,11 @@ interface Featured {
   /** Of all ports. */
   readonly limits: readonly PodRateLimit[];
   readonly outbound: PodOutbound;
+  readonly calling: CallerLimits;
 }
 
 /** What a proxy that does not know it must not ignore. */
-function featuresOf({ access, ports, limits, outbound }: Featured): readonly Feature[] {
+function featuresOf({ access, ports, limits, outbound, calling }: Featured): readonly Feature[] {
   return [
     ...(access === undefined ? [] : ['workload.access' as const]),
     ...(access?.jwtIssuers === undefined ? [] : ['workload.access.jwt' as const]),
@@ -123,7 +140,8 @@ function featuresOf({ access, ports, limits, outbound }: Featured): readonly Fea
     ...(ports.some(({ sharedLimits }) => sharedLimits !== undefined)
       ? ['workload.rate-limits.shared' as const]
       : []),
-    ...limitFeatures(limits),
+    ...callerFeatures(calling),
+    ...limitFeatures([...limits, ...calling.limits.map(({ limit }) => limit)]),
   ];
 }
 

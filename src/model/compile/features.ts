@@ -43,6 +43,7 @@ export const FEATURES = [
   'workload.external-services',
   'workload.external-services.tls',
   'workload.rate-limits',
+  'workload.rate-limits.caller',
   'workload.rate-limits.claim',
   'workload.rate-limits.cost',
   'workload.rate-limits.cost.field',

@@ -31,14 +31,16 @@ export function rateLimitsOn(mesh: Mesh, protocol: Protocol, fronts: readonly Fr
   const acting = new Map<string, { readonly policy: Policy; readonly service: ServiceKey }>();
   for (const { service, port } of fronts) {
     const policy = policyOn(mesh, service, port);
-    if (policy?.rateLimits === undefined || acting.has(policy.ref.uid)) continue;
+    if (policy === undefined || taking(policy).length === 0 || acting.has(policy.ref.uid)) continue;
     if (!isLimited(protocol, policy.targets, port)) continue;
     acting.set(policy.ref.uid, { policy, service });
   }
   const all = [...acting.values()];
-  const divided = all.filter(({ policy }) => policy.rateLimits?.some(isDivided));
+  const divided = all.filter(({ policy }) => taking(policy).some(isDivided));
   const limits = all
-    .flatMap(({ policy, service }) => limitsOf(mesh, policy, service))
+    .flatMap(({ policy, service }) =>
+      limitsOf(mesh, { ref: policy.ref, rateLimits: taking(policy) }, service),
+    )
     .filter(({ counted: by }) => by === undefined || !isAmong(by.service, fronts));
   const counted = limits.flatMap(({ counted: by }) => by ?? []);
   return {
@@ -51,6 +53,11 @@ export function rateLimitsOn(mesh: Mesh, protocol: Protocol, fronts: readonly Fr
       ...counted.map(({ service }) => dirtySpec(keyOf(service))),
     ],
   };
+}
+
+/** The limits of a policy on requests that pods take. */
+export function taking({ rateLimits = [] }: Pick<Policy, 'rateLimits'>): readonly RateLimit[] {
+  return rateLimits.filter(({ to }) => to === undefined);
 }
 
 /** What these limits ask of a proxy. */
@@ -78,14 +85,19 @@ export function policyOn(mesh: Mesh, service: ServiceKey, port: number): Policy 
 }
 
 /** Whether the number of pods matters: always, or while the service that counts does not answer. */
-function isDivided({ scope, counted }: RateLimit): boolean {
+export function isDivided({ scope, counted }: RateLimit): boolean {
   return scope === 'Service' || counted?.onFailure === 'podShare';
 }
 
-function limitsOf(mesh: Mesh, { ref, rateLimits = [] }: Policy, service: ServiceKey): LimitOfPod[] {
+/** These limits of a policy as a pod of a Service has them. */
+export function limitsOf(
+  mesh: Mesh,
+  { ref, rateLimits = [] }: Pick<Policy, 'ref' | 'rateLimits'>,
+  service: ServiceKey,
+): LimitOfPod[] {
   const pods = Math.max(1, readyPods(mesh, service));
   return rateLimits.map((given) => {
-    const { scope: _scope, counted, ...limit } = given;
+    const { scope: _scope, to: _to, counted, ...limit } = given;
     return {
       limit: { ...limit, policy: `${ref.namespace}/${ref.name}`, pods: isDivided(given) ? pods : 1 },
       ...(counted === undefined ? {} : { counted }),

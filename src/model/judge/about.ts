@@ -13,6 +13,8 @@ export function policiesAbout(mesh: Mesh, dirty: Iterable<DirtyKey>): readonly P
     // Issuers of tokens come and go with the rules about access.
     if (key.startsWith(ACCESS))
       for (const policy of mesh.policiesCountingClaimsIn(key.slice(ACCESS.length))) found.add(policy);
+    if (key.startsWith(EGRESS))
+      for (const policy of mesh.policiesLimitingCallsFrom(key.slice(EGRESS.length))) found.add(policy);
   }
   return [...found];
 }
@@ -38,6 +40,7 @@ export function backendPoliciesAbout(mesh: Mesh, dirty: Iterable<DirtyKey>): rea
 }
 
 const ACCESS = 'access/';
+const EGRESS = 'egress/';
 const SPEC = 'spec/';
 const ROUTE = 'route/';
 

@@ -16,7 +16,8 @@ import type {
 import type { Problem, Verdict } from '../words/problem.js';
 import { declaredProtocol } from '../words/protocol.js';
 import { checkProblem, isChecked } from '../compile/external-checks-on.js';
-import { isLimited } from '../compile/rate-limits-on.js';
+import { isLimited, taking } from '../compile/rate-limits-on.js';
+import { judgeCallees } from './judge-callees.js';
 import { judgeCounting } from './judge-counting.js';
 import { contender } from '../compile/winner.js';
 
@@ -36,6 +37,7 @@ export function judge(mesh: Mesh, policy: Policy): readonly Problem[] {
       .flatMap((entry) => judgeBackend(mesh, policy, entry, 'nothing is mirrored there')),
     ...judgeCheck(mesh, policy),
     ...judgeCounting(mesh, policy),
+    ...judgeCallees(mesh, policy),
   ];
 }
 
@@ -155,7 +157,7 @@ function conflictOver(place: string, winner: Policy, field: string): Problem {
 /** A limit counts requests; a policy says so where no port of its target is known to carry any. */
 function limitsLost(mesh: Mesh, policy: Policy, target: PolicyTarget): Problem[] {
   const service = target.service === undefined ? undefined : mesh.services.get(target.service);
-  if (service === undefined || policy.rateLimits === undefined) return [];
+  if (service === undefined || taking(policy).length === 0) return [];
   const ports = service.ports.filter(
     ({ protocol, port }) => protocol === 'TCP' && (target.port ?? port) === port,
   );

@@ -16,13 +16,14 @@ export function translateRateLimits(
 }
 
 function translateLimit(limit: ApiRateLimit, index: number, namespace: string): RateLimit {
-  const { name, requests = 0, per = '0s', burst, match, cost, key, scope, mode } = limit;
+  const { name, requests = 0, per = '0s', burst, to, match, cost, key, scope, mode } = limit;
   return {
     name: name ?? `limit-${index}`,
     requests,
     // The schema has refused what is not a duration.
     perMs: durationMs(per) ?? 0,
     burst: burst ?? requests,
+    ...translateCallee(to, namespace),
     ...(match === undefined ? {} : { matches: match.map(translateLimitMatch) }),
     ...(cost === undefined ? {} : { cost: translateCost(cost) }),
     key: (key ?? []).map(translateKey),
@@ -30,6 +31,10 @@ function translateLimit(limit: ApiRateLimit, index: number, namespace: string): 
     ...translateCounted(limit, namespace),
     dryRun: mode === 'DryRun',
   };
+}
+
+function translateCallee(to: ApiRateLimit['to'], namespace: string): Pick<RateLimit, 'to'> {
+  return to === undefined ? {} : { to: { ...to, namespace: to.namespace ?? namespace } };
 }
 
 /** A limit protects capacity: a service that fails must neither end the requests nor lift a limit that the pods know as well. */

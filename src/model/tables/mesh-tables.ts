@@ -121,6 +121,10 @@ export class MeshTables implements Mesh {
     return this.policies.by('counting', namespace);
   }
 
+  policiesLimitingCallsFrom(namespace: string): readonly Policy[] {
+    return this.policies.by('outside', namespace);
+  }
+
   policiesOnRoute(route: string): readonly Policy[] {
     return this.policies.by('route', route);
   }

@@ -47,6 +47,8 @@ export interface Mesh {
   policiesOnNamespace(namespace: string): readonly Policy[];
   /** Policies of the namespace whose limits count by claims of tokens, whether they win or not. */
   policiesCountingClaimsIn(namespace: string): readonly Policy[];
+  /** Policies whose limits name ExternalServices of the namespace. */
+  policiesLimitingCallsFrom(namespace: string): readonly Policy[];
   /** Policies that name a route of Gateway API as a target, by its `routeName`. */
   policiesOnRoute(route: string): readonly Policy[];
   /** Policies whose verdict may change with the Service: as a target, as one of a namespace's, as a backend or behind a route. */

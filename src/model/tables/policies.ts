@@ -1,5 +1,5 @@
 import { routeName } from '../words/mesh-route.js';
-import { dirtyRoute, dirtySaid, type ServiceKey } from '../words/keys.js';
+import { dirtyRoute, dirtySaid, serviceKey, type ServiceKey } from '../words/keys.js';
 import type { Mesh } from './mesh.js';
 import type { Policy } from '../words/policy.js';
 import { backendsOf } from './backends-of.js';
@@ -12,7 +12,7 @@ import { Table, eachOf } from './table.js';
  */
 export function policyTable(
   mesh: Mesh,
-): Table<Policy, 'service' | 'namespace' | 'route' | 'backend' | 'counting'> {
+): Table<Policy, 'service' | 'namespace' | 'route' | 'backend' | 'counting' | 'outside'> {
   return new Table({
     key: ({ ref }) => ref.uid,
     indexes: {
@@ -21,6 +21,7 @@ export function policyTable(
       route: routesOf,
       backend: backendsOfPolicy,
       counting: countsClaimsIn,
+      outside: limitsCallsFrom,
     },
     dirty: eachOf((policy) => {
       const routes = [...routesOf(policy)];
@@ -49,9 +50,18 @@ function countsClaimsIn({ ref, rateLimits = [] }: Policy): ReadonlySet<string> {
   return new Set(counts ? [ref.namespace] : []);
 }
 
+/** Its own namespace, whose ExternalServices its limits name. */
+function limitsCallsFrom({ ref, rateLimits = [] }: Policy): ReadonlySet<string> {
+  return new Set(rateLimits.some(({ to }) => to?.kind === 'ExternalService') ? [ref.namespace] : []);
+}
+
 function backendsOfPolicy({ routes, externalCheck, rateLimits = [] }: Policy): ReadonlySet<ServiceKey> {
   const inRoutes = routes.flatMap(({ split, mirrors = [] }) => [...split, ...mirrors]);
   const counting = rateLimits.flatMap(({ counted }) => counted ?? []);
   const checking = externalCheck === undefined ? [] : [externalCheck];
-  return backendsOf([...inRoutes, ...checking, ...counting]);
+  const called = rateLimits.flatMap(({ to }) => (to?.kind === 'Service' ? [to] : []));
+  return new Set([
+    ...backendsOf([...inRoutes, ...checking, ...counting]),
+    ...called.map(({ namespace, name }) => serviceKey(namespace, name)),
+  ]);
 }

@@ -4,7 +4,7 @@ import type { PodExternalCheck } from './external-check.js';
 import type { PodTracing } from './tracing.js';
 import type { DirtyKey, ServiceKey } from './keys.js';
 import type { LoadBalancer, PolicyRef, Retries, RouteMatch, Timeouts } from './policy.js';
-import type { PodRateLimit, PodSharedLimits } from './rate-limit.js';
+import type { PodCallerLimit, PodRateLimit, PodSharedLimits } from './rate-limit.js';
 import type { Fault, Hedging, Limits, Outliers } from './resilience.js';
 import type { Comparison, MessageHeaders, Portion, RouteActions } from './route-actions.js';
 import type { Session } from './session.js';
@@ -185,6 +185,8 @@ export interface WorkloadConfig {
   readonly tracing?: PodTracing;
   /** What is logged of its requests; absent: nothing. */
   readonly accessLog?: PodAccessLog;
+  /** How many requests it sends to whom; absent: any number. */
+  readonly callerLimits?: readonly PodCallerLimit[];
 }
 
 export interface InboundPort {

@@ -1,7 +1,7 @@
 import type { AskedService, ServiceToAsk } from './asked-service.js';
 import type { RouteMatch } from './policy.js';
 
-/** How many requests the pods of a Service take, with every default filled in. */
+/** How many requests the pods of a Service take, or send, with every default filled in. */
 export interface RateLimit {
   /** Unique in its policy. */
   readonly name: string;
@@ -10,6 +10,8 @@ export interface RateLimit {
   readonly perMs: number;
   /** So many may come at once. */
   readonly burst: number;
+  /** It counts what the pods send there; absent: what they take. */
+  readonly to?: Callee;
   /** Requests that are counted, any of these; absent: all. */
   readonly matches?: readonly LimitMatch[];
   /** Absent: each request is one. */
@@ -22,6 +24,13 @@ export interface RateLimit {
   readonly counted?: CountedBy;
   /** Only count what would be refused. */
   readonly dryRun: boolean;
+}
+
+/** Whom pods call. */
+export interface Callee {
+  readonly kind: 'Service' | 'ExternalService';
+  readonly namespace: string;
+  readonly name: string;
 }
 
 /** All that is set must hold. */
@@ -68,11 +77,17 @@ export interface CountedClaim {
 }
 
 /** A limit as one pod enforces it. */
-export interface PodRateLimit extends Omit<RateLimit, 'scope' | 'counted'> {
+export interface PodRateLimit extends Omit<RateLimit, 'scope' | 'counted' | 'to'> {
   /** `<namespace>/<name>` of its policy. */
   readonly policy: string;
   /** Pods that share it, this one among them; 1 where each has it for itself. */
   readonly pods: number;
+}
+
+/** A limit on what one pod sends. */
+export interface PodCallerLimit {
+  readonly to: Callee;
+  readonly limit: PodRateLimit;
 }
 
 /** What one service counts of one domain, as one pod asks about it, in one call. */

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import {
   type CountedClaim,
+  type PodCallerLimit,
   type PodRateLimit,
   type PodSharedLimits,
   type RateLimitKey,
@@ -8,12 +9,14 @@ import {
   placeOfClaim,
 } from '../../model/index.js';
 import {
+  CallerLimitSchema,
   RateLimitKey_Attribute as Attribute,
   SharedLimit_OnFailure as OnFailure,
   RateLimitKeySchema,
   RateLimitSchema,
   SharedLimitSchema,
   SharedLimitsSchema,
+  type CallerLimit as WireCallerLimit,
   type SharedLimits as WireSharedLimits,
   type RateLimit as WireRateLimit,
   type RateLimitKey as WireRateLimitKey,
@@ -36,6 +39,15 @@ export function toWireRateLimit(limit: PodRateLimit, counted: readonly CountedCl
     ...(cost === undefined
       ? {}
       : { cost: cost.amount, costHeader: cost.header ?? '', costField: [...(cost.field ?? [])] }),
+  });
+}
+
+/** A limit on what a pod sends as the message of the wire contract; no claim tells what it counts apart. */
+export function toWireCallerLimit({ to, limit }: PodCallerLimit): WireCallerLimit {
+  const value = `${to.namespace}/${to.name}`;
+  return create(CallerLimitSchema, {
+    to: to.kind === 'Service' ? { case: 'service', value } : { case: 'externalService', value },
+    limit: toWireRateLimit(limit, []),
   });
 }
 

@@ -11,7 +11,7 @@ import {
 import { toWireAccess } from './access.js';
 import { toWireExternalCheck } from './external-check.js';
 import { toWireExternalService } from './external-service.js';
-import { toWireRateLimit, toWireSharedLimits } from './rate-limit.js';
+import { toWireCallerLimit, toWireRateLimit, toWireSharedLimits } from './rate-limit.js';
 import { toWireProtocol } from './destination.js';
 import { type EncodedResource, encode } from './encoded.js';
 import { toWireAccessLog, toWireLogChoice } from './access-log.js';
@@ -59,6 +59,7 @@ export function toWireWorkload(workload: WorkloadConfig): WireWorkload {
     authorities: (workload.authorities ?? []).map((certificates) =>
       create(AuthoritiesSchema, { certificates: [...certificates] }),
     ),
+    callerLimits: (workload.callerLimits ?? []).map(toWireCallerLimit),
     ...toWireAccess(workload.access),
     ...(workload.tracing === undefined ? {} : { tracing: toWireTracing(workload.tracing) }),
     ...(workload.accessLog === undefined ? {} : { accessLog: toWireAccessLog(workload.accessLog) }),

@@ -26,7 +26,7 @@ use crate::state::{
     ValueCondition, WeightedBackend, Workload,
 };
 use crate::telemetry::tap::{self, Taps, Watch};
-use crate::telemetry::{AccessLog, Metrics};
+use crate::telemetry::{AccessLog, Metrics, OwnPodSeries};
 use crate::test_util::{TestCa, a_worker};
 use crate::tls;
 use crate::worker::ground::Worker;
@@ -127,11 +127,13 @@ impl World {
             external_services: Arc::default(),
             tracing: None,
             access_log: None,
+            caller_limits: Vec::new(),
             access: start.needs_requests.then(|| Arc::new(about_requests())),
         };
         let workload = watch::Sender::new(Arc::new(workload));
         let table = SharedTable::complete(start.destinations);
         let mesh = Mesh::new(workload.subscribe(), table.clone());
+        OwnPodSeries::register(&mut registry).follow(workload.subscribe());
         let views = Views::default();
         let metrics = Metrics::register(&mut registry)
             .with_access_log(self.access_log.borrow().as_ref().map(AccessLog::for_worker));

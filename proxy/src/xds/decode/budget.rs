@@ -4,7 +4,7 @@ use prost::Message;
 
 use super::Reject;
 use crate::wire::weft::v1 as wire;
-use wire::{InboundPort, RateLimit};
+use wire::{CallerLimit, InboundPort, RateLimit};
 
 /// Regular expressions in all matches.
 pub(super) const EXPRESSIONS: usize = 64;
@@ -39,10 +39,19 @@ pub(super) fn check(wire: &wire::Destination) -> Result<(), Reject> {
 
 /// Whether the limits of a port fit, of each policy for itself: those of several Services may meet there.
 pub(super) fn check_limits(port: &InboundPort) -> Result<(), Reject> {
-    let shared = || port.shared_limits.iter().flat_map(|shared| &shared.limits);
-    let limits = || port.rate_limits.iter().chain(shared().filter_map(|shared| shared.limit.as_ref()));
-    for RateLimit { policy, .. } in limits() {
-        let matches = || limits().filter(|limit| limit.policy == *policy).flat_map(|limit| &limit.matches);
+    let shared = port.shared_limits.iter().flat_map(|shared| &shared.limits);
+    of_each_policy(port.rate_limits.iter().chain(shared.filter_map(|shared| shared.limit.as_ref())))
+}
+
+/// The same of those on what the pod sends.
+pub(super) fn check_caller_limits(limits: &[CallerLimit]) -> Result<(), Reject> {
+    of_each_policy(limits.iter().filter_map(|one| one.limit.as_ref()))
+}
+
+fn of_each_policy<'w>(limits: impl Iterator<Item = &'w RateLimit> + Clone) -> Result<(), Reject> {
+    for RateLimit { policy, .. } in limits.clone() {
+        let matches =
+            || limits.clone().filter(|limit| limit.policy == *policy).flat_map(|limit| &limit.matches);
         let amounts = [
             ("regular expressions", matches().map(expressions).sum(), EXPRESSIONS),
             ("matches", matches().count(), MATCHES),

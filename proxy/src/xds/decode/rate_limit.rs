@@ -1,12 +1,12 @@
-//! How many requests a port takes.
+//! How many requests a port takes, and the pod sends.
 
 use std::time::Duration;
 
 use http::HeaderName;
 
-use super::{Reject, each, match_, wire};
+use super::{Reject, budget, each, match_, wire};
 use crate::rate_limit::{Cost, Counted, CountedBy, KeyPart, RateLimit};
-use crate::state::Match;
+use crate::state::{CallerLimit, Match, TargetKind};
 
 /// Of a member of responses.
 const COST_FIELD_NAMES: usize = 8;
@@ -23,6 +23,31 @@ pub fn rate_limit(wire: &wire::RateLimit, access: Option<&wire::Access>) -> Resu
     let (requests, burst) = (amount("requests", wire.requests)?, amount("burst", wire.burst)?);
     let pods = amount("pods", wire.pods)?;
     limit((requests, Duration::from_millis(wire.per_ms), burst, pods), wire, access)
+}
+
+/// Limits on what the pod sends. Their key has nothing that only who is called knows: it would count together what somebody wants
+/// to have apart.
+pub fn caller_limits(wire: &[wire::CallerLimit]) -> Result<Vec<CallerLimit>, Reject> {
+    budget::check_caller_limits(wire)?;
+    each("caller_limits", wire, caller_limit)
+}
+
+fn caller_limit(wire: &wire::CallerLimit) -> Result<CallerLimit, Reject> {
+    use wire::caller_limit::To;
+    let (kind, name) = match &wire.to {
+        Some(To::Service(name)) => (TargetKind::Service, name),
+        Some(To::ExternalService(name)) => (TargetKind::External, name),
+        None => return Err(reject!("to is not set")),
+    };
+    let named = name.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
+    let (namespace, name) = named.ok_or_else(|| reject!("{name:?} is not a namespace and a name"))?;
+    let limit = wire.limit.as_ref().ok_or_else(|| reject!("limit is not set"))?;
+    let limit = rate_limit(limit, None)?;
+    let known = |part: &KeyPart| matches!(part, KeyPart::Header(_) | KeyPart::Method | KeyPart::Path);
+    if let Some(part) = limit.key.iter().find(|part| !known(part)) {
+        return Err(reject!("{}: what a pod sends is not counted by {part:?}", limit.name));
+    }
+    Ok(CallerLimit { kind, namespace: namespace.into(), name: name.into(), limit })
 }
 
 /// One of which only the service that counts knows how much it is.

@@ -277,6 +277,15 @@ const rateLimit = z.strictObject({
   dryRun: z.boolean(),
 });
 
+const callerLimit = z.strictObject({
+  to: z.strictObject({
+    kind: z.enum(['Service', 'ExternalService']),
+    namespace: z.string(),
+    name: z.string(),
+  }),
+  limit: rateLimit,
+});
+
 const asks = z.strictObject({ service: z.string(), address: z.string(), port: z.int() });
 
 const sharedLimits = z.strictObject({
@@ -479,6 +488,7 @@ const workload: z.ZodType<WorkloadConfig> = z.strictObject({
       silent: z.boolean(),
     })
     .exactOptional(),
+  callerLimits: z.array(callerLimit).exactOptional(),
 });
 
 /** One resource in terms of the model, as a golden file writes it down. */

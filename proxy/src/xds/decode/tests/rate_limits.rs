@@ -1,5 +1,6 @@
 use super::*;
 use crate::rate_limit::{Cost, Counted, CountedBy, KeyPart};
+use crate::state::TargetKind;
 
 #[test]
 fn golden_rate_limits_are_what_they_were_written_as() {
@@ -130,6 +131,53 @@ fn a_limit_that_counts_by_a_claim_finds_it_among_those_that_tokens_keep() {
     ] {
         let mut wire = golden.clone();
         change(&mut wire);
+        let error = workload(&wire.encode_to_vec()).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn golden_limits_on_what_a_pod_sends_are_what_they_were_written_as() {
+    let decoded = workload(&golden("workload-caller-limits")).unwrap();
+    let [payments, stripe] = decoded.caller_limits.as_slice() else { panic!("{decoded:?}") };
+    assert_eq!((payments.kind, &*payments.callee()), (TargetKind::Service, "billing/payments"));
+    let limit = &payments.limit;
+    assert_eq!((&*limit.policy, &*limit.name, limit.pods, limit.burst), ("shop/orders", "payments", 3, 10));
+    assert_eq!((stripe.kind, &*stripe.callee()), (TargetKind::External, "shop/stripe"));
+    let tenant = KeyPart::Header("x-tenant".parse().unwrap());
+    assert_eq!(*stripe.limit.key, [tenant, KeyPart::Method, KeyPart::Path]);
+    assert!(stripe.limit.dry_run && stripe.limit.counted[0].method == Some(Method::POST));
+}
+
+#[test]
+fn a_limit_on_what_goes_to_nobody_or_by_what_a_pod_does_not_know_of_itself_is_rejected() {
+    use wire::caller_limit::To;
+    use wire::rate_limit_key::{Attribute, Part};
+    type Change = fn(&mut wire::CallerLimit);
+    fn by(wire: &mut wire::CallerLimit, part: Part) {
+        wire.limit.as_mut().unwrap().key = vec![wire::RateLimitKey { part: Some(part) }];
+    }
+    let golden = wire::Workload::decode(golden("workload-caller-limits").as_slice()).unwrap();
+    for (change, reason) in [
+        ((|wire| wire.to = None) as Change, "caller_limits[0]: to is not set"),
+        (|wire| wire.to = Some(To::Service("payments".into())), "is not a namespace and a name"),
+        (|wire| wire.to = Some(To::ExternalService("/stripe".into())), "is not a namespace and a name"),
+        (|wire| wire.limit = None, "limit is not set"),
+        (|wire| wire.limit.as_mut().unwrap().requests = 0, "payments: requests is 0"),
+        (|wire| by(wire, Part::Attribute(Attribute::ServiceAccount.into())), "not counted by ServiceAccount"),
+        (|wire| by(wire, Part::Attribute(Attribute::Address.into())), "not counted by Address"),
+        (|wire| by(wire, Part::Claim(1)), "claim 1 of a rate limit's key is not among"),
+        (
+            |wire| by(wire, Part::Constant(wire::Constant { name: "a".into(), value: "b".into() })),
+            "not counted by Constant",
+        ),
+        (
+            |wire| wire.limit.as_mut().unwrap().matches = vec![expression(); 65],
+            "limits of shop/orders are too large: 65 regular expressions, of 64 at most",
+        ),
+    ] {
+        let mut wire = golden.clone();
+        change(&mut wire.caller_limits[0]);
         let error = workload(&wire.encode_to_vec()).unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
     }

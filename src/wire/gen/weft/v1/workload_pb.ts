@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/v1/workload.proto.
  */
 export const file_weft_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIsUECghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2USIQoHdHJhY2luZxgPIAEoCzIQLndlZnQudjEuVHJhY2luZxIpCgthdXRob3JpdGllcxgQIAMoCzIULndlZnQudjEuQXV0aG9yaXRpZXMSJgoKYWNjZXNzX2xvZxgRIAEoCzISLndlZnQudjEuQWNjZXNzTG9nGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiIwoLQXV0aG9yaXRpZXMSFAoMY2VydGlmaWNhdGVzGAEgAygMIu4BCglBY2Nlc3NMb2cSIgoGY2hvaWNlGAEgASgLMhIud2VmdC52MS5Mb2dDaG9pY2USKQoGZm9ybWF0GAIgASgOMhkud2VmdC52MS5BY2Nlc3NMb2cuRm9ybWF0EgwKBG9taXQYAyADKAkSFwoPcmVxdWVzdF9oZWFkZXJzGAQgAygJEiUKCWNvbGxlY3RvchgFIAEoCzISLndlZnQudjEuQ29sbGVjdG9yEg4KBnNpbGVudBgGIAEoCCI0CgZGb3JtYXQSFgoSRk9STUFUX1VOU1BFQ0lGSUVEEAASCAoESlNPThABEggKBFRFWFQQAiJoCglDb2xsZWN0b3ISDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SKwoIcHJvdG9jb2wYBCABKA4yGS53ZWZ0LnYxLlRyYWNpbmcuUHJvdG9jb2wisgEKB1RyYWNpbmcSDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SKwoIcHJvdG9jb2wYBCABKA4yGS53ZWZ0LnYxLlRyYWNpbmcuUHJvdG9jb2wSEAoIc2FtcGxpbmcYBSABKA0iOAoIUHJvdG9jb2wSGAoUUFJPVE9DT0xfVU5TUEVDSUZJRUQQABIICgRHUlBDEAESCAoESFRUUBACIswCCgtJbmJvdW5kUG9ydBIMCgRwb3J0GAEgASgNEiMKCHByb3RvY29sGAIgASgOMhEud2VmdC52MS5Qcm90b2NvbBIkCgltdGxzX21vZGUYAyABKA4yES53ZWZ0LnYxLk10bHNNb2RlEhAKCHNlcnZpY2VzGAQgAygJEicKC3JhdGVfbGltaXRzGBQgAygLMhIud2VmdC52MS5SYXRlTGltaXQSLwoPZXh0ZXJuYWxfY2hlY2tzGBUgAygLMhYud2VmdC52MS5FeHRlcm5hbENoZWNrEiwKDXNoYXJlZF9saW1pdHMYFiADKAsyFS53ZWZ0LnYxLlNoYXJlZExpbWl0cxIVCghzYW1wbGluZxgXIAEoDUgAiAEBEiYKCmFjY2Vzc19sb2cYGCABKAsyEi53ZWZ0LnYxLkxvZ0Nob2ljZUILCglfc2FtcGxpbmciiAEKDFNoYXJlZExpbWl0cxIPCgdzZXJ2aWNlGAEgASgJEg8KB2FkZHJlc3MYAiABKAwSDAoEcG9ydBgDIAEoDRIOCgZkb21haW4YBCABKAkSEgoKdGltZW91dF9tcxgFIAEoBBIkCgZsaW1pdHMYBiADKAsyFC53ZWZ0LnYxLlNoYXJlZExpbWl0IrEBCgtTaGFyZWRMaW1pdBIhCgVsaW1pdBgBIAEoCzISLndlZnQudjEuUmF0ZUxpbWl0EjIKCm9uX2ZhaWx1cmUYAiABKA4yHi53ZWZ0LnYxLlNoYXJlZExpbWl0Lk9uRmFpbHVyZSJLCglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEgkKBUFMTE9XEAESCAoEREVOWRACEg0KCVBPRF9TSEFSRRADIu0CCg1FeHRlcm5hbENoZWNrEg4KBnBvbGljeRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB2FkZHJlc3MYAyABKAwSDAoEcG9ydBgEIAEoDRISCgp0aW1lb3V0X21zGAUgASgEEjQKCm9uX2ZhaWx1cmUYBiABKA4yIC53ZWZ0LnYxLkV4dGVybmFsQ2hlY2suT25GYWlsdXJlEhcKD2FsbG93ZWRfaGVhZGVycxgHIAMoCRIiCgZleGVtcHQYCCADKAsyEi53ZWZ0LnYxLkV4ZW1wdGlvbhIPCgdkcnlfcnVuGAkgASgIEiQKBGh0dHAYCiABKAsyFi53ZWZ0LnYxLkNoZWNrT3Zlckh0dHASIAoEYm9keRgLIAEoCzISLndlZnQudjEuQ2hlY2tCb2R5IjwKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASCAoEREVOWRABEgkKBUFMTE9XEAIiSgoNQ2hlY2tPdmVySHR0cBIOCgZwcmVmaXgYASABKAkSFgoOdG9fYXBwbGljYXRpb24YAiADKAkSEQoJdG9fY2FsbGVyGAMgAygJIpcBCglDaGVja0JvZHkSEQoJbWF4X2J5dGVzGAEgASgNEjEKC29uX3Rvb19sb25nGAIgASgOMhwud2VmdC52MS5DaGVja0JvZHkuT25Ub29Mb25nIkQKCU9uVG9vTG9uZxIbChdPTl9UT09fTE9OR19VTlNQRUNJRklFRBAAEggKBERFTlkQARIQCgxTRU5EX1BBUlRJQUwQAiJGCglFeGVtcHRpb24SDgoGbWV0aG9kGAEgASgJEg8KBWV4YWN0GAIgASgJSAASEAoGcHJlZml4GAMgASgJSABCBgoEcGF0aCL1AQoJUmF0ZUxpbWl0Eg4KBnBvbGljeRgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgNEg4KBnBlcl9tcxgEIAEoBBINCgVidXJzdBgFIAEoDRIMCgRwb2RzGAYgASgNEiIKA2tleRgHIAMoCzIVLndlZnQudjEuUmF0ZUxpbWl0S2V5Eg8KB2RyeV9ydW4YCCABKAgSHwoHbWF0Y2hlcxgJIAMoCzIOLndlZnQudjEuTWF0Y2gSDAoEY29zdBgKIAEoDRITCgtjb3N0X2hlYWRlchgLIAEoCRISCgpjb3N0X2ZpZWxkGAwgAygJIpICCgxSYXRlTGltaXRLZXkSNAoJYXR0cmlidXRlGAEgASgOMh8ud2VmdC52MS5SYXRlTGltaXRLZXkuQXR0cmlidXRlSAASEAoGaGVhZGVyGAIgASgJSAASDwoFY2xhaW0YAyABKA1IABIlCghjb25zdGFudBgEIAEoCzIRLndlZnQudjEuQ29uc3RhbnRIACJ6CglBdHRyaWJ1dGUSGQoVQVRUUklCVVRFX1VOU1BFQ0lGSUVEEAASEwoPU0VSVklDRV9BQ0NPVU5UEAESDQoJTkFNRVNQQUNFEAISCwoHQUREUkVTUxADEgsKB05FVFdPUksQBBIKCgZNRVRIT0QQBRIICgRQQVRIEAZCBgoEcGFydCInCghDb25zdGFudBIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIqcBCg9FeHRlcm5hbFNlcnZpY2USDAoEbmFtZRgBIAEoCRINCgVob3N0cxgCIAMoCRIkCgVwb3J0cxgDIAMoCzIVLndlZnQudjEuRXh0ZXJuYWxQb3J0EiMKCWFkZHJlc3NlcxgEIAMoCzIQLndlZnQudjEuSXBCbG9jaxIZChFwcml2YXRlX2FkZHJlc3NlcxgFIAEoCBIRCglwZXJtaXR0ZWQYBiABKAgiswEKDEV4dGVybmFsUG9ydBIMCgRwb3J0GAEgASgNEjAKCHByb3RvY29sGAIgASgOMh4ud2VmdC52MS5FeHRlcm5hbFBvcnQuUHJvdG9jb2wSIQoDdGxzGAMgASgLMhQud2VmdC52MS5FeHRlcm5hbFRscyJACghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEgcKA1RMUxABEggKBEhUVFAQAhIHCgNUQ1AQAyJiCgtFeHRlcm5hbFRscxIMCgRwb3J0GAEgASgNEhEKCWRuc19uYW1lcxgCIAMoCRIMCgR1cmlzGAMgAygJEhMKC2F1dGhvcml0aWVzGAQgASgNEg8KB3JlZnVzZWQYBSABKAkqQQoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASDgoKUEVSTUlTU0lWRRABEgoKBlNUUklDVBACKm4KDk91dGJvdW5kUG9saWN5Eh8KG09VVEJPVU5EX1BPTElDWV9VTlNQRUNJRklFRBAAEg0KCUFMTE9XX0FOWRABEhEKDVJFR0lTVFJZX09OTFkQAhIZChVSRUdJU1RSWV9PTkxZX0RSWV9SVU4QA2IGcHJvdG8z", [file_weft_v1_access, file_weft_v1_destination]);
+  fileDesc("ChZ3ZWZ0L3YxL3dvcmtsb2FkLnByb3RvEgd3ZWZ0LnYxIvIECghXb3JrbG9hZBIZChFjcml0aWNhbF9mZWF0dXJlcxgBIAMoCRILCgNrZXkYAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSDAoEem9uZRgEIAEoCRIkCgltdGxzX21vZGUYBSABKA4yES53ZWZ0LnYxLk10bHNNb2RlEisKDWluYm91bmRfcG9ydHMYBiADKAsyFC53ZWZ0LnYxLkluYm91bmRQb3J0EjAKD291dGJvdW5kX3BvbGljeRgHIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSFAoMaW5ncmVzc19tb2RlGAggASgIEi0KBmxhYmVscxgJIAMoCzIdLndlZnQudjEuV29ya2xvYWQuTGFiZWxzRW50cnkSCwoDdmlhGAogASgIEhEKCWZvcndhcmRlZBgLIAEoCBIfCgZhY2Nlc3MYDCABKAsyDy53ZWZ0LnYxLkFjY2VzcxIMCgRub2RlGA0gASgJEjMKEWV4dGVybmFsX3NlcnZpY2VzGA4gAygLMhgud2VmdC52MS5FeHRlcm5hbFNlcnZpY2USIQoHdHJhY2luZxgPIAEoCzIQLndlZnQudjEuVHJhY2luZxIpCgthdXRob3JpdGllcxgQIAMoCzIULndlZnQudjEuQXV0aG9yaXRpZXMSJgoKYWNjZXNzX2xvZxgRIAEoCzISLndlZnQudjEuQWNjZXNzTG9nEisKDWNhbGxlcl9saW1pdHMYEiADKAsyFC53ZWZ0LnYxLkNhbGxlckxpbWl0Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiZQoLQ2FsbGVyTGltaXQSEQoHc2VydmljZRgBIAEoCUgAEhoKEGV4dGVybmFsX3NlcnZpY2UYAiABKAlIABIhCgVsaW1pdBgDIAEoCzISLndlZnQudjEuUmF0ZUxpbWl0QgQKAnRvIiMKC0F1dGhvcml0aWVzEhQKDGNlcnRpZmljYXRlcxgBIAMoDCLuAQoJQWNjZXNzTG9nEiIKBmNob2ljZRgBIAEoCzISLndlZnQudjEuTG9nQ2hvaWNlEikKBmZvcm1hdBgCIAEoDjIZLndlZnQudjEuQWNjZXNzTG9nLkZvcm1hdBIMCgRvbWl0GAMgAygJEhcKD3JlcXVlc3RfaGVhZGVycxgEIAMoCRIlCgljb2xsZWN0b3IYBSABKAsyEi53ZWZ0LnYxLkNvbGxlY3RvchIOCgZzaWxlbnQYBiABKAgiNAoGRm9ybWF0EhYKEkZPUk1BVF9VTlNQRUNJRklFRBAAEggKBEpTT04QARIICgRURVhUEAIiaAoJQ29sbGVjdG9yEg8KB3NlcnZpY2UYASABKAkSDwoHYWRkcmVzcxgCIAEoDBIMCgRwb3J0GAMgASgNEisKCHByb3RvY29sGAQgASgOMhkud2VmdC52MS5UcmFjaW5nLlByb3RvY29sIrIBCgdUcmFjaW5nEg8KB3NlcnZpY2UYASABKAkSDwoHYWRkcmVzcxgCIAEoDBIMCgRwb3J0GAMgASgNEisKCHByb3RvY29sGAQgASgOMhkud2VmdC52MS5UcmFjaW5nLlByb3RvY29sEhAKCHNhbXBsaW5nGAUgASgNIjgKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASCAoER1JQQxABEggKBEhUVFAQAiLMAgoLSW5ib3VuZFBvcnQSDAoEcG9ydBgBIAEoDRIjCghwcm90b2NvbBgCIAEoDjIRLndlZnQudjEuUHJvdG9jb2wSJAoJbXRsc19tb2RlGAMgASgOMhEud2VmdC52MS5NdGxzTW9kZRIQCghzZXJ2aWNlcxgEIAMoCRInCgtyYXRlX2xpbWl0cxgUIAMoCzISLndlZnQudjEuUmF0ZUxpbWl0Ei8KD2V4dGVybmFsX2NoZWNrcxgVIAMoCzIWLndlZnQudjEuRXh0ZXJuYWxDaGVjaxIsCg1zaGFyZWRfbGltaXRzGBYgAygLMhUud2VmdC52MS5TaGFyZWRMaW1pdHMSFQoIc2FtcGxpbmcYFyABKA1IAIgBARImCgphY2Nlc3NfbG9nGBggASgLMhIud2VmdC52MS5Mb2dDaG9pY2VCCwoJX3NhbXBsaW5nIogBCgxTaGFyZWRMaW1pdHMSDwoHc2VydmljZRgBIAEoCRIPCgdhZGRyZXNzGAIgASgMEgwKBHBvcnQYAyABKA0SDgoGZG9tYWluGAQgASgJEhIKCnRpbWVvdXRfbXMYBSABKAQSJAoGbGltaXRzGAYgAygLMhQud2VmdC52MS5TaGFyZWRMaW1pdCKxAQoLU2hhcmVkTGltaXQSIQoFbGltaXQYASABKAsyEi53ZWZ0LnYxLlJhdGVMaW1pdBIyCgpvbl9mYWlsdXJlGAIgASgOMh4ud2VmdC52MS5TaGFyZWRMaW1pdC5PbkZhaWx1cmUiSwoJT25GYWlsdXJlEhoKFk9OX0ZBSUxVUkVfVU5TUEVDSUZJRUQQABIJCgVBTExPVxABEggKBERFTlkQAhINCglQT0RfU0hBUkUQAyLtAgoNRXh0ZXJuYWxDaGVjaxIOCgZwb2xpY3kYASABKAkSDwoHc2VydmljZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgMEgwKBHBvcnQYBCABKA0SEgoKdGltZW91dF9tcxgFIAEoBBI0Cgpvbl9mYWlsdXJlGAYgASgOMiAud2VmdC52MS5FeHRlcm5hbENoZWNrLk9uRmFpbHVyZRIXCg9hbGxvd2VkX2hlYWRlcnMYByADKAkSIgoGZXhlbXB0GAggAygLMhIud2VmdC52MS5FeGVtcHRpb24SDwoHZHJ5X3J1bhgJIAEoCBIkCgRodHRwGAogASgLMhYud2VmdC52MS5DaGVja092ZXJIdHRwEiAKBGJvZHkYCyABKAsyEi53ZWZ0LnYxLkNoZWNrQm9keSI8CglPbkZhaWx1cmUSGgoWT05fRkFJTFVSRV9VTlNQRUNJRklFRBAAEggKBERFTlkQARIJCgVBTExPVxACIkoKDUNoZWNrT3Zlckh0dHASDgoGcHJlZml4GAEgASgJEhYKDnRvX2FwcGxpY2F0aW9uGAIgAygJEhEKCXRvX2NhbGxlchgDIAMoCSKXAQoJQ2hlY2tCb2R5EhEKCW1heF9ieXRlcxgBIAEoDRIxCgtvbl90b29fbG9uZxgCIAEoDjIcLndlZnQudjEuQ2hlY2tCb2R5Lk9uVG9vTG9uZyJECglPblRvb0xvbmcSGwoXT05fVE9PX0xPTkdfVU5TUEVDSUZJRUQQABIICgRERU5ZEAESEAoMU0VORF9QQVJUSUFMEAIiRgoJRXhlbXB0aW9uEg4KBm1ldGhvZBgBIAEoCRIPCgVleGFjdBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAQgYKBHBhdGgi9QEKCVJhdGVMaW1pdBIOCgZwb2xpY3kYASABKAkSDAoEbmFtZRgCIAEoCRIQCghyZXF1ZXN0cxgDIAEoDRIOCgZwZXJfbXMYBCABKAQSDQoFYnVyc3QYBSABKA0SDAoEcG9kcxgGIAEoDRIiCgNrZXkYByADKAsyFS53ZWZ0LnYxLlJhdGVMaW1pdEtleRIPCgdkcnlfcnVuGAggASgIEh8KB21hdGNoZXMYCSADKAsyDi53ZWZ0LnYxLk1hdGNoEgwKBGNvc3QYCiABKA0SEwoLY29zdF9oZWFkZXIYCyABKAkSEgoKY29zdF9maWVsZBgMIAMoCSKSAgoMUmF0ZUxpbWl0S2V5EjQKCWF0dHJpYnV0ZRgBIAEoDjIfLndlZnQudjEuUmF0ZUxpbWl0S2V5LkF0dHJpYnV0ZUgAEhAKBmhlYWRlchgCIAEoCUgAEg8KBWNsYWltGAMgASgNSAASJQoIY29uc3RhbnQYBCABKAsyES53ZWZ0LnYxLkNvbnN0YW50SAAiegoJQXR0cmlidXRlEhkKFUFUVFJJQlVURV9VTlNQRUNJRklFRBAAEhMKD1NFUlZJQ0VfQUNDT1VOVBABEg0KCU5BTUVTUEFDRRACEgsKB0FERFJFU1MQAxILCgdORVRXT1JLEAQSCgoGTUVUSE9EEAUSCAoEUEFUSBAGQgYKBHBhcnQiJwoIQ29uc3RhbnQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKnAQoPRXh0ZXJuYWxTZXJ2aWNlEgwKBG5hbWUYASABKAkSDQoFaG9zdHMYAiADKAkSJAoFcG9ydHMYAyADKAsyFS53ZWZ0LnYxLkV4dGVybmFsUG9ydBIjCglhZGRyZXNzZXMYBCADKAsyEC53ZWZ0LnYxLklwQmxvY2sSGQoRcHJpdmF0ZV9hZGRyZXNzZXMYBSABKAgSEQoJcGVybWl0dGVkGAYgASgIIrMBCgxFeHRlcm5hbFBvcnQSDAoEcG9ydBgBIAEoDRIwCghwcm90b2NvbBgCIAEoDjIeLndlZnQudjEuRXh0ZXJuYWxQb3J0LlByb3RvY29sEiEKA3RscxgDIAEoCzIULndlZnQudjEuRXh0ZXJuYWxUbHMiQAoIUHJvdG9jb2wSGAoUUFJPVE9DT0xfVU5TUEVDSUZJRUQQABIHCgNUTFMQARIICgRIVFRQEAISBwoDVENQEAMiYgoLRXh0ZXJuYWxUbHMSDAoEcG9ydBgBIAEoDRIRCglkbnNfbmFtZXMYAiADKAkSDAoEdXJpcxgDIAMoCRITCgthdXRob3JpdGllcxgEIAEoDRIPCgdyZWZ1c2VkGAUgASgJKkEKCE10bHNNb2RlEhkKFU1UTFNfTU9ERV9VTlNQRUNJRklFRBAAEg4KClBFUk1JU1NJVkUQARIKCgZTVFJJQ1QQAipuCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABINCglBTExPV19BTlkQARIRCg1SRUdJU1RSWV9PTkxZEAISGQoVUkVHSVNUUllfT05MWV9EUllfUlVOEANiBnByb3RvMw", [file_weft_v1_access, file_weft_v1_destination]);
 
 /**
  * Type URL: type.weft.dev/weft.v1.Workload
@@ -143,6 +143,14 @@ export type Workload = Message<"weft.v1.Workload"> & {
    * @generated from field: weft.v1.AccessLog access_log = 17;
    */
   accessLog?: AccessLog | undefined;
+
+  /**
+   * Of what the pod sends, in the order of their policies; any of them refuses what is too much. Come with the critical feature
+   * `workload.rate-limits.caller`.
+   *
+   * @generated from field: repeated weft.v1.CallerLimit caller_limits = 18;
+   */
+  callerLimits: CallerLimit[];
 };
 
 /**
@@ -151,6 +159,48 @@ export type Workload = Message<"weft.v1.Workload"> & {
  */
 export const WorkloadSchema: GenMessage<Workload> = /*@__PURE__*/
   messageDesc(file_weft_v1_workload, 0);
+
+/**
+ * How many requests the pod sends to somebody, who is always set.
+ *
+ * @generated from message weft.v1.CallerLimit
+ */
+export type CallerLimit = Message<"weft.v1.CallerLimit"> & {
+  /**
+   * @generated from oneof weft.v1.CallerLimit.to
+   */
+  to: {
+    /**
+     * <namespace>/<name> of the Service that is called, wherever its routes lead.
+     *
+     * @generated from field: string service = 1;
+     */
+    value: string;
+    case: "service";
+  } | {
+    /**
+     * <namespace>/<name> of one of external_services.
+     *
+     * @generated from field: string external_service = 2;
+     */
+    value: string;
+    case: "externalService";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Its key has only headers, methods and paths.
+   *
+   * @generated from field: weft.v1.RateLimit limit = 3;
+   */
+  limit?: RateLimit | undefined;
+};
+
+/**
+ * Describes the message weft.v1.CallerLimit.
+ * Use `create(CallerLimitSchema)` to create a new message.
+ */
+export const CallerLimitSchema: GenMessage<CallerLimit> = /*@__PURE__*/
+  messageDesc(file_weft_v1_workload, 1);
 
 /**
  * Certificates (DER) of authorities, one of which must have signed for a server.
@@ -169,7 +219,7 @@ export type Authorities = Message<"weft.v1.Authorities"> & {
  * Use `create(AuthoritiesSchema)` to create a new message.
  */
 export const AuthoritiesSchema: GenMessage<Authorities> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 1);
+  messageDesc(file_weft_v1_workload, 2);
 
 /**
  * Which requests a pod logs, and how.
@@ -221,7 +271,7 @@ export type AccessLog = Message<"weft.v1.AccessLog"> & {
  * Use `create(AccessLogSchema)` to create a new message.
  */
 export const AccessLogSchema: GenMessage<AccessLog> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 2);
+  messageDesc(file_weft_v1_workload, 3);
 
 /**
  * @generated from enum weft.v1.AccessLog.Format
@@ -253,7 +303,7 @@ export enum AccessLog_Format {
  * Describes the enum weft.v1.AccessLog.Format.
  */
 export const AccessLog_FormatSchema: GenEnum<AccessLog_Format> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 2, 0);
+  enumDesc(file_weft_v1_workload, 3, 0);
 
 /**
  * Who is told by OTLP.
@@ -293,7 +343,7 @@ export type Collector = Message<"weft.v1.Collector"> & {
  * Use `create(CollectorSchema)` to create a new message.
  */
 export const CollectorSchema: GenMessage<Collector> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 3);
+  messageDesc(file_weft_v1_workload, 4);
 
 /**
  * @generated from message weft.v1.Tracing
@@ -338,7 +388,7 @@ export type Tracing = Message<"weft.v1.Tracing"> & {
  * Use `create(TracingSchema)` to create a new message.
  */
 export const TracingSchema: GenMessage<Tracing> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 4);
+  messageDesc(file_weft_v1_workload, 5);
 
 /**
  * @generated from enum weft.v1.Tracing.Protocol
@@ -370,7 +420,7 @@ export enum Tracing_Protocol {
  * Describes the enum weft.v1.Tracing.Protocol.
  */
 export const Tracing_ProtocolSchema: GenEnum<Tracing_Protocol> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 4, 0);
+  enumDesc(file_weft_v1_workload, 5, 0);
 
 /**
  * @generated from message weft.v1.InboundPort
@@ -442,7 +492,7 @@ export type InboundPort = Message<"weft.v1.InboundPort"> & {
  * Use `create(InboundPortSchema)` to create a new message.
  */
 export const InboundPortSchema: GenMessage<InboundPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 5);
+  messageDesc(file_weft_v1_workload, 6);
 
 /**
  * What one service counts of one domain, asked in one call: envoy.service.ratelimit.v3.RateLimitService.
@@ -498,7 +548,7 @@ export type SharedLimits = Message<"weft.v1.SharedLimits"> & {
  * Use `create(SharedLimitsSchema)` to create a new message.
  */
 export const SharedLimitsSchema: GenMessage<SharedLimits> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 6);
+  messageDesc(file_weft_v1_workload, 7);
 
 /**
  * @generated from message weft.v1.SharedLimit
@@ -523,7 +573,7 @@ export type SharedLimit = Message<"weft.v1.SharedLimit"> & {
  * Use `create(SharedLimitSchema)` to create a new message.
  */
 export const SharedLimitSchema: GenMessage<SharedLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 7);
+  messageDesc(file_weft_v1_workload, 8);
 
 /**
  * @generated from enum weft.v1.SharedLimit.OnFailure
@@ -558,7 +608,7 @@ export enum SharedLimit_OnFailure {
  * Describes the enum weft.v1.SharedLimit.OnFailure.
  */
 export const SharedLimit_OnFailureSchema: GenEnum<SharedLimit_OnFailure> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 7, 0);
+  enumDesc(file_weft_v1_workload, 8, 0);
 
 /**
  * Somebody else is asked whether a request may reach the application: envoy.service.auth.v3.Authorization, or plain HTTP.
@@ -647,7 +697,7 @@ export type ExternalCheck = Message<"weft.v1.ExternalCheck"> & {
  * Use `create(ExternalCheckSchema)` to create a new message.
  */
 export const ExternalCheckSchema: GenMessage<ExternalCheck> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 8);
+  messageDesc(file_weft_v1_workload, 9);
 
 /**
  * @generated from enum weft.v1.ExternalCheck.OnFailure
@@ -675,7 +725,7 @@ export enum ExternalCheck_OnFailure {
  * Describes the enum weft.v1.ExternalCheck.OnFailure.
  */
 export const ExternalCheck_OnFailureSchema: GenEnum<ExternalCheck_OnFailure> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 8, 0);
+  enumDesc(file_weft_v1_workload, 9, 0);
 
 /**
  * A question is the request's method and path, an answer of 200 means yes.
@@ -710,7 +760,7 @@ export type CheckOverHttp = Message<"weft.v1.CheckOverHttp"> & {
  * Use `create(CheckOverHttpSchema)` to create a new message.
  */
 export const CheckOverHttpSchema: GenMessage<CheckOverHttp> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 9);
+  messageDesc(file_weft_v1_workload, 10);
 
 /**
  * @generated from message weft.v1.CheckBody
@@ -734,7 +784,7 @@ export type CheckBody = Message<"weft.v1.CheckBody"> & {
  * Use `create(CheckBodySchema)` to create a new message.
  */
 export const CheckBodySchema: GenMessage<CheckBody> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 10);
+  messageDesc(file_weft_v1_workload, 11);
 
 /**
  * @generated from enum weft.v1.CheckBody.OnTooLong
@@ -762,7 +812,7 @@ export enum CheckBody_OnTooLong {
  * Describes the enum weft.v1.CheckBody.OnTooLong.
  */
 export const CheckBody_OnTooLongSchema: GenEnum<CheckBody_OnTooLong> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 10, 0);
+  enumDesc(file_weft_v1_workload, 11, 0);
 
 /**
  * All that is set must hold; a path is always set.
@@ -802,10 +852,10 @@ export type Exemption = Message<"weft.v1.Exemption"> & {
  * Use `create(ExemptionSchema)` to create a new message.
  */
 export const ExemptionSchema: GenMessage<Exemption> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 11);
+  messageDesc(file_weft_v1_workload, 12);
 
 /**
- * How many requests the port takes. Where they are counted by keys, each key has the limit.
+ * How many requests a port takes, or the pod sends. Where they are counted by keys, each key has the limit.
  *
  * @generated from message weft.v1.RateLimit
  */
@@ -903,7 +953,7 @@ export type RateLimit = Message<"weft.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 12);
+  messageDesc(file_weft_v1_workload, 13);
 
 /**
  * Something by which requests are told apart.
@@ -952,7 +1002,7 @@ export type RateLimitKey = Message<"weft.v1.RateLimitKey"> & {
  * Use `create(RateLimitKeySchema)` to create a new message.
  */
 export const RateLimitKeySchema: GenMessage<RateLimitKey> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 13);
+  messageDesc(file_weft_v1_workload, 14);
 
 /**
  * @generated from enum weft.v1.RateLimitKey.Attribute
@@ -1004,7 +1054,7 @@ export enum RateLimitKey_Attribute {
  * Describes the enum weft.v1.RateLimitKey.Attribute.
  */
 export const RateLimitKey_AttributeSchema: GenEnum<RateLimitKey_Attribute> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 13, 0);
+  enumDesc(file_weft_v1_workload, 14, 0);
 
 /**
  * Neither is empty.
@@ -1028,7 +1078,7 @@ export type Constant = Message<"weft.v1.Constant"> & {
  * Use `create(ConstantSchema)` to create a new message.
  */
 export const ConstantSchema: GenMessage<Constant> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 14);
+  messageDesc(file_weft_v1_workload, 15);
 
 /**
  * Hosts outside the mesh, or blocks of addresses. All that is set must hold.
@@ -1085,7 +1135,7 @@ export type ExternalService = Message<"weft.v1.ExternalService"> & {
  * Use `create(ExternalServiceSchema)` to create a new message.
  */
 export const ExternalServiceSchema: GenMessage<ExternalService> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 15);
+  messageDesc(file_weft_v1_workload, 16);
 
 /**
  * @generated from message weft.v1.ExternalPort
@@ -1114,7 +1164,7 @@ export type ExternalPort = Message<"weft.v1.ExternalPort"> & {
  * Use `create(ExternalPortSchema)` to create a new message.
  */
 export const ExternalPortSchema: GenMessage<ExternalPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 16);
+  messageDesc(file_weft_v1_workload, 17);
 
 /**
  * @generated from enum weft.v1.ExternalPort.Protocol
@@ -1153,7 +1203,7 @@ export enum ExternalPort_Protocol {
  * Describes the enum weft.v1.ExternalPort.Protocol.
  */
 export const ExternalPort_ProtocolSchema: GenEnum<ExternalPort_Protocol> = /*@__PURE__*/
-  enumDesc(file_weft_v1_workload, 16, 0);
+  enumDesc(file_weft_v1_workload, 17, 0);
 
 /**
  * TLS that the proxy opens to hosts outside the mesh. Each is asked for its own name, as the request names it, and must prove it where
@@ -1201,7 +1251,7 @@ export type ExternalTls = Message<"weft.v1.ExternalTls"> & {
  * Use `create(ExternalTlsSchema)` to create a new message.
  */
 export const ExternalTlsSchema: GenMessage<ExternalTls> = /*@__PURE__*/
-  messageDesc(file_weft_v1_workload, 17);
+  messageDesc(file_weft_v1_workload, 18);
 
 /**
  * @generated from enum weft.v1.MtlsMode

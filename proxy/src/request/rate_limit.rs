@@ -1,34 +1,34 @@
-//! The stage `rate-limit`: how many requests of a kind this port takes.
+//! The stage `rate-limit` of both halves: how many requests of a kind a port takes, or this pod sends somewhere.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::Asked;
+use super::plan::Turn;
 use crate::http::RateLimitFields;
 use crate::http::rescue::Failure;
 use crate::rate_limit::{Bill, Exceeded, RateLimit, Sender};
-use crate::request::Asked;
-use crate::request::plan::Turn;
 
 /// Whether a limit refuses, or would.
-pub(super) const RATE_LIMITED: &str = "rate-limited";
+pub(crate) const RATE_LIMITED: &str = "rate-limited";
 
 /// Where a request comes from and goes to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Between<'a> {
+pub(crate) struct Between<'a> {
     pub address: Option<IpAddr>,
     pub destination: &'a str,
 }
 
 /// Counts a request by each of `limits`. What one of them refuses is counted by none; `undoable` where another stage may refuse
 /// it for such a reason, too.
-pub(super) fn ask<'a>(
-    limits: &[RateLimit],
+pub(crate) fn ask<'a, 'l>(
+    limits: impl Iterator<Item = &'l RateLimit>,
     between: Between<'_>,
     undoable: bool,
     asked: &mut Asked,
 ) -> Turn<'a> {
-    let (turn, limit) = match count(limits.iter(), between, undoable, asked) {
+    let (turn, limit) = match count(limits, between, undoable, asked) {
         Ok(None) => return Turn::Go,
         Ok(Some(limit)) => (Turn::WouldRefuse(RATE_LIMITED), limit),
         Err((limit, failure)) => (Turn::Refuse(failure), limit),
@@ -38,7 +38,7 @@ pub(super) fn ask<'a>(
 }
 
 /// The same; gives one that would refuse it, but for its mode, or the one that does.
-pub(super) fn count<'l>(
+pub(crate) fn count<'l>(
     limits: impl Iterator<Item = &'l RateLimit>,
     between: Between<'_>,
     undoable: bool,
@@ -64,8 +64,62 @@ pub(super) fn count<'l>(
     }
 }
 
+/// What one limit would do with a request.
+pub(crate) enum Prospect {
+    /// Let it pass, and why.
+    Go(String),
+    /// It would refuse, but for its mode.
+    WouldRefuse(String),
+    Refuse(Failure),
+}
+
+/// What `limits` would do with a request, which none of them counts: each with its rule, until one refuses.
+pub(crate) fn look<'l>(
+    limits: impl Iterator<Item = &'l RateLimit>,
+    between: Between<'_>,
+    asked: &Asked,
+) -> Vec<(String, Prospect)> {
+    let mut seen = Vec::new();
+    for limit in limits {
+        let prospect = prospect(limit, between, asked);
+        let refused = matches!(prospect, Prospect::Refuse(_));
+        seen.push((rule_of(limit), prospect));
+        if refused {
+            break;
+        }
+    }
+    seen
+}
+
+fn prospect(limit: &RateLimit, between: Between<'_>, asked: &Asked) -> Prospect {
+    if !limit.counts(&asked.request) {
+        return Prospect::Go("does not count such a request".to_owned());
+    }
+    match limit.look(&asked.request, between.sender(asked), asked.started) {
+        Ok(left) => Prospect::Go(room(limit, left)),
+        Err(Exceeded { wait }) if limit.dry_run => Prospect::WouldRefuse(format!(
+            "nothing is left for {wait:?}; it is a dry run, so the request goes on"
+        )),
+        Err(Exceeded { wait }) => {
+            let (destination, fields) = (between.destination.to_owned(), Box::new(fields(limit, 0, wait)));
+            Prospect::Refuse(Failure::RateLimited { destination, fields })
+        }
+    }
+}
+
+/// As people read who set a limit.
+pub(crate) fn rule_of(limit: &RateLimit) -> String {
+    format!("{} {}", limit.policy, limit.name)
+}
+
+fn room(limit: &RateLimit, left: u32) -> String {
+    let share = if limit.pods > 1 { format!(", shared by {} pods", limit.pods) } else { String::new() };
+    let RateLimit { requests, per, burst, .. } = limit;
+    format!("{left} would be left of {burst} at once; {requests} in {per:?}{share}")
+}
+
 /// Has the caller told of a limit of which so much is left, unless there is less of another.
-pub(super) fn tell(asked: &mut Asked, fields: impl FnOnce() -> RateLimitFields, left: u32) {
+pub(crate) fn tell(asked: &mut Asked, fields: impl FnOnce() -> RateLimitFields, left: u32) {
     if asked.rate_limit.as_ref().is_none_or(|known| left < known.left) {
         asked.rate_limit = Some(Box::new(fields()));
     }
@@ -128,6 +182,6 @@ impl<'l> Counting<'_, 'l> {
     }
 }
 
-pub(super) fn fields(limit: &RateLimit, left: u32, reset: Duration) -> RateLimitFields {
+fn fields(limit: &RateLimit, left: u32, reset: Duration) -> RateLimitFields {
     RateLimitFields { name: limit.name.clone(), requests: limit.requests, per: limit.per, left, reset }
 }
