@@ -33,7 +33,7 @@ export const SHOWN: readonly Shown[] = [
     says: 'The next request, stage by stage, on both sides.',
   },
   {
-    words: 'explain deploy/web -n shop http://reviews:8080/ -H x-group=beta',
+    words: 'explain deploy/web -n shop http://reviews:8080/ -H x-group:beta',
     says: 'What would become of a request that nobody has sent.',
   },
   {
@@ -52,7 +52,7 @@ export const SHOWN: readonly Shown[] = [
   { words: 'proxy log deploy/web -n shop', says: 'What it logs.' },
   { words: 'proxy metrics deploy/web -n shop', says: 'What it counts.' },
   { words: 'inject -f e2e/demo/shop.yaml', says: 'Manifests with their proxies.' },
-  { words: 'upgrade --dry-run', says: 'What an upgrade to this program would change.' },
+  { words: 'upgrade --dry-run --set image.tag=0.2.0', says: 'What an upgrade to this program would change.' },
   { words: 'completion bash', says: 'Completion for a shell.' },
 ];
 

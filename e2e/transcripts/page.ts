@@ -7,7 +7,7 @@ const FENCE = '```';
 const INTRO = `# Transcripts
 
 Each command on the demo shop (\`make demo\`), while its shopper sends 20 requests a second. This page is written by a test, which also sees to it that the commands still print
-what stands here (\`e2e/tests/transcripts.test.ts\`); \`WEFT_RENDER=1 npm run test:e2e -- transcripts\` writes it anew.
+what stands here (\`e2e/tests/transcripts.test.ts\`); \`WEFT_RENDER=1 npm run test:e2e -- transcripts\` rewrites it.
 `;
 
 /** The whole page; `texts` are what the commands print, by their words. */
