@@ -28,7 +28,7 @@ export function saidOnPage(page: string, words: string): string | undefined {
 /** The part of a text that is the same each time: the heads of its tables, or where there is none the word that it begins with. */
 export function lastingOf(text: string): readonly string[] {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  const heads = lines.filter((line) => /^[A-Z][A-Z0-9]+( +[A-Z][A-Z0-9 ]*)+$/.test(line.trim()));
+  const heads = lines.filter((line) => /^[A-Z][A-Z0-9/]*(?: +[A-Z][A-Z0-9/]*)+$/.test(line.trim()));
   if (heads.length > 0) return heads.map((head) => head.trim().replaceAll(/ {2,}/g, '  '));
   return [/[A-Za-z]+/.exec(lines[0] ?? '')?.[0] ?? ''];
 }
