@@ -8,6 +8,8 @@ import { TAP_VERDICTS, type TapLine, type TapQuestion } from './tap-view.js';
 const MOST_WATCHERS = 3;
 /** Requests that a page is told of at most, of all proxies together. */
 const TOLD = { burst: 100, everyMs: 20 };
+/** How long after a request was too many a page hears of it at the latest. */
+const TELL_MISSED_MS = 250;
 
 const name = z.string().trim().max(300, 'no name is that long').default('');
 
@@ -65,15 +67,21 @@ export function tapRoute(knowledge: Pick<Knowledge, 'tap'>, signal: AbortSignal)
   };
 }
 
-/** Writes lines; a page that is slow, or that is told too much, is told how many it missed. */
+/** Writes lines; a page that is slow, or that is told too much, is told how many it missed, also where nothing comes after them. */
 function linesTo(response: Response): (line: TapLine) => void {
   const room = new RateLimit(TOLD);
   let missed = 0;
+  let telling: NodeJS.Timeout | undefined;
+  response.once('close', () => clearTimeout(telling));
   return (line) => {
     if (response.destroyed) return;
     const isTooMuch = response.writableNeedDrain || !room.take('', performance.now());
     if (line.kind === 'request' && isTooMuch) {
       missed += 1;
+      telling ??= setTimeout(() => {
+        telling = undefined;
+        if (!response.writableEnded) write(response, { kind: 'left-out', leftOut: line.leftOut + missed });
+      }, TELL_MISSED_MS);
       return;
     }
     write(response, 'leftOut' in line ? { ...line, leftOut: line.leftOut + missed } : line);

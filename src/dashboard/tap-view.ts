@@ -64,5 +64,7 @@ export type TapLine =
   | { readonly kind: 'watching'; readonly proxies: number }
   /** `leftOut`: how many were too many, so far. */
   | { readonly kind: 'request'; readonly request: Tapped; readonly leftOut: number }
+  /** The same where no request tells it, since nothing came after those. */
+  | { readonly kind: 'left-out'; readonly leftOut: number }
   | { readonly kind: 'ended'; readonly notes: readonly string[]; readonly leftOut: number }
   | { readonly kind: 'failed'; readonly error: string };

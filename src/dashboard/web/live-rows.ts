@@ -47,6 +47,8 @@ function afterLine(live: Live, line: TapLine): Live {
       const rows = [row, ...live.rows].slice(0, MOST_ROWS);
       return { ...live, seen: live.seen + 1, leftOut: line.leftOut, rows };
     }
+    case 'left-out':
+      return { ...live, leftOut: line.leftOut };
     case 'ended':
       return { ...live, state: 'ended', leftOut: line.leftOut, notes: line.notes };
     case 'failed':
