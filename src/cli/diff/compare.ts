@@ -7,7 +7,7 @@ import { changesBetween, type Change } from './leaves.js';
 import type { Overlaid } from './overlay.js';
 import type { Remembered } from './remembered.js';
 import { touchedBy, type Touched } from './touched.js';
-import { workloadView } from './views.js';
+import { workloadView } from './workload-view.js';
 
 /** What the proxies of pods would do otherwise with calls to them. */
 export interface WorkloadChange {

@@ -1,6 +1,6 @@
 import { compileDestination, type Mesh } from '../../model/index.js';
 import { changesBetween, type Change } from './leaves.js';
-import { destinationView } from './views.js';
+import { destinationView } from './destination-view.js';
 
 /** What callers of a port of a Service would do otherwise. */
 export interface DestinationChange {

@@ -171,6 +171,40 @@ test('a limit is told of the pods that enforce it', async () => {
   expect(text).toMatch(/What pods do with calls to them\n  1 pod: shop\/reviews-1\n/);
 });
 
+test('how somebody else is asked is told in each part that changes', async () => {
+  const asked = (over: object): object => ({
+    externalAuthorization: { service: { name: 'auth', port: 4180 }, protocol: 'HTTP', ...over },
+  });
+  // YAML holds JSON.
+  const checked = (over: object): string => policy(JSON.stringify(asked(over)).slice(1, -1));
+  const before = { targetRefs: [{ kind: 'Service', name: 'reviews' }], ...asked({ http: { path: '/a' } }) };
+  cluster.policy('reviews', [], { spec: before });
+  for (const [over, where] of [
+    [{ http: { path: '/b' } }, 'http.prefix'],
+    [{ http: { path: '/a', allowedResponseHeaders: ['x-user'] } }, 'http.toApplication'],
+    [{ http: { path: '/a' }, body: { maxBytes: 1024 } }, 'body.maxBytes'],
+    [{ http: { path: '/a' }, timeout: '300ms' }, 'timeout'],
+  ] as const) {
+    const { json } = await compared([checked(over)]);
+    const changes = json.workloads.flatMap((workload) => workload.changes.map(({ what }) => what));
+    expect(changes).toContainEqual(expect.stringContaining(where));
+  }
+});
+
+test('what callers may reach outside is told of their pods', async () => {
+  cluster.namespace('shop', { 'weft.dev/outbound-policy': 'RegistryOnly' });
+  const stripe = (spec: string): string => `${head('ExternalService', 'stripe')}spec: {${spec}}\n`;
+  const { json } = await compared([stripe('hosts: [api.stripe.com], ports: [{port: 443, protocol: TLS}]')]);
+  expect(json.workloads).toEqual([
+    {
+      pods: ['shop/reviews-1'],
+      changes: expect.arrayContaining([
+        { what: 'external service shop/stripe: hosts', after: 'api.stripe.com' },
+      ]),
+    },
+  ]);
+});
+
 test('whom a role would refuse is told by name, request and binding, and whom it goes on letting in is not', async () => {
   const denied = await compared([ROLE, binding('Deny')]);
   expect(denied.json.access).toEqual([

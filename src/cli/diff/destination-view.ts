@@ -1,13 +1,4 @@
-import type {
-  AccessConfig,
-  CompiledDestination,
-  CompiledWorkload,
-  Destination,
-  InboundPort,
-  PodCallerLimit,
-  PodRateLimit,
-  RouteMatch,
-} from '../../model/index.js';
+import type { CompiledDestination, Destination, RouteMatch } from '../../model/index.js';
 
 type Route = Destination['routes'][number];
 
@@ -93,79 +84,4 @@ function matchText({ method, path, headers, query = [], from, port, serverNames 
     ...(port === undefined ? [] : [`port ${port}`]),
     ...(serverNames === undefined ? [] : [`server name ${serverNames.join('|')}`]),
   ].join(', ');
-}
-
-/** What a proxy is told about its own pod, as it is compared. Who may do what is compared call by call. */
-export function workloadView(compiled: CompiledWorkload | undefined): object | undefined {
-  if (compiled === undefined) return undefined;
-  const {
-    mtls,
-    outbound,
-    inboundPorts,
-    access,
-    via,
-    forwarded,
-    ingressMode,
-    tracing,
-    accessLog,
-    callerLimits = [],
-  } = compiled.workload;
-  return {
-    mtls,
-    outbound,
-    via,
-    forwarded,
-    ingressMode,
-    tracing,
-    accessLog,
-    ...Object.fromEntries(inboundPorts.map((port) => [`port ${port.port}`, portView(port)])),
-    ...Object.fromEntries(callerLimits.map(callerLimitView)),
-    'access by default': access?.default ?? 'allow',
-    bindings: bindingsOf(access),
-  };
-}
-
-function bindingsOf(access: AccessConfig | undefined): readonly string[] {
-  return [...(access?.bindings ?? [])].sort();
-}
-
-function callerLimitView({ to, limit }: PodCallerLimit): readonly [string, object] {
-  const called = `${to.kind} ${to.namespace}/${to.name}`;
-  return [`limit ${limit.policy} ${limit.name} on requests to ${called}`, limitView(limit)];
-}
-
-function limitView({ requests, perMs, burst, pods, dryRun, key, ...limit }: PodRateLimit): object {
-  const { policy: _policy, name: _name, ...rest } = limit;
-  return {
-    requests: `${requests} in ${perMs}ms, ${burst} at once, shared by ${pods}${dryRun ? ', DryRun' : ''}`,
-    key: key.map((part) => JSON.stringify(part)),
-    ...rest,
-  };
-}
-
-function portView(port: InboundPort): object {
-  const { protocol, mtls, services, rateLimits = [], externalChecks = [], sampling, accessLog } = port;
-  return {
-    protocol,
-    mtls,
-    services,
-    sampling,
-    accessLog,
-    ...Object.fromEntries(
-      rateLimits.map((limit) => [`limit ${limit.policy} ${limit.name}`, limitView(limit)]),
-    ),
-    ...Object.fromEntries(
-      externalChecks.map(({ policy, asks, timeoutMs, onFailure, dryRun, exempt, allowedHeaders }) => [
-        `check by ${policy}`,
-        {
-          asks: asks === undefined ? 'nobody' : `${asks.service}:${asks.port}`,
-          timeoutMs,
-          onFailure,
-          dryRun,
-          exempt: exempt.map((one) => JSON.stringify(one)),
-          allowedHeaders,
-        },
-      ]),
-    ),
-  };
 }
