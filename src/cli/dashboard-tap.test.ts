@@ -95,6 +95,15 @@ test('all pods of a namespace are watched where no workload is named, until each
   expect(told.at(-1)).toEqual({ kind: 'ended', notes: [], leftOut: 0 });
 });
 
+test('what proxies leave out is told with the next request of any of them', async () => {
+  void run();
+  const [web, reviews] = await eventually('both are asked', () => calls.length === 2 && calls);
+  web?.say({ ...CARRIED, leftOut: 7 });
+  await eventually('a request', () => told.some((line) => line.kind === 'request' && line.leftOut === 7));
+  reviews?.say({ ...CARRIED, leftOut: 2 });
+  await eventually('another', () => told.some((line) => line.kind === 'request' && line.leftOut === 9));
+});
+
 test('who may not run commands in the pods watches nothing, and hears which right is missing', async () => {
   allowed = false;
   await expect(run()).rejects.toThrow(/get and create on pods\/exec are missing/);

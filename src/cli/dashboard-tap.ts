@@ -34,8 +34,8 @@ export async function tapForPage(
     pods,
     question: asked,
     signal: AbortSignal.any([signal, AbortSignal.timeout(SECONDS * 1_000)]),
-    onEvent: (event, { metadata }) =>
-      hear({ kind: 'request', request: tappedOf(event, metadata.name), leftOut: 0 }),
+    onEvent: (event, { metadata }, leftOut) =>
+      hear({ kind: 'request', request: tappedOf(event, metadata.name), leftOut }),
     onWatching: (proxies) => hear({ kind: 'watching', proxies }),
   });
   hear({ kind: 'ended', notes, leftOut });

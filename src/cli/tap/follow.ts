@@ -13,7 +13,8 @@ export interface FollowOptions {
   /** Those that are meant, as they are now: asked again and again. */
   readonly pods: () => Promise<readonly Pod[]>;
   readonly question: object;
-  readonly onEvent: (event: Event, pod: Pod) => void;
+  /** `leftOut`: requests that were too many for proxies to tell, so far. */
+  readonly onEvent: (event: Event, pod: Pod, leftOut: number) => void;
   /** So many proxies tell what passes now. */
   readonly onWatching?: (proxies: number) => void;
   /** A proxy tells nothing more by its own choice, and why: `max` where it has told all that was asked for. */
@@ -113,8 +114,11 @@ class Following {
   }
 
   outcome(): Followed {
-    const leftOut = [...this.#leftOut.values()].reduce((sum, count) => sum + count, 0);
-    return { proxies: this.watched.size, leftOut, notes: [...this.#notes] };
+    return { proxies: this.watched.size, leftOut: this.#leftOutByAll(), notes: [...this.#notes] };
+  }
+
+  #leftOutByAll(): number {
+    return [...this.#leftOut.values()].reduce((sum, count) => sum + count, 0);
   }
 
   async #follow(pod: Pod): Promise<void> {
@@ -140,7 +144,7 @@ class Following {
       onWatching?.(this.watched.size);
     }
     if (signal.aborted) return;
-    if ('event' in said) onEvent(said.event, pod);
+    if ('event' in said) onEvent(said.event, pod, this.#leftOutByAll());
     else if (said.state.tap === 'ended') onEnded?.(said.state.why ?? '', pod);
   }
 }
