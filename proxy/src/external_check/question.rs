@@ -122,7 +122,10 @@ impl Question<'_> {
     fn headers(&self, fields: &HeaderMap) -> HashMap<String, String> {
         let allowed = &self.check.allowed_headers;
         let told = |name: &HeaderName| {
-            !name.as_str().starts_with(OWN) && (allowed.is_empty() || allowed.contains(name))
+            // Only a proxy says what of the body is told.
+            !name.as_str().starts_with(OWN)
+                && *name != PARTIAL
+                && (allowed.is_empty() || allowed.contains(name))
         };
         let all = fields.keys().filter(|name| told(name));
         let values = |name: &HeaderName| {

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{CONTENT_LENGTH, HeaderName};
+use http::header::CONTENT_LENGTH;
 use tokio::time::timeout;
 
 use super::access::as_written;
-use crate::access::normal;
+use crate::access::{NotNormal, normal};
 use crate::asking::NoAnswer;
 use crate::external_check::{
     Allowed, Answer, BadBody, ExternalCheck, Question, ToldBody, Unusable, read, read_http,
@@ -15,8 +15,9 @@ use crate::external_check::{
 use crate::header_edits::changeable;
 use crate::held;
 use crate::http::framing::BadHead;
+use crate::http::headers::strip_look_alikes;
 use crate::http::rescue::{CHECK_DENIED, CHECK_FAILED, Failure};
-use crate::http::{Arrived, NotGathered, Seen, Upload, Wire};
+use crate::http::{Arrived, NotGathered, RawTarget, Seen, Upload, Wire};
 use crate::outbound::callout::Callout;
 use crate::request::Asked;
 use crate::request::plan::{Stage, Turn};
@@ -30,7 +31,7 @@ pub(super) fn ask<'a>(
     let own_pod = asked.own_pod.clone();
     let checks = own_pod.external_checks(to.port());
     let path = asked.request.uri().path();
-    match normal(path).and_then(|()| as_written(&asked.request)) {
+    match normal(path).and_then(|()| as_written(&asked.request)).and_then(|()| as_told(&asked.request)) {
         Ok(()) if checks.iter().all(|check| check.exempts(asked.request.method(), path)) => {
             checks.iter().for_each(|check| take_theirs(check, asked));
             return Turn::Go;
@@ -60,6 +61,14 @@ pub(super) fn ask<'a>(
         }
         Ok(())
     })
+}
+
+/// Whoever is asked is told path and query. What stands behind them goes on to the application, which may take it for more of the query.
+fn as_told<B>(request: &http::Request<B>) -> Result<(), NotNormal> {
+    match RawTarget::of(request) {
+        Some(raw) if raw.contains(&b'#') => Err(NotNormal::RawByte),
+        _ => Ok(()),
+    }
 }
 
 /// What is told of the body, where the check wants some of it told, or why the request goes nowhere.
@@ -140,15 +149,8 @@ fn take_theirs(check: &ExternalCheck, asked: &mut Asked) {
     let names = check.over_http.iter().flat_map(|http| &http.to_application);
     for name in names.filter(|name| matches!(changeable(name.as_str()), Ok(Some(_)))) {
         let headers = asked.request.headers_mut();
-        // Where headers become variables, as in CGI and WSGI, a name with underscores is the same.
-        let alike = |other: &&HeaderName| {
-            let folded = |byte| if byte == b'_' { b'-' } else { byte };
-            other.as_str().bytes().map(folded).eq(name.as_str().bytes().map(folded))
-        };
-        let theirs: Vec<_> = headers.keys().filter(alike).cloned().collect();
-        for header in theirs {
-            headers.remove(header);
-        }
+        strip_look_alikes(headers, name);
+        headers.remove(name);
     }
 }
 

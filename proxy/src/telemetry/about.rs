@@ -14,6 +14,8 @@ use crate::{otlp, trace};
 const LONGEST: usize = 1024;
 /// The same of a header.
 const LONGEST_HEADER: usize = 256;
+/// Of a method that is told; those that are registered have 17 bytes at most.
+const LONGEST_METHOD: usize = 64;
 
 /// Gathered while a request is under way, where there is an access log or somebody watches.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl About {
         let host = || request.headers().get(http::header::HOST)?.to_str().ok();
         let authority = uri.authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or_default();
         Self {
-            method: request.method().clone(),
+            method: short(request.method()),
             authority: cut(authority, LONGEST),
             path: cut(uri.path_and_query().map_or("", |path| path.as_str()), LONGEST),
             trace_id: trace::trace_id(request.headers()),
@@ -90,9 +92,11 @@ impl About {
     pub(super) fn logged<B>(&mut self, chosen: Chosen, policy: Option<&Policy>, request: &Request<B>) {
         self.log = Some(chosen);
         for name in policy.into_iter().flat_map(|policy| &policy.headers) {
-            if let Some(value) = request.headers().get(name) {
-                let value = cut(&String::from_utf8_lossy(value.as_bytes()), LONGEST_HEADER);
-                self.headers.push((name.clone(), value));
+            let values = request.headers().get_all(name).iter();
+            let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            if !values.is_empty() {
+                // RFC 9110 5.3.
+                self.headers.push((name.clone(), cut(&values.join(", "), LONGEST_HEADER)));
             }
         }
     }
@@ -106,6 +110,14 @@ impl About {
         if let Some(trail) = &mut self.trail {
             tell(trail);
         }
+    }
+}
+
+/// A method as it is told: callers may make up one that is as long as a head.
+fn short(method: &Method) -> Method {
+    match method.as_str().as_bytes().split_at_checked(LONGEST_METHOD) {
+        Some((beginning, [_, ..])) => Method::from_bytes(beginning).unwrap_or_default(),
+        _ => method.clone(),
     }
 }
 

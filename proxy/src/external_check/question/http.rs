@@ -59,5 +59,8 @@ impl Question<'_> {
 
 /// Whether a header of the request may be told at all: none that frames a message, belongs to one hop, or is said by proxies.
 fn is_told(name: &HeaderName) -> bool {
-    !NOT_CHANGED.contains(&name.as_str()) && !name.as_str().starts_with(OWN) && *name != PROVED
+    !NOT_CHANGED.contains(&name.as_str())
+        && !name.as_str().starts_with(OWN)
+        && *name != PROVED
+        && *name != PARTIAL
 }

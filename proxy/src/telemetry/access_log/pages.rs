@@ -3,7 +3,7 @@
 //! Whoever writes a line never waits, and wakes nobody for most of them. A worker has its page to itself but for the moment in which the
 //! thread exchanges it for an empty one; a line of that moment goes to a second page. What does not fit is dropped and counted.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, Thread};
@@ -112,7 +112,7 @@ impl Pages {
 
     /// Waits, at most for `limit`, until what was put before is written.
     pub async fn flush(&self, limit: Duration) {
-        if self.desk.writer.get().is_none() {
+        if !matches!(self.desk.writer.get(), Some(Some(_))) {
             return;
         }
         let (answer, answered) = oneshot::channel();
@@ -132,7 +132,9 @@ impl Desk {
             let (tray, out) = (self.tray.clone(), locked(&self.out).take()?);
             let thread = thread::Builder::new().name(self.name.to_owned()).spawn(move || tray.write_all(out));
             // Without it lines are dropped once the pages are full.
-            thread.ok().map(|thread| thread.thread().clone())
+            let told =
+                |error: &io::Error| tracing::error!(%error, "{}: its thread cannot be started", self.name);
+            thread.inspect_err(told).ok().map(|thread| thread.thread().clone())
         });
         if let Some(writer) = writer {
             writer.unpark();

@@ -42,8 +42,10 @@ pub(super) fn record(
     field::tell(Without(chosen.omit, telling), labels, about, chosen.remove_query, result);
     attributes.text("url.scheme", "http");
     let reason = about.reason.filter(|_| !omits(Field::Reason));
-    let (error, _) = attributes::error(labels.direction, result.code, result.grpc_status, reason);
-    attributes.text("error.type", &error);
+    let (error, is_error) = attributes::error(labels.direction, result.code, result.grpc_status, reason);
+    if is_error {
+        attributes.text("error.type", &error);
+    }
     let (severity_number, severity) = severity(about, result);
     let is_named = !omits(Field::TraceId);
     let trace_id = about.trace_id.filter(|_| is_named);

@@ -85,6 +85,7 @@ async fn a_line_says_what_became_of_a_request() {
 async fn a_caller_that_writes_json_or_much_writes_one_bounded_line() {
     let (paper, log, series) = logged();
     let mut odd = request(&format!("/{}", "x".repeat(5000)));
+    *odd.method_mut() = http::Method::from_bytes("X".repeat(9000).as_bytes()).unwrap();
     odd.headers_mut().insert("host", http::HeaderValue::from_static(r#"a","status":200,"b":""#));
     let mut record = series.begin(Instant::now());
     record.about(&odd);

@@ -92,7 +92,7 @@ async fn a_yes_says_what_a_caller_cannot_say_and_nothing_else() {
         ..check()
     };
     let receiver = asking(&world, &app, &server, check.clone());
-    let request = "POST /f HTTP/1.1\r\nhost: a\r\nx-user: mallory\r\nx_user: mallory\r\ncontent-length: 6\r\n\r\nsecret";
+    let request = "POST /f HTTP/1.1\r\nhost: a\r\nx-user: mallory\r\nx_user: mallory\r\nx.user: mallory\r\ncontent-length: 6\r\n\r\nsecret";
     let mut io = connect(receiver.inbound).await;
     let (head, body) = say(&mut io, request).await;
     assert!(head.starts_with("http/1.1 200 ") && body == "ok", "{head}");
@@ -104,7 +104,8 @@ async fn a_yes_says_what_a_caller_cannot_say_and_nothing_else() {
         assert!(!seen.contains(word), "{word} in {seen}");
     }
     assert!(say(&mut io, request).await.0.starts_with("http/1.1 200 "));
-    let exempt = "GET /healthz HTTP/1.1\r\nhost: a\r\nx-user: mallory\r\nX_User: mallory\r\n\r\n";
+    let exempt =
+        "GET /healthz HTTP/1.1\r\nhost: a\r\nx-user: mallory\r\nX_User: mallory\r\nx.user: mallory\r\n\r\n";
     assert!(say(&mut io, exempt).await.0.starts_with("http/1.1 200 "));
     assert_eq!((server.requests().len(), app.seen().concat().contains("mallory")), (2, false));
     enforce(&receiver, vec![ExternalCheck { dry_run: true, ..check }]);
