@@ -10,7 +10,7 @@ import { makeNode } from '../netns/network.js';
 import { firstAnswer } from '../scenarios/load.js';
 import { World } from '../scenarios/world.js';
 import { callee, churn, shortIssuers } from './churn.js';
-import { lostOf, met, table, watched } from './report.js';
+import { judged, lostOf, table, watched } from './report.js';
 import type { Sample } from './slope.js';
 import { MEASURES, type Measure, type Subject, look, proxyOf, replicaOf } from './subject.js';
 
@@ -95,18 +95,18 @@ try {
     MEASURES.map((measure) => watched({ subject: name, measure, bound: bounds[measure] }, of[measure])),
   );
   const lost = lostOf(traffic);
-  const judged = met(all, lost);
-  failed = judged.met < judged.of;
+  const result = judged(all, lost);
+  failed = result.met < result.of;
   const machine = { cpus: cpus().map(({ model }) => model), kernel: release() };
   const samples = Object.fromEntries([...series].map(([{ name }, of]) => [name, of]));
-  const about = { date: new Date(started).toISOString(), machine, minutes, changes, ...judged };
+  const about = { date: new Date(started).toISOString(), machine, minutes, changes, ...result };
   const file = join(values.out, 'results.json');
   await writeFile(file, `${JSON.stringify({ ...about, watched: all, lost, samples })}\n`);
   if (values.output === 'json') console.log(JSON.stringify({ ...about, watched: all, lost }, null, 2));
   else {
     const changed = Object.entries(changes).map(([kind, count]) => `${count} ${kind}`);
     console.log(`${table(all, lost)}\n${minutes} minutes; changed: ${changed.join(', ')}. ${file}`);
-    console.log(`soak: ${judged.met} of ${judged.of} met`);
+    console.log(`soak: ${result.met} of ${result.of} met, ${result.open} open`);
   }
 } finally {
   await world.close(failed);

@@ -24,7 +24,7 @@ export function watched(
   const slope = slopeOf(settled);
   const bound = allowed(about.bound, settled);
   const [first = Number.NaN, last = Number.NaN] = [settled[0]?.value, settled.at(-1)?.value];
-  return { ...about, bound, first, last, slope, verdict: slope === undefined ? 'open' : judge(slope, bound) };
+  return { ...about, bound, first, last, slope, verdict: judge(slope, bound) };
 }
 
 /** What may be sent again is never lost; of the rest, what had begun when its endpoint went may be: at most 1 %. */
@@ -78,11 +78,18 @@ const UNITS: Readonly<Record<Measure, string>> = {
   series: 'series',
 };
 
-export function met(
-  all: readonly Watched[],
-  lost: readonly Lost[],
-): { readonly of: number; readonly met: number } {
-  // What was never seen is not flat.
-  const flat = all.filter(({ slope, verdict }) => slope !== undefined && verdict !== 'grows').length;
-  return { of: all.length + lost.length, met: flat + lost.filter((one) => one.met).length };
+/** What a run comes to. What is open has kept no promise, and broken none. */
+export interface Judged {
+  readonly of: number;
+  readonly met: number;
+  readonly open: number;
+}
+
+export function judged(all: readonly Watched[], lost: readonly Lost[]): Judged {
+  const count = (wanted: Verdict): number => all.filter(({ verdict }) => verdict === wanted).length;
+  return {
+    of: all.length + lost.length,
+    met: count('flat') + lost.filter((one) => one.met).length,
+    open: count('open'),
+  };
 }

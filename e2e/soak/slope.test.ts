@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { judged, lostOf, watched } from './report.js';
 import { allowed, judge, slopeOf, type Sample } from './slope.js';
 
 const HOUR = 3_600_000;
@@ -12,18 +13,17 @@ const series = (perHour: number, samples = 1440): readonly Sample[] =>
 test('what does not grow has no slope, within its error', () => {
   const slope = slopeOf(series(0));
   expect(Math.abs(slope?.perHour ?? NaN)).toBeLessThan(2 * (slope?.error ?? NaN) + 0.01);
-  expect(slope === undefined ? '' : judge(slope, 1)).toBe('flat');
+  expect(judge(slope, 1)).toBe('flat');
 });
 
 test('a leak is found beside noise that is wider than it', () => {
   const slope = slopeOf(series(4));
   expect(slope?.perHour).toBeCloseTo(4, 0);
-  expect(slope === undefined ? '' : judge(slope, 1)).toBe('grows');
+  expect(judge(slope, 1)).toBe('grows');
 });
 
 test('a few noisy minutes leave it open', () => {
-  const slope = slopeOf(series(1.2, 60));
-  expect(slope === undefined ? '' : judge(slope, 1)).toBe('open');
+  expect(judge(slopeOf(series(1.2, 60)), 1)).toBe('open');
 });
 
 test('a bound is for an hour, and for all where it was watched for less', () => {
@@ -33,4 +33,19 @@ test('a bound is for an hour, and for all where it was watched for less', () => 
 
 test('too few samples say nothing', () => {
   expect(slopeOf(series(1, 3))).toBeUndefined();
+  expect(judge(slopeOf(series(0, 3)), 1)).toBe('unseen');
+});
+
+test('what is no number is not slow', () => {
+  const broken = series(0).map(({ at, value }, index) => ({ at, value: index === 7 ? Number.NaN : value }));
+  expect(judge(slopeOf(broken), 1)).toBe('unseen');
+});
+
+test('only what is flat is met; what is open is told apart', () => {
+  const all = [series(0), series(1.2, 60), series(4), series(0, 3)].map((samples) =>
+    watched({ subject: 'it', measure: 'memory', bound: 1 }, samples),
+  );
+  expect(all.map(({ verdict }) => verdict)).toEqual(['flat', 'open', 'grows', 'unseen']);
+  const lost = lostOf({ GET: { sent: 10, lost: 1, ways: {}, lastBad: 0 } });
+  expect(judged(all, lost)).toEqual({ of: 5, met: 1, open: 1 });
 });

@@ -37,8 +37,11 @@ function blocks(samples: readonly Sample[]): readonly Sample[] {
   });
 }
 
-/** `grows`: faster than the bound, beyond doubt. `flat`: beyond doubt slower. `open`: it was watched for too short a time to tell. */
-export type Verdict = 'flat' | 'open' | 'grows';
+/**
+ * `grows`: faster than the bound, beyond doubt. `flat`: beyond doubt slower. `open`: it was watched for too short a time to tell.
+ * `unseen`: there were too few samples, or some that are no numbers.
+ */
+export type Verdict = 'flat' | 'open' | 'grows' | 'unseen';
 
 /**
  * What a bound of so much in an hour allows an hour of what was watched for a shorter time: as much in all, since caches that fill
@@ -50,7 +53,11 @@ export function allowed(bound: number, samples: readonly Sample[]): number {
 }
 
 /** Two standard errors to either side hold the slope in 95 of 100 cases. */
-export function judge({ perHour, error }: Slope, bound: number): Verdict {
+export function judge(slope: Slope | undefined, bound: number): Verdict {
+  if (slope === undefined) return 'unseen';
+  const { perHour, error } = slope;
+  // No comparison with NaN holds, which must not be taken for doubt.
+  if (!Number.isFinite(perHour) || !Number.isFinite(error)) return 'unseen';
   if (perHour - 2 * error > bound) return 'grows';
   return perHour + 2 * error <= bound ? 'flat' : 'open';
 }
