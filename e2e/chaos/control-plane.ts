@@ -64,6 +64,8 @@ export class ControlPlaneGround {
       said.push(`${what} after ${took.toFixed(1)} s`);
       if (took > most) wrong.push(`${what} only after ${took.toFixed(1)} s, more than ${most}`);
     };
+    const { plane } = this.world;
+    const restarts = plane.restarts;
     const began = Date.now();
     await fault.begin(this);
     try {
@@ -84,7 +86,14 @@ export class ControlPlaneGround {
     const traffic = await running.stop();
     for (const kind of KINDS)
       if (lostOf(traffic, kind) > 0) wrong.push(`${lostOf(traffic, kind)} ${kind} lost`);
+    wrong.push(...this.crashed(restarts, fault.restarts?.() ?? 0));
     return { traffic, hurt: badAfter(traffic, began), recovery, seen: said.join('; '), wrong };
+  }
+
+  /** What is wrong where the kubelet has started more containers again, after so many before, than a fault has ended: those crashed. */
+  crashed(before: number, made = 0): readonly string[] {
+    const crashes = this.world.plane.restarts - before - made;
+    return crashes > 0 ? [`replicas crashed, ${crashes} times`] : [];
   }
 
   async calm(): Promise<void> {
@@ -142,6 +151,8 @@ export interface PlaneFault {
   readonly end: (on: ControlPlaneGround) => Promise<void>;
   /** Asked before its end: whether it really happened, and how that shows. */
   readonly seen: (on: ControlPlaneGround) => Promise<{ readonly real: boolean; readonly what: string }>;
+  /** Asked after its end: how many containers the kubelet had to start again for it. Default: none. */
+  readonly restarts?: () => number;
   /** How long it lasts at least. */
   readonly seconds: number;
   /** What is promised while it lasts; absent: nothing but that traffic goes on. */

@@ -95,17 +95,20 @@ try {
     MEASURES.map((measure) => watched({ subject: name, measure, bound: bounds[measure] }, of[measure])),
   );
   const lost = lostOf(traffic);
-  const result = judged(all, lost);
+  const { restarts } = world.plane;
+  const result = judged(all, lost, restarts);
   failed = result.met < result.of;
   const machine = { cpus: cpus().map(({ model }) => model), kernel: release() };
   const samples = Object.fromEntries([...series].map(([{ name }, of]) => [name, of]));
-  const about = { date: new Date(started).toISOString(), machine, minutes, changes, ...result };
+  const about = { date: new Date(started).toISOString(), machine, minutes, changes, restarts, ...result };
   const file = join(values.out, 'results.json');
   await writeFile(file, `${JSON.stringify({ ...about, watched: all, lost, samples })}\n`);
   if (values.output === 'json') console.log(JSON.stringify({ ...about, watched: all, lost }, null, 2));
   else {
     const changed = Object.entries(changes).map(([kind, count]) => `${count} ${kind}`);
-    console.log(`${table(all, lost)}\n${minutes} minutes; changed: ${changed.join(', ')}. ${file}`);
+    console.log(
+      `${table(all, lost)}\nreplicas crashed ${restarts} times\n${minutes} minutes; changed: ${changed.join(', ')}. ${file}`,
+    );
     console.log(`soak: ${result.met} of ${result.of} met, ${result.open} open`);
   }
 } finally {

@@ -85,11 +85,12 @@ export interface Judged {
   readonly open: number;
 }
 
-export function judged(all: readonly Watched[], lost: readonly Lost[]): Judged {
+/** Of what was watched, what was lost, and how often replicas had to be started again, which memory that is flat would hide. */
+export function judged(all: readonly Watched[], lost: readonly Lost[], restarts: number): Judged {
   const count = (wanted: Verdict): number => all.filter(({ verdict }) => verdict === wanted).length;
   return {
-    of: all.length + lost.length,
-    met: count('flat') + lost.filter((one) => one.met).length,
+    of: all.length + lost.length + 1,
+    met: count('flat') + lost.filter((one) => one.met).length + (restarts === 0 ? 1 : 0),
     open: count('open'),
   };
 }

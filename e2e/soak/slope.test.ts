@@ -47,5 +47,6 @@ test('only what is flat is met; what is open is told apart', () => {
   );
   expect(all.map(({ verdict }) => verdict)).toEqual(['flat', 'open', 'grows', 'unseen']);
   const lost = lostOf({ GET: { sent: 10, lost: 1, ways: {}, lastBad: 0 } });
-  expect(judged(all, lost)).toEqual({ of: 5, met: 1, open: 1 });
+  expect(judged(all, lost, 0)).toEqual({ of: 6, met: 2, open: 1 });
+  expect(judged(all, lost, 1)).toEqual({ of: 6, met: 1, open: 1 });
 });

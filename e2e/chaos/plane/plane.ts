@@ -21,6 +21,8 @@ export class Plane implements PlaneAddress {
   readonly away = new Set<Replica>();
   readonly #api: ApiServer;
   #endpoints = '';
+  #watching: Promise<void> = Promise.resolve();
+  #failure: unknown;
 
   private constructor(replicas: readonly Replica[], api: ApiServer) {
     this.replicas = replicas;
@@ -46,7 +48,10 @@ export class Plane implements PlaneAddress {
       await replica.makeNetwork();
       replica.start();
     }
-    void plane.#watch(signal);
+    // Nobody waits for it while it goes on: it says at the next row, and at the end, that it has failed.
+    plane.#watching = plane.#watch(signal).catch((thrown: unknown) => {
+      plane.#failure = thrown;
+    });
     await plane.settled();
     await until('there is a trust bundle', () => writeBundle(api, directory));
     return plane;
@@ -54,6 +59,7 @@ export class Plane implements PlaneAddress {
 
   /** Waits until every replica is in the Service. */
   async settled(): Promise<void> {
+    this.#throwFailure();
     await until(
       'every replica is ready',
       () =>
@@ -73,10 +79,22 @@ export class Plane implements PlaneAddress {
     return { leader: found, others: this.replicas.filter((replica) => replica !== found) };
   }
 
-  /** Takes all of it away. */
+  /** How often a container has been started again since it had ended, of whatever. */
+  get restarts(): number {
+    return this.replicas.reduce((sum, { restarts }) => sum + restarts, 0);
+  }
+
+  /** Takes all of it away, once the world has ended. Throws where the kubelet's part had failed: what was seen since then means nothing. */
   async close(): Promise<void> {
+    await this.#watching;
     await Promise.all(this.replicas.map((replica) => replica.remove()));
     await removeService();
+    this.#throwFailure();
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined)
+      throw new Error('replicas are not probed any more', { cause: this.#failure });
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -97,7 +115,9 @@ export class Plane implements PlaneAddress {
   async #probe(replica: Replica): Promise<void> {
     if (!replica.runs) {
       replica.failures = PROBE_FAILURES;
-      if (!this.away.has(replica)) replica.start();
+      if (this.away.has(replica)) return;
+      replica.restarts += 1;
+      replica.start();
     } else if (await replica.isReady()) replica.failures = 0;
     else replica.failures += 1;
   }

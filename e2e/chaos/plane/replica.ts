@@ -28,6 +28,8 @@ export class Replica {
   readonly address: string;
   /** Consecutive probes that failed; one that was never ready is not taken for it. */
   failures = Number.POSITIVE_INFINITY;
+  /** How often the kubelet has started it again since it had ended. */
+  restarts = 0;
   readonly #programs: ReplicaPrograms;
   #process: Process | undefined;
 

@@ -23,7 +23,7 @@ const busiest: Choice = async ({ world: { plane } }) => {
   return most === undefined || most.count === 0 ? [] : [most.replica];
 };
 
-type Happening = Pick<PlaneFault, 'begin' | 'end' | 'seen'>;
+type Happening = Pick<PlaneFault, 'begin' | 'end' | 'seen' | 'restarts'>;
 
 /** A fault of some replicas, which are picked when it begins. */
 function ofReplicas(
@@ -62,8 +62,9 @@ const cut = (choice: Choice): Happening =>
     (replica) => replica.mend(),
   );
 /** Its node is gone, and comes back. */
-const takeAway = (choice: Choice): Happening =>
-  ofReplicas(
+function takeAway(choice: Choice): Happening {
+  let returned = 0;
+  const happening = ofReplicas(
     choice,
     async (replica, on) => {
       on.world.plane.away.add(replica);
@@ -71,9 +72,12 @@ const takeAway = (choice: Choice): Happening =>
     },
     async (replica, on) => {
       on.world.plane.away.delete(replica);
+      returned += 1;
       await Promise.resolve();
     },
   );
+  return { ...happening, restarts: () => returned };
+}
 
 /** The container dies, and the kubelet starts it again. */
 function crash(choice: Choice): Happening {
@@ -86,6 +90,7 @@ function crash(choice: Choice): Happening {
     },
     seen: () => Promise.resolve({ real: died > 0, what: `${died} died` }),
     end: (on) => on.world.plane.settled(),
+    restarts: () => died,
   };
 }
 

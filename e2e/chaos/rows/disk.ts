@@ -17,6 +17,7 @@ export const DISK: Row<ControlPlaneGround> = {
     const volume = join(on.world.directory, POD);
     await mkdir(volume);
     await run('mount', '-t', 'tmpfs', '-o', 'size=512k,mode=755', 'tmpfs', volume);
+    const { restarts } = on.world.plane;
     const running = begin(on.client, { to: SERVICE, seconds: 300 }, on.world);
     try {
       const { app } = on.world.programs;
@@ -40,6 +41,7 @@ export const DISK: Row<ControlPlaneGround> = {
       const wrong = [
         ...(bavail === 0 ? [] : [`there was no fault: ${bavail} blocks were free`]),
         ...(lost === 0 ? [] : [`${lost} lost`]),
+        ...on.crashed(restarts),
         ...(recovery <= RECOVERY_SECONDS ? [] : [`it served only after ${recovery.toFixed(1)} s`]),
       ];
       const seen = `${bavail} blocks free; a policy acted after ${policy.toFixed(1)} s`;
