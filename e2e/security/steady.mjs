@@ -5,11 +5,14 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const [host, http, grpc, tcp] = process.argv.slice(2);
 const PAUSE_MS = 20;
 const PATIENCE_MS = 10_000;
+/** What e2e/security/recorder.mjs answers. */
+const ANSWER = 'ok';
 const done = {};
 const broken = [];
 let ended = false;
@@ -19,10 +22,10 @@ async function get(agent) {
   asked.on('timeout', () => asked.destroy(new Error('no answer')));
   asked.end();
   const [response] = await once(asked, 'response');
-  response.resume();
-  await once(response, 'end');
+  const body = await text(response);
   if (response.statusCode !== 200)
     throw new Error(`${response.statusCode} ${response.headers['x-weft-reason']}`);
+  if (body !== ANSWER) throw new Error(`${JSON.stringify(body)} instead of ${ANSWER}`);
 }
 
 let session;
@@ -35,10 +38,17 @@ async function stream() {
   }
   const asked = session.request({ ':path': '/steady' });
   asked.setTimeout(PATIENCE_MS, () => asked.destroy(new Error('no answer')));
-  const [head] = await once(asked, 'response');
-  asked.resume();
-  await once(asked, 'end');
+  // What is reset with NO_ERROR or CANCEL closes without an error, and may end before its body has.
+  const closed = new AbortController();
+  asked.once('close', () => closed.abort(new Error(`closed with ${asked.rstCode}`)));
+  const ending = once(asked, 'close');
+  ending.catch(() => undefined);
+  const [head] = await once(asked, 'response', closed);
+  const body = await text(asked);
+  await ending;
   if (head[':status'] !== 200) throw new Error(`${head[':status']} ${head['x-weft-reason']}`);
+  if (asked.rstCode !== 0 || body !== ANSWER)
+    throw new Error(`closed with ${asked.rstCode} after ${JSON.stringify(body)}`);
 }
 
 const raw = connect({ host, port: Number(tcp) });
@@ -56,7 +66,8 @@ async function keep(name, act) {
       await act();
       done[name] += 1;
     } catch (error) {
-      broken.push(`${name}: ${error.message}`);
+      // Whoever waits for an event is told why it will not come by the cause.
+      broken.push(`${name}: ${(error.cause ?? error).message}`);
     }
     await sleep(PAUSE_MS);
   }
