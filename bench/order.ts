@@ -23,6 +23,8 @@ const { values } = parseArgs({
 const BODY_BYTES = 4_000_000;
 /** Long enough for everything that an idle proxy does once in a while. */
 const IDLE_MILLIS = 70_000;
+/** At its end a proxy under valgrind writes down what it did; half of that would be taken for all of it. */
+const WRITES_SECONDS = 600;
 
 /** Own instructions by function, of both proxies together. */
 type Costs = Map<string, number>;
@@ -75,7 +77,7 @@ async function run(live: () => Promise<unknown>): Promise<Costs> {
   await inFreshPods(subject, { directory, seconds: 1, load: values.load }, async ({ address, proxies }) => {
     await firstAnswer({ address, load: values.load });
     await live();
-    for (const proxy of proxies) await end(proxy, 'SIGTERM');
+    for (const proxy of proxies) await end(proxy, 'SIGTERM', WRITES_SECONDS);
   });
   ending.abort();
   const costs: Costs = new Map();

@@ -12,6 +12,8 @@ import { type Choices, weft } from './weft.js';
 import { type Work, body, firstAnswer, fixedRate, http1, http2, newConnections, opaque } from './work.js';
 
 const { values } = parseArgs({ options: GIVEN });
+/** At its end a proxy writes down what it did; half of that would be taken for all of it. */
+const WRITES_SECONDS = 600;
 /** Of each load. */
 const SECONDS = 2;
 
@@ -41,7 +43,7 @@ async function train(choices: Choices): Promise<void> {
   const effort = { directory, seconds: SECONDS, load: values.load, grpcServer: values.testapp };
   await inFreshPods(subject, effort, async (place) => {
     await loads({ ...place, figures: new Map(), seconds: SECONDS, load: values.load }, directory);
-    for (const proxy of place.proxies) await end(proxy, 'SIGTERM');
+    for (const proxy of place.proxies) await end(proxy, 'SIGTERM', WRITES_SECONDS);
   });
   ending.abort();
   const keep = join(values.out, 'train');

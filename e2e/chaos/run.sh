@@ -25,5 +25,6 @@ fi
 e2e/suite/debian.sh faketime=faketime
 
 export WEFT_PROXY
-e2e/netns/isolate.sh "$cache/testapp" "$WEFT_PROXY" "$WEFT_BUNDLE" -- e2e/chaos/main.ts --app /run/bin/testapp \
+# When something hangs all of it is killed: unshare takes no notice of less.
+timeout --foreground --verbose --signal=KILL 30m e2e/netns/isolate.sh "$cache/testapp" "$WEFT_PROXY" "$WEFT_BUNDLE" -- e2e/chaos/main.ts --app /run/bin/testapp \
   --proxy "/run/bin/${WEFT_PROXY##*/}" --bundle "/run/bin/${WEFT_BUNDLE##*/}" --out "$cache" "$@"

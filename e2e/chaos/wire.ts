@@ -1,10 +1,11 @@
-import { type IncomingMessage, request } from 'node:http';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
+import { ask } from '../netns/ask.js';
 import { type Process, run, start, stop, until } from '../netns/process.js';
 import type { Pod } from '../scenarios/pod.js';
 import type { World } from '../scenarios/world.js';
+
+/** It answers at once, unless the machine is busy beyond reason. */
+const ASK_MILLIS = 30_000;
 
 /** What a wire does to packets; `e2e/apps/wire.go` says what each means. */
 export interface Faults {
@@ -83,12 +84,9 @@ export class Wire {
   }
 
   async #ask(method: string, path: string, body: object | undefined): Promise<string> {
-    const asked = request({ socketPath: this.#socket, method, path });
-    asked.end(body === undefined ? undefined : JSON.stringify(body));
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-    const said = await text(answer);
-    if (answer.statusCode !== 200)
-      throw new Error(`${this.#namespace} ${path}: ${answer.statusCode} ${said}`);
+    const question = { socketPath: this.#socket, method, path, millis: ASK_MILLIS };
+    const { status, body: said } = await ask(question, body);
+    if (status !== 200) throw new Error(`${this.#namespace} ${path}: ${status} ${said}`);
     return said;
   }
 }

@@ -13,8 +13,9 @@ done
 shift
 e2e/netns/packages.sh
 
+# It takes this shell's place, so that who kills this process kills all of it.
 # shellcheck disable=SC2016 # the inner shell expands it
-unshare --net --mount --pid --fork --kill-child --mount-proc bash -euc '
+exec unshare --net --mount --pid --fork --kill-child --mount-proc bash -euc '
   mount -t tmpfs tmpfs /run
   mkdir /run/weft /run/netns /run/bin
   count=$1

@@ -16,15 +16,27 @@ export interface Process {
   readonly child: ChildProcess;
 }
 
+/** What changes a network takes milliseconds; what takes so long hangs. */
+const RUN_MILLIS = 120_000;
+/** In a pod load and benchmarks run, too, which take minutes by themselves. */
+const IN_POD_MILLIS = 1_800_000;
+/** As long as the kubelet waits before it kills. */
+const END_SECONDS = 30;
+
 /** Runs a command to its end and gives what it wrote. */
 export async function run(command: string, ...args: readonly string[]): Promise<string> {
-  const { stdout } = await execute(command, [...args], { maxBuffer: 1 << 24 });
-  return stdout;
+  return within(RUN_MILLIS, command, ...args);
 }
 
 /** Runs a command to its end inside a pod. */
 export async function inPod(pod: string, command: string, ...args: readonly string[]): Promise<string> {
-  return run('ip', 'netns', 'exec', pod, command, ...args);
+  return within(IN_POD_MILLIS, 'ip', 'netns', 'exec', pod, command, ...args);
+}
+
+async function within(timeout: number, command: string, ...args: readonly string[]): Promise<string> {
+  const limits = { maxBuffer: 1 << 24, timeout, killSignal: 'SIGKILL' } as const;
+  const { stdout } = await execute(command, [...args], limits);
+  return stdout;
 }
 
 /** Starts a long-lived process inside a pod; its output goes to `log`. */
@@ -55,11 +67,12 @@ export async function ended({ child }: Process): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
-/** Sends a signal and waits for the end; one that has ended already is left alone. */
-export async function end(process: Process, signal: NodeJS.Signals): Promise<void> {
+/** Sends a signal and waits for the end, which is made the hard way when it does not come; one that has ended already is left alone. */
+export async function end(process: Process, signal: NodeJS.Signals, seconds = END_SECONDS): Promise<void> {
   const over = ended(process);
   process.child.kill(signal);
-  await over;
+  const late = setTimeout(() => process.child.kill('SIGKILL'), seconds * 1000);
+  await over.finally(() => clearTimeout(late));
 }
 
 /** Ends all of them at once, the hard way. */

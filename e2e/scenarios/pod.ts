@@ -1,7 +1,5 @@
-import { type IncomingMessage, request } from 'node:http';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
+import { ask } from '../netns/ask.js';
 import { makePod, removePod } from '../netns/network.js';
 import { type Process, end, inPod, start, stop, until } from '../netns/process.js';
 import { proxyReady, startProxy } from '../netns/proxy.js';
@@ -43,6 +41,8 @@ export interface Seen {
 
 /** Longest drain, well below Kubernetes' 30 s, so that a scenario ends. */
 const DRAIN_SECONDS = 8;
+/** A target answers at once, unless the machine is busy beyond reason. */
+const CONTROL_MILLIS = 30_000;
 
 /** A pod: a network namespace, our proxy in it and perhaps an application. */
 export class Pod {
@@ -191,11 +191,9 @@ export class Pod {
   }
 
   async #control(method: string, path: string, body: object | undefined): Promise<string> {
-    const asked = request({ socketPath: this.#socket, method, path });
-    asked.end(body === undefined ? undefined : JSON.stringify(body));
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-    const said = await text(answer);
-    if (answer.statusCode !== 200) throw new Error(`${this.spec.name} ${path}: ${answer.statusCode} ${said}`);
+    const question = { socketPath: this.#socket, method, path, millis: CONTROL_MILLIS };
+    const { status, body: said } = await ask(question, body);
+    if (status !== 200) throw new Error(`${this.spec.name} ${path}: ${status} ${said}`);
     return said;
   }
 }

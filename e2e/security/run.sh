@@ -24,4 +24,5 @@ kubernetes=$HOME/.cache/weft/cluster/current/bin
 [[ -x $kubernetes/kube-apiserver && -x $kubernetes/etcd ]] || kubernetes=
 
 export WEFT_PROXY
-e2e/netns/isolate.sh "$WEFT_PROXY" "$files" -- e2e/security/main.ts --proxy "/run/bin/${WEFT_PROXY##*/}" --files /run/bin/files --kubernetes "$kubernetes" "$@"
+# When something hangs all of it is killed: unshare takes no notice of less.
+timeout --foreground --verbose --signal=KILL 30m e2e/netns/isolate.sh "$WEFT_PROXY" "$files" -- e2e/security/main.ts --proxy "/run/bin/${WEFT_PROXY##*/}" --files /run/bin/files --kubernetes "$kubernetes" "$@"

@@ -57,7 +57,7 @@ async function watch(
 }
 
 function unlessLate(thrown: unknown): undefined {
-  if (!(thrown instanceof Error) || thrown.name !== 'AbortError') throw thrown;
+  if (!(thrown instanceof Error) || thrown.name !== 'TimeoutError') throw thrown;
 }
 
 await makeNode();

@@ -23,6 +23,19 @@ if [[ -z ${WEFT_BUNDLE:-} ]]; then
   WEFT_BUNDLE=$PWD/dist/weft.mjs
 fi
 
+# What is no number is main.ts' to refuse.
+minutes=120
+given=("$@")
+for index in "${!given[@]}"; do
+  case ${given[index]} in
+    --minutes) minutes=${given[index + 1]:-0} ;;
+    --minutes=*) minutes=${given[index]#*=} ;;
+  esac
+done
+[[ $minutes =~ ^[0-9]+(\.[0-9]*)?$ ]] || minutes=0
+limit=$((10#${minutes%%.*} + 11))m
+
 export WEFT_PROXY
-e2e/netns/isolate.sh "$cache/testapp" "$WEFT_PROXY" "$WEFT_BUNDLE" -- e2e/soak/main.ts --app /run/bin/testapp \
+# When something hangs all of it is killed: unshare takes no notice of less.
+timeout --foreground --verbose --signal=KILL "$limit" e2e/netns/isolate.sh "$cache/testapp" "$WEFT_PROXY" "$WEFT_BUNDLE" -- e2e/soak/main.ts --app /run/bin/testapp \
   --proxy "/run/bin/${WEFT_PROXY##*/}" --bundle "/run/bin/${WEFT_BUNDLE##*/}" --out "$cache" "$@"

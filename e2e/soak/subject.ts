@@ -1,9 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises';
-import { get, type IncomingMessage } from 'node:http';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { names } from '../../src/base/index.js';
 import type { Replica } from '../chaos/plane/replica.js';
+import { ask } from '../netns/ask.js';
 import type { Pod } from '../scenarios/pod.js';
 
 /** What is watched of each subject. */
@@ -27,9 +25,7 @@ export function proxyOf(pod: Pod): Subject {
     pids: () => Promise.resolve(pod.proxyPid === undefined ? [] : [pod.proxyPid]),
     metrics: async () => {
       const where = { host: pod.address, port: names.ProxyPort.metrics, path: '/metrics' };
-      const asked = get({ ...where, agent: false, signal: AbortSignal.timeout(2000) });
-      const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-      return text(answer);
+      return (await ask({ ...where, millis: 2000 })).body;
     },
   };
 }

@@ -1,10 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
-import { type IncomingMessage, get } from 'node:http';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { kill } from 'node:process';
 import { names } from '../../../src/base/index.js';
+import { type Said, ask } from '../../netns/ask.js';
 import { type Process, ended, run, start, stop } from '../../netns/process.js';
 
 /** What each replica is started with. */
@@ -143,17 +141,12 @@ export class Replica {
   }
 
   async #get(path: string): Promise<string | undefined> {
-    const answer = await this.#ask(path);
-    const said = await text(answer);
-    return answer.statusCode === 200 ? said : undefined;
+    const { status, body } = await this.#ask(path);
+    return status === 200 ? body : undefined;
   }
 
-  async #ask(path: string): Promise<IncomingMessage> {
-    const signal = AbortSignal.timeout(PROBE_MILLIS);
-    const port = names.ControlPlanePort.health;
-    const asked = get({ host: this.address, port, path, signal, agent: false });
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-    return answer;
+  #ask(path: string): Promise<Said> {
+    return ask({ host: this.address, port: names.ControlPlanePort.health, path, millis: PROBE_MILLIS });
   }
 
   /** Takes away all of it. */
