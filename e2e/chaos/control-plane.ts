@@ -67,8 +67,8 @@ export class ControlPlaneGround {
     const { plane } = this.world;
     const restarts = plane.restarts;
     const began = Date.now();
-    await fault.begin(this);
     try {
+      await fault.begin(this);
       if (fault.meanwhile !== undefined) {
         judge('a policy acted', await this.policy(), fault.meanwhile.policySeconds);
         judge('a new pod served', await this.newPod(), fault.meanwhile.podSeconds);

@@ -5,7 +5,7 @@ import type { Pod } from '../scenarios/pod.js';
 import { replicas } from '../scenarios/replicas.js';
 import { World, type Programs } from '../scenarios/world.js';
 import type { Played } from './row.js';
-import { type Kind, type Traffic, badAfter, begin, lostOf } from './traffic.js';
+import { type Kind, type Running, type Traffic, badAfter, begin, lostOf } from './traffic.js';
 import { type Carried, Wire } from './wire.js';
 
 const SERVICE = '10.96.0.5';
@@ -70,12 +70,18 @@ export class Network {
     await this.calm();
     await Promise.all([this.near.take(), this.far.take()]);
     const running = begin(this.client, { to: SERVICE, seconds: MIXED_SECONDS }, this.#world);
+    // What is left of a row that fails would be a fault, and load, of those after it.
+    try {
+      return await this.#play(fault, running);
+    } finally {
+      await running.stop();
+    }
+  }
+
+  async #play(fault: Fault, running: Running): Promise<Played> {
     await sleep(BEFORE_MILLIS);
     const began = Date.now();
-    await fault.begin(this);
-    await sleep(DURING_MILLIS);
-    const seen = await fault.seen(this);
-    await fault.end(this);
+    const seen = await during(fault, this);
     const ended = Date.now();
     const traffic = await running.over();
     const recovery = badAfter(traffic, ended);
@@ -93,9 +99,21 @@ export class Network {
   }
 }
 
+/** Puts a fault in and takes it away, whatever happens meanwhile; what shows that it was there. */
+async function during(fault: Fault, on: Network): Promise<Awaited<ReturnType<Fault['seen']>>> {
+  try {
+    await fault.begin(on);
+    await sleep(DURING_MILLIS);
+    return await fault.seen(on);
+  } finally {
+    await fault.end(on);
+  }
+}
+
 /** Something that happens to a network for a while. */
 export interface Fault {
   readonly begin: (on: Network) => Promise<void>;
+  /** Also of one whose beginning failed, perhaps half way. */
   readonly end: (on: Network) => Promise<void>;
   /** Asked before its end: whether it really happened, and how that shows. */
   readonly seen: (on: Network) => Promise<{ readonly real: boolean; readonly what: string }>;

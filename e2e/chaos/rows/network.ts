@@ -33,10 +33,20 @@ function onWire(
 
 /** Rules of iptables in the network of the first callee. */
 function rules(...all: readonly string[]): Pick<Fault, 'begin' | 'end'> {
-  const apply = async (how: '-I' | '-D', on: Network): Promise<void> => {
-    for (const rule of all) await inPod(on.first.spec.name, 'iptables', how, ...rule.split(' '));
+  let applied: readonly string[] = [];
+  return {
+    begin: async (on) => {
+      for (const rule of all) {
+        await inPod(on.first.spec.name, 'iptables', '-I', ...rule.split(' '));
+        applied = [...applied, rule];
+      }
+    },
+    end: async (on) => {
+      const now = applied;
+      applied = [];
+      for (const rule of now) await inPod(on.first.spec.name, 'iptables', '-D', ...rule.split(' '));
+    },
   };
-  return { begin: (on) => apply('-I', on), end: (on) => apply('-D', on) };
 }
 
 const RESETS = rules(
@@ -49,9 +59,12 @@ const RESET_MILLIS = 1000;
 function toNewConnections(fault: Fault): Fault {
   const begin = async (on: Network): Promise<void> => {
     await fault.begin(on);
-    await RESETS.begin(on);
-    await sleep(RESET_MILLIS);
-    await RESETS.end(on);
+    try {
+      await RESETS.begin(on);
+      await sleep(RESET_MILLIS);
+    } finally {
+      await RESETS.end(on);
+    }
   };
   return { ...fault, begin };
 }
