@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makePod, removePod } from '../../netns/network.js';
-import { start, stop, until } from '../../netns/process.js';
+import { type Process, start, stop, until } from '../../netns/process.js';
 import { proxyReady, startProxy } from '../../netns/proxy.js';
 import { COLLECTIONS, NAMESPACE, pod as podObject, PORTS } from '../../scenarios/objects.js';
 import type { ServerIdentity } from '../../../src/grpc/index.js';
@@ -47,14 +47,17 @@ async function receive(ground: Ground, number: number): Promise<Played> {
   await makePod(name, address);
   const callers = new Callers(address, await ground.certificate(), await ground.certificate('other'));
   const { csrPort, configPort } = plane;
-  const proxy = await startProxy({
-    ...{ program: programs.proxy, pod: name, serviceAccount: APP, address, directory, csrPort, configPort },
-    ...{ bundle: join(directory, 'bundle.pem'), drainSeconds: 1 },
-  });
-  const record = join(directory, `${name}.jsonl`);
-  const command = [process.execPath, resolve('e2e/security/recorder.mjs'), record, String(PORTS.http)];
-  const application = start(name, command, { name, log: join(directory, `${name}-app.log`) });
+  const started: Process[] = [];
+  // The callers call already, and end with whatever fails from here on.
   try {
+    const proxy = await startProxy({
+      ...{ program: programs.proxy, pod: name, serviceAccount: APP, address, directory, csrPort, configPort },
+      ...{ bundle: join(directory, 'bundle.pem'), drainSeconds: 1 },
+    });
+    started.push(proxy);
+    const record = join(directory, `${name}.jsonl`);
+    const command = [process.execPath, resolve('e2e/security/recorder.mjs'), record, String(PORTS.http)];
+    started.push(start(name, command, { name, log: join(directory, `${name}-app.log`) }));
     await until(`${name} is ready`, async () => proxyReady(name));
     const certificate = await ground.certificate();
     await until(`${name} lets in who may`, async () => {
@@ -77,7 +80,7 @@ async function receive(ground: Ground, number: number): Promise<Played> {
     };
   } finally {
     await callers.end();
-    await stop([proxy, application]);
+    await stop(started);
     await removePod(name);
     api.remove(COLLECTIONS.pods, { namespace: NAMESPACE, name });
   }
