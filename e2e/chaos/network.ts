@@ -132,11 +132,11 @@ export function noneLost(...kinds: readonly Kind[]): (traffic: Traffic) => reado
     });
 }
 
-/** What a promise that at most so many of a kind are lost has to say of traffic. */
-export function atMostLost(most: number, ...kinds: readonly Kind[]): (traffic: Traffic) => readonly string[] {
+/** What a promise that fewer than so many of some kinds are lost has to say of traffic. */
+export function fewerLost(than: number, ...kinds: readonly Kind[]): (traffic: Traffic) => readonly string[] {
   return (traffic) => {
     const lost = lostOf(traffic, ...kinds);
-    return lost <= most ? [] : [`${lost} of ${kinds.join(', ')} lost, more than ${most}`];
+    return lost < than ? [] : [`${lost} of ${kinds.join(', ')} lost, not fewer than ${than}`];
   };
 }
 

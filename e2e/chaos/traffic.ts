@@ -25,9 +25,15 @@ export interface Count {
 export type Traffic = Readonly<Partial<Record<Kind, Count>>>;
 
 /** Requests a second, or connections with ten exchanges a second each. */
-export type Rates = Readonly<Partial<Record<Kind, number>>>;
-
-export const MIXED: Rates = { GET: 100, POST: 20, h2: 20, gRPC: 20, stream: 2, TCP: 3, WebSocket: 2 };
+const MIXED: Readonly<Record<Kind, number>> = {
+  GET: 100,
+  POST: 20,
+  h2: 20,
+  gRPC: 20,
+  stream: 2,
+  TCP: 3,
+  WebSocket: 2,
+};
 
 /** The longest that a request is waited for, which is longer than anything that is promised. */
 const TIMEOUT_SECONDS = 10;
@@ -43,7 +49,6 @@ export interface Sending {
   readonly to: string;
   /** Longest; whoever stops it before has what was sent until then. */
   readonly seconds: number;
-  readonly rates?: Rates;
   /** Exchanges after which a stream or connection ends by itself and another begins; default: never. */
   readonly exchanges?: number;
 }
@@ -58,7 +63,7 @@ export interface Running {
 
 /** Sends all kinds from a pod at once. */
 export function begin(from: Pod, sending: Sending, { directory, programs }: World): Running {
-  const rates = Object.entries(sending.rates ?? MIXED) as [Kind, number][];
+  const rates = Object.entries(MIXED) as [Kind, number][];
   const senders = rates.map(([kind, rate]): Sender => {
     const name = `${from.spec.name}-${kind}`;
     const log = join(directory, `${name}-${Date.now()}.json`);
@@ -117,20 +122,6 @@ async function countOf({ kind, log }: Sender): Promise<Count> {
   const { done, broken, lastBad } = JSON.parse(said) as Tally;
   const lost = Object.values(broken).reduce((sum, count) => sum + count, 0);
   return { sent: done + lost, lost, ways: broken, lastBad };
-}
-
-/** Sums what several pods or phases sent. */
-export function together(all: readonly Traffic[]): Traffic {
-  const kinds = KINDS.filter((kind) => all.some((traffic) => traffic[kind] !== undefined));
-  return Object.fromEntries(kinds.map((kind) => [kind, all.flatMap((one) => one[kind] ?? []).reduce(add)]));
-}
-
-function add(a: Count, b: Count): Count {
-  const ways: Record<string, number> = { ...a.ways };
-  for (const [way, count] of Object.entries(b.ways)) ways[way] = (ways[way] ?? 0) + count;
-  const p99 = Math.max(a.p99 ?? 0, b.p99 ?? 0);
-  const lastBad = Math.max(a.lastBad, b.lastBad);
-  return { sent: a.sent + b.sent, lost: a.lost + b.lost, ways, lastBad, ...(p99 > 0 ? { p99 } : {}) };
 }
 
 export function lostOf(traffic: Traffic, ...kinds: readonly Kind[]): number {

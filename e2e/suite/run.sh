@@ -20,7 +20,7 @@ tally() {
       for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) passed += $(i-1); if ($i ~ /^failed/) failed += $(i-1) }
     }
     /^bench control plane: [0-9]+ of [0-9]+ met$/ { passed += $4; failed += $6 - $4 }
-    /^(scenarios|chaos|soak): [0-9]+ of [0-9]+ met$/ { passed += $2; failed += $4 - $2 }
+    /^scenarios: [0-9]+ of [0-9]+ met$/ { passed += $2; failed += $4 - $2 }
     /^passed the second time: [0-9]+$/ { failed -= $5 }
     /^hostile: [0-9]+ of [0-9]+ held$/ { passed += $2; failed += $4 - $2 }
     END { print passed + 0, failed + 0 }'

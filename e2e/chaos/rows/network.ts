@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inPod } from '../../netns/process.js';
-import { type Fault, type Network, atMostLost, carried, noneLost } from '../network.js';
+import { type Fault, type Network, fewerLost, carried, noneLost } from '../network.js';
 import type { Row } from '../row.js';
 import { type Kind, type Traffic, KINDS } from '../traffic.js';
 import type { Carried, Faults, Wire } from '../wire.js';
@@ -117,7 +117,7 @@ const FAULTS: readonly (Omit<Row<Network>, 'play'> & { readonly fault: Fault })[
     title: 'one callee of three is cut off, and connections to it stay half open',
     promise: 'no GET lost; of what goes once, fewer than whoever did not notice would lose',
     fault: onWire(far, { cutIn: true, cutOut: true }, 'cut', {
-      wrong: all(noneLost(...REPEATABLE), atMostLost(BLIND, ...ONCE)),
+      wrong: all(noneLost(...REPEATABLE), fewerLost(BLIND, ...ONCE)),
       ...RETRANSMISSION,
     }),
   },
@@ -126,7 +126,7 @@ const FAULTS: readonly (Omit<Row<Network>, 'play'> & { readonly fault: Fault })[
     title: 'one callee of three hears everything and nothing of what it says arrives',
     promise: 'no GET lost; of what goes once, fewer than whoever did not notice would lose',
     fault: onWire(far, { cutOut: true }, 'cut', {
-      wrong: all(noneLost(...REPEATABLE), atMostLost(BLIND, ...ONCE)),
+      wrong: all(noneLost(...REPEATABLE), fewerLost(BLIND, ...ONCE)),
       ...RETRANSMISSION,
     }),
   },
@@ -164,7 +164,7 @@ const FAULTS: readonly (Omit<Row<Network>, 'play'> & { readonly fault: Fault })[
     fault: toNewConnections({
       ...rules('INPUT -i eth0 -p tcp -m conntrack --ctstate NEW -j DROP'),
       seen: (on) => matched(on, 'ctstate NEW'),
-      wrong: all(noneLost(...REPEATABLE), atMostLost(BLIND, ...ONCE)),
+      wrong: all(noneLost(...REPEATABLE), fewerLost(BLIND, ...ONCE)),
       recoverySeconds: 2,
     }),
   },
