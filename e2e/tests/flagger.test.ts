@@ -21,7 +21,8 @@ import { weft } from '../support/weft.js';
 const GROUND: Ground = { shop: 'e2e-flagger', monitoring: 'e2e-flagger-outside' };
 const SYSTEM = 'flagger-system';
 const LONG = 900_000;
-let chart: string;
+/** Empty until it is built: what was made before that fails is taken away all the same. */
+let chart = '';
 
 beforeAll(async () => {
   chart = join(await buildTool('e2e/apps/flagger.sh'), 'charts/flagger');
@@ -30,7 +31,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   const { shop, monitoring } = GROUND;
-  await kubectl('delete', '-f', join(chart, 'crds'), '--ignore-not-found');
+  if (chart !== '') await kubectl('delete', '-f', join(chart, 'crds'), '--ignore-not-found');
   await run('helm', ['uninstall', 'flagger', '-n', SYSTEM, '--ignore-not-found']);
   await removePrometheus(monitoring);
   await kubectl('delete', 'namespace', shop, monitoring, SYSTEM, '--ignore-not-found', '--wait=false');
