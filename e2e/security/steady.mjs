@@ -43,7 +43,7 @@ async function stream() {
   asked.once('close', () => closed.abort(new Error(`closed with ${asked.rstCode}`)));
   const ending = once(asked, 'close');
   ending.catch(() => undefined);
-  const [head] = await once(asked, 'response', closed);
+  const [head] = await once(asked, 'response', { signal: closed.signal });
   const body = await text(asked);
   await ending;
   if (head[':status'] !== 200) throw new Error(`${head[':status']} ${head['x-weft-reason']}`);
