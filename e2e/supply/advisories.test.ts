@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from '@jest/globals';
-import { ask, objections, ofCargo, ofGo, ofNpm, type Locked } from './advisories.js';
+import { acceptedIn, ask, objections, ofCargo, ofGo, ofNpm, type Locked } from './advisories.js';
 
 const read = (file: string): string => readFileSync(file, 'utf8');
 const servers: Server[] = [];
@@ -37,10 +37,13 @@ test('every package of each lock file is looked up, with its version', () => {
   expect(ofNpm(read('package-lock.json'))).toContainEqual({
     ecosystem: 'npm',
     name: 'express',
-    version: '5.3.0',
+    version: expect.stringMatching(/^5\./) as unknown as string,
   });
   expect(ofNpm('{"packages":{"":{},"node_modules/a/node_modules/@b/c":{"version":"1.2.3"}}}')).toEqual([
     { ecosystem: 'npm', name: '@b/c', version: '1.2.3' },
+  ]);
+  expect(ofNpm('{"packages":{"node_modules/alias":{"name":"real","version":"1.2.3"}}}')).toEqual([
+    { ecosystem: 'npm', name: 'real', version: '1.2.3' },
   ]);
   const linked = ofCargo(read('Cargo.lock'));
   expect(linked.map(({ name }) => name)).toEqual(expect.arrayContaining(['h2', 'rustls', 'tokio']));
@@ -63,6 +66,12 @@ test('advisories are told with what they concern, also behind the first thousand
 test.each([
   ['refuses', () => ({}), 405, 'answers 405'],
   ['says nothing', () => ({}), 200, 'about 0 packages of 2'],
+  [
+    'has more to say',
+    () => ({ results: [{}, { next_page_token: 'more' }] }),
+    200,
+    'more to say of a package than it says at once',
+  ],
   ['leaves something out', () => ({ results: [{}] }), 200, 'about 1 packages of 2'],
 ])('a database that %s is no clean bill of health', async (_what, answer, status, why) => {
   await expect(ask(await database(answer, status), crates(2))).rejects.toThrow(why);
@@ -72,6 +81,13 @@ test('nor is one that cannot be reached', async () => {
   await expect(ask('http://127.0.0.1:1/v1/querybatch', crates(1))).rejects.toThrow();
 });
 
+test.each(['{"id":"A","because":"b"}', '{"id":"A","because":"b","until":"31.12.2026"}'])(
+  'nothing is accepted without a day: %s',
+  (one) => {
+    expect(() => acceptedIn(`[${one}]`)).toThrow();
+  },
+);
+
 test('what is accepted is so until its day, and only while it concerns something', () => {
   const [of] = crates(1);
   const found = [{ id: 'RUSTSEC-1', of: of! }];
@@ -79,5 +95,5 @@ test('what is accepted is so until its day, and only while it concerns something
   expect(objections(found, [], '2026-12-01')).toEqual(['crates.io c0 1.0.0: https://osv.dev/RUSTSEC-1']);
   expect(objections(found, [word], '2026-12-31')).toEqual([]);
   expect(objections(found, [word], '2027-01-01').join()).toContain('until 2026-12-31 only');
-  expect(objections([], [word], '2026-12-01').join()).toContain('concerns nothing');
+  expect(objections([], [word], '2026-12-01').join()).toContain('no longer applies');
 });

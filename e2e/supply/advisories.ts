@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 // Which advisories concern what the lock files name, as the database of OSV has them: npm's, RustSec's and Go's in one.
 
 /** A package at a version. */
@@ -7,12 +9,15 @@ export interface Locked {
   readonly version: string;
 }
 
-/** An advisory with which we live for a while. */
-export interface Accepted {
-  readonly id: string;
-  readonly because: string;
-  /** Last day, such as 2026-12-31. */
-  readonly until: string;
+/** An advisory with which we live for a while, until a last day. */
+export type Accepted = z.infer<typeof accepted>[number];
+const accepted = z
+  .array(z.strictObject({ id: z.string(), because: z.string(), until: z.iso.date() }))
+  .readonly();
+
+/** Those that a file accepts; throws where one of them has no reason or no day, which would be for ever. */
+export function acceptedIn(file: string): readonly Accepted[] {
+  return accepted.parse(JSON.parse(file));
 }
 
 /** What an advisory concerns. */
@@ -26,9 +31,12 @@ const AT_ONCE = 1000;
 const PATIENCE_MS = 60_000;
 
 export function ofNpm(lock: string): readonly Locked[] {
-  const { packages } = JSON.parse(lock) as { packages: Readonly<Record<string, { version?: string }>> };
-  return Object.entries(packages).flatMap(([path, { version }]) => {
-    const name = path.split('node_modules/').at(-1) ?? '';
+  const { packages } = JSON.parse(lock) as {
+    packages: Readonly<Record<string, { name?: string; version?: string }>>;
+  };
+  return Object.entries(packages).flatMap(([path, { version, name: own }]) => {
+    // An alias is no package; the lock file says which one it stands for.
+    const name = own ?? path.split('node_modules/').at(-1) ?? '';
     return path === '' || version === undefined ? [] : [{ ecosystem: 'npm' as const, name, version }];
   });
 }
@@ -67,8 +75,10 @@ async function askAtOnce(url: string, some: readonly Locked[]): Promise<readonly
   });
   if (!response.ok) throw new Error(`${url} answers ${response.status}`);
   const { results = [] } = (await response.json()) as {
-    results?: readonly { vulns?: readonly { id: string }[] }[];
+    results?: readonly { vulns?: readonly { id: string }[]; next_page_token?: string }[];
   };
+  if (results.some((result) => result.next_page_token !== undefined))
+    throw new Error(`${url} has more to say of a package than it says at once`);
   if (results.length !== some.length)
     throw new Error(`${url} answers about ${results.length} packages of ${some.length}`);
   return some.flatMap((of, index) => (results[index]?.vulns ?? []).map(({ id }) => ({ id, of })));
@@ -89,6 +99,6 @@ export function objections(
   const idle = accepted.filter(({ id }) => !found.some((one) => one.id === id));
   return [
     ...open,
-    ...idle.map(({ id }) => `${id} is accepted and concerns nothing: take it off e2e/supply/accepted.json`),
+    ...idle.map(({ id }) => `${id} is accepted but no longer applies: take it off e2e/supply/accepted.json`),
   ];
 }

@@ -1,7 +1,7 @@
 // `make audit`: looks up what the lock files name. audit.ts [URL]
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { ask, objections, ofCargo, ofGo, ofNpm, type Accepted } from './advisories.js';
+import { acceptedIn, ask, objections, ofCargo, ofGo, ofNpm } from './advisories.js';
 
 const [url = 'https://api.osv.dev/v1/querybatch'] = process.argv.slice(2);
 const read = (file: string): string => readFileSync(file, 'utf8');
@@ -14,7 +14,7 @@ const locked = [
     .filter((file) => file !== '')
     .flatMap((file) => ofGo(read(file))),
 ];
-const accepted = JSON.parse(read('e2e/supply/accepted.json')) as readonly Accepted[];
+const accepted = acceptedIn(read('e2e/supply/accepted.json'));
 
 try {
   const wrong = objections(await ask(url, locked), accepted, new Date().toISOString().slice(0, 10));

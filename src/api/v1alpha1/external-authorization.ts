@@ -38,7 +38,7 @@ const prefix = withRules(
 
 const http = z.strictObject({
   path: prefix.optional().meta({
-    description: 'Stands before the path of the request, which keeps its query. By default nothing does.',
+    description: 'Prefix added to the path of the request, which keeps its query. By default there is none.',
   }),
   allowedResponseHeaders: z.array(headerName).min(1).max(64).optional().meta({
     description:
@@ -53,7 +53,7 @@ const http = z.strictObject({
 const body = z.strictObject({
   maxBytes: z.int().min(1).max(1_048_576).meta({
     description:
-      'So many bytes of the body are sent to the Service. The request waits until they have arrived, and is held in memory.',
+      'The most bytes of the body that are sent to the Service. The request waits until they have arrived, and is held in memory.',
   }),
   onTooLong: z.enum(['Deny', 'SendPartial']).optional().meta({
     description:
@@ -74,7 +74,7 @@ export const externalAuthorization = withRules(
       })
       .meta({
         description:
-          'Service that is asked. It speaks the protocol. It needs a cluster IP. Requests to the Service itself are not checked by it.',
+          'Service that is asked. It must speak `protocol` and needs a cluster IP. Requests to the Service itself are not checked by it.',
       }),
     protocol: z.enum(['GRPC', 'HTTP']).optional().meta({
       description:
@@ -83,7 +83,7 @@ export const externalAuthorization = withRules(
     http: http.optional().meta({ description: 'How it is asked over HTTP.' }),
     body: body
       .optional()
-      .meta({ description: 'Whether it is sent the body of the request. By default it is not.' }),
+      .meta({ description: 'Sends the body of the request to the Service, too. By default it is not sent.' }),
     timeout: duration.optional().meta({
       description:
         'How long a request waits for the answer. At least 1ms and at most 10s. Defaults to 500ms.',

@@ -51,7 +51,7 @@ const spec = z.strictObject({
   }),
   accessLog: accessLog.optional().meta({
     description:
-      'Access log: proxies write a line for each HTTP and gRPC request to their standard output. The annotation weft.dev/access-log of a pod, and a TrafficPolicy, take precedence. By default nothing is logged.',
+      'Access log: which HTTP and gRPC requests proxies log, a line each, to their standard output. The annotation weft.dev/access-log of a pod, and a TrafficPolicy, take precedence. By default nothing is logged.',
   }),
 });
 

@@ -136,7 +136,7 @@ const limit = withRules(
     ).optional(),
     to: callee.optional().meta({
       description:
-        'Counts what the pods of the Service send to another one instead of what they take, and refuses it in the proxies that send it. By the Service that is called, at any of its ports, wherever its routes lead.',
+        'Limits what the pods of the Service send to this one instead of what they accept; the proxies of the senders enforce it. Requests are counted by the Service that is called, on any of its ports, wherever its routes lead.',
     }),
     match: z.array(limitMatch).min(1).max(8).optional().meta({
       description:

@@ -28,7 +28,7 @@ const specFields = z.strictObject({
     .meta({ description: 'When an endpoint, or the whole destination, is spared from further requests.' }),
   rateLimit: rateLimit.optional().meta({
     description:
-      'How many requests the pods of a Service take, over HTTP and gRPC, or with to send. A request that is one too many for any of the limits gets 429, or RESOURCE_EXHAUSTED. Enforced by the proxies of those pods, whoever calls or is called.',
+      'How many requests the pods of a Service accept over HTTP and gRPC or, with the field `to`, send. A request that is one too many for any of the limits gets 429, or RESOURCE_EXHAUSTED. Enforced by the proxies of those pods, whoever calls or is called.',
   }),
   externalAuthorization: externalAuthorization.optional().meta({
     description:

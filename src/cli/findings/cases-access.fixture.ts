@@ -246,7 +246,17 @@ export const ACCESS_CASES: readonly Case[] = [
     code: 'WEFT614',
     as: 'live',
     beside: [namespace()],
-    bad: [pod('a', { labels: { 'weft.dev/rev': 'default' } }, 'none')],
+    bad: [
+      pod('a', { labels: { 'weft.dev/rev': 'default' } }, 'none'),
+      pod(
+        'b',
+        {
+          labels: { 'weft.dev/rev': 'default' },
+          annotations: { 'weft.dev/injection': 'skipped: the pod asks for it' },
+        },
+        'none',
+      ),
+    ],
     good: [
       pod('a', { labels: { 'weft.dev/rev': 'default' }, annotations: { 'weft.dev/injection': 'injected' } }),
     ],

@@ -166,7 +166,7 @@ export const POD_ROWS = rows([
     remedy: 'Put it on the namespace.',
     // What the webhook injects it labels itself, so that scrapers tell revisions apart.
     find: eachPod(({ labels, annotations }) =>
-      labels[names.Label.rev] === undefined || annotations[names.Annotation.injection] !== undefined
+      labels[names.Label.rev] === undefined || annotations[names.Annotation.injection] === 'injected'
         ? []
         : [['metadata.labels', `${names.Label.rev} counts on namespaces only; put it there`]],
     ),

@@ -42,10 +42,12 @@ function serviceLost(mesh: Mesh, { namespace, name }: Callee): Uncounted | undef
   }
   const ports = service.ports.filter(({ protocol }) => protocol === 'TCP');
   if (ports.some((port) => declaredProtocol(port) !== 'opaque')) return undefined;
+  if (ports.length === 0) {
+    return unread(`counts requests, and Service ${key} has no TCP port; limit another Service`);
+  }
   const listed = ports.map(({ port }) => port).join(', ');
-  return unread(
-    `counts requests, and Service ${key} says that port ${listed} carries bytes; correct its appProtocol`,
-  );
+  const carry = ports.length === 1 ? `port ${listed} carries` : `ports ${listed} carry`;
+  return unread(`counts requests, and Service ${key} says that ${carry} bytes; correct its appProtocol`);
 }
 
 /** Requests that leave the mesh are read where it is judged where they go, and where the proxy opens their TLS. */
